@@ -1,0 +1,45 @@
+"""Train, compare and use image inpainting models.
+
+    import inpaint
+    filled = inpaint.fill("photo.jpg", "mask.png", model="telea")   # a path in, a PIL image or path out
+    model = inpaint.load("checkpoints/my-run")                      # an Inpainter
+
+Importing this package does not import torch; that happens when a model is loaded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inpaint.errors import InpaintError
+from inpaint.types import Fill, Guidance, Inpainter, Progress, StopFill, Traits
+
+if TYPE_CHECKING:
+    from inpaint.pipeline import fill
+    from inpaint.registry import load
+
+__version__ = "0.1.0"
+__all__ = [
+    "Fill",
+    "Guidance",
+    "InpaintError",
+    "Inpainter",
+    "Progress",
+    "StopFill",
+    "Traits",
+    "__version__",
+    "fill",
+    "load",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name == "load":
+        from inpaint.registry import load
+
+        return load
+    if name == "fill":
+        from inpaint.pipeline import fill
+
+        return fill
+    raise AttributeError(f"module 'inpaint' has no attribute '{name}'")

@@ -1,0 +1,6 @@
+"""`python -m inpaint` equals `inpaint`."""
+
+from inpaint.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The console command: finds the verb, runs it, turns errors into one line and an exit status.
+
+A verb is a module of this package with a click command named `command`; it is imported only when it is called, and
+must not import torch before its work begins, so that help stays instant.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from inpaint.errors import InpaintError, unknown
+
+VERBS = {
+    "train": "train a model on your photographs",
+    "infer": "fill the holes of one photo or a folder of photos",
+    "evaluate": "measure several models on the same photographs and masks",
+    "masks": "draw a sheet of every kind of mask",
+    "shards": "write a folder of photographs as tar shards",
+    "info": "show versions, devices and optional features",
+}
+
+
+class VerbGroup(click.Group):
+    """Lists the verbs without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of the table."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """Import the verb's module and return its command."""
+        if cmd_name not in VERBS:
+            raise click.UsageError(unknown("command", cmd_name, VERBS))
+        module = importlib.import_module(f"inpaint.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of verbs from VERBS, so that help imports none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="inpaint")
+def inpaint() -> None:
+    """Train, compare and use image inpainting models. `inpaint COMMAND --help` shows a command's options."""
+
+
+def main(verb: str | None = None) -> None:
+    """Run the command line; `verb` is given by the thin scripts, whose arguments are the verb's own."""
+    arguments = sys.argv[1:] if verb is None else [verb, *sys.argv[1:]]
+    # Albumentations otherwise asks the network for updates when it is imported.
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit status: 0, 1 failed work, 2 bad usage, 130/143 interrupted."""
+    try:
+        status = inpaint.main(arguments, prog_name="inpaint", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        _complain(error.format_message())
+        return error.exit_code
+    except InpaintError as error:
+        _complain(str(error))
+        return error.exit_status
+    except (KeyboardInterrupt, click.Abort):
+        _complain("interrupted")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away (`inpaint ... | head`); nothing is wrong with the work.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status if isinstance(status, int) else 0
+
+
+def _complain(message: str) -> None:
+    print("error: " + " ".join(message.split()), file=sys.stderr)

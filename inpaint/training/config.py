@@ -1,0 +1,92 @@
+"""Options of the training loop that mean the same for every model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, PositiveInt, model_validator
+
+
+class Options(BaseModel, frozen=True, extra="forbid"):
+    """Base of all option groups: immutable, unknown keys refused."""
+
+
+class ScheduleConfig(Options):
+    """Learning rate as a function of the iteration.
+
+    constant; linear and cosine fall from `lr` at the end of the warm-up to `final * lr` at max_iterations;
+    step multiplies by `factor` every `every` iterations.
+    """
+
+    kind: Literal["constant", "linear", "cosine", "step"] = "constant"
+    warmup: int = Field(0, ge=0)  # iterations of linear growth from 0
+    final: float = Field(0.0, ge=0, le=1)
+    every: PositiveInt = 100_000
+    factor: float = Field(0.5, gt=0, le=1)
+
+
+class OptimizerConfig(Options):
+    """One optimizer. Betas default to the usual values of adversarial training (0.5, 0.999)."""
+
+    kind: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: float = Field(1e-4, gt=0)
+    betas: tuple[float, float] = (0.5, 0.999)
+    eps: float = Field(1e-8, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    momentum: float = Field(0.0, ge=0, lt=1)  # sgd only
+    schedule: ScheduleConfig = ScheduleConfig()
+    start: int = Field(0, ge=0)  # first iteration in which it steps; above 0 for a warm-up of the other networks
+
+
+class EmaConfig(Options):
+    """Exponential moving average of the inference networks; decay null switches it off.
+
+    The share kept per iteration is min(decay, (1 + n) / (10 + n)), so that short runs are not dominated by their start.
+    """
+
+    decay: Annotated[float, Field(gt=0, lt=1)] | None = 0.999
+
+
+class TrainerConfig(Options):
+    """Hardware and precision, in the words of Lightning."""
+
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
+    devices: PositiveInt | Literal["auto"] = "auto"
+    num_nodes: PositiveInt = 1
+    strategy: Literal["auto", "ddp"] = "auto"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    compile: bool = False
+    channels_last: bool = False
+    deterministic: bool = False
+    tf32: bool = True  # TensorFloat-32 for float32 matrix products and convolutions on GPUs that have it
+    threads: PositiveInt | None = None  # CPU threads of torch; null leaves torch's choice
+
+
+class ValidationConfig(Options):
+    """How often and on what the averaged networks are measured."""
+
+    every: PositiveInt = 1000  # iterations
+    batch_size: PositiveInt = 8
+    panel: int = Field(8, ge=0, le=64)  # photographs in the fixed panel; 0 = none
+
+
+class LoopConfig(Options):
+    """Everything the loop needs besides the model, its losses and the data."""
+
+    batch_size: PositiveInt = 16  # samples per iteration over all devices and accumulation steps
+    max_iterations: PositiveInt = 1_000_000
+    seed: int = Field(0, ge=0, lt=2**63)
+    accumulate: PositiveInt = 1
+    clip: Annotated[float, Field(gt=0)] | None = None  # largest gradient norm per optimizer
+    ema: EmaConfig = EmaConfig()
+    optimizers: dict[str, OptimizerConfig]
+    trainer: TrainerConfig = TrainerConfig()
+    validation: ValidationConfig = ValidationConfig()
+    log_every: PositiveInt = 50
+    save_every: PositiveInt = 1000
+
+    @model_validator(mode="after")
+    def _accumulation_divides(self) -> LoopConfig:
+        if self.batch_size % self.accumulate:
+            raise ValueError(f"accumulate={self.accumulate} does not divide batch_size={self.batch_size}")
+        return self
