@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
-
-class Options(BaseModel, frozen=True, extra="forbid"):
-    """Base of all option groups: immutable, unknown keys refused."""
+from inpaint.options import Options
 
 
 class ScheduleConfig(Options):
