@@ -1,0 +1,76 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from inpaint.errors import InpaintError
+
+# What writing itself can meet in the middle: disk full, quota, file too large, medium gone read-only, medium broken.
+_WRITE_FAILURES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; when the block ends well it takes the place of `path`, else it is removed.
+
+    Whoever reads `path` sees the old file or the whole new one, also after a crash: the data reaches the disk before the
+    name changes. The temporary file is hidden and ends in ".tmp", so name the format explicitly when a library guesses
+    it from the name. The folder must exist; a link is followed. Raises InpaintError naming `path` when it cannot be
+    written; other errors of the block pass through.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        temporary.touch(exist_ok=False)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        yield temporary
+        try:
+            _flush(temporary)
+            temporary.replace(target)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+    except OSError as error:
+        _remove(temporary)
+        if error.errno in _WRITE_FAILURES:
+            raise _unwritable(path, error) from error
+        raise
+    except BaseException:
+        # Ctrl-C as well: nothing half-written stays behind.
+        _remove(temporary)
+        raise
+    _flush(target.parent)
+
+
+def _flush(path: Path) -> None:
+    """Make the file's data, or the folder's names, reach the disk."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows has no handle for a folder
+    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some network file systems cannot flush a folder; the rename has happened all the same.
+        if path.is_file() or error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def _unwritable(path: str | os.PathLike[str], error: OSError) -> InpaintError:
+    return InpaintError(f"cannot write '{os.fspath(path)}': {error.strerror or error}")
