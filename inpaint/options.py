@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic.errors import PydanticUserError
 
 from inpaint.errors import ConfigError, unknown
 
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
+Schema: TypeAlias = Mapping[str, Any]
 
 
 class Options(BaseModel, frozen=True, extra="forbid"):
@@ -19,10 +23,12 @@ class Options(BaseModel, frozen=True, extra="forbid"):
 def validated(options: type[OptionsT], values: Mapping[str, Any], *, key: str = "") -> OptionsT:
     """Build an option group from plain values; `key` is where the group stands in the configuration.
 
+    Types are taken literally: "16" is no number, true is no 1. A number without a fractional part is an integer (1e6).
     Raises ConfigError naming the first offending key, its value and what would be valid.
     """
     try:
-        return options.model_validate(dict(values))
+        # JSON because pydantic's strict mode takes its lists for tuples, and text for paths.
+        return options.model_validate_json(json.dumps(_plain(values, key)), strict=True)
     except ValidationError as error:
         raise ConfigError(explain(error, options, key=key)) from None
 
@@ -30,24 +36,138 @@ def validated(options: type[OptionsT], values: Mapping[str, Any], *, key: str = 
 def explain(error: ValidationError, options: type[BaseModel], *, key: str = "") -> str:
     """Return the first mistake that pydantic found as one line."""
     first = error.errors()[0]
-    where = ".".join([*([key] if key else []), *(str(part) for part in first["loc"])])
+    keys, schema = _follow(_schema(options), first["loc"])
+    where = dotted(key, *keys)
     if first["type"] == "extra_forbidden":
-        group = _group_at(options, first["loc"][:-1])
-        valid = group.model_fields if group else ()
-        return f"{where}={first['input']!r}: {unknown('key', str(first['loc'][-1]), valid)}"
+        name = str(first["loc"][-1])
+        return f"{where}={show(first['input'])}: {unknown('key', name, schema.get('properties', ()))}"
     if first["type"] == "missing":
         return f"{where} is missing and has no default"
     message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "value_error" and not first["loc"]:
-        return f"{key}: {message}" if key else message
-    return f"{where}={first['input']!r}: {message[0].lower()}{message[1:]}"
+    if first["type"] == "value_error":
+        # The message of a check of ours: of one field, or of several together.
+        return f"{where}: {message}" if where else message
+    expected = describe(schema) if schema else message[0].lower() + message[1:].removeprefix("nput should be ")
+    return f"{where}={show(first['input'])}: must be {expected}"
 
 
-def _group_at(options: type[BaseModel], location: Sequence[int | str]) -> type[BaseModel] | None:
-    """Follow a location through nested option groups; None where it leaves them (lists, mappings of free names)."""
-    group: type[BaseModel] | None = options
+def dotted(*parts: object) -> str:
+    """Join parts of a key with dots, leaving out empty ones."""
+    return ".".join(str(part) for part in parts if part != "")
+
+
+def show(value: object) -> str:
+    """Return a value as YAML would write it, shortened."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def describe(schema: Schema) -> str:
+    """Return in words what a JSON schema allows: "a positive integer", "one of auto, ddp"."""
+    if "anyOf" in schema:
+        choices = dict.fromkeys(describe(choice) for choice in schema["anyOf"])
+        return " or ".join(choices)
+    if "const" in schema:
+        return show(schema["const"])
+    if "enum" in schema:
+        return "one of " + ", ".join(str(choice) for choice in schema["enum"])
+    kind = schema.get("type")
+    if kind in ("integer", "number"):
+        return _describe_number(schema, "integer" if kind == "integer" else "number")
+    if kind == "array":
+        return _describe_list(schema)
+    words = {"boolean": "true or false", "string": "text", "null": "null", "object": "a mapping"}
+    return words.get(str(kind), "another kind of value")
+
+
+def _describe_number(schema: Schema, noun: str) -> str:
+    low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
+    high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
+    article = "an" if noun == "integer" else "a"
+    if above == 0 and high is None and below is None:
+        text = f"a positive {noun}"
+    else:
+        bounds = [
+            *([f"at least {low}"] if low is not None else []),
+            *([f"above {above}"] if above is not None else []),
+            *([f"at most {high}"] if high is not None else []),
+            *([f"below {below}"] if below is not None else []),
+        ]
+        text = " ".join([article, noun, " and ".join(bounds)]).strip()
+    multiple = schema.get("multipleOf")
+    return f"{text}, a multiple of {multiple}" if multiple else text
+
+
+def _describe_list(schema: Schema) -> str:
+    if "prefixItems" in schema:
+        return f"a list of {len(schema['prefixItems'])}: " + ", ".join(describe(item) for item in schema["prefixItems"])
+    items = schema.get("items")
+    return f"a list, each {describe(items)}" if items else "a list"
+
+
+def _schema(options: type[BaseModel]) -> Schema:
+    try:
+        root = options.model_json_schema()
+    except (PydanticUserError, ValueError):
+        return {}  # an option group with a type that JSON does not know
+    return _inline(root, root.get("$defs", {}), depth=12)
+
+
+def _inline(schema: Any, definitions: Mapping[str, Any], depth: int) -> Any:
+    """Replace references by what they refer to; a type that contains itself is cut off at `depth`."""
+    if depth == 0:
+        return {}
+    if isinstance(schema, Mapping):
+        if "$ref" in schema:
+            return _inline(definitions[str(schema["$ref"]).rpartition("/")[2]], definitions, depth - 1)
+        return {name: _inline(part, definitions, depth) for name, part in schema.items() if name != "$defs"}
+    if isinstance(schema, list):
+        return [_inline(part, definitions, depth) for part in schema]
+    return schema
+
+
+def _follow(schema: Schema, location: Sequence[int | str]) -> tuple[list[str], Schema]:
+    """Split pydantic's location into keys, and find the schema there; its marks of union members are no keys.
+
+    For an unknown key the schema is that of the group that refused it.
+    """
+    keys: list[str] = []
     for part in location:
-        field = group.model_fields.get(str(part)) if group else None
-        kind = field.annotation if field else None
-        group = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
-    return group
+        inner = _step(schema, part)
+        if inner is not None:
+            keys.append(str(part))
+            schema = inner
+        elif isinstance(part, str) and "properties" in schema:
+            return [*keys, part], schema
+    return keys, schema
+
+
+def _step(schema: Schema, part: int | str) -> Schema | None:
+    if part in schema.get("properties", {}):
+        found: Schema = schema["properties"][part]
+        return found
+    if isinstance(part, int) and schema.get("type") == "array":
+        rest = schema.get("prefixItems", [])
+        return rest[part] if part < len(rest) else schema.get("items") or {}
+    if isinstance(schema.get("additionalProperties"), Mapping):
+        return schema["additionalProperties"]  # type: ignore[no-any-return]
+    for choice in schema.get("anyOf", ()):
+        found_in_choice = _step(choice, part)
+        if found_in_choice is not None:
+            return found_in_choice
+    return None
+
+
+def _plain(value: Any, key: str) -> Any:
+    """Return the value in the types of JSON, numbers without a fractional part as integers."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part, dotted(key, name)) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part, dotted(key, number)) for number, part in enumerate(value)]
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ConfigError(f"{key}={value}: must be a finite number")
+        return int(value) if value.is_integer() else value
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
