@@ -1,0 +1,129 @@
+"""Writing and reading the state of a run: whole files or none, plain containers only."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from pytorch_lightning import Callback, Trainer
+
+from inpaint.errors import RunError
+from inpaint.files import atomic_write
+from inpaint.training.metering import Metering
+from inpaint.weights import WeightsMetadata, save_weights
+
+if TYPE_CHECKING:
+    from inpaint.training.gan import GanModule
+
+FORMAT = "inpaint-training-1"
+logger = logging.getLogger("inpaint.training")
+
+
+class RunFiles(Protocol):
+    """Where a run keeps its checkpoints and weights."""
+
+    last: Path
+    best: Path
+    weights: Path
+
+
+class Checkpoints(Callback):
+    """Saves last.ckpt and model.safetensors every `every` iterations, and best.ckpt when validation says so."""
+
+    def __init__(self, files: RunFiles, every: int, metering: Metering) -> None:
+        self.files = files
+        self.every = every
+        self.metering = metering
+        self.best_value: float | None = None
+        self._saved_at = -1
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: GanModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save when it is due."""
+        done = pl_module.iteration
+        if done % self.every == 0 or done == pl_module.loop.max_iterations:
+            self.save(trainer, pl_module)
+            self.metering.pause()
+
+    def save(self, trainer: Trainer, module: GanModule) -> None:
+        """Write last.ckpt, then the weights for inference. Does nothing when this iteration is saved already."""
+        if self._saved_at == module.iteration:
+            return
+        module.check_finite()
+        state = self.state(module)  # on every rank: averaging may copy
+        if trainer.is_global_zero:
+            write_checkpoint(self.files.last, state)
+            self._write_weights(module)
+        self._saved_at = module.iteration
+
+    def offer_best(self, trainer: Trainer, module: GanModule, value: float) -> None:
+        """Keep the current state as best.ckpt if `value` (smaller is better) is the smallest so far."""
+        if not value < (float("inf") if self.best_value is None else self.best_value):
+            return
+        self.best_value = value
+        state = self.state(module)
+        if trainer.is_global_zero:
+            write_checkpoint(self.files.best, state)
+
+    def state(self, module: GanModule) -> dict[str, Any]:
+        """Return everything needed to continue, with the architecture it belongs to."""
+        return {
+            "format": FORMAT,
+            "model": module.model_name,
+            "config": module.config.model_dump(mode="json"),
+            "best_value": self.best_value,
+            **module.training_state(),
+        }
+
+    def restore(self, module: GanModule, path: Path) -> None:
+        """Continue from a checkpoint. Raises RunError when it is damaged or belongs to another architecture."""
+        state = read_checkpoint(path)
+        config = module.config.model_dump(mode="json")
+        if state["model"] != module.model_name:
+            raise RunError(f"{path} is a run of model '{state['model']}', not of '{module.model_name}'")
+        if state["config"] != config:
+            different = sorted(
+                key for key in {*state["config"], *config} if state["config"].get(key) != config.get(key)
+            )
+            raise RunError(f"{path} has another architecture: model.{', model.'.join(different)} differ")
+        module.load_training_state(state)
+        self.best_value = state["best_value"]
+        self._saved_at = module.iteration
+
+    def _write_weights(self, module: GanModule) -> None:
+        network = module.averaged_network()
+        metadata = WeightsMetadata(
+            model=module.model_name,
+            config=module.config.model_dump(mode="json"),
+            roles=tuple(name for name, _ in network.named_children()),
+            iteration=module.iteration,
+        )
+        save_weights(self.files.weights, network.state_dict(), metadata)
+
+
+def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a checkpoint atomically."""
+    with atomic_write(path) as temporary:
+        torch.save(dict(state), temporary)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint without running code from it.
+
+    Raises RunError when the file is missing, damaged, not ours, or contains code.
+    """
+    if not path.is_file():
+        raise RunError(f"no checkpoint at {path}")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise RunError(f"cannot read checkpoint {path}: {reason}") from None
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise RunError(f"{path} is not a checkpoint of this program")
+    return state

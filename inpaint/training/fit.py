@@ -1,0 +1,207 @@
+"""Running a training: Lightning brings devices, precision and distribution; this file says what happens when."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from pytorch_lightning import Callback, LightningDataModule, Trainer
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.plugins.environments import SLURMEnvironment
+
+from inpaint.errors import RunError
+from inpaint.training.checkpoints import Checkpoints, RunFiles, read_checkpoint
+from inpaint.training.config import LoopConfig
+from inpaint.training.gan import GanModule
+from inpaint.training.metering import Metering
+from inpaint.training.validation import Validation
+
+
+class FitFiles(RunFiles, Protocol):
+    """Where `fit` writes in a run folder."""
+
+    panels: Path
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How a training ended: completed iterations, the last measures, and the signal that cut it short, if any."""
+
+    iteration: int
+    validation: dict[str, float]
+    interrupted_by: int | None
+
+
+def fit(
+    module: GanModule,
+    data: LightningDataModule,
+    *,
+    loop: LoopConfig,
+    run: FitFiles,
+    loggers: Sequence[Logger],
+    resume: Path | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> FitResult:
+    """Train until max_iterations, or until SIGINT or SIGTERM, which save and end cleanly.
+
+    resume: a checkpoint to continue from; the data module must start at its iteration (see `resumed_iteration`).
+    Raises RunError for a checkpoint of another architecture and for losses that are not finite.
+    """
+    metering = Metering(loop.log_every)
+    checkpoints = Checkpoints(run, loop.save_every, metering)
+    validation = Validation(
+        every=loop.validation.every,
+        panel=loop.validation.panel,
+        panels=run.panels,
+        checkpoints=checkpoints,
+        metering=metering,
+    )
+    interruption = Interruption(checkpoints)
+    with _quiet_lightning(), _float32_precision(loop):
+        trainer = Trainer(
+            accelerator=loop.trainer.accelerator,
+            devices=loop.trainer.devices,
+            num_nodes=loop.trainer.num_nodes,
+            strategy=_strategy(loop),
+            precision=loop.trainer.precision,
+            deterministic=loop.trainer.deterministic,
+            max_epochs=1,
+            logger=list(loggers),
+            callbacks=[Resuming(checkpoints, resume), metering, validation, checkpoints, *callbacks, interruption],
+            use_distributed_sampler=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            limit_val_batches=0,
+            plugins=_plugins(),
+        )
+        trainer.fit(module, datamodule=data)
+    return FitResult(module.iteration, validation.latest, interruption.signal_number)
+
+
+class Resuming(Callback):
+    """Puts the saved state back once Lightning has placed networks and optimizers on their devices."""
+
+    def __init__(self, checkpoints: Checkpoints, path: Path | None) -> None:
+        self.checkpoints = checkpoints
+        self.path = path
+
+    def on_fit_start(self, trainer: Trainer, pl_module: GanModule) -> None:
+        """Load the checkpoint, if the run continues one."""
+        if self.path is not None:
+            self.checkpoints.restore(pl_module, self.path)
+
+
+class Interruption(Callback):
+    """SIGINT and SIGTERM end the training after the current iteration, with everything saved.
+
+    A second signal ends the program at once.
+    """
+
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self.checkpoints = checkpoints
+        self.signal_number: int | None = None
+        self._previous: dict[int, Any] = {}
+
+    def on_fit_start(self, trainer: Trainer, pl_module: GanModule) -> None:
+        """Take over the signals; Lightning's own handlers would not save."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._remember)
+
+    def teardown(self, trainer: Trainer, pl_module: GanModule, stage: str) -> None:
+        """Give the signals back."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous.clear()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: GanModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save and stop if a signal came, on all processes together."""
+        own = torch.tensor(float(self.signal_number or 0), device=pl_module.device)
+        if trainer.world_size > 1:
+            torch.distributed.all_reduce(own, op=torch.distributed.ReduceOp.MAX)
+        elif self.signal_number is None:
+            return
+        if int(own) == 0:
+            return
+        self.signal_number = int(own)
+        self.checkpoints.save(trainer, pl_module)
+        trainer.should_stop = True
+
+    def _remember(self, number: int, frame: Any) -> None:
+        if self.signal_number is not None:
+            raise KeyboardInterrupt
+        self.signal_number = number
+
+
+def _strategy(loop: LoopConfig) -> str:
+    """Adversarial steps leave networks idle, which plain DDP does not survive."""
+    if loop.trainer.strategy == "ddp" or loop.trainer.devices != 1 or loop.trainer.num_nodes > 1:
+        return "ddp_find_unused_parameters_true" if _several_processes(loop) else "auto"
+    return "auto"
+
+
+def _several_processes(loop: LoopConfig) -> bool:
+    if loop.trainer.num_nodes > 1 or loop.trainer.strategy == "ddp":
+        return True
+    if loop.trainer.devices == "auto":
+        on_gpus = loop.trainer.accelerator in ("auto", "gpu", "cuda")
+        return on_gpus and torch.cuda.device_count() > 1
+    return loop.trainer.devices > 1
+
+
+def _plugins() -> list[SLURMEnvironment]:
+    """Under SLURM, keep Lightning from requeueing with checkpoints of its own: `resume=auto` continues a job."""
+    return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
+
+
+@contextmanager
+def _float32_precision(loop: LoopConfig) -> Iterator[None]:
+    """Allow TensorFloat-32 during the training if asked for."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if loop.trainer.tf32 else "highest")
+    cudnn_before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = loop.trainer.tf32
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+        torch.backends.cudnn.allow_tf32 = cudnn_before
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's hints about things that this package handles itself off the screen."""
+    talkers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch")]
+    levels = [talker.level for talker in talkers]
+    for talker in talkers:
+        talker.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric)\.")
+            warnings.filterwarnings("ignore", message=r".*(does not have many workers|GPU available but not used).*")
+            yield
+    finally:
+        for talker, level in zip(talkers, levels, strict=True):
+            talker.setLevel(level)
+
+
+def resumed_iteration(path: Path | None) -> int:
+    """Return the iteration from which a checkpoint continues; 0 without one."""
+    if path is None:
+        return 0
+    iteration = read_checkpoint(path)["iteration"]
+    if not isinstance(iteration, int):
+        raise RunError(f"{path} does not say at which iteration it was written")
+    return iteration

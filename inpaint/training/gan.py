@@ -1,0 +1,363 @@
+"""GanModule: the training step that every model shares, with or without adversaries.
+
+A model states its networks, which of them each optimizer moves, and how a batch becomes a prediction record; this
+module does the rest once: manual optimization, accumulation, clipping, freezing, averaging, learning rates, exact
+iteration count, and a guard against losses that are not finite.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from pydantic import BaseModel
+from pytorch_lightning import LightningModule
+from pytorch_lightning.strategies import ParallelStrategy
+from torch import Tensor, nn
+
+from inpaint.errors import ConfigError, RunError, WeightsError, unknown
+from inpaint.losses import AdversarialTerm, Losses, Record
+from inpaint.training.config import LoopConfig
+from inpaint.training.ema import Average
+from inpaint.training.metering import Meter
+from inpaint.training.optimizers import build_optimizer, rate_factor
+from inpaint.types import Inpainter
+from inpaint.weights import load_weights
+
+Batch: TypeAlias = dict[str, Tensor]
+Values: TypeAlias = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Update:
+    """One optimizer step of an iteration.
+
+    optimizer: its name in the configuration. networks: the roles whose parameters it moves; all others are frozen
+    meanwhile. losses: from the record to (what is minimized, unweighted values to log).
+    needs_gradient: whether the record must carry the graph of the networks that painted it.
+    """
+
+    optimizer: str
+    networks: tuple[str, ...]
+    losses: Callable[[Record], tuple[Tensor, Values]]
+    needs_gradient: bool = True
+
+
+class GanModule(LightningModule):
+    """Base of every model's training.
+
+    network: what fills holes; its children are the roles (generator, ...). discriminators: roles used in training only.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        config: BaseModel,
+        network: nn.Module,
+        discriminators: Mapping[str, nn.Module],
+        losses: Losses,
+        loop: LoopConfig,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.model_name = name
+        self.config = config
+        self.losses = losses
+        self.loop = loop
+        self.network = network
+        self.discriminators = nn.ModuleDict(discriminators)
+        self.average = Average(network, loop.ema.decay)
+        self.iteration = 0  # turns of the loop that are complete
+        self.meter = Meter()
+        self._check_names()
+
+    # What a model states -----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def updates(self) -> list[Update]:
+        """Return the optimizer steps of one iteration, in order."""
+
+    @abstractmethod
+    def predict(self, batch: Batch) -> dict[str, Tensor]:
+        """Turn a batch (image (B, 3, S, S), mask (B, 1, S, S), further planes) into a prediction record."""
+
+    @abstractmethod
+    def inpainter(self, network: nn.Module) -> Inpainter | None:
+        """Wrap the averaged network for validation; None while the model cannot fill yet."""
+
+    def discriminate(self, role: str, picture: Tensor, record: Record) -> Tensor:
+        """Return the scores that a discriminator gives to a picture, with what else of the record it looks at."""
+        raise NotImplementedError(f"{type(self).__name__} names discriminator '{role}' but does not say what it sees")
+
+    @property
+    def planes(self) -> frozenset[str]:
+        """Planes besides image and mask that the data must deliver."""
+        return frozenset()
+
+    # Ready-made updates ------------------------------------------------------------------------------------------
+
+    def generator_losses(self, record: Record) -> tuple[Tensor, Values]:
+        """Sum all picture terms and the generator's side of all adversarial terms."""
+        values = {name: term(record) for name, term in self.losses.pictures.items()}
+        for name, term in self.losses.adversarial.items():
+            values[name] = term.for_generator(self.discriminate(term.discriminator, record[term.of], record))
+        weights = {name: term.weight for name, term in self.losses.terms.items()}
+        total = sum((weights[name] * value for name, value in values.items()), torch.zeros((), device=self.device))
+        return total, values
+
+    def discriminator_losses(self, record: Record) -> tuple[Tensor, Values]:
+        """Sum the discriminators' side of all adversarial terms, unweighted: each discriminator plays its own game."""
+        total = torch.zeros((), device=self.device)
+        values: Values = {}
+        for name, term in self.losses.adversarial.items():
+            real, fake = self.real_and_fake_scores(term, record)
+            values[f"{name}_d"] = term.for_discriminator(real, fake)
+            values["d_real"], values["d_fake"] = real.mean(), fake.mean()
+            total = total + values[f"{name}_d"]
+        return total, values
+
+    def real_and_fake_scores(self, term: AdversarialTerm, record: Record) -> tuple[Tensor, Tensor]:
+        """Judge true and painted pictures in one pass, so that both meet the same spectral norm."""
+        pictures = torch.cat((record["image"], record[term.of].detach()))
+        real, fake = self.discriminate(term.discriminator, pictures, _Twice(record)).chunk(2)
+        return real, fake
+
+    # The step ----------------------------------------------------------------------------------------------------
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """Run one iteration on this device's slice of the global batch."""
+        with self._own_randomness():
+            parts = self._parts(batch)
+            share = self._global_mean(batch["mask"].mean())
+            updates = [u for u in self.updates() if self.iteration >= self.loop.optimizers[u.optimizer].start]
+            # One forward pass serves all updates of an iteration; with accumulation that would keep every graph alive.
+            shared = [self._record(parts[0], share)] if len(parts) == 1 and updates else None
+            for update in updates:
+                self._update(update, parts, share, shared)
+            if self.loop.ema.decay is not None:
+                self.average.update(self.network, self.iteration)
+        self.iteration += 1
+
+    def _update(
+        self, update: Update, parts: list[Batch], share: Tensor, shared: list[dict[str, Tensor]] | None
+    ) -> None:
+        optimizer = self._optimizer(update.optimizer)
+        settings = self.loop.optimizers[update.optimizer]
+        for group in optimizer.param_groups:
+            group["lr"] = settings.lr * rate_factor(settings.schedule, self.iteration, self.loop.max_iterations)
+        optimizer.zero_grad(set_to_none=True)
+        with self._only_trainable(update.networks):
+            for number, part in enumerate(parts):
+                if shared is not None:
+                    record = shared[number]
+                else:
+                    with torch.set_grad_enabled(update.needs_gradient):
+                        record = self._record(part, share)
+                if not update.needs_gradient:
+                    record = {name: plane.detach() for name, plane in record.items()}
+                with torch.enable_grad(), self._sync_only_if(last=number == len(parts) - 1):
+                    loss, values = update.losses(record)
+                    self.manual_backward(loss / len(parts))
+                self._note(update.optimizer, loss, values)
+            optimizer.step()
+        self.meter.add(f"lr/{update.optimizer}", torch.tensor(optimizer.param_groups[0]["lr"]))
+
+    def _record(self, batch: Batch, share: Tensor) -> dict[str, Tensor]:
+        return {**self.predict(batch), "hole_share": share}
+
+    def _parts(self, batch: Batch) -> list[Batch]:
+        planes = {name: value for name, value in batch.items() if isinstance(value, Tensor)}
+        if self.loop.trainer.channels_last:
+            planes = {
+                n: p.contiguous(memory_format=torch.channels_last) if p.ndim == 4 else p for n, p in planes.items()
+            }
+        if self.loop.accumulate == 1:
+            return [planes]
+        pieces = {name: plane.chunk(self.loop.accumulate) for name, plane in planes.items()}
+        return [{name: piece[i] for name, piece in pieces.items()} for i in range(self.loop.accumulate)]
+
+    def _note(self, optimizer: str, loss: Tensor, values: Values) -> None:
+        short = {"generator": "loss_g", "discriminator": "loss_d"}.get(optimizer, f"loss_{optimizer}")
+        for name, value in {short: loss, **values}.items():
+            self.meter.add(f"train/{name}", value.detach())
+            self.meter.watch(name, value.detach(), self.iteration)
+        if self.device.type == "cpu":
+            self.check_finite()
+
+    def check_finite(self) -> None:
+        """Stop with a RunError that names the first loss that was not finite and its batch."""
+        found = self.meter.first_not_finite()
+        if found is None:
+            return
+        name, iteration = found
+        first = iteration * self.loop.batch_size
+        raise RunError(
+            f"loss '{name}' is not finite in iteration {iteration} (samples {first} to "
+            f"{first + self.loop.batch_size - 1} of the stream, seed {self.loop.seed}); the last checkpoint is from "
+            "before; a smaller learning rate, clip=1 or trainer.precision=32-true may help"
+        )
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clip and log the gradient norm, after the fp16 scaler has been undone."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        if self.loop.clip is not None:
+            nn.utils.clip_grads_with_norm_(parameters, self.loop.clip, norm)
+        name = next(name for name, known in self._by_name().items() if known is optimizer)
+        self.meter.add(f"grad_norm/{name}", norm.detach())
+
+    # Setup -------------------------------------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """Build one optimizer per name in the configuration."""
+        roles = self.roles()
+        moved = {update.optimizer: update.networks for update in self.updates()}
+        return [
+            build_optimizer(settings, [p for role in moved[name] for p in roles[role].parameters()])
+            for name, settings in self.loop.optimizers.items()
+        ]
+
+    def roles(self) -> dict[str, nn.Module]:
+        """Return every trained network by role."""
+        return {**dict(self.network.named_children()), **dict(self.discriminators.items())}
+
+    def on_fit_start(self) -> None:
+        """Prepare memory layout and compilation, once the networks are where they will be trained."""
+        if self.loop.trainer.channels_last:
+            self.network.to(memory_format=torch.channels_last)
+            self.discriminators.to(memory_format=torch.channels_last)
+        if self.loop.trainer.compile:
+            for network in self.roles().values():
+                network.compile()
+
+    def load_initial(self, path: str | Path) -> None:
+        """Start from the weights of a run or an import: every network of the file, every one of ours that it has.
+
+        Raises WeightsError when the file is of another model, or its tensors do not fit.
+        """
+        tensors, metadata = load_weights(path)
+        if metadata.model != self.model_name:
+            raise WeightsError(f"{path} holds '{metadata.model}', but the model to train is '{self.model_name}'")
+        for role, network in self.roles().items():
+            prefix = f"{role}."
+            state = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+            if not state and role in self.discriminators:
+                continue
+            try:
+                network.load_state_dict(state, strict=True)
+            except RuntimeError as error:
+                raise WeightsError(f"weights of {path} do not fit this {role}: {error}") from None
+        self.average.follow(self.network)
+
+    def averaged_network(self) -> nn.Module:
+        """Return the network that fills: the average, or the current state when averaging is off."""
+        if self.loop.ema.decay is None:
+            self.average.follow(self.network)
+        return self.average.network
+
+    # State for exact resuming ------------------------------------------------------------------------------------
+
+    def training_state(self) -> dict[str, Any]:
+        """Return all that the next iteration depends on, in plain containers and tensors.
+
+        Random numbers are no part of it: every iteration derives its own from (seed, iteration).
+        """
+        return {
+            "iteration": self.iteration,
+            "network": self.network.state_dict(),
+            "discriminators": self.discriminators.state_dict(),
+            "average": self.average.network.state_dict() if self.loop.ema.decay is not None else None,
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self._by_name().items()},
+            "scaler": self.trainer.precision_plugin.state_dict(),
+        }
+
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state returned by `training_state`."""
+        self.iteration = int(state["iteration"])
+        self.network.load_state_dict(state["network"])
+        self.discriminators.load_state_dict(state["discriminators"])
+        if state["average"] is None:
+            self.average.follow(self.network)
+        else:
+            self.average.network.load_state_dict(state["average"])
+        for name, optimizer in self._by_name().items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self.trainer.precision_plugin.load_state_dict(dict(state["scaler"]))
+
+    # Helpers -----------------------------------------------------------------------------------------------------
+
+    def _check_names(self) -> None:
+        used = {update.optimizer for update in self.updates()}
+        for name in self.loop.optimizers:
+            if name not in used:
+                raise ConfigError(f"optimizers.{name}: {unknown('optimizer', name, used)}")
+        for name in used - set(self.loop.optimizers):
+            raise ConfigError(f"optimizers.{name} is missing; {self.model_name} uses: {', '.join(sorted(used))}")
+        for name, term in self.losses.adversarial.items():
+            if term.discriminator not in self.discriminators:
+                known = list(self.discriminators)
+                raise ConfigError(f"losses.{name}.discriminator: {unknown('discriminator', term.discriminator, known)}")
+
+    def _by_name(self) -> dict[str, torch.optim.Optimizer]:
+        return dict(zip(self.loop.optimizers, self.trainer.optimizers, strict=True))
+
+    def _optimizer(self, name: str) -> Any:
+        wrapped = self.optimizers()
+        return wrapped[list(self.loop.optimizers).index(name)] if isinstance(wrapped, list) else wrapped
+
+    @contextmanager
+    def _only_trainable(self, roles: tuple[str, ...]) -> Iterator[None]:
+        """Freeze every network outside `roles`, so that no gradient is computed only to be thrown away."""
+        frozen = [p for role, network in self.roles().items() if role not in roles for p in network.parameters()]
+        before = [p.requires_grad for p in frozen]
+        for parameter in frozen:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter, needed in zip(frozen, before, strict=True):
+                parameter.requires_grad_(needed)
+
+    def _sync_only_if(self, *, last: bool) -> AbstractContextManager[Any]:
+        """Exchange gradients between devices with the last part of an accumulated batch only."""
+        strategy = self.trainer.strategy
+        if last or not isinstance(strategy, ParallelStrategy):
+            return nullcontext()
+        return strategy.block_backward_sync()
+
+    @contextmanager
+    def _own_randomness(self) -> Iterator[None]:
+        """Draw from a state that depends on (seed, iteration, rank) alone, and leave the global one untouched."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            sequence = np.random.SeedSequence((self.loop.seed, self.iteration, self.global_rank))
+            torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0]))
+            yield
+
+    def _global_mean(self, value: Tensor) -> Tensor:
+        mean = self.trainer.strategy.reduce(value, reduce_op="mean")
+        return mean if isinstance(mean, Tensor) else torch.as_tensor(mean, device=self.device)
+
+
+class _Twice(Mapping[str, Tensor]):
+    """A record for a batch that holds every picture twice; doubles only what is asked for."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+
+    def __getitem__(self, name: str) -> Tensor:
+        plane = self._record[name].detach()
+        return torch.cat((plane, plane))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._record)
+
+    def __len__(self) -> int:
+        return len(self._record)

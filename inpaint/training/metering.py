@@ -1,0 +1,98 @@
+"""Numbers of a run: running means without waiting for the accelerator, speed, and the log line."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pytorch_lightning import Callback, Trainer
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from inpaint.training.gan import GanModule
+
+
+class Meter:
+    """Sums values on their device between two log lines, so that logging never waits for the accelerator."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, tuple[Tensor, int]] = {}
+        self._not_finite: dict[str, Tensor] = {}  # name -> first bad iteration, -1 = none
+
+    def add(self, name: str, value: Tensor) -> None:
+        """Add one value to a running mean."""
+        total, count = self._sums.get(name, (torch.zeros((), dtype=torch.float64, device=value.device), 0))
+        self._sums[name] = (total + value.double() if value.device.type != "mps" else total + value, count + 1)
+
+    def watch(self, name: str, value: Tensor, iteration: int) -> None:
+        """Remember the first iteration in which the value was not finite."""
+        first = self._not_finite.get(name, torch.full((), -1, dtype=torch.int64, device=value.device))
+        self._not_finite[name] = torch.where((first < 0) & ~value.isfinite(), iteration, first)
+
+    def first_not_finite(self) -> tuple[str, int] | None:
+        """Return the earliest loss that was not finite and its iteration."""
+        bad = {name: int(first) for name, first in self._not_finite.items()}
+        bad = {name: first for name, first in bad.items() if first >= 0}
+        return min(bad.items(), key=lambda item: item[1]) if bad else None
+
+    def means(self) -> dict[str, Tensor]:
+        """Return the means since the last call and start anew."""
+        means = {name: total / count for name, (total, count) in self._sums.items()}
+        self._sums.clear()
+        return means
+
+
+class Metering(Callback):
+    """Logs the means of every value, the speed and the share of time spent waiting for data.
+
+    Values are averaged over the iterations since the last line and over all devices, under the number of completed
+    iterations. `latest` holds the last line for whoever shows it.
+    """
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self.latest: dict[str, float] = {}
+        self._line_started = time.perf_counter()
+        self._ended = self._line_started
+        self._waited_s = 0.0
+        self._iterations = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Start the clock; the first batch counts as waiting."""
+        self._line_started = self._ended = time.perf_counter()
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Note how long the data kept the device waiting."""
+        self._waited_s += time.perf_counter() - self._ended
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: GanModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Log when a line is due."""
+        self._iterations += 1
+        done = pl_module.iteration
+        if done % self.every == 0 or done == pl_module.loop.max_iterations:
+            self._log(trainer, pl_module)
+        self._ended = time.perf_counter()
+
+    def pause(self) -> None:
+        """Leave out of the speed what has passed since the last iteration (validation, saving)."""
+        now = time.perf_counter()
+        self._line_started += now - self._ended
+        self._ended = now
+
+    def _log(self, trainer: Trainer, module: GanModule) -> None:
+        module.check_finite()
+        means = module.meter.means()
+        values = torch.stack([value.to(module.device, torch.float32) for value in means.values()])
+        reduced = trainer.strategy.reduce(values, reduce_op="mean")
+        passed_s = time.perf_counter() - self._line_started
+        self.latest = dict(zip(means, torch.as_tensor(reduced).tolist(), strict=True)) | {
+            "speed/images_per_s": self._iterations * module.loop.batch_size / max(passed_s, 1e-9),
+            "speed/data_wait": min(1.0, self._waited_s / max(passed_s, 1e-9)),
+        }
+        for logger in trainer.loggers:
+            logger.log_metrics(self.latest, step=module.iteration)
+        self._line_started = time.perf_counter()
+        self._waited_s, self._iterations = 0.0, 0
