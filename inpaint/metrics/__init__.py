@@ -1,0 +1,31 @@
+"""How good a fill is: pure functions with one number per picture, and running means of them."""
+
+from inpaint.metrics.accumulate import HoleMetrics
+from inpaint.metrics.hole import (
+    METRICS,
+    PSNR_CAP_DB,
+    hole_ratio,
+    l1,
+    l1_hole,
+    measure,
+    psnr,
+    psnr_hole,
+    ssim,
+    ssim_hole,
+)
+from inpaint.metrics.ssim import ssim_map
+
+__all__ = [
+    "METRICS",
+    "PSNR_CAP_DB",
+    "HoleMetrics",
+    "hole_ratio",
+    "l1",
+    "l1_hole",
+    "measure",
+    "psnr",
+    "psnr_hole",
+    "ssim",
+    "ssim_hole",
+    "ssim_map",
+]

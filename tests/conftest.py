@@ -1,0 +1,89 @@
+"""What several rooms' tests share: small photographs, a fake fill, one torch thread."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise importing albumentations asks the network
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from inpaint.errors import MaskError
+from inpaint.types import Fill, Traits
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_torch_thread() -> Iterator[None]:
+    """Keep sums in one order, and several test processes from fighting over few cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def draw_photo(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Return a smooth colourful picture with an edge and a little noise, (H, W, 3) uint8; different for every seed."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float64)
+    phase = rng.uniform(0, 2 * np.pi, 3)
+    waves = np.stack([np.sin(x / 7 + phase[0]), np.cos(y / 5 + phase[1]), np.sin((x + y) / 9 + phase[2])], axis=-1)
+    edge = (x > y + rng.integers(-4, 5))[..., None] * 40.0
+    return np.clip(110 + 60 * waves + edge + rng.normal(0, 4, waves.shape), 0, 255).round().astype(np.uint8)
+
+
+@pytest.fixture
+def photo() -> np.ndarray:
+    """One photograph, (H, W, 3) uint8, sides that differ: 40 x 56."""
+    return draw_photo(40, 56)
+
+
+@pytest.fixture
+def make_photo() -> Callable[..., np.ndarray]:
+    """`make_photo(height, width, seed)` draws a photograph."""
+    return draw_photo
+
+
+@pytest.fixture
+def photo_folder(tmp_path: Path) -> Path:
+    """A folder of four small PNG photographs of different sizes, one of them in a subfolder."""
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    for seed, (name, size) in enumerate({"a": (40, 56), "b": (48, 36), "c": (33, 33), "more/d": (36, 64)}.items()):
+        Image.fromarray(draw_photo(*size, seed)).save(folder / f"{name}.png")
+    return folder
+
+
+class GrayInpainter:
+    """Fills every hole with one gray. Counts its calls; refuses a picture that is all hole, as many real fills do."""
+
+    traits = Traits(trained=False, needs_known=True, smallest_px=1)
+
+    def __init__(self, gray: float = 0.5, name: str = "gray") -> None:
+        self.gray = gray
+        self.name = name
+        self.calls = 0
+
+    def fill(self, image, mask, *, guidance=None, samples=1, seed=0, progress=None) -> list[Fill]:
+        self.calls += 1
+        if bool((mask > 0.5).flatten(1).all(dim=1).any()):
+            raise MaskError("mask covers the whole picture: nothing to work from")
+        raw = torch.full_like(image, self.gray)
+        completed = torch.where(mask > 0.5, raw, image)
+        return [Fill(completed=completed, raw=raw, mask=mask) for _ in range(samples)]
+
+
+@pytest.fixture
+def gray_inpainter() -> GrayInpainter:
+    """A fill that needs no model: gray in the hole."""
+    return GrayInpainter()
+
+
+@pytest.fixture
+def make_gray_inpainter() -> type[GrayInpainter]:
+    """`make_gray_inpainter(gray, name)` makes further ones."""
+    return GrayInpainter
