@@ -147,8 +147,9 @@ def _step(schema: Schema, part: int | str) -> Schema | None:
         found: Schema = schema["properties"][part]
         return found
     if isinstance(part, int) and schema.get("type") == "array":
-        rest = schema.get("prefixItems", [])
-        return rest[part] if part < len(rest) else schema.get("items") or {}
+        places: list[Schema] = schema.get("prefixItems", [])
+        inside: Schema = places[part] if part < len(places) else schema.get("items", {})
+        return inside
     if isinstance(schema.get("additionalProperties"), Mapping):
         return schema["additionalProperties"]  # type: ignore[no-any-return]
     for choice in schema.get("anyOf", ()):

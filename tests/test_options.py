@@ -24,8 +24,8 @@ class Outer(Options):
     loud: bool = False
     folder: Path | None = None
     inner: Inner = Inner()
-    named: dict[str, Inner] = {}
-    free: dict[str, Any] = {}
+    named: dict[str, Inner] = Field(default_factory=dict)
+    free: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _even(self) -> Outer:

@@ -1,0 +1,259 @@
+"""Run folders: where a training run keeps everything, who may start in one, and what resuming allows.
+
+checkpoints/NAME/
+  config.yaml            everything resolved: enough to repeat the run
+  last.ckpt  best.ckpt   for resuming
+  model.safetensors      the averaged networks
+  metrics.csv  panels/   every number and the fixed panel
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inpaint.errors import InpaintError, RunError
+from inpaint.files import atomic_write
+
+log = logging.getLogger("inpaint.training")
+
+FOLDER_VARIABLE = "INPAINT_RUN_FOLDER"
+"""Tells the processes that Lightning starts for further devices which folder the first one chose."""
+
+# What may change when a run goes on without the pictures, the losses or the arithmetic becoming others. A key stands
+# for all below it. max_iterations is here because most schedules do not look at it; see `inexact_changes`.
+_HARMLESS = (
+    "max_iterations",
+    "logger",
+    "wandb",
+    "run",
+    "resume",
+    "init",
+    "dry_run",
+    "log_every",
+    "save_every",
+    "validation",
+    "data.workers",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.num_nodes",
+    "trainer.strategy",
+    "trainer.deterministic",
+    "trainer.threads",
+)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths inside one run folder. Touches the disk only where a method says so."""
+
+    path: Path
+
+    @property
+    def config_yaml(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def last(self) -> Path:
+        """Checkpoint from which the run goes on."""
+        return self.path / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        """Checkpoint with the smallest val/l1_hole."""
+        return self.path / "best.ckpt"
+
+    @property
+    def weights(self) -> Path:
+        """The averaged networks, for everything but resuming."""
+        return self.path / "model.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        """Every logged number by iteration."""
+        return self.path / "metrics.csv"
+
+    @property
+    def panels(self) -> Path:
+        """Folder of the fixed panel's sheets."""
+        return self.path / "panels"
+
+    def holds_run(self) -> bool:
+        """Return whether a run, or an import, lives here."""
+        return any(path.exists() for path in (self.config_yaml, self.last, self.weights))
+
+    def config(self) -> dict[str, Any]:
+        """Read config.yaml as plain containers. Raises RunError when it is missing or no YAML mapping."""
+        from omegaconf import OmegaConf
+        from omegaconf.errors import OmegaConfBaseException
+        from yaml import YAMLError
+
+        try:
+            found = OmegaConf.to_container(OmegaConf.load(self.config_yaml), resolve=False)
+        except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as error:
+            raise RunError(f"cannot read '{self.config_yaml}': {error}") from None
+        if not isinstance(found, dict):
+            raise RunError(f"'{self.config_yaml}' is no mapping")
+        return {str(key): value for key, value in found.items()}
+
+    def create(self, config: Mapping[str, Any], *, head: str = "") -> None:
+        """Make the folder and write config.yaml, `head` in front as comment lines.
+
+        Raises RunError when the folder cannot be made or written.
+        """
+        from omegaconf import OmegaConf
+
+        text = OmegaConf.to_yaml(OmegaConf.create(dict(config)))
+        comment = "".join(f"# {line}\n" for line in head.splitlines())
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with atomic_write(self.config_yaml) as temporary:
+                temporary.write_text(comment + text, encoding="utf-8")
+        except OSError as error:
+            raise RunError(f"cannot use run folder '{self.path}': {error.strerror or error}") from None
+        except InpaintError as error:
+            raise RunError(f"cannot use run folder '{self.path}': {error}") from None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A folder that may be used, and the checkpoint to go on from (None = start at iteration 0)."""
+
+    run: RunFolder
+    checkpoint: Path | None
+
+
+def claim(folder: str | None, config: Mapping[str, Any], *, resume: str | None) -> Claim:
+    """Decide where a run lives and whether it goes on or starts. Writes nothing.
+
+    folder: run.folder, None for checkpoints/MODEL-TIME. config: the resolved configuration, whose `model` block must
+    match that of the run to be resumed. resume: None, "auto" (starts fresh when there is nothing to resume), or a run
+    folder or checkpoint file; without a `folder`, the run goes on in the folder of what it resumes.
+    Raises RunError when the folder is taken, there is nothing at the path, or it holds another architecture.
+    """
+    if resume not in (None, "auto"):
+        checkpoint = _checkpoint_at(str(resume))
+        source = RunFolder(checkpoint.parent)
+        run = RunFolder(Path(folder)) if folder else source
+        if not _same(run.path, source.path):
+            _refuse_taken(run)
+        _check_resumable(source, config)
+        return Claim(run, checkpoint)
+    if resume == "auto" and not folder:
+        raise RunError("resume=auto needs run.folder=FOLDER: without it every run gets a new folder, nothing to resume")
+    run = RunFolder(Path(folder)) if folder else RunFolder(default_folder(_model_name(config)))
+    if resume == "auto" and run.last.exists():
+        _check_resumable(run, config)
+        return Claim(run, run.last)
+    # A kill before the first checkpoint leaves a configuration and nothing to go on from: start anew. Weights without
+    # a configuration are somebody's import, which training would overwrite.
+    if resume is None or (run.weights.exists() and not run.config_yaml.exists()):
+        _refuse_taken(run)
+    return Claim(run, None)
+
+
+def default_folder(model: str, *, parent: Path = Path("checkpoints")) -> Path:
+    """Return PARENT/MODEL-TIME, the same for all processes of a run, and free.
+
+    Raises RunError when processes started by somebody else than us could not agree on the time.
+    """
+    if not first_process() and FOLDER_VARIABLE in os.environ:
+        return Path(os.environ[FOLDER_VARIABLE])
+    if int(os.environ.get("SLURM_NTASKS", "1")) > 1 and "SLURM_JOB_ID" in os.environ:
+        return parent / f"{model}-slurm-{os.environ['SLURM_JOB_ID']}"
+    if "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise RunError("run.folder=FOLDER must be given under torchrun: its processes cannot agree on a default name")
+    stem = f"{model}-{time.strftime('%Y%m%d-%H%M%S')}"
+    number, path = 1, parent / stem
+    while path.exists():
+        number += 1
+        path = parent / f"{stem}-{number}"
+    return path
+
+
+def first_process() -> bool:
+    """Return whether this is the process that writes: rank 0 of however many were launched."""
+    ranks = ("RANK", "SLURM_PROCID", "NODE_RANK", "GROUP_RANK", "LOCAL_RANK")
+    return all(os.environ.get(name, "0") in ("0", "") for name in ranks)
+
+
+def inexact_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return the keys whose change makes a resumed run differ from one that was never interrupted."""
+    changed = [key for key in differences(before, after) if not _below(key, (*_HARMLESS, "model"))]
+    kinds = {value for key, value in flat(after).items() if key.endswith("schedule.kind")}
+    if "max_iterations" in differences(before, after) and kinds & {"linear", "cosine"}:
+        changed.append("max_iterations")
+    return changed
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return the dotted keys under which two configurations hold different values."""
+    old, new = flat(before), flat(after)
+    return sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a nested mapping as {"a.b.c": value}; lists are values."""
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = list(value) if isinstance(value, tuple) else value
+    return found
+
+
+def _checkpoint_at(place: str) -> Path:
+    path = Path(place)
+    if path.is_dir():
+        if not (path / "last.ckpt").is_file():
+            raise RunError(f"resume={place}: the folder holds no last.ckpt; resume=auto starts fresh in such a folder")
+        return path / "last.ckpt"
+    if not path.is_file():
+        raise RunError(f"resume={place}: no such run folder or checkpoint; resume=auto starts fresh when there is none")
+    return path
+
+
+def _check_resumable(run: RunFolder, config: Mapping[str, Any]) -> None:
+    """Compare the run's configuration with the present one: the model must be the same, the rest should be."""
+    if not run.config_yaml.exists():
+        return  # loading the checkpoint will tell
+    before = run.config()
+    old, new = flat(before.get("model") or {}, "model."), flat(config.get("model") or {}, "model.")
+    changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    if changed:
+        first = ", ".join(f"{key}={new.get(key)} (the run has {old.get(key)})" for key in changed[:4])
+        more = f" and {len(changed) - 4} more" if len(changed) > 4 else ""
+        raise RunError(f"cannot resume '{run.path}' with another architecture: {first}{more}")
+    inexact = inexact_changes(before, config)
+    if inexact and first_process():
+        log.warning("resuming with changed %s: the run will differ from one never interrupted", ", ".join(inexact))
+
+
+def _refuse_taken(run: RunFolder) -> None:
+    if run.path.exists() and not run.path.is_dir():
+        raise RunError(f"run.folder={run.path} is a file")
+    # Further processes of the same run find the folder that the first one has just made.
+    if run.holds_run() and first_process():
+        raise RunError(
+            f"run.folder={run.path} already holds a run: resume=auto continues it, another run.folder starts one"
+        )
+
+
+def _model_name(config: Mapping[str, Any]) -> str:
+    model = config.get("model")
+    return str(model["name"]) if isinstance(model, Mapping) and "name" in model else "run"
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _below(key: str, groups: tuple[str, ...]) -> bool:
+    return any(key == group or key.startswith(f"{group}.") for group in groups)
