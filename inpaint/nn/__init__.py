@@ -1,0 +1,1 @@
+"""Layers: padding, gated convolution, contextual attention, spectral normalization."""

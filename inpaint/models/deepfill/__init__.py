@@ -1,0 +1,1 @@
+"""DeepFillv2: free-form inpainting with gated convolution."""

@@ -1,0 +1,56 @@
+"""Architecture of DeepFillv2. The defaults are the official program's; public ports differ in the fields named here."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from pydantic import Field
+
+from inpaint.options import Options
+
+PlanesStage1: TypeAlias = Literal["image_ones_mask", "image_mask"]
+PlanesStage2: TypeAlias = Literal["image", "image_mask", "image_ones_mask"]
+
+
+class AttentionConfig(Options):
+    """Contextual attention; `inpaint.nn.attention.ContextualAttention` explains the options."""
+
+    fuse: bool = True  # official true, although converted official weights are often run without
+    masked: Literal["zero", "inf"] = "zero"  # official zero; inf in mmagic
+    norm_eps: Literal["clamp", "inside"] = "clamp"  # official clamp; inside in csqiangwen
+    overlap: Literal[4, "count"] = 4  # official 4; count in mmagic
+    sampling: Literal["floor", "aligned"] = "aligned"  # official nearest with aligned corners
+    mask_sampling: Literal["floor8", "aligned8", "aligned4_2"] = "aligned4_2"  # official by 4, then by 2
+
+
+class DiscriminatorConfig(Options):
+    """SN-PatchGAN: six 5x5 convolutions of stride 2."""
+
+    width: int = Field(64, gt=0)  # outputs of the first layer; official 64 (then 128, 256, 256, 256, 256)
+    padding: Literal["same_tf", "zero"] = "same_tf"  # official SAME; symmetric zeros in nipponjo and mmagic
+
+
+class Config(Options):
+    """The generator and, for training, its discriminator."""
+
+    width: int = Field(48, ge=8, multiple_of=4)  # outputs of conv1; official 48, which are 24 features and 24 gates
+    # Features of stage 2's decoder at 1/4, 1/2, full and full size; null: 2, 1, 1/2 and 1/4 times `width`, official
+    # 96, 48, 24, 12. mmagic has 128, 64, 32, 16.
+    decoder_widths: tuple[int, int, int, int] | None = None
+    padding: Literal["zero", "same_tf", "reflect", "symmetric", "replicate"] = (
+        "same_tf"  # official SAME; reflect in mmagic
+    )
+    value_range: Literal["pm1", "01"] = (
+        "pm1"  # range of picture and output in the network: [-1, 1], official, or [0, 1]
+    )
+    # Order in which the weights' origin read colours. For the record only: imported weights are permuted once, and the
+    # network sees RGB. The official program and mmagic worked in BGR.
+    channel_order: Literal["rgb", "bgr"] = "rgb"
+    hole_fill: float = 0.0  # value of the hole in stage 1's input, in the network's range; official 0, csqiangwen 1
+    stage1_input: PlanesStage1 = "image_ones_mask"  # official with a plane of ones, which shows where the border is
+    stage2_input: PlanesStage2 = "image"  # official: the pasted coarse picture alone
+    gate_output: bool = False  # official: the last layers are plain; gated without activation in csqiangwen and mmagic
+    pre_attention_activation: Literal["elu", "relu"] = "relu"  # official relu (pmconv6); elu in mmagic
+    attention: AttentionConfig = AttentionConfig()
+    sketch: bool = False  # one more input plane for lines drawn in the hole (guided)
+    discriminator: DiscriminatorConfig = DiscriminatorConfig()

@@ -1,0 +1,97 @@
+"""Padding: what a convolution sees beyond the border, and growing a picture to a size that a network accepts."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+PaddingMode: TypeAlias = Literal["zero", "same_tf", "reflect", "symmetric", "replicate"]
+"""zero: zeros, the same number on both sides. same_tf: zeros as TensorFlow's SAME places them, which differs from
+`zero` where the stride exceeds 1. reflect: mirrored without repeating the border pixel. symmetric: mirrored with the
+border pixel repeated. replicate: the border pixel repeated."""
+
+
+def same_amount(size: int, kernel: int, *, stride: int = 1, dilation: int = 1) -> tuple[int, int]:
+    """Return how many zeros TensorFlow's SAME puts before and after a side of `size`; the smaller half comes first.
+
+    The output has ceil(size / stride) positions.
+    """
+    out = -(-size // stride)
+    total = max((out - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
+    return total // 2, total - total // 2
+
+
+def _mirrored(size: int, before: int, after: int, device: torch.device) -> Tensor:
+    """Return indices of a side of `size` continued by mirroring with the border pixel repeated, period 2 * size."""
+    index = torch.arange(-before, size + after, device=device) % (2 * size)
+    return torch.where(index < size, index, 2 * size - 1 - index)
+
+
+def pad(x: Tensor, amounts: tuple[int, int, int, int], *, mode: PaddingMode) -> Tensor:
+    """Pad the last two axes of `x` (B, C, H, W) by (left, right, top, bottom) pixels.
+
+    `symmetric` and `replicate` work for any amount; `reflect` needs amounts below the side length.
+    """
+    left, right, top, bottom = amounts
+    if not any(amounts):
+        return x
+    if mode == "symmetric":
+        height, width = x.shape[-2:]
+        rows = x.index_select(-2, _mirrored(height, top, bottom, x.device))
+        return rows.index_select(-1, _mirrored(width, left, right, x.device))
+    if mode in ("zero", "same_tf"):
+        return F.pad(x, (left, right, top, bottom))
+    return F.pad(x, (left, right, top, bottom), mode=mode)
+
+
+class PaddedConv2d(nn.Conv2d):
+    """A convolution with a square kernel whose output has ceil(side / stride) positions, for every padding mode.
+
+    Apart from `same_tf`, both sides are padded by dilation * (kernel - 1) / 2, so the kernel must be odd.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        padding: PaddingMode = "zero",
+    ) -> None:
+        if kernel % 2 == 0:
+            raise ValueError(f"kernel must be odd, got {kernel}")
+        super().__init__(in_channels, out_channels, kernel, stride=stride, dilation=dilation)
+        self.border: PaddingMode = padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve x (B, C, H, W)."""
+        kernel, stride, dilation = self.kernel_size[0], self.stride[0], self.dilation[0]
+        around = dilation * (kernel - 1) // 2
+        if self.border == "zero" or (self.border == "same_tf" and stride == 1):
+            return F.conv2d(x, self.weight, self.bias, stride, around, dilation)
+        if self.border == "same_tf":
+            top, bottom = same_amount(x.shape[-2], kernel, stride=stride, dilation=dilation)
+            left, right = same_amount(x.shape[-1], kernel, stride=stride, dilation=dilation)
+        else:
+            top = bottom = left = right = around
+        x = pad(x, (left, right, top, bottom), mode=self.border)
+        return F.conv2d(x, self.weight, self.bias, stride, 0, dilation)
+
+    def extra_repr(self) -> str:
+        """Add the border mode to what a convolution shows of itself."""
+        return f"{super().extra_repr()}, border={self.border}"  # type: ignore[no-untyped-call]
+
+
+def pad_to(x: Tensor, height: int, width: int) -> Tensor:
+    """Grow x (B, C, H, W) at the bottom and the right to (height, width) by mirroring, however small it is."""
+    return pad(x, (0, width - x.shape[-1], 0, height - x.shape[-2]), mode="symmetric")
+
+
+def padded_side(side: int, *, multiple: int, minimum: int = 1) -> int:
+    """Return the smallest multiple of `multiple` that is at least `side` and `minimum`."""
+    return -(-max(side, minimum) // multiple) * multiple

@@ -1,0 +1,23 @@
+"""Spectral normalization (Miyato et al. 2018) by PyTorch's own parametrization.
+
+One power iteration per forward pass in training and none in evaluation, so that evaluating a network does not change
+it; the left and right vectors are buffers, constants for the gradient.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+Layer = TypeVar("Layer", bound=nn.Module)
+
+
+def spectrally_normalized(layer: Layer) -> Layer:
+    """Divide the layer's weight by its largest singular value from now on; returns the same layer.
+
+    Initialize the weight before: the starting vectors are drawn from torch's global generator and iterated on it.
+    """
+    spectral_norm(layer, n_power_iterations=1, eps=1e-12)
+    return layer

@@ -1,0 +1,244 @@
+"""From a name or a path to an `Inpainter`. Nothing is imported before it is asked for, torch included."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from inpaint.errors import ConfigError, MissingDependencyError, UsageError, WeightsError, unknown
+from inpaint.types import Inpainter, Traits
+
+if TYPE_CHECKING:
+    import torch
+    from pydantic import BaseModel
+
+WEIGHTS_NAME = "model.safetensors"
+HUB_PREFIX = "hf://"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelEntry:
+    """A model that is trained. Its package holds `config.Config`, `network.Network` and `training.Training`.
+
+    traits are those of the whole family; what a certain configuration accepts, its network says.
+    """
+
+    package: str
+    traits: Traits
+    summary: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FillEntry:
+    """A fill that needs no weights: `factory` is "module:name", called with the options of the fill."""
+
+    factory: str
+    traits: Traits
+    summary: str
+
+
+MODELS: Mapping[str, ModelEntry] = {
+    "deepfill": ModelEntry(
+        package="inpaint.models.deepfill",
+        traits=Traits(trained=True, guidance=frozenset({"sketch"}), smallest_px=8, multiple_px=8),
+        summary="DeepFillv2: gated convolutions and contextual attention (Yu et al. 2019)",
+    ),
+}
+
+FILLS: Mapping[str, FillEntry] = {
+    "telea": FillEntry(
+        factory="inpaint.classical.opencv:Telea",
+        traits=Traits(trained=False, needs_known=True, smallest_px=1),
+        summary="fast marching (Telea 2004), OpenCV",
+    ),
+    "navier_stokes": FillEntry(
+        factory="inpaint.classical.opencv:NavierStokes",
+        traits=Traits(trained=False, needs_known=True, smallest_px=1),
+        summary="fast marching along isophotes (after Bertalmio 2001), OpenCV",
+    ),
+}
+
+
+def names() -> list[str]:
+    """Return all registered names, trainable models first."""
+    return [*MODELS, *FILLS]
+
+
+def traits_of(name: str) -> Traits:
+    """Return the traits of a registered name; raises UsageError for another."""
+    if name in FILLS:
+        return FILLS[name].traits
+    return _model(name).traits
+
+
+def config_class(name: str) -> type[BaseModel]:
+    """Return the configuration of a trainable model."""
+    config: type[BaseModel] = import_module(f"{_model(name).package}.config").Config
+    return config
+
+
+def network_module(name: str) -> ModuleType:
+    """Return the module that holds a trainable model's `Network` and `discriminators`."""
+    return import_module(f"{_model(name).package}.network")
+
+
+def training_class(name: str) -> type[Any]:
+    """Return the class that trains a model; this imports Lightning."""
+    training: type[Any] = import_module(f"{_model(name).package}.training").Training
+    return training
+
+
+def resolve_device(device: str | torch.device = "auto") -> torch.device:
+    """Return the device of that name; "auto" is the first accelerator there is, else the CPU.
+
+    Raises UsageError for a device that does not exist here.
+    """
+    import torch
+
+    if str(device) == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    present = ["cpu", *(["mps"] if torch.backends.mps.is_available() else [])]
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    present += ["cuda"] * (count > 0) + [f"cuda:{number}" for number in range(count)]
+    if str(device) not in present:
+        raise UsageError(unknown("device", str(device), ["auto", *present]))
+    return torch.device(device)
+
+
+def load(
+    name_or_path: str | os.PathLike[str],
+    *,
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype | None = None,
+    **options: Any,
+) -> Inpainter:
+    """Return the fill of a registered name, a run folder, a weights file or a repository "hf://owner/name".
+
+    Registered names win over paths: "./telea" is a path. device: "auto", "cpu", "cuda", "cuda:1", "mps". dtype: of a
+    network's weights and arithmetic, "float32" when not given; methods without a network have none. options: those of
+    the fill; for networks `chunk`, the most images in one pass.
+
+    Raises UsageError for an unknown name, option, device or dtype, WeightsError for weights that cannot be used.
+    """
+    resolved = resolve_device(device)
+    text = os.fspath(name_or_path)
+    if text in FILLS:
+        entry = FILLS[text]
+        module, _, attribute = entry.factory.partition(":")
+        factory = getattr(import_module(module), attribute)
+        fill: Inpainter = factory(**_options(text, factory, options))
+        return fill
+    if text in MODELS:
+        raise UsageError(
+            f"'{text}' needs weights: give the folder of a trained run, e.g. checkpoints/my-run, "
+            f"or train one with `inpaint train model={text}`"
+        )
+    if text.startswith(HUB_PREFIX):
+        return _from_file(_from_hub(text.removeprefix(HUB_PREFIX)), device=resolved, dtype=dtype, options=options)
+    path = Path(text)
+    if path.is_dir():
+        path = _weights_in(path)
+    elif not path.exists():
+        raise UsageError(f"{unknown('model', text, names())}; nor is there a folder or file of that name")
+    return _from_file(path, device=resolved, dtype=dtype, options=options)
+
+
+def _model(name: str) -> ModelEntry:
+    if name not in MODELS:
+        raise UsageError(unknown("model", name, MODELS))
+    return MODELS[name]
+
+
+def _weights_in(folder: Path) -> Path:
+    """Return the weights of a run folder, or say what the folder lacks."""
+    path = folder / WEIGHTS_NAME
+    if path.exists():
+        return path
+    if (folder / "last.ckpt").exists():
+        raise WeightsError(
+            f"{folder} holds a run without {WEIGHTS_NAME}; resume it with "
+            f"`inpaint train run.folder={folder} resume=auto` until it saves again"
+        )
+    raise WeightsError(f"no {WEIGHTS_NAME} in {folder}: not the folder of a run or of an import")
+
+
+def _from_file(
+    path: Path, *, device: torch.device, dtype: str | torch.dtype | None, options: Mapping[str, Any]
+) -> Inpainter:
+    """Build the network that a weights file describes and load it."""
+    import torch
+
+    from inpaint.models.feedforward import FeedForward
+    from inpaint.options import validated
+    from inpaint.weights import load_into, load_weights
+
+    chosen = _options("models with weights", FeedForward, options, taken=("name", "device", "dtype"))
+    wanted = _dtype(dtype)
+    if device.type == "mps" and wanted == torch.float64:
+        raise UsageError("dtype float64 does not exist on device mps; use device=cpu")
+    tensors, metadata = load_weights(path)
+    if metadata.model not in MODELS:
+        raise WeightsError(f"{path}: {unknown('model', metadata.model, MODELS)}; a newer version may know it")
+    try:
+        config = validated(config_class(metadata.model), metadata.config)
+    except ConfigError as error:
+        raise WeightsError(f"{path} has a configuration this version does not know: {error}") from None
+    network = network_module(metadata.model).Network(config)
+    # A file may also hold networks that only a ranking or further training needs.
+    unused = tuple(f"{role}." for role in metadata.roles if role not in dict(network.named_children()))
+    load_into(network, {key: value for key, value in tensors.items() if not key.startswith(unused)}, source=path)
+    network = network.to(memory_format=torch.channels_last)
+    return FeedForward(network, name=metadata.model, device=device, dtype=wanted, **chosen)
+
+
+def _dtype(dtype: str | torch.dtype | None) -> torch.dtype:
+    import torch
+
+    valid = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if dtype is None:
+        return torch.float32
+    name = str(dtype).removeprefix("torch.")
+    if name not in valid:
+        raise UsageError(unknown("dtype", name, valid))
+    return valid[name]
+
+
+def _options(what: str, factory: Any, given: Mapping[str, Any], *, taken: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the options if the factory has keywords of these names; raises UsageError for any other."""
+    parameters = inspect.signature(factory).parameters.values()
+    valid = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in taken]
+    for name in given:
+        if name not in valid:
+            raise UsageError(unknown(f"option of {what}", name, valid))
+    return dict(given)
+
+
+def _from_hub(repository: str) -> Path:
+    """Fetch the weights of a repository on the Hugging Face hub, or find them in its cache."""
+    try:
+        import huggingface_hub
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    except ImportError:
+        raise MissingDependencyError(
+            f"{HUB_PREFIX} addresses need the package huggingface_hub: pip install 'inpaint[hub]'"
+        ) from None
+    if repository.count("/") != 1:
+        raise UsageError(f"a repository is written {HUB_PREFIX}owner/name, got {HUB_PREFIX}{repository}")
+    try:
+        return Path(huggingface_hub.hf_hub_download(repository, WEIGHTS_NAME))
+    except HFValidationError as error:
+        raise UsageError(f"{HUB_PREFIX}{repository}: {error}") from None
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().split("\n")[0].rstrip(".")
+        raise WeightsError(
+            f"cannot fetch {WEIGHTS_NAME} of {HUB_PREFIX}{repository}: {reason}; if this machine is offline, download "
+            f"the file elsewhere and give its path"
+        ) from None
