@@ -13,7 +13,7 @@ from inpaint.metrics.hole import (
     ssim,
     ssim_hole,
 )
-from inpaint.metrics.ssim import ssim_map
+from inpaint.metrics.similarity import ssim_map
 
 __all__ = [
     "METRICS",

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from inpaint.errors import InputError
-from inpaint.metrics.ssim import RADIUS_PX, WINDOW_PX, ssim_map
+from inpaint.metrics.similarity import RADIUS_PX, WINDOW_PX, ssim_map
 
 PSNR_CAP_DB = 100.0
 """PSNR of identical pictures would be infinite and spoil every mean: no PSNR is reported above this."""

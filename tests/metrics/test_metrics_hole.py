@@ -68,6 +68,14 @@ def test_ssim_agrees_with_torchmetrics_away_from_borders(batch):
     assert torch.allclose(metrics.ssim_map(completed, image)[inner], full.mean(dim=1)[inner], atol=1e-9)
 
 
+def test_ssim_of_a_tall_picture_has_no_seams(make_photo):
+    image = make_photo(75, 21, 5)
+    damaged = np.roll(image, 2, axis=0)
+    pair = [torch.from_numpy(x).permute(2, 0, 1)[None] / 255 for x in (damaged, image)]
+    want = skimage_ssim(as_numpy(pair[0])[0], as_numpy(pair[1])[0])[1]
+    assert np.allclose(metrics.ssim_map(*(x.double() for x in pair))[0].numpy(), want, atol=1e-9)
+
+
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 13), (4, 3), (10, 30), (11, 11), (12, 3)])
 def test_pictures_smaller_than_the_window_are_measured(height, width):
     a, b = torch.rand(2, 2, 3, height, width, generator=torch.Generator().manual_seed(1))
