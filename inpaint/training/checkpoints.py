@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Trainer
 
 from inpaint.errors import RunError
 from inpaint.files import atomic_write
+from inpaint.training.callback import IterationCallback
 from inpaint.training.metering import Metering
 from inpaint.weights import WeightsMetadata, save_weights
 
@@ -26,63 +27,67 @@ logger = logging.getLogger("inpaint.training")
 class RunFiles(Protocol):
     """Where a run keeps its checkpoints and weights."""
 
-    last: Path
-    best: Path
-    weights: Path
+    @property
+    def last(self) -> Path:
+        """The checkpoint to resume from."""
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the best validation result."""
+
+    @property
+    def weights(self) -> Path:
+        """The networks used at inference, averaged."""
 
 
-class Checkpoints(Callback):
+class Checkpoints(IterationCallback):
     """Saves last.ckpt and model.safetensors every `every` iterations, and best.ckpt when validation says so."""
 
-    def __init__(self, files: RunFiles, every: int, metering: Metering) -> None:
+    def __init__(self, module: GanModule, files: RunFiles, *, every: int, metering: Metering) -> None:
+        super().__init__(module)
         self.files = files
         self.every = every
         self.metering = metering
         self.best_value: float | None = None
         self._saved_at = -1
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: GanModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def after_iteration(self, trainer: Trainer) -> None:
         """Save when it is due."""
-        done = pl_module.iteration
-        if done % self.every == 0 or done == pl_module.loop.max_iterations:
-            self.save(trainer, pl_module)
+        if self.due(self.every):
+            self.save(trainer)
             self.metering.pause()
 
-    def save(self, trainer: Trainer, module: GanModule) -> None:
+    def save(self, trainer: Trainer) -> None:
         """Write last.ckpt, then the weights for inference. Does nothing when this iteration is saved already."""
-        if self._saved_at == module.iteration:
+        if self._saved_at == self.module.iteration:
             return
-        module.check_finite()
-        state = self.state(module)  # on every rank: averaging may copy
+        self.module.check_finite()
         if trainer.is_global_zero:
-            write_checkpoint(self.files.last, state)
-            self._write_weights(module)
-        self._saved_at = module.iteration
+            write_checkpoint(self.files.last, self.state())
+            self._write_weights()
+        self._saved_at = self.module.iteration
 
-    def offer_best(self, trainer: Trainer, module: GanModule, value: float) -> None:
+    def offer_best(self, trainer: Trainer, value: float) -> None:
         """Keep the current state as best.ckpt if `value` (smaller is better) is the smallest so far."""
         if not value < (float("inf") if self.best_value is None else self.best_value):
             return
         self.best_value = value
-        state = self.state(module)
         if trainer.is_global_zero:
-            write_checkpoint(self.files.best, state)
+            write_checkpoint(self.files.best, self.state())
 
-    def state(self, module: GanModule) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """Return everything needed to continue, with the architecture it belongs to."""
         return {
             "format": FORMAT,
-            "model": module.model_name,
-            "config": module.config.model_dump(mode="json"),
+            "model": self.module.model_name,
+            "config": self.module.config.model_dump(mode="json"),
             "best_value": self.best_value,
-            **module.training_state(),
+            **self.module.training_state(),
         }
 
-    def restore(self, module: GanModule, path: Path) -> None:
+    def restore(self, path: Path) -> None:
         """Continue from a checkpoint. Raises RunError when it is damaged or belongs to another architecture."""
-        state = read_checkpoint(path)
+        module, state = self.module, read_checkpoint(path)
         config = module.config.model_dump(mode="json")
         if state["model"] != module.model_name:
             raise RunError(f"{path} is a run of model '{state['model']}', not of '{module.model_name}'")
@@ -95,7 +100,8 @@ class Checkpoints(Callback):
         self.best_value = state["best_value"]
         self._saved_at = module.iteration
 
-    def _write_weights(self, module: GanModule) -> None:
+    def _write_weights(self) -> None:
+        module = self.module
         network = module.averaged_network()
         metadata = WeightsMetadata(
             model=module.model_name,

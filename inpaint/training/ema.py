@@ -30,8 +30,8 @@ class Average(nn.Module):
     def update(self, network: nn.Module, updates: int) -> None:
         """Move towards the parameters of `network`; `updates` counts the earlier calls."""
         share = 1 - self.keep(updates)
-        averaged = list(self.network.parameters())
-        current = list(network.parameters())
+        averaged: list[Tensor] = list(self.network.parameters())
+        current: list[Tensor] = list(network.parameters())
         if averaged:
             torch._foreach_lerp_(averaged, current, share)
         self._copy_buffers(network)

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from pytorch_lightning import Callback, LightningDataModule, Trainer
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.plugins.environments import SLURMEnvironment
 
 from inpaint.errors import RunError
+from inpaint.training.callback import IterationCallback
 from inpaint.training.checkpoints import Checkpoints, RunFiles, read_checkpoint
 from inpaint.training.config import LoopConfig
 from inpaint.training.gan import GanModule
@@ -28,7 +29,9 @@ from inpaint.training.validation import Validation
 class FitFiles(RunFiles, Protocol):
     """Where `fit` writes in a run folder."""
 
-    panels: Path
+    @property
+    def panels(self) -> Path:
+        """Folder of the panels."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +58,17 @@ def fit(
     resume: a checkpoint to continue from; the data module must start at its iteration (see `resumed_iteration`).
     Raises RunError for a checkpoint of another architecture and for losses that are not finite.
     """
-    metering = Metering(loop.log_every)
-    checkpoints = Checkpoints(run, loop.save_every, metering)
+    metering = Metering(module, loop.log_every)
+    checkpoints = Checkpoints(module, run, every=loop.save_every, metering=metering)
     validation = Validation(
+        module,
         every=loop.validation.every,
         panel=loop.validation.panel,
         panels=run.panels,
         checkpoints=checkpoints,
         metering=metering,
     )
-    interruption = Interruption(checkpoints)
+    interruption = Interruption(module, checkpoints)
     with _quiet_lightning(), _float32_precision(loop):
         trainer = Trainer(
             accelerator=loop.trainer.accelerator,
@@ -95,40 +99,39 @@ class Resuming(Callback):
         self.checkpoints = checkpoints
         self.path = path
 
-    def on_fit_start(self, trainer: Trainer, pl_module: GanModule) -> None:
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Load the checkpoint, if the run continues one."""
         if self.path is not None:
-            self.checkpoints.restore(pl_module, self.path)
+            self.checkpoints.restore(self.path)
 
 
-class Interruption(Callback):
+class Interruption(IterationCallback):
     """SIGINT and SIGTERM end the training after the current iteration, with everything saved.
 
     A second signal ends the program at once.
     """
 
-    def __init__(self, checkpoints: Checkpoints) -> None:
+    def __init__(self, module: GanModule, checkpoints: Checkpoints) -> None:
+        super().__init__(module)
         self.checkpoints = checkpoints
         self.signal_number: int | None = None
         self._previous: dict[int, Any] = {}
 
-    def on_fit_start(self, trainer: Trainer, pl_module: GanModule) -> None:
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take over the signals; Lightning's own handlers would not save."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._previous[number] = signal.signal(number, self._remember)
 
-    def teardown(self, trainer: Trainer, pl_module: GanModule, stage: str) -> None:
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Give the signals back."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous.clear()
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: GanModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def after_iteration(self, trainer: Trainer) -> None:
         """Save and stop if a signal came, on all processes together."""
-        own = torch.tensor(float(self.signal_number or 0), device=pl_module.device)
+        own = torch.tensor(float(self.signal_number or 0), device=self.module.device)
         if trainer.world_size > 1:
             torch.distributed.all_reduce(own, op=torch.distributed.ReduceOp.MAX)
         elif self.signal_number is None:
@@ -136,7 +139,7 @@ class Interruption(Callback):
         if int(own) == 0:
             return
         self.signal_number = int(own)
-        self.checkpoints.save(trainer, pl_module)
+        self.checkpoints.save(trainer)
         trainer.should_stop = True
 
     def _remember(self, number: int, frame: Any) -> None:
@@ -161,7 +164,7 @@ def _several_processes(loop: LoopConfig) -> bool:
     return loop.trainer.devices > 1
 
 
-def _plugins() -> list[SLURMEnvironment]:
+def _plugins() -> list[Any]:
     """Under SLURM, keep Lightning from requeueing with checkpoints of its own: `resume=auto` continues a job."""
     return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
 

@@ -6,8 +6,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import torch
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import LightningModule, Trainer
 from torch import Tensor
+
+from inpaint.training.callback import IterationCallback
 
 if TYPE_CHECKING:
     from inpaint.training.gan import GanModule
@@ -43,14 +45,15 @@ class Meter:
         return means
 
 
-class Metering(Callback):
+class Metering(IterationCallback):
     """Logs the means of every value, the speed and the share of time spent waiting for data.
 
     Values are averaged over the iterations since the last line and over all devices, under the number of completed
     iterations. `latest` holds the last line for whoever shows it.
     """
 
-    def __init__(self, every: int) -> None:
+    def __init__(self, module: GanModule, every: int) -> None:
+        super().__init__(module)
         self.every = every
         self.latest: dict[str, float] = {}
         self._line_started = time.perf_counter()
@@ -58,22 +61,19 @@ class Metering(Callback):
         self._waited_s = 0.0
         self._iterations = 0
 
-    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock; the first batch counts as waiting."""
         self._line_started = self._ended = time.perf_counter()
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Note how long the data kept the device waiting."""
         self._waited_s += time.perf_counter() - self._ended
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: GanModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def after_iteration(self, trainer: Trainer) -> None:
         """Log when a line is due."""
         self._iterations += 1
-        done = pl_module.iteration
-        if done % self.every == 0 or done == pl_module.loop.max_iterations:
-            self._log(trainer, pl_module)
+        if self.due(self.every):
+            self._log(trainer, self.module)
         self._ended = time.perf_counter()
 
     def pause(self) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Trainer
 from torch import Tensor
+from torch.utils.data import default_collate
 
 from inpaint.metrics import HoleMetrics
+from inpaint.training.callback import IterationCallback
 from inpaint.training.checkpoints import Checkpoints
 from inpaint.training.loggers import log_panel
 from inpaint.training.metering import Metering
@@ -23,10 +25,13 @@ if TYPE_CHECKING:
 BEST = "l1_hole"
 
 
-class Validation(Callback):
+class Validation(IterationCallback):
     """Fills the validation photographs with the averaged networks every `every` iterations, and at the end."""
 
-    def __init__(self, *, every: int, panel: int, panels: Path, checkpoints: Checkpoints, metering: Metering) -> None:
+    def __init__(
+        self, module: GanModule, *, every: int, panel: int, panels: Path, checkpoints: Checkpoints, metering: Metering
+    ) -> None:
+        super().__init__(module)
         self.every = every
         self.panel = panel
         self.panels = panels
@@ -34,20 +39,18 @@ class Validation(Callback):
         self.metering = metering
         self.latest: dict[str, float] = {}
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: GanModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def after_iteration(self, trainer: Trainer) -> None:
         """Validate when it is due."""
-        done = pl_module.iteration
-        if done % self.every == 0 or done == pl_module.loop.max_iterations:
-            inpainter = pl_module.inpainter(pl_module.averaged_network())
-            if inpainter is not None:
-                self._measure(trainer, pl_module, inpainter)
-                self._paint_panel(trainer, pl_module, inpainter)
-            self.metering.pause()
+        if not self.due(self.every):
+            return
+        inpainter = self.module.inpainter(self.module.averaged_network())
+        if inpainter is not None:
+            self._measure(trainer, inpainter)
+            self._paint_panel(trainer, inpainter)
+        self.metering.pause()
 
-    def _measure(self, trainer: Trainer, module: GanModule, inpainter: Inpainter) -> None:
-        metrics = HoleMetrics()
+    def _measure(self, trainer: Trainer, inpainter: Inpainter) -> None:
+        module, metrics = self.module, HoleMetrics()
         for batch in trainer.datamodule.val_dataloader():  # type: ignore[attr-defined]
             planes = _to_device(batch, module.device)
             fill = _fill(inpainter, planes)
@@ -58,16 +61,17 @@ class Validation(Callback):
         self.latest = {f"val/{name}": value for name, value in measured.items()}
         for logger in trainer.loggers:
             logger.log_metrics(self.latest, step=module.iteration)
-        self.checkpoints.offer_best(trainer, module, measured[BEST])
+        self.checkpoints.offer_best(trainer, measured[BEST])
 
-    def _paint_panel(self, trainer: Trainer, module: GanModule, inpainter: Inpainter) -> None:
+    def _paint_panel(self, trainer: Trainer, inpainter: Inpainter) -> None:
         if not trainer.is_global_zero or self.panel == 0:
             return
-        samples = trainer.datamodule.panel_batch(self.panel)  # type: ignore[attr-defined]
-        planes = _to_device(samples, module.device)
+        samples = trainer.datamodule.validation  # type: ignore[attr-defined]
+        chosen = default_collate([samples[i] for i in range(min(self.panel, len(samples)))])
+        planes = _to_device(chosen, self.module.device)
         rows = panel_rows(planes["image"], planes["mask"], _fill(inpainter, planes))
-        write_panel(self.panels / f"{module.iteration:08d}.png", rows)
-        log_panel(trainer.loggers, iteration=module.iteration, rows=rows)
+        write_panel(self.panels / f"{self.module.iteration:08d}.png", rows)
+        log_panel(trainer.loggers, iteration=self.module.iteration, rows=rows)
 
 
 def _to_device(batch: Mapping[str, Any], device: torch.device) -> dict[str, Tensor]:
