@@ -1,0 +1,1 @@
+"""Fills and solvers without learning."""
