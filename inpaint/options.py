@@ -110,7 +110,8 @@ def _schema(options: type[BaseModel]) -> Schema:
         root = options.model_json_schema()
     except (PydanticUserError, ValueError):
         return {}  # an option group with a type that JSON does not know
-    return _inline(root, root.get("$defs", {}), depth=12)
+    whole: Schema = _inline(root, root.get("$defs", {}), depth=12)
+    return whole
 
 
 def _inline(schema: Any, definitions: Mapping[str, Any], depth: int) -> Any:
@@ -150,8 +151,9 @@ def _step(schema: Schema, part: int | str) -> Schema | None:
         places: list[Schema] = schema.get("prefixItems", [])
         inside: Schema = places[part] if part < len(places) else schema.get("items", {})
         return inside
-    if isinstance(schema.get("additionalProperties"), Mapping):
-        return schema["additionalProperties"]  # type: ignore[no-any-return]
+    free_names = schema.get("additionalProperties")
+    if isinstance(free_names, Mapping):
+        return free_names
     for choice in schema.get("anyOf", ()):
         found_in_choice = _step(choice, part)
         if found_in_choice is not None:

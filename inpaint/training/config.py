@@ -88,3 +88,19 @@ class LoopConfig(Options):
         if self.batch_size % self.accumulate:
             raise ValueError(f"accumulate={self.accumulate} does not divide batch_size={self.batch_size}")
         return self
+
+
+class WandbConfig(Options):
+    """How the run appears in W&B; used when `logger` names wandb.
+
+    mode: auto records online after `wandb login` and offline without. project and entity may also come from W&B's own
+    environment variables; name defaults to the run folder's name.
+    """
+
+    mode: Literal["auto", "online", "offline", "disabled"] = "auto"
+    project: str | None = None
+    entity: str | None = None
+    name: str | None = None
+    group: str | None = None
+    tags: list[str] = Field(default_factory=list)
+    notes: str | None = None

@@ -48,41 +48,21 @@ _HARMLESS = (
 )
 
 
-@dataclass(frozen=True)
 class RunFolder:
-    """The paths inside one run folder. Touches the disk only where a method says so."""
+    """The paths inside one run folder. Touches the disk only where a method says so.
 
-    path: Path
+    config_yaml: the resolved configuration. last, best: checkpoints, the latest and that with the smallest val/l1_hole.
+    weights: the averaged networks. metrics: every logged number by iteration. panels: folder of the fixed panel.
+    """
 
-    @property
-    def config_yaml(self) -> Path:
-        """The resolved configuration."""
-        return self.path / "config.yaml"
-
-    @property
-    def last(self) -> Path:
-        """Checkpoint from which the run goes on."""
-        return self.path / "last.ckpt"
-
-    @property
-    def best(self) -> Path:
-        """Checkpoint with the smallest val/l1_hole."""
-        return self.path / "best.ckpt"
-
-    @property
-    def weights(self) -> Path:
-        """The averaged networks, for everything but resuming."""
-        return self.path / "model.safetensors"
-
-    @property
-    def metrics(self) -> Path:
-        """Every logged number by iteration."""
-        return self.path / "metrics.csv"
-
-    @property
-    def panels(self) -> Path:
-        """Folder of the fixed panel's sheets."""
-        return self.path / "panels"
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config_yaml = self.path / "config.yaml"
+        self.last = self.path / "last.ckpt"
+        self.best = self.path / "best.ckpt"
+        self.weights = self.path / "model.safetensors"
+        self.metrics = self.path / "metrics.csv"
+        self.panels = self.path / "panels"
 
     def holds_run(self) -> bool:
         """Return whether a run, or an import, lives here."""
@@ -140,14 +120,14 @@ def claim(folder: str | None, config: Mapping[str, Any], *, resume: str | None) 
     if resume not in (None, "auto"):
         checkpoint = _checkpoint_at(str(resume))
         source = RunFolder(checkpoint.parent)
-        run = RunFolder(Path(folder)) if folder else source
+        run = RunFolder(folder) if folder else source
         if not _same(run.path, source.path):
             _refuse_taken(run)
         _check_resumable(source, config)
         return Claim(run, checkpoint)
     if resume == "auto" and not folder:
         raise RunError("resume=auto needs run.folder=FOLDER: without it every run gets a new folder, nothing to resume")
-    run = RunFolder(Path(folder)) if folder else RunFolder(default_folder(_model_name(config)))
+    run = RunFolder(folder) if folder else RunFolder(default_folder(_model_name(config)))
     if resume == "auto" and run.last.exists():
         _check_resumable(run, config)
         return Claim(run, run.last)

@@ -1,0 +1,134 @@
+"""metrics.csv: one row per iteration, one column per number, readable at any moment of the run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+
+from inpaint.files import atomic_write
+
+KEY = "iteration"
+Row = dict[str, str]
+
+
+class CsvLogger(Logger):
+    """Writes each number as soon as it comes; a number for the iteration of the last row joins that row.
+
+    Rows are appended. When a new column appears the file is rewritten, whole or not at all, and earlier rows stay empty
+    there. On resuming, rows after the iteration from which the run goes on are dropped, and so is a line that a kill
+    left unfinished; a run that starts anew empties the file. Further processes of a distributed run write nothing.
+    """
+
+    def __init__(self, path: str | Path, *, start_iteration: int = 0) -> None:
+        super().__init__()
+        self.path = Path(path)
+        self._columns: list[str] = []
+        self._last: Row = {}
+        self._last_offset = 0  # where the last row begins, bytes
+        self._start: int | None = start_iteration  # None once the file has been brought in order
+
+    @property
+    def name(self) -> str:
+        """Name of this logger."""
+        return "csv"
+
+    @property
+    def version(self) -> str:
+        """There is one file per run."""
+        return ""
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: config.yaml holds them."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Write numbers of one iteration (`step`). Values: anything that float() takes, also tensors."""
+        if step is None:
+            raise ValueError("metrics.csv is keyed by iteration: log_metrics needs a step")
+        self._prepare()
+        row = {name: _number(value) for name, value in metrics.items()}
+        if self._last.get(KEY) == str(step):
+            row, offset = {**self._last, **row}, self._last_offset
+        else:
+            row, offset = {KEY: str(step), **row}, None
+        if row.keys() <= set(self._columns):
+            self._write(row, offset)
+        else:
+            rows = [earlier for earlier in self._read() if earlier[KEY] != str(step)]
+            self._columns += [name for name in row if name not in self._columns]
+            self._rewrite([*rows, row])
+
+    @rank_zero_only
+    def rewind(self, iteration: int) -> None:
+        """Drop every row after `iteration`."""
+        self._start = iteration
+        self._prepare()
+
+    def _prepare(self) -> None:
+        if self._start is None:
+            return
+        start, self._start = self._start, None
+        if not self.path.exists():
+            return
+        rows = [row for row in self._read() if int(row[KEY]) <= start] if start > 0 else []
+        self._columns = [name for name in self._columns if name == KEY or any(row.get(name) for row in rows)]
+        self._rewrite(rows)
+
+    def _read(self) -> list[Row]:
+        """Return the complete rows of the file and note its columns."""
+        try:
+            text = self.path.read_bytes().decode("utf-8", errors="replace")
+        except FileNotFoundError:
+            return []
+        whole = text[: text.rfind("\n") + 1]  # a kill may have left a line without its end
+        lines = list(csv.reader(io.StringIO(whole, newline="")))
+        if not lines or lines[0][:1] != [KEY]:
+            return []
+        self._columns = lines[0]
+        return [
+            {name: cell for name, cell in zip(self._columns, line, strict=True) if cell}
+            for line in lines[1:]
+            if len(line) == len(self._columns) and line[0].isdigit()
+        ]
+
+    def _rewrite(self, rows: list[Row]) -> None:
+        if not rows:
+            self.path.unlink(missing_ok=True)
+            self._columns, self._last = [], {}
+            return
+        before = _lines([self._columns, *(self._cells(row) for row in rows[:-1])])
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(self.path) as temporary:
+            temporary.write_bytes(before + _lines([self._cells(rows[-1])]))
+        self._last, self._last_offset = rows[-1], len(before)
+
+    def _write(self, row: Row, offset: int | None) -> None:
+        """Write a row at an offset, over the last row, or at the end."""
+        with self.path.open("r+b") as file:
+            self._last_offset = file.seek(0, os.SEEK_END) if offset is None else file.seek(offset)
+            file.write(_lines([self._cells(row)]))
+            file.truncate()
+        self._last = row
+
+    def _cells(self, row: Row) -> list[str]:
+        return [row.get(name, "") for name in self._columns]
+
+
+def _number(value: Any) -> str:
+    """Nine digits tell any two float32 apart."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else format(float(value), ".9g")
+
+
+def _lines(rows: list[list[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8")

@@ -1,0 +1,84 @@
+"""Where a run's numbers go: metrics.csv always, TensorBoard and W&B on request.
+
+Everything is keyed by `iteration`. A broken or unreachable tracker costs a warning, never the run.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from pytorch_lightning.loggers import Logger, TensorBoardLogger
+
+from inpaint.errors import ConfigError, unknown
+from inpaint.training.config import WandbConfig
+from inpaint.training.csvlog import CsvLogger
+from inpaint.training.runs import RunFolder
+from inpaint.training.wandblog import WandbTracker
+
+__all__ = ["NAMES", "CsvLogger", "WandbTracker", "build", "closing_lines", "log_panel", "rewind"]
+
+NAMES = ("csv", "tensorboard", "wandb")
+PICTURES = ("masked", "coarse", "completed", "original")
+
+log = logging.getLogger("inpaint.training")
+
+
+def build(
+    names: str | Iterable[str] | None,
+    *,
+    run: RunFolder,
+    config: Mapping[str, Any],
+    wandb: WandbConfig | None = None,
+    start_iteration: int = 0,
+) -> list[Logger]:
+    """Return the loggers of a run, CSV first. Nothing is written before the first number.
+
+    names: csv, tensorboard, wandb, one or several. config: the resolved configuration, for trackers that compare runs.
+    start_iteration: from which the run goes on; later entries of an interrupted run are dropped where that is possible.
+    Raises ConfigError for an unknown name.
+    """
+    wanted = [names] if isinstance(names, str) else list(names or ())
+    for name in wanted:
+        if name not in NAMES:
+            raise ConfigError(f"logger: {unknown('logger', name, NAMES)}")
+    made: list[Logger] = [CsvLogger(run.metrics, start_iteration=start_iteration)]
+    if "tensorboard" in wanted:
+        made.append(_tensorboard(run, start_iteration))
+    if "wandb" in wanted:
+        made.append(WandbTracker(run, config=config, options=wandb or WandbConfig(), start_iteration=start_iteration))
+    return made
+
+
+def rewind(loggers: Iterable[Logger], iteration: int) -> None:
+    """Drop what was logged after `iteration`, from which the run now goes on."""
+    for logger in loggers:
+        if isinstance(logger, CsvLogger):
+            logger.rewind(iteration)
+
+
+def log_panel(loggers: Iterable[Logger], *, iteration: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Send the fixed panel to the trackers that show pictures.
+
+    rows: one mapping per photograph with pictures masked, coarse, completed, original (H, W, 3) uint8, coarse possibly
+    None, and mask (H, W) uint8, 1 = hole. The sheet in the run's panels folder is written elsewhere.
+    """
+    for logger in loggers:
+        if isinstance(logger, WandbTracker):
+            logger.log_panel(iteration=iteration, rows=rows)
+        elif isinstance(logger, TensorBoardLogger):
+            for number, row in enumerate(rows):
+                strip = np.concatenate([row[name] for name in PICTURES if row.get(name) is not None], axis=1)
+                logger.experiment.add_image(f"panel/{number}", strip, iteration, dataformats="HWC")
+
+
+def closing_lines(loggers: Iterable[Logger]) -> list[str]:
+    """Return what a person should be told when the run has ended, such as how to upload what was recorded offline."""
+    return [line for logger in loggers if isinstance(logger, WandbTracker) for line in logger.closing_lines()]
+
+
+def _tensorboard(run: RunFolder, start_iteration: int) -> TensorBoardLogger:
+    purge_step = start_iteration + 1 if start_iteration else None
+    return TensorBoardLogger(run.path, name="", version="tensorboard", default_hp_metric=False, purge_step=purge_step)

@@ -1,0 +1,201 @@
+"""W&B as a tracker that may be missing, unreachable or broken without harm to the run."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import platform
+import secrets
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+
+from inpaint.training.config import WandbConfig
+from inpaint.training.runs import RunFolder
+
+log = logging.getLogger("inpaint.training")
+
+PROJECT = "inpaint"
+BEST = {"val/l1_hole": "min", "val/psnr_hole": "max", "val/ssim_hole": "max"}
+START_S = 60  # wait for the server at the start
+FINISH_S = 300  # wait for the last uploads
+
+
+class WandbTracker(Logger):
+    """Records numbers over `iteration`, the best validation figures, the panel and the configuration.
+
+    Starts with the first number. Without a login it records offline, into the run folder; `closing_lines` then says how
+    to upload. The id in wandb.json lets a resumed run go on in the same W&B run.
+    """
+
+    def __init__(
+        self, run: RunFolder, *, config: Mapping[str, Any], options: WandbConfig, start_iteration: int = 0
+    ) -> None:
+        super().__init__()
+        self.run = run
+        self.config = dict(config)
+        self.options = options
+        self.start_iteration = start_iteration
+        self._wandb: Any = None
+        self._session: Any = None
+        self._broken = False
+        self._offline_folder: Path | None = None
+        self._constant_pictures_sent = False
+
+    @property
+    def name(self) -> str:
+        """Name of this logger."""
+        return "wandb"
+
+    @property
+    def version(self) -> str | None:
+        """Id of the W&B run, once it has one."""
+        return getattr(self._session, "id", None)
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: the configuration goes along at the start."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Record numbers of one iteration (`step`)."""
+        values = {name: value if isinstance(value, int) else float(value) for name, value in metrics.items()}
+        self._guard(lambda session: session.log({**values, "iteration": step}))
+
+    @rank_zero_only
+    def log_panel(self, *, iteration: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Record the panel's pictures (H, W, 3) uint8 with the mask (H, W), 1 = hole, as an overlay to switch on."""
+        # The photographs stay the same: once is enough, and a long run stays small.
+        names = (
+            ("completed", "coarse") if self._constant_pictures_sent else ("completed", "coarse", "masked", "original")
+        )
+        self._guard(
+            lambda session: session.log(
+                {
+                    **{f"panel/{name}": self._pictures(name, iteration, rows) for name in names if _has(rows, name)},
+                    "iteration": iteration,
+                }
+            )
+        )
+        self._constant_pictures_sent = True
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Close the W&B run; `status` is Lightning's: success, failed or interrupted."""
+        if self._session is not None:
+            self._guard(lambda session: session.finish(exit_code=0 if status == "success" else 1))
+            self._session = None
+
+    def closing_lines(self) -> list[str]:
+        """Return how to upload what was recorded offline."""
+        if self._offline_folder is None:
+            return []
+        folders = sorted(self._offline_folder.parent.glob("offline-run-*")) or [self._offline_folder]
+        return ["W&B recorded offline; upload with: wandb sync " + " ".join(str(folder) for folder in folders)]
+
+    def _pictures(self, name: str, iteration: int, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+        image = self._wandb.Image
+        return [
+            image(
+                row[name],
+                caption=f"photograph {number}, iteration {iteration}",
+                masks={"hole": {"mask_data": row["mask"], "class_labels": {1: "hole"}}},
+            )
+            for number, row in enumerate(rows)
+        ]
+
+    def _guard(self, action: Callable[[Any], object]) -> None:
+        """Do something with the W&B run; the first failure ends the tracking, not the training."""
+        if self._broken:
+            return
+        try:
+            if self._session is None:
+                self._session = self._start()
+            action(self._session)
+        # Anything may come out of a tracker and its connection; none of it is worth days of training.
+        except Exception as error:
+            self._broken = True
+            reason = " ".join(str(error).split()) or type(error).__name__
+            log.warning("W&B failed and is left out from here on, metrics.csv goes on: %s", reason[:300])
+
+    def _start(self) -> Any:
+        self._wandb = wandb = importlib.import_module("wandb")
+        mode = os.environ.get("WANDB_MODE") or self.options.mode
+        if mode == "auto":
+            mode = "online" if _logged_in(wandb) else "offline"
+        try:
+            session = self._open(mode)
+        except Exception as error:
+            if mode != "online":
+                raise
+            log.warning("W&B cannot be reached, recording offline: %s", " ".join(str(error).split())[:300])
+            mode = "offline"
+            session = self._open(mode)
+        session.define_metric("iteration")
+        session.define_metric("*", step_metric="iteration")
+        for metric, best in BEST.items():
+            session.define_metric(metric, step_metric="iteration", summary=best)
+        if mode in ("offline", "dryrun"):
+            self._offline_folder = Path(session.dir).parent
+        return session
+
+    def _open(self, mode: str) -> Any:
+        options, settings = self.options, self._wandb.Settings
+        # The console belongs to the progress bar; other limits exist in newer releases only.
+        limits = {"console": "off", "init_timeout": START_S, "finish_timeout": FINISH_S}
+        known = getattr(settings, "model_fields", limits)
+        return self._wandb.init(
+            mode=mode,
+            id=self._identity(),
+            resume="allow" if mode == "online" else None,
+            project=options.project or os.environ.get("WANDB_PROJECT") or PROJECT,
+            entity=options.entity,
+            name=options.name or self.run.path.name,
+            group=options.group,
+            tags=options.tags or None,
+            notes=options.notes,
+            dir=str(self.run.path),
+            config={**self.config, "facts": facts()},
+            settings=settings(**{name: value for name, value in limits.items() if name in known}),
+        )
+
+    def _identity(self) -> str:
+        """Return the stored id of a run that goes on, a new one for a run that starts."""
+        path = self.run.path / "wandb.json"
+        if self.start_iteration > 0 and path.exists():
+            return str(json.loads(path.read_text(encoding="utf-8"))["id"])
+        identity = secrets.token_hex(4)
+        self.run.path.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"id": identity}) + "\n", encoding="utf-8")
+        return identity
+
+
+def facts() -> dict[str, Any]:
+    """Return what besides the configuration tells one run from another: versions and the command."""
+    versions = {}
+    for package in ("inpaint", "torch", "pytorch-lightning", "albumentations", "numpy"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {"versions": versions, "python": platform.python_version(), "command": " ".join(sys.argv)}
+
+
+def _logged_in(wandb: Any) -> bool:
+    """Ask W&B for a login without letting it prompt."""
+    try:
+        return bool(wandb.login(prompt=False, verify=False))
+    except TypeError:
+        return bool(wandb.api.api_key)  # releases that cannot be told not to prompt
+
+
+def _has(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    return bool(rows) and all(row.get(name) is not None for row in rows)
