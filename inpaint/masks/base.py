@@ -1,0 +1,83 @@
+"""What every kind of mask has in common: frozen options, drawn from a generator, never empty and never full."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Annotated, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, BaseModel, Field
+
+from inpaint.errors import MaskError
+
+HoleMask: TypeAlias = NDArray[np.uint8]
+"""(H, W), values 0 and 1, 1 = hole, C-contiguous."""
+
+TRIES = 100  # how often a kind is drawn again before a rule is met by force
+
+
+def _ordered(span: tuple[float, float]) -> tuple[float, float]:
+    if span[0] > span[1]:
+        raise ValueError("the first number must not exceed the second")
+    return span
+
+
+Span = Annotated[tuple[float, float], AfterValidator(_ordered)]
+"""(lowest, highest) of a continuous quantity."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+ShareSpan = Annotated[tuple[Share, Share], AfterValidator(_ordered)]
+"""(lowest, highest) share in [0, 1]."""
+
+_Natural = Annotated[int, Field(ge=0)]
+CountSpan = Annotated[tuple[_Natural, _Natural], AfterValidator(_ordered)]
+"""(fewest, most), both possible."""
+
+
+class Mask(BaseModel, ABC, frozen=True, extra="forbid"):
+    """A way of drawing masks: pure options, no state.
+
+    A mask depends on the generator's state and the size alone: the same seed gives the same mask wherever NumPy and
+    OpenCV are the same. Lengths given in pixels belong to the kind's nominal size and are scaled by
+    min(height, width) / nominal, so a mask looks alike at every size.
+    """
+
+    kind: str
+
+    def draw(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
+        """Draw one mask, (H, W) uint8, 1 = hole.
+
+        There is always at least one hole pixel and one known pixel: a mask with none is drawn again, and after 100
+        attempts one random pixel is changed (only tiny sizes and extreme options come to that). A size with fewer than
+        two pixels raises MaskError.
+        """
+        if height < 1 or width < 1 or height * width < 2:
+            raise MaskError(f"a mask needs at least two pixels, got {height} x {width}")
+        for _ in range(TRIES):
+            mask = self._draw_once(rng, height, width)
+            if 0 < cv2.countNonZero(mask) < mask.size:
+                return mask
+        pixel = int(rng.integers(mask.size))
+        mask.flat[pixel] = 1 - mask.flat[pixel]
+        return mask
+
+    @abstractmethod
+    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
+        """Draw one mask that may be empty or full; it must be a new contiguous array."""
+
+
+def blank(height: int, width: int) -> HoleMask:
+    """Return a mask without a hole."""
+    return np.zeros((height, width), dtype=np.uint8)
+
+
+def hole_ratio(mask: HoleMask) -> float:
+    """Return the share of hole pixels, in [0, 1]."""
+    return cv2.countNonZero(mask) / mask.size
+
+
+def scale_to(height: int, width: int, nominal_px: int) -> float:
+    """Return the factor for lengths that are given in pixels of a nominal size."""
+    return min(height, width) / nominal_px

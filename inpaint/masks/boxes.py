@@ -1,0 +1,99 @@
+"""Rectangular holes: random boxes, the centre, a half, and the frame that outpainting fills."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from inpaint.masks.base import CountSpan, HoleMask, Mask, ShareSpan, blank
+
+Side = Literal["left", "right", "top", "bottom"]
+SIDES: tuple[Side, ...] = ("left", "right", "top", "bottom")
+
+
+class Box(Mask):
+    """Boxes anywhere in the picture; each side is a uniform share of the picture's side, height and width apart."""
+
+    kind: Literal["box"] = "box"
+    count: CountSpan = (1, 1)
+    size: ShareSpan = (0.25, 0.5)
+
+    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
+        mask = blank(height, width)
+        smallest, largest = self.size
+        for _ in range(int(rng.integers(self.count[0], self.count[1] + 1))):
+            u = rng.random(4).tolist()
+            rows = max(1, round(height * (smallest + (largest - smallest) * u[0])))
+            cols = max(1, round(width * (smallest + (largest - smallest) * u[1])))
+            top, left = int((height - rows + 1) * u[2]), int((width - cols + 1) * u[3])
+            mask[top : top + rows, left : left + cols] = 1
+        return mask
+
+
+class Center(Mask):
+    """One box in the centre, always the same: `fraction` of each side (0.5 leaves three quarters of the picture)."""
+
+    kind: Literal["center"] = "center"
+    fraction: float = Field(0.5, gt=0, lt=1)
+
+    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
+        mask = blank(height, width)
+        rows, cols = max(1, round(height * self.fraction)), max(1, round(width * self.fraction))
+        top, left = (height - rows) // 2, (width - cols) // 2
+        mask[top : top + rows, left : left + cols] = 1
+        return mask
+
+
+class Half(Mask):
+    """One half of the picture. `side` names the missing half; "random" draws one of the four."""
+
+    kind: Literal["half"] = "half"
+    side: Side | Literal["random"] = "random"
+
+    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
+        mask = blank(height, width)
+        side = SIDES[int(rng.integers(4))] if self.side == "random" else self.side
+        _clear_side(mask, side, height // 2 if side in ("top", "bottom") else width // 2)
+        return mask
+
+
+class Outpaint(Mask):
+    """Strips along the borders, to be invented: what extending a picture looks like to a network.
+
+    sides: the missing sides, or "random": each with probability 1/2, at least one (as LaMa's outpainting masks). A
+    strip is a uniform share of the picture's side; strips are drawn one by one, and the middle always stays.
+    """
+
+    kind: Literal["outpaint"] = "outpaint"
+    sides: Annotated[tuple[Side, ...], Field(min_length=1)] | Literal["all", "random"] = "random"
+    share: ShareSpan = (0.1, 0.3)
+
+    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
+        mask = blank(height, width)
+        u = rng.random(9).tolist()
+        if self.sides == "all":
+            chosen: tuple[Side, ...] = SIDES
+        elif self.sides == "random":
+            chosen = tuple(side for side, chance in zip(SIDES, u, strict=False) if chance < 0.5)
+            chosen = chosen or (SIDES[int(4 * u[8])],)
+        else:
+            chosen = self.sides
+        for side in chosen:
+            length = height if side in ("top", "bottom") else width
+            share = self.share[0] + (self.share[1] - self.share[0]) * u[4 + SIDES.index(side)]
+            # Less than half of the length, so that two opposite strips leave something between them.
+            _clear_side(mask, side, max(1, min(round(length * share), (length - 1) // 2)))
+        return mask
+
+
+def _clear_side(mask: HoleMask, side: Side, strip: int) -> None:
+    if side == "left":
+        mask[:, :strip] = 1
+    elif side == "right":
+        mask[:, mask.shape[1] - strip :] = 1
+    elif side == "top":
+        mask[:strip] = 1
+    else:
+        mask[mask.shape[0] - strip :] = 1

@@ -1,0 +1,143 @@
+"""Masks made of masks: one of several by weight, the union of several, and any kind brought to a wanted hole ratio."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Mapping
+from itertools import accumulate
+from typing import Annotated, Any, Literal
+
+import cv2
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, Field, SerializeAsAny, field_validator
+
+from inpaint.masks.base import HoleMask, Mask, Share, ShareSpan, blank, hole_ratio
+
+
+def _parsed(value: Any) -> Mask:
+    # The table of all kinds contains the classes below, so it can only be asked for when it is needed.
+    from inpaint.masks.parse import parse_mask
+
+    return parse_mask(value)
+
+
+Inner = Annotated[SerializeAsAny[Mask], BeforeValidator(_parsed)]
+"""A mask inside another one: anything that `parse_mask` takes."""
+
+
+class Weighted(BaseModel, frozen=True, extra="forbid"):
+    """A mask and how often it is drawn, relative to the others."""
+
+    mask: Inner
+    weight: float = Field(1.0, gt=0, allow_inf_nan=False)
+
+
+def _weighted(value: Any) -> Any:
+    """Take a bare mask, without a weight of its own, for weight 1."""
+    if isinstance(value, Weighted) or (isinstance(value, Mapping) and "mask" in value and "kind" not in value):
+        return value
+    return {"mask": value}
+
+
+class Mixture(Mask):
+    """One of several masks, drawn by weight: `[{mask: deepfill, weight: 3}, {mask: box, weight: 1}]`."""
+
+    kind: Literal["mixture"] = "mixture"
+    of: Annotated[tuple[Annotated[Weighted, BeforeValidator(_weighted)], ...], Field(min_length=1)]
+
+    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
+        steps = list(accumulate(part.weight for part in self.of))
+        chosen = bisect_right(steps, rng.random() * steps[-1])
+        return self.of[min(chosen, len(self.of) - 1)].mask.draw(rng, height, width)
+
+
+class Union(Mask):
+    """The union of several masks, each drawn independently."""
+
+    kind: Literal["union"] = "union"
+    of: Annotated[tuple[Inner, ...], Field(min_length=1)]
+
+    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
+        mask = blank(height, width)
+        for part in self.of:
+            mask |= part.draw(rng, height, width)
+        return mask
+
+
+class Target(Mask):
+    """Any kind of mask, with a hole ratio within `ratio` (one number, or lowest and highest).
+
+    A mask that has it by chance is taken as it is. After `tries` masks, the one nearest to a ratio drawn uniformly
+    from the range grows or shrinks evenly at its rim until exactly that share of the pixels is hole; so the ratio
+    always lies in the range, or within half a pixel of it where the range holds no whole number of pixels.
+    """
+
+    kind: Literal["target"] = "target"
+    mask: Inner
+    ratio: ShareSpan
+    tries: int = Field(8, ge=1)
+
+    @field_validator("ratio", mode="before")
+    @classmethod
+    def _one_number(cls, value: Any) -> Any:
+        return (value, value) if isinstance(value, int | float) else value
+
+    @field_validator("ratio")
+    @classmethod
+    def _not_trivial(cls, span: tuple[Share, Share]) -> tuple[Share, Share]:
+        if span[1] == 0 or span[0] == 1:
+            raise ValueError("a mask without a hole, or with nothing else, cannot be asked for")
+        return span
+
+    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
+        lowest, highest = self.ratio
+        wanted = lowest + (highest - lowest) * rng.random()
+        nearest, distance = blank(height, width), math.inf
+        for _ in range(self.tries):
+            mask = self.mask.draw(rng, height, width)
+            ratio = hole_ratio(mask)
+            if lowest <= ratio <= highest:
+                return mask
+            if abs(ratio - wanted) < distance:
+                nearest, distance = mask, abs(ratio - wanted)
+        return with_hole_pixels(nearest, _whole(wanted, self.ratio, nearest.size), 2 * math.pi * rng.random())
+
+
+def _whole(wanted: float, span: tuple[float, float], size: int) -> int:
+    """Return a number of hole pixels within the span (where there is one), at least 1 and at most size - 1."""
+    count = round(wanted * size)
+    # A tiny allowance, so that 0.3 of 10 pixels is 3 although 0.3 * 10 may not be.
+    fewest, most = math.ceil(span[0] * size - 1e-6), math.floor(span[1] * size + 1e-6)
+    if fewest <= most:
+        count = min(max(count, fewest), most)
+    return min(max(count, 1), size - 1)
+
+
+def with_hole_pixels(mask: HoleMask, count: int, direction_rad: float = 0.0) -> HoleMask:
+    """Return the mask grown or shrunk at its rim to exactly `count` hole pixels, 1 <= count < size.
+
+    Pixels join in the order of their distance to the hole (and leave in the order of their distance to what is known);
+    of equally distant pixels those further along `direction_rad` come first, so that the last ring has no ragged edge.
+    The mask must hold both kinds of pixels.
+    """
+    hole = cv2.countNonZero(mask)
+    if hole == count:
+        return mask.copy()
+    grow = hole < count
+    candidates = 1 - mask if grow else mask
+    # Counted in steps of 1/64 pixel: whole rings are taken without sorting all pixels, only the last ring is sorted.
+    steps = np.asarray(cv2.distanceTransform(candidates, cv2.DIST_L2, 5) * 64, dtype=np.int32).ravel()
+    sizes = np.bincount(steps)
+    sizes[0] = 0  # the pixels that stay what they are
+    ends = np.cumsum(sizes)
+    change = abs(count - hole)
+    ring = int(np.searchsorted(ends, change))  # the ring in which the wanted number is reached
+    result = mask.ravel().copy()
+    value = 1 if grow else 0
+    result[(steps > 0) & (steps < ring)] = value
+    pixels = np.flatnonzero(steps == ring)
+    along = math.sin(direction_rad) * (pixels // mask.shape[1]) + math.cos(direction_rad) * (pixels % mask.shape[1])
+    first = np.argsort(-along, kind="stable")[: change - int(ends[ring - 1])]
+    result[pixels[first]] = value
+    return result.reshape(mask.shape)

@@ -1,0 +1,120 @@
+"""Masks from files: published mask sets, or a person's own."""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from pydantic import Field, PrivateAttr, field_validator
+
+from inpaint.errors import MaskError
+from inpaint.masks.base import HoleMask, Mask, Span, hole_ratio
+from inpaint.masks.irregular import dilate
+
+logger = logging.getLogger("inpaint.masks")
+
+SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg", ".gif"})
+INVERTED_ABOVE = 0.7  # a mean hole ratio that looks as if white meant known
+LOOKED_AT = 16  # files read to judge the polarity
+
+
+class Folder(Mask):
+    """A random file of a folder (with its subfolders), flipped, turned, dilated.
+
+    path: the folder. hole: which colour is the hole; values from 128 on are white. The published PConv test masks and
+    most sets are white = hole; PConv's raw training masks are mostly white and need hole="black". fit: "resize" scales
+    a file to the size (nearest, the aspect may change); "crop" cuts a random part of the same aspect as large as
+    possible, then scales it. flip: probability of each of the two mirrors. rotate_deg: largest turn to either side;
+    what a turn leaves open is filled by reflection, so the borders of a picture are not always known. dilate_px: the
+    hole grows by a disc of this radius, uniform, in pixels of a picture of 512.
+
+    Raises MaskError for a folder that is missing, holds no picture, or none with a hole; warns when the masks look
+    inverted. A file that cannot be read raises MaskError when it is drawn.
+    """
+
+    kind: Literal["folder"] = "folder"
+    path: str
+    hole: Literal["white", "black"] = "white"
+    fit: Literal["resize", "crop"] = "resize"
+    flip: float = Field(0.5, ge=0, le=1)
+    rotate_deg: float = Field(0.0, ge=0, le=180)
+    dilate_px: Span = (0, 0)
+    _files: tuple[str, ...] = PrivateAttr(default=())
+
+    @field_validator("dilate_px")
+    @classmethod
+    def _grows(cls, span: tuple[float, float]) -> tuple[float, float]:
+        if span[0] < 0:
+            raise ValueError("a hole cannot grow by less than 0 pixels")
+        return span
+
+    def model_post_init(self, _context: object) -> None:
+        """List the files, in the order of their names, and look at some of them."""
+        folder = Path(self.path).expanduser()
+        if not folder.is_dir():
+            raise MaskError(f"mask folder '{self.path}' is not a folder")
+        found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        if not found:
+            raise MaskError(f"mask folder '{self.path}' holds no picture ({', '.join(sorted(SUFFIXES))})")
+        self._files = tuple(str(p) for p in found)
+        step = max(1, len(found) // LOOKED_AT)
+        ratios = [hole_ratio(_read(name, self.hole)) for name in self._files[::step][:LOOKED_AT]]
+        if not any(ratios):
+            raise MaskError(f"no mask looked at in '{self.path}' has a hole ({self.hole}, threshold 128)")
+        if float(np.mean(ratios)) > INVERTED_ABOVE:
+            other = "black" if self.hole == "white" else "white"
+            logger.warning(
+                "the masks of '%s' are %.0f %% hole and look inverted: hole: %s takes the other colour",
+                self.path,
+                100 * float(np.mean(ratios)),
+                other,
+            )
+
+    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
+        mask = _read(self._files[int(rng.integers(len(self._files)))], self.hole)
+        u = rng.random(6).tolist()
+        if self.fit == "crop":
+            mask = _crop(mask, height, width, u[0], u[1])
+        mask = np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST_EXACT), dtype=np.uint8)
+        if u[2] < self.flip:
+            mask = mask[:, ::-1]
+        if u[3] < self.flip:
+            mask = mask[::-1]
+        mask = np.ascontiguousarray(mask)
+        if self.rotate_deg:
+            turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), self.rotate_deg * (2 * u[4] - 1), 1.0)
+            turned = cv2.warpAffine(
+                mask, turn, (width, height), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101
+            )
+            mask = np.asarray(turned, dtype=np.uint8)
+        radius = (self.dilate_px[0] + (self.dilate_px[1] - self.dilate_px[0]) * u[5]) * min(height, width) / 512
+        # A fresh array in any case: the file's mask is shared.
+        return dilate(mask, radius) if radius >= 1 else mask.copy()
+
+
+def _crop(mask: HoleMask, height: int, width: int, u: float, v: float) -> HoleMask:
+    rows, cols = mask.shape
+    scale = min(rows / height, cols / width)
+    part_rows, part_cols = max(1, int(height * scale)), max(1, int(width * scale))
+    top, left = int((rows - part_rows + 1) * u), int((cols - part_cols + 1) * v)
+    return mask[top : top + part_rows, left : left + part_cols]
+
+
+@lru_cache(maxsize=256)
+def _read(path: str, hole: str) -> HoleMask:
+    """Return the mask of a file, read-only because it is shared."""
+    # Through a buffer: OpenCV's own reader does not find names outside ASCII on every system.
+    try:
+        data = np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise MaskError(f"cannot read mask '{path}': {error.strerror or error}") from error
+    gray = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
+    if gray is None:
+        raise MaskError(f"cannot read mask '{path}': not a picture, or damaged")
+    mask = np.asarray((gray >= 128) if hole == "white" else (gray < 128), dtype=np.uint8)
+    mask.flags.writeable = False
+    return mask

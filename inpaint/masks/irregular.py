@@ -1,0 +1,205 @@
+"""Irregular masks of other papers: PConv's kind, its random-walk substitute, Pluralistic's two, mmagic's."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from inpaint.masks.base import TRIES, CountSpan, HoleMask, Mask, ShareSpan, Span, blank, hole_ratio, scale_to
+from inpaint.masks.strokes import paint_chains, paint_stroke
+
+
+class PConv(Mask):
+    """Irregular masks in the manner of the PConv paper (arXiv 1804.07723), which took theirs from video occlusions.
+
+    The published files are photographs of motion and cannot be drawn; this is a generator of our own of the same look:
+    ragged bands and blobs between level lines of a smooth random field, as objects leave behind when they move, and
+    wandering strokes, all dilated by a disc of 5 to 47 pixels diameter at 512 (what the paper's page names), randomly
+    rotated. Ratios spread over the paper's six buckets, (0.01, 0.1] to (0.5, 0.6]; the presets pconv_01_10 ...
+    pconv_50_60 draw from one bucket. border=False keeps 50 pixels (at 512) at every side known, as half of the
+    published test masks do.
+    """
+
+    kind: Literal["pconv"] = "pconv"
+    strokes: CountSpan = (0, 5)
+    dilate_px: Span = (5, 47)  # diameter, at 512
+    border: bool = True
+
+    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
+        scale = scale_to(height, width, 512)
+        u = rng.random(4).tolist()
+        mask = _occlusion_bands(rng, height, width)
+        diameter = (self.dilate_px[0] + (self.dilate_px[1] - self.dilate_px[0]) * u[0]) * scale
+        count = int(rng.integers(self.strokes[0], self.strokes[1] + 1))
+        for _ in range(count):
+            paint_stroke(mask, _wander(rng, height, width), 1)
+        if diameter >= 2:
+            mask = dilate(mask, diameter / 2)
+        if not self.border:
+            margin = min(round(50 * scale), (min(height, width) - 1) // 2)
+            inner = blank(height, width)
+            inner[margin : height - margin, margin : width - margin] = 1
+            mask &= inner
+        return mask
+
+
+def dilate(mask: HoleMask, radius_px: float) -> HoleMask:
+    """Return the hole grown by a disc: all pixels at most `radius_px` away from it. An empty hole stays empty."""
+    if not cv2.countNonZero(mask):
+        return mask.copy()
+    # A distance map costs the same for every radius; morphology with a large disc does not.
+    distance = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
+    return np.asarray(distance <= radius_px, dtype=np.uint8)
+
+
+def _occlusion_bands(rng: np.random.Generator, height: int, width: int) -> HoleMask:
+    """Return the pixels at which a smooth random field lies in a narrow random window of levels."""
+    side = max(height, width)
+    angle, cells, level, window = rng.random(4).tolist()
+    cells = 3 + 5 * cells  # bumps along the longer side
+    grid = rng.standard_normal((16, 16), dtype=np.float32)
+    step, turn = cells / side, 2 * math.pi * angle
+    c, s = step * math.cos(turn), step * math.sin(turn)
+    # One warp rotates, crops and enlarges: picture pixel (x, y) reads the grid around its centre.
+    matrix = np.array([[c, -s, 7.5 - c * width / 2 + s * height / 2], [s, c, 7.5 - s * width / 2 - c * height / 2]])
+    field = cv2.warpAffine(
+        grid,
+        matrix,
+        (width, height),
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REFLECT,
+    )
+    low = 2.4 * level - 1.2
+    return np.asarray((field > low) & (field < low + 0.45 * window * window), dtype=np.uint8)
+
+
+def _wander(rng: np.random.Generator, height: int, width: int) -> list[tuple[int, int]]:
+    """Return a polyline whose direction drifts, starting in or just outside the picture."""
+    count = int(rng.integers(4, 25))
+    start = rng.random(3).tolist()
+    step = max(1.0, math.hypot(height, width) / 30)
+    headings = 2 * math.pi * start[2] + np.cumsum(rng.normal(0, 0.6, count))
+    xs = (1.5 * start[0] - 0.25) * width + np.cumsum(step * np.cos(headings))
+    ys = (1.5 * start[1] - 0.25) * height + np.cumsum(step * np.sin(headings))
+    return list(zip(xs.astype(int).tolist(), ys.astype(int).tolist(), strict=True))
+
+
+class Walk(Mask):
+    """naoto0804's substitute for PConv's masks: one 4-neighbour random walk of H * W unit steps from a random start.
+
+    A step against the border stays in place. The public masks were saved as JPEG, which made 29 % of the values neither
+    0 nor 1; these are binary. `steps`: length of the walk as a share of H * W.
+    """
+
+    kind: Literal["walk"] = "walk"
+    steps: float = Field(1.0, gt=0, le=16)
+
+    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
+        mask = blank(height, width)
+        count = max(1, int(self.steps * height * width))
+        start_y, start_x = int(rng.integers(height)), int(rng.integers(width))
+        # Two bits a step: the axis and the sign.
+        packed = np.frombuffer(rng.bytes(count), dtype=np.uint8)
+        step = (packed & 1).astype(np.int8) * 2 - 1
+        along_x = (packed >> 1 & 1).astype(np.int8)
+        x = _fold(start_x + np.cumsum(step * along_x, dtype=np.int64), width)
+        y = _fold(start_y + np.cumsum(step * (1 - along_x), dtype=np.int64), height)
+        mask.ravel()[y * width + x] = 1
+        return mask
+
+
+def _fold(position: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """Fold a free walk into [0, length): mirrored at the border, where it then stands still for one step."""
+    # The mirror image of a symmetric walk is one too, so this has the distribution of a walk stopped at the border.
+    position = position % (2 * length)
+    folded: NDArray[np.int64] = np.minimum(position, 2 * length - 1 - position)
+    return folded
+
+
+class Pluralistic(Mask):
+    """Pluralistic's irregular mask (CVPR 2019): 16 to 64 lines, filled circles and arcs of ellipses, 60 : 20 : 20 %.
+
+    Lines and arcs are 4 to 20 pixels thick at 256, circles have that radius. The public code swaps the sides of
+    pictures that are not square and refuses sides under 64: both repaired.
+    """
+
+    kind: Literal["pluralistic"] = "pluralistic"
+    count: CountSpan = (16, 64)
+    width_px: CountSpan = (4, 20)  # at 256
+
+    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
+        mask = blank(height, width)
+        scale = scale_to(height, width, 256)
+        count = int(rng.integers(self.count[0], self.count[1] + 1))
+        sizes = rng.integers(self.width_px[0], self.width_px[1] + 1, count).tolist()
+        angles = rng.integers(3, 181, (count, 3)).tolist()
+        for (choice, x, y, u, v), size, turn in zip(rng.random((count, 5)).tolist(), sizes, angles, strict=True):
+            # 1 .. side, as in the public code: a point may lie one pixel outside.
+            first, second = (1 + int(x * width), 1 + int(y * height)), (1 + int(u * width), 1 + int(v * height))
+            thick = max(1, round(size * scale))
+            if choice < 0.6:
+                cv2.line(mask, first, second, 1, thick)
+            elif choice < 0.8:
+                cv2.circle(mask, first, thick, 1, -1)
+            else:
+                cv2.ellipse(mask, first, second, turn[0], turn[1], turn[2], 1, thick)
+        return mask
+
+
+class PluralisticBoxes(Mask):
+    """Pluralistic's regular mask: n = 1 to 5 boxes, each side from 1 / (n + 7) of the picture to all that is left."""
+
+    kind: Literal["pluralistic_boxes"] = "pluralistic_boxes"
+    count: CountSpan = (1, 5)
+
+    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
+        mask = blank(height, width)
+        count = int(rng.integers(self.count[0], self.count[1] + 1))
+        for u, v, s, t in rng.random((count, 4)).tolist():
+            top, bottom = _interval(height, count, u, s)
+            left, right = _interval(width, count, v, t)
+            mask[top:bottom, left:right] = 1
+        return mask
+
+
+def _interval(length: int, count: int, u: float, v: float) -> tuple[int, int]:
+    start = int((int(length - length / (count + 1)) + 1) * u)
+    smallest = int(length / (count + 7))
+    return start, start + smallest + int((length - start - smallest + 1) * v)
+
+
+class Mmagic(Mask):
+    """mmagic's irregular mask as its DeepFillv2 and PConv configurations use it: LaMa-like chains of lines.
+
+    4 to 9 chains, 1 to 5 segments of 20 to 127 pixels, 10 to 44 wide, six directions, drawn again until the hole ratio
+    lies in `ratio` (after 100 masks the last one is taken).
+    """
+
+    kind: Literal["mmagic"] = "mmagic"
+    chains: CountSpan = (4, 9)
+    length_px: CountSpan = (20, 127)  # at 256, as the width
+    width_px: CountSpan = (10, 44)
+    angles: int = Field(6, ge=1)
+    ratio: ShareSpan = (0.15, 0.65)
+
+    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
+        scale = scale_to(height, width, 256)
+        for _ in range(TRIES):
+            mask = blank(height, width)
+            paint_chains(
+                mask,
+                rng,
+                chains=self.chains,
+                angles=self.angles,
+                length_px=self.length_px,
+                width_px=self.width_px,
+                scale=scale,
+            )
+            if self.ratio[0] < hole_ratio(mask) < self.ratio[1]:
+                break
+        return mask

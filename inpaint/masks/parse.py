@@ -1,0 +1,210 @@
+"""From a name, a mapping or a list to a mask: the table of kinds, the named presets, and clear errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from pydantic import ValidationError
+
+from inpaint.errors import ConfigError, InpaintError, unknown
+from inpaint.masks.base import Mask
+from inpaint.masks.boxes import Box, Center, Half, Outpaint
+from inpaint.masks.comodgan import CoModGan
+from inpaint.masks.compose import Mixture, Target, Union
+from inpaint.masks.deepfill import Brush, DeepFill, DeepFillBox
+from inpaint.masks.folder import Folder
+from inpaint.masks.irregular import Mmagic, PConv, Pluralistic, PluralisticBoxes, Walk
+from inpaint.masks.lama import Lama
+from inpaint.masks.text import Text
+
+MaskSpec: TypeAlias = "str | Mapping[str, Any] | Sequence[Any] | Mask"
+"""What `parse_mask` takes."""
+
+KINDS: dict[str, type[Mask]] = {
+    "deepfill": DeepFill,
+    "brush": Brush,
+    "deepfill_box": DeepFillBox,
+    "box": Box,
+    "center": Center,
+    "half": Half,
+    "outpaint": Outpaint,
+    "lama": Lama,
+    "comodgan": CoModGan,
+    "pconv": PConv,
+    "walk": Walk,
+    "pluralistic": Pluralistic,
+    "pluralistic_boxes": PluralisticBoxes,
+    "mmagic": Mmagic,
+    "text": Text,
+    "folder": Folder,
+    "target": Target,
+    "mixture": Mixture,
+    "union": Union,
+}
+
+NEED_OPTIONS = frozenset({"folder", "target", "mixture", "union"})  # no mask without being told of what
+
+
+def _lama(
+    nominal: int,
+    times: tuple[int, int],
+    width: int,
+    length: int,
+    boxes: tuple[int, tuple[int, int], tuple[int, int]] | None,
+) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "kind": "lama",
+        "nominal_px": nominal,
+        "lines": {"times": times, "max_width_px": width, "max_length_px": length},
+        "boxes": None,
+    }
+    if boxes:
+        options["boxes"] = {"margin_px": boxes[0], "side_px": boxes[1], "times": boxes[2]}
+        options["boxes_weight"] = 0.3
+    return options
+
+
+_LAMA_SETS = {  # advimman/lama, configs/data_gen/random_*.yaml
+    "lama_thin_256": _lama(256, (4, 50), 10, 40, None),
+    "lama_medium_256": _lama(256, (4, 5), 50, 100, (0, (10, 50), (1, 5))),
+    "lama_thick_256": _lama(256, (1, 5), 100, 200, (10, (30, 150), (1, 3))),
+    "lama_thin_512": _lama(512, (4, 70), 20, 100, None),
+    "lama_medium_512": _lama(512, (4, 10), 100, 200, (0, (30, 150), (1, 5))),
+    "lama_thick_512": _lama(512, (1, 5), 250, 450, (10, (30, 300), (1, 4))),
+}
+
+
+def _free_form(nominal: int, half_boxes: int, full_boxes: int, strokes: int) -> dict[str, Any]:
+    return {
+        "kind": "comodgan",
+        "nominal_px": nominal,
+        "half_boxes": half_boxes,
+        "full_boxes": full_boxes,
+        "strokes": strokes,
+    }
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    **_LAMA_SETS,
+    # The published evaluation protocol drops masks that cover more than half.
+    **{f"{name}_protocol": {**options, "max_share": 0.5} for name, options in _LAMA_SETS.items()},
+    "lama_training": {"kind": "lama"},
+    "mat_small_256": _free_form(256, 2, 2, 3),
+    "mat_large_256": _free_form(256, 4, 2, 8),
+    "mat_small_512": _free_form(512, 3, 2, 4),
+    "mat_large_512": _free_form(512, 5, 3, 9),
+    "comodgan_256": _free_form(256, 10, 5, 20),
+    "comodgan_512": _free_form(512, 10, 5, 20),
+    **{
+        f"pconv_{low:02}_{high}": {"kind": "target", "mask": "pconv", "ratio": (low / 100, high / 100)}
+        for low, high in ((1, 10), (10, 20), (20, 30), (30, 40), (40, 50), (50, 60))
+    },
+}
+
+
+def names() -> list[str]:
+    """Return every name that is a mask by itself: kinds with useful defaults, then presets."""
+    return [kind for kind in KINDS if kind not in NEED_OPTIONS] + list(PRESETS)
+
+
+def parse_mask(spec: MaskSpec) -> Mask:
+    """Return the mask that `spec` describes.
+
+    A string is a kind with its defaults or a preset (`names()`), or "folder:PATH" for the mask files of a folder. A
+    mapping is {kind: NAME, option: value, ...}, where NAME may be a preset whose options are then replaced one by one.
+    A list is a mixture: of such masks, or of {mask: ..., weight: ...}. A Mask is returned as it is.
+
+    Raises ConfigError, in one line, for an unknown name or option or a value that is not valid, and MaskError for a
+    mask folder that cannot be used.
+    """
+    if isinstance(spec, Mask):
+        return spec
+    if isinstance(spec, str):
+        return _from_string(spec)
+    if isinstance(spec, Mapping):
+        return _from_mapping(spec)
+    if isinstance(spec, Sequence) and not isinstance(spec, bytes | bytearray):
+        if not spec:
+            raise ConfigError("a mixture of masks needs at least one mask, got an empty list")
+        return _build("mixture", {"of": list(spec)})
+    raise ConfigError(f"a mask is a name, a mapping or a list, got {type(spec).__name__} ({spec!r})")
+
+
+def _from_string(text: str) -> Mask:
+    kind, colon, path = text.partition(":")
+    if colon and kind == "folder":
+        return _build("folder", {"path": path})
+    if text in NEED_OPTIONS:
+        raise ConfigError(f"mask '{text}' needs options: {_example(text)}")
+    if text not in KINDS and text not in PRESETS:
+        raise ConfigError(unknown("mask", text, [*names(), "folder:PATH"]))
+    return _from_mapping({"kind": text})
+
+
+def _from_mapping(spec: Mapping[str, Any]) -> Mask:
+    options = {str(key): value for key, value in spec.items()}
+    if "kind" not in options:
+        given = ", ".join(options) or "nothing"
+        raise ConfigError(f"a mask needs a 'kind' (one of {', '.join([*KINDS, *PRESETS])}), got {given}")
+    kind = options.pop("kind")
+    if kind in PRESETS:
+        preset = PRESETS[kind]
+        return _build(preset["kind"], {**preset, **options}, shown=kind)
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ConfigError(unknown("mask kind", str(kind), [*KINDS, *PRESETS]))
+    return _build(kind, options)
+
+
+def _build(kind: str, options: dict[str, Any], shown: str | None = None) -> Mask:
+    try:
+        return KINDS[kind].model_validate({**options, "kind": kind})
+    except ValidationError as error:
+        raise _config_error(shown or kind, KINDS[kind], error) from error
+
+
+def _config_error(name: str, kind: type[Mask], error: ValidationError) -> InpaintError:
+    """Return one line that names the option, the value and what is valid."""
+    first = error.errors(include_url=False)[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, InpaintError):  # a mask inside this one, which has said it all
+        return cause
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        fields = _options_at(kind, first["loc"][:-1])
+        return ConfigError(unknown(f"option of mask '{name}'", where, fields))
+    if first["type"] == "missing":
+        return ConfigError(f"mask '{name}' needs the option '{where}': {_example(name)}")
+    message = first["msg"].removeprefix("Value error, ")
+    return ConfigError(f"mask '{name}': {where}={_short(first['input'])} is not valid: {message}")
+
+
+def _options_at(kind: type[Mask], where: tuple[int | str, ...]) -> list[str]:
+    """Return the names of the options at a place inside a kind."""
+    model: Any = kind
+    for part in where:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        model = next((c for c in candidates if hasattr(c, "model_fields")), model)
+    return [field for field in model.model_fields if field != "kind"]
+
+
+def _example(name: str) -> str:
+    examples = {
+        "folder": "'folder:PATH', or {kind: folder, path: PATH}",
+        "target": "{kind: target, mask: deepfill, ratio: [0.2, 0.3]}",
+        "mixture": "[{mask: deepfill, weight: 3}, {mask: box, weight: 1}]",
+        "union": "{kind: union, of: [brush, box]}",
+    }
+    return f"write {examples[name]}" if name in examples else "see its description"
+
+
+def _short(value: Any) -> str:
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError):
+        text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
