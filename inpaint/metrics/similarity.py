@@ -33,10 +33,11 @@ def ssim_map(a: Tensor, b: Tensor) -> Tensor:
     if a.device.type != "cpu":
         return _ssim_rows(a, b, 0, a.shape[-2])
     height = a.shape[-2]
-    pictures = []
-    for one_a, one_b in zip(a.split(1), b.split(1), strict=True):
-        bands = [_ssim_rows(one_a, one_b, top, min(top + _BAND_PX, height)) for top in range(0, height, _BAND_PX)]
-        pictures.append(torch.cat(bands, dim=1))
+    tops = range(0, height, _BAND_PX)
+    pictures = [
+        torch.cat([_ssim_rows(a[i : i + 1], b[i : i + 1], top, min(top + _BAND_PX, height)) for top in tops], dim=1)
+        for i in range(len(a))
+    ]
     return torch.cat(pictures)
 
 
@@ -47,7 +48,7 @@ def _ssim_rows(a: Tensor, b: Tensor, top: int, bottom: int) -> Tensor:
     moments = torch.stack((a, b, a * a, b * b, a * b))  # (5, B, C, bottom - top + 10, W)
     moments = _blur(moments, dim=-2)
     moments = _blur(moments.index_select(-1, _mirrored(a.shape[-1], a.device)), dim=-1)
-    mean_a, mean_b, mean_aa, mean_bb, mean_ab = moments
+    mean_a, mean_b, mean_aa, mean_bb, mean_ab = moments.unbind()
     # Rounding can leave a variance of a flat area slightly below zero.
     variances = (mean_aa - mean_a**2).clamp_min(0) + (mean_bb - mean_b**2).clamp_min(0)
     covariance = mean_ab - mean_a * mean_b

@@ -1,0 +1,66 @@
+import subprocess
+import sys
+from importlib.metadata import entry_points, version
+
+import pytest
+
+import inpaint
+from inpaint import errors
+
+
+def test_every_public_name_can_be_reached_and_is_documented():
+    for name in inpaint.__all__:
+        value = getattr(inpaint, name)
+        assert name == "__version__" or value.__doc__
+
+
+def test_all_lists_exactly_what_is_visible():
+    code = "import inpaint, inspect; print([n for n, v in vars(inpaint).items() if not inspect.ismodule(v)])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    names = {name for name in ast_list(done.stdout) if not name.startswith("_") or name == "__version__"}
+    assert names - {"annotations", "TYPE_CHECKING"} | {"fill", "load"} == set(inpaint.__all__)
+
+
+def ast_list(text):
+    import ast
+
+    return ast.literal_eval(text)
+
+
+def test_the_names_that_appear_late_are_the_functions_of_their_rooms():
+    from inpaint import pipeline, registry
+
+    assert inpaint.load is registry.load
+    assert inpaint.fill is pipeline.fill
+
+
+def test_tab_completion_knows_the_names_that_appear_late():
+    assert set(inpaint.__all__) <= set(dir(inpaint))
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'inpaint' has no attribute 'fil'"):
+        inpaint.fil  # noqa: B018
+
+
+def test_the_version_is_the_installed_one():
+    assert inpaint.__version__ == version("inpaint")
+
+
+def test_the_console_command_is_the_main_of_the_command_line():
+    (command,) = (point for point in entry_points(group="console_scripts") if point.name == "inpaint")
+    assert command.value == "inpaint.cli.main:main"
+
+
+def test_every_error_of_ours_has_a_documented_exit_status():
+    classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+    assert all(issubclass(value, errors.InpaintError) for value in classes)
+    assert {value.exit_status for value in classes if issubclass(value, errors.UsageError)} == {2}
+    assert {value.exit_status for value in classes if not issubclass(value, errors.UsageError)} == {1}
+
+
+def test_an_unknown_name_gets_a_suggestion_and_the_valid_names():
+    assert errors.unknown("model", "tele", ["ns", "telea"]) == (
+        "unknown model 'tele' (did you mean 'telea'?); valid: ns, telea"
+    )
+    assert errors.unknown("model", "xyz", ["ns", "telea"]) == "unknown model 'xyz'; valid: ns, telea"
