@@ -20,10 +20,10 @@ _WRITE_FAILURES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.E
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; when the block ends well it takes the place of `path`, else it is removed.
 
-    Whoever reads `path` sees the old file or the whole new one, also after a crash: the data reaches the disk before the
-    name changes. The temporary file is hidden and ends in ".tmp", so name the format explicitly when a library guesses
-    it from the name. The folder must exist; a link is followed. Raises InpaintError naming `path` when it cannot be
-    written; other errors of the block pass through.
+    Whoever reads `path` sees the old file or the whole new one, also after a crash: the data reaches the disk before
+    the name changes. The temporary file is hidden and ends in ".tmp", so name the format explicitly when a library
+    guesses it from the name. The folder must exist; a link is followed. Raises InpaintError naming `path` when it
+    cannot be written; other errors of the block pass through.
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")

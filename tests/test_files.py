@@ -25,9 +25,14 @@ def test_the_new_content_appears_only_when_the_block_has_ended(tmp_path):
 def test_an_error_in_the_block_leaves_the_old_file_and_nothing_else(tmp_path, error):
     target = tmp_path / "a.txt"
     target.write_text("old")
-    with pytest.raises(error), atomic_write(target) as temporary:
-        temporary.write_text("half")
-        raise error("stop")
+
+    def fail_halfway():
+        with atomic_write(target) as temporary:
+            temporary.write_text("half")
+            raise error("stop")
+
+    with pytest.raises(error):
+        fail_halfway()
     assert target.read_text() == "old"
     assert names(tmp_path) == ["a.txt"]
 

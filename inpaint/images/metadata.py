@@ -1,0 +1,99 @@
+"""EXIF and colour profiles: kept, but true for the picture that is written."""
+
+from __future__ import annotations
+
+import io
+import logging
+
+from PIL import ExifTags, Image, ImageCms
+
+_log = logging.getLogger("inpaint.images")
+
+ORIENTATION = int(ExifTags.Base.Orientation)
+
+# What a TIFF directory says about the photo, in contrast to how its pixels are stored.
+DESCRIPTIVE_TAGS = frozenset(
+    int(tag)
+    for tag in (
+        ExifTags.Base.ImageDescription,
+        ExifTags.Base.Make,
+        ExifTags.Base.Model,
+        ExifTags.Base.XResolution,
+        ExifTags.Base.YResolution,
+        ExifTags.Base.ResolutionUnit,
+        ExifTags.Base.Software,
+        ExifTags.Base.DateTime,
+        ExifTags.Base.Artist,
+        ExifTags.Base.Copyright,
+    )
+)
+# Sizes before turning, and blocks that hold positions in the old file or previews of the old picture.
+_STALE_TAGS = frozenset(
+    int(tag)
+    for tag in (
+        ExifTags.Base.ExifImageWidth,
+        ExifTags.Base.ExifImageHeight,
+        ExifTags.Base.MakerNote,
+        ExifTags.IFD.Interop,
+    )
+)
+SUB_DIRECTORIES = (int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo))
+
+
+def orientation(picture: Image.Image) -> int:
+    """Return the EXIF orientation 1..8; 1 when there is none or it cannot be read."""
+    try:
+        value = picture.getexif().get(ORIENTATION, 1)
+    except Exception:  # damaged EXIF: the picture itself may be sound
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def exif_bytes(picture: Image.Image) -> bytes | None:
+    """Return the EXIF block with orientation 1, or None when there is none.
+
+    Only what describes the photo is kept: thumbnails and makers' notes would show what the fill has removed.
+    """
+    try:
+        source = picture.getexif()
+        kept = Image.Exif()
+        for tag in DESCRIPTIVE_TAGS & source.keys():
+            kept[tag] = source[tag]
+        for directory in SUB_DIRECTORIES:
+            entries = dict(source.get_ifd(directory))
+            for stale in _STALE_TAGS & entries.keys():
+                del entries[stale]
+            if entries:
+                kept[directory] = entries
+        if not len(kept):
+            return None
+        kept[ORIENTATION] = 1
+        return kept.tobytes().removeprefix(b"Exif\0\0")
+    except Exception as error:  # as above; Pillow raises struct.error, ValueError, KeyError ... on damaged blocks
+        _log.warning("%s: its EXIF block is damaged and dropped (%s)", getattr(picture, "filename", "image"), error)
+        return None
+
+
+def has_sub_directories(exif: Image.Exif) -> bool:
+    """Return whether there is more than the descriptive tags: camera settings or a place."""
+    return any(directory in exif for directory in SUB_DIRECTORIES)
+
+
+def to_srgb(picture: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
+    """Return a CMYK or YCbCr picture as RGB, and the profile that is still valid for it.
+
+    A CMYK profile is applied (perceptual intent, to sRGB); without one the plain formula is used.
+    """
+    if picture.mode == "YCbCr":
+        converted, kept = picture.convert("RGB"), icc
+    else:
+        converted, kept = picture.convert("RGB"), None
+        if icc is not None and icc[16:20] == b"CMYK":
+            try:
+                managed = ImageCms.profileToProfile(
+                    picture, ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.createProfile("sRGB"), outputMode="RGB"
+                )
+                converted = managed or converted
+            except (ImageCms.PyCMSError, OSError) as error:
+                _log.warning("%s: its CMYK profile cannot be used (%s)", getattr(picture, "filename", "image"), error)
+    return converted, kept

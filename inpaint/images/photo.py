@@ -1,0 +1,154 @@
+"""A photo in memory, with all that has to survive a fill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inpaint.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+Pixels = NDArray[Any]
+"""uint8, uint16, or float32 / float64 in [0, 1]."""
+
+# ITU-R BT.601, the weights that Pillow and OpenCV use for gray.
+LUMA = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Photo:
+    """A decoded photo, upright.
+
+    pixels: (H, W, 3) RGB, uint8 or uint16 (arrays given in memory may also be float32 or float64 in [0, 1]).
+    alpha: (H, W) of the same dtype, or None. icc: the colour profile as stored. exif: TIFF-structured bytes without the
+    "Exif" prefix, orientation 1. gray: the file had one colour channel; all three of `pixels` are equal then.
+    path: the file it came from.
+    """
+
+    pixels: Pixels
+    alpha: Pixels | None = None
+    icc: bytes | None = None
+    exif: bytes | None = None
+    gray: bool = False
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or 0 in self.pixels.shape:
+            raise InputError(f"pixels must have shape (H, W, 3), got {self.pixels.shape}")
+        white_of(self.pixels.dtype)
+        if self.alpha is not None and (self.alpha.shape, self.alpha.dtype) != (
+            self.pixels.shape[:2],
+            self.pixels.dtype,
+        ):
+            raise InputError(f"alpha must be {self.pixels.shape[:2]} {self.pixels.dtype}, as the pixels are")
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def name(self) -> str:
+        """The file's path for messages, or "image" for a picture in memory."""
+        return "image" if self.path is None else str(self.path)
+
+    def tensor(self, dtype: torch.dtype | None = None) -> Tensor:
+        """Return the pixels as (1, 3, H, W) in [0, 1], float32 unless `dtype` says otherwise."""
+        import torch
+
+        planes = self.pixels.transpose(2, 0, 1)[None].astype(np.float32)  # (1, 3, H, W)
+        planes /= np.float32(white_of(self.pixels.dtype))
+        return torch.from_numpy(np.ascontiguousarray(planes)).to(dtype or torch.float32)
+
+    def with_fill(self, completed: Tensor, hole: NDArray[np.bool_]) -> Photo:
+        """Return this photo with the pixels of `hole` taken from `completed`, the others untouched.
+
+        completed: (1, 3, H, W) or (3, H, W) in [0, 1], rounded to the nearest level of the photo's depth. hole: (H, W),
+        True where the photo is filled. Gray photos stay gray (BT.601 luma of the fill); alpha stays as it is.
+        """
+        planes = completed.detach().float().cpu().numpy().reshape(3, *completed.shape[-2:])
+        if planes.shape[1:] != self.pixels.shape[:2] or hole.shape != self.pixels.shape[:2]:
+            raise InputError(
+                f"fill {planes.shape[1:]} and hole {hole.shape} must have the photo's size {self.pixels.shape[:2]}"
+            )
+        painted = planes[:, hole].T.astype(np.float64)  # (pixels of the hole, 3)
+        if self.gray:
+            painted = np.repeat(painted @ np.array(LUMA)[:, None], 3, axis=1)
+        pixels = self.pixels.copy()
+        pixels[hole] = _to_depth(painted, self.pixels.dtype)
+        return replace(self, pixels=pixels)
+
+
+def photo_of_array(
+    values: Pixels,
+    *,
+    orientation: int = 1,
+    icc: bytes | None = None,
+    exif: bytes | None = None,
+    path: Path | None = None,
+) -> Photo:
+    """Return an array as a Photo: (H, W), (H, W, 1) gray, (H, W, 2) gray and alpha, (H, W, 3) RGB, (H, W, 4) RGBA.
+
+    `orientation` (1..8) says how the array has to be turned. Raises InputError for other shapes and dtypes.
+    """
+    if values.ndim == 2:
+        values = values[..., None]
+    if values.ndim != 3 or values.shape[2] not in (1, 2, 3, 4):
+        raise InputError(f"an image array must have shape (H, W) or (H, W, 1 to 4), got {values.shape}")
+    values = upright(values, orientation)
+    channels = values.shape[2]
+    gray = channels < 3
+    pixels = np.repeat(values[..., :1], 3, axis=2) if gray else np.ascontiguousarray(values[..., :3])
+    alpha = np.ascontiguousarray(values[..., -1]) if channels in (2, 4) else None
+    return Photo(pixels=pixels, alpha=alpha, icc=icc, exif=exif, gray=gray, path=path)
+
+
+def upright(values: Pixels, orientation: int) -> Pixels:
+    """Turn (H, W, ...) as the EXIF orientation 1..8 says (EXIF 2.3, tag 274); any other value turns nothing."""
+    if orientation in (5, 6, 7, 8):
+        values = values.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        values = values[::-1]
+    if orientation in (2, 3, 6, 7):
+        values = values[:, ::-1]
+    return values
+
+
+def white_of(dtype: np.dtype[Any]) -> int:
+    """Return the value of white: 255, 65535 or 1. Raises InputError for any other dtype."""
+    if dtype in (np.uint8, np.uint16):
+        return int(np.iinfo(dtype).max)
+    if dtype in (np.float32, np.float64):
+        return 1
+    raise InputError(f"pixels must be uint8, uint16, float32 or float64, got {dtype}")
+
+
+def to_uint8(values: Pixels) -> NDArray[np.uint8]:
+    """Scale values of any accepted depth to 0..255, rounded to nearest. Returns uint8 arrays as they are."""
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype == np.uint16:
+        # round(v / 257) without leaving integers
+        return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    scaled: NDArray[np.uint8] = _to_depth(values, np.dtype(np.uint8))
+    return scaled
+
+
+def _to_depth(values: Pixels, dtype: np.dtype[Any]) -> Pixels:
+    values = np.clip(values, 0, 1)
+    if dtype.kind == "f":
+        return values.astype(dtype)
+    levels: Pixels = np.rint(values * white_of(dtype)).astype(dtype)
+    return levels

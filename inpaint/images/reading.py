@@ -1,0 +1,172 @@
+"""From a file to a Photo. The content decides the format, the name does not; the header is checked before decoding."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+
+from inpaint.errors import InputError
+from inpaint.images import deep, metadata
+from inpaint.images.formats import FORMATS, Format, format_of_content
+from inpaint.images.photo import Photo, Pixels, photo_of_array, to_uint8, upright
+
+MAX_PIXELS = 100_000_000
+"""Most pixels that a file may claim unless the caller allows more."""
+
+_log = logging.getLogger("inpaint.images")
+
+# Called by class instead of through Image.open: that one warns about large pictures by a process-wide limit, and our
+# own limit is an argument.
+_PLUGINS: dict[str, Any] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "WebP": WebPImagePlugin.WebPImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+}
+
+
+def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Photo:
+    """Read a JPEG, PNG, WebP, TIFF or BMP file, upright, at its full depth.
+
+    Palette and CMYK pictures come as decoded to RGB, with alpha where the palette has transparent entries. Raises
+    InputError naming the file and the reason: missing, empty, not a picture, damaged, more than `max_pixels`.
+    """
+    path = Path(path)
+    with _opened(path) as stream:
+        format_ = _format(stream, path)
+        if format_.name == "TIFF":
+            pages = deep.tiff_header(stream, path)
+            _check_size(path, pages.width, pages.height, max_pixels)
+            if pages.deep:
+                with _decoding(path):
+                    return deep.read_tiff(stream, pages, path)
+            stream.seek(0)
+        picture = _header(stream, format_, path, max_pixels)
+        if format_.name == "PNG" and _png_depth(stream) == 16:
+            with _decoding(path):
+                return deep.read_png(stream, picture, path)
+        with _decoding(path):
+            return from_pillow(picture, path)
+
+
+def read_rgb(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Read a picture as (H, W, 3) uint8 RGB, upright: the short way for training data.
+
+    16-bit pictures are scaled down, alpha is dropped. Raises InputError as `read_photo` does.
+    """
+    path = Path(path)
+    with _opened(path) as stream:
+        format_ = _format(stream, path)
+        if format_.name in ("JPEG", "WebP"):  # the usual case, without profile and metadata
+            picture = _header(stream, format_, path, max_pixels)
+            if picture.mode == "RGB":
+                with _decoding(path):
+                    orientation = metadata.orientation(picture)
+                    return np.ascontiguousarray(upright(np.asarray(picture), orientation))
+    return to_uint8(read_photo(path, max_pixels=max_pixels).pixels)
+
+
+def from_pillow(picture: Image.Image, path: Path | None = None) -> Photo:
+    """Return a Pillow image of any 8-bit kind, or 16-bit gray, as an upright Photo. `path` only names it.
+
+    Raises InputError for kinds that are no ordinary photo (floating point, Lab, 32-bit integer).
+    """
+    name = "image" if path is None else str(path)
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1 and picture.format != "JPEG":
+        _log.warning("%s: has %d pages or frames; the first is used", name, frames)
+    orientation, exif = metadata.orientation(picture), metadata.exif_bytes(picture)
+    icc = picture.info.get("icc_profile") or None
+    if picture.mode in ("CMYK", "YCbCr"):
+        # The profile has done its work after conversion; one of CMYK would make an RGB file wrong.
+        picture, icc = metadata.to_srgb(picture, icc)
+    transparent = picture.has_transparency_data
+    values: Pixels
+    if picture.mode.startswith("I;16"):
+        values = np.asarray(picture).astype(np.uint16)
+    elif picture.mode in ("1", "L", "LA", "La"):
+        values = np.asarray(picture.convert("LA" if transparent else "L"))
+    elif picture.mode in ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"):
+        values = np.asarray(picture.convert("RGBA" if transparent else "RGB"))
+    else:
+        raise InputError(f"cannot read '{name}': pictures of kind {picture.mode} are not supported (8 or 16 bit are)")
+    return photo_of_array(values, orientation=orientation, icc=icc, exif=exif, path=path)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Open for reading; a file that cannot be opened or read is the person's to mend, in one line."""
+    if path.is_dir():
+        raise InputError(f"cannot read '{path}': it is a folder")
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror
+        raise InputError(f"cannot read '{path}': {reason}") from error
+    with stream:
+        yield stream
+
+
+@contextmanager
+def _decoding(path: Path) -> Iterator[None]:
+    """Turn what a decoder raises on damaged data into an InputError."""
+    try:
+        yield
+    except InputError:
+        raise
+    except MemoryError as error:
+        raise InputError(f"cannot read '{path}': too large for the memory of this machine") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(f"cannot read '{path}': its header claims more pixels than the decoder accepts") from error
+    except Exception as error:  # decoders raise nearly anything on damaged data: struct.error, KeyError, zlib.error ...
+        reason = re.sub(r"\s*\(you may .*\)|<_io[^>]*>", "", " ".join(str(error).split())) or type(error).__name__
+        raise InputError(f"cannot read '{path}': damaged or truncated ({reason})") from error
+
+
+def _format(stream: BinaryIO, path: Path) -> Format:
+    with _decoding(path):
+        start = stream.read(16)
+        stream.seek(0)
+    if not start:
+        raise InputError(f"cannot read '{path}': the file is empty")
+    format_ = format_of_content(start)
+    if format_ is None:
+        valid = ", ".join(each.name for each in FORMATS)
+        raise InputError(f"cannot read '{path}': its content is not a picture ({valid})")
+    return format_
+
+
+def _header(stream: BinaryIO, format_: Format, path: Path, max_pixels: int) -> Image.Image:
+    with _decoding(path):
+        picture: Image.Image = _PLUGINS[format_.name](stream)
+    _check_size(path, picture.width, picture.height, max_pixels)
+    return picture
+
+
+def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise InputError(
+            f"cannot read '{path}': its header claims {width} x {height} pixels, more than the limit of {max_pixels} "
+            "(raise it with max_pixels, --max-pixels on the command line)"
+        )
+    if width < 1 or height < 1:
+        raise InputError(f"cannot read '{path}': its header claims {width} x {height} pixels")
+
+
+def _png_depth(stream: BinaryIO) -> int:
+    """Return the bit depth in the IHDR chunk, which always comes first (PNG specification, 11.2.1)."""
+    position = stream.tell()
+    stream.seek(24)
+    depth = stream.read(1)[0]
+    stream.seek(position)
+    return depth
