@@ -1,0 +1,48 @@
+"""Options of the data: where photographs come from, what is cut out of them, which masks are drawn."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from inpaint.masks import parse_mask
+from inpaint.options import Options
+
+
+class DataConfig(Options):
+    """Everything about the data except the batch size, the number of iterations and the seed, which are the loop's.
+
+    The pixel sizes and the flip follow the paper's training on Places2 where it states them: crops of 256, taken at
+    native resolution after enlarging photographs whose shorter side is below 256 (the official code never flips:
+    `flip=0`).
+    """
+
+    root: str | None = None  # a folder, a list file, tar shards, or "samples" for the bundled photographs
+    val: str | None = None  # the same kinds; null holds out a seeded 5 % of root (8 to 200 photographs)
+    val_seed: int = Field(0, ge=0, lt=2**63)  # of the split and the validation masks, so that all runs share them
+    size: int = Field(256, ge=8)  # side of the square crop, px
+    crop: Literal["random", "resize"] = "random"  # resize: the shorter side becomes `size` first, up or down
+    flip: float = Field(0.5, ge=0, le=1)  # share of horizontally flipped samples
+    min_px: int = Field(16, ge=1)  # photographs whose shorter side is below are skipped
+    masks: Any = "deepfill"
+    val_masks: Any = None  # null: as `masks`
+    workers: int | None = Field(None, ge=0)  # loader processes per training process; null: up to 8, by the CPU cores
+    window: int = Field(16, ge=1)  # shards that are shuffled into each other at a time
+    sketch: Literal["canny", "file"] = "canny"  # file: NAME_edge.png beside NAME.jpg (KEY.edge.png in a shard)
+    sketch_sigma: tuple[float, float] = (1.0, 3.0)  # px, range of Canny's smoothing
+    sketch_threshold: float = Field(0.6, ge=0, lt=1)  # of a sketch file; brighter is line
+
+    @field_validator("masks", "val_masks")
+    @classmethod
+    def _known_mask(cls, spec: Any) -> Any:
+        if spec is not None:
+            parse_mask(spec)
+        return spec
+
+    @field_validator("sketch_sigma")
+    @classmethod
+    def _rising_range(cls, sigma: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < sigma[0] <= sigma[1]:
+            raise ValueError("must be two positive numbers, the smaller first")
+        return sigma

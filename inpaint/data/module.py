@@ -1,0 +1,175 @@
+"""The data of a training run for Lightning: which loader each process gets."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from inpaint.data.config import DataConfig
+from inpaint.data.opening import open_source, report_skipped, split
+from inpaint.data.sampler import IterationSampler, validation_batches
+from inpaint.data.sources import PhotoSource
+from inpaint.data.stream import FixedSamples, SampleStream, checked_planes
+from inpaint.errors import DataError
+
+MOST_WORKERS = 8  # per process, when `workers` is not given
+MOST_VAL_WORKERS = 2
+Batch = dict[str, Any]
+
+
+class InpaintData(LightningDataModule):
+    """Training stream and validation set of one run.
+
+    train_dataloader yields one batch per iteration, this process' whole slice of the global batch, beginning at
+    `start_iteration` (set it before fitting when a run resumes). val_dataloader yields this process' share of the fixed
+    validation set. Rank and number of processes come from the trainer; `rank` and `world_size` say them without one.
+
+    Raises DataError when there is nothing to train on, UsageError when the processes cannot share a batch.
+    """
+
+    def __init__(
+        self,
+        config: DataConfig,
+        *,
+        batch_size: int,
+        max_iterations: int,
+        seed: int,
+        val_batch_size: int = 8,
+        planes: frozenset[str] = frozenset(),
+        rank: int | None = None,
+        world_size: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.batch_size = batch_size
+        self.max_iterations = max_iterations
+        self.seed = seed
+        self.val_batch_size = val_batch_size
+        self.planes = checked_planes(planes)
+        self.start_iteration = 0
+        self._rank = rank
+        self._world_size = world_size
+        self._photographs: Photographs | None = None
+        self._stream: SampleStream | None = None
+        self._validation: FixedSamples | None = None
+
+    def prepare_data(self) -> None:
+        """Read the headers in one process per machine, before the others find them cached, and name what is skipped."""
+        self._photographs = Photographs(self.config)
+        self._photographs.report()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Build the stream and the validation set, and decode one photograph of each, so that errors come early."""
+        if self._stream is not None:
+            return
+        photographs = self._photographs or Photographs(self.config)
+        stream = SampleStream(
+            photographs.train_source, photographs.train, self.config, seed=self.seed, planes=self.planes
+        )
+        validation = FixedSamples(photographs.val_source, photographs.val, self.config, planes=self.planes)
+        stream[0], validation[0]
+        self._photographs, self._stream, self._validation = photographs, stream, validation
+
+    @property
+    def stream(self) -> SampleStream:
+        """The training samples by number; after setup."""
+        self.setup()
+        assert self._stream is not None
+        return self._stream
+
+    @property
+    def validation(self) -> FixedSamples:
+        """The validation samples by number, for instance for the fixed panel; after setup."""
+        self.setup()
+        assert self._validation is not None
+        return self._validation
+
+    @property
+    def replaced(self) -> int:
+        """How many photographs could not be decoded so far and were replaced."""
+        return self.stream.reader.replaced() + self.validation.reader.replaced()
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Return the loader of this process' slices, from `start_iteration` to `max_iterations`."""
+        rank, world_size = self._position()
+        sampler = IterationSampler(
+            batch_size=self.batch_size,
+            max_iterations=self.max_iterations,
+            rank=rank,
+            world_size=world_size,
+            start_iteration=self.start_iteration,
+        )
+        return _loader(self.stream, sampler, workers=self._workers())
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Return the loader of this process' share of the validation set."""
+        rank, world_size = self._position()
+        batches = validation_batches(
+            len(self.validation), batch_size=self.val_batch_size, rank=rank, world_size=world_size
+        )
+        return _loader(self.validation, batches, workers=min(self._workers(), MOST_VAL_WORKERS))
+
+    def _position(self) -> tuple[int, int]:
+        """Return (rank, number of processes)."""
+        if self._world_size is not None:
+            return self._rank or 0, self._world_size
+        if self.trainer is None:
+            return 0, 1
+        return self.trainer.global_rank, self.trainer.world_size
+
+    def _workers(self) -> int:
+        if self.config.workers is not None:
+            return self.config.workers
+        here = self.trainer.num_devices if self.trainer is not None else 1
+        return max(min(MOST_WORKERS, available_cores() // max(here, 1)), 1)
+
+
+class Photographs:
+    """The photographs of a configuration, opened and divided into training and validation."""
+
+    def __init__(self, config: DataConfig) -> None:
+        if config.root is None:
+            raise DataError("data.root is not set; valid: a folder, a list file, tar shards, or 'samples'")
+        self.config = config
+        self.train_source: PhotoSource = open_source(config.root, min_px=config.min_px)
+        self.val_source: PhotoSource = self.train_source
+        self.train: NDArray[np.int64] = np.arange(len(self.train_source), dtype=np.int64)
+        if config.val is None:
+            self.train, self.val = split(self.train_source, seed=config.val_seed)
+        else:
+            self.val_source = open_source(config.val, min_px=config.min_px)
+            self.val = np.arange(len(self.val_source), dtype=np.int64)
+
+    def report(self) -> None:
+        """Name the skipped files of each source in a warning."""
+        report_skipped(str(self.config.root), self.train_source)
+        if self.config.val is not None:
+            report_skipped(self.config.val, self.val_source)
+
+
+def available_cores() -> int:
+    """Return the CPU cores that this process may use, which on shared machines are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _loader(dataset: Any, batches: Any, *, workers: int) -> DataLoader[Batch]:
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_one_thread,
+    )
+
+
+def _one_thread(worker: int) -> None:
+    # The workers are the parallelism; OpenCV's own threads would only fight over the same cores.
+    cv2.setNumThreads(0)

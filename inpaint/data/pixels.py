@@ -1,0 +1,79 @@
+"""The pixel work of a sample: resize, crop, flip, through Albumentations, seeded per sample."""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Albumentations otherwise asks the network for a newer version when it is imported.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+import albumentations as A
+import cv2
+
+Picture = NDArray[np.uint8]
+
+
+class RandomView:
+    """A square of `size` pixels out of a photograph: cropped at random, flipped with probability `flip`.
+
+    crop="random" cuts at native resolution and enlarges photographs whose shorter side is below `size`;
+    crop="resize" brings the shorter side to `size` first.
+    """
+
+    def __init__(self, size: int, *, crop: Literal["random", "resize"], flip: float) -> None:
+        self.size = size
+        self.crop = crop
+        self.fit = Fit(size)
+        self.cut = A.Compose([A.RandomCrop(size, size), A.HorizontalFlip(p=flip)])
+
+    def __call__(
+        self, photo: Picture, sketch: Picture | None, rng: np.random.Generator
+    ) -> tuple[Picture, Picture | None]:
+        """Cut photo (H, W, 3) and sketch (H, W) alike. Returns (size, size, 3) and (size, size)."""
+        if self.crop == "resize" or min(photo.shape[:2]) < self.size:
+            photo, sketch = self.fit(photo, sketch)
+        # One generator for all transforms: seeding each with the same number would correlate crop and flip.
+        self.cut.set_random_state(rng, random.Random(int(rng.integers(2**63))))
+        return _apply(self.cut, photo, sketch)
+
+
+class CenterView:
+    """The middle of a photograph, for validation: the shorter side becomes `size`, the longer is cut on both ends."""
+
+    def __init__(self, size: int) -> None:
+        self.fit = Fit(size)
+        self.cut = A.Compose([A.CenterCrop(size, size)])
+
+    def __call__(self, photo: Picture, sketch: Picture | None) -> tuple[Picture, Picture | None]:
+        """Cut photo (H, W, 3) and sketch (H, W) alike. Returns (size, size, 3) and (size, size)."""
+        return _apply(self.cut, *self.fit(photo, sketch))
+
+
+class Fit:
+    """Resize so that the shorter side has `size` pixels: by area downwards, so that nothing aliases, cubic upwards."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.down, self.up = (
+            A.Compose([A.SmallestMaxSize(size, interpolation=how, mask_interpolation=how)])
+            for how in (cv2.INTER_AREA, cv2.INTER_CUBIC)
+        )
+
+    def __call__(self, photo: Picture, sketch: Picture | None) -> tuple[Picture, Picture | None]:
+        """Resize photo (H, W, 3) and sketch (H, W) alike."""
+        shorter = min(photo.shape[:2])
+        if shorter == self.size:
+            return photo, sketch
+        return _apply(self.down if shorter > self.size else self.up, photo, sketch)
+
+
+def _apply(transform: A.Compose, photo: Picture, sketch: Picture | None) -> tuple[Picture, Picture | None]:
+    if sketch is None:
+        return transform(image=photo)["image"], None
+    both = transform(image=photo, mask=sketch)
+    return both["image"], both["mask"]

@@ -1,0 +1,58 @@
+"""What a configuration would train on, without training: for dry runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from inpaint.data.config import DataConfig
+from inpaint.data.module import Photographs
+from inpaint.data.sources import Skipped
+
+
+@dataclass(frozen=True)
+class ScanReport:
+    """Counts and sizes of the photographs of a configuration; sizes are those of the training photographs."""
+
+    kind: str  # folder, list, shards or samples
+    found: int  # usable and skipped, in root and val
+    train: int
+    val: int
+    skipped: tuple[Skipped, ...]
+    total_bytes: int
+    median_height_px: int
+    median_width_px: int
+
+    def lines(self) -> list[str]:
+        """Return the report as lines for a person."""
+        lines = [
+            f"photographs  {self.train} for training, {self.val} for validation ({self.kind})",
+            f"             {self.total_bytes / 1e6:.1f} MB, median size {self.median_width_px}x{self.median_height_px}",
+        ]
+        if self.skipped:
+            lines.append(f"             {len(self.skipped)} of {self.found} files skipped")
+        return lines
+
+
+def scan(config: DataConfig) -> ScanReport:
+    """Open the photographs of a configuration and describe them. Raises DataError as training would."""
+    photographs = Photographs(config)
+    source = photographs.train_source
+    sizes = source.sizes_px[photographs.train]
+    skipped = [*source.skipped]
+    used = len(source)
+    if photographs.val_source is not source:
+        skipped.extend(photographs.val_source.skipped)
+        used += len(photographs.val_source)
+    height, width = np.median(sizes, axis=0)
+    return ScanReport(
+        kind=source.kind,
+        found=used + len(skipped),
+        train=len(photographs.train),
+        val=len(photographs.val),
+        skipped=tuple(skipped),
+        total_bytes=int(source.sizes_bytes[photographs.train].sum()),
+        median_height_px=int(height),
+        median_width_px=int(width),
+    )

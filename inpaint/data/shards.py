@@ -1,0 +1,256 @@
+"""Photographs in tar files of webdataset's layout, read at random through an index of our own.
+
+A sample is the run of members that share a key (the member's path up to the first dot of its last part): KEY.jpg is
+the photograph, KEY.edge.png its sketch; other members are left alone. The index holds tar, offset and size of each, so
+that any photograph is one read, and the position in a pass needs nothing but a number.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import tarfile
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inpaint.data.cache import Arrays, cache_path, load_index, save_index
+from inpaint.data.decoding import decode
+from inpaint.data.headers import HEAD_BYTES, THREADS, Header, header_of_bytes, quiet_about_size
+from inpaint.data.names import Names
+from inpaint.data.sources import Skipped, stem_and_suffix, too_small
+from inpaint.errors import DataError, InputError
+from inpaint.images import IMAGE_SUFFIXES
+
+INDEX_ENDING = ".index"  # NAME.tar.index beside NAME.tar, written together with the shards
+_INDEX_VERSION = 1
+_OPEN_TARS = 32  # file handles kept open per process
+_EDGE_ENDING = ".edge"
+
+# Columns of the table of members: where photo and sketch lie, and the size that the header claims.
+_OFFSET, _BYTES, _EDGE_OFFSET, _EDGE_BYTES, _HEIGHT, _WIDTH = range(6)
+
+
+@dataclass
+class Handles:
+    """Open tar files of this process, the least recently used closed first. Pickles as empty."""
+
+    open: OrderedDict[str, int] = field(default_factory=OrderedDict)
+
+    def read(self, path: str, offset: int, size: int) -> bytes:
+        """Read `size` bytes at `offset`; the position of a handle is never used, so forked processes may share it."""
+        handle = self.open.pop(path, None)
+        if handle is None:
+            handle = os.open(path, os.O_RDONLY)
+        self.open[path] = handle
+        while len(self.open) > _OPEN_TARS:
+            os.close(self.open.popitem(last=False)[1])
+        return os.pread(handle, size, offset)
+
+    def close(self) -> None:
+        """Close every handle."""
+        while self.open:
+            os.close(self.open.popitem()[1])
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"open": OrderedDict()}
+
+    def __del__(self) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class ShardSource:
+    """Photographs inside tar files. `groups` is the tar of each, so that a pass can stay near one place."""
+
+    tars: tuple[Path, ...]
+    names: Names
+    groups: NDArray[np.int32]
+    places: NDArray[np.int64]  # (N, 6), the columns above
+    skipped: Sequence[Skipped]
+    handles: Handles = field(default_factory=Handles, repr=False, compare=False)
+    kind: str = "shards"
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def sizes_px(self) -> NDArray[np.int32]:
+        """Return (N, 2): height and width as the headers say."""
+        return self.places[:, _HEIGHT : _WIDTH + 1].astype(np.int32)
+
+    @property
+    def sizes_bytes(self) -> NDArray[np.int64]:
+        """Return (N,): bytes of each photograph."""
+        return self.places[:, _BYTES]
+
+    def name(self, index: int) -> str:
+        """Return TAR/MEMBER."""
+        return f"{self.tars[int(self.groups[index])].name}/{self.names[index]}"
+
+    def encoded(self, index: int) -> bytes:
+        """Return the bytes of the photograph's file."""
+        return self._member(index, _OFFSET)
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """Decode one photo: (H, W, 3) RGB."""
+        return decode(self._member(index, _OFFSET), self.name(index))
+
+    def read_sketch(self, index: int) -> NDArray[np.uint8]:
+        """Decode KEY.edge.* of the same sample: (H, W)."""
+        if not self.places[index, _EDGE_BYTES]:
+            raise InputError(f"'{self.name(index)}' has no member KEY.edge.png with its sketch")
+        return decode(self._member(index, _EDGE_OFFSET), f"sketch of {self.name(index)}")[..., 0]
+
+    def _member(self, index: int, column: int) -> bytes:
+        offset, size = (int(value) for value in self.places[index, column : column + 2])
+        try:
+            data = self.handles.read(str(self.tars[int(self.groups[index])]), offset, size)
+        except OSError as error:
+            raise InputError(f"'{self.name(index)}' cannot be read: {error.strerror}") from None
+        if len(data) < size:
+            raise InputError(f"'{self.name(index)}' cannot be read: the tar ends before it")
+        return data
+
+
+def shard_files(root: str) -> list[Path]:
+    """Return the tars that `root` names (a tar, a folder of tars, a pattern such as `data/train-*.tar`), sorted."""
+    path = Path(root)
+    if path.is_dir():
+        return sorted(path.glob("*.tar"))
+    if path.suffix.lower() != ".tar":
+        return []
+    return [path] if path.is_file() else [Path(name) for name in sorted(glob.glob(root))]  # noqa: PTH207 - Path.glob takes no absolute pattern
+
+
+def open_shards(tars: Sequence[Path], *, min_px: int) -> ShardSource:
+    """Open tar shards; each tar is indexed once and again when its size or time of change differs.
+
+    A tar that cannot be read, and photographs whose header is bad or whose shorter side is below `min_px` pixels, end
+    in `skipped`.
+    """
+    with quiet_about_size(), ThreadPoolExecutor(THREADS) as pool:
+        indexes = list(pool.map(index_of, tars))
+    skipped: list[Skipped] = []
+    names: list[str] = []
+    groups: list[NDArray[np.int32]] = []
+    places: list[NDArray[np.int64]] = []
+    for number, (tar, index) in enumerate(zip(tars, indexes, strict=True)):
+        if isinstance(index, str):
+            skipped.append(Skipped(tar.name, index))
+            continue
+        members = Names(index["names"], index["name_ends"])
+        problems = Names(index["problems"], index["problem_ends"])
+        keep: list[int] = []
+        for row in range(len(members)):
+            height, width = (int(value) for value in index["places"][row, _HEIGHT : _WIDTH + 1])
+            problem = problems[row] or too_small(Header(height, width), min_px)
+            if problem:
+                skipped.append(Skipped(f"{tar.name}/{members[row]}", problem))
+            else:
+                keep.append(row)
+                names.append(members[row])
+        groups.append(np.full(len(keep), number, np.int32))
+        places.append(index["places"][keep])
+    return ShardSource(
+        tars=tuple(tars),
+        names=Names.of(names),
+        groups=np.concatenate([np.empty(0, np.int32), *groups]),
+        places=np.concatenate([np.empty((0, 6), np.int64), *places]),
+        skipped=tuple(skipped),
+    )
+
+
+def index_of(tar: Path) -> Arrays | str:
+    """Return the index of one tar: the one beside it, the cached one, or a new one. A string says why there is none."""
+    try:
+        status = tar.stat()
+    except OSError as error:
+        return error.strerror or "cannot be read"
+    identity = [status.st_size, status.st_mtime_ns]
+    beside, cached = tar.with_name(tar.name + INDEX_ENDING), cache_path("tar", tar)
+    for path in (beside, cached):
+        stored = load_index(path, version=_INDEX_VERSION)
+        if stored is not None and stored["identity"].tolist() == identity:
+            return stored
+    try:
+        built = build_index(tar)
+    except (tarfile.TarError, OSError, EOFError) as error:
+        return f"not a readable tar ({' '.join(str(error).split())})"
+    save_index(cached, built, version=_INDEX_VERSION)
+    return built
+
+
+def write_index(tar: Path) -> int:
+    """Index a tar, keep the index beside it, and return its number of photographs."""
+    built = build_index(tar)
+    if not save_index(tar.with_name(tar.name + INDEX_ENDING), built, version=_INDEX_VERSION):
+        raise DataError(f"the index of '{tar}' cannot be written beside it")
+    return len(built["name_ends"])
+
+
+def build_index(tar: Path) -> Arrays:
+    """Walk a tar's headers and the pictures' headers. Raises tarfile.TarError or OSError for what is no tar."""
+    status = tar.stat()
+    photos, edges = _members(tar, status.st_size)
+    names = sorted(photos)
+    handles = Handles()
+    places = np.zeros((len(names), 6), np.int64)
+    problems: list[str] = []
+    for row, name in enumerate(names):
+        offset, size = photos[name]
+        edge = edges.get(_key(name)[0], (0, 0))
+        header = _header_at(handles, tar, offset, size, status.st_size)
+        places[row] = (offset, size, *edge, header.height, header.width)
+        problems.append(header.problem)
+    handles.close()
+    packed, reasons = Names.of(names), Names.of(problems)
+    return {
+        "identity": np.array([status.st_size, status.st_mtime_ns], np.int64),
+        "names": packed.text,
+        "name_ends": packed.ends,
+        "problems": reasons.text,
+        "problem_ends": reasons.ends,
+        "places": places,
+    }
+
+
+def _members(tar: Path, tar_bytes: int) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]:
+    """Return {member: (offset, bytes)} of the photographs and {key: (offset, bytes)} of the sketches."""
+    photos: dict[str, tuple[int, int]] = {}
+    edges: dict[str, tuple[int, int]] = {}
+    with tarfile.open(tar, "r:") as archive:
+        try:
+            for member in archive:
+                key, ending = _key(member.name)
+                stem, suffix = stem_and_suffix(ending)
+                if not member.isfile() or suffix not in IMAGE_SUFFIXES or Path(member.name).name.startswith("."):
+                    continue
+                if stem == _EDGE_ENDING:
+                    edges[key] = (member.offset_data, member.size)
+                else:
+                    photos[member.name] = (member.offset_data, member.size)
+        except tarfile.ReadError:
+            # A tar cut short: what came before the cut is good, and the member at the cut is named when it is read.
+            if not photos:
+                raise
+    return photos, edges
+
+
+def _key(member: str) -> tuple[str, str]:
+    """Split a member's path as webdataset does, at the first dot of its last part; the ending in lower case."""
+    folder, _, last = member.rpartition("/")
+    stem, dot, ending = last.partition(".")
+    return f"{folder}/{stem}" if folder else stem, (dot + ending).lower()
+
+
+def _header_at(handles: Handles, tar: Path, offset: int, size: int, tar_bytes: int) -> Header:
+    if offset + size > tar_bytes:
+        return Header(0, 0, "the tar ends before it")
+    head = handles.read(str(tar), offset, min(size, HEAD_BYTES))
+    return header_of_bytes(head, lambda: handles.read(str(tar), offset, size))

@@ -1,0 +1,289 @@
+"""Where photographs come from: a folder, a list file, tar shards, or the ones bundled with two libraries."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inpaint.data.cache import Arrays, cache_path, load_index, save_index
+from inpaint.data.decoding import decode
+from inpaint.data.headers import Header, headers_of_files
+from inpaint.data.names import Names
+from inpaint.errors import DataError, InputError
+from inpaint.images import IMAGE_SUFFIXES
+
+SAMPLES = "samples"
+LIST_SUFFIXES = (".txt", ".flist")
+SKETCH_ENDING = "_edge"  # NAME_edge.png beside NAME.jpg is its sketch, not a photograph
+_INDEX_VERSION = 1
+
+# Color photographs and three textures that lie inside the wheels themselves: nothing is downloaded.
+_SKIMAGE_SAMPLES = (
+    "astronaut.png",
+    "brick.png",
+    "chelsea.png",
+    "coffee.png",
+    "grass.png",
+    "gravel.png",
+    "hubble_deep_field.jpg",
+    "motorcycle_left.png",
+    "motorcycle_right.png",
+    "rocket.jpg",
+)
+_SKLEARN_SAMPLES = ("china.jpg", "flower.jpg")
+
+
+class PhotoSource(Protocol):
+    """Photographs with numbers, in an order that does not depend on the machine. Cheap to pickle, safe to fork."""
+
+    @property
+    def kind(self) -> str:
+        """Return "folder", "list", "shards" or "samples"."""
+        ...
+
+    @property
+    def skipped(self) -> Sequence[Skipped]:
+        """Return the files that are left out."""
+        ...
+
+    @property
+    def groups(self) -> NDArray[np.int32] | None:
+        """Return the shard of each photo, or None when all are equally near."""
+        ...
+
+    @property
+    def sizes_px(self) -> NDArray[np.int32]:
+        """Return (N, 2): height and width as the headers say."""
+        ...
+
+    @property
+    def sizes_bytes(self) -> NDArray[np.int64]:
+        """Return (N,): bytes of each file."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def name(self, index: int) -> str:
+        """Return what a person would call photo `index`: its path below the root."""
+        ...
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """Decode photo `index`: (H, W, 3) RGB. Raises InputError when it cannot be decoded."""
+        ...
+
+    def read_sketch(self, index: int) -> NDArray[np.uint8]:
+        """Decode the sketch that belongs to photo `index`: (H, W), bright = line. Raises InputError without one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that is not used, and why."""
+
+    name: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """Photographs in files of their own; `names` are paths relative to `base`, or absolute."""
+
+    kind: str
+    base: Path
+    names: Names
+    sizes_px: NDArray[np.int32]
+    sizes_bytes: NDArray[np.int64]
+    skipped: Sequence[Skipped]
+    groups: NDArray[np.int32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def name(self, index: int) -> str:
+        """Return the path below the root."""
+        return self.names[index]
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """Decode one photo: (H, W, 3) RGB."""
+        return _read(self.base / self.names[index])
+
+    def read_sketch(self, index: int) -> NDArray[np.uint8]:
+        """Decode NAME_edge.* beside the photo: (H, W)."""
+        photo = self.base / self.names[index]
+        for suffix in (photo.suffix, *sorted(IMAGE_SUFFIXES)):
+            sketch = photo.with_name(f"{photo.stem}{SKETCH_ENDING}{suffix}")
+            if sketch.is_file():
+                return _read(sketch)[..., 0]
+        raise InputError(f"'{photo}' has no sketch '{photo.stem}{SKETCH_ENDING}.png' beside it")
+
+
+def open_files(root: str, *, min_px: int) -> FileSource:
+    """Open a folder (recursively), a list file or the bundled photographs, checking every header once.
+
+    Headers are remembered between runs by name, size and time of change. Files that are unreadable or whose shorter
+    side is below `min_px` pixels end in `skipped`. Raises DataError when `root` does not exist or names nothing.
+    """
+    path = Path(root)
+    if root == SAMPLES:
+        kind, base, names = "samples", Path(), [str(file) for file in sample_files()]
+    elif path.is_dir():
+        kind, base, names = "folder", path, list_folder(path)
+    else:
+        kind, base, names = "list", path.parent, read_list(path)
+    stats = [_size_and_time(base / name) for name in names]
+    headers = _headers(cache_path(kind, path), base, names, stats)
+    usable: list[int] = []
+    skipped: list[Skipped] = []
+    for index, header in enumerate(headers):
+        problem = header.problem or too_small(header, min_px)
+        if problem:
+            skipped.append(Skipped(names[index], problem))
+        else:
+            usable.append(index)
+    return FileSource(
+        kind=kind,
+        base=base,
+        names=Names.of(names[index] for index in usable),
+        sizes_px=np.array([(headers[index].height, headers[index].width) for index in usable], np.int32).reshape(-1, 2),
+        sizes_bytes=np.array([stats[index][0] for index in usable], np.int64),
+        skipped=tuple(skipped),
+    )
+
+
+def sample_files() -> list[Path]:
+    """Return the bundled photographs that are on this disk: scikit-image's, and scikit-learn's when it is installed."""
+    bundled = (("skimage", Path("data"), _SKIMAGE_SAMPLES), ("sklearn", Path("datasets/images"), _SKLEARN_SAMPLES))
+    files: list[Path] = []
+    for package, folder, names in bundled:
+        spec = importlib.util.find_spec(package)
+        if spec is not None and spec.submodule_search_locations:
+            where = Path(next(iter(spec.submodule_search_locations))) / folder
+            files.extend(where / name for name in names if (where / name).is_file())
+    return files
+
+
+def list_folder(folder: Path) -> list[str]:
+    """Return the picture files below `folder` as sorted relative paths with forward slashes.
+
+    Links to folders are followed (once each), hidden files left out, and so are NAME_edge.* files beside their NAME.*.
+    """
+    found = sorted(_walk(folder, "", seen=set()))
+    stems = {stem_and_suffix(name)[0] for name in found}
+    return [name for name in found if not _is_sketch(stem_and_suffix(name)[0], stems)]
+
+
+def read_list(path: Path) -> list[str]:
+    """Return the paths of a list file: one a line, relative to the list's folder.
+
+    Blank lines and # comments are left out. A path that comes twice counts once, so that no photograph is both
+    trained on and validated on.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except FileNotFoundError:
+        raise DataError(f"'{path}' does not exist") from None
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror}") from None
+    stripped = (line.strip() for line in lines)
+    return list(dict.fromkeys(line for line in stripped if line and not line.startswith("#")))
+
+
+def stem_and_suffix(name: str) -> tuple[str, str]:
+    """Split "a/b.JPG" into ("a/b", ".jpg"); faster than a Path, which counts for millions of names."""
+    stem, dot, suffix = name.rpartition(".")
+    return (stem, f".{suffix.lower()}") if dot else (name, "")
+
+
+def too_small(header: Header, min_px: int) -> str:
+    """Return why a picture of this size is not used, or nothing."""
+    if min(header.height, header.width) >= min_px:
+        return ""
+    return f"too small: {header.width}x{header.height} pixels, shorter side below {min_px}"
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read '{path}': {error.strerror}") from None
+    return decode(data, str(path))
+
+
+def _walk(folder: Path, prefix: str, seen: set[str]) -> Iterator[str]:
+    real = os.path.realpath(folder)
+    if real in seen:
+        return
+    seen.add(real)
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise DataError(f"'{folder}' cannot be listed: {error.strerror}") from None
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", seen)
+        elif stem_and_suffix(entry.name)[1] in IMAGE_SUFFIXES:
+            yield prefix + entry.name
+
+
+def _is_sketch(stem: str, stems: set[str]) -> bool:
+    return stem.endswith(SKETCH_ENDING) and stem.removesuffix(SKETCH_ENDING) in stems
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    """Return (bytes, time of change in ns); (-1, -1) for what is no file, so that it is looked at anew each time."""
+    try:
+        status = path.stat()
+    except OSError:
+        return -1, -1
+    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else (-1, -1)
+
+
+def _headers(cache: Path, base: Path, names: list[str], stats: list[tuple[int, int]]) -> list[Header]:
+    """Return a header per name, from the cached index where size and time of change still agree."""
+    known = _load_headers(cache)
+    headers = [
+        known.get((name, *status)) if status[0] >= 0 else None for name, status in zip(names, stats, strict=True)
+    ]
+    unknown = [index for index, header in enumerate(headers) if header is None]
+    for index, header in zip(unknown, headers_of_files([base / names[index] for index in unknown]), strict=True):
+        headers[index] = header
+    complete = [header for header in headers if header is not None]
+    if unknown or len(known) != len(names):
+        _save_headers(cache, names, stats, complete)
+    return complete
+
+
+def _load_headers(cache: Path) -> dict[tuple[str, int, int], Header]:
+    stored = load_index(cache, version=_INDEX_VERSION)
+    if stored is None:
+        return {}
+    names = Names(stored["names"], stored["name_ends"])
+    problems = Names(stored["problems"], stored["problem_ends"])
+    rows = zip(stored["stats"].tolist(), stored["sizes"].tolist(), strict=True)
+    return {
+        (names[i], size, time): Header(height, width, problems[i])
+        for i, ((size, time), (height, width)) in enumerate(rows)
+    }
+
+
+def _save_headers(cache: Path, names: list[str], stats: list[tuple[int, int]], headers: list[Header]) -> None:
+    packed, problems = Names.of(names), Names.of(header.problem for header in headers)
+    arrays: Arrays = {
+        "names": packed.text,
+        "name_ends": packed.ends,
+        "problems": problems.text,
+        "problem_ends": problems.ends,
+        "stats": np.array(stats, np.int64).reshape(-1, 2),
+        "sizes": np.array([(header.height, header.width) for header in headers], np.int32).reshape(-1, 2),
+    }
+    save_index(cache, arrays, version=_INDEX_VERSION)
