@@ -75,7 +75,7 @@ def _asked_for(node: ast.AST, enclosing: tuple[str, ...], package: Path) -> list
 
 
 def _submodule_or_module(module: str, name: str, package: Path) -> str:
-    """Return what `from module import name` depends on: `module.name` where that is a module (or the package's face)."""
+    """Return what `from module import name` depends on: `module.name` where that is a module or the package's face."""
     if module.split(".")[0] != package.name:
         return module
     folder = package.parent.joinpath(*module.split("."))
