@@ -18,6 +18,14 @@ from inpaint.types import Fill, Traits
 
 
 @pytest.fixture(scope="session", autouse=True)
+def own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep indexes of test photographs out of the person's cache; started programs inherit it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def one_torch_thread() -> Iterator[None]:
     """Keep sums in one order, and several test processes from fighting over few cores."""
     before = torch.get_num_threads()

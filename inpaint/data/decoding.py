@@ -13,7 +13,7 @@ from PIL import Image, JpegImagePlugin
 from inpaint.errors import InputError
 from inpaint.images import MAX_PIXELS, read_rgb
 from inpaint.images.metadata import orientation
-from inpaint.images.reading import upright
+from inpaint.images.photo import upright
 
 _START, _END = b"\xff\xd8\xff", b"\xff\xd9"
 _FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
@@ -22,8 +22,8 @@ _FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 def decode(data: bytes, name: str) -> NDArray[np.uint8]:
     """Return (H, W, 3) RGB, upright. Raises InputError with `name` for what cannot be decoded.
 
-    Ordinary JPEGs go through OpenCV, whose decoder gives the same pixels as Pillow's in two thirds of the time. It takes
-    a file that was cut short for good, so only files that end as a JPEG must are left to it.
+    Ordinary JPEGs go through OpenCV, whose decoder gives the same pixels as Pillow's in two thirds of the time. It
+    takes a file that was cut short for good, so only files that end as a JPEG must are left to it.
     """
     if data.startswith(_START) and data.endswith(_END):
         pixels = _ordinary_jpeg(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -18,6 +19,8 @@ from inpaint.data.sampler import IterationSampler, validation_batches
 from inpaint.data.sources import PhotoSource
 from inpaint.data.stream import FixedSamples, SampleStream, checked_planes
 from inpaint.errors import DataError
+
+logger = logging.getLogger("inpaint.data")
 
 MOST_WORKERS = 8  # per process, when `workers` is not given
 MOST_VAL_WORKERS = 2
@@ -146,6 +149,17 @@ class Photographs:
         else:
             self.val_source = open_source(config.val, min_px=config.min_px)
             self.val = np.arange(len(self.val_source), dtype=np.int64)
+            self.train = self._without_validation()
+
+    def _without_validation(self) -> NDArray[np.int64]:
+        """Return the training photographs that are not validated on, for instance when `val` lies inside `root`."""
+        validated = set(self.val_source.locations())
+        shared = np.array([location in validated for location in self.train_source.locations()])
+        if shared.all():
+            raise DataError(f"data.val={self.config.val} holds every photograph of data.root: none is left to train on")
+        if shared.any():
+            logger.warning("%d photographs of data.root are in data.val too and not trained on", shared.sum())
+        return self.train[~shared]
 
     def report(self) -> None:
         """Name the skipped files of each source in a warning."""

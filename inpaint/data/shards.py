@@ -11,7 +11,7 @@ import glob
 import os
 import tarfile
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,9 +93,10 @@ class ShardSource:
         """Return TAR/MEMBER."""
         return f"{self.tars[int(self.groups[index])].name}/{self.names[index]}"
 
-    def encoded(self, index: int) -> bytes:
-        """Return the bytes of the photograph's file."""
-        return self._member(index, _OFFSET)
+    def locations(self) -> Iterator[str]:
+        """Yield the tar's absolute path and the member of each photo."""
+        tars = [str(tar.resolve()) for tar in self.tars]
+        return (f"{tars[group]}/{self.names[index]}" for index, group in enumerate(self.groups.tolist()))
 
     def read(self, index: int) -> NDArray[np.uint8]:
         """Decode one photo: (H, W, 3) RGB."""

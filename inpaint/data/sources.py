@@ -75,6 +75,10 @@ class PhotoSource(Protocol):
         """Return what a person would call photo `index`: its path below the root."""
         ...
 
+    def locations(self) -> Iterator[str]:
+        """Yield where each photo lies on this machine, so that two sources can be compared."""
+        ...
+
     def read(self, index: int) -> NDArray[np.uint8]:
         """Decode photo `index`: (H, W, 3) RGB. Raises InputError when it cannot be decoded."""
         ...
@@ -111,17 +115,26 @@ class FileSource:
         """Return the path below the root."""
         return self.names[index]
 
+    def locations(self) -> Iterator[str]:
+        """Yield the absolute path of each photo; links are followed up to the root only, which is quick."""
+        base = str(self.base.resolve())
+        return (os.path.normpath(os.path.join(base, self.names[index])) for index in range(len(self)))  # noqa: PTH118
+
     def read(self, index: int) -> NDArray[np.uint8]:
         """Decode one photo: (H, W, 3) RGB."""
         return _read(self.base / self.names[index])
 
     def read_sketch(self, index: int) -> NDArray[np.uint8]:
         """Decode NAME_edge.* beside the photo: (H, W)."""
+        return _read(self.sketch_path(index))[..., 0]
+
+    def sketch_path(self, index: int) -> Path:
+        """Return NAME_edge.* beside the photo. Raises InputError when there is none."""
         photo = self.base / self.names[index]
-        for suffix in (photo.suffix, *sorted(IMAGE_SUFFIXES)):
+        for suffix in dict.fromkeys((photo.suffix, *IMAGE_SUFFIXES)):
             sketch = photo.with_name(f"{photo.stem}{SKETCH_ENDING}{suffix}")
             if sketch.is_file():
-                return _read(sketch)[..., 0]
+                return sketch
         raise InputError(f"'{photo}' has no sketch '{photo.stem}{SKETCH_ENDING}.png' beside it")
 
 
