@@ -52,6 +52,11 @@ MODELS: Mapping[str, ModelEntry] = {
 }
 
 FILLS: Mapping[str, FillEntry] = {
+    "mean": FillEntry(
+        factory="inpaint.classical.mean:Mean",
+        traits=Traits(trained=False, needs_known=True, smallest_px=1),
+        summary="the mean color of the known pixels: the floor for comparisons",
+    ),
     "telea": FillEntry(
         factory="inpaint.classical.opencv:Telea",
         traits=Traits(trained=False, needs_known=True, smallest_px=1),
