@@ -7,8 +7,11 @@ must not import torch before its work begins, so that help stays instant.
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -61,6 +64,11 @@ def main(verb: str | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status: 0, 1 failed work, 2 bad usage, 130/143 interrupted."""
+    with _warnings_on_stderr():
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     try:
         status = inpaint.main(arguments, prog_name="inpaint", standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -79,6 +87,26 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status if isinstance(status, int) else 0
+
+
+@contextmanager
+def _warnings_on_stderr() -> Iterator[None]:
+    """Print what the package's loggers warn of as `warning: ...`."""
+    logger, handler = logging.getLogger("inpaint"), _StderrHandler(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _StderrHandler(logging.Handler):
+    """Writes to what is standard error at that moment: a progress bar puts itself in between while it is shown."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one line, "error: ..." from level ERROR on."""
+        kind = "error" if record.levelno >= logging.ERROR else "warning"
+        print(f"{kind}: " + " ".join(record.getMessage().split()), file=sys.stderr)
 
 
 def _complain(message: str) -> None:

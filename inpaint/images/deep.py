@@ -41,10 +41,10 @@ def read_png(stream: BinaryIO, picture: Image.Image, path: Path) -> Photo:
     """Decode a 16-bit PNG whose header Pillow has opened as `picture`."""
     stream.seek(0)
     data = stream.read()
-    orientation, exif = metadata.orientation(picture), metadata.exif_bytes(picture)
     color_type = data[25]
     # OpenCV returns damaged files half decoded; Pillow checks every chunk and the end.
     picture.load()
+    orientation, exif = metadata.orientation(picture), metadata.exif_bytes(picture)
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.dtype != np.uint16:
         raise InputError(f"cannot read '{path}': damaged 16-bit PNG")

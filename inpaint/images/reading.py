@@ -76,8 +76,10 @@ def read_rgb(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> N
     return to_uint8(read_photo(path, max_pixels=max_pixels).pixels)
 
 
-def from_pillow(picture: Image.Image, path: Path | None = None) -> Photo:
-    """Return a Pillow image of any 8-bit kind, or 16-bit gray, as an upright Photo. `path` only names it.
+def from_pillow(picture: Image.Image, path: Path | None = None, *, turn: bool = True) -> Photo:
+    """Return a Pillow image of any 8-bit kind, or 16-bit gray, as a Photo. `path` only names it.
+
+    turn: make it upright by its EXIF orientation; else its pixels stay as they lie.
 
     Raises InputError for kinds that are no ordinary photo (floating point, Lab, 32-bit integer).
     """
@@ -85,6 +87,7 @@ def from_pillow(picture: Image.Image, path: Path | None = None) -> Photo:
     frames = getattr(picture, "n_frames", 1)
     if frames > 1 and picture.format != "JPEG":
         _log.warning("%s: has %d pages or frames; the first is used", name, frames)
+    picture.load()  # before the metadata: a PNG may hold them after the pixels, and damage is found here
     orientation, exif = metadata.orientation(picture), metadata.exif_bytes(picture)
     icc = picture.info.get("icc_profile") or None
     if picture.mode in ("CMYK", "YCbCr"):
@@ -100,7 +103,7 @@ def from_pillow(picture: Image.Image, path: Path | None = None) -> Photo:
         values = np.asarray(picture.convert("RGBA" if transparent else "RGB"))
     else:
         raise InputError(f"cannot read '{name}': pictures of kind {picture.mode} are not supported (8 or 16 bit are)")
-    return photo_of_array(values, orientation=orientation, icc=icc, exif=exif, path=path)
+    return photo_of_array(values, orientation=orientation if turn else 1, icc=icc, exif=exif, path=path)
 
 
 @contextmanager
@@ -156,7 +159,7 @@ def _header(stream: BinaryIO, format_: Format, path: Path, max_pixels: int) -> I
 def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise InputError(
-            f"cannot read '{path}': its header claims {width} x {height} pixels, more than the limit of {max_pixels} "
+            f"cannot read '{path}': its header claims {width} x {height} pixels, more than the limit of {max_pixels:,} "
             "(raise it with max_pixels, --max-pixels on the command line)"
         )
     if width < 1 or height < 1:

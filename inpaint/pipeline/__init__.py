@@ -1,0 +1,17 @@
+"""Any photo through any fill: from files, folders, Pillow images or arrays, and back at the same size and depth."""
+
+from inpaint.pipeline.api import fill
+from inpaint.pipeline.jobs import Job, JobOptions, Outcome, check_folder, plan_jobs, run_jobs
+from inpaint.pipeline.single import SMALLEST_PX, fill_photo
+
+__all__ = [
+    "SMALLEST_PX",
+    "Job",
+    "JobOptions",
+    "Outcome",
+    "check_folder",
+    "fill",
+    "fill_photo",
+    "plan_jobs",
+    "run_jobs",
+]

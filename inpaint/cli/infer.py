@@ -1,0 +1,186 @@
+"""`inpaint infer`: fill the holes of one photo or of a folder of photos."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from inpaint.errors import InpaintError
+
+if TYPE_CHECKING:
+    from inpaint.pipeline import Job, JobOptions, Outcome
+    from inpaint.types import Inpainter
+
+EXAMPLES = """
+\b
+Examples:
+  inpaint infer --model telea --image photo.jpg --mask mask.png --output filled.png
+  inpaint infer --model checkpoints/my-run --image photos/ --mask masks/ --output filled/
+  inpaint infer --model checkpoints/my-run --image photos/ --mask logo.png --output filled/ --dilate 5 --skip-existing
+"""
+
+
+@click.command(
+    short_help="fill the holes of one photo or a folder of photos",
+    epilog=EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.option("--model", required=True, help="Registered name (telea, ...), folder of a run, or weights file.")
+@click.option("--image", required=True, help="Photo, or folder of photos (with its subfolders).")
+@click.option(
+    "--mask",
+    required=True,
+    help="White = hole. One mask for all photos, or a folder with masks of the photos' names (a.png or a_mask001.png).",
+)
+@click.option(
+    "--output",
+    required=True,
+    help="File, written in the format of its name, or folder, where photos keep their name and format.",
+)
+@click.option("--invert-mask", is_flag=True, help="Black = hole.")
+@click.option(
+    "--dilate", type=click.IntRange(min=0), default=0, show_default=True, help="Grow the hole by this many pixels."
+)
+@click.option("--sketch", default=None, help="Lines to follow, white on black (file or folder), for models that can.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For models that draw at random."
+)
+@click.option(
+    "--quality",
+    type=click.IntRange(1, 100),
+    default=95,
+    show_default=True,
+    help="Of JPEG and WebP; 100 makes WebP lossless.",
+)
+@click.option("--skip-existing", is_flag=True, help="Leave results that exist already as they are.")
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    default=100_000_000,
+    show_default=True,
+    help="Refuse files whose header claims more.",
+)
+def command(
+    model: str,
+    image: str,
+    mask: str,
+    output: str,
+    invert_mask: bool,
+    dilate: int,
+    sketch: str | None,
+    device: str,
+    seed: int,
+    quality: int,
+    skip_existing: bool,
+    max_pixels: int,
+) -> int:
+    """Fill the holes of one photo or a folder of photos.
+
+    The result has the photo's size, and every pixel outside the hole is the photo's own: exactly in PNG, TIFF, BMP and
+    lossless WebP. A photo that fails is reported and the rest goes on; the exit status is then 1.
+    """
+    from inpaint.pipeline import JobOptions, check_folder, plan_jobs
+
+    # The decoders' own warnings are for programmers; what a person has to know, we say ourselves.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    with warnings.catch_warnings(), _ending_on_sigterm():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        jobs = plan_jobs(image, mask, output, sketch=sketch)
+        # Before the model is loaded: it may take long, and its work must have a place.
+        for folder in {job.output.parent for job in jobs}:
+            check_folder(folder)
+        options = JobOptions(
+            invert_mask=invert_mask,
+            dilate_px=dilate,
+            seed=seed,
+            quality=quality,
+            max_pixels=max_pixels,
+            skip_existing=skip_existing,
+        )
+        inpainter = load_model(model, device)
+        if sketch is not None:
+            from inpaint.pipeline.single import check_sketch
+
+            check_sketch(inpainter, True)
+        return _work(jobs, inpainter, options, single=not Path(image).is_dir())
+
+
+def load_model(model: str, device: str) -> Inpainter:
+    """Return the model; the one place here that imports torch."""
+    from inpaint.registry import load
+
+    return load(model, device=device)
+
+
+def _work(jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions, *, single: bool) -> int:
+    """Run the jobs under a progress bar, report, and return the exit status."""
+    outcomes: list[Outcome] = []
+    try:
+        for outcome in _with_progress(jobs, inpainter, options):
+            outcomes.append(outcome)
+            if outcome.status == "failed" and not (single and len(jobs) == 1):
+                click.echo(f"failed: {outcome.reason}", err=True)
+    except KeyboardInterrupt:
+        finished = sum(outcome.status == "filled" for outcome in outcomes)
+        click.echo(f"{finished} of {len(jobs)} done; run again with --skip-existing to go on", err=True)
+        raise
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    if single and len(jobs) == 1:
+        if failed:
+            raise InpaintError(failed[0].reason)
+        click.echo(f"{'kept' if outcomes[0].status == 'skipped' else 'wrote'} {jobs[0].output}")
+        return 0
+    count = {status: sum(each.status == status for each in outcomes) for status in ("filled", "skipped", "failed")}
+    click.echo(", ".join(f"{number} {status}" for status, number in count.items() if number))
+    return 1 if failed else 0
+
+
+def _with_progress(jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions) -> Iterator[Outcome]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from inpaint.pipeline import run_jobs
+    from inpaint.types import Progress as Step
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        photos = bar.add_task("photos", total=len(jobs))
+        steps = bar.add_task("this photo", total=None, visible=False)
+
+        def show(step: Step) -> None:
+            # Only fills that take many steps need a bar of their own.
+            bar.update(steps, completed=step.done, total=step.total, visible=step.total > 1)
+
+        for outcome in run_jobs(jobs, inpainter, options, progress=show):
+            bar.update(photos, advance=1)
+            bar.update(steps, visible=False)
+            yield outcome
+
+
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the work as Ctrl-C does, cleaning up what is half written, with status 143."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    try:
+        before = signal.signal(signal.SIGTERM, end)
+    except ValueError:  # not in the main thread: somebody else decides about signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

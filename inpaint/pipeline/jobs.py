@@ -1,0 +1,287 @@
+"""Files and folders: which photo goes with which mask to which place, and working through the list."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from inpaint.errors import InpaintError, InputError, UsageError
+from inpaint.files import atomic_write
+from inpaint.images.formats import IMAGE_SUFFIXES, format_of_content, format_of_name, list_photos
+from inpaint.images.holes import Hole, dilate_hole, fit_hole, hole_of, read_mask
+from inpaint.images.photo import Photo
+from inpaint.images.reading import MAX_PIXELS, read_photo
+from inpaint.images.writing import write_photo
+from inpaint.pipeline.single import check_sketch, fill_photo
+from inpaint.types import Inpainter, ProgressCallback
+
+_log = logging.getLogger("inpaint.pipeline")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One photo to fill. `mask` or `sketch` is a reason (text) instead of a path when none was found."""
+
+    image: Path
+    mask: Path | str
+    output: Path
+    sketch: Path | str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobOptions:
+    """How every photo of a list is treated."""
+
+    invert_mask: bool = False
+    dilate_px: int = 0
+    seed: int = 0
+    quality: int = 95
+    max_pixels: int = MAX_PIXELS
+    skip_existing: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a job; `reason` says why it failed, in one line."""
+
+    job: Job
+    status: Literal["filled", "skipped", "failed"]
+    reason: str = ""
+
+
+def plan_jobs(
+    image: str | os.PathLike[str],
+    mask: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    sketch: str | os.PathLike[str] | None = None,
+) -> list[Job]:
+    """Return what there is to do, without decoding anything.
+
+    image: a photo, or a folder searched through all its subfolders. mask: one for all, or a folder in which each
+    photo's mask has the same subfolder and stem (photos/a/b.jpg: masks/a/b.png, or LaMa's b_mask001.png; several of
+    these give several results, named after the mask). sketch: as mask. output: a file for one photo, written in the
+    format of its name; else a folder, in which results keep the photo's subfolder, name and format. A path that ends in
+    a separator, has no suffix or exists as a folder is a folder.
+
+    Raises UsageError for combinations that cannot work, InputError when a path does not exist or holds no photo.
+    """
+    image, mask, target = Path(image), Path(mask), Path(output)
+    into_folder = image.is_dir() or target.is_dir() or not target.suffix or os.fspath(output).endswith(("/", os.sep))
+    if not image.is_dir():
+        _must_exist(image)
+        if into_folder:
+            format_of_name(image)
+        else:
+            format_of_name(target)
+        photos, root = [image], image.parent
+    else:
+        if target.suffix.lower() in IMAGE_SUFFIXES and not target.is_dir():
+            raise UsageError(f"the image {image} is a folder, so the output must be a folder, not the file {target}")
+        photos, root = list_photos(image, recursive=True), image
+    _must_exist(mask)
+    masks = _Companions(mask, "mask")
+    sketches = None if sketch is None else _Companions(Path(sketch), "sketch")
+    if sketch is not None:
+        _must_exist(Path(sketch))
+    if image.is_dir():
+        photos = [each for each in photos if not _is_within(each, target) and not masks.serves(each, photos)]
+        if not photos:
+            raise InputError(f"no photo in {image}; files ending in {' '.join(IMAGE_SUFFIXES)} are searched")
+    jobs = []
+    for photo in photos:
+        place = target / photo.relative_to(root) if into_folder else target
+        line = None if sketches is None else sketches.of(photo, root)[0]
+        found = masks.of(photo, root)
+        for each in found:
+            named = place if len(found) == 1 or isinstance(each, str) else place.with_stem(each.stem)
+            jobs.append(Job(image=photo, mask=each, output=named, sketch=line))
+    _check_targets(jobs)
+    return jobs
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    inpainter: Inpainter,
+    options: JobOptions,
+    *,
+    progress: ProgressCallback | None = None,
+) -> Iterator[Outcome]:
+    """Work through the list and yield what became of each job; a bad file is an outcome, not an error.
+
+    The next photo is decoded while the model works. Every result is written whole or not at all, so the iterator may be
+    left at any moment.
+    """
+    todo = []
+    for job in jobs:
+        if options.skip_existing and job.output.exists():
+            yield Outcome(job=job, status="skipped")
+        else:
+            todo.append(job)
+    load = _loader(options)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode") as decoder:
+        coming: Future[_Loaded] | None = decoder.submit(load, todo[0]) if todo else None
+        for number, job in enumerate(todo):
+            assert coming is not None
+            current, coming = coming, None
+            try:
+                loaded = current.result()
+                # Only now: at most two photos are in memory.
+                coming = decoder.submit(load, todo[number + 1]) if number + 1 < len(todo) else None
+                _finish(job, loaded, inpainter, options, progress)
+            except InpaintError as error:
+                yield Outcome(job=job, status="failed", reason=str(error))
+            except Exception as error:  # a defect of a model on one photo must not lose a night's work on the others
+                _log.debug("%s failed", job.image, exc_info=True)
+                text = " ".join(str(error).split())
+                yield Outcome(job=job, status="failed", reason=f"{job.image}: {type(error).__name__}: {text}")
+            else:
+                yield Outcome(job=job, status="filled")
+            if coming is None and number + 1 < len(todo):
+                coming = decoder.submit(load, todo[number + 1])
+
+
+def check_folder(folder: str | os.PathLike[str]) -> None:
+    """Raise InpaintError unless files can be written into `folder`, which need not exist yet. Leaves nothing behind."""
+    path = Path(folder)
+    existing = path
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    try:
+        if not existing.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{existing} is not a folder")
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise InpaintError(f"cannot write into '{path}': {error.strerror or error}") from error
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    photo: Photo
+    hole: Hole
+    sketch: Hole | None
+
+
+def _loader(options: JobOptions) -> Callable[[Job], _Loaded]:
+    """Return the function that reads all files of a job; a mask shared by all photos is read once."""
+
+    @lru_cache(maxsize=1)
+    def mask_of(path: Path) -> Hole:
+        return read_mask(path, invert=options.invert_mask, max_pixels=options.max_pixels)
+
+    @lru_cache(maxsize=1)
+    def sketch_of(path: Path) -> Hole:
+        return hole_of(read_photo(path, max_pixels=options.max_pixels), what="sketch")
+
+    def load(job: Job) -> _Loaded:
+        for companion in (job.mask, job.sketch):
+            if isinstance(companion, str):
+                raise InputError(companion)
+        assert isinstance(job.mask, Path)
+        photo = read_photo(job.image, max_pixels=options.max_pixels)
+        size = (photo.height, photo.width)
+        hole = fit_hole(mask_of(job.mask), *size, name=str(job.mask))
+        sketch = None
+        if isinstance(job.sketch, Path):
+            sketch = fit_hole(sketch_of(job.sketch), *size, name=str(job.sketch), what="sketch")
+        return _Loaded(photo, dilate_hole(hole, options.dilate_px), sketch)
+
+    return load
+
+
+def _finish(
+    job: Job, loaded: _Loaded, inpainter: Inpainter, options: JobOptions, progress: ProgressCallback | None
+) -> None:
+    check_sketch(inpainter, loaded.sketch is not None)
+    filled = fill_photo(
+        loaded.photo, loaded.hole, inpainter, sketch=loaded.sketch, seed=options.seed, progress=progress
+    )
+    try:
+        job.output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InpaintError(f"cannot write '{job.output}': {error.strerror or error}") from error
+    if filled is loaded.photo and _same_format(job.image, job.output):
+        # Nothing was filled: the file itself is the most faithful copy.
+        with atomic_write(job.output) as temporary:
+            shutil.copyfile(job.image, temporary)
+    else:
+        write_photo(filled, job.output, quality=options.quality)
+
+
+def _same_format(image: Path, output: Path) -> bool:
+    with image.open("rb") as stream:
+        return format_of_content(stream.read(16)) == format_of_name(output)
+
+
+class _Companions:
+    """Finds the mask (or sketch) that belongs to a photo: one file for all, or a folder searched by stem."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        self.path = path
+        self.what = what
+        self.shared = not path.is_dir()
+        self._by_folder: dict[Path, list[Path]] = {}
+        for each in [] if self.shared else list_photos(path, recursive=True):
+            self._by_folder.setdefault(each.parent.relative_to(path), []).append(each)
+
+    def of(self, photo: Path, root: Path) -> list[Path] | list[str]:
+        """Return the files for a photo under `root`, or one reason why there is none."""
+        if self.shared:
+            return [self.path]
+        here = [each for each in self._by_folder.get(photo.parent.relative_to(root), []) if not _same_file(each, photo)]
+        same = [each for each in here if each.stem == photo.stem]
+        if same:
+            # PNG first: a JPEG beside it is more likely a picture than a mask
+            chosen = min(same, key=lambda each: (each.name != photo.name, each.suffix.lower() != ".png", each.name))
+            if len(same) > 1:
+                _log.warning("%s: several %ss have its name; %s is used", photo, self.what, chosen)
+            return [chosen]
+        numbered = [each for each in here if each.stem.rpartition(f"_{self.what}")[0] == photo.stem]
+        if numbered:
+            return numbered
+        return [f"{photo}: no {self.what} {photo.stem}.* or {photo.stem}_{self.what}*.* in {self.path}"]
+
+    def serves(self, file: Path, photos: Sequence[Path]) -> bool:
+        """Return whether a file found among the photos is a mask of another one (LaMa keeps both in one folder)."""
+        if self.shared:
+            return _same_file(file, self.path)
+        if not _is_within(file, self.path):
+            return False
+        owner = file.stem.rpartition(f"_{self.what}")[0]
+        return bool(owner) and any(each.stem == owner and each.parent == file.parent for each in photos)
+
+
+def _must_exist(path: Path) -> None:
+    if not path.exists():
+        raise InputError(f"cannot read '{path}': no such file")
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _is_within(path: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def _check_targets(jobs: Sequence[Job]) -> None:
+    """Refuse to write over what is read, and to write two results into one file."""
+    read = {os.path.realpath(path) for job in jobs for path in (job.image, job.mask, job.sketch) if path is not None}
+    written = Counter(os.path.realpath(job.output) for job in jobs)
+    for job in jobs:
+        real = os.path.realpath(job.output)
+        if real in read:
+            raise UsageError(f"the output '{job.output}' would overwrite a file that is read; choose another output")
+        if written[real] > 1:
+            raise UsageError(f"several results would be written to '{job.output}'; rename one of the photos or masks")

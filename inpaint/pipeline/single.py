@@ -1,0 +1,103 @@
+"""One photo, one hole, one fill."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from inpaint.errors import InpaintError, InputError, MaskError, UsageError
+from inpaint.images.holes import Hole
+from inpaint.images.photo import Photo
+from inpaint.types import Guidance, Inpainter, ProgressCallback, Traits
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SMALLEST_PX = 8
+"""Shortest side of a photo that is filled; some fills ask for more (`Traits.smallest_px`)."""
+
+_log = logging.getLogger("inpaint.pipeline")
+
+
+def fill_photo(
+    photo: Photo,
+    hole: Hole,
+    inpainter: Inpainter,
+    *,
+    sketch: Hole | None = None,
+    seed: int = 0,
+    progress: ProgressCallback | None = None,
+) -> Photo:
+    """Return the photo with its hole filled; every other pixel, alpha and metadata are those of `photo`.
+
+    hole: (H, W) bool of the photo's size, True = to be filled; without a hole the photo comes back as it is, with a
+    warning. sketch: (H, W) bool, True = line, for fills that accept it.
+    Raises InputError when the photo is too small, MaskError when the hole does not fit or leaves nothing known to a
+    fill that needs it, UsageError when the fill takes no sketch, InpaintError when the fill fails.
+    """
+    check_sketch(inpainter, sketch is not None)
+    check_photo(photo, inpainter.traits, name=inpainter.name)
+    size = (photo.height, photo.width)
+    for what, plane in (("mask", hole), ("sketch", sketch)):
+        if plane is not None and plane.shape != size:
+            raise MaskError(f"{photo.name}: the {what} must have the photo's size {size}, got {plane.shape}")
+    if not hole.any():
+        _log.warning("%s: the mask has no hole, so nothing is filled", photo.name)
+        return photo
+    if inpainter.traits.needs_known and hole.all():
+        raise MaskError(f"{photo.name}: the mask covers the whole photo, and {inpainter.name} works from known pixels")
+    if photo.alpha is not None:
+        unseen = float((photo.alpha[hole] == 0).mean())
+        if unseen > 0:
+            _log.warning(
+                "%s: %.0f %% of the hole is transparent and stays so: the fill does not show there",
+                photo.name,
+                100 * unseen,
+            )
+    return photo.with_fill(_completed(photo, hole, inpainter, sketch, seed, progress), hole)
+
+
+def check_photo(photo: Photo, traits: Traits, *, name: str) -> None:
+    """Raise InputError when a side of the photo is shorter than the fill `name` accepts."""
+    smallest = max(SMALLEST_PX, traits.smallest_px)
+    if min(photo.height, photo.width) < smallest:
+        raise InputError(
+            f"{photo.name}: {photo.width} x {photo.height} pixels are too few; {name} needs at least {smallest} a side"
+        )
+
+
+def check_sketch(inpainter: Inpainter, given: bool) -> None:
+    """Raise UsageError when a sketch is given to a fill that does not accept one."""
+    if given and "sketch" not in inpainter.traits.guidance:
+        accepted = ", ".join(sorted(inpainter.traits.guidance)) or "none"
+        raise UsageError(f"{inpainter.name} does not accept a sketch; guidance it accepts: {accepted}")
+
+
+def _completed(
+    photo: Photo, hole: Hole, inpainter: Inpainter, sketch: Hole | None, seed: int, progress: ProgressCallback | None
+) -> Tensor:
+    import torch
+
+    image = photo.tensor()  # (1, 3, H, W)
+    guidance = None if sketch is None else Guidance(sketch=_plane(sketch))
+    try:
+        fills = inpainter.fill(image, _plane(hole), guidance=guidance, seed=seed, progress=progress)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise InpaintError(
+            f"{photo.name}: not enough memory to fill {photo.width} x {photo.height} pixels with {inpainter.name}; "
+            "try a smaller photo, or the CPU (--device cpu)"
+        ) from error
+    completed = fills[0].completed
+    if completed.shape != image.shape:
+        raise InpaintError(f"{inpainter.name} returned {tuple(completed.shape)} for an image of {tuple(image.shape)}")
+    if not torch.isfinite(completed[0].cpu()[:, torch.from_numpy(hole)]).all():
+        raise InpaintError(f"{photo.name}: {inpainter.name} painted values that are not finite; its weights may be bad")
+    return completed
+
+
+def _plane(plane: Hole) -> Tensor:
+    import torch
+
+    return torch.from_numpy(plane.astype(np.float32))[None, None]  # (1, 1, H, W)
