@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from inpaint.nn.gated import GatedConv2d, gated, glorot_
+
+
+@pytest.fixture
+def x():
+    return torch.rand(2, 3, 5, 7, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 2 - 1
+
+
+def activated(name, values):
+    if name == "elu":
+        return np.where(values > 0, values, np.exp(np.minimum(values, 0)) - 1)
+    return np.maximum(values, 0) if name == "relu" else values
+
+
+@pytest.mark.parametrize("activation", ["elu", "relu", "none"])
+def test_a_gated_convolution_is_two_convolutions_multiplied(x, activation):
+    torch.manual_seed(0)
+    layer = GatedConv2d(3, 4, 3, stride=2, activation=activation).double()
+    feature, gate = nn.Conv2d(3, 4, 3, 2, 1).double(), nn.Conv2d(3, 4, 3, 2, 1).double()
+    feature.load_state_dict({"weight": layer.weight[:4], "bias": layer.bias[:4]})
+    gate.load_state_dict({"weight": layer.weight[4:], "bias": layer.bias[4:]})
+    with torch.no_grad():
+        a, g = feature(x).numpy(), gate(x).numpy()
+        expected = activated(activation, a) / (1 + np.exp(-g))
+        assert np.allclose(layer(x).numpy(), expected, rtol=0, atol=1e-14)
+
+
+def test_the_first_half_of_the_channels_is_the_feature():
+    x = torch.tensor([2.0, -1e9]).view(1, 2, 1, 1)
+    assert gated(x).item() == 0.0
+    assert gated(x.flip(1)).item() == pytest.approx(-1 / (1 + np.exp(-2)))
+
+
+def test_upsampling_repeats_every_pixel_before_the_convolution(x):
+    torch.manual_seed(0)
+    layer = GatedConv2d(3, 4, upsample=True).double()
+    plain = GatedConv2d(3, 4).double()
+    plain.load_state_dict(layer.state_dict())
+    repeated = torch.from_numpy(x.numpy().repeat(2, axis=-2).repeat(2, axis=-1))
+    assert layer(x).shape == (2, 4, 10, 14)
+    assert torch.equal(layer(x), plain(repeated))
+
+
+def test_gradients_of_a_gated_convolution_equal_finite_differences(x):
+    torch.manual_seed(0)
+    layer = GatedConv2d(3, 2, 3, padding="same_tf", stride=2, upsample=True).double()
+    assert torch.autograd.gradcheck(layer, (x[:1, :, :3, :4].clone().requires_grad_(),))
+
+
+def test_glorot_reaches_every_convolution_below():
+    network = nn.Sequential(nn.Conv2d(3, 5, 3), nn.Sequential(GatedConv2d(5, 40, 5), nn.Conv2d(40, 8, 1, bias=False)))
+    for parameter in network.parameters():
+        nn.init.constant_(parameter, 9.0)
+    torch.manual_seed(0)
+    glorot_(network)
+    for layer in (network[0], network[1][0], network[1][1]):
+        outputs, inputs, height, width = layer.weight.shape
+        bound = np.sqrt(6 / ((inputs + outputs) * height * width))
+        assert 0.9 * bound < layer.weight.abs().max() <= bound
+        assert layer.bias is None or not layer.bias.any()
