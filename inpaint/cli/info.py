@@ -1,0 +1,71 @@
+"""`inpaint info`: what is installed and what it runs on, on one screen."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from inpaint.environment import Feature, Hardware
+
+GIB = 2**30
+
+
+@click.command("info")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
+def command(*, as_json: bool) -> None:
+    """Show versions, devices and optional features. Nothing is asked of the network."""
+    from inpaint import environment, registry
+
+    versions, hardware, features = environment.versions(), environment.hardware(), environment.features()
+    device = str(registry.resolve_device("auto"))
+    if as_json:
+        report = {
+            "versions": versions,
+            "hardware": hardware,
+            "default_device": device,
+            "features": {name: feature["available"] for name, feature in features.items()},
+            "models": list(registry.MODELS),
+            "fills": list(registry.FILLS),
+        }
+        click.echo(json.dumps(report, indent=2))
+        return
+    _section("versions", versions)
+    _section("hardware", _hardware_lines(hardware, device))
+    _section("optional", {name: _feature_line(feature) for name, feature in features.items()})
+    _section(
+        "models",
+        {"to train": ", ".join(registry.MODELS), "ready": ", ".join(registry.FILLS)},
+        last=True,
+    )
+
+
+def _section(title: str, lines: dict[str, str], *, last: bool = False) -> None:
+    click.echo(title)
+    width = max(len(name) for name in lines)
+    for name, value in lines.items():
+        click.echo(f"  {name:<{width}}  {value}")
+    if not last:
+        click.echo()
+
+
+def _hardware_lines(hardware: Hardware, device: str) -> dict[str, str]:
+    memory = hardware["memory_bytes"]
+    lines = {
+        "system": hardware["system"],
+        "cpu": f"{hardware['cpu']}, {hardware['cores']} cores, torch uses {hardware['torch_threads']} threads",
+        "memory": f"{memory / GIB:.1f} GiB" if memory else "unknown",
+    }
+    if not hardware["accelerators"]:
+        lines["gpu"] = f"none that torch sees (built for CUDA {hardware['cuda']})" if hardware["cuda"] else "none"
+    for gpu in hardware["accelerators"]:
+        lines[gpu["device"]] = f"{gpu['name']}, {gpu['memory_bytes'] / GIB:.1f} GiB"
+    if hardware["mps"]:
+        lines["mps"] = "Apple GPU"
+    return lines | {"--device auto": device}
+
+
+def _feature_line(feature: Feature) -> str:
+    return "yes" if feature["available"] else f"no ({feature['hint']})"

@@ -1,0 +1,151 @@
+"""What this installation consists of and what it runs on. Asks no network; torch is imported only for the devices."""
+
+from __future__ import annotations
+
+import netrc
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TypedDict
+from urllib.parse import urlparse
+
+_PACKAGES = (
+    "inpaint",
+    "torch",
+    "torchvision",
+    "pytorch-lightning",
+    "torchmetrics",
+    "numpy",
+    "opencv-python-headless",
+    "scikit-image",
+    "Pillow",
+    "albumentations",
+    "hydra-core",
+    "pydantic",
+    "safetensors",
+    "wandb",
+    "tensorboard",
+)
+
+
+class Accelerator(TypedDict):
+    """One GPU. device: what `--device` takes."""
+
+    device: str
+    name: str
+    memory_bytes: int
+
+
+class Hardware(TypedDict):
+    """The machine. cores: those this process may use; memory_bytes: as far as its container allows, None = unknown.
+
+    cuda: the version that torch was built for, None = a build without.
+    """
+
+    system: str
+    cpu: str
+    cores: int
+    memory_bytes: int | None
+    torch_threads: int
+    cuda: str | None
+    accelerators: list[Accelerator]
+    mps: bool
+
+
+class Feature(TypedDict):
+    """An optional ability: there or not, and what would bring it."""
+
+    available: bool
+    hint: str
+
+
+def versions() -> dict[str, str]:
+    """Return the version of Python and of every package that figures depend on; "missing" for one that is not there."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "missing"
+    return found
+
+
+def hardware() -> Hardware:
+    """Return the processor, memory and accelerators that torch sees."""
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    properties = [torch.cuda.get_device_properties(number) for number in range(count)]
+    return {
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cpu": cpu_name(),
+        "cores": _cores(),
+        "memory_bytes": _memory_bytes(),
+        "torch_threads": torch.get_num_threads(),
+        "cuda": torch.version.cuda,
+        "accelerators": [
+            {"device": f"cuda:{number}", "name": found.name, "memory_bytes": found.total_memory}
+            for number, found in enumerate(properties)
+        ],
+        "mps": torch.backends.mps.is_available(),
+    }
+
+
+def features() -> dict[str, Feature]:
+    """Return the optional abilities by name."""
+    return {
+        "shards": {"available": find_spec("webdataset") is not None, "hint": "pip install 'inpaint[shards]'"},
+        "hub": {"available": find_spec("huggingface_hub") is not None, "hint": "pip install 'inpaint[hub]'"},
+        "wandb login": {"available": _wandb_login(), "hint": "wandb login; without it runs are recorded offline"},
+    }
+
+
+def cpu_name() -> str:
+    """Return the processor's model as its maker writes it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.lower().startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # no Linux
+    if sys.platform == "darwin":
+        command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+        try:
+            return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+        except (OSError, subprocess.SubprocessError):
+            pass
+    return platform.processor() or platform.machine()
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory_bytes() -> int | None:
+    try:
+        physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+    except OSError:
+        return physical
+    return min(physical, int(limit)) if limit.isdigit() else physical
+
+
+def _wandb_login() -> bool:
+    """Return whether W&B would find a key, without importing it: that takes a second."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    path = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
+    try:
+        return netrc.netrc(path).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
