@@ -97,9 +97,21 @@ PRESETS: dict[str, dict[str, Any]] = {
     "mat_large_512": _free_form(512, 5, 3, 9),
     "comodgan_256": _free_form(256, 10, 5, 20),
     "comodgan_512": _free_form(512, 10, 5, 20),
+    # More strokes for more hole, so that few masks have to be drawn again or changed.
     **{
-        f"pconv_{low:02}_{high}": {"kind": "target", "mask": "pconv", "ratio": (low / 100, high / 100)}
-        for low, high in ((1, 10), (10, 20), (20, 30), (30, 40), (40, 50), (50, 60))
+        f"pconv_{low:02}_{high}": {
+            "kind": "target",
+            "mask": {"kind": "pconv", "strokes": strokes},
+            "ratio": (low / 100, high / 100),
+        }
+        for low, high, strokes in (
+            (1, 10, (0, 1)),
+            (10, 20, (0, 4)),
+            (20, 30, (1, 6)),
+            (30, 40, (3, 10)),
+            (40, 50, (6, 14)),
+            (50, 60, (8, 18)),
+        )
     },
 }
 

@@ -48,8 +48,9 @@ def zigzag(rng: np.random.Generator, height: int, width: int, vertices: tuple[in
 def paint_stroke(mask: HoleMask, points: list[tuple[int, int]], thickness: int) -> None:
     """Add a polyline with round joints and ends to the hole, in place."""
     line: NDArray[np.int32] = np.array(points, dtype=np.int32)
-    # OpenCV's lines are symmetric about their axis: an even thickness covers one pixel more.
-    cv2.polylines(mask, [line], False, 1, thickness - 1 + thickness % 2)
+    # OpenCV covers an odd number of pixels, thickness + 1 for an even thickness and + 2 for an odd one. Taken down to
+    # an even number it covers 2 * (thickness // 2) + 1, which is the disc that the public code draws at a joint.
+    cv2.polylines(mask, [line], False, 1, max(1, thickness - thickness % 2))
 
 
 def paint_chains(
