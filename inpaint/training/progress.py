@@ -1,0 +1,128 @@
+"""How far a training is: a bar on a terminal, plain lines in a log file."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from pytorch_lightning import LightningModule, Trainer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from inpaint.training.callback import IterationCallback
+
+if TYPE_CHECKING:
+    from inpaint.training.gan import GanModule
+
+WINDOW_S = 120.0  # speed is that of the last two minutes, validation and saving included
+LINE_EVERY_S = 10.0  # least time between two lines of a log file
+
+
+class Pace:
+    """Iterations per second and remaining time, from the recent past."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._marks: deque[tuple[float, int]] = deque()
+
+    def mark(self, iteration: int) -> None:
+        """Note that so many iterations are complete now."""
+        now = self._clock()
+        self._marks.append((now, iteration))
+        # One mark beyond the window stays, so that even the slowest loop has two.
+        while len(self._marks) > 2 and self._marks[1][0] < now - WINDOW_S:
+            self._marks.popleft()
+
+    def per_s(self) -> float | None:
+        """Return iterations per second; None before two marks."""
+        if len(self._marks) < 2:
+            return None
+        (start_s, first), (end_s, last) = self._marks[0], self._marks[-1]
+        return (last - first) / max(end_s - start_s, 1e-9)
+
+    def remaining_s(self, total: int) -> float | None:
+        """Return the seconds to `total` iterations; None before the speed is known."""
+        speed = self.per_s()
+        return (total - self._marks[-1][1]) / speed if speed else None
+
+
+class TrainingProgress(IterationCallback):
+    """Shows iteration, loss, images per second and remaining time, in the first process only.
+
+    Put it behind the callbacks that measure: their `latest` figures are what it shows.
+    """
+
+    def __init__(
+        self, module: GanModule, *, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(module)
+        self.console = console or Console()
+        self.total = module.loop.max_iterations
+        self._clock = clock
+        self._pace = Pace(clock)
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._line_at = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock, and the bar where there is a terminal."""
+        self._pace.mark(self.module.iteration)
+        self._line_at = self._clock()
+        if trainer.is_global_zero and self.console.is_terminal:
+            self._bar = Progress(BarColumn(), TextColumn("{task.description}"), console=self.console)
+            self._task = self._bar.add_task("", total=self.total, completed=self.module.iteration)
+            self._bar.start()
+
+    def after_iteration(self, trainer: Trainer) -> None:
+        """Move on the bar, or print a line when one is due."""
+        if not trainer.is_global_zero:
+            return
+        done = self.module.iteration
+        self._pace.mark(done)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, description=self._text(trainer))
+            return
+        # A log file gets few lines, and the first early.
+        due = self._clock() - self._line_at >= LINE_EVERY_S
+        if due or done == self.total:
+            self._line_at = self._clock()
+            self.console.print(self._text(trainer), soft_wrap=True, highlight=False, markup=False)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Leave the terminal as it was, however the training ended."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _text(self, trainer: Trainer) -> str:
+        figures: dict[str, float] = {}
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            figures |= getattr(callback, "latest", {})
+        return progress_text(
+            self.module.iteration,
+            self.total,
+            images_per_s=(self._pace.per_s() or 0.0) * self.module.loop.batch_size,
+            remaining_s=self._pace.remaining_s(self.total),
+            figures=figures,
+        )
+
+
+def progress_text(
+    done: int, total: int, *, images_per_s: float, remaining_s: float | None, figures: Mapping[str, float]
+) -> str:
+    """Return "iteration 120/1000  loss 0.1234  val L1 0.0567  34.5 images/s  0:12:34 left"."""
+    names = {"train/loss_g": "loss", "val/l1_hole": "val L1"}
+    shown = [f"{label} {figures[name]:.4f}" for name, label in names.items() if name in figures]
+    rest = f"{duration(remaining_s)} left" if remaining_s is not None else "estimating"
+    return "  ".join([f"iteration {done}/{total}", *shown, f"{images_per_s:.1f} images/s", rest])
+
+
+def duration(seconds: float) -> str:
+    """Return "1:02:03", or "2 days 1:02:03"."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    front = f"{days} day{'s' if days > 1 else ''} " if days else ""
+    return f"{front}{hour}:{minute:02}:{second:02}"
