@@ -108,35 +108,36 @@ class Walk(Mask):
     def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
         mask = blank(height, width)
         packed = np.frombuffer(rng.bytes(max(1, int(self.steps * height * width / 4))), dtype=np.uint8)
-        flat = np.zeros((len(packed), 4), dtype=np.int64)
-        for sums, length in zip(STEPS_OF_BYTE, (height, width), strict=True):
-            within = sums.take(packed, axis=0)  # (N / 4, 4)
-            after = within[:, 3].cumsum()
-            before = after - within[:, 3] + int(rng.integers(length))
-            flat *= length
-            flat += _fold(before[:, None] + within, length)
-        mask.ravel()[flat] = 1
+        rows = _walk(STEPS_OF_BYTE[0], packed, int(rng.integers(height)), height)
+        cols = _walk(STEPS_OF_BYTE[1], packed, int(rng.integers(width)), width)
+        rows *= width
+        rows += cols
+        mask.reshape(-1)[rows] = 1
         return mask
 
 
-def _steps_of_byte() -> NDArray[np.int64]:
+def _steps_of_byte() -> NDArray[np.int32]:
     """Return where the four steps of two bits in a byte lead: (2, 256, 4), y and x after 1 to 4 steps."""
-    moves = np.array([(0, 1), (0, -1), (1, 0), (-1, 0)], dtype=np.int64)
+    moves = np.array([(0, 1), (0, -1), (1, 0), (-1, 0)], dtype=np.int32)
     bits = np.arange(256)[:, None] >> np.array([0, 2, 4, 6]) & 3
-    return np.ascontiguousarray(np.cumsum(moves[bits], axis=1).transpose(2, 0, 1))
+    return np.ascontiguousarray(np.cumsum(moves[bits], axis=1, dtype=np.int32).transpose(2, 0, 1))
 
 
 STEPS_OF_BYTE = _steps_of_byte()
 
 
-def _fold(position: NDArray[np.int64], length: int) -> NDArray[np.int64]:
-    """Fold a free walk into [0, length): mirrored at the border, where it then stands still for one step."""
-    # The mirror image of a symmetric walk is one too, so this has the distribution of a walk stopped at the border.
-    # A table of all positions that occur costs less than a division for each.
-    lowest = int(position.min())
-    every = np.arange(lowest, int(position.max()) + 1, dtype=np.int64) % (2 * length)
-    folded: NDArray[np.int64] = np.minimum(every, 2 * length - 1 - every).take(position - lowest)
-    return folded
+def _walk(steps: NDArray[np.int32], packed: NDArray[np.uint8], start: int, length: int) -> NDArray[np.int32]:
+    """Return one coordinate of the walk after each step, (N, 4), in [0, length).
+
+    The free walk is folded: mirrored at the border, where it then stands still for one step. The mirror image of a
+    symmetric walk is one too, so this has the distribution of a walk that is stopped at the border.
+    """
+    position = steps.take(packed, axis=0)
+    before = position[:, 3].cumsum(dtype=np.int32)
+    before += start - position[:, 3]
+    position += before[:, None]
+    np.remainder(position, 2 * length, out=position)
+    return np.minimum(position, 2 * length - 1 - position, out=position)
 
 
 class Pluralistic(Mask):
