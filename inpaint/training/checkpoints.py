@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,7 +14,7 @@ from inpaint.errors import RunError
 from inpaint.files import atomic_write
 from inpaint.training.callback import IterationCallback
 from inpaint.training.metering import Metering
-from inpaint.weights import WeightsMetadata, save_weights
+from inpaint.weights import WeightsMetadata, load_foreign, save_weights
 
 if TYPE_CHECKING:
     from inpaint.training.gan import GanModule
@@ -121,15 +120,9 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint without running code from it.
 
-    Raises RunError when the file is missing, damaged, not ours, or contains code.
+    Raises WeightsError when the file is missing, damaged or contains code, RunError when it is not ours.
     """
-    if not path.is_file():
-        raise RunError(f"no checkpoint at {path}")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise RunError(f"cannot read checkpoint {path}: {reason}") from None
+    state = load_foreign(path)
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise RunError(f"{path} is not a checkpoint of this program")
     return state

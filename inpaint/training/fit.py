@@ -25,6 +25,8 @@ from inpaint.training.gan import GanModule
 from inpaint.training.metering import Metering
 from inpaint.training.validation import Validation
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 class FitFiles(RunFiles, Protocol):
     """Where `fit` writes in a run folder."""
@@ -69,7 +71,7 @@ def fit(
         metering=metering,
     )
     interruption = Interruption(module, checkpoints)
-    with _quiet_lightning(), _float32_precision(loop):
+    with _quiet_lightning(), _float32_precision(loop), _signals_restored():
         trainer = Trainer(
             accelerator=loop.trainer.accelerator,
             devices=loop.trainer.devices,
@@ -115,19 +117,12 @@ class Interruption(IterationCallback):
         super().__init__(module)
         self.checkpoints = checkpoints
         self.signal_number: int | None = None
-        self._previous: dict[int, Any] = {}
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take over the signals; Lightning's own handlers would not save."""
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._remember)
-
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Give the signals back."""
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous.clear()
+            for number in SIGNALS:
+                signal.signal(number, self._remember)
 
     def after_iteration(self, trainer: Trainer) -> None:
         """Save and stop if a signal came, on all processes together."""
@@ -167,6 +162,18 @@ def _several_processes(loop: LoopConfig) -> bool:
 def _plugins() -> list[Any]:
     """Under SLURM, keep Lightning from requeueing with checkpoints of its own: `resume=auto` continues a job."""
     return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
+
+
+@contextmanager
+def _signals_restored() -> Iterator[None]:
+    """Leave the handlers as they were, whatever Lightning and we install meanwhile."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 @contextmanager

@@ -27,8 +27,9 @@ from inpaint.training.config import LoopConfig
 from inpaint.training.ema import Average
 from inpaint.training.metering import Meter
 from inpaint.training.optimizers import build_optimizer, rate_factor
+from inpaint.training.runs import RunFolder
 from inpaint.types import Inpainter
-from inpaint.weights import load_weights
+from inpaint.weights import load_into, load_weights
 
 Batch: TypeAlias = dict[str, Tensor]
 Values: TypeAlias = dict[str, Tensor]
@@ -185,7 +186,7 @@ class GanModule(LightningModule):
 
     def _note(self, optimizer: str, loss: Tensor, values: Values) -> None:
         short = {"generator": "loss_g", "discriminator": "loss_d"}.get(optimizer, f"loss_{optimizer}")
-        for name, value in {short: loss, **values}.items():
+        for name, value in {**values, short: loss}.items():
             self.meter.add(f"train/{name}", value.detach())
             self.meter.watch(name, value.detach(), self.iteration)
         if self.device.type == "cpu":
@@ -242,18 +243,15 @@ class GanModule(LightningModule):
 
         Raises WeightsError when the file is of another model, or its tensors do not fit.
         """
-        tensors, metadata = load_weights(path)
+        file = RunFolder(path).weights if Path(path).is_dir() else Path(path)
+        tensors, metadata = load_weights(file)
         if metadata.model != self.model_name:
-            raise WeightsError(f"{path} holds '{metadata.model}', but the model to train is '{self.model_name}'")
+            raise WeightsError(f"{file} holds '{metadata.model}', but the model to train is '{self.model_name}'")
         for role, network in self.roles().items():
             prefix = f"{role}."
             state = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-            if not state and role in self.discriminators:
-                continue
-            try:
-                network.load_state_dict(state, strict=True)
-            except RuntimeError as error:
-                raise WeightsError(f"weights of {path} do not fit this {role}: {error}") from None
+            if state or role not in self.discriminators:
+                load_into(network, state, source=file)
         self.average.follow(self.network)
 
     def averaged_network(self) -> nn.Module:

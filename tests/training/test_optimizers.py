@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -19,7 +21,7 @@ def test_rates_never_rise_after_the_warm_up():
         schedule = ScheduleConfig(kind=kind, warmup=10, every=20)
         factors = [rate_factor(schedule, i, 100) for i in range(10, 101)]
         assert factors[0] == 1.0
-        assert all(later <= earlier for earlier, later in zip(factors, factors[1:], strict=False))
+        assert all(later <= earlier for earlier, later in itertools.pairwise(factors))
 
 
 def test_warm_up_grows_in_even_steps():

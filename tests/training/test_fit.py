@@ -1,0 +1,245 @@
+import os
+import signal
+
+import pytest
+import torch
+from pytorch_lightning import Callback
+
+from inpaint.errors import ConfigError, RunError, WeightsError
+from inpaint.registry import load
+from inpaint.training.checkpoints import read_checkpoint
+from inpaint.weights import load_weights
+
+ADVERSARY = {"kind": "hinge", "of": "completed", "weight": 1.0}
+RECONSTRUCTION = {
+    "coarse": {"kind": "l1", "of": "coarse", "weight": 2.0},
+    "refined": {"kind": "l1", "of": "raw", "weight": 2.0},
+}
+
+
+def assert_same_state(first, second):
+    assert first.keys() == second.keys()
+    different = [name for name in first if not torch.equal(first[name], second[name])]
+    assert not different
+
+
+class Signal(Callback):
+    """Sends this process a signal during an iteration, as a person or a scheduler would."""
+
+    def __init__(self, number, iteration):
+        self.number, self.iteration = number, iteration
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if pl_module.iteration == self.iteration:
+            os.kill(os.getpid(), self.number)
+
+
+def test_stopping_and_resuming_gives_the_bits_of_an_uninterrupted_run(tiny_run):
+    whole = tiny_run("whole", max_iterations=6)
+    whole.fit()
+    tiny_run("parts", max_iterations=3).fit()
+    second = tiny_run("parts", max_iterations=6, resume=whole.folder.path.parent / "parts" / "last.ckpt")
+    second.fit()
+    state = whole.state()
+    assert any("optimizers/discriminator" in name for name in state)
+    assert any(name.startswith("/average") for name in state)
+    assert_same_state(state, second.state())
+    assert_same_state(*(load_weights(run.folder.weights)[0] for run in (whole, second)))
+
+
+def test_a_resumed_run_has_the_metrics_of_an_uninterrupted_one(tiny_run):
+    whole = tiny_run("whole", max_iterations=6)
+    whole.fit()
+    tiny_run("parts", max_iterations=3).fit()
+    tiny_run("parts", max_iterations=6, resume=whole.folder.path.parent / "parts" / "last.ckpt").fit()
+
+    def numbers(run):
+        head, *rows = (line.split(",") for line in (run / "metrics.csv").read_text().splitlines())
+        kept = [i for i, name in enumerate(head) if name == "iteration" or name.startswith("val/")]
+        return [[row[i] for i in kept] for row in rows if row[0] in ("4", "6")]
+
+    assert numbers(whole.folder.path) == numbers(whole.folder.path.parent / "parts")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_ends_cleanly_and_the_run_can_go_on(tiny_run, number):
+    whole = tiny_run("whole", max_iterations=5)
+    whole.fit()
+    before = signal.getsignal(number)
+    cut = tiny_run("cut", max_iterations=5, callbacks=[Signal(number, iteration=1)])
+    result = cut.fit()
+    assert (result.interrupted_by, result.iteration) == (number, 2)
+    assert signal.getsignal(number) == before
+    rest = tiny_run("cut", max_iterations=5, resume=cut.folder.last)
+    assert rest.fit().interrupted_by is None
+    assert_same_state(whole.state(), rest.state())
+
+
+def test_accumulation_equals_the_whole_batch(tiny_run):
+    whole = tiny_run("whole", losses=RECONSTRUCTION, max_iterations=2)
+    whole.fit()
+    parts = tiny_run("parts", losses=RECONSTRUCTION, max_iterations=2, accumulate=2)
+    parts.fit()
+    for name, value in whole.state().items():
+        if value.is_floating_point() and "/network" in name:
+            torch.testing.assert_close(parts.state()[name], value, rtol=0, atol=2e-5, msg=name)
+
+
+def test_an_area_normalized_loss_is_the_same_in_parts(tiny_run):
+    losses = {"hole": {"kind": "l1", "of": "raw", "weight": 1.0, "region": "hole", "normalize": "region"}}
+    whole = tiny_run("whole", losses=losses, max_iterations=1, log_every=1)
+    whole.fit()
+    parts = tiny_run("parts", losses=losses, max_iterations=1, log_every=1, accumulate=4)
+    parts.fit()
+
+    def logged(run):
+        head, row = (line.split(",") for line in run.folder.metrics.read_text().splitlines()[:2])
+        return dict(zip(head, row, strict=True))
+
+    for name in ("train/hole", "grad_norm/generator"):
+        assert float(logged(parts)[name]) == pytest.approx(float(logged(whole)[name]), rel=1e-4)
+
+
+def test_clipping_bounds_the_step_of_plain_gradient_descent(tiny_run):
+    options = {"losses": RECONSTRUCTION, "max_iterations": 1, "optimizers": {"generator": {"kind": "sgd", "lr": 1.0}}}
+    run = tiny_run("clipped", clip=0.01, **options)
+    start = [parameter.detach().clone() for parameter in run.module.network.parameters()]
+    run.fit()
+    pairs = zip(run.module.network.parameters(), start, strict=True)
+    moved = torch.sqrt(sum(((now - then) ** 2).sum() for now, then in pairs))
+    assert moved.item() == pytest.approx(0.01, rel=1e-3)
+
+
+def test_the_generator_step_leaves_no_gradient_in_the_discriminator(tiny_run):
+    seen = []
+
+    class Look(Callback):
+        def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+            gradients = {role: [p.grad for p in n.parameters()] for role, n in pl_module.roles().items()}
+            seen.append({role: sum(g is not None for g in found) for role, found in gradients.items()})
+
+    run = tiny_run(max_iterations=1, callbacks=[Look()])
+    run.fit()
+    discriminator_step, generator_step = seen
+    assert discriminator_step["generator"] == 0
+    assert discriminator_step["discriminator"] > 0
+    # What the discriminator's own step left stays, but the generator's adds nothing to it and no optimizer uses it.
+    assert generator_step["generator"] > 0
+    assert all(p.requires_grad for p in run.module.discriminators.parameters())
+
+
+def test_the_optimizer_of_a_frozen_network_changes_nothing_before_its_start(tiny_run):
+    optimizers = {"generator": {"lr": 1e-3, "start": 100}, "discriminator": {"lr": 1e-3}}
+    run = tiny_run(max_iterations=2, optimizers=optimizers)
+    start = {name: value.clone() for name, value in run.module.state_dict().items()}
+    run.fit()
+    moved = {name for name, value in run.module.state_dict().items() if not torch.equal(value, start[name])}
+    assert any(name.startswith("discriminators.") for name in moved)
+    assert not any(name.startswith("network.") for name in moved)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_by_name_and_keeps_the_last_checkpoint(tiny_run):
+    class Poison(Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            if pl_module.iteration == 4:
+                with torch.no_grad():
+                    pl_module.network.generator.allconv17.weight.fill_(float("nan"))
+
+    run = tiny_run(max_iterations=6, save_every=2, callbacks=[Poison()])
+    with pytest.raises(RunError, match=r"loss 'adversary_d' is not finite in iteration 4 \(samples 16 to 19"):
+        run.fit()
+    assert read_checkpoint(run.folder.last)["iteration"] == 4
+    assert all(value.isfinite().all() for value in run.state().values())
+
+
+def test_training_in_bfloat16_stays_close_to_float32(tiny_run):
+    exact, mixed = tiny_run("exact"), tiny_run("mixed", trainer={"precision": "bf16-mixed"})
+    for run in (exact, mixed):
+        run.fit()
+    last = [float(run.folder.metrics.read_text().splitlines()[-1].split(",")[8]) for run in (exact, mixed)]
+    assert all(parameter.dtype == torch.float32 for parameter in mixed.module.parameters())
+    assert last[1] == pytest.approx(last[0], rel=0.1)
+
+
+def test_channels_last_changes_the_layout_and_not_the_result(tiny_run):
+    plain, last = (
+        tiny_run("plain", max_iterations=2),
+        tiny_run("last", max_iterations=2, trainer={"channels_last": True}),
+    )
+    for run in (plain, last):
+        run.fit()
+    weight = last.module.network.generator.conv2.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    for name, value in plain.state().items():
+        if "/network" in name and value.is_floating_point():
+            torch.testing.assert_close(last.state()[name], value, rtol=0, atol=1e-4, msg=name)
+
+
+def test_a_finished_run_can_be_loaded_and_fills(tiny_run):
+    run = tiny_run(max_iterations=3)
+    run.fit()
+    model = load(run.folder.path, device="cpu")
+    sample = run.data.validation[0]
+    fill = model.fill(sample["image"][None], sample["mask"][None])[0]
+    expected = run.module.inpainter(run.module.averaged_network()).fill(sample["image"][None], sample["mask"][None])[0]
+    print(
+        (fill.raw - expected.raw).abs().max(),
+        model.network.generator.conv2.weight.stride(),
+        model.network.generator.conv2.weight.data_ptr() % 64,
+    )
+    assert torch.equal(fill.raw, expected.raw)
+
+
+def test_a_run_can_start_from_the_weights_of_another(tiny_run):
+    first = tiny_run("first", max_iterations=2)
+    first.fit()
+    second = tiny_run("second")
+    second.module.load_initial(first.folder.path)
+    for name, value in first.module.averaged_network().state_dict().items():
+        assert torch.equal(second.module.network.state_dict()[name], value)
+        assert torch.equal(second.module.average.network.state_dict()[name], value)
+
+
+def test_weights_of_another_architecture_are_refused(tiny_run, tmp_path):
+    first = tiny_run("first", max_iterations=1)
+    first.fit()
+    second = tiny_run("second")
+    second.module.network.generator.conv1 = second.module.network.generator.conv2
+    with pytest.raises(WeightsError, match="conv1"):
+        second.module.load_initial(first.folder.path)
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(tiny_run):
+    first = tiny_run("first", max_iterations=1)
+    first.fit()
+    second = tiny_run("second", resume=first.folder.last)
+    second.module.config = second.module.config.model_copy(update={"width": 16})
+    with pytest.raises(RunError, match=r"another architecture: model.width"):
+        second.fit()
+
+
+def test_a_checkpoint_that_carries_code_is_not_opened(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (os.system, (f"touch {tmp_path / 'ran'}",))
+
+    torch.save({"format": Evil()}, tmp_path / "last.ckpt")
+    with pytest.raises(WeightsError, match="holds code"):
+        read_checkpoint(tmp_path / "last.ckpt")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_an_optimizer_that_the_model_does_not_use_is_named(tiny_run):
+    with pytest.raises(ConfigError, match="unknown optimizer 'critic'"):
+        tiny_run(optimizers={"generator": {}, "discriminator": {}, "critic": {}})
+
+
+def test_a_missing_optimizer_is_named(tiny_run):
+    with pytest.raises(ConfigError, match=r"optimizers.discriminator is missing"):
+        tiny_run(optimizers={"generator": {}})
+
+
+def test_a_loss_of_an_unknown_discriminator_is_named(tiny_run):
+    losses = {**RECONSTRUCTION, "adversary": {**ADVERSARY, "discriminator": "judge"}}
+    with pytest.raises(ConfigError, match="unknown discriminator 'judge'"):
+        tiny_run(losses=losses)
