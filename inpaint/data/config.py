@@ -44,5 +44,5 @@ class DataConfig(Options):
     @classmethod
     def _rising_range(cls, sigma: tuple[float, float]) -> tuple[float, float]:
         if not 0 < sigma[0] <= sigma[1]:
-            raise ValueError("must be two positive numbers, the smaller first")
+            raise ValueError(f"must be two positive numbers, the smaller first, got {sigma[0]} and {sigma[1]}")
         return sigma

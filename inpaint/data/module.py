@@ -64,9 +64,13 @@ class InpaintData(LightningDataModule):
         self._validation: FixedSamples | None = None
 
     def prepare_data(self) -> None:
-        """Read the headers in one process per machine, before the others find them cached, and name what is skipped."""
-        self._photographs = Photographs(self.config)
-        self._photographs.report()
+        """Read the headers in one process per machine, before the others find them cached, and name what is skipped.
+
+        Asking again does nothing: `inpaint train` prepares early, and Lightning once more.
+        """
+        if self._photographs is None:
+            self._photographs = Photographs(self.config)
+            self._photographs.report()
 
     def setup(self, stage: str | None = None) -> None:
         """Build the stream and the validation set, and decode one photograph of each, so that errors come early."""
@@ -159,7 +163,8 @@ class Photographs:
             raise DataError(f"data.val={self.config.val} holds every photograph of data.root: none is left to train on")
         if shared.any():
             logger.warning("%d photographs of data.root are in data.val too and not trained on", shared.sum())
-        return self.train[~shared]
+        kept: NDArray[np.int64] = self.train[~shared]
+        return kept
 
     def report(self) -> None:
         """Name the skipped files of each source in a warning."""
