@@ -149,8 +149,8 @@ class WandbTracker(Logger):
 
     def _open(self, mode: str) -> Any:
         options, settings = self.options, self._wandb.Settings
-        # The console belongs to the progress bar; other limits exist in newer releases only.
-        limits = {"console": "off", "init_timeout": START_S, "finish_timeout": FINISH_S}
+        # The console belongs to the progress bar, and some of these exist in newer releases only.
+        limits = {"console": "off", "quiet": True, "init_timeout": START_S, "finish_timeout": FINISH_S}
         known = getattr(settings, "model_fields", limits)
         return self._wandb.init(
             mode=mode,

@@ -1,0 +1,114 @@
+"""`inpaint train -m`: every combination of values as a run of its own, one after the other."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from inpaint.errors import ConfigError
+
+
+def run_sweep(overrides: Sequence[str], *, config_dir: str | None, config_name: str) -> int:
+    """Check all jobs, then run them; return 0, 1 when one failed, 130 or 143 when interrupted.
+
+    Each job is a process with its own folder PARENT/NUMBER-VALUES, where PARENT is run.folder or
+    checkpoints/sweep-TIME; with run.folder given and resume=auto the same command goes on with an interrupted sweep. A
+    job that fails does not keep the others from running.
+    """
+    jobs = plan_jobs(overrides, config_dir=config_dir, config_name=config_name)
+    options = [*(["--config-dir", config_dir] if config_dir else []), "--config-name", config_name]
+    failed: list[int] = []
+    with Forwarding() as forwarding:
+        for number, job in enumerate(jobs):
+            click.echo(f"run {number + 1} of {len(jobs)}: {' '.join(job)}")
+            # `python -m inpaint` can be started again from its own arguments, as Lightning does for further devices.
+            status = forwarding.run([sys.executable, "-m", "inpaint", "train", *options, *job])
+            if forwarding.signal_number is not None:
+                return 128 + forwarding.signal_number  # whichever run it hit has saved; the others wait for resume=auto
+            if status != 0:
+                click.echo(f"run {number + 1} of {len(jobs)} failed with exit status {status}", err=True)
+                failed.append(number + 1)
+    if failed:
+        click.echo(f"{len(failed)} of {len(jobs)} runs failed, the first is run {failed[0]}", err=True)
+        return 1
+    return 0
+
+
+def plan_jobs(overrides: Sequence[str], *, config_dir: str | None, config_name: str) -> list[list[str]]:
+    """Return each job's overrides, its folder included, after checking every one of them.
+
+    Raises ConfigError before anything runs.
+    """
+    from inpaint import config as configuration
+
+    jobs = configuration.sweep(overrides, config_dir=config_dir, config_name=config_name)
+    swept = [position for position in range(len(overrides)) if len({job[position] for job in jobs}) > 1]
+    folders_differ = any(overrides[position].lstrip("+").startswith("run.folder=") for position in swept)
+    parent = Path("checkpoints") / f"sweep-{time.strftime('%Y%m%d-%H%M%S')}"
+    planned = []
+    for number, job in enumerate(jobs):
+        config = configuration.load(job, config_dir=config_dir, config_name=config_name)
+        config.require_data()
+        if config.resume not in (None, "auto"):
+            raise ConfigError(f"resume={config.resume}: with -m every run needs its own folder; use resume=auto")
+        if folders_differ:
+            planned.append(job)
+            continue
+        name = folder_name(number, [job[position] for position in swept])
+        folder = Path(config.run.folder or parent) / name
+        planned.append([*job, f"run.folder={quoted(str(folder))}"])
+    return planned
+
+
+def folder_name(number: int, values: Sequence[str]) -> str:
+    """Return "3-model.width=32,seed=1" with nothing that a file system minds."""
+    text = re.sub(r"[^\w.=,+-]+", "_", ",".join(value.lstrip("+~") for value in values))
+    return f"{number}-{text}"[:120] if text else str(number)
+
+
+def quoted(text: str) -> str:
+    """Quote a value for Hydra's grammar where it needs it."""
+    return text if re.fullmatch(r"[\w./-]+", text) else "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+class Forwarding:
+    """Runs one process at a time and hands it the signals that ask us to stop, so that it can save."""
+
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.signal_number: int | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> Forwarding:
+        self._previous = {number: signal.signal(number, self._forward) for number in self._SIGNALS}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def run(self, command: Sequence[str]) -> int:
+        """Run a command to its end and return its exit status."""
+        # A group of its own: Ctrl-C then reaches it once, through us, and not twice.
+        self._process = subprocess.Popen(command, process_group=0)
+        if self.signal_number is not None:
+            self._process.send_signal(self.signal_number)  # it came while the process was being started
+        try:
+            return self._process.wait()
+        finally:
+            self._process = None
+
+    def _forward(self, number: int, frame: Any) -> None:
+        self.signal_number = number
+        if self._process is not None:
+            self._process.send_signal(number)

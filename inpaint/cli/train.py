@@ -1,0 +1,223 @@
+"""`inpaint train`: from YAML and overrides to a run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from inpaint.errors import UsageError
+
+if TYPE_CHECKING:
+    from inpaint.config import TrainConfig
+    from inpaint.training.fit import FitResult
+    from inpaint.training.runs import Claim
+
+HELP = """Train a model on your photographs.
+
+Options are KEY=VALUE in Hydra's grammar; the keys are those of configs/train.yaml, of the model's YAML and of its
+architecture. One run is one folder, checkpoints/MODEL-TIME unless run.folder names another.
+
+\b
+Examples:
+  inpaint train data.root=photos/ data.size=256 batch_size=16 run.folder=checkpoints/my-run resume=auto
+  inpaint train data.root=samples data.size=64 model.width=16 batch_size=8 max_iterations=2000
+  inpaint train data.root=photos/ trainer.devices=4 trainer.precision=bf16-mixed logger=[tensorboard,wandb]
+  inpaint train data.root=photos/ dry_run=true         check everything, print the plan, write nothing
+  inpaint train --cfg job model.width=32               print the configuration with all defaults
+  inpaint train -m data.root=photos/ model.width=32,48 seed=0,1        four runs, one after the other
+  inpaint train --config-dir mine model=my_deepfill experiment=faces   your own mine/model/..., mine/experiment/...
+  inpaint train --config-dir checkpoints/my-run --config-name config   repeat a run
+
+resume=auto goes on with the run in run.folder, or starts it; resume=PATH names a run folder or a checkpoint.
+With -m every run is a process of its own and gets a folder inside run.folder (default checkpoints/sweep-TIME).
+Ctrl-C and SIGTERM save and stop; exit status 130 and 143.
+"""
+
+
+@click.command(help=HELP, short_help="train a model on your photographs")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("-m", "--multirun", is_flag=True, help="Run every combination of KEY=A,B values.")
+@click.option("--cfg", type=click.Choice(["job"]), help="Print the configuration and stop.")
+@click.option("--config-dir", metavar="DIR", help="Folder of your own YAML, searched before ours.")
+@click.option(
+    "--config-name", metavar="NAME", default="train", show_default=True, help="Primary YAML file, without .yaml."
+)
+def command(
+    overrides: tuple[str, ...], *, multirun: bool, cfg: str | None, config_dir: str | None, config_name: str
+) -> int:
+    """Run the verb; the help text is HELP."""
+    from inpaint import config as configuration
+
+    if multirun:
+        if cfg:
+            raise UsageError("--cfg prints one configuration; leave out -m")
+        from inpaint.cli.sweep import run_sweep
+
+        return run_sweep(list(overrides), config_dir=config_dir, config_name=config_name)
+    config = configuration.load(overrides, config_dir=config_dir, config_name=config_name)
+    if cfg:
+        click.echo(_yaml(config), nl=False)
+        return 0
+    config.require_data()
+    if config.dry_run:
+        return _print_plan(config)
+    return train(config)
+
+
+def train(config: TrainConfig) -> int:
+    """Train as configured and return the exit status: 0, or 128 plus the signal that ended it early.
+
+    Raises InpaintError subclasses for everything that is wrong, before anything is written where possible.
+    """
+    from inpaint.training.runs import FOLDER_VARIABLE, claim, first_process
+
+    resolved = config.resolved()
+    claimed = claim(config.run.folder, resolved, resume=config.resume)
+    module, data = _build(config, claimed)
+    if first_process():
+        # Photographs that cannot be used are said before the folder exists; the other processes find headers cached.
+        data.prepare_data()
+        data.setup()
+        claimed.run.create(resolved, head=_head(claimed.run.path))
+        _announce(config, claimed, data)
+    before = os.environ.get(FOLDER_VARIABLE)
+    os.environ[FOLDER_VARIABLE] = str(claimed.run.path)
+    try:
+        result, closing = _fit(config, claimed, module, data, resolved)
+    finally:
+        if before is None:
+            del os.environ[FOLDER_VARIABLE]
+        else:
+            os.environ[FOLDER_VARIABLE] = before
+    if first_process():
+        _report(result, claimed, closing)
+    return 0 if result.interrupted_by is None else 128 + result.interrupted_by
+
+
+def _build(config: TrainConfig, claimed: Claim) -> tuple[Any, Any]:
+    """Return the training module, its networks initialized, and the data, at the iteration of the checkpoint."""
+    import torch
+
+    from inpaint.data.module import InpaintData
+    from inpaint.losses import parse_losses
+    from inpaint.registry import training_class
+    from inpaint.training.fit import resumed_iteration
+    from inpaint.training.plan import device_count
+
+    loop = config.loop
+    if loop.trainer.threads is not None:
+        torch.set_num_threads(loop.trainer.threads)
+    config.per_device(device_count(loop)[1] * loop.trainer.num_nodes)
+    losses = parse_losses(config.losses)
+    module = training_class(config.model["name"])(config.architecture(), losses=losses, loop=loop)
+    if config.init is not None and claimed.checkpoint is None:
+        module.load_initial(config.init)
+    data = InpaintData(
+        config.data,
+        batch_size=config.batch_size,
+        max_iterations=config.max_iterations,
+        seed=config.seed,
+        val_batch_size=config.validation.batch_size,
+        planes=module.planes,
+    )
+    data.start_iteration = resumed_iteration(claimed.checkpoint)
+    return module, data
+
+
+def _fit(
+    config: TrainConfig, claimed: Claim, module: Any, data: Any, resolved: dict[str, Any]
+) -> tuple[FitResult, list[str]]:
+    from inpaint.training import loggers
+    from inpaint.training.fit import fit
+    from inpaint.training.progress import TrainingProgress
+
+    made = loggers.build(
+        config.logger, run=claimed.run, config=resolved, wandb=config.wandb, start_iteration=data.start_iteration
+    )
+    result = fit(
+        module,
+        data,
+        loop=config.loop,
+        run=claimed.run,
+        loggers=made,
+        resume=claimed.checkpoint,
+        callbacks=[TrainingProgress(module)],
+    )
+    return result, loggers.closing_lines(made)
+
+
+def _announce(config: TrainConfig, claimed: Claim, data: Any) -> None:
+    from inpaint.training.plan import hardware_lines
+
+    start = f", resuming at {data.start_iteration}" if claimed.checkpoint else ""
+    click.echo(f"run folder   {claimed.run.path}")
+    click.echo(f"model        {config.model['name']}, {config.max_iterations} iterations of {config.batch_size}{start}")
+    click.echo(f"data         {config.data.root}, {config.data.size} px")
+    for line in hardware_lines(config.loop):
+        click.echo(f"hardware     {line}")
+
+
+def _report(result: FitResult, claimed: Claim, closing: list[str]) -> None:
+    run = claimed.run
+    if result.interrupted_by is not None:
+        click.echo(
+            f"stopped at iteration {result.iteration}, everything saved; go on with run.folder={run.path} resume=auto"
+        )
+    else:
+        measured = "".join(f"  {name} {value:.4f}" for name, value in result.validation.items())
+        click.echo(f"finished {result.iteration} iterations{measured}")
+        click.echo(f"use it: inpaint infer --model {run.path} --image PHOTO --mask MASK --output RESULT.png")
+    for line in closing:
+        click.echo(line)
+
+
+def _print_plan(config: TrainConfig) -> int:
+    """Check data and configuration as a training would, and print what it would do."""
+    from inpaint.data.scan import scan
+    from inpaint.training import plan
+    from inpaint.training.runs import claim
+
+    claimed = claim(config.run.folder, config.resolved(), resume=config.resume)
+    module, data = _build(config, claimed)
+    report = scan(config.data)
+    devices = plan.device_count(config.loop)[1] * config.trainer.num_nodes
+    share = config.per_device(devices)
+    counts = plan.parameters(module)
+    needed = plan.memory_bytes(module, size_px=config.data.size, samples=share // config.accumulate)
+    start = f"resume at iteration {data.start_iteration}" if claimed.checkpoint else "start at iteration 0"
+    lines = [
+        f"run folder   {claimed.run.path}, {start}",
+        *report.lines(),
+        *(f"             {skipped.name}: {skipped.problem}" for skipped in report.skipped[:10]),
+        f"model        {config.model['name']}: "
+        + ", ".join(f"{role} {count:,}" for role, count in counts.items())
+        + " parameters",
+        f"losses       {', '.join(name for name, term in config.losses.items() if term is not None)}",
+        f"iterations   {config.max_iterations:,} of {config.batch_size} samples, "
+        f"{config.max_iterations * config.batch_size / report.train:,.1f} passes over the data",
+        f"batch        {share} samples per device"
+        + (f" in {config.accumulate} parts" if config.accumulate > 1 else ""),
+        *(f"hardware     {line}" for line in plan.hardware_lines(config.loop)),
+        f"memory       about {needed / plan.GB:.1f} GB per device",
+        "dry run: configuration and data are fine, nothing was written",
+    ]
+    click.echo("\n".join(lines))
+    return 0
+
+
+def _yaml(config: TrainConfig) -> str:
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_yaml(OmegaConf.create(config.model_dump(mode="json")))
+
+
+def _head(folder: object) -> str:
+    from importlib.metadata import version
+
+    return (
+        f"inpaint {version('inpaint')}: {' '.join(sys.argv[1:])}\n"
+        f"Repeat this run: inpaint train --config-dir {folder} --config-name config run.folder=FOLDER"
+    )
