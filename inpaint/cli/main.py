@@ -65,7 +65,7 @@ def main(verb: str | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status: 0, 1 failed work, 2 bad usage, 130/143 interrupted."""
     with _warnings_on_stderr():
-        return _run(arguments)
+        return _run(arguments or ["--help"])
 
 
 def _run(arguments: list[str]) -> int:

@@ -76,7 +76,7 @@ def tiff_header(stream: BinaryIO, path: Path) -> TiffHeader:
             width, height = int(page.imagewidth), int(page.imagelength)
     except Exception as error:  # tifffile raises nearly anything on damaged data
         raise InputError(f"cannot read '{path}': damaged or truncated ({error})") from error
-    if kind not in (1, 4) or (isinstance(bits, int) and bits > 16):
+    if kind not in (1, 4) or (isinstance(bits, int) and bits not in (1, 2, 4, 8, 16)):
         raise InputError(
             f"cannot read '{path}': TIFF with {bits}-bit {_KINDS.get(kind, 'unusual')} values is not "
             "supported (8 or 16 bit unsigned are)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
@@ -43,20 +44,7 @@ def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
     """
     path = Path(path)
     with _opened(path) as stream:
-        format_ = _format(stream, path)
-        if format_.name == "TIFF":
-            pages = deep.tiff_header(stream, path)
-            _check_size(path, pages.width, pages.height, max_pixels)
-            if pages.deep:
-                with _decoding(path):
-                    return deep.read_tiff(stream, pages, path)
-            stream.seek(0)
-        picture = _header(stream, format_, path, max_pixels)
-        if format_.name == "PNG" and _png_depth(stream) == 16:
-            with _decoding(path):
-                return deep.read_png(stream, picture, path)
-        with _decoding(path):
-            return from_pillow(picture, path)
+        return _read(stream, path, max_pixels)
 
 
 def read_rgb(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -66,14 +54,12 @@ def read_rgb(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> N
     """
     path = Path(path)
     with _opened(path) as stream:
-        format_ = _format(stream, path)
-        if format_.name in ("JPEG", "WebP"):  # the usual case, without profile and metadata
-            picture = _header(stream, format_, path, max_pixels)
-            if picture.mode == "RGB":
-                with _decoding(path):
-                    orientation = metadata.orientation(picture)
-                    return np.ascontiguousarray(upright(np.asarray(picture), orientation))
-    return to_uint8(read_photo(path, max_pixels=max_pixels).pixels)
+        return _read_rgb(stream, path, max_pixels)
+
+
+def decode_rgb(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Return the picture in the bytes of a file as `read_rgb` does; `name` stands in its errors."""
+    return _read_rgb(io.BytesIO(data), Path(name), max_pixels)
 
 
 def from_pillow(picture: Image.Image, path: Path | None = None, *, turn: bool = True) -> Photo:
@@ -104,6 +90,35 @@ def from_pillow(picture: Image.Image, path: Path | None = None, *, turn: bool = 
     else:
         raise InputError(f"cannot read '{name}': pictures of kind {picture.mode} are not supported (8 or 16 bit are)")
     return photo_of_array(values, orientation=orientation if turn else 1, icc=icc, exif=exif, path=path)
+
+
+def _read(stream: BinaryIO, path: Path, max_pixels: int) -> Photo:
+    format_ = _format(stream, path)
+    if format_.name == "TIFF":
+        pages = deep.tiff_header(stream, path)
+        _check_size(path, pages.width, pages.height, max_pixels)
+        if pages.deep:
+            with _decoding(path):
+                return deep.read_tiff(stream, pages, path)
+        stream.seek(0)
+    picture = _header(stream, format_, path, max_pixels)
+    if format_.name == "PNG" and _png_depth(stream) == 16:
+        with _decoding(path):
+            return deep.read_png(stream, picture, path)
+    with _decoding(path):
+        return from_pillow(picture, path)
+
+
+def _read_rgb(stream: BinaryIO, path: Path, max_pixels: int) -> NDArray[np.uint8]:
+    format_ = _format(stream, path)
+    if format_.name in ("JPEG", "WebP"):  # the usual case, without profile and metadata
+        picture = _header(stream, format_, path, max_pixels)
+        if picture.mode == "RGB":
+            with _decoding(path):
+                orientation = metadata.orientation(picture)
+                return np.ascontiguousarray(upright(np.asarray(picture), orientation))
+        stream.seek(0)
+    return to_uint8(_read(stream, path, max_pixels).pixels)
 
 
 @contextmanager
