@@ -1,0 +1,80 @@
+"""One model on one picture: fill, time, round to 8 bit, measure."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inpaint.errors import InpaintError
+from inpaint.masks import HoleMask
+from inpaint.metrics import measure
+from inpaint.types import Inpainter
+
+Picture = NDArray[np.uint8]
+WARM_UP_PX = 64
+
+
+class FillFailedError(InpaintError):
+    """A model gave no usable answer for one picture."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A completed picture (H, W, 3) uint8, its metrics by name, and the seconds of the fill."""
+
+    completed: Picture
+    metrics: dict[str, float]
+    seconds: float
+
+
+def fill_and_measure(model: Inpainter, photo: Picture, mask: HoleMask, *, seed: int) -> Measured:
+    """Fill photo (H, W, 3) where mask (H, W) is 1, and compare what a person would save as 8 bit with the original.
+
+    The clock runs from the picture in memory to the answer in memory; copying to an accelerator and back is part of it.
+    Raises InpaintError when the model refuses, runs out of memory or answers with values that are not finite.
+    """
+    image, hole = as_batch(photo, mask)
+    try:
+        started = time.perf_counter()
+        fill = model.fill(image, hole, seed=[seed])[0]
+        completed = fill.completed.cpu()  # waits for the accelerator
+        seconds = time.perf_counter() - started
+    except torch.OutOfMemoryError as error:
+        raise FillFailedError(f"out of memory: {str(error).splitlines()[0]}") from None
+    if completed.shape != image.shape:
+        raise FillFailedError(f"answered with shape {tuple(completed.shape)} for {tuple(image.shape)}")
+    if not completed.isfinite().all():
+        raise FillFailedError("answered with values that are not finite")
+    rounded = (completed.double().clamp(0, 1) * 255).round()  # (1, 3, H, W), 0 to 255
+    exact = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].double() / 255
+    values = measure(rounded / 255, exact, hole)
+    picture: Picture = rounded[0].permute(1, 2, 0).to(torch.uint8).numpy()
+    return Measured(picture, {name: value.item() for name, value in values.items()}, seconds)
+
+
+def warm_up(model: Inpainter, photo: Picture, mask: HoleMask, *, seed: int) -> None:
+    """Let a model do what only its first fill does (importing, allocating, choosing kernels), off the clock.
+
+    A network fills the picture itself, because kernels are chosen by shape; a method without training, which may take
+    minutes per picture, a small gray one.
+    """
+    if not model.traits.trained:
+        side = max(WARM_UP_PX, model.traits.smallest_px)
+        photo = np.full((side, side, 3), 128, np.uint8)
+        mask = np.zeros((side, side), np.uint8)
+        mask[side // 2, side // 2] = 1
+    try:
+        model.fill(*as_batch(photo, mask), seed=[seed])[0].completed.cpu()
+    except torch.OutOfMemoryError as error:
+        raise FillFailedError(f"out of memory: {str(error).splitlines()[0]}") from None
+
+
+def as_batch(photo: Picture, mask: HoleMask) -> tuple[Tensor, Tensor]:
+    """Return image (1, 3, H, W) in [0, 1] and mask (1, 1, H, W), float32."""
+    image = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].contiguous().float() / 255
+    return image, torch.from_numpy(mask.copy())[None, None].float()

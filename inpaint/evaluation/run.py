@@ -1,0 +1,233 @@
+"""Several models on the same photographs and the same masks, resumable line by line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inpaint import environment
+from inpaint.errors import InpaintError, UsageError
+from inpaint.evaluation.measure import Measured, fill_and_measure, warm_up
+from inpaint.evaluation.photographs import Photographs, Picture, draw_mask, fill_seed, mask_hash
+from inpaint.evaluation.pictures import FOLDER, picture_path, write_picture, write_sheet
+from inpaint.evaluation.results import Results, Row
+from inpaint.evaluation.settings import RESULTS_NAME, claim
+from inpaint.evaluation.summary import PROTOCOL, Entry, markdown, summarize
+from inpaint.files import atomic_write
+from inpaint.masks import HoleMask, Mask, parse_mask
+from inpaint.types import Inpainter, Progress, ProgressCallback
+
+logger = logging.getLogger("inpaint.evaluation")
+
+SUMMARY_NAME = "summary.json"
+TABLE_NAME = "table.md"
+SHOWN = 6  # photographs on the contact sheet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A fill that gave no numbers, and why; model "" when the photograph itself could not be read."""
+
+    image: str
+    mask: str
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What came out: entries per mask and model, the Markdown table, failures, files skipped, and the sheet."""
+
+    entries: list[Entry]
+    table: str
+    failures: list[Failure]
+    skipped: int
+    sheet: Path | None
+
+
+def evaluate(
+    models: Mapping[str, Inpainter],
+    *,
+    data: str,
+    masks: Sequence[str],
+    output: Path,
+    size: int | None = None,
+    seed: int = 0,
+    count: int | None = None,
+    device: str = "cpu",
+    identities: Mapping[str, str] | None = None,
+    command: str = "",
+    progress: ProgressCallback | None = None,
+) -> Evaluation:
+    """Measure every model on every photograph and kind of mask, and write the results to the folder `output`.
+
+    models: by the label under which they appear. data, size, count: see `Photographs`. masks: kinds or presets;
+    `seed` with kind and number of the photograph decides each mask. device: where the models compute, recorded with the
+    results. identities: what tells one model from a later one of the same label (a hash of its weights), recorded too.
+    progress: counts fills, and is called once at the start with what an earlier evaluation has left done.
+
+    Writes settings.json, results.csv (a line per fill, at once), and at the end summary.json, table.md, sheet.png and
+    pictures/ with the first six photographs. An evaluation that was interrupted goes on where it stopped when it is
+    called again with the same settings. A photograph that cannot be read and a fill that fails are reported and
+    counted, and tried again by the next call. Nothing about the models changes.
+
+    Raises UsageError for settings that are wrong or differ from those in the folder, DataError without photographs.
+    """
+    if not models:
+        raise UsageError("nothing to evaluate: name at least one model")
+    if not masks or len(set(masks)) != len(masks):
+        raise UsageError(f"masks must name at least one kind, each once; got {', '.join(masks) or 'none'}")
+    if seed < 0:
+        raise UsageError(f"seed must not be negative, got {seed}")
+    parsed = {kind: parse_mask(kind) for kind in masks}
+    photographs = Photographs(data, size=size, count=count)
+    settings: dict[str, Any] = {
+        "version": 1,
+        "photographs": {"count": len(photographs), "fingerprint": photographs.fingerprint()},
+        "size": size,
+        "seed": seed,
+        "masks": list(masks),
+        "models": {label: (identities or {}).get(label, "") for label in models},
+        "device": device,
+    }
+    claim(output, settings)
+    job = _Job(models, photographs, parsed, output, seed=seed, accelerated=not device.startswith("cpu"))
+    with Results(output / RESULTS_NAME) as results:
+        failures = job.run(results, progress)
+        rows = results.rows
+    sheet = write_sheet(output, photographs, shown=SHOWN, masks=parsed, models=list(models), seed=seed)
+    entries = summarize(rows, masks=masks, models=list(models))
+    shape = f"{size} x {size}" if size else "native size"
+    title = f"{len(photographs)} photographs of `{data}`, {shape}, seed {seed}, {device}."
+    table = markdown(entries, title=f"{title} Command: `{command}`" if command else title)
+    summary = {
+        "settings": {"data": data, **settings},
+        "command": command,
+        "protocol": PROTOCOL,
+        "results": entries,
+        "masks_hash": _masks_hash(rows, masks),
+        "failures": [vars(failure) for failure in failures],
+        "skipped_files": photographs.skipped,
+        "versions": environment.versions(),
+        "hardware": environment.hardware(),
+    }
+    _write_text(output / SUMMARY_NAME, json.dumps(summary, indent=2, allow_nan=False) + "\n")
+    _write_text(output / TABLE_NAME, table)
+    return Evaluation(entries=entries, table=table, failures=failures, skipped=photographs.skipped, sheet=sheet)
+
+
+class _Job:
+    """The loop over photographs, masks and models, in this order: each photograph is decoded once."""
+
+    def __init__(
+        self,
+        models: Mapping[str, Inpainter],
+        photographs: Photographs,
+        masks: Mapping[str, Mask],
+        output: Path,
+        *,
+        seed: int,
+        accelerated: bool,
+    ) -> None:
+        self.models = models
+        self.photographs = photographs
+        self.masks = masks
+        self.output = output
+        self.seed = seed
+        self.accelerated = accelerated
+        self._warm: set[tuple[str, tuple[int, ...] | None]] = set()
+        (output / FOLDER).mkdir(exist_ok=True)
+
+    def run(self, results: Results, progress: ProgressCallback | None) -> list[Failure]:
+        """Do every fill that `results` lacks; return what failed."""
+        names = [self.photographs.name(index) for index in range(len(self.photographs))]
+        keys = [(name, mask, model) for name in names for mask in self.masks for model in self.models]
+        left = sum(key not in results for key in keys)
+        report = _counter(len(keys), len(keys) - left, progress)
+        failures: list[Failure] = []
+        for index, name in enumerate(names):
+            todo = [(m, label) for m in self.masks for label in self.models if (name, m, label) not in results]
+            if not todo:
+                continue
+            try:
+                photo = self.photographs.read(index)
+            except InpaintError as error:
+                failures.append(_failed(name, "", "", error))
+                report(len(todo))
+                continue
+            drawn: dict[str, HoleMask] = {}
+            for kind, label in todo:
+                try:
+                    if kind not in drawn:
+                        drawn[kind] = self._draw(kind, index, photo)
+                    measured = self._fill(label, photo, drawn[kind], fill_seed(seed=self.seed, index=index))
+                except InpaintError as error:
+                    failures.append(_failed(name, kind, label, error))
+                else:
+                    if index < SHOWN:
+                        path = picture_path(self.output, index=index, mask=kind, model=label)
+                        write_picture(path, measured.completed)
+                    results.append(
+                        Row(
+                            image=name,
+                            mask=kind,
+                            model=label,
+                            metrics=measured.metrics,
+                            seconds=measured.seconds,
+                            mask_hash=mask_hash(drawn[kind]),
+                        )
+                    )
+                report(1)
+        return failures
+
+    def _draw(self, kind: str, index: int, photo: Picture) -> HoleMask:
+        height, width = photo.shape[:2]
+        return draw_mask(kind, self.masks[kind], seed=self.seed, index=index, height=height, width=width)
+
+    def _fill(self, label: str, photo: Picture, mask: HoleMask, seed: int) -> Measured:
+        model = self.models[label]
+        # Accelerators choose their kernels anew for every shape.
+        key = (label, photo.shape if self.accelerated and model.traits.trained else None)
+        if key not in self._warm:
+            warm_up(model, photo, mask, seed=seed)
+            self._warm.add(key)
+        return fill_and_measure(model, photo, mask, seed=seed)
+
+
+def _counter(total: int, done: int, progress: ProgressCallback | None) -> Callable[[int], None]:
+    """Return a function that reports so many fills more, and report the start."""
+    state = done
+
+    def report(more: int) -> None:
+        nonlocal state
+        state += more
+        if progress is not None:
+            progress(Progress(done=state, total=total))
+
+    report(0)
+    return report
+
+
+def _failed(image: str, mask: str, model: str, error: InpaintError) -> Failure:
+    reason = " ".join(str(error).split())
+    logger.warning("%s", ", ".join(part for part in (image, mask, model) if part) + f": {reason}")
+    return Failure(image=image, mask=mask, model=model, reason=reason)
+
+
+def _masks_hash(rows: Sequence[Row], masks: Sequence[str]) -> dict[str, str]:
+    """Return one hash per kind over all its masks by photograph, to compare with another evaluation's."""
+    found = {}
+    for kind in masks:
+        lines = sorted({f"{row.image}\0{row.mask_hash}" for row in rows if row.mask == kind})
+        found[kind] = hashlib.blake2b("\n".join(lines).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+    return found
+
+
+def _write_text(path: Path, text: str) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")

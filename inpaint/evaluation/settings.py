@@ -1,0 +1,62 @@
+"""What an evaluation's numbers depend on, kept beside them so that no folder ever mixes two evaluations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from inpaint.errors import InpaintError, UsageError
+from inpaint.files import atomic_write
+
+SETTINGS_NAME = "settings.json"
+RESULTS_NAME = "results.csv"
+
+
+def claim(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Take `folder` for an evaluation with these settings: new, or going on with the same ones.
+
+    Raises UsageError naming the first difference when the folder holds an evaluation with other settings, InpaintError
+    when it cannot be used.
+    """
+    wanted = json.loads(json.dumps(settings))
+    path = folder / SETTINGS_NAME
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        text = path.read_text(encoding="utf-8") if path.exists() else None
+    except OSError as error:
+        raise InpaintError(f"cannot use '{folder}': {error.strerror or error}") from None
+    if text is None:
+        if (folder / RESULTS_NAME).exists():
+            raise UsageError(f"'{folder}' holds a {RESULTS_NAME} without its {SETTINGS_NAME}: choose another folder")
+        with atomic_write(path) as temporary:
+            temporary.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
+        return
+    try:
+        found = json.loads(text)
+    except ValueError:
+        raise InpaintError(f"'{path}' is no JSON: choose another folder or remove this one") from None
+    difference = next(differences(found, wanted), None)
+    if difference:
+        raise UsageError(f"'{folder}' holds an evaluation with other settings: {difference}; choose another folder")
+
+
+def differences(found: Any, wanted: Any, key: str = "") -> Iterator[str]:
+    """Yield "KEY was A, is B now" for every place in which two JSON values differ."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for name in dict.fromkeys((*found, *wanted)):
+            inner = f"{key}.{name}" if key else str(name)
+            if name not in wanted:
+                yield f"{inner} was {_short(found[name])}, is missing now"
+            elif name not in found:
+                yield f"{inner} is {_short(wanted[name])} now, was missing"
+            else:
+                yield from differences(found[name], wanted[name], inner)
+    elif found != wanted or type(found) is not type(wanted):
+        yield f"{key} was {_short(found)}, is {_short(wanted)} now"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "..."
