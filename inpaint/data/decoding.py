@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import io
-import tempfile
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
-from inpaint.errors import InputError
-from inpaint.images import MAX_PIXELS, read_rgb
+from inpaint.images import MAX_PIXELS
 from inpaint.images.metadata import orientation
 from inpaint.images.photo import upright
+from inpaint.images.reading import decode_rgb
 
 _START, _END = b"\xff\xd8\xff", b"\xff\xd9"
 _FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
@@ -29,17 +28,7 @@ def decode(data: bytes, name: str) -> NDArray[np.uint8]:
         pixels = _ordinary_jpeg(data)
         if pixels is not None:
             return pixels
-    return _any_picture(data, name)
-
-
-def _any_picture(data: bytes, name: str) -> NDArray[np.uint8]:
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(data)
-        file.flush()
-        try:
-            return read_rgb(file.name)
-        except InputError as error:
-            raise InputError(str(error).replace(file.name, name)) from None
+    return decode_rgb(data, name=name)
 
 
 def _ordinary_jpeg(data: bytes) -> NDArray[np.uint8] | None:
