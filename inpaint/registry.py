@@ -149,10 +149,10 @@ def load(
     if text.startswith(HUB_PREFIX):
         return _from_file(_from_hub(text.removeprefix(HUB_PREFIX)), device=resolved, dtype=dtype, options=options)
     path = Path(text)
+    if not text or not path.exists():
+        raise UsageError(f"{unknown('model', text, names())}; nor is there a folder or file of that name")
     if path.is_dir():
         path = _weights_in(path)
-    elif not path.exists():
-        raise UsageError(f"{unknown('model', text, names())}; nor is there a folder or file of that name")
     return _from_file(path, device=resolved, dtype=dtype, options=options)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import pickletools
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from os import PathLike
@@ -98,11 +100,11 @@ def load_foreign(path: str | PathLike[str]) -> Any:
     """
     path = _existing(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's advice on pickle protocols
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # Torch says "Unsupported ..." or names what it blocks where a file asks for code, else what it could not read.
-        text = str(error)
-        if any(word in text for word in ("Unsupported global", "Unsupported class", "Unsupported operand", "blocked")):
+        if "unsupported global" in str(error).lower() or _asks_for_code(path):
             raise WeightsError(
                 f"{path} holds code, not only weights, and is not opened: reading it could run that code"
             ) from None
@@ -110,6 +112,15 @@ def load_foreign(path: str | PathLike[str]) -> Any:
     except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, OSError) as error:
         reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
         raise WeightsError(f"{path} is damaged or no PyTorch checkpoint: {reason}") from None
+
+
+def _asks_for_code(path: Path) -> bool:
+    """Say whether a bare pickle names functions or classes; torch stops at newer pickles before it gets there."""
+    try:
+        with path.open("rb") as file:
+            return any(operation.name in ("GLOBAL", "STACK_GLOBAL") for operation, _, _ in pickletools.genops(file))
+    except (ValueError, OSError):
+        return False
 
 
 def _existing(path: str | PathLike[str]) -> Path:
