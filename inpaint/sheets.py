@@ -53,7 +53,7 @@ def contact_sheet(
     font = _font(max(12, round(side / 13)))
     title_font = _font(max(16, round(side / 9)))
     margin = 2 * gap
-    label_texts = [_wrap(text, font, max(side, 96)) for text in labels]
+    label_texts = [_wrap(text, font, max(side, 192)) for text in labels]
     label_width = max((text.width for text in label_texts), default=0)
     left = margin + (label_width + 2 * gap if label_width else 0)
     total_width = left + sum(widths) + gap * (len(widths) - 1) + margin

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from inpaint.masks.base import TRIES, CountSpan, HoleMask, Mask, ShareSpan, Span, blank, hole_ratio, scale_to
-from inpaint.masks.strokes import paint_chains, paint_stroke
+from inpaint.masks.strokes import paint_chains
 
 COARSE_PX = 128
 
@@ -20,7 +20,7 @@ class PConv(Mask):
     """Irregular masks in the manner of the PConv paper (arXiv 1804.07723), which took theirs from video occlusions.
 
     The published files are photographs of motion and cannot be drawn; this is a generator of our own of the same look:
-    ragged bands and blobs between level lines of a smooth random field, as objects leave behind when they move, and
+    crescents and blobs between level lines of smooth random fields, as objects leave behind when they move, and
     wandering strokes, all dilated by a disc of 5 to 47 pixels diameter at 512 (what the paper's page names), randomly
     rotated. Ratios spread over the paper's six buckets, (0.01, 0.1] to (0.5, 0.6]; the presets pconv_01_10 ...
     pconv_50_60 draw from one bucket. border=False keeps 50 pixels (at 512) at every side known, as half of the
@@ -37,8 +37,8 @@ class PConv(Mask):
         coarse = min(1.0, COARSE_PX / min(height, width))
         rows, cols = max(1, round(height * coarse)), max(1, round(width * coarse))
         features = _occlusion_bands(rng, rows, cols)
-        for _ in range(int(rng.integers(self.strokes[0], self.strokes[1] + 1))):
-            paint_stroke(features, _wander(rng, rows, cols), 1)
+        count = int(rng.integers(self.strokes[0], self.strokes[1] + 1))
+        cv2.polylines(features, _wander(rng, rows, cols, count), False, 1)
         low, high = self.dilate_px
         radius = (low + (high - low) * rng.random()) / 2 * scale_to(height, width, 512) * coarse
         if not cv2.countNonZero(features):
@@ -64,35 +64,43 @@ def dilate(mask: HoleMask, radius_px: float) -> HoleMask:
 
 
 def _occlusion_bands(rng: np.random.Generator, height: int, width: int) -> HoleMask:
-    """Return the pixels at which a smooth random field lies in a narrow random window of levels."""
-    side = max(height, width)
-    angle, cells, level, window = rng.random(4).tolist()
-    cells = 3 + 5 * cells  # bumps along the longer side
-    grid = rng.standard_normal((16, 16), dtype=np.float32)
-    step, turn = cells / side, 2 * math.pi * angle
+    """Return crescents and blobs: where a smooth random field exceeds a level by less than a second field says."""
+    level, spread = rng.random(2).tolist()
+    shape = _smooth_field(rng, height, width, bumps=3 + 5 * rng.random())
+    motion = _smooth_field(rng, height, width, bumps=2.0)
+    low = 2.0 * level - 0.8
+    return np.asarray((shape > low) & (shape < low + 0.1 + (0.2 + spread) * motion), dtype=np.uint8)
+
+
+def _smooth_field(rng: np.random.Generator, height: int, width: int, bumps: float) -> NDArray[np.float32]:
+    """Return smooth noise with about `bumps` bumps along the longer side, under any rotation."""
+    step, turn = bumps / max(height, width), 2 * math.pi * rng.random()
     c, s = step * math.cos(turn), step * math.sin(turn)
     # One warp rotates, crops and enlarges: picture pixel (x, y) reads the grid around its centre.
     matrix = np.array([[c, -s, 7.5 - c * width / 2 + s * height / 2], [s, c, 7.5 - s * width / 2 - c * height / 2]])
-    field = cv2.warpAffine(
-        grid,
-        matrix,
-        (width, height),
-        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REFLECT,
+    return np.asarray(
+        cv2.warpAffine(
+            rng.standard_normal((16, 16), dtype=np.float32),
+            matrix,
+            (width, height),
+            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REFLECT,
+        ),
+        dtype=np.float32,
     )
-    low = 2.4 * level - 1.2
-    return np.asarray((field > low) & (field < low + 0.03 + 0.42 * window * window), dtype=np.uint8)
 
 
-def _wander(rng: np.random.Generator, height: int, width: int) -> list[tuple[int, int]]:
-    """Return a polyline whose direction drifts, starting in or just outside the picture."""
-    count = int(rng.integers(4, 25))
-    start = rng.random(3).tolist()
+def _wander(rng: np.random.Generator, height: int, width: int, count: int) -> list[NDArray[np.int32]]:
+    """Return polylines (N, 2) of (x, y) whose direction drifts, starting in or just outside the picture."""
+    starts = 1.5 * rng.random((count, 2)) - 0.25
+    lengths = rng.integers(4, 25, count).tolist()
+    turns = 0.6 * rng.standard_normal((count, 24))
+    turns[:, 0] = 2 * math.pi * rng.random(count)
+    headings = turns.cumsum(axis=1)
     step = max(1.0, math.hypot(height, width) / 30)
-    headings = 2 * math.pi * start[2] + np.cumsum(rng.normal(0, 0.6, count))
-    xs = (1.5 * start[0] - 0.25) * width + np.cumsum(step * np.cos(headings))
-    ys = (1.5 * start[1] - 0.25) * height + np.cumsum(step * np.sin(headings))
-    return list(zip(xs.astype(int).tolist(), ys.astype(int).tolist(), strict=True))
+    moves = step * np.stack((np.cos(headings), np.sin(headings)), axis=-1)  # (count, 24, 2)
+    points = (moves.cumsum(axis=1) + (starts * (width, height))[:, None]).astype(np.int32)
+    return [points[n, :length] for n, length in enumerate(lengths)]
 
 
 class Walk(Mask):

@@ -103,6 +103,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "kind": "target",
             "mask": {"kind": "pconv", "strokes": strokes},
             "ratio": (low / 100, high / 100),
+            "tries": 2,
         }
         for low, high, strokes in (
             (1, 10, (0, 1)),
