@@ -85,7 +85,10 @@ class Photo:
             )
         painted = planes[:, hole].T.astype(np.float64)  # (pixels of the hole, 3)
         if self.gray:
-            painted = np.repeat(painted @ np.array(LUMA)[:, None], 3, axis=1)
+            red, green, blue = painted.T
+            # as green plus differences, so that a gray fill keeps its value exactly
+            luma = green + LUMA[0] * (red - green) + LUMA[2] * (blue - green)
+            painted = np.repeat(luma[:, None], 3, axis=1)
         pixels = self.pixels.copy()
         pixels[hole] = _to_depth(painted, self.pixels.dtype)
         return replace(self, pixels=pixels)

@@ -89,13 +89,16 @@ def plan_jobs(
         if target.suffix.lower() in IMAGE_SUFFIXES and not target.is_dir():
             raise UsageError(f"the image {image} is a folder, so the output must be a folder, not the file {target}")
         photos, root = list_photos(image, recursive=True), image
-    _must_exist(mask)
     masks = _Companions(mask, "mask")
     sketches = None if sketch is None else _Companions(Path(sketch), "sketch")
-    if sketch is not None:
-        _must_exist(Path(sketch))
     if image.is_dir():
-        photos = [each for each in photos if not _is_within(each, target) and not masks.serves(each, photos)]
+        # Results of an earlier run inside the photo folder are no photos.
+        earlier = target if _is_within(target, image) and not _same_file(target, image) else None
+        photos = [
+            each
+            for each in photos
+            if not (earlier is not None and _is_within(each, earlier)) and not masks.serves(each, photos)
+        ]
         if not photos:
             raise InputError(f"no photo in {image}; files ending in {' '.join(IMAGE_SUFFIXES)} are searched")
     jobs = []
@@ -228,6 +231,7 @@ class _Companions:
     """Finds the mask (or sketch) that belongs to a photo: one file for all, or a folder searched by stem."""
 
     def __init__(self, path: Path, what: str) -> None:
+        _must_exist(path)
         self.path = path
         self.what = what
         self.shared = not path.is_dir()
