@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 from inpaint.errors import UsageError
@@ -45,12 +43,7 @@ class IterationSampler(Sampler[list[int]]):
 def validation_batches(count: int, *, batch_size: int, rank: int = 0, world_size: int = 1) -> list[list[int]]:
     """Return the batches of rank r's share of `count` validation samples: every sample once over all ranks, none twice.
 
-    All ranks get the same number of batches, as collective operations need it, so a batch may hold one sample more
-    than batch_size. Raises UsageError when there are fewer samples than processes.
+    A rank may have none: what is measured is summed over the ranks once, at the end.
     """
-    if count < world_size:
-        raise UsageError(f"{count} validation photographs cannot be shared by {world_size} processes; set data.val")
-    mine: NDArray[np.int64] = np.arange(rank, count, world_size)
-    largest, smallest = -(-count // world_size), count // world_size
-    batches = min(-(-largest // batch_size), smallest)
-    return [[int(number) for number in batch] for batch in np.array_split(mine, batches)]
+    mine = range(rank, count, world_size)
+    return [list(mine[start : start + batch_size]) for start in range(0, len(mine), batch_size)]

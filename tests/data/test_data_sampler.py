@@ -53,14 +53,12 @@ def test_a_batch_that_the_processes_cannot_share_is_refused():
 @pytest.mark.parametrize("count", [3, 7, 8, 16, 25])
 @pytest.mark.parametrize("batch_size", [1, 4, 8])
 @pytest.mark.parametrize("world_size", [1, 2, 3])
-def test_validation_samples_are_shared_once_each_in_equally_many_batches(count, batch_size, world_size):
+def test_validation_samples_are_shared_once_each(count, batch_size, world_size):
     ranks = [validation_batches(count, batch_size=batch_size, rank=r, world_size=world_size) for r in range(world_size)]
     numbers = joined(joined(mine) for mine in ranks)
     assert sorted(numbers) == list(range(count))
-    assert len({len(mine) for mine in ranks}) == 1
-    assert all(1 <= len(batch) <= batch_size + (world_size > 1) for mine in ranks for batch in mine)
+    assert all(1 <= len(batch) <= batch_size for mine in ranks for batch in mine)
 
 
-def test_fewer_validation_photographs_than_processes_is_refused():
-    with pytest.raises(UsageError, match=r"2 validation photographs cannot be shared by 3 processes"):
-        validation_batches(2, batch_size=4, rank=0, world_size=3)
+def test_a_process_may_be_left_without_validation_photographs():
+    assert validation_batches(2, batch_size=4, rank=2, world_size=3) == []
