@@ -94,11 +94,7 @@ def plan_jobs(
     if image.is_dir():
         # Results of an earlier run inside the photo folder are no photos.
         earlier = target if _is_within(target, image) and not _same_file(target, image) else None
-        photos = [
-            each
-            for each in photos
-            if not (earlier is not None and _is_within(each, earlier)) and not masks.serves(each, photos)
-        ]
+        photos = masks.without([each for each in photos if earlier is None or not _is_within(each, earlier)])
         if not photos:
             raise InputError(f"no photo in {image}; files ending in {' '.join(IMAGE_SUFFIXES)} are searched")
     jobs = []
@@ -235,35 +231,43 @@ class _Companions:
         self.path = path
         self.what = what
         self.shared = not path.is_dir()
-        self._by_folder: dict[Path, list[Path]] = {}
+        # By (subfolder, name of the photo without suffix): folders may hold a hundred thousand files.
+        self._same: dict[tuple[Path, str], list[Path]] = {}
+        self._numbered: dict[tuple[Path, str], list[Path]] = {}
         for each in [] if self.shared else list_photos(path, recursive=True):
-            self._by_folder.setdefault(each.parent.relative_to(path), []).append(each)
+            folder = each.parent.relative_to(path)
+            self._same.setdefault((folder, each.stem), []).append(each)
+            if owner := self._owner(each):
+                self._numbered.setdefault((folder, owner), []).append(each)
 
     def of(self, photo: Path, root: Path) -> list[Path] | list[str]:
         """Return the files for a photo under `root`, or one reason why there is none."""
         if self.shared:
             return [self.path]
-        here = [each for each in self._by_folder.get(photo.parent.relative_to(root), []) if not _same_file(each, photo)]
-        same = [each for each in here if each.stem == photo.stem]
+        key = (photo.parent.relative_to(root), photo.stem)
+        same = [each for each in self._same.get(key, []) if not _same_file(each, photo)]
         if same:
             # PNG first: a JPEG beside it is more likely a picture than a mask
             chosen = min(same, key=lambda each: (each.name != photo.name, each.suffix.lower() != ".png", each.name))
             if len(same) > 1:
                 _log.warning("%s: several %ss have its name; %s is used", photo, self.what, chosen)
             return [chosen]
-        numbered = [each for each in here if each.stem.rpartition(f"_{self.what}")[0] == photo.stem]
-        if numbered:
-            return numbered
+        if key in self._numbered:
+            return self._numbered[key]
         return [f"{photo}: no {self.what} {photo.stem}.* or {photo.stem}_{self.what}*.* in {self.path}"]
 
-    def serves(self, file: Path, photos: Sequence[Path]) -> bool:
-        """Return whether a file found among the photos is a mask of another one (LaMa keeps both in one folder)."""
+    def without(self, files: Sequence[Path]) -> list[Path]:
+        """Return the files that are not themselves a mask of another one (LaMa keeps both in one folder)."""
         if self.shared:
-            return _same_file(file, self.path)
-        if not _is_within(file, self.path):
-            return False
-        owner = file.stem.rpartition(f"_{self.what}")[0]
-        return bool(owner) and any(each.stem == owner and each.parent == file.parent for each in photos)
+            return [each for each in files if not _same_file(each, self.path)]
+        present = {(each.parent, each.stem) for each in files}
+        return [
+            each for each in files if (each.parent, self._owner(each)) not in present or not _is_within(each, self.path)
+        ]
+
+    def _owner(self, file: Path) -> str:
+        """Return the stem of the photo that a name like b_mask001 belongs to, or an empty text."""
+        return file.stem.rpartition(f"_{self.what}")[0]
 
 
 def _must_exist(path: Path) -> None:
