@@ -307,6 +307,17 @@ def test_a_configuration_survives_the_way_through_json():
     assert Config.model_validate_json(config.model_dump_json()) == config
 
 
+def test_under_autocast_pictures_come_back_in_the_type_of_the_input(make):
+    image, mask = sample(64, 64, dtype=torch.float32)
+    network = make(dtype=torch.float32)
+    expected = network(image, mask)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = network(image, mask)
+    for name in ("raw", "coarse"):
+        assert got[name].dtype == torch.float32
+        assert 0 < (got[name] - expected[name]).abs().mean() < 0.05
+
+
 def test_channels_last_and_the_usual_layout_paint_the_same(make):
     image, mask = sample(64, 64)
     network = make()

@@ -195,6 +195,7 @@ class Network(nn.Module):
         if self.config.sketch:
             sketch = torch.zeros_like(mask) if sketch is None else sketch.masked_fill(~hole, 0.0)
         coarse, refined = self.generator(known, mask, sketch)
+        coarse, refined = coarse.to(image.dtype), refined.to(image.dtype)  # half precision under autocast
         if self.config.value_range == "pm1":
             coarse, refined = (coarse + 1) / 2, (refined + 1) / 2
         return {"raw": refined, "coarse": coarse}
