@@ -28,7 +28,7 @@ class PConv(Mask):
     """
 
     kind: Literal["pconv"] = "pconv"
-    strokes: CountSpan = (0, 5)
+    strokes: CountSpan = (0, 16)
     dilate_px: Span = (5, 47)  # diameter, at 512
     border: bool = True
 
