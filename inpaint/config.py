@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -120,12 +121,11 @@ class Sources:
     """The YAML that can be chosen from: a person's folder in front of ours. Only valid while Hydra is open."""
 
     loader: Any
-    search: list[str]
     chosen: frozenset[str]  # groups that the primary configuration's defaults list names
 
     def options(self, group: str) -> list[str]:
         """Return the choices of a group; empty when there is no such group."""
-        found: list[str] = self.loader.get_group_options(group, overrides=self.search)
+        found: list[str] = self.loader.get_group_options(group)
         return [name for name in found if name != "_dummy_empty_config_"]
 
 
@@ -144,7 +144,7 @@ def compose(overrides: Sequence[str], *, config_dir: str | None = None, config_n
     with _open(config_dir, config_name) as sources:
         lines = [_rewrite(line, sources) for line in overrides]
         try:
-            composed = hydra_compose(config_name, overrides=[*sources.search, *lines])
+            composed = hydra_compose(config_name, overrides=lines)
             plain = OmegaConf.to_container(composed, resolve=True)
         except (HydraException, OmegaConfBaseException, YAMLError, ValueError, OSError) as error:
             raise ConfigError(_one_line(error)) from None
@@ -191,23 +191,46 @@ def _open(config_dir: str | None, config_name: str) -> Iterator[Sources]:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    ours = configs_folder()
-    main = Path(config_dir).expanduser().resolve() if config_dir else ours
-    if not main.is_dir():
+    person = Path(config_dir).expanduser().resolve() if config_dir else None
+    if person is not None and not person.is_dir():
         raise ConfigError(f"--config-dir {config_dir}: no such folder")
-    search = [f"hydra.searchpath=[{_quoted(f'file://{ours}')}]"] if config_dir else []
-    with initialize_config_dir(str(main), job_name="train", version_base="1.3"):
-        loader = GlobalHydra.instance().config_loader()
-        names = loader.get_group_options("", ObjectType.CONFIG, overrides=search)
-        if config_name not in names:
-            raise ConfigError(
-                f"--config-name: {unknown('configuration', config_name, [n for n in names if n[0] != '_'])}"
-            )
-        try:
-            defaults = loader.compute_defaults_list(config_name, search, RunMode.RUN)
-        except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
-            raise ConfigError(_one_line(error)) from None
-        yield Sources(loader, search, frozenset(defaults.overrides.known_choices))
+    plugin = _persons_folder()
+    plugin.folder = person
+    try:
+        with initialize_config_dir(str(configs_folder()), job_name="train", version_base="1.3"):
+            loader = GlobalHydra.instance().config_loader()
+            names = loader.get_group_options("", ObjectType.CONFIG)
+            if config_name not in names:
+                own = [name for name in names if not name.startswith("_")]
+                raise ConfigError(f"--config-name: {unknown('configuration', config_name, own)}")
+            try:
+                defaults = loader.compute_defaults_list(config_name, [], RunMode.RUN)
+            except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
+                raise ConfigError(_one_line(error)) from None
+            yield Sources(loader, frozenset(defaults.overrides.known_choices))
+    finally:
+        plugin.folder = None
+
+
+@cache
+def _persons_folder() -> Any:
+    """Return the plugin through which Hydra searches a person's folder before ours.
+
+    Its own `hydra.searchpath` comes after ours, and cannot hold the primary configuration's folder.
+    """
+    from hydra.core.config_search_path import ConfigSearchPath
+    from hydra.core.plugins import Plugins
+    from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+    class PersonsFolder(SearchPathPlugin):
+        folder: Path | None = None
+
+        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+            if self.folder is not None:
+                search_path.prepend("person", f"file://{self.folder}", anchor="main")
+
+    Plugins.instance().register(PersonsFolder)
+    return PersonsFolder
 
 
 def _parse(line: str) -> tuple[Any, str]:
@@ -268,7 +291,7 @@ def _one_line(error: BaseException) -> str:
         parts.append(str(error))
     lines = [line.strip() for part in parts for line in part.splitlines()]
     kept = [
-        line for line in dict.fromkeys(lines) if line and not re.match(r"(object_type=|See https?:|full_key: $)", line)
+        line for line in dict.fromkeys(lines) if line and not re.match(r"(object_type=|See https?:|full_key:)", line)
     ]
     return "configuration: " + "; ".join(kept)
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from inpaint.errors import InpaintError, RunError
 from inpaint.files import atomic_write
+from inpaint.options import show
 
 log = logging.getLogger("inpaint.training")
 
@@ -208,7 +209,7 @@ def _check_resumable(run: RunFolder, config: Mapping[str, Any]) -> None:
     old, new = flat(before.get("model") or {}, "model."), flat(config.get("model") or {}, "model.")
     changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     if changed:
-        first = ", ".join(f"{key}={new.get(key)} (the run has {old.get(key)})" for key in changed[:4])
+        first = ", ".join(f"{key}={show(new.get(key))} (the run has {show(old.get(key))})" for key in changed[:4])
         more = f" and {len(changed) - 4} more" if len(changed) > 4 else ""
         raise RunError(f"cannot resume '{run.path}' with another architecture: {first}{more}")
     inexact = inexact_changes(before, config)
