@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from inpaint.cli.signals import ending_on_sigterm
 from inpaint.errors import InpaintError, UsageError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def command(
         parse_mask(kind)  # a wrong name is said before models are loaded
     where = resolve_device(device)
     loaded = {name: load(spec, device=where) for name, spec in labels.items()}
-    with _progress_bar() as progress:
+    with ending_on_sigterm(), _progress_bar() as progress:
         result = evaluate(
             loaded,
             data=data,
@@ -176,6 +177,6 @@ def _progress_bar() -> Iterator[ProgressCallback]:
 
         try:
             yield show
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             click.echo(f"{done} of {total} fills done; the same command goes on from there", err=True)
             raise

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-import signal
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
+from inpaint.cli.signals import ending_on_sigterm
 from inpaint.errors import InpaintError
 
 if TYPE_CHECKING:
@@ -93,7 +90,7 @@ def command(
 
     # The decoders' own warnings are for programmers; what a person has to know, we say ourselves.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    with warnings.catch_warnings(), _ending_on_sigterm():
+    with warnings.catch_warnings(), ending_on_sigterm():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         jobs = plan_jobs(image, mask, output, sketch=sketch)
         # Before the model is loaded: it may take long, and its work must have a place.
@@ -166,21 +163,3 @@ def _with_progress(jobs: Sequence[Job], inpainter: Inpainter, options: JobOption
             bar.update(photos, advance=1)
             bar.update(steps, visible=False)
             yield outcome
-
-
-@contextmanager
-def _ending_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the work as Ctrl-C does, cleaning up what is half written, with status 143."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    try:
-        before = signal.signal(signal.SIGTERM, end)
-    except ValueError:  # not in the main thread: somebody else decides about signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -53,7 +53,7 @@ def write_sheet(
             masked = np.where(hole[..., None] == 1, np.uint8(HOLE_GRAY), photo)
             paths = [picture_path(output, index=index, mask=kind, model=model) for model in models]
             rows.append([masked, *(_read(path, photo.shape) for path in paths), photo])
-            labels.append(f"{photographs.name(index)} {kind} {100 * hole.mean():.0f} % hole")
+            labels.append(f"{photographs.name(index)}\n{kind}\n{100 * hole.mean():.0f} % hole")
     if not rows:
         return None
     path = output / SHEET_NAME

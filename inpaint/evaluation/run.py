@@ -26,7 +26,7 @@ logger = logging.getLogger("inpaint.evaluation")
 
 SUMMARY_NAME = "summary.json"
 TABLE_NAME = "table.md"
-SHOWN = 6  # photographs on the contact sheet
+SHOWN = 6  # photographs on the contact sheet when nothing else is said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,7 @@ def evaluate(
     seed: int = 0,
     count: int | None = None,
     device: str = "cpu",
+    shown: int = SHOWN,
     identities: Mapping[str, str] | None = None,
     command: str = "",
     progress: ProgressCallback | None = None,
@@ -68,11 +69,12 @@ def evaluate(
 
     models: by the label under which they appear. data, size, count: see `Photographs`. masks: kinds or presets;
     `seed` with kind and number of the photograph decides each mask. device: where the models compute, recorded with the
-    results. identities: what tells one model from a later one of the same label (a hash of its weights), recorded too.
+    results. shown: photographs whose fills are kept as pictures and laid out on the sheet. identities: what tells one
+    model from a later one of the same label (a hash of its weights), recorded too. command: what a person would type.
     progress: counts fills, and is called once at the start with what an earlier evaluation has left done.
 
     Writes settings.json, results.csv (a line per fill, at once), and at the end summary.json, table.md, sheet.png and
-    pictures/ with the first six photographs. An evaluation that was interrupted goes on where it stopped when it is
+    pictures/ with the first photographs. An evaluation that was interrupted goes on where it stopped when it is
     called again with the same settings. A photograph that cannot be read and a fill that fails are reported and
     counted, and tried again by the next call. Nothing about the models changes.
 
@@ -96,11 +98,11 @@ def evaluate(
         "device": device,
     }
     claim(output, settings)
-    job = _Job(models, photographs, parsed, output, seed=seed, accelerated=not device.startswith("cpu"))
+    job = _Job(models, photographs, parsed, output, shown=shown, seed=seed, accelerated=not device.startswith("cpu"))
     with Results(output / RESULTS_NAME) as results:
         failures = job.run(results, progress)
         rows = results.rows
-    sheet = write_sheet(output, photographs, shown=SHOWN, masks=parsed, models=list(models), seed=seed)
+    sheet = write_sheet(output, photographs, shown=shown, masks=parsed, models=list(models), seed=seed)
     entries = summarize(rows, masks=masks, models=list(models))
     shape = f"{size} x {size}" if size else "native size"
     title = f"{len(photographs)} photographs of `{data}`, {shape}, seed {seed}, {device}."
@@ -131,6 +133,7 @@ class _Job:
         masks: Mapping[str, Mask],
         output: Path,
         *,
+        shown: int,
         seed: int,
         accelerated: bool,
     ) -> None:
@@ -138,6 +141,7 @@ class _Job:
         self.photographs = photographs
         self.masks = masks
         self.output = output
+        self.shown = shown
         self.seed = seed
         self.accelerated = accelerated
         self._warm: set[tuple[str, tuple[int, ...] | None]] = set()
@@ -169,7 +173,7 @@ class _Job:
                 except InpaintError as error:
                     failures.append(_failed(name, kind, label, error))
                 else:
-                    if index < SHOWN:
+                    if index < self.shown:
                         path = picture_path(self.output, index=index, mask=kind, model=label)
                         write_picture(path, measured.completed)
                     results.append(

@@ -144,8 +144,7 @@ def _notes(entries: Sequence[Entry], masks: Sequence[str]) -> list[str]:
             continue
         ratio: Any = column[0]["metrics"]["hole_ratio"]["mean"]
         notes.append(f"{mask}: {column[0]['n']} photographs, hole {100 * ratio:.1f} % on average.")
-        uneven = [entry for entry in column if entry["filled"] != entry["n"]]
-        notes += [
-            f"{mask}: {e['model']} filled {e['filled']}; means are over those every model filled." for e in uneven
-        ]
+        if any(entry["filled"] != entry["n"] for entry in column):
+            filled = ", ".join(f"{entry['model']} {entry['filled']}" for entry in column)
+            notes.append(f"{mask}: means are over what every model filled; filled were: {filled}.")
     return notes
