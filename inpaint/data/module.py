@@ -84,6 +84,11 @@ class InpaintData(LightningDataModule):
         stream[0], validation[0]
         self._photographs, self._stream, self._validation = photographs, stream, validation
 
+    def teardown(self, stage: str | None = None) -> None:
+        """Say how many photographs were replaced, for whoever did not see their names go by."""
+        if self._stream is not None and self.replaced:
+            logger.warning("%d photographs could not be decoded and were replaced by others", self.replaced)
+
     @property
     def stream(self) -> SampleStream:
         """The training samples by number; after setup."""

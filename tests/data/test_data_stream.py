@@ -261,12 +261,14 @@ def test_a_loader_begins_at_the_iteration_that_training_resumes_from(write_photo
     assert all(same(a, b) for a, b in zip(whole[2:], resumed, strict=True))
 
 
-def test_failures_in_worker_processes_are_counted_in_this_one(write_photos):
+def test_failures_in_worker_processes_are_counted_in_this_one(write_photos, caplog):
     folder = write_photos(8)
     spoil(folder / "p03.png")
     data = data_of(folder, workers=2, max_iterations=6, val=str(write_photos(2, name="val")))
     list(data.train_dataloader())
     assert data.replaced == 1
+    data.teardown("fit")
+    assert "1 photographs could not be decoded" in caplog.text
 
 
 def test_processes_share_the_validation_set_without_overlap(write_photos):
@@ -274,7 +276,6 @@ def test_processes_share_the_validation_set_without_overlap(write_photos):
     numbers = []
     for rank in range(2):
         batches = list(data_of(folder, val=str(val), rank=rank, world_size=2).val_dataloader())
-        assert len(batches) == 2
         numbers.extend(torch.cat([batch["number"] for batch in batches]).tolist())
     assert sorted(numbers) == list(range(7))
 
