@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from inpaint.masks.base import CountSpan, HoleMask, Mask, ShareSpan, blank
 
@@ -50,7 +50,7 @@ class Half(Mask):
     """One half of the picture. `side` names the missing half; "random" draws one of the four."""
 
     kind: Literal["half"] = "half"
-    side: Side | Literal["random"] = "random"
+    side: Literal["left", "right", "top", "bottom", "random"] = "random"
 
     def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
         mask = blank(height, width)
@@ -62,13 +62,18 @@ class Half(Mask):
 class Outpaint(Mask):
     """Strips along the borders, to be invented: what extending a picture looks like to a network.
 
-    sides: the missing sides, or "random": each with probability 1/2, at least one (as LaMa's outpainting masks). A
+    sides: the missing sides (one, several, or "all"), or "random": each with probability 1/2, at least one (as LaMa's outpainting masks). A
     strip is a uniform share of the picture's side; strips are drawn one by one, and the middle always stays.
     """
 
     kind: Literal["outpaint"] = "outpaint"
     sides: Annotated[tuple[Side, ...], Field(min_length=1)] | Literal["all", "random"] = "random"
     share: ShareSpan = (0.1, 0.3)
+
+    @field_validator("sides", mode="before")
+    @classmethod
+    def _one_side(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) and value not in ("all", "random") else value
 
     def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
         mask = blank(height, width)

@@ -37,7 +37,7 @@ class Folder(Mask):
     """
 
     kind: Literal["folder"] = "folder"
-    path: str
+    path: str = Field(min_length=1)
     hole: Literal["white", "black"] = "white"
     fit: Literal["resize", "crop"] = "resize"
     flip: float = Field(0.5, ge=0, le=1)

@@ -183,7 +183,8 @@ def _config_error(name: str, kind: type[Mask], error: ValidationError) -> Inpain
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, InpaintError):  # a mask inside this one, which has said it all
         return cause
-    where = ".".join(str(part) for part in first["loc"])
+    # Without the names that pydantic gives to the branches of a union.
+    where = ".".join(str(part) for part in first["loc"] if "[" not in str(part))
     if first["type"] == "extra_forbidden":
         fields = _options_at(kind, first["loc"][:-1])
         return ConfigError(unknown(f"option of mask '{name}'", where, fields))

@@ -220,6 +220,13 @@ class TestParsing:
             ({"kind": "target", "mask": "box", "ratio": 0}, "ratio=0 is not valid: a mask without a hole"),
             ([{"mask": "box", "weight": -1}], "mask 'mixture': of.0.weight=-1 is not valid"),
             ([{"mask": "box", "wait": 1}], "unknown option of mask 'mixture' 'of.0.wait'"),
+            (
+                {"kind": "outpaint", "sides": "lft"},
+                "sides.0=\"lft\" is not valid: Input should be 'left', 'right', 'top'",
+            ),
+            ({"kind": "half", "side": "middle"}, "mask 'half': side=\"middle\" is not valid: Input should be 'left'"),
+            ({"kind": "union", "of": ["box", {"kind": "boxx"}]}, "unknown mask kind 'boxx'"),
+            ("folder:", "mask 'folder': path=\"\" is not valid"),
             ([], "at least one mask, got an empty list"),
             (3, "a mask is a name, a mapping or a list, got int (3)"),
         ],

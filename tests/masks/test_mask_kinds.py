@@ -175,7 +175,7 @@ class TestBoxes:
         assert covered[:, 0].any()
         assert covered[:, -1].any()
 
-    @pytest.mark.parametrize("sides", ["all", "random", ("left", "top")])
+    @pytest.mark.parametrize("sides", ["all", "random", "bottom", ("left", "top")])
     def test_outpainting_leaves_one_rectangle(self, sides):
         for mask in draw_many(Outpaint(sides=sides, share=(0.1, 0.9)), 60, 30, 41):
             known = mask == 0
@@ -185,6 +185,9 @@ class TestBoxes:
                 assert mask[-1].all()
                 assert mask[:, 0].all()
                 assert mask[:, -1].all()
+            if sides == "bottom":
+                assert mask[-1].all()
+                assert not mask[0].any()
             if sides == ("left", "top"):
                 assert known[-1, -1]
 
