@@ -70,7 +70,7 @@ def exif_bytes(picture: Image.Image) -> bytes | None:
         kept[ORIENTATION] = 1
         return kept.tobytes().removeprefix(b"Exif\0\0")
     except Exception as error:  # as above; Pillow raises struct.error, ValueError, KeyError ... on damaged blocks
-        _log.warning("%s: its EXIF block is damaged and dropped (%s)", getattr(picture, "filename", "image"), error)
+        _log.warning("%s: its EXIF block is damaged and dropped (%s)", _name(picture), error)
         return None
 
 
@@ -95,5 +95,9 @@ def to_srgb(picture: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes
                 )
                 converted = managed or converted
             except (ImageCms.PyCMSError, OSError) as error:
-                _log.warning("%s: its CMYK profile cannot be used (%s)", getattr(picture, "filename", "image"), error)
+                _log.warning("%s: its CMYK profile cannot be used (%s)", _name(picture), error)
     return converted, kept
+
+
+def _name(picture: Image.Image) -> str:
+    return getattr(picture, "filename", "") or "image"

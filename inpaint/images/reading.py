@@ -166,7 +166,7 @@ def _format(stream: BinaryIO, path: Path) -> Format:
 
 def _header(stream: BinaryIO, format_: Format, path: Path, max_pixels: int) -> Image.Image:
     with _decoding(path):
-        picture: Image.Image = _PLUGINS[format_.name](stream)
+        picture: Image.Image = _PLUGINS[format_.name](stream, str(path))
     _check_size(path, picture.width, picture.height, max_pixels)
     return picture
 
