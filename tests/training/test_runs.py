@@ -1,0 +1,181 @@
+"""Run folders: who may start in one, and what resuming allows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from inpaint.errors import RunError
+from inpaint.training.runs import FOLDER_VARIABLE, RunFolder, claim, default_folder, differences, first_process
+
+CONFIG = {
+    "model": {"name": "deepfill", "width": 16, "attention": {"fuse": True}},
+    "batch_size": 4,
+    "max_iterations": 100,
+    "seed": 0,
+    "data": {"root": "photos", "workers": 0},
+    "optimizers": {"generator": {"lr": 1e-4, "schedule": {"kind": "constant"}}},
+    "logger": "csv",
+}
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch):
+    """No trace of a launcher in the environment."""
+    names = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "TORCHELASTIC_RUN_ID")
+    for name in (*names, "SLURM_PROCID", "SLURM_NTASKS", "SLURM_JOB_ID", FOLDER_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> RunFolder:
+    """A run with a checkpoint."""
+    run = RunFolder(tmp_path / "run")
+    run.create(CONFIG)
+    run.last.write_bytes(b"state")
+    return run
+
+
+def changed(**changes) -> dict:
+    return {**CONFIG, **changes}
+
+
+def test_a_new_folder_is_free_and_nothing_is_written_by_asking(tmp_path):
+    for resume in (None, "auto"):
+        claimed = claim(str(tmp_path / "a" / "b"), CONFIG, resume=resume)
+        assert (claimed.run.path, claimed.checkpoint) == (tmp_path / "a" / "b", None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_run_without_resume_is_an_error_that_names_the_way_on(begun):
+    with pytest.raises(RunError, match=r"run already holds a run: resume=auto continues it"):
+        claim(str(begun.path), CONFIG, resume=None)
+
+
+def test_auto_continues_from_the_last_checkpoint(begun):
+    assert claim(str(begun.path), CONFIG, resume="auto").checkpoint == begun.last
+
+
+def test_auto_starts_anew_when_a_kill_left_only_the_configuration(begun):
+    begun.last.unlink()
+    assert claim(str(begun.path), CONFIG, resume="auto").checkpoint is None
+
+
+def test_auto_does_not_overwrite_an_import(tmp_path):
+    run = RunFolder(tmp_path)
+    run.weights.write_bytes(b"weights")
+    with pytest.raises(RunError, match="already holds a run"):
+        claim(str(tmp_path), CONFIG, resume="auto")
+
+
+def test_auto_without_a_folder_would_never_find_anything():
+    with pytest.raises(RunError, match=r"resume=auto needs run\.folder"):
+        claim(None, CONFIG, resume="auto")
+
+
+def test_a_path_continues_in_its_own_folder_or_branches_into_another(begun, tmp_path):
+    for place in (begun.path, begun.last):
+        claimed = claim(None, CONFIG, resume=str(place))
+        assert (claimed.run.path, claimed.checkpoint) == (begun.path, begun.last)
+    branch = claim(str(tmp_path / "branch"), CONFIG, resume=str(begun.last))
+    assert (branch.run.path, branch.checkpoint) == (tmp_path / "branch", begun.last)
+
+
+def test_a_branch_does_not_overwrite_a_third_run(begun, tmp_path):
+    RunFolder(tmp_path / "third").create(CONFIG)
+    with pytest.raises(RunError, match="third already holds a run"):
+        claim(str(tmp_path / "third"), CONFIG, resume=str(begun.path))
+
+
+def test_a_missing_path_is_an_error_and_not_a_fresh_start(begun, tmp_path):
+    with pytest.raises(RunError, match=r"resume=nowhere: no such run folder or checkpoint"):
+        claim(str(tmp_path / "new"), CONFIG, resume="nowhere")
+    begun.last.unlink()
+    with pytest.raises(RunError, match=r"holds no last\.ckpt"):
+        claim(None, CONFIG, resume=str(begun.path))
+
+
+def test_another_architecture_is_an_error_that_names_the_keys(begun):
+    other = changed(model={"name": "deepfill", "width": 24, "attention": {"fuse": False}})
+    with pytest.raises(RunError) as caught:
+        claim(str(begun.path), other, resume="auto")
+    assert "model.width=24 (the run has 16)" in str(caught.value)
+    assert "model.attention.fuse=false (the run has true)" in str(caught.value)
+
+
+def test_harmless_changes_resume_silently(begun, caplog):
+    claim(
+        str(begun.path),
+        changed(max_iterations=200, logger="wandb", data={"root": "photos", "workers": 4}),
+        resume="auto",
+    )
+    assert caplog.text == ""
+
+
+def test_changes_that_break_exactness_are_named(begun, caplog):
+    claim(str(begun.path), changed(batch_size=8, data={"root": "others", "workers": 0}), resume="auto")
+    assert "changed batch_size, data.root:" in caplog.text
+
+
+def test_a_longer_run_is_not_exact_when_the_rate_follows_its_length(tmp_path, caplog):
+    falling = {"generator": {"lr": 1e-4, "schedule": {"kind": "cosine"}}}
+    run = RunFolder(tmp_path)
+    run.create(changed(optimizers=falling))
+    run.last.write_bytes(b"state")
+    claim(str(tmp_path), changed(optimizers=falling, max_iterations=200), resume="auto")
+    assert "max_iterations" in caplog.text
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RunError, match=r"cannot use run folder '.*file/run': Not a directory"):
+        RunFolder(tmp_path / "file" / "run").create(CONFIG)
+    with pytest.raises(RunError, match="is a file"):
+        claim(str(tmp_path / "file"), CONFIG, resume=None)
+
+
+def test_the_configuration_comes_back_as_it_was_written(tmp_path):
+    run = RunFolder(tmp_path / "new")
+    run.create(CONFIG, head="one\ntwo")
+    assert run.config() == CONFIG
+    assert run.config_yaml.read_text().startswith("# one\n# two\n")
+
+
+@pytest.mark.parametrize("text", ["[1, 2", "- 1\n", "\x00"])
+def test_a_damaged_configuration_is_one_line(begun, text):
+    begun.config_yaml.write_text(text)
+    with pytest.raises(RunError, match=r"config\.yaml"):
+        claim(str(begun.path), CONFIG, resume="auto")
+
+
+def test_default_folders_never_collide(tmp_path):
+    first = default_folder("deepfill", parent=tmp_path)
+    first.mkdir()
+    for _ in range(3):
+        path = default_folder("deepfill", parent=tmp_path)
+        assert not path.exists()
+        path.mkdir()
+
+
+def test_further_processes_use_the_folder_of_the_first_and_may_find_it_begun(begun, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv(FOLDER_VARIABLE, str(begun.path))
+    begun.last.unlink()
+    assert not first_process()
+    assert claim(None, CONFIG, resume=None).run.path == begun.path
+
+
+def test_processes_that_others_launch_need_a_name_they_agree_on(monkeypatch, tmp_path):
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    assert default_folder("deepfill", parent=tmp_path) == tmp_path / "deepfill-slurm-77"
+    monkeypatch.delenv("SLURM_JOB_ID")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(RunError, match=r"run\.folder=FOLDER must be given under torchrun"):
+        default_folder("deepfill", parent=tmp_path)
+
+
+def test_differences_reach_into_nested_groups():
+    assert differences({"a": {"b": 1, "c": [1]}, "d": 1}, {"a": {"b": 2, "c": [1]}, "e": 1}) == ["a.b", "d", "e"]

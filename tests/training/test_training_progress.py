@@ -1,0 +1,94 @@
+"""Progress and plan of a training."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from inpaint.training.progress import Pace, TrainingProgress, duration, progress_text
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def train(progress: TrainingProgress, module: SimpleNamespace, clock: Clock, *, seconds_each: float, upto: int) -> None:
+    trainer = SimpleNamespace(
+        is_global_zero=True, callbacks=[SimpleNamespace(latest={"train/loss_g": 0.5, "other": 1.0}), object()]
+    )
+    progress.on_train_start(trainer, module)
+    while module.iteration < upto:
+        module.iteration += 1
+        clock.now += seconds_each
+        progress.on_train_batch_end(trainer, module, None, None, 0)
+    progress.teardown(trainer, module, "fit")
+
+
+@pytest.fixture
+def module() -> SimpleNamespace:
+    return SimpleNamespace(iteration=0, loop=SimpleNamespace(max_iterations=100, batch_size=8))
+
+
+def test_the_rest_is_estimated_from_the_recent_speed():
+    clock = Clock()
+    pace = Pace(clock)
+    pace.mark(1000)  # a resumed run: what was done before does not count
+    assert pace.remaining_s(2000) is None
+    for iteration in range(1001, 1101):
+        clock.now += 60.0 if iteration == 1001 else 2.0  # the first iteration compiles
+        pace.mark(iteration)
+    assert pace.per_s() == pytest.approx(0.5, rel=0.02)
+    assert pace.remaining_s(2000) == pytest.approx(1800, rel=0.02)
+
+
+def test_a_log_file_gets_few_plain_lines_and_the_last(module):
+    out, clock = io.StringIO(), Clock()
+    progress = TrainingProgress(module, console=Console(file=out, width=40), clock=clock)
+    train(progress, module, clock, seconds_each=0.5, upto=100)
+    lines = out.getvalue().splitlines()
+    assert [line.split("  ")[0] for line in lines] == [f"iteration {done}/100" for done in (20, 40, 60, 80, 100)]
+    assert lines[1] == "iteration 40/100  loss 0.5000  16.0 images/s  0:00:30 left"
+
+
+def test_a_terminal_gets_one_line_that_moves(module):
+    out, clock = io.StringIO(), Clock()
+    progress = TrainingProgress(module, console=Console(file=out, width=100, force_terminal=True), clock=clock)
+    train(progress, module, clock, seconds_each=0.5, upto=100)
+    shown = out.getvalue()
+    assert "\x1b[?25h" in shown  # the cursor is back
+    assert "iteration 100/100" in shown
+    assert shown.count("\n") <= 3
+
+
+def test_further_processes_are_silent(module):
+    out = io.StringIO()
+    progress = TrainingProgress(module, console=Console(file=out))
+    trainer = SimpleNamespace(is_global_zero=False, callbacks=[])
+    module.iteration = 99
+    progress.on_train_start(trainer, module)
+    module.iteration = 100
+    progress.on_train_batch_end(trainer, module, None, None, 0)
+    assert out.getvalue() == ""
+
+
+def test_durations_read_well():
+    assert [duration(s) for s in (0, 59.6, 3723, 90061, 180000)] == [
+        "0:00:00",
+        "0:01:00",
+        "1:02:03",
+        "1 day 1:01:01",
+        "2 days 2:00:00",
+    ]
+
+
+def test_the_line_leaves_out_what_is_not_known():
+    assert progress_text(1, 10, images_per_s=0, remaining_s=None, figures={}) == (
+        "iteration 1/10  0.0 images/s  estimating"
+    )
