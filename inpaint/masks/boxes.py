@@ -62,8 +62,9 @@ class Half(Mask):
 class Outpaint(Mask):
     """Strips along the borders, to be invented: what extending a picture looks like to a network.
 
-    sides: the missing sides (one, several, or "all"), or "random": each with probability 1/2, at least one (as LaMa's outpainting masks). A
-    strip is a uniform share of the picture's side; strips are drawn one by one, and the middle always stays.
+    sides: the missing sides (one, several, or "all"), or "random": each with probability 1/2, at least one (as LaMa's
+    outpainting masks). share: a strip's uniform share of the picture's side; every strip has its own, and the middle
+    always stays.
     """
 
     kind: Literal["outpaint"] = "outpaint"
