@@ -62,6 +62,7 @@ class InpaintData(LightningDataModule):
         self._photographs: Photographs | None = None
         self._stream: SampleStream | None = None
         self._validation: FixedSamples | None = None
+        self._val_loader: DataLoader[Batch] | None = None
 
     def prepare_data(self) -> None:
         """Read the headers in one process per machine, before the others find them cached, and name what is skipped.
@@ -121,12 +122,14 @@ class InpaintData(LightningDataModule):
         return _loader(self.stream, sampler, workers=self._workers())
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Return the loader of this process' share of the validation set."""
-        rank, world_size = self._position()
-        batches = validation_batches(
-            len(self.validation), batch_size=self.val_batch_size, rank=rank, world_size=world_size
-        )
-        return _loader(self.validation, batches, workers=min(self._workers(), MOST_VAL_WORKERS))
+        """Return the loader of this process' share of the validation set: the same one each time, workers included."""
+        if self._val_loader is None:
+            rank, world_size = self._position()
+            batches = validation_batches(
+                len(self.validation), batch_size=self.val_batch_size, rank=rank, world_size=world_size
+            )
+            self._val_loader = _loader(self.validation, batches, workers=min(self._workers(), MOST_VAL_WORKERS))
+        return self._val_loader
 
     def _position(self) -> tuple[int, int]:
         """Return (rank, number of processes)."""

@@ -280,6 +280,16 @@ def test_processes_share_the_validation_set_without_overlap(write_photos):
     assert sorted(numbers) == list(range(7))
 
 
+def test_the_validation_loader_is_kept_and_can_be_left_early(write_photos):
+    data = data_of(write_photos(6), val=str(write_photos(7, name="val")), workers=1)
+    first = list(data.val_dataloader())
+    for _ in data.val_dataloader():
+        break
+    again = list(data.val_dataloader())
+    assert data.val_dataloader() is data.val_dataloader()
+    assert all(same(a, b) for a, b in zip(first, again, strict=True))
+
+
 def test_training_never_sees_a_validation_photograph(write_photos, caplog):
     data = data_of(write_photos(20))
     train, val = (set(part.indices.tolist()) for part in (data.stream, data.validation))
