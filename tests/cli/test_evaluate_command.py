@@ -151,3 +151,24 @@ def test_an_interruption_leaves_whole_lines(number, status, photo_folder, make_p
     assert 3 <= text.count("\n") < 45
     assert not (tmp_path / "out" / "summary.json").exists()
     assert not list((tmp_path / "out").rglob("*.tmp"))
+
+
+def test_a_run_folder_is_evaluated_under_its_name_and_new_weights_are_another_setting(arguments, tmp_path, capsys):
+    from inpaint.models.deepfill.config import Config
+    from inpaint.models.deepfill.network import Network
+    from inpaint.weights import WeightsMetadata, save_weights
+
+    def save(seed):
+        config = Config(width=8)
+        metadata = WeightsMetadata(model="deepfill", config=config.model_dump(mode="json"), roles=("generator",))
+        save_weights(tmp_path / "my-run" / "model.safetensors", Network(config, seed=seed).state_dict(), metadata)
+
+    (tmp_path / "my-run").mkdir()
+    save(0)
+    arguments = [*replaced(arguments, "--model", str(tmp_path / "my-run")), "--count", "2"]
+    assert run(arguments) == 0
+    assert "| my-run |" in (tmp_path / "out" / "table.md").read_text()
+    assert (tmp_path / "out" / "pictures" / "0000+center+my-run.png").exists()
+    save(1)
+    assert run(arguments) == 2
+    assert "other settings: models.my-run was" in capsys.readouterr().err
