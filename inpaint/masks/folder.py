@@ -79,6 +79,7 @@ class Folder(Mask):
         u = rng.random(6).tolist()
         if self.fit == "crop":
             mask = _crop(mask, height, width, u[0], u[1])
+        # This also makes the copy that may be changed: the file's mask is shared.
         mask = np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST_EXACT), dtype=np.uint8)
         if u[2] < self.flip:
             mask = mask[:, ::-1]
@@ -92,8 +93,7 @@ class Folder(Mask):
             )
             mask = np.asarray(turned, dtype=np.uint8)
         radius = (self.dilate_px[0] + (self.dilate_px[1] - self.dilate_px[0]) * u[5]) * min(height, width) / 512
-        # A fresh array in any case: the file's mask is shared.
-        return dilate(mask, radius) if radius >= 1 else mask.copy()
+        return dilate(mask, radius) if radius >= 1 else mask
 
 
 def _crop(mask: HoleMask, height: int, width: int, u: float, v: float) -> HoleMask:

@@ -109,6 +109,13 @@ class TestDeepFill:
         assert one_stroke[:, :8].mean() == pytest.approx(one_stroke[:, -8:].mean(), abs=0.02)
         assert one_stroke[:8].mean() == pytest.approx(one_stroke[-8:].mean(), abs=0.02)
 
+    def test_strokes_start_anywhere_in_a_picture_that_is_not_square(self):
+        rng = np.random.default_rng(0)
+        starts = np.array([zigzag(rng, 64, 256, (4, 11))[0] for _ in range(2000)])
+        assert starts.mean(axis=0) == pytest.approx((127.5, 31.5), abs=5)
+        assert starts.min(axis=0).tolist() == [0, 0]
+        assert starts.max(axis=0).tolist() == [255, 63]
+
     @given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 999))
     @settings(max_examples=60, deadline=None)
     def test_every_vertex_lies_inside_the_picture(self, height, width, seed):
