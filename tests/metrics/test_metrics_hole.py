@@ -168,3 +168,11 @@ def test_shapes_that_do_not_fit_are_refused(batch):
         metrics.ssim(completed[..., 1:], image)
     with pytest.raises(InputError, match=r"\(B, 1, H, W\)"):
         metrics.hole_ratio(mask.expand(-1, 3, -1, -1))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_measures_what_the_cpu_measures(batch):
+    on_gpu = metrics.measure(*(x.cuda() for x in batch))
+    for name, value in metrics.measure(*batch).items():
+        assert on_gpu[name].device.type == "cuda"
+        assert on_gpu[name].tolist() == pytest.approx(value.tolist(), rel=1e-9)
