@@ -34,7 +34,8 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 bench: $(STAMP)
-	$(BIN)/python scripts/benchmark.py
+	$(BIN)/python scripts/benchmark.py masks
+	$(BIN)/python scripts/benchmark.py data --data samples
 
 clean:
 	rm -rf $(VENV) build dist

@@ -106,7 +106,7 @@ class Inpainter(Protocol):
     ) -> list[Fill]:
         """Fill the holes of a batch.
 
-        image: (B, 3, H, W), RGB in [0, 1]; its content inside the hole is never looked at. mask: (B, 1, H, W), 1 = hole.
+        image: (B, 3, H, W), RGB in [0, 1]; never looked at inside the hole. mask: (B, 1, H, W), 1 = hole.
         Returns exactly `samples` fills. Raises InputError when shapes, sizes or guidance do not fit.
         """
         ...

@@ -1,0 +1,87 @@
+"""`inpaint benchmark`: how fast the parts are on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from inpaint.evaluation.speed import Rate
+
+
+@click.group("benchmark", context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """Measure speed on this machine, everything in turns within one run.
+
+    Examples: inpaint benchmark masks; inpaint benchmark data --data photos/ --size 256
+    """
+
+
+@command.command("masks")
+@click.option(
+    "--size", type=click.IntRange(8, 8192), help="Side in pixels; default: what a preset is made for, or 256."
+)
+@click.option("--kind", "kinds", metavar="NAME[,NAME]", help="Only these kinds. Default: all.")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures here.")
+def masks(size: int | None, kinds: str | None, rounds: int, json_path: Path | None) -> None:
+    """Masks per second on one core, for every kind."""
+    from inpaint.errors import ConfigError, unknown
+    from inpaint.evaluation.speed import mask_sides, mask_tasks, rates_in_turns
+
+    sides = mask_sides(size)
+    if kinds is not None:
+        chosen = [name.strip() for name in kinds.split(",")]
+        for name in chosen:
+            if name not in sides:
+                raise ConfigError(unknown("mask", name, sides))
+        sides = {name: sides[name] for name in chosen}
+    rates = rates_in_turns(mask_tasks(sides), rounds=rounds)
+    _report(rates, {name: f"{side} px" for name, side in sides.items()}, unit="masks/s", json_path=json_path)
+
+
+@command.command("data")
+@click.option("--data", required=True, metavar="PLACE", help="Folder, list file, tar shards, or `samples`.")
+@click.option("--size", type=click.IntRange(8, 8192), default=256, show_default=True, help="Side of the crop, pixels.")
+@click.option("--masks", default="deepfill", show_default=True, metavar="KIND[,KIND]", help="Measured in turns.")
+@click.option("--crop", type=click.Choice(["random", "resize"]), default="random", show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures here.")
+def data(data: str, size: int, masks: str, crop: str, rounds: int, json_path: Path | None) -> None:
+    """Training samples per second on one core: decode, crop, flip, mask."""
+    from inpaint.data.config import DataConfig
+    from inpaint.evaluation.speed import data_task, rates_in_turns
+    from inpaint.options import validated
+
+    kinds = [name.strip() for name in masks.split(",")]
+    plain = {"root": data, "size": size, "crop": crop}
+    tasks = {kind: data_task(validated(DataConfig, {**plain, "masks": kind}, key="data")) for kind in kinds}
+    rates = rates_in_turns(tasks, rounds=rounds, round_s=2.0)
+    _report(rates, dict.fromkeys(kinds, f"{size} px"), unit="samples/s", json_path=json_path)
+
+
+def _report(rates: Mapping[str, Rate], notes: Mapping[str, str], *, unit: str, json_path: Path | None) -> None:
+    """Print a Markdown table and, if asked for, write JSON with the hardware."""
+    import json
+    from dataclasses import asdict
+
+    from inpaint.environment import hardware, versions
+    from inpaint.files import atomic_write
+
+    machine = hardware()
+    click.echo(f"{machine['cpu']}, one core\n")
+    click.echo(f"| | size | {unit} (median) | lowest | highest |\n|---|---|---|---|---|")
+    for name, rate in rates.items():
+        click.echo(f"| {name} | {notes[name]} | {rate.median:,.0f} | {rate.lowest:,.0f} | {rate.highest:,.0f} |")
+    if json_path is not None:
+        content = {
+            "unit": unit,
+            "rates": {name: {"size": notes[name], **asdict(rate)} for name, rate in rates.items()},
+            "hardware": machine,
+            "versions": versions(),
+        }
+        with atomic_write(json_path) as temporary:
+            temporary.write_text(json.dumps(content, indent=2) + "\n")
