@@ -248,8 +248,8 @@ def _parse(line: str) -> tuple[Any, str]:
     if match and not re.match(
         r"(choice|range|interval|glob|sort|shuffle|tag|int|float|str|bool|json_str|extend_list)\(", match[2]
     ):
-        quoted = f"{match[1]}={_quoted(match[2])}"
-        return parser.parse_override(quoted), quoted
+        text = f"{match[1]}={quoted(match[2])}"
+        return parser.parse_override(text), text
     raise ConfigError(f"cannot read '{line}': write KEY=VALUE, e.g. data.size=128 (`inpaint train --help` shows more)")
 
 
@@ -277,7 +277,8 @@ def _rewrite(line: str, sources: Sources) -> str:
     return text
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a value in quotes for Hydra's grammar, so that it is taken as it stands."""
     from hydra.core.override_parser.types import Quote, QuotedString
 
     return QuotedString(text, Quote.single).with_quotes()

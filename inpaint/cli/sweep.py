@@ -64,7 +64,7 @@ def plan_jobs(overrides: Sequence[str], *, config_dir: str | None, config_name: 
             continue
         name = folder_name(number, [job[position] for position in swept])
         folder = Path(config.run.folder or parent) / name
-        planned.append([*job, f"run.folder={quoted(str(folder))}"])
+        planned.append([*job, f"run.folder={configuration.quoted(str(folder))}"])
     return planned
 
 
@@ -72,11 +72,6 @@ def folder_name(number: int, values: Sequence[str]) -> str:
     """Return "3-model.width=32,seed=1" with nothing that a file system minds."""
     text = re.sub(r"[^\w.=,+-]+", "_", ",".join(value.lstrip("+~") for value in values))
     return f"{number}-{text}"[:120] if text else str(number)
-
-
-def quoted(text: str) -> str:
-    """Quote a value for Hydra's grammar where it needs it."""
-    return text if re.fullmatch(r"[\w./-]+", text) else "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 class Forwarding:

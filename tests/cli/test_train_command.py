@@ -1,0 +1,209 @@
+"""`inpaint train`: one run from the command line to its folder, and what is refused before anything is written."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from safetensors.torch import load_file
+
+from inpaint.cli.main import run
+
+TINY = [
+    "model.width=8",
+    "model.discriminator.width=8",
+    "data.size=32",
+    "data.workers=0",
+    "batch_size=2",
+    "max_iterations=4",
+    "log_every=2",
+    "save_every=2",
+    "validation.every=4",
+    "validation.panel=2",
+    "trainer.accelerator=cpu",
+    "trainer.devices=1",
+]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        colours = rng.integers(0, 256, (5, 4, 3), dtype=np.uint8)
+        Image.fromarray(colours).resize((36 + number, 40), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(photos, tmp_path_factory) -> Path:
+    """A finished run of four iterations."""
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    assert run(["train", *TINY, f"data.root={photos}", f"run.folder={folder}"]) == 0
+    return folder
+
+
+def iterations(folder: Path) -> list[int]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [int(row["iteration"]) for row in csv.DictReader(file)]
+
+
+def refused(arguments: list[str], capsys, status: int) -> str:
+    """Run, expect the exit status, and return the one line on standard error."""
+    assert run(["train", *arguments]) == status
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+def test_a_run_is_one_folder_with_everything_in_it(trained):
+    assert {path.name for path in trained.iterdir()} == {
+        "config.yaml",
+        "last.ckpt",
+        "best.ckpt",
+        "model.safetensors",
+        "metrics.csv",
+        "panels",
+    }
+    assert iterations(trained) == [2, 4]
+
+
+def test_the_stored_configuration_repeats_the_run_bit_for_bit(trained, tmp_path, capsys):
+    again = tmp_path / "again"
+    assert run(["train", "--config-dir", str(trained), "--config-name", "config", f"run.folder={again}"]) == 0
+    first, second = (load_file(folder / "model.safetensors") for folder in (trained, again))
+    assert first.keys() == second.keys()
+    assert all(first[name].equal(second[name]) for name in first)
+    assert f"inpaint infer --model {again}" in capsys.readouterr().out
+
+
+def test_a_run_goes_on_where_it_stopped(photos, tmp_path, capsys):
+    arguments = ["train", *TINY, f"data.root={photos}", f"run.folder={tmp_path}/run", "resume=auto"]
+    assert run([*arguments, "max_iterations=2"]) == 0
+    assert run(arguments) == 0
+    assert "resuming at 2" in capsys.readouterr().out
+    assert iterations(tmp_path / "run") == [2, 4]
+
+
+def test_a_run_can_start_from_the_weights_of_another(trained, photos, tmp_path):
+    new = tmp_path / "new"
+    arguments = ["train", *TINY, f"data.root={photos}", f"run.folder={new}", f"init={trained}", "max_iterations=1"]
+    frozen = ["optimizers.generator.lr=1e-30", "optimizers.discriminator.lr=1e-30"]
+    assert run([*arguments, *frozen]) == 0
+    before, after = (load_file(folder / "model.safetensors") for folder in (trained, new))
+    assert all(before[name].equal(after[name]) for name in before if name.startswith("generator."))
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (photos / "broken.png").write_text("no picture")
+    try:
+        assert run(["train", *TINY, f"data.root={photos}", "dry_run=true"]) == 0
+    finally:
+        (photos / "broken.png").unlink()
+    plan = capsys.readouterr().out
+    for part in ("checkpoints/deepfill-", "for training", "for validation", "broken.png", "generator", "discriminator"):
+        assert part in plan
+    for part in ("passes over the data", "2 samples per device", "GB per device", "CPU", "nothing was written"):
+        assert part in plan
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_configuration_is_printed_as_yaml_that_states_everything(capsys):
+    assert run(["train", "--cfg", "job", "model.width=32"]) == 0
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert printed["model"]["width"] == 32
+    assert printed["trainer"]["tf32"] is True
+
+
+def test_help_shows_examples(capsys):
+    assert run(["train", "--help"]) == 0
+    shown = capsys.readouterr().out
+    for part in ("dry_run=true", "resume=auto", "--config-dir mine", "-m data.root=photos/"):
+        assert part in shown
+
+
+@pytest.mark.parametrize(
+    ("overrides", "status", "part"),
+    [
+        (["batch_sice=2"], 2, "did you mean 'batch_size'?"),
+        (["batch_size=many"], 2, 'batch_size="many"'),
+        (["data.root=nowhere"], 1, "nowhere"),
+        (["data.root=null"], 2, "data.root is missing"),
+        (["losses.coarse.kind=l3"], 2, "unknown loss 'l3'"),
+        (["losses.coarse.weight=-1"], 2, "losses.coarse.weight=-1"),
+        (["optimizers.generater.lr=1"], 2, "generater"),
+        (["resume=nowhere"], 1, "resume=nowhere"),
+        (["init=nowhere"], 1, "nowhere"),
+        (["batch_size=3", "trainer.devices=2"], 2, "multiple of 2 devices"),
+        (["--nonsense"], 2, "--nonsense"),
+    ],
+)
+def test_what_is_refused_leaves_nothing_behind(overrides, status, part, photos, tmp_path, capsys):
+    folder = tmp_path / "run"
+    arguments = [*TINY, f"data.root={photos}", f"run.folder={folder}", *overrides]
+    assert part in refused(arguments, capsys, status)
+    assert not folder.exists()
+
+
+def test_an_empty_folder_is_named(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert "empty" in refused([*TINY, f"data.root={tmp_path}/empty", f"run.folder={tmp_path}/run"], capsys, 1)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_existing_run_is_not_overwritten(trained, photos, capsys):
+    before = (trained / "last.ckpt").read_bytes()
+    assert "already holds a run" in refused([*TINY, f"data.root={photos}", f"run.folder={trained}"], capsys, 1)
+    assert (trained / "last.ckpt").read_bytes() == before
+
+
+def test_another_architecture_does_not_resume(trained, photos, capsys):
+    arguments = [*TINY, f"data.root={photos}", f"run.folder={trained}", "resume=auto", "model.width=12"]
+    assert "model.width=12 (the run has 8)" in refused(arguments, capsys, 1)
+
+
+def test_a_folder_that_cannot_be_written_is_named(photos, tmp_path, capsys):
+    (tmp_path / "file").write_text("x")
+    arguments = [*TINY, f"data.root={photos}", f"run.folder={tmp_path}/file/run"]
+    assert "Not a directory" in refused(arguments, capsys, 1)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "code"])
+def test_a_checkpoint_that_cannot_be_trusted_is_refused(damage, trained, photos, tmp_path, capsys):
+    checkpoint = tmp_path / "old" / "last.ckpt"
+    checkpoint.parent.mkdir()
+    if damage == "truncated":
+        checkpoint.write_bytes((trained / "last.ckpt").read_bytes()[:1000])
+    else:
+        import torch
+
+        torch.save({"format": "x", "run": os.system}, checkpoint)
+    arguments = [*TINY, f"data.root={photos}", f"resume={checkpoint}", f"run.folder={tmp_path}/run"]
+    assert "last.ckpt" in refused(arguments, capsys, 1)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_share_one_default_folder(photos, tmp_path):
+    arguments = [*TINY, f"data.root={photos}", "trainer.devices=2"]
+    done = subprocess.run(
+        [sys.executable, "-m", "inpaint", "train", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "checkpoints").iterdir()
+    assert iterations(folder) == [2, 4]
+    assert done.stdout.count("run folder") == 1
