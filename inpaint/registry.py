@@ -183,7 +183,7 @@ def _from_file(
 
     from inpaint.models.feedforward import FeedForward
     from inpaint.options import validated
-    from inpaint.weights import load_into, load_weights
+    from inpaint.weights import load_into, load_weights, mention_license
 
     chosen = _options("models with weights", FeedForward, options, taken=("name", "device", "dtype"))
     wanted = _dtype(dtype)
@@ -196,10 +196,12 @@ def _from_file(
         config = validated(config_class(metadata.model), metadata.config)
     except ConfigError as error:
         raise WeightsError(f"{path} has a configuration this version does not know: {error}") from None
-    network = network_module(metadata.model).Network(config)
+    # In the wanted dtype before it is loaded: some files hold more digits than float32.
+    network = network_module(metadata.model).Network(config).to(wanted)
     # A file may also hold networks that only a ranking or further training needs.
     unused = tuple(f"{role}." for role in metadata.roles if role not in dict(network.named_children()))
     load_into(network, {key: value for key, value in tensors.items() if not key.startswith(unused)}, source=path)
+    mention_license(path, metadata)
     network = network.to(memory_format=torch.channels_last)
     return FeedForward(network, name=metadata.model, device=device, dtype=wanted, **chosen)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import pickle
 import pickletools
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,10 @@ from inpaint import __version__
 from inpaint.errors import WeightsError
 from inpaint.files import atomic_write
 
+log = logging.getLogger("inpaint.weights")
+
 METADATA_KEY = "inpaint"  # safetensors metadata maps strings to strings; ours is one JSON object
+FREE_LICENSES = frozenset({"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "MIT"})  # allow every use
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +70,17 @@ def load_weights(path: str | PathLike[str]) -> tuple[dict[str, Tensor], WeightsM
     with _opened(path) as file:
         metadata = _metadata(path, file.metadata())
         return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 - not a mapping
+
+
+def mention_license(path: str | PathLike[str], metadata: WeightsMetadata) -> None:
+    """Warn, once per program and file, of weights whose licence does not allow every use or was never stated."""
+    if metadata.license is not None and metadata.license not in FREE_LICENSES:
+        _warn_once(f"weights of {path}: licence {metadata.license}; check that it allows what you do with the results")
+
+
+@cache
+def _warn_once(text: str) -> None:
+    log.warning("%s", text)
 
 
 def load_into(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str | PathLike[str]) -> None:

@@ -23,6 +23,7 @@ VERBS = {
     "evaluate": "measure several models on the same photographs and masks",
     "masks": "draw a sheet of every kind of mask",
     "shards": "write a folder of photographs as tar shards",
+    "import-weights": "turn a public program's checkpoint into weights for here",
     "benchmark": "measure speed on this machine",
     "info": "show versions, devices and optional features",
 }

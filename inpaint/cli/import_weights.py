@@ -1,0 +1,66 @@
+"""`inpaint import-weights`: turn a public program's checkpoint into a folder that is used like a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from inpaint.importing import ORIGINS, SWITCHES
+
+EXAMPLES = """
+\b
+Examples:
+  inpaint import-weights --origin mmagic --input deepfillv2_256x256_8x2_places_20200619-10d15793.pth \\
+      --output checkpoints/deepfill-mmagic
+  inpaint import-weights --origin nipponjo --input states_tf_places2.pth --fuse --output checkpoints/deepfill-official
+  inpaint infer --model checkpoints/deepfill-mmagic --image photo.jpg --mask mask.png --output filled.png
+"""
+WARM_UP = 1000  # iterations; a suggestion
+
+
+@click.command("import-weights", epilog=EXAMPLES)
+@click.option("--origin", required=True, type=click.Choice(sorted(ORIGINS)), help="The program that wrote the file.")
+@click.option(
+    "--input",
+    "inputs",
+    metavar="[ROLE=]FILE",
+    multiple=True,
+    required=True,
+    help="Its checkpoint; repeat for programs that write one file per network.",
+)
+@click.option(
+    "--output",
+    required=True,
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Where model.safetensors and config.yaml are written, e.g. checkpoints/NAME.",
+)
+@click.option("--bgr", is_flag=True, help=f"nipponjo: {SWITCHES['bgr']}, as the official program's was.")
+@click.option("--fuse", is_flag=True, help=f"nipponjo, weights in TensorFlow form: {SWITCHES['fuse']}.")
+def command(*, origin: str, inputs: tuple[str, ...], output: Path, bgr: bool, fuse: bool) -> None:
+    """Import the weights of a public program.
+
+    The networks compute what that program computes. The file is opened without running code from it, and every entry
+    must be known and fit. Its licence and its SHA-256 are kept with the weights.
+    """
+    from inpaint.importing import import_weights
+
+    switches = frozenset(name for name, given in {"bgr": bgr, "fuse": fuse}.items() if given)
+    done = import_weights(origin, inputs, output, switches=switches)
+    click.echo(f"imported {done.title}: {done.folder}")
+    click.echo(f"model        {done.model}, {', '.join(done.roles)}; {done.parameters:,} parameters to fill with")
+    click.echo(f"licence      {done.license}")
+    click.echo(f"sha256       {done.sha256}")
+    for note in done.notes:
+        click.echo(f"note         {note}")
+    click.echo(f"use it: inpaint infer --model {done.folder} --image PHOTO --mask MASK --output RESULT.png")
+    tune = f"inpaint train model={done.model} init={done.folder} data.root=PHOTOS"
+    if any(role.startswith("discriminator") for role in done.roles):
+        click.echo(f"fine-tune it: {tune}")
+    else:
+        click.echo(f"fine-tune it: {tune} optimizers.generator.start={WARM_UP}")
+        click.echo(
+            f"    the import has no discriminator; a new one learns alone for the first {WARM_UP} iterations, "
+            "lest it spoil the generator"
+        )
