@@ -5,6 +5,7 @@ Each room owns the model of its own options; this file puts them together and tu
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -98,7 +99,8 @@ def build(values: Mapping[str, Any]) -> TrainConfig:
             raise ConfigError(f"{key} has no value: give {key}=VALUE")
     _check_known_mixups(values)
     config = validated(TrainConfig, _expand_home(values))
-    architecture = _architecture(config.model).model_dump(mode="json")
+    started = _started_from(config.init, config.model)
+    architecture = (_architecture(config.model) if started is None else started).model_dump(mode="json")
     return config.model_copy(update={"model": {"name": config.model["name"], **architecture}})
 
 
@@ -259,6 +261,9 @@ def _rewrite(line: str, sources: Sources) -> str:
 
     override, text = _parse(line)
     key, value = override.key_or_group, override.value()
+    if isinstance(value, float) and not math.isfinite(value):
+        # Hydra reads a number; no key of ours takes one that is not finite, and model.attention.masked=inf is a word.
+        text = text.partition("=")[0] + "=" + quoted(text.partition("=")[2].strip())
     if override.is_hydra_override():
         raise ConfigError(f"'{line}': Hydra's own settings have no effect here; see run.folder, -m and --config-dir")
     if override.is_sweep_override():
@@ -356,6 +361,46 @@ def _architecture(model: Mapping[str, Any]) -> BaseModel:
     if name not in registry.MODELS:
         raise ConfigError(f"model.name={show(name)}: {unknown('trainable model', str(name), registry.MODELS)}")
     return validated(registry.config_class(name), {k: v for k, v in model.items() if k != "name"}, key="model")
+
+
+def _started_from(init: str | None, model: Mapping[str, Any]) -> BaseModel | None:
+    """Return the architecture of the weights to start from; None when there are none, or of another model.
+
+    What the person gives as model options must agree with it, except for a discriminator that the weights lack.
+    Raises ConfigError that names the keys that differ.
+    """
+    path = None if init is None else Path(init)
+    path = path / registry.WEIGHTS_NAME if path is not None and path.is_dir() else path
+    if path is None or not path.is_file():
+        return None  # a missing file is said where it is opened; a run that is resumed needs it no more
+    from inpaint.weights import read_metadata
+
+    metadata = read_metadata(path)
+    _architecture(model)  # a mistake in the person's own options is said first
+    if metadata.model != model["name"]:
+        return None
+    there = _architecture({"name": metadata.model, **metadata.config})
+    wanted = _architecture(_overlaid({"name": metadata.model, **there.model_dump(mode="json")}, model))
+    have, want = flat(there.model_dump(mode="json")), flat(wanted.model_dump(mode="json"))
+    clash = [
+        f"model.{key}={show(want[key])} (the weights have {show(have[key])})"
+        for key in sorted(want)
+        if want[key] != have[key] and not ("discriminator" in key and key.split(".")[0] not in metadata.roles)
+    ]
+    if clash:
+        raise ConfigError(
+            f"init={init} has another architecture: {', '.join(clash)}; leave these keys out to take what it has"
+        )
+    return wanted
+
+
+def _overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a nested mapping in which the values of `over` replace those of `base`."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _overlaid(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
 
 
 _PLACES = ("data.root", "data.val", "run.folder", "resume", "init")

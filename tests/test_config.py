@@ -54,6 +54,11 @@ def test_train_yaml_states_the_programs_own_defaults():
     assert {key: value for key, value in flat(stated).items() if program[key] != value} == {}
 
 
+def test_a_word_that_reads_like_a_number_can_be_given():
+    assert config.load(["model.attention.masked=inf"]).model["attention"]["masked"] == "inf"
+    assert 'clip="inf": must be a positive number' in refusal("clip=inf")
+
+
 def test_keys_that_no_yaml_names_can_be_set():
     made = config.load(["model.width=32", "data.flip=0", "trainer.tf32=false", "model.attention.fuse=false"])
     assert made.architecture().width == 32

@@ -107,6 +107,7 @@ class Checkpoints(IterationCallback):
             config=module.config.model_dump(mode="json"),
             roles=tuple(name for name, _ in network.named_children()),
             iteration=module.iteration,
+            license=module.license,
         )
         save_weights(self.files.weights, network.state_dict(), metadata)
 

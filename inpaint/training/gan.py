@@ -29,7 +29,7 @@ from inpaint.training.metering import Meter
 from inpaint.training.optimizers import build_optimizer, rate_factor
 from inpaint.training.runs import RunFolder
 from inpaint.types import Inpainter
-from inpaint.weights import load_into, load_weights
+from inpaint.weights import load_into, load_weights, mention_license
 
 Batch: TypeAlias = dict[str, Tensor]
 Values: TypeAlias = dict[str, Tensor]
@@ -76,6 +76,7 @@ class GanModule(LightningModule):
         self.discriminators = nn.ModuleDict(discriminators)
         self.average = Average(network, loop.ema.decay)
         self.iteration = 0  # turns of the loop that are complete
+        self.license: str | None = None  # of the weights that training started from; it holds for what becomes of them
         self.meter = Meter()
         self._check_names()
 
@@ -253,6 +254,8 @@ class GanModule(LightningModule):
             if state or role not in self.discriminators:
                 load_into(network, state, source=file)
         self.average.follow(self.network)
+        self.license = metadata.license
+        mention_license(file, metadata)
 
     def averaged_network(self) -> nn.Module:
         """Return the network that fills: the average, or the current state when averaging is off."""
@@ -269,6 +272,7 @@ class GanModule(LightningModule):
         """
         return {
             "iteration": self.iteration,
+            "license": self.license,
             "network": self.network.state_dict(),
             "discriminators": self.discriminators.state_dict(),
             "average": self.average.network.state_dict() if self.loop.ema.decay is not None else None,
@@ -279,6 +283,7 @@ class GanModule(LightningModule):
     def load_training_state(self, state: Mapping[str, Any]) -> None:
         """Continue from a state returned by `training_state`."""
         self.iteration = int(state["iteration"])
+        self.license = state.get("license")
         self.network.load_state_dict(state["network"])
         self.discriminators.load_state_dict(state["discriminators"])
         if state["average"] is None:

@@ -133,8 +133,13 @@ def claim(folder: str | None, config: Mapping[str, Any], *, resume: str | None) 
         _check_resumable(run, config)
         return Claim(run, run.last)
     # A kill before the first checkpoint leaves a configuration and nothing to go on from: start anew. Weights without
-    # a configuration are somebody's import, which training would overwrite.
-    if resume is None or (run.weights.exists() and not run.config_yaml.exists()):
+    # a checkpoint are somebody's import, which training would overwrite.
+    if resume == "auto" and run.weights.exists() and first_process():
+        raise RunError(
+            f"run.folder={run.path} already holds a run that cannot be resumed, e.g. imported weights: "
+            f"init={run.path} and another run.folder start from them"
+        )
+    if resume is None:
         _refuse_taken(run)
     return Claim(run, None)
 

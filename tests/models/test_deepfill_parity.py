@@ -1,0 +1,56 @@
+"""The four public programs' own outputs, from their checkpoints through our importer."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from inpaint.cli.main import run
+from inpaint.registry import load
+
+PARITY = Path(__file__).resolve().parents[3] / "shared" / "parity"
+pytestmark = pytest.mark.skipif(
+    not (PARITY / "weights.py").is_file(), reason="the public programs' outputs (../shared/parity) are not here"
+)
+
+ORIGINS = {"nipponjo": "nipponjo", "nipponjo_tf": "nipponjo", "csqiangwen": "csqiangwen", "mmagic": "mmagic"}
+LARGEST = {torch.float64: 1e-6, torch.float32: 2e-3}  # largest difference, in standard deviations of the output
+PAIRS = {"64 rows": "", "128x128": "b_"}
+
+
+@pytest.fixture(scope="module")
+def parity() -> ModuleType:
+    """The program that writes checkpoints of reproducible values."""
+    spec = importlib.util.spec_from_file_location("parity_weights", PARITY / "weights.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module", params=list(ORIGINS))
+def case(request, parity, tmp_path_factory):
+    """(format, folder of the import, inputs and outputs)."""
+    form = request.param
+    folder = tmp_path_factory.mktemp(form)
+    (checkpoint,) = parity.write(form, folder)
+    arguments = ["--origin", ORIGINS[form], "--input", str(checkpoint), "--output", str(folder / "imported")]
+    assert run(["import-weights", *arguments]) == 0
+    checkpoint.unlink()
+    return form, folder / "imported", parity.cases(form)
+
+
+@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
+@pytest.mark.parametrize("dtype", LARGEST, ids=str)
+def test_both_pictures_in_one_batch_come_out_as_from_the_program_itself(case, dtype, pair):
+    form, folder, arrays = case
+    image = torch.from_numpy(arrays[f"{pair}image"]).permute(0, 3, 1, 2).double() / 255
+    mask = (torch.from_numpy(arrays[f"{pair}mask"])[:, None] > 127).double()
+    fill = load(folder, device="cpu", dtype=dtype).fill(image, mask)[0]
+    for name, got in (("output", fill.raw), ("coarse", fill.aux["coarse"])):
+        expected = torch.from_numpy(arrays[f"{pair}{name}"])
+        theirs = got.double() if form == "csqiangwen" else 2 * got.double() - 1
+        assert (theirs - expected).abs().max() <= LARGEST[dtype] * expected.std(), name
