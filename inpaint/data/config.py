@@ -24,6 +24,7 @@ class DataConfig(Options):
     size: int = Field(256, ge=8)  # side of the square crop, px
     crop: Literal["random", "resize"] = "random"  # resize: the shorter side becomes `size` first, up or down
     flip: float = Field(0.5, ge=0, le=1)  # share of horizontally flipped samples
+    color_jitter: float = Field(0.0, ge=0, le=1)  # random brightness, contrast, saturation, hue; helps small sets
     min_px: int = Field(16, ge=1)  # photographs whose shorter side is below are skipped
     masks: Any = "deepfill"
     val_masks: Any = None  # null: as `masks`

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +22,20 @@ class RandomView:
     """A square of `size` pixels out of a photograph: cropped at random, flipped with probability `flip`.
 
     crop="random" cuts at native resolution and enlarges photographs whose shorter side is below `size`;
-    crop="resize" brings the shorter side to `size` first.
+    crop="resize" brings the shorter side to `size` first. color_jitter: strength of random changes of brightness,
+    contrast and saturation (factors 1 - s to 1 + s) and hue (at most s half turns), 0 = none.
     """
 
-    def __init__(self, size: int, *, crop: Literal["random", "resize"], flip: float) -> None:
+    def __init__(self, size: int, *, crop: Literal["random", "resize"], flip: float, color_jitter: float = 0.0) -> None:
         self.size = size
         self.crop = crop
         self.fit = Fit(size)
-        self.cut = A.Compose([A.RandomCrop(size, size), A.HorizontalFlip(p=flip)])
+        transforms: list[Any] = [A.RandomCrop(size, size), A.HorizontalFlip(p=flip)]
+        if color_jitter:
+            span = (1 - color_jitter, 1 + color_jitter)
+            hue = (-color_jitter / 2, color_jitter / 2)
+            transforms.append(A.ColorJitter(brightness=span, contrast=span, saturation=span, hue=hue, p=1.0))
+        self.cut = A.Compose(transforms)
 
     def __call__(
         self, photo: Picture, sketch: Picture | None, rng: np.random.Generator

@@ -95,7 +95,7 @@ class SampleStream(Dataset[dict[str, Any]]):
         self.order = PassOrder(
             len(indices), seed=seed, groups=None if groups is None else groups[indices], window=config.window
         )
-        self.view = RandomView(config.size, crop=config.crop, flip=config.flip)
+        self.view = RandomView(config.size, crop=config.crop, flip=config.flip, color_jitter=config.color_jitter)
         self.mask: Mask = parse_mask(config.masks)
         self.reader = Reader(source, with_sketch="sketch" in planes and config.sketch == "file")
 

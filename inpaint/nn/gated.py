@@ -60,13 +60,20 @@ class GatedConv2d(PaddedConv2d):
         return f"{super().extra_repr()}, activation={self.activation}, upsample={self.upsample}"
 
 
-def glorot_(module: nn.Module) -> None:
-    """Give every convolution below `module` Glorot-uniform weights and zero biases (the default of TensorFlow).
+Initialization: TypeAlias = Literal["glorot", "kaiming"]
 
-    Draws from torch's global generator: call it inside `torch.random.fork_rng` with a seed.
+
+def initialize_(module: nn.Module, how: Initialization = "glorot") -> None:
+    """Give every convolution below `module` random weights and zero biases.
+
+    glorot: uniform, the default of TensorFlow; kaiming: normal, by the inputs, with the gain of ReLU. Draws from
+    torch's global generator: call it inside `torch.random.fork_rng` with a seed.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
-            nn.init.xavier_uniform_(layer.weight)
+            if how == "glorot":
+                nn.init.xavier_uniform_(layer.weight)
+            else:
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)

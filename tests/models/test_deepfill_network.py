@@ -247,6 +247,14 @@ def test_every_convolution_starts_glorot_uniform_with_zero_bias(fields):
     assert checked == 42 + 6
 
 
+def test_kaiming_starts_every_convolution_of_the_generator_by_its_inputs():
+    for name, parameter in Network(Config(width=16, initialization="kaiming")).named_parameters():
+        if parameter.ndim == 4:
+            expected = 2 / parameter[0].numel()
+            error = 5 * expected * np.sqrt(2 / parameter.numel())
+            assert parameter.square().mean().item() == pytest.approx(expected, abs=error), name
+
+
 def test_initialization_depends_on_its_seed_and_on_nothing_else():
     torch.manual_seed(1)
     state = torch.get_rng_state()

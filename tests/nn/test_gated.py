@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from inpaint.nn.gated import GatedConv2d, gated, glorot_
+from inpaint.nn.gated import GatedConv2d, gated, initialize_
 
 
 @pytest.fixture
@@ -52,12 +52,12 @@ def test_gradients_of_a_gated_convolution_equal_finite_differences(x):
     assert torch.autograd.gradcheck(layer, (x[:1, :, :3, :4].clone().requires_grad_(),))
 
 
-def test_glorot_reaches_every_convolution_below():
+def test_initialize_reaches_every_convolution_below():
     network = nn.Sequential(nn.Conv2d(3, 5, 3), nn.Sequential(GatedConv2d(5, 40, 5), nn.Conv2d(40, 8, 1, bias=False)))
     for parameter in network.parameters():
         nn.init.constant_(parameter, 9.0)
     torch.manual_seed(0)
-    glorot_(network)
+    initialize_(network)
     for layer in (network[0], network[1][0], network[1][1]):
         outputs, inputs, height, width = layer.weight.shape
         bound = np.sqrt(6 / ((inputs + outputs) * height * width))

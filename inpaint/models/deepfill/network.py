@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from inpaint.errors import InputError
 from inpaint.models.deepfill.config import Config, PlanesStage1, PlanesStage2
 from inpaint.nn.attention import ContextualAttention
-from inpaint.nn.gated import Activation, GatedConv2d, glorot_
+from inpaint.nn.gated import Activation, GatedConv2d, initialize_
 from inpaint.nn.padding import PaddedConv2d
 from inpaint.nn.spectral import spectrally_normalized
 from inpaint.types import GuidanceKind, Traits
@@ -159,7 +159,7 @@ class Network(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.generator = Generator(config)
-            glorot_(self.generator)
+            initialize_(self.generator, config.initialization)
 
     @property
     def minimum_px(self) -> int:
@@ -214,7 +214,7 @@ class SNPatchDiscriminator(nn.Module):
             PaddedConv2d(before, after, 5, stride=2, padding=padding)
             for before, after in zip(inputs, outputs, strict=False)
         )
-        glorot_(self)
+        initialize_(self)
         for layer in self.layers:
             spectrally_normalized(layer)
 
