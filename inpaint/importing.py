@@ -5,6 +5,7 @@ Cheap to import: torch and the models come when a file is read.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -231,9 +232,10 @@ def _write(
     except BaseException:
         # Ctrl-C as well: a folder with a configuration alone would look like a run.
         for path in (run.weights, run.config_yaml):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
         for path in made:
-            if path.is_dir():
+            with contextlib.suppress(OSError):
                 path.rmdir()
         raise
 

@@ -49,11 +49,18 @@ class WeightsMetadata:
 
 
 def save_weights(path: str | PathLike[str], tensors: Mapping[str, Tensor], metadata: WeightsMetadata) -> None:
-    """Write tensors and metadata as safetensors, atomically. Tensors that share memory are written separately."""
+    """Write tensors and metadata as safetensors, atomically. Tensors that share memory are written separately.
+
+    Raises InpaintError when the file cannot be written.
+    """
     # A dense copy each: safetensors refuses views, shared memory and other memory layouts.
     plain = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    with atomic_write(path) as temporary:
-        save_file(plain, temporary, metadata={"format": "pt", METADATA_KEY: json.dumps(asdict(metadata))})
+    described = {"format": "pt", METADATA_KEY: json.dumps(asdict(metadata))}
+    try:
+        with atomic_write(path) as temporary:
+            save_file(plain, temporary, metadata=described)
+    except SafetensorError as error:
+        raise WeightsError(f"cannot write '{path}': {error}") from error  # disk full and the like, no OSError here
 
 
 def read_metadata(path: str | PathLike[str]) -> WeightsMetadata:

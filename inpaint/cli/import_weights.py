@@ -62,5 +62,5 @@ def command(*, origin: str, inputs: tuple[str, ...], output: Path, bgr: bool, fu
         click.echo(f"fine-tune it: {tune} optimizers.generator.start={WARM_UP}")
         click.echo(
             f"    the import has no discriminator; a new one learns alone for the first {WARM_UP} iterations, "
-            "lest it spoil the generator"
+            "so that it does not spoil the generator"
         )
