@@ -25,7 +25,7 @@ from inpaint.errors import ConfigError, RunError, WeightsError, unknown
 from inpaint.losses import AdversarialTerm, Losses, Record
 from inpaint.training.config import LoopConfig
 from inpaint.training.ema import Average
-from inpaint.training.metering import Meter
+from inpaint.training.meter import Meter
 from inpaint.training.optimizers import build_optimizer, rate_factor
 from inpaint.training.runs import RunFolder
 from inpaint.types import Inpainter
