@@ -52,6 +52,12 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     _flush(target.parent)
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove temporary files that processes killed inside `atomic_write` have left. Nobody else may be writing there."""
+    for path in folder.glob(".*.????????.tmp"):
+        _remove(path)
+
+
 def _flush(path: Path) -> None:
     """Make the file's data, or the folder's names, reach the disk."""
     if os.name == "nt" and path.is_dir():

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from inpaint.errors import InpaintError
-from inpaint.files import atomic_write
+from inpaint.files import atomic_write, remove_unfinished
 
 
 def names(folder: Path) -> list[str]:
@@ -72,3 +72,12 @@ def test_permissions_are_those_of_an_ordinary_new_file(tmp_path):
     with atomic_write(tmp_path / "ours") as temporary:
         temporary.write_text("")
     assert (tmp_path / "ours").stat().st_mode == ordinary.stat().st_mode
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    (tmp_path / ".last.ckpt.0a1b2c3d.tmp").touch()
+    kept = {".hidden", "notes.tmp", "last.ckpt"}
+    for name in kept:
+        (tmp_path / name).touch()
+    remove_unfinished(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == kept

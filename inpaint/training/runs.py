@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from inpaint.errors import InpaintError, RunError
-from inpaint.files import atomic_write
+from inpaint.files import atomic_write, remove_unfinished
 from inpaint.options import show
 
 log = logging.getLogger("inpaint.training")
@@ -86,7 +86,7 @@ class RunFolder:
     def create(self, config: Mapping[str, Any], *, head: str = "") -> None:
         """Make the folder and write config.yaml, `head` in front as comment lines.
 
-        Raises RunError when the folder cannot be made or written.
+        What a killed process left half-written is removed. Raises RunError when the folder cannot be made or written.
         """
         from omegaconf import OmegaConf
 
@@ -94,6 +94,8 @@ class RunFolder:
         comment = "".join(f"# {line}\n" for line in head.splitlines())
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            remove_unfinished(self.path)
+            remove_unfinished(self.panels)
             with atomic_write(self.config_yaml) as temporary:
                 temporary.write_text(comment + text, encoding="utf-8")
         except OSError as error:
