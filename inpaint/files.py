@@ -53,7 +53,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove temporary files that processes killed inside `atomic_write` have left. Nobody else may be writing there."""
+    """Remove temporary files that processes killed inside `atomic_write` left. Nobody else may be writing there."""
     for path in folder.glob(".*.????????.tmp"):
         _remove(path)
 
