@@ -71,9 +71,9 @@ def test_the_command_says_what_came_out_and_how_to_go_on(checkpoint, tmp_path, c
 
 def test_the_script_is_the_same_command(tmp_path):
     script = [sys.executable, str(ROOT / "scripts" / "import_weights.py")]
-    arguments = ["--origin", "mmagic", "--input", "gone.pth", "--output", "out"]
+    arguments = ["--origin", "mmagic", "--input", "gone.pth"]
     done = subprocess.run([*script, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (1, "error: no weights at gone.pth\n")
+    assert (done.returncode, done.stderr) == (2, "error: Missing option '--output'.\n")
     assert list(tmp_path.iterdir()) == []
 
 
