@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import torch
 from tiny_run import TinyRun
 
@@ -32,7 +31,6 @@ TinyRun(Path(sys.argv[1]) / "run", Path(sys.argv[2]), max_iterations=3, callback
 OPTIMIZERS = {name: {"kind": "sgd", "lr": 0.05, "momentum": 0.9} for name in ("generator", "discriminator")}
 
 
-@pytest.mark.slow
 def test_two_processes_see_disjoint_samples_and_reach_the_weights_of_one(tmp_path, photos, tiny_run):
     driver = tmp_path / "driver.py"
     driver.write_text(DRIVER.format(here=str(HERE), tests=str(HERE.parent), optimizers=OPTIMIZERS))
