@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from typing import Any
 
 import cv2
@@ -24,6 +25,7 @@ logger = logging.getLogger("inpaint.data")
 
 MOST_WORKERS = 8  # per process, when `workers` is not given
 MOST_VAL_WORKERS = 2
+LAST_SERVICE_S = 60  # of a worker that was told to terminate
 Batch = dict[str, Any]
 
 
@@ -193,10 +195,14 @@ def _loader(dataset: Any, batches: Any, *, workers: int) -> DataLoader[Batch]:
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
-        worker_init_fn=_one_thread,
+        worker_init_fn=_start_worker,
     )
 
 
-def _one_thread(worker: int) -> None:
+def _start_worker(worker: int) -> None:
     # The workers are the parallelism; OpenCV's own threads would only fight over the same cores.
     cv2.setNumThreads(0)
+    # A terminal and a scheduler signal the whole group. The training process then finishes its iteration and saves,
+    # for which it needs its workers: they serve on, and end when it tells them to, or at the latest after a while.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(LAST_SERVICE_S))
