@@ -17,7 +17,7 @@ from inpaint import registry
 from inpaint.errors import UsageError, WeightsError, unknown
 
 if TYPE_CHECKING:
-    from inpaint.models.importing import Converted, Format, Found
+    from inpaint.models.formats import Converted, Format, Found
 
 ORIGINS: Mapping[str, tuple[str, ...]] = {
     "csqiangwen": ("deepfill",),
@@ -132,7 +132,7 @@ def split_input(text: str, roles: Sequence[str]) -> tuple[str | None, Path]:
 
 def _recognize(origin: str, content: Any, path: Path, known: Sequence[Format]) -> tuple[Format, str, Found]:
     """Return the format and role of one file; raises WeightsError when it is not of this origin."""
-    from inpaint.models.importing import find, some, state_dicts
+    from inpaint.models.formats import find, some, state_dicts
 
     seen: list[tuple[Format, str, Found]] = []
     for entry in known:

@@ -21,7 +21,7 @@ from inpaint import config
 from inpaint.errors import ConfigError, UsageError, WeightsError
 from inpaint.importing import Import, formats, import_weights
 from inpaint.models.deepfill.network import discriminators
-from inpaint.models.importing import find, folded
+from inpaint.models.formats import find, folded
 from inpaint.registry import load
 from inpaint.weights import load_weights, read_metadata, save_weights
 
