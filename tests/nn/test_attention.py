@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from inpaint.nn.attention import ContextualAttention, aligned_index, fuse, overlap_count, sample_mask
+from inpaint.nn.attention import ContextualAttention, aligned_index, block_rows, overlap_count, sample_mask
 
 OPTIONS = {
     "fuse": (True, False),
@@ -118,23 +118,6 @@ def test_attention_equals_the_reference_on_maps_of_every_shape(h, w):
     assert np.allclose(got, expected, rtol=0, atol=1e-12)
 
 
-def test_fusion_continues_the_end_of_a_row_in_the_next_row_and_of_a_column_in_the_next_column():
-    scores = torch.zeros(1, 2, 3, 2, 3)
-    scores[0, 0, 2, 1, 0] = 1  # key: end of row 0; query: begin of row 1
-    fused_scores = fuse(scores)
-    # Row by row the pair moves on to key (1, 0), query (1, 1) and back to key (0, 1), query (0, 2). These two follow
-    # each other column by column, across the end of a column, so each gets the other as well.
-    assert fused_scores[0, 0, 2, 1, 0] == 1
-    assert fused_scores[0, 1, 0, 1, 1] == 2
-    assert fused_scores[0, 0, 1, 0, 2] == 2
-
-
-def test_fusion_commutes_with_swapping_key_and_query():
-    scores = torch.rand(2, 3, 4, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    swapped = scores.permute(0, 3, 4, 1, 2)
-    assert torch.allclose(fuse(scores).permute(0, 3, 4, 1, 2), fuse(swapped), atol=1e-14)
-
-
 @pytest.mark.parametrize("size", [2, 3, 7, 16, 32, 33])
 @pytest.mark.parametrize("factor", [2, 4, 8])
 def test_aligned_sampling_begins_with_the_first_and_ends_with_the_last(size, factor):
@@ -237,3 +220,66 @@ def test_a_mask_that_does_not_fit_the_features_is_refused(shape):
 def test_a_map_with_an_odd_side_is_refused():
     with pytest.raises(ValueError, match="attention needs even sides"):
         ContextualAttention()(torch.zeros(1, 2, 5, 8), torch.zeros(1, 1, 20, 32))
+
+
+@pytest.mark.parametrize("options", [{}, {"fuse": False}, {"masked": "inf", "overlap": "count"}])
+@pytest.mark.parametrize(("h", "w"), [(7, 5), (4, 1), (5, 8)])
+def test_the_result_does_not_depend_on_the_chunk(options, h, w):
+    features, mask = (torch.from_numpy(array) for array in sample(9, h=h, w=w, channels=3))
+    whole = ContextualAttention(**options)(features, mask)
+    for chunk in (1, 2, 3, h - 1, h, h + 5):
+        got = ContextualAttention(**options, chunk=chunk)(features, mask)
+        assert torch.allclose(got, whole, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3])
+def test_gradients_do_not_depend_on_the_chunk(chunk):
+    features, mask = sample(10, h=5, w=4, channels=3)
+    gradients = []
+    for rows in (None, chunk):
+        x = torch.from_numpy(features).requires_grad_()
+        ContextualAttention(chunk=rows)(x, torch.from_numpy(mask)).square().sum().backward()
+        gradients.append(x.grad)
+    assert gradients[0].abs().max() > 1
+    assert torch.allclose(gradients[0], gradients[1], rtol=1e-12, atol=1e-12)
+
+
+def test_blocks_keep_no_map_for_the_gradient():
+    features, mask = sample(11, h=12, w=10, channels=2, batch=1)
+    entries = (12 * 10) ** 2
+    largest = {}
+    for rows in (None, 2):
+        x, kept = torch.from_numpy(features).requires_grad_(), [0]
+        with torch.autograd.graph.saved_tensors_hooks(lambda t, kept=kept: kept.append(t.numel()) or t, lambda t: t):
+            ContextualAttention(chunk=rows)(x, torch.from_numpy(mask))
+        largest[rows] = max(kept)
+    assert largest[None] >= entries
+    assert largest[2] < entries / 5
+
+
+def test_gradients_and_no_gradients_give_the_same_numbers():
+    features, mask = (torch.from_numpy(array) for array in sample(12, h=6, w=5, channels=3))
+    with_gradients = ContextualAttention()(features.clone().requires_grad_(), mask)
+    with torch.inference_mode():
+        without = ContextualAttention()(features, mask)
+    assert torch.equal(with_gradients, without)
+
+
+@pytest.mark.parametrize(
+    ("h", "w", "batch", "cached", "expected"),
+    [
+        (32, 32, 2, True, (2, 32)),  # a whole batch at 256 fits into the cache
+        (64, 64, 3, True, (1, 16)),
+        (96, 128, 1, True, (1, 8)),
+        (64, 64, 16, False, (4, 64)),
+        (256, 256, 2, True, (1, 4)),  # 64 MiB a row: as many as memory allows
+        (512, 512, 1, False, (1, 1)),
+    ],
+)
+def test_blocks_follow_the_size_of_a_map(h, w, batch, cached, expected):
+    assert block_rows(h, w, batch, itemsize=4, cached=cached) == expected
+
+
+def test_a_chunk_below_one_is_refused():
+    with pytest.raises(ValueError, match="chunk must be at least 1 or None, got 0"):
+        ContextualAttention(chunk=0)
