@@ -181,7 +181,7 @@ def _from_file(
     """Build the network that a weights file describes and load it."""
     import torch
 
-    from inpaint.models.feedforward import FeedForward
+    from inpaint.models.feedforward import FeedForward, prepare_for_inference
     from inpaint.options import validated
     from inpaint.weights import load_into, load_weights, mention_license
 
@@ -202,6 +202,7 @@ def _from_file(
     unused = tuple(f"{role}." for role in metadata.roles if role not in dict(network.named_children()))
     load_into(network, {key: value for key, value in tensors.items() if not key.startswith(unused)}, source=path)
     mention_license(path, metadata)
+    prepare_for_inference(network)
     network = network.to(memory_format=torch.channels_last)
     return FeedForward(network, name=metadata.model, device=device, dtype=wanted, **chosen)
 

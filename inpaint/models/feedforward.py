@@ -31,6 +31,14 @@ class PaintingNetwork(Protocol):
         ...
 
 
+def prepare_for_inference(network: nn.Module) -> None:
+    """Let every layer that can, compute once what it would compute in each pass; for networks that train no more."""
+    for module in network.modules():
+        prepare = getattr(module, "prepare_for_inference", None)
+        if prepare is not None:
+            prepare()
+
+
 class FeedForward:
     """Fills with one pass through a deterministic network; takes the network over (evaluation mode, no gradients).
 

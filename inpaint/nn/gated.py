@@ -7,12 +7,13 @@ convolution only knows hole or no hole.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaint.nn.padding import PaddedConv2d, PaddingMode
+from inpaint.nn.padding import PaddedConv2d, PaddingMode, pad
 
 Activation: TypeAlias = Literal["elu", "relu", "none"]
 
@@ -20,11 +21,44 @@ Activation: TypeAlias = Literal["elu", "relu", "none"]
 def gated(x: Tensor, *, activation: Activation = "elu") -> Tensor:
     """Return activation(a) * sigmoid(g) for x = [a; g] (B, 2C, H, W)."""
     feature, gate = x.chunk(2, dim=1)  # (B, C, H, W) each
+    if x.is_cpu and x.stride(1) == 1 and not (torch.is_grad_enabled() and x.requires_grad):
+        return _gated_in_place(
+            feature.clone(memory_format=torch.channels_last),
+            gate.clone(memory_format=torch.channels_last),
+            activation=activation,
+        )
     if activation == "elu":
         feature = F.elu(feature)
     elif activation == "relu":
         feature = F.relu(feature)
     return feature * gate.sigmoid()
+
+
+def _gated_in_place(feature: Tensor, gate: Tensor, *, activation: Activation) -> Tensor:
+    """Do the same with both halves apart, in their memory.
+
+    In channels_last, a half is C numbers of every 2C. On a CPU that costs four to five times the copy: vector
+    instructions take 32 float32 at a time, and what is left of a row of, say, 24 goes one number at a time.
+    """
+    if activation == "elu":
+        F.elu_(feature)
+    elif activation == "relu":
+        feature.relu_()
+    return feature.mul_(gate.sigmoid_())
+
+
+def upsampling_kernels(weight: Tensor) -> Tensor:
+    """Return four 2 x 2 kernels that do to x what a 3 x 3 kernel does to x with every pixel repeated 2 x 2.
+
+    weight: (O, I, 3, 3). Returns (4 * O, I, 2, 2): for phases (row, column) of the output (0, 0), (0, 1), (1, 0) and
+    (1, 1). Kernel rows that fall on one pixel are added: even output rows see rows y - 1, y; odd ones y, y + 1.
+    """
+
+    def along(kernel: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+        first, middle, last = torch.split(kernel, 1, dim)
+        return torch.cat((first, middle + last), dim), torch.cat((first + middle, last), dim)
+
+    return torch.cat([phase for rows in along(weight, 2) for phase in along(rows, 3)])
 
 
 class GatedConv2d(PaddedConv2d):
@@ -48,12 +82,45 @@ class GatedConv2d(PaddedConv2d):
         super().__init__(in_channels, 2 * features, kernel, stride=stride, dilation=dilation, padding=padding)
         self.activation: Activation = activation
         self.upsample = upsample
+        self.phases: Tensor | None
+        self.register_buffer("phases", None, persistent=False)
+
+    def prepare_for_inference(self) -> None:
+        """Compute the kernels of the upsampling once, for use without gradients, until `train()` is called.
+
+        They are not part of the state dict. Call it again when weights change.
+        """
+        if self.upsample and (self.kernel_size, self.stride, self.dilation) == ((3, 3), (1, 1), (1, 1)):
+            self.phases = upsampling_kernels(self.weight.detach())
+
+    def train(self, mode: bool = True) -> Self:
+        """Forget what was prepared for inference when training begins."""
+        if mode:
+            self.phases = None
+        return super().train(mode)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (B, in_channels, H, W) to (B, features, ceil(H / stride), ceil(W / stride)), or twice H and W."""
+        if self.phases is not None and not torch.is_grad_enabled():
+            return self._upsampled(x, self.phases)
         if self.upsample:
             x = F.interpolate(x, scale_factor=2, mode="nearest")  # (B, in_channels, 2H, 2W)
         return gated(super().forward(x), activation=self.activation)
+
+    def _upsampled(self, x: Tensor, phases: Tensor) -> Tensor:
+        """Compute each phase of the output from the small map: 4 of 9 multiplications."""
+        batch, _, height, width = x.shape
+        around = 1
+        if self.border not in ("zero", "same_tf"):
+            # One place beyond the border, every mirroring of the large map repeats the border pixel.
+            x, around = pad(x, (1, 1, 1, 1), mode="replicate"), 0
+        size = (batch, self.out_channels // 2, 2 * height, 2 * width)
+        out = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+        for number, kernel in enumerate(phases.chunk(4)):
+            row, column = divmod(number, 2)
+            both = F.conv2d(x, kernel, self.bias, padding=around)[..., row : row + height, column : column + width]
+            out[..., row::2, column::2] = gated(both, activation=self.activation)
+        return out
 
     def extra_repr(self) -> str:
         """Add activation and upsampling to what a convolution shows of itself."""

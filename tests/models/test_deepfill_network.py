@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from inpaint.errors import InputError
 from inpaint.models.deepfill.config import AttentionConfig, Config
 from inpaint.models.deepfill.network import Network, discriminators
+from inpaint.models.feedforward import prepare_for_inference
 
 # The fields in which the public programs differ from the official one, with small widths.
 VARIANTS = {
@@ -332,3 +333,18 @@ def test_channels_last_and_the_usual_layout_paint_the_same(make):
     expected = network(image, mask)["raw"]
     got = network.to(memory_format=torch.channels_last)(image, mask)["raw"]
     assert torch.allclose(got, expected, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("fields", VARIANTS.values(), ids=VARIANTS)
+def test_a_network_prepared_for_inference_paints_the_same(make, fields):
+    network, (image, mask) = make(**fields), sample()
+    state = set(network.state_dict())
+    with torch.inference_mode():
+        expected = network(image, mask)
+        prepare_for_inference(network)
+        got = network.to(memory_format=torch.channels_last)(image, mask)
+    for name in ("raw", "coarse"):
+        assert torch.allclose(got[name], expected[name], rtol=0, atol=1e-11)
+    assert set(network.state_dict()) == state
+    network.train()
+    assert all(buffer is None for module in network.modules() for buffer in module._buffers.values())

@@ -63,3 +63,39 @@ def test_initialize_reaches_every_convolution_below():
         bound = np.sqrt(6 / ((inputs + outputs) * height * width))
         assert 0.9 * bound < layer.weight.abs().max() <= bound
         assert layer.bias is None or not layer.bias.any()
+
+
+@pytest.mark.parametrize("padding", ["zero", "same_tf", "reflect", "symmetric", "replicate"])
+@pytest.mark.parametrize("activation", ["elu", "relu", "none"])
+def test_four_small_kernels_upsample_like_repeated_pixels(padding, activation):
+    torch.manual_seed(0)
+    layer = GatedConv2d(3, 5, padding=padding, activation=activation, upsample=True).double().eval()
+    x = torch.randn(2, 3, 4, 6, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+    expected = layer(x)
+    layer.prepare_for_inference()
+    assert torch.equal(layer(x), expected)  # with gradients, still the convolution of the large map
+    with torch.inference_mode():
+        got = layer(x)
+    assert not torch.equal(got, expected)
+    assert torch.allclose(got, expected, rtol=0, atol=1e-13)
+
+
+def test_what_is_prepared_is_no_part_of_the_weights_and_is_forgotten_in_training():
+    layer = GatedConv2d(3, 5, upsample=True)
+    names = set(layer.state_dict())
+    layer.eval().prepare_for_inference()
+    assert set(layer.state_dict()) == names
+    assert layer.phases is not None
+    layer.train()
+    assert layer.phases is None
+
+
+@pytest.mark.parametrize("activation", ["elu", "relu", "none"])
+def test_without_gradients_and_in_every_layout_the_gate_is_the_same(activation):
+    x = torch.randn(2, 14, 5, 7, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    expected = gated(x.clone().requires_grad_(), activation=activation)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        given = x.contiguous(memory_format=layout)
+        kept = given.clone()
+        assert torch.allclose(gated(given, activation=activation), expected, rtol=0, atol=1e-15)
+        assert torch.equal(given, kept)
