@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -71,6 +73,22 @@ def data_task(config: DataConfig, *, seed: int = 0) -> Work:
     stream = InpaintData(config, batch_size=1, max_iterations=1, seed=seed).stream
     numbers = iter(range(2**62))
     return lambda: void(stream[next(numbers)])
+
+
+def commit() -> str | None:
+    """Return the commit this package stands at, with "+" after it if files were changed; None outside a checkout."""
+    folder = Path(__file__).parents[2]
+    if not (folder / ".git").exists():
+        return None
+    try:
+        asked = [["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain", "--untracked-files=no"]]
+        head, changed = (
+            subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+            for command in asked
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head + ("+" if changed else "")
 
 
 def void(_: object) -> None:

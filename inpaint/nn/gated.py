@@ -58,7 +58,8 @@ def upsampling_kernels(weight: Tensor) -> Tensor:
         first, middle, last = torch.split(kernel, 1, dim)
         return torch.cat((first, middle + last), dim), torch.cat((first + middle, last), dim)
 
-    return torch.cat([phase for rows in along(weight, 2) for phase in along(rows, 3)])
+    wide = weight.to(torch.promote_types(weight.dtype, torch.float32))  # half precision is rounded once, after adding
+    return torch.cat([phase for rows in along(wide, 2) for phase in along(rows, 3)]).to(weight.dtype)
 
 
 class GatedConv2d(PaddedConv2d):
