@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from pytorch_lightning import Trainer
 
-from inpaint.errors import RunError
+from inpaint.errors import RunError, WeightsError
 from inpaint.files import atomic_write
 from inpaint.training.callback import IterationCallback
 from inpaint.training.metering import Metering
-from inpaint.weights import WeightsMetadata, load_foreign, save_weights
+from inpaint.weights import WeightsMetadata, load_foreign, read_metadata, save_weights
 
 if TYPE_CHECKING:
     from inpaint.training.gan import GanModule
@@ -84,7 +84,7 @@ class Checkpoints(IterationCallback):
             **self.module.training_state(),
         }
 
-    def restore(self, path: Path) -> None:
+    def restore(self, trainer: Trainer, path: Path) -> None:
         """Continue from a checkpoint. Raises RunError when it is damaged or belongs to another architecture."""
         module, state = self.module, read_checkpoint(path)
         config = module.config.model_dump(mode="json")
@@ -97,7 +97,16 @@ class Checkpoints(IterationCallback):
             raise RunError(f"{path} has another architecture: model.{', model.'.join(different)} differ")
         module.load_training_state(state)
         self.best_value = state["best_value"]
-        self._saved_at = module.iteration
+        if path.resolve() == self.files.last.resolve():
+            self._saved_at = module.iteration
+            if trainer.is_global_zero and self._weights_iteration() != module.iteration:
+                self._write_weights()  # the process was killed between the two files
+
+    def _weights_iteration(self) -> int | None:
+        try:
+            return read_metadata(self.files.weights).iteration
+        except WeightsError:
+            return None
 
     def _write_weights(self) -> None:
         module = self.module

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import torch
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.loggers import Logger
 
@@ -26,6 +27,7 @@ from inpaint.training.metering import Metering
 from inpaint.training.validation import Validation
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+AGREE_EVERY = 10  # iterations after which several processes tell each other of signals
 
 
 class FitFiles(RunFiles, Protocol):
@@ -79,6 +81,7 @@ def fit(
             strategy=_strategy(loop),
             precision=loop.trainer.precision,
             deterministic=loop.trainer.deterministic,
+            benchmark=not loop.trainer.deterministic,  # crops have one size, so searching for the best kernels pays
             max_epochs=1,
             logger=list(loggers),
             callbacks=[Resuming(checkpoints, resume), metering, validation, checkpoints, *callbacks, interruption],
@@ -90,8 +93,16 @@ def fit(
             limit_val_batches=0,
             plugins=_plugins(),
         )
-        trainer.fit(module, datamodule=data)
-    return FitResult(module.iteration, validation.latest, interruption.signal_number)
+        try:
+            trainer.fit(module, datamodule=data)
+        except SystemExit as end:
+            # Lightning turns a Ctrl-C that our handlers do not catch into a bare exit.
+            if isinstance(end.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from None
+            raise
+    # A child process that reports the signal would be taken for a crash by those who started it.
+    interrupted_by = interruption.signal_number if trainer.is_global_zero else None
+    return FitResult(module.iteration, validation.latest, interrupted_by)
 
 
 class Resuming(Callback):
@@ -104,7 +115,7 @@ class Resuming(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Load the checkpoint, if the run continues one."""
         if self.path is not None:
-            self.checkpoints.restore(self.path)
+            self.checkpoints.restore(trainer, self.path)
 
 
 class Interruption(IterationCallback):
@@ -126,15 +137,17 @@ class Interruption(IterationCallback):
 
     def after_iteration(self, trainer: Trainer) -> None:
         """Save and stop if a signal came, on all processes together."""
-        own = torch.tensor(float(self.signal_number or 0), device=self.module.device)
         if trainer.world_size > 1:
-            torch.distributed.all_reduce(own, op=torch.distributed.ReduceOp.MAX)
-        elif self.signal_number is None:
+            if self.module.iteration % AGREE_EVERY:
+                return
+            seen = torch.tensor(float(self.signal_number or 0), device=self.module.device)
+            torch.distributed.all_reduce(seen, op=torch.distributed.ReduceOp.MAX)
+            self.signal_number = int(seen) or None
+        if self.signal_number is None:
             return
-        if int(own) == 0:
-            return
-        self.signal_number = int(own)
         self.checkpoints.save(trainer)
+        # Whoever ends first must not be taken for the end of all while the first process is still writing.
+        trainer.strategy.barrier()
         trainer.should_stop = True
 
     def _remember(self, number: int, frame: Any) -> None:
@@ -160,8 +173,9 @@ def _several_processes(loop: LoopConfig) -> bool:
 
 
 def _plugins() -> list[Any]:
-    """Under SLURM, keep Lightning from requeueing with checkpoints of its own: `resume=auto` continues a job."""
-    return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
+    """Under srun, keep Lightning from requeueing with checkpoints of its own: `resume=auto` continues a job."""
+    srun = SLURMEnvironment.detect() and not TorchElasticEnvironment.detect()
+    return [SLURMEnvironment(auto_requeue=False)] if srun else []
 
 
 @contextmanager

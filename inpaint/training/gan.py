@@ -54,7 +54,10 @@ class GanModule(LightningModule):
     """Base of every model's training.
 
     network: what fills holes; its children are the roles (generator, ...). discriminators: roles used in training only.
+    optimizer_names: what may be configured; those that no update uses, for want of an adversarial loss, are left out.
     """
+
+    optimizer_names: frozenset[str] = frozenset({"generator", "discriminator"})
 
     def __init__(
         self,
@@ -109,7 +112,7 @@ class GanModule(LightningModule):
         """Sum all picture terms and the generator's side of all adversarial terms."""
         values = {name: term(record) for name, term in self.losses.pictures.items()}
         for name, term in self.losses.adversarial.items():
-            values[name] = term.for_generator(self.discriminate(term.discriminator, record[term.of], record))
+            values[name] = term.for_generator(self._scores(term, record[term.of], record))
         weights = {name: term.weight for name, term in self.losses.terms.items()}
         total = sum((weights[name] * value for name, value in values.items()), torch.zeros((), device=self.device))
         return total, values
@@ -128,8 +131,13 @@ class GanModule(LightningModule):
     def real_and_fake_scores(self, term: AdversarialTerm, record: Record) -> tuple[Tensor, Tensor]:
         """Judge true and painted pictures in one pass, so that both meet the same spectral norm."""
         pictures = torch.cat((record["image"], record[term.of].detach()))
-        real, fake = self.discriminate(term.discriminator, pictures, _Twice(record)).chunk(2)
+        real, fake = self._scores(term, pictures, _Twice(record)).chunk(2)
         return real, fake
+
+    def _scores(self, term: AdversarialTerm, picture: Tensor, record: Record) -> Tensor:
+        """Judge in at least float32: under autocast a mean of scores would be taken in half precision."""
+        scores = self.discriminate(term.discriminator, picture, record)
+        return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
     # The step ----------------------------------------------------------------------------------------------------
 
@@ -222,19 +230,22 @@ class GanModule(LightningModule):
         roles = self.roles()
         moved = {update.optimizer: update.networks for update in self.updates()}
         return [
-            build_optimizer(settings, [p for role in moved[name] for p in roles[role].parameters()])
-            for name, settings in self.loop.optimizers.items()
+            build_optimizer(self.loop.optimizers[name], [p for role in moved[name] for p in roles[role].parameters()])
+            for name in self._used_optimizers()
         ]
 
     def roles(self) -> dict[str, nn.Module]:
         """Return every trained network by role."""
         return {**dict(self.network.named_children()), **dict(self.discriminators.items())}
 
-    def on_fit_start(self) -> None:
-        """Prepare memory layout and compilation, once the networks are where they will be trained."""
+    def setup(self, stage: str) -> None:
+        """Choose the memory layout before anything is built around the networks."""
         if self.loop.trainer.channels_last:
             self.network.to(memory_format=torch.channels_last)
             self.discriminators.to(memory_format=torch.channels_last)
+
+    def on_fit_start(self) -> None:
+        """Compile the networks, once they are where they will be trained."""
         if self.loop.trainer.compile:
             for network in self.roles().values():
                 network.compile()
@@ -277,11 +288,24 @@ class GanModule(LightningModule):
             "discriminators": self.discriminators.state_dict(),
             "average": self.average.network.state_dict() if self.loop.ema.decay is not None else None,
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self._by_name().items()},
+            "kinds": {name: self.loop.optimizers[name].kind for name in self._by_name()},
             "scaler": self.trainer.precision_plugin.state_dict(),
         }
 
     def load_training_state(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state returned by `training_state`."""
+        """Continue from a state returned by `training_state`, with the optimizers' options as configured now.
+
+        Raises RunError when the state has other discriminators or other kinds of optimizers.
+        """
+        kinds = {name: self.loop.optimizers[name].kind for name in self._by_name()}
+        if state["kinds"] != kinds:
+            raise RunError(f"the run used the optimizers {_listed(state['kinds'])}, now configured: {_listed(kinds)}")
+        judges = {name.split(".", 1)[0] for name in state["discriminators"]}
+        if judges != set(self.discriminators):
+            raise RunError(
+                f"the run has the discriminators {sorted(judges)}, the losses configured now need "
+                f"{sorted(self.discriminators)}"
+            )
         self.iteration = int(state["iteration"])
         self.license = state.get("license")
         self.network.load_state_dict(state["network"])
@@ -291,16 +315,20 @@ class GanModule(LightningModule):
         else:
             self.average.network.load_state_dict(state["average"])
         for name, optimizer in self._by_name().items():
+            configured = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
             optimizer.load_state_dict(state["optimizers"][name])
-        self.trainer.precision_plugin.load_state_dict(dict(state["scaler"]))
+            for group, options in zip(optimizer.param_groups, configured, strict=True):
+                group.update(options)
+        if state["scaler"]:
+            self.trainer.precision_plugin.load_state_dict(dict(state["scaler"]))
 
     # Helpers -----------------------------------------------------------------------------------------------------
 
     def _check_names(self) -> None:
         used = {update.optimizer for update in self.updates()}
         for name in self.loop.optimizers:
-            if name not in used:
-                raise ConfigError(f"optimizers.{name}: {unknown('optimizer', name, used)}")
+            if name not in self.optimizer_names:
+                raise ConfigError(f"optimizers.{name}: {unknown('optimizer', name, self.optimizer_names)}")
         for name in used - set(self.loop.optimizers):
             raise ConfigError(f"optimizers.{name} is missing; {self.model_name} uses: {', '.join(sorted(used))}")
         for name, term in self.losses.adversarial.items():
@@ -309,11 +337,16 @@ class GanModule(LightningModule):
                 raise ConfigError(f"losses.{name}.discriminator: {unknown('discriminator', term.discriminator, known)}")
 
     def _by_name(self) -> dict[str, torch.optim.Optimizer]:
-        return dict(zip(self.loop.optimizers, self.trainer.optimizers, strict=True))
+        return dict(zip(self._used_optimizers(), self.trainer.optimizers, strict=True))
+
+    def _used_optimizers(self) -> list[str]:
+        """Return the configured optimizers that step, in the order of the configuration."""
+        used = {update.optimizer for update in self.updates()}
+        return [name for name in self.loop.optimizers if name in used]
 
     def _optimizer(self, name: str) -> Any:
         wrapped = self.optimizers()
-        return wrapped[list(self.loop.optimizers).index(name)] if isinstance(wrapped, list) else wrapped
+        return wrapped[self._used_optimizers().index(name)] if isinstance(wrapped, list) else wrapped
 
     @contextmanager
     def _only_trainable(self, roles: tuple[str, ...]) -> Iterator[None]:
@@ -347,6 +380,10 @@ class GanModule(LightningModule):
     def _global_mean(self, value: Tensor) -> Tensor:
         mean = self.trainer.strategy.reduce(value, reduce_op="mean")
         return mean if isinstance(mean, Tensor) else torch.as_tensor(mean, device=self.device)
+
+
+def _listed(kinds: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={kind}" for name, kind in kinds.items()) or "none"
 
 
 class _Twice(Mapping[str, Tensor]):

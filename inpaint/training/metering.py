@@ -54,8 +54,10 @@ class Metering(IterationCallback):
     def _log(self, trainer: Trainer, module: GanModule) -> None:
         module.check_finite()
         means = module.meter.means()
-        values = torch.stack([value.to(module.device, torch.float32) for value in means.values()])
-        reduced = trainer.strategy.reduce(values, reduce_op="mean")
+        values = torch.tensor([])
+        if means:  # none when no network is trained yet
+            values = torch.stack([value.to(module.device, torch.float32) for value in means.values()])
+        reduced = trainer.strategy.reduce(values.to(module.device), reduce_op="mean")
         passed_s = time.perf_counter() - self._line_started
         self.latest = dict(zip(means, torch.as_tensor(reduced).tolist(), strict=True)) | {
             "speed/images_per_s": self._iterations * module.loop.batch_size / max(passed_s, 1e-9),

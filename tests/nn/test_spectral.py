@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from inpaint.nn.padding import PaddedConv2d
-from inpaint.nn.spectral import spectrally_normalized
+from inpaint.nn.spectral import normalized_in_full_precision, spectrally_normalized
 
 
 def make():
@@ -47,3 +47,23 @@ def test_the_stored_weight_is_left_alone():
     before = layer.parametrizations.weight.original.detach().clone()
     layer(x)
     assert torch.equal(layer.parametrizations.weight.original, before)
+
+
+def test_autocast_leaves_the_power_iteration_in_full_precision():
+    plain, mixed, x = make().train(), make().train(), torch.rand(1, 4, 9, 7)
+    with normalized_in_full_precision([plain]):
+        plain(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16), normalized_in_full_precision([mixed]):
+        mixed(x)
+        assert mixed.weight.dtype == torch.float32
+    for name, buffer in plain.named_buffers():
+        assert torch.equal(buffer, dict(mixed.named_buffers())[name])
+
+
+def test_the_weights_are_normalized_once_within_the_block():
+    layer, x = make().train(), torch.rand(1, 4, 9, 7)
+    with normalized_in_full_precision([layer]):
+        first = layer.weight
+        layer(x)
+        assert layer.weight is first
+    assert layer.weight is not first

@@ -8,6 +8,7 @@ from pytorch_lightning import Callback
 from inpaint.errors import ConfigError, RunError, WeightsError
 from inpaint.registry import load
 from inpaint.training.checkpoints import read_checkpoint
+from inpaint.training.fit import _plugins
 from inpaint.weights import load_weights
 
 ADVERSARY = {"kind": "hinge", "of": "completed", "weight": 1.0}
@@ -238,3 +239,89 @@ def test_a_loss_of_an_unknown_discriminator_is_named(tiny_run):
     losses = {**RECONSTRUCTION, "adversary": {**ADVERSARY, "discriminator": "judge"}}
     with pytest.raises(ConfigError, match="unknown discriminator 'judge'"):
         tiny_run(losses=losses)
+
+
+def test_changed_optimizer_options_hold_from_the_resumed_iteration_on(tiny_run):
+    first = tiny_run("run", max_iterations=2)
+    first.fit()
+    optimizers = {"generator": {"lr": 1e-3, "betas": (0.9, 0.99), "eps": 1e-6}, "discriminator": {"lr": 1e-3}}
+    second = tiny_run("run", max_iterations=3, resume=first.folder.last, optimizers=optimizers)
+    second.fit()
+    group = read_checkpoint(second.folder.last)["optimizers"]["generator"]["param_groups"][0]
+    assert tuple(group["betas"]) == (0.9, 0.99)
+    assert group["eps"] == 1e-6
+
+
+def test_another_kind_of_optimizer_does_not_resume(tiny_run):
+    first = tiny_run("run", max_iterations=1)
+    first.fit()
+    optimizers = {"generator": {"kind": "sgd"}, "discriminator": {}}
+    second = tiny_run("run", max_iterations=2, resume=first.folder.last, optimizers=optimizers)
+    with pytest.raises(RunError, match=r"generator=adam.*now configured: generator=sgd"):
+        second.fit()
+
+
+def test_an_adversary_that_the_run_did_not_have_does_not_resume(tiny_run):
+    first = tiny_run("run", max_iterations=1, losses=RECONSTRUCTION)
+    first.fit()
+    second = tiny_run("run", max_iterations=2, resume=first.folder.last)
+    with pytest.raises(RunError, match="now configured: generator=adam, discriminator=adam"):
+        second.fit()
+
+
+def test_an_optimizer_without_its_adversary_is_left_out(tiny_run):
+    optimizers = {name: {"lr": 1e-3} for name in ("discriminator", "generator")}
+    run = tiny_run(max_iterations=1, losses=RECONSTRUCTION, all_optimizers=optimizers)
+    run.fit()
+    assert read_checkpoint(run.folder.last)["optimizers"].keys() == {"generator"}
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_weights_that_a_kill_left_missing_or_old_are_written_on_resume(tiny_run, stale):
+    run = tiny_run("run", max_iterations=2, save_every=1)
+    old = tiny_run("old", max_iterations=1)
+    for each in (run, old):
+        each.fit()
+    expected, _ = load_weights(run.folder.weights)
+    run.folder.weights.unlink()
+    if stale:
+        old.folder.weights.rename(run.folder.weights)
+    tiny_run("run", max_iterations=2, resume=run.folder.last).fit()
+    assert_same_state(load_weights(run.folder.weights)[0], expected)
+
+
+def test_a_stretch_in_which_nothing_is_trained_is_logged_all_the_same(tiny_run):
+    optimizers = {name: {"lr": 1e-3, "start": 5} for name in ("generator", "discriminator")}
+    run = tiny_run(max_iterations=2, log_every=1, optimizers=optimizers)
+    run.fit()
+    assert "speed/images_per_s" in run.folder.metrics.read_text().splitlines()[0]
+
+
+def test_a_second_signal_ends_at_once_as_an_interruption(tiny_run):
+    class Impatient(Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        tiny_run(callbacks=[Impatient()]).fit()
+
+
+def test_torchrun_inside_a_slurm_job_is_left_to_torchrun(monkeypatch):
+    for name in ("TORCHELASTIC_RUN_ID", "SLURM_NTASKS", "SLURM_JOB_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    assert _plugins() == []
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")
+    assert len(_plugins()) == 1
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    assert _plugins() == []
+
+
+def test_a_checkpoint_of_another_model_is_refused(tiny_run):
+    first = tiny_run("first", max_iterations=1)
+    first.fit()
+    second = tiny_run("second", resume=first.folder.last)
+    second.module.model_name = "other"
+    with pytest.raises(RunError, match="is a run of model 'deepfill', not of 'other'"):
+        second.fit()

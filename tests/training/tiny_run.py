@@ -28,6 +28,7 @@ class TinyRun:
         options.setdefault("optimizers", {name: {"lr": 1e-3} for name in ("generator", "discriminator")})
         if not any(block["kind"] == "hinge" for block in losses.values()):
             options["optimizers"] = {"generator": options["optimizers"]["generator"]}
+        options["optimizers"] = options.pop("all_optimizers", options["optimizers"])
         trainer = {"accelerator": "cpu", "devices": 1, **options.pop("trainer", {})}
         defaults = {"batch_size": 4, "max_iterations": 6, "log_every": 2, "save_every": 3}
         validation = {"every": 4, "panel": 1, "batch_size": 2}

@@ -18,7 +18,7 @@ from inpaint.models.deepfill.config import Config, PlanesStage1, PlanesStage2
 from inpaint.nn.attention import ContextualAttention
 from inpaint.nn.gated import Activation, GatedConv2d, gated, initialize_
 from inpaint.nn.padding import PaddedConv2d
-from inpaint.nn.spectral import spectrally_normalized
+from inpaint.nn.spectral import normalized_in_full_precision, spectrally_normalized
 from inpaint.types import GuidanceKind, Traits
 
 
@@ -260,8 +260,9 @@ class SNPatchDiscriminator(nn.Module):
         if self.sketch:
             planes.append(torch.zeros_like(mask) if sketch is None else sketch * mask)
         x = torch.cat(planes, dim=1)
-        for layer in self.layers:
-            x = F.leaky_relu(layer(x), 0.2)  # after the last layer too, as in the official program
+        with normalized_in_full_precision(self.layers):
+            for layer in self.layers:
+                x = F.leaky_relu(layer(x), 0.2)  # after the last layer too, as in the official program
         return x
 
 
