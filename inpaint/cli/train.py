@@ -105,9 +105,10 @@ def _build(config: TrainConfig, claimed: Claim) -> tuple[Any, Any]:
     from inpaint.losses import parse_losses
     from inpaint.registry import training_class
     from inpaint.training.fit import resumed_iteration
-    from inpaint.training.plan import device_count
+    from inpaint.training.plan import check_hardware, device_count
 
     loop = config.loop
+    check_hardware(loop)
     if loop.trainer.threads is not None:
         torch.set_num_threads(loop.trainer.threads)
     config.per_device(device_count(loop)[1] * loop.trainer.num_nodes)

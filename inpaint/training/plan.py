@@ -1,13 +1,17 @@
-"""What a training would cost before it begins: parameters, memory, hardware."""
+"""What can be known of a training before it begins: parameters, memory, hardware, and whether a step would work."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from inpaint.errors import ConfigError, InputError, unknown
+from inpaint.losses import PictureTerm, Term
 from inpaint.training.config import LoopConfig
 
 if TYPE_CHECKING:
@@ -39,25 +43,132 @@ def hardware_lines(loop: LoopConfig) -> list[str]:
     """Return what the training would run on."""
     accelerator, count = device_count(loop)
     if accelerator == "cuda":
-        found = [torch.cuda.get_device_properties(number) for number in range(count)]
-        names = ", ".join(f"{device.name} ({device.total_memory / GB:.0f} GB)" for device in found)
+        names = ", ".join(_gpu(number) for number in range(count))
     elif accelerator == "mps":
         names = "Apple GPU"
     else:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        names = f"CPU, {cores} cores, {loop.trainer.threads or torch.get_num_threads()} threads"
-    processes = count * loop.trainer.num_nodes
-    return [f"{names}; {processes} process{'es' if processes > 1 else ''}, {loop.trainer.precision}"]
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        names = f"CPU, {_counted(cores, 'core')}, {_counted(loop.trainer.threads or torch.get_num_threads(), 'thread')}"
+    processes = _counted(count * loop.trainer.num_nodes, "process", "processes")
+    return [f"{names}; {processes}, {loop.trainer.precision}"]
 
 
 def device_count(loop: LoopConfig) -> tuple[str, int]:
-    """Return the kind of accelerator and how many of them one node would use, as Lightning chooses them."""
-    wanted = loop.trainer.accelerator
+    """Return the kind of accelerator (cuda, mps, cpu) and how many of them one node would use.
+
+    Raises ConfigError when this machine does not have what trainer.accelerator and trainer.devices ask for.
+    """
+    wanted, devices = loop.trainer.accelerator, loop.trainer.devices
+    kind, available = _found(wanted)
+    if kind == "cpu":
+        if wanted not in ("auto", "cpu"):
+            raise ConfigError(f"trainer.accelerator={wanted}: this machine has {_inventory()}; valid here: auto, cpu")
+        return kind, 1 if devices == "auto" else devices
+    if devices == "auto":
+        return kind, available
+    if devices > available:
+        raise ConfigError(f"trainer.devices={devices}: this machine has {_inventory()}")
+    return kind, devices
+
+
+def check_hardware(loop: LoopConfig) -> None:
+    """Raise ConfigError unless this machine, and whoever launched this process, provide what trainer.* asks for.
+
+    A launcher that starts other processes than Lightning expects would train once in each of them, into one folder.
+    """
+    kind, devices = device_count(loop)
+    if kind == "cpu" and loop.trainer.precision == "16-mixed":
+        raise ConfigError("trainer.precision=16-mixed needs a GPU; valid on the CPU: bf16-mixed, 32-true")
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        launcher, world = "torchrun", int(os.environ.get("WORLD_SIZE", "1"))
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", world))
+    else:
+        # Only the tasks of an srun step count: one program in a batch script may start its own processes.
+        launcher, world = "srun", int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))
+        here = world // max(int(os.environ.get("SLURM_STEP_NUM_NODES", "1")), 1)
+        if world == 1:
+            return
+    nodes = loop.trainer.num_nodes
+    if (world, here) != (devices * nodes, devices):
+        raise ConfigError(
+            f"{launcher} started {_counted(world, 'process', 'processes')}, {here} on this machine, but "
+            f"trainer.devices={loop.trainer.devices} trainer.num_nodes={nodes} make {devices * nodes}: give "
+            f"trainer.devices={here} trainer.num_nodes={max(world // here, 1)}"
+        )
+
+
+def rehearse(module: GanModule, *, size_px: int) -> None:
+    """Compute one gray sample and its losses, so that what cannot work is said before a run has a folder.
+
+    Changes nothing in the module. Raises ConfigError when the network does not take pictures of size_px x size_px, or
+    a loss looks at an entry that the prediction record does not have.
+    """
+    with torch.no_grad(), _in_eval_mode(module):
+        batch = _gray_sample(module, size_px)
+        try:
+            record = {**module.predict(batch), "hole_share": batch["mask"].mean()}
+        except InputError as error:
+            raise ConfigError(f"data.size={size_px}: {error}") from None
+        pictures = [name for name, plane in record.items() if plane.ndim == 4]
+        for name, term in module.losses.terms.items():
+            if term.of not in pictures:
+                raise ConfigError(f"losses.{name}.of: {unknown('entry of the record', term.of, pictures)}")
+            _try(name, term, record)
+
+
+def _try(name: str, term: Term, record: dict[str, Tensor]) -> None:
+    if not isinstance(term, PictureTerm):
+        return
+    try:
+        term(record)
+    except KeyError as error:
+        raise ConfigError(f"losses.{name}: {unknown('entry of the record', str(error.args[0]), record)}") from None
+
+
+@contextmanager
+def _in_eval_mode(module: GanModule) -> Iterator[None]:
+    """Keep what networks gather while they train, such as running means, as it is."""
+    training = [part for part in module.modules() if part.training]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
+
+
+def _found(wanted: str) -> tuple[str, int]:
+    """Return what Lightning would choose, and how many of it there are; any number of processes share a CPU."""
     if wanted in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        available = torch.cuda.device_count()
-        return "cuda", available if loop.trainer.devices == "auto" else min(loop.trainer.devices, available)
-    kind = "mps" if wanted in ("auto", "gpu", "mps") and torch.backends.mps.is_available() else "cpu"
-    return kind, 1 if loop.trainer.devices == "auto" else loop.trainer.devices
+        return "cuda", torch.cuda.device_count()
+    if wanted in ("auto", "gpu", "mps") and torch.backends.mps.is_available():
+        return "mps", 1
+    return "cpu", 1
+
+
+def _inventory() -> str:
+    if torch.cuda.is_available():
+        count = torch.cuda.device_count()
+        return f"{_counted(count, 'GPU')}: " + ", ".join(_gpu(number) for number in range(count))
+    return "an Apple GPU (mps)" if torch.backends.mps.is_available() else "no GPU that PyTorch can use"
+
+
+def _gpu(number: int) -> str:
+    device = torch.cuda.get_device_properties(number)
+    return f"{device.name} ({device.total_memory / GB:.0f} GB)"
+
+
+def _counted(number: int, one: str, several: str | None = None) -> str:
+    return f"{number} {one if number == 1 else several or one + 's'}"
+
+
+def _gray_sample(module: GanModule, size_px: int) -> dict[str, Tensor]:
+    """Return a batch of one with everything that the module wants, a quarter of it a hole."""
+    planes = {"image": 3, "mask": 1, **dict.fromkeys(module.planes, 1)}
+    batch = {name: torch.full((1, channels, size_px, size_px), 0.5) for name, channels in planes.items()}
+    batch["mask"] = torch.zeros(1, 1, size_px, size_px)
+    batch["mask"][..., : size_px // 2, : size_px // 2] = 1
+    return batch
 
 
 def _kept_bytes(module: GanModule, size_px: int) -> int:
@@ -69,10 +180,7 @@ def _kept_bytes(module: GanModule, size_px: int) -> int:
             seen.setdefault(tensor.untyped_storage().data_ptr(), tensor)
         return tensor
 
-    planes = {"image": 3, "mask": 1, **dict.fromkeys(module.planes, 1)}
-    batch = {name: torch.full((1, channels, size_px, size_px), 0.5) for name, channels in planes.items()}
-    batch["mask"] = torch.zeros(1, 1, size_px, size_px)
-    batch["mask"][..., : size_px // 2, : size_px // 2] = 1
+    batch = _gray_sample(module, size_px)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         record = {**module.predict(batch), "hole_share": batch["mask"].mean()}
         losses = [module.generator_losses(record)[0]]

@@ -1,0 +1,122 @@
+"""What `inpaint train` says, before it writes anything, when the hardware or the launcher is not as asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from inpaint.cli.main import run
+
+TINY = [
+    "data.root=samples",
+    "data.size=32",
+    "data.workers=0",
+    "model.width=8",
+    "model.discriminator.width=4",
+    "batch_size=8",
+    "max_iterations=1",
+    "validation.panel=0",
+    "trainer.threads=1",
+]
+VARIABLES = [
+    "TORCHELASTIC_RUN_ID",
+    "WORLD_SIZE",
+    "LOCAL_WORLD_SIZE",
+    "RANK",
+    "LOCAL_RANK",
+    "GROUP_RANK",
+    "SLURM_STEP_NUM_TASKS",
+]
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch):
+    """A machine without GPU, and no trace of a launcher; returns what makes it another one."""
+    for name in (*VARIABLES, "SLURM_STEP_NUM_NODES", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+
+    def has(gpus: int, *, mps: bool = False) -> None:
+        monkeypatch.setattr("torch.cuda.is_available", lambda: gpus > 0)
+        monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+        monkeypatch.setattr("inpaint.training.plan._gpu", lambda number: f"Card {number}")
+        monkeypatch.setattr("torch.backends.mps.is_available", lambda: mps)
+
+    has(0)
+    return has
+
+
+def refused(tmp_path, capsys, *overrides: str) -> str:
+    """Expect a refusal as bad usage in one line, of the run and of its dry run, and nothing on the disk."""
+    folder = tmp_path / "run"
+    lines = []
+    for dry in ("false", "true"):
+        assert run(["train", *TINY, f"run.folder={folder}", f"dry_run={dry}", *overrides]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        lines.append(err)
+        assert not folder.exists()
+    assert lines[0] == lines[1]
+    assert lines[0].startswith("error: ")
+    assert lines[0].count("\n") == 1
+    return lines[0]
+
+
+@pytest.mark.parametrize("accelerator", ["gpu", "cuda", "mps"])
+def test_a_gpu_that_is_not_there_is_refused(accelerator, tmp_path, capsys):
+    said = refused(tmp_path, capsys, f"trainer.accelerator={accelerator}", "trainer.devices=2")
+    assert f"trainer.accelerator={accelerator}: this machine has no GPU" in said
+    assert "valid here: auto, cpu" in said
+
+
+def test_more_gpus_than_there_are_is_refused_and_names_those_there_are(machine, tmp_path, capsys):
+    machine(2)
+    said = refused(tmp_path, capsys, "trainer.devices=4")
+    assert "trainer.devices=4: this machine has 2 GPUs: Card 0, Card 1" in said
+    machine(0, mps=True)
+    assert "an Apple GPU" in refused(tmp_path, capsys, "trainer.devices=2")
+
+
+def test_half_precision_on_the_cpu_is_refused_and_not_replaced_silently(tmp_path, capsys):
+    said = refused(tmp_path, capsys, "trainer.accelerator=cpu", "trainer.precision=16-mixed")
+    assert "trainer.precision=16-mixed needs a GPU" in said
+    assert "bf16-mixed" in said
+
+
+@pytest.mark.parametrize(
+    ("processes", "per_machine", "overrides", "advice"),
+    [
+        (2, 2, [], "trainer.devices=2 trainer.num_nodes=1"),
+        (2, 2, ["trainer.devices=1"], "trainer.devices=2 trainer.num_nodes=1"),
+        (1, 1, ["trainer.devices=2"], "trainer.devices=1 trainer.num_nodes=1"),
+        (8, 4, ["trainer.devices=8"], "trainer.devices=4 trainer.num_nodes=2"),
+        (4, 2, ["trainer.devices=1", "trainer.num_nodes=4"], "trainer.devices=2 trainer.num_nodes=2"),
+    ],
+)
+def test_processes_that_torchrun_started_otherwise_than_configured_are_refused(
+    processes, per_machine, overrides, advice, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", str(processes))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(per_machine))
+    said = refused(tmp_path, capsys, "trainer.accelerator=cpu", *overrides)
+    assert f"torchrun started {processes} process" in said
+    assert said.endswith(f"give {advice}\n")
+
+
+def test_tasks_that_srun_started_otherwise_than_configured_are_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
+    said = refused(tmp_path, capsys, "trainer.accelerator=cpu", "trainer.devices=1")
+    assert "srun started 2 processes, 2 on this machine" in said
+
+
+def test_a_launcher_that_agrees_is_let_through(tmp_path, capsys, monkeypatch):
+    arguments = ["train", *TINY, f"run.folder={tmp_path}/run", "dry_run=true", "trainer.accelerator=cpu"]
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert run([*arguments, "trainer.devices=2", "trainer.num_nodes=2"]) == 0
+    assert "1 thread; 4 processes, 32-true" in capsys.readouterr().out
+
+
+def test_one_of_a_thing_is_not_called_several(tmp_path, capsys):
+    assert run(["train", *TINY, f"run.folder={tmp_path}/run", "dry_run=true", "trainer.accelerator=cpu"]) == 0
+    assert "1 thread; 1 process, 32-true" in capsys.readouterr().out
