@@ -36,7 +36,7 @@ SOFTMAX_SCALE = 10.0
 
 # Sizes of one map of a block, of which some six exist at a time.
 CACHE_BYTES = 16 * 2**20  # on a CPU without gradients: maps that stay in its cache are several times faster
-MAP_BYTES = 256 * 2**20  # elsewhere: as large as memory comfortably allows, since halos are computed again
+MAP_BYTES = 512 * 2**20  # elsewhere: as large as memory comfortably allows, since halos are computed again
 HALO_ROWS = 8  # blocks below this many rows spend most of their time on halos; made smaller only to save memory
 
 
@@ -382,7 +382,7 @@ class ContextualAttention(nn.Module):
             shared = self._shared(features[part], known[part])
             for top in range(0, h, rows):
                 bottom = min(top + rows, h)
-                if differentiable and rows < h:
+                if differentiable and (rows < h or samples < batch):
                     # Computed again in the backward pass, so that only one block's maps exist.
                     block = (_block, shared, buffers, top, bottom)
                     pasted = checkpoint(*block, use_reentrant=False, preserve_rng_state=False)

@@ -7,6 +7,7 @@ convolution only knows hole or no hole.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, Self, TypeAlias
 
 import torch
@@ -16,6 +17,11 @@ from torch import Tensor, nn
 from inpaint.nn.padding import PaddedConv2d, PaddingMode, pad
 
 Activation: TypeAlias = Literal["elu", "relu", "none"]
+
+# Without gradients on a CPU, outputs above WHOLE_BYTES (features and gates) are computed in strips of STRIP_BYTES: such
+# memory is used again and stays in the cache, where larger blocks come fresh from the system, page by page, each time.
+WHOLE_BYTES = 24 * 2**20
+STRIP_BYTES = 8 * 2**20
 
 
 def gated(x: Tensor, *, activation: Activation = "elu") -> Tensor:
@@ -45,6 +51,21 @@ def _gated_in_place(feature: Tensor, gate: Tensor, *, activation: Activation) ->
     elif activation == "relu":
         feature.relu_()
     return feature.mul_(gate.sigmoid_())
+
+
+def _strips(x: Tensor, around: int, rows: int) -> Iterator[tuple[slice, Tensor, int]]:
+    """Yield strips of x (B, C, H, W): their rows, these rows of x and `around` more on both sides, and how many of
+    those a convolution must add as zeros: all where there is one strip only, else none.
+    """
+    height = x.shape[2]
+    if rows >= height:
+        yield slice(0, height), x, around
+        return
+    for start in range(0, height, rows):
+        stop = min(start + rows, height)
+        above, below = max(around - start, 0), max(stop + around - height, 0)
+        part = x[:, :, start - around + above : stop + around - below]
+        yield slice(start, stop), F.pad(part, (0, 0, above, below)) if above or below else part, 0
 
 
 def upsampling_kernels(weight: Tensor) -> Tensor:
@@ -106,21 +127,47 @@ class GatedConv2d(PaddedConv2d):
             return self._upsampled(x, self.phases)
         if self.upsample:
             x = F.interpolate(x, scale_factor=2, mode="nearest")  # (B, in_channels, 2H, 2W)
+        if self.stride == (1, 1) and self._strip_rows(x) < x.shape[2]:
+            return self._in_strips(x)
         return gated(super().forward(x), activation=self.activation)
+
+    def _strip_rows(self, x: Tensor) -> int:
+        """Return how many rows of output to compute at a time: all, except without gradients on a CPU."""
+        height = x.shape[2]
+        if torch.is_grad_enabled() or not x.is_cpu or self.border not in ("zero", "same_tf"):
+            return height
+        row = x.shape[0] * self.out_channels * x.shape[3] * x.element_size()
+        return height if height * row <= WHOLE_BYTES else max(STRIP_BYTES // row, 1)
+
+    def _in_strips(self, x: Tensor) -> Tensor:
+        """Convolve and gate strip by strip, for borders of zeros."""
+        dilation = self.dilation[0]
+        around = dilation * (self.kernel_size[0] - 1) // 2
+        size = (x.shape[0], self.out_channels // 2, *x.shape[2:])
+        out = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+        for rows, part, zeros in _strips(x, around, self._strip_rows(x)):
+            both = F.conv2d(part, self.weight, self.bias, 1, (zeros, around), dilation)
+            out[:, :, rows] = gated(both, activation=self.activation)
+        return out
 
     def _upsampled(self, x: Tensor, phases: Tensor) -> Tensor:
         """Compute each phase of the output from the small map: 4 of 9 multiplications."""
         batch, _, height, width = x.shape
-        around = 1
-        if self.border not in ("zero", "same_tf"):
-            # One place beyond the border, every mirroring of the large map repeats the border pixel.
-            x, around = pad(x, (1, 1, 1, 1), mode="replicate"), 0
         size = (batch, self.out_channels // 2, 2 * height, 2 * width)
         out = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
-        for number, kernel in enumerate(phases.chunk(4)):
-            row, column = divmod(number, 2)
-            both = F.conv2d(x, kernel, self.bias, padding=around)[..., row : row + height, column : column + width]
-            out[..., row::2, column::2] = gated(both, activation=self.activation)
+        whole = self.border not in ("zero", "same_tf")
+        if whole:
+            # One place beyond the border, every mirroring of the large map repeats the border pixel.
+            parts = [(slice(0, height), pad(x, (1, 1, 1, 1), mode="replicate"), 0)]
+        else:
+            parts = list(_strips(x, 1, self._strip_rows(x)))
+        for rows, part, zeros in parts:
+            count = rows.stop - rows.start
+            for number, kernel in enumerate(phases.chunk(4)):
+                row, column = divmod(number, 2)
+                both = F.conv2d(part, kernel, self.bias, padding=(zeros, 0 if whole else 1))
+                both = both[..., row : row + count, column : column + width]
+                out[:, :, 2 * rows.start + row : 2 * rows.stop : 2, column::2] = gated(both, activation=self.activation)
         return out
 
     def extra_repr(self) -> str:

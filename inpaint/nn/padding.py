@@ -70,21 +70,17 @@ class PaddedConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve x (B, C, H, W)."""
-        return self.convolve(x, self.weight, self.bias)
-
-    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """Convolve x (B, C, H, W) as this layer does, with other weights (O, C, kernel, kernel)."""
         kernel, stride, dilation = self.kernel_size[0], self.stride[0], self.dilation[0]
         around = dilation * (kernel - 1) // 2
         if self.border == "zero" or (self.border == "same_tf" and stride == 1):
-            return F.conv2d(x, weight, bias, stride, around, dilation)
+            return F.conv2d(x, self.weight, self.bias, stride, around, dilation)
         if self.border == "same_tf":
             top, bottom = same_amount(x.shape[-2], kernel, stride=stride, dilation=dilation)
             left, right = same_amount(x.shape[-1], kernel, stride=stride, dilation=dilation)
         else:
             top = bottom = left = right = around
         x = pad(x, (left, right, top, bottom), mode=self.border)
-        return F.conv2d(x, weight, bias, stride, 0, dilation)
+        return F.conv2d(x, self.weight, self.bias, stride, 0, dilation)
 
     def extra_repr(self) -> str:
         """Add the border mode to what a convolution shows of itself."""

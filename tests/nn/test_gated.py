@@ -99,3 +99,19 @@ def test_without_gradients_and_in_every_layout_the_gate_is_the_same(activation):
         kept = given.clone()
         assert torch.allclose(gated(given, activation=activation), expected, rtol=0, atol=1e-15)
         assert torch.equal(given, kept)
+
+
+@pytest.mark.parametrize("padding", ["zero", "same_tf", "reflect"])
+@pytest.mark.parametrize("options", [{"kernel": 5}, {"dilation": 4}, {"upsample": True}, {"stride": 2}])
+@pytest.mark.parametrize("rows", [1, 3, 8])
+def test_strips_paint_what_the_whole_paints(monkeypatch, padding, options, rows):
+    torch.manual_seed(0)
+    layer = GatedConv2d(3, 5, padding=padding, **options).double().eval()
+    x = torch.randn(2, 3, 11, 6, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+    expected = layer(x)
+    layer.prepare_for_inference()
+    monkeypatch.setattr("inpaint.nn.gated.WHOLE_BYTES", 0)
+    monkeypatch.setattr("inpaint.nn.gated.STRIP_BYTES", rows * 2 * 10 * 6 * 8)
+    with torch.inference_mode():
+        got = layer(x)
+    assert torch.allclose(got, expected, rtol=0, atol=1e-13)

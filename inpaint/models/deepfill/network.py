@@ -7,8 +7,6 @@ decoder of stage 2.
 
 from __future__ import annotations
 
-from typing import Self
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,7 +14,7 @@ from torch import Tensor, nn
 from inpaint.errors import InputError
 from inpaint.models.deepfill.config import Config, PlanesStage1, PlanesStage2
 from inpaint.nn.attention import ContextualAttention
-from inpaint.nn.gated import Activation, GatedConv2d, gated, initialize_
+from inpaint.nn.gated import Activation, GatedConv2d, initialize_
 from inpaint.nn.padding import PaddedConv2d
 from inpaint.nn.spectral import normalized_in_full_precision, spectrally_normalized
 from inpaint.types import GuidanceKind, Traits
@@ -109,32 +107,6 @@ class Generator(nn.Module):
         self.allconv16 = conv(d3, d4)
         self.allconv17 = head(d4)
 
-        # Both branches' first layers as one convolution, see `prepare_for_inference`.
-        self.first_weight: Tensor | None
-        self.first_bias: Tensor | None
-        self.register_buffer("first_weight", None, persistent=False)
-        self.register_buffer("first_bias", None, persistent=False)
-
-    def prepare_for_inference(self) -> None:
-        """Stack xconv1 and pmconv1, which read the same picture, until `train()` is called."""
-        both = (self.xconv1, self.pmconv1)
-        self.first_weight = torch.cat([layer.weight.detach() for layer in both])
-        self.first_bias = torch.cat([layer.bias.detach() for layer in both if layer.bias is not None])
-
-    def train(self, mode: bool = True) -> Self:
-        """Forget what was prepared for inference when training begins."""
-        if mode:
-            self.first_weight = self.first_bias = None
-        return super().train(mode)
-
-    def _branches(self, planes: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what xconv1 and pmconv1 make of the planes, (B, width / 2, H, W) each."""
-        if self.first_weight is None or torch.is_grad_enabled():
-            return self.xconv1(planes), self.pmconv1(planes)
-        both = self.xconv1.convolve(planes, self.first_weight, self.first_bias)
-        convolved, attended = both.chunk(2, dim=1)
-        return gated(convolved), gated(attended)
-
     def _run(self, x: Tensor, prefix: str, first: int, last: int) -> Tensor:
         for number in range(first, last + 1):
             x = getattr(self, f"{prefix}{number}")(x)
@@ -146,9 +118,8 @@ class Generator(nn.Module):
 
     def refined(self, planes: Tensor, mask: Tensor) -> Tensor:
         """Stage 2: planes (B, stage2_planes, H, W), mask (B, 1, H, W) -> (B, 3, H, W)."""
-        convolved, attended = self._branches(planes)
-        convolved = self._run(convolved, "xconv", 2, 10)  # (B, 2 width, H/4, W/4)
-        attended = self.attention(self._run(attended, "pmconv", 2, 6), mask)  # (B, 2 width, H/4, W/4)
+        convolved = self._run(planes, "xconv", 1, 10)  # (B, 2 width, H/4, W/4)
+        attended = self.attention(self._run(planes, "pmconv", 1, 6), mask)  # (B, 2 width, H/4, W/4)
         attended = self._run(attended, "pmconv", 9, 10)
         return self._run(torch.cat((convolved, attended), dim=1), "allconv", 11, 17).tanh()
 
