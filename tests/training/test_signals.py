@@ -11,13 +11,16 @@ import torch
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_to_the_whole_group_saves_and_ends_cleanly(tmp_path, photos, number, status):
+@pytest.mark.parametrize(
+    ("number", "status", "devices"), [(signal.SIGINT, 130, 1), (signal.SIGTERM, 143, 1), (signal.SIGINT, 130, 2)]
+)
+def test_a_signal_to_the_whole_group_saves_and_ends_cleanly(tmp_path, photos, number, status, devices):
     folder = tmp_path / "run"
     command = [
         *(sys.executable, "-m", "inpaint", "train", f"data.root={photos}", f"run.folder={folder}", "data.size=32"),
         *("model.width=8", "model.discriminator.width=4", "batch_size=2", "max_iterations=100000", "log_every=1"),
         *("data.workers=2", "validation.every=2", "validation.panel=0", "trainer.accelerator=cpu", "trainer.threads=1"),
+        f"trainer.devices={devices}",
     ]
     process = subprocess.Popen(
         command,
