@@ -81,7 +81,8 @@ def train(config: TrainConfig) -> int:
         # Photographs that cannot be used are said before the folder exists; the other processes find headers cached.
         data.prepare_data()
         data.setup()
-        claimed.run.create(resolved, head=_head(claimed.run.path))
+        if claimed.checkpoint is None:
+            _record(claimed, resolved)
         _announce(config, claimed, data)
     before = os.environ.get(FOLDER_VARIABLE)
     os.environ[FOLDER_VARIABLE] = str(claimed.run.path)
@@ -95,6 +96,11 @@ def train(config: TrainConfig) -> int:
     if first_process():
         _report(result, claimed, closing)
     return 0 if result.interrupted_by is None else 128 + result.interrupted_by
+
+
+def _record(claimed: Claim, resolved: dict[str, Any]) -> None:
+    """Make the run folder where there is none, and write config.yaml."""
+    claimed.run.create(resolved, head=_head(claimed.run.path))
 
 
 def _build(config: TrainConfig, claimed: Claim) -> tuple[Any, Any]:
@@ -134,10 +140,15 @@ def _fit(
     from inpaint.training import loggers
     from inpaint.training.fit import fit
     from inpaint.training.progress import TrainingProgress
+    from inpaint.training.recording import Recording
 
     made = loggers.build(
         config.logger, run=claimed.run, config=resolved, wandb=config.wandb, start_iteration=data.start_iteration
     )
+    callbacks: list[Any] = [TrainingProgress(module)]
+    if claimed.checkpoint is not None:
+        # Only fit tells whether the checkpoint can be gone on from; until then the folder stays as it is.
+        callbacks.append(Recording(lambda: _record(claimed, resolved)))
     result = fit(
         module,
         data,
@@ -145,7 +156,7 @@ def _fit(
         run=claimed.run,
         loggers=made,
         resume=claimed.checkpoint,
-        callbacks=[TrainingProgress(module)],
+        callbacks=callbacks,
     )
     return result, loggers.closing_lines(made)
 

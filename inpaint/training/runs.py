@@ -66,8 +66,8 @@ class RunFolder:
         self.panels = self.path / "panels"
 
     def holds_run(self) -> bool:
-        """Return whether a run, or an import, lives here."""
-        return any(path.exists() for path in (self.config_yaml, self.last, self.weights))
+        """Return whether a run, or an import, lives here. What ended before its first save leaves nothing of worth."""
+        return any(path.exists() for path in (self.last, self.best, self.weights))
 
     def config(self) -> dict[str, Any]:
         """Read config.yaml as plain containers. Raises RunError when it is missing or no YAML mapping."""
@@ -116,9 +116,10 @@ def claim(folder: str | None, config: Mapping[str, Any], *, resume: str | None) 
     """Decide where a run lives and whether it goes on or starts. Writes nothing.
 
     folder: run.folder, None for checkpoints/MODEL-TIME. config: the resolved configuration, whose `model` block must
-    match that of the run to be resumed. resume: None, "auto" (starts fresh when there is nothing to resume), or a run
-    folder or checkpoint file; without a `folder`, the run goes on in the folder of what it resumes.
-    Raises RunError when the folder is taken, there is nothing at the path, or it holds another architecture.
+    match that of the run to be resumed, as must kinds of optimizers and the set of discriminators.
+    resume: None, "auto" (starts fresh when there is nothing to resume), or a run folder or checkpoint file; without a
+    `folder`, the run goes on in the folder of what it resumes.
+    Raises RunError when the folder is taken, there is nothing at the path, or what it holds cannot go on so.
     """
     if resume not in (None, "auto"):
         checkpoint = _checkpoint_at(str(resume))
@@ -209,7 +210,10 @@ def _checkpoint_at(place: str) -> Path:
 
 
 def _check_resumable(run: RunFolder, config: Mapping[str, Any]) -> None:
-    """Compare the run's configuration with the present one: the model must be the same, the rest should be."""
+    """Compare the run's configuration with the present one: what its state belongs to must be the same.
+
+    That is the model, the kinds of the optimizers and the discriminators; the rest should be, and is warned of.
+    """
     if not run.config_yaml.exists():
         return  # loading the checkpoint will tell
     before = run.config()
@@ -219,9 +223,42 @@ def _check_resumable(run: RunFolder, config: Mapping[str, Any]) -> None:
         first = ", ".join(f"{key}={show(new.get(key))} (the run has {show(old.get(key))})" for key in changed[:4])
         more = f" and {len(changed) - 4} more" if len(changed) > 4 else ""
         raise RunError(f"cannot resume '{run.path}' with another architecture: {first}{more}")
+    _check_optimizers(run, before, config)
+    _check_discriminators(run, before, config)
     inexact = inexact_changes(before, config)
     if inexact and first_process():
         log.warning("resuming with changed %s: the run will differ from one never interrupted", ", ".join(inexact))
+
+
+def _check_optimizers(run: RunFolder, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    old, new = flat(before.get("optimizers") or {}), flat(after.get("optimizers") or {})
+    for key in sorted(old.keys() & new.keys()):
+        if key.endswith(".kind") and key.count(".") == 1 and old[key] != new[key]:
+            raise RunError(
+                f"cannot resume '{run.path}' with another kind of optimizer: "
+                f"optimizers.{key}={show(new[key])} (the run has {show(old[key])})"
+            )
+
+
+def _check_discriminators(run: RunFolder, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    if not isinstance(before.get("losses"), Mapping):
+        return  # loading the checkpoint will tell
+    old, new = _adversaries(before), _adversaries(after)
+    if set(old.values()) == set(new.values()):
+        return
+    changed = [
+        f"losses.{name}.discriminator={show(new.get(name))} (the run has {show(old.get(name))})"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
+    raise RunError(f"cannot resume '{run.path}' with other discriminators: {', '.join(changed)}")
+
+
+def _adversaries(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return which discriminator each adversarial loss plays against. Raises ConfigError for losses that are wrong."""
+    from inpaint.losses import parse_losses  # torch comes with it, and `inpaint train --cfg job` does without
+
+    return {name: term.discriminator for name, term in parse_losses(config.get("losses") or {}).adversarial.items()}
 
 
 def _refuse_taken(run: RunFolder) -> None:

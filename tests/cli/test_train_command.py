@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -169,6 +170,31 @@ def test_an_existing_run_is_not_overwritten(trained, photos, capsys):
 def test_another_architecture_does_not_resume(trained, photos, capsys):
     arguments = [*TINY, f"data.root={photos}", f"run.folder={trained}", "resume=auto", "model.width=12"]
     assert "model.width=12 (the run has 8)" in refused(arguments, capsys, 1)
+
+
+@pytest.mark.parametrize("unlike", ["optimizers.generator.kind=sgd", "losses.adversary=null", "checkpoint"])
+def test_a_resume_that_is_refused_leaves_the_folder_as_it_was(unlike, trained, photos, tmp_path, capsys):
+    folder = tmp_path / "run"
+    shutil.copytree(trained, folder)
+    arguments = [*TINY, f"data.root={photos}", f"run.folder={folder}", "resume=auto", "max_iterations=6"]
+    if unlike == "checkpoint":  # it says another architecture than the configuration beside it
+        import torch
+
+        state = torch.load(folder / "last.ckpt", weights_only=True)
+        torch.save({**state, "config": {**state["config"], "width": 16}}, folder / "last.ckpt")
+    else:
+        arguments.append(unlike)
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    said = refused(arguments, capsys, 1)
+    assert ("model.width" if unlike == "checkpoint" else unlike.partition("=")[0]) in said
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+def test_a_resume_that_is_accepted_keeps_the_new_configuration(trained, photos, tmp_path):
+    folder = tmp_path / "branch"
+    arguments = [*TINY, f"data.root={photos}", f"run.folder={folder}", f"resume={trained}", "max_iterations=5"]
+    assert run(["train", *arguments]) == 0
+    assert yaml.safe_load((folder / "config.yaml").read_text())["max_iterations"] == 5
 
 
 def test_a_folder_that_cannot_be_written_is_named(photos, tmp_path, capsys):

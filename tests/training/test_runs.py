@@ -62,6 +62,19 @@ def test_auto_starts_anew_when_a_kill_left_only_the_configuration(begun):
     assert claim(str(begun.path), CONFIG, resume="auto").checkpoint is None
 
 
+def test_the_same_command_starts_again_when_a_crash_left_only_the_configuration(begun):
+    begun.last.unlink()
+    claimed = claim(str(begun.path), CONFIG, resume=None)
+    assert (claimed.run.path, claimed.checkpoint) == (begun.path, None)
+
+
+@pytest.mark.parametrize("kept", ["last.ckpt", "best.ckpt", "model.safetensors"])
+def test_a_folder_that_holds_anything_learnt_is_taken(kept, tmp_path):
+    (tmp_path / kept).write_bytes(b"learnt")
+    with pytest.raises(RunError, match="already holds a run"):
+        claim(str(tmp_path), CONFIG, resume=None)
+
+
 def test_auto_does_not_overwrite_an_import(tmp_path):
     run = RunFolder(tmp_path)
     run.weights.write_bytes(b"weights")
@@ -85,7 +98,9 @@ def test_a_path_continues_in_its_own_folder_or_branches_into_another(begun, tmp_
 
 
 def test_a_branch_does_not_overwrite_a_third_run(begun, tmp_path):
-    RunFolder(tmp_path / "third").create(CONFIG)
+    third = RunFolder(tmp_path / "third")
+    third.create(CONFIG)
+    third.weights.write_bytes(b"weights")
     with pytest.raises(RunError, match="third already holds a run"):
         claim(str(tmp_path / "third"), CONFIG, resume=str(begun.path))
 
@@ -104,6 +119,59 @@ def test_another_architecture_is_an_error_that_names_the_keys(begun):
         claim(str(begun.path), other, resume="auto")
     assert "model.width=24 (the run has 16)" in str(caught.value)
     assert "model.attention.fuse=false (the run has true)" in str(caught.value)
+
+
+def with_losses(**losses) -> dict:
+    pixel = {"kind": "l1", "of": "raw", "weight": 1.0}
+    return changed(losses={"pixel": pixel, **losses})
+
+
+HINGE = {"kind": "hinge", "of": "completed", "weight": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (
+            with_losses(game=HINGE),
+            with_losses(game=None),
+            'losses.game.discriminator=null (the run has "discriminator")',
+        ),
+        (with_losses(), with_losses(game=HINGE), 'losses.game.discriminator="discriminator" (the run has null)'),
+        (
+            with_losses(game=HINGE),
+            with_losses(game={**HINGE, "discriminator": "local"}),
+            'losses.game.discriminator="local" (the run has "discriminator")',
+        ),
+    ],
+)
+def test_other_discriminators_are_an_error_that_names_the_loss(before, after, said, tmp_path):
+    run = RunFolder(tmp_path)
+    run.create(before)
+    run.last.write_bytes(b"state")
+    with pytest.raises(RunError) as caught:
+        claim(str(tmp_path), after, resume="auto")
+    assert said in str(caught.value)
+
+
+def test_a_loss_may_change_its_weight_or_its_name_or_go_when_no_discriminator_does(tmp_path, caplog):
+    run = RunFolder(tmp_path)
+    run.create(with_losses(game=HINGE))
+    run.last.write_bytes(b"state")
+    other = changed(losses={"renamed": {**HINGE, "weight": 0.5, "discriminator": "discriminator"}})
+    assert claim(str(tmp_path), other, resume="auto").checkpoint == run.last
+    assert "losses.game.weight" in caplog.text
+
+
+def test_another_kind_of_optimizer_is_an_error_that_names_the_key(tmp_path):
+    run = RunFolder(tmp_path)
+    run.create(changed(optimizers={"generator": {"kind": "adam", "lr": 1e-4, "schedule": {"kind": "constant"}}}))
+    run.last.write_bytes(b"state")
+    falling = changed(optimizers={"generator": {"kind": "adam", "lr": 1e-3, "schedule": {"kind": "cosine"}}})
+    assert claim(str(tmp_path), falling, resume="auto").checkpoint == run.last
+    other = changed(optimizers={"generator": {"kind": "sgd", "lr": 1e-4, "schedule": {"kind": "constant"}}})
+    with pytest.raises(RunError, match=r'optimizers\.generator\.kind="sgd" \(the run has "adam"\)'):
+        claim(str(tmp_path), other, resume="auto")
 
 
 def test_harmless_changes_resume_silently(begun, caplog):
