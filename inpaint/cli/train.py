@@ -72,12 +72,14 @@ def train(config: TrainConfig) -> int:
 
     Raises InpaintError subclasses for everything that is wrong, before anything is written where possible.
     """
+    from inpaint.training.plan import rehearse
     from inpaint.training.runs import FOLDER_VARIABLE, claim, first_process
 
     resolved = config.resolved()
     claimed = claim(config.run.folder, resolved, resume=config.resume)
     module, data = _build(config, claimed)
     if first_process():
+        rehearse(module, size_px=config.data.size)
         # Photographs that cannot be used are said before the folder exists; the other processes find headers cached.
         data.prepare_data()
         data.setup()
@@ -194,6 +196,7 @@ def _print_plan(config: TrainConfig) -> int:
 
     claimed = claim(config.run.folder, config.resolved(), resume=config.resume)
     module, data = _build(config, claimed)
+    plan.rehearse(module, size_px=config.data.size)
     report = scan(config.data)
     devices = plan.device_count(config.loop)[1] * config.trainer.num_nodes
     share = config.per_device(devices)

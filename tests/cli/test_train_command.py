@@ -142,6 +142,15 @@ def test_help_shows_examples(capsys):
         (["losses.coarse.kind=l3"], 2, "unknown loss 'l3'"),
         (["losses.coarse.weight=-1"], 2, "losses.coarse.weight=-1"),
         (["optimizers.generater.lr=1"], 2, "generater"),
+        (
+            ["losses.coarse.of=corse"],
+            2,
+            "losses.coarse.of: unknown entry of the record 'corse' (did you mean 'coarse'?)",
+        ),
+        (["losses.coarse.of=hole_share"], 2, "valid: coarse, completed, image, mask, masked, raw"),
+        (["losses.adversary.of=completet"], 2, "losses.adversary.of: unknown entry of the record 'completet'"),
+        (["data.size=30"], 2, "data.size=30"),
+        (["model.padding=reflect"], 2, "data.size=32"),
         (["resume=nowhere"], 1, "resume=nowhere"),
         (["init=nowhere"], 1, "nowhere"),
         (["batch_size=3", "trainer.devices=2"], 2, "multiple of 2 devices"),
@@ -153,6 +162,30 @@ def test_what_is_refused_leaves_nothing_behind(overrides, status, part, photos, 
     arguments = [*TINY, f"data.root={photos}", f"run.folder={folder}", *overrides]
     assert part in refused(arguments, capsys, status)
     assert not folder.exists()
+
+
+def test_a_dry_run_finds_what_a_first_step_would_find(photos, capsys):
+    arguments = [*TINY, f"data.root={photos}", "dry_run=true"]
+    assert "unknown entry of the record 'corse'" in refused([*arguments, "losses.coarse.of=corse"], capsys, 2)
+    assert "data.size=30" in refused([*arguments, "data.size=30"], capsys, 2)
+
+
+def test_a_rehearsal_changes_no_network_and_no_random_numbers():
+    import torch
+
+    from inpaint import config, registry
+    from inpaint.losses import parse_losses
+    from inpaint.training.plan import rehearse
+
+    made = config.load(["model.width=8", "model.discriminator.width=4"])
+    module = registry.training_class("deepfill")(made.architecture(), losses=parse_losses(made.losses), loop=made.loop)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    modes, random = [part.training for part in module.modules()], torch.get_rng_state()
+    rehearse(module, size_px=32)
+    assert all(value.equal(before[name]) for name, value in module.state_dict().items())
+    assert [part.training for part in module.modules()] == modes
+    assert torch.get_rng_state().equal(random)
+    assert all(parameter.grad is None for parameter in module.parameters())
 
 
 def test_an_empty_folder_is_named(tmp_path, capsys):
