@@ -78,13 +78,16 @@ def known_keys(mask: Tensor) -> Tensor:
 def _shifted_sum(x: Tensor, steps: tuple[int, ...], start: int, stop: int, out: Tensor | None = None) -> Tensor:
     """Return out[:, i - start] = x[:, i] + sum over steps of x[:, i + step], start <= i < stop; x (B, L), 0 beyond."""
     length = x.shape[1]
-    out = x.new_empty(x.shape[0], stop - start) if out is None else out
-    first, *rest = steps
-    low = min(max(start, -first), stop)
-    high = max(min(stop, length - first), low)  # the first term exists from low to high
-    torch.add(x[:, low:high], x[:, low + first : high + first], out=out[:, low - start : high - start])
-    out[:, : low - start] = x[:, start:low]
-    out[:, high - start :] = x[:, high:stop]
+    if out is None:
+        out, rest = x[:, start:stop].clone(), list(steps)
+    else:
+        # The first sum is written at once. (torch.compile cannot follow; it is given no memory to write to.)
+        first, *rest = steps
+        low = min(max(start, -first), stop)
+        high = max(min(stop, length - first), low)  # the first term exists from low to high
+        torch.add(x[:, low:high], x[:, low + first : high + first], out=out[:, low - start : high - start])
+        out[:, : low - start] = x[:, start:low]
+        out[:, high - start :] = x[:, high:stop]
     for step in rest:
         low, high = max(start, -step), min(stop, length - step)
         if low < high:
@@ -376,7 +379,7 @@ class ContextualAttention(nn.Module):
         )
         if self.chunk is not None:
             rows = min(self.chunk, h)
-        buffers = _Buffers(features, reuse=not differentiable)
+        buffers = _Buffers(features, reuse=not differentiable and not torch.compiler.is_compiling())
         out = features.new_zeros(batch, h, 2, w, 2, channels)
         for part in (slice(first, first + samples) for first in range(0, batch, samples)):
             shared = self._shared(features[part], known[part])

@@ -294,3 +294,17 @@ def test_blocks_follow_the_size_of_a_map(h, w, batch, cached, expected):
 def test_a_chunk_below_one_is_refused():
     with pytest.raises(ValueError, match="chunk must be at least 1 or None, got 0"):
         ContextualAttention(chunk=0)
+
+
+def test_the_compiler_can_follow_the_whole_layer_with_and_without_gradients():
+    features, mask = (torch.from_numpy(array) for array in sample(14, h=4, w=5))
+    x = features.requires_grad_()
+    layer = ContextualAttention()
+    expected = layer(x, mask)
+    (gradient,) = torch.autograd.grad(expected.square().sum(), x)
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
+    got = compiled(x, mask)
+    assert torch.allclose(got, expected, rtol=0, atol=1e-13)
+    assert torch.allclose(torch.autograd.grad(got.square().sum(), x)[0], gradient, rtol=0, atol=1e-12)
+    with torch.no_grad():
+        assert torch.allclose(compiled(x, mask), expected, rtol=0, atol=1e-13)
