@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import click
 
@@ -108,7 +108,13 @@ class _StderrHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print one line, "error: ..." from level ERROR on."""
         kind = "error" if record.levelno >= logging.ERROR else "warning"
-        print(f"{kind}: " + " ".join(record.getMessage().split()), file=sys.stderr)
+        # A warning that nobody can read must not end the work that it is about (`inpaint train ... 2>&1 | head`).
+        try:
+            print(f"{kind}: " + " ".join(record.getMessage().split()), file=sys.stderr, flush=True)
+        except OSError:
+            with suppress(OSError):
+                # Python would try what is buffered once more at the end, and exit with a status of its own.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _complain(message: str) -> None:

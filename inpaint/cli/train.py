@@ -13,6 +13,7 @@ from inpaint.errors import UsageError
 if TYPE_CHECKING:
     from inpaint.config import TrainConfig
     from inpaint.training.fit import FitResult
+    from inpaint.training.progress import RunConsole
     from inpaint.training.runs import Claim
 
 HELP = """Train a model on your photographs.
@@ -73,8 +74,10 @@ def train(config: TrainConfig) -> int:
     Raises InpaintError subclasses for everything that is wrong, before anything is written where possible.
     """
     from inpaint.training.plan import rehearse
+    from inpaint.training.progress import RunConsole
     from inpaint.training.runs import FOLDER_VARIABLE, claim, first_process
 
+    console = RunConsole()
     resolved = config.resolved()
     claimed = claim(config.run.folder, resolved, resume=config.resume)
     module, data = _build(config, claimed)
@@ -85,18 +88,18 @@ def train(config: TrainConfig) -> int:
         data.setup()
         if claimed.checkpoint is None:
             _record(claimed, resolved)
-        _announce(config, claimed, data)
+        _announce(console, config, claimed, data)
     before = os.environ.get(FOLDER_VARIABLE)
     os.environ[FOLDER_VARIABLE] = str(claimed.run.path)
     try:
-        result, closing = _fit(config, claimed, module, data, resolved)
+        result, closing = _fit(console, config, claimed, module, data, resolved)
     finally:
         if before is None:
             del os.environ[FOLDER_VARIABLE]
         else:
             os.environ[FOLDER_VARIABLE] = before
     if first_process():
-        _report(result, claimed, closing)
+        _report(console, result, claimed, closing)
     return 0 if result.interrupted_by is None else 128 + result.interrupted_by
 
 
@@ -137,7 +140,7 @@ def _build(config: TrainConfig, claimed: Claim) -> tuple[Any, Any]:
 
 
 def _fit(
-    config: TrainConfig, claimed: Claim, module: Any, data: Any, resolved: dict[str, Any]
+    console: RunConsole, config: TrainConfig, claimed: Claim, module: Any, data: Any, resolved: dict[str, Any]
 ) -> tuple[FitResult, list[str]]:
     from inpaint.training import loggers
     from inpaint.training.fit import fit
@@ -147,7 +150,7 @@ def _fit(
     made = loggers.build(
         config.logger, run=claimed.run, config=resolved, wandb=config.wandb, start_iteration=data.start_iteration
     )
-    callbacks: list[Any] = [TrainingProgress(module)]
+    callbacks: list[Any] = [TrainingProgress(module, console=console)]
     if claimed.checkpoint is not None:
         # Only fit tells whether the checkpoint can be gone on from; until then the folder stays as it is.
         callbacks.append(Recording(lambda: _record(claimed, resolved)))
@@ -163,29 +166,31 @@ def _fit(
     return result, loggers.closing_lines(made)
 
 
-def _announce(config: TrainConfig, claimed: Claim, data: Any) -> None:
+def _announce(console: RunConsole, config: TrainConfig, claimed: Claim, data: Any) -> None:
     from inpaint.training.plan import hardware_lines
 
     start = f", resuming at {data.start_iteration}" if claimed.checkpoint else ""
-    click.echo(f"run folder   {claimed.run.path}")
-    click.echo(f"model        {config.model['name']}, {config.max_iterations} iterations of {config.batch_size}{start}")
-    click.echo(f"data         {config.data.root}, {config.data.size} px")
+    console.say(f"run folder   {claimed.run.path}")
+    console.say(
+        f"model        {config.model['name']}, {config.max_iterations} iterations of {config.batch_size}{start}"
+    )
+    console.say(f"data         {config.data.root}, {config.data.size} px")
     for line in hardware_lines(config.loop):
-        click.echo(f"hardware     {line}")
+        console.say(f"hardware     {line}")
 
 
-def _report(result: FitResult, claimed: Claim, closing: list[str]) -> None:
+def _report(console: RunConsole, result: FitResult, claimed: Claim, closing: list[str]) -> None:
     run = claimed.run
     if result.interrupted_by is not None:
-        click.echo(
+        console.say(
             f"stopped at iteration {result.iteration}, everything saved; go on with run.folder={run.path} resume=auto"
         )
     else:
         measured = "".join(f"  {name} {value:.4f}" for name, value in result.validation.items())
-        click.echo(f"finished {result.iteration} iterations{measured}")
-        click.echo(f"use it: inpaint infer --model {run.path} --image PHOTO --mask MASK --output RESULT.png")
+        console.say(f"finished {result.iteration} iterations{measured}")
+        console.say(f"use it: inpaint infer --model {run.path} --image PHOTO --mask MASK --output RESULT.png")
     for line in closing:
-        click.echo(line)
+        console.say(line)
 
 
 def _print_plan(config: TrainConfig) -> int:

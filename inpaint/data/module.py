@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from inpaint.data.config import DataConfig
 from inpaint.data.opening import open_source, report_skipped, split
 from inpaint.data.sampler import IterationSampler, validation_batches
 from inpaint.data.sources import PhotoSource
 from inpaint.data.stream import FixedSamples, SampleStream, checked_planes
-from inpaint.errors import DataError
+from inpaint.errors import DataError, InpaintError
 
 logger = logging.getLogger("inpaint.data")
 
@@ -188,9 +188,37 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class _Answers(Dataset[Any]):
+    """Samples of a dataset; one that cannot be had is answered with our error, for the process that asked to raise."""
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, number: int) -> Any:
+        try:
+            return self.dataset[number]
+        except InpaintError as error:
+            return error
+
+
+def _collate(answers: list[Any]) -> Any:
+    return next((one for one in answers if isinstance(one, InpaintError)), None) or default_collate(answers)
+
+
+class _Loader(DataLoader[Any]):
+    """Raises the workers' errors as they were said: torch would wrap them in the traceback of another process."""
+
+    def __iter__(self) -> Any:
+        for batch in super().__iter__():
+            if isinstance(batch, InpaintError):
+                raise batch
+            yield batch
+
+
 def _loader(dataset: Any, batches: Any, *, workers: int) -> DataLoader[Batch]:
-    return DataLoader(
-        dataset,
+    return _Loader(
+        _Answers(dataset),
+        collate_fn=_collate,
         batch_sampler=batches,
         num_workers=workers,
         persistent_workers=workers > 0,

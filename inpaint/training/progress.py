@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -18,6 +20,28 @@ if TYPE_CHECKING:
 
 WINDOW_S = 120.0  # speed is that of the last two minutes, validation and saving included
 LINE_EVERY_S = 10.0  # least time between two lines of a log file
+
+
+class RunConsole(Console):
+    """What a training prints on. When nobody reads any more (`inpaint train ... | head`) it falls silent."""
+
+    def say(self, line: str) -> None:
+        """Print one line as it stands."""
+        try:
+            self.print(line, soft_wrap=True, highlight=False, markup=False, emoji=False)
+        except OSError:  # a terminal that is gone, a full disk below a log file: hours of training are worth more
+            self.on_broken_pipe()
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing from now on; rich would end the program."""
+        self.quiet = True
+        with contextlib.suppress(OSError):  # what is no real file has no descriptor
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            try:
+                # What is buffered still would fail once more when the program ends.
+                os.dup2(nowhere, self.file.fileno())
+            finally:
+                os.close(nowhere)
 
 
 class Pace:
@@ -55,10 +79,10 @@ class TrainingProgress(IterationCallback):
     """
 
     def __init__(
-        self, module: GanModule, *, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+        self, module: GanModule, *, console: RunConsole | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__(module)
-        self.console = console or Console()
+        self.console = console or RunConsole()
         self.total = module.loop.max_iterations
         self._clock = clock
         self._pace = Pace(clock)
@@ -88,7 +112,7 @@ class TrainingProgress(IterationCallback):
         due = self._clock() - self._line_at >= LINE_EVERY_S
         if due or done == self.total:
             self._line_at = self._clock()
-            self.console.print(self._text(trainer), soft_wrap=True, highlight=False, markup=False)
+            self.console.say(self._text(trainer))
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Leave the terminal as it was, however the training ended."""

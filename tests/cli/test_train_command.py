@@ -251,6 +251,51 @@ def test_a_checkpoint_that_cannot_be_trusted_is_refused(damage, trained, photos,
     assert not (tmp_path / "run").exists()
 
 
+@pytest.fixture
+def unread():
+    """A pipe that nobody reads, as behind `| head`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", buffering=1) as file:
+        yield file
+
+
+def test_a_training_outlives_the_reader_of_what_it_prints(photos, tmp_path, monkeypatch, unread):
+    monkeypatch.setattr(sys, "stdout", unread)
+    folder = tmp_path / "run"
+    assert run(["train", *TINY, f"data.root={photos}", f"run.folder={folder}"]) == 0
+    assert iterations(folder) == [2, 4]
+    assert (folder / "last.ckpt").exists()
+
+
+def test_a_training_outlives_the_reader_of_its_warnings(photos, tmp_path, monkeypatch, unread):
+    shutil.copytree(photos, tmp_path / "photos")
+    (tmp_path / "photos" / "broken.png").write_text("no picture")  # one warning
+    monkeypatch.setattr(sys, "stderr", unread)
+    folder = tmp_path / "run"
+    assert run(["train", *TINY, f"data.root={tmp_path}/photos", f"run.folder={folder}"]) == 0
+    assert iterations(folder) == [2, 4]
+
+
+def test_an_error_in_a_loader_process_is_one_line(photos, tmp_path, monkeypatch, capsys):
+    from inpaint.data.stream import SampleStream
+    from inpaint.errors import DataError
+
+    ask = SampleStream.__getitem__
+
+    def fail_later(stream, number):
+        if number >= 4:
+            raise DataError("none of the photographs tried can be decoded; the first was 1.png: truncated")
+        return ask(stream, number)
+
+    monkeypatch.setattr(SampleStream, "__getitem__", fail_later)
+    for workers in (0, 1):
+        arguments = [*TINY, f"data.root={photos}", f"run.folder={tmp_path}/{workers}", f"data.workers={workers}"]
+        assert refused(arguments, capsys, 1) == (
+            "error: none of the photographs tried can be decoded; the first was 1.png: truncated"
+        )
+
+
 @pytest.mark.slow
 def test_two_processes_share_one_default_folder(photos, tmp_path):
     arguments = [*TINY, f"data.root={photos}", "trainer.devices=2"]

@@ -6,9 +6,8 @@ import io
 from types import SimpleNamespace
 
 import pytest
-from rich.console import Console
 
-from inpaint.training.progress import Pace, TrainingProgress, duration, progress_text
+from inpaint.training.progress import Pace, RunConsole, TrainingProgress, duration, progress_text
 
 
 class Clock:
@@ -50,7 +49,7 @@ def test_the_rest_is_estimated_from_the_recent_speed():
 
 def test_a_log_file_gets_few_plain_lines_and_the_last(module):
     out, clock = io.StringIO(), Clock()
-    progress = TrainingProgress(module, console=Console(file=out, width=40), clock=clock)
+    progress = TrainingProgress(module, console=RunConsole(file=out, width=40), clock=clock)
     train(progress, module, clock, seconds_each=0.5, upto=100)
     lines = out.getvalue().splitlines()
     assert [line.split("  ")[0] for line in lines] == [f"iteration {done}/100" for done in (20, 40, 60, 80, 100)]
@@ -59,7 +58,7 @@ def test_a_log_file_gets_few_plain_lines_and_the_last(module):
 
 def test_a_terminal_gets_one_line_that_moves(module):
     out, clock = io.StringIO(), Clock()
-    progress = TrainingProgress(module, console=Console(file=out, width=100, force_terminal=True), clock=clock)
+    progress = TrainingProgress(module, console=RunConsole(file=out, width=100, force_terminal=True), clock=clock)
     train(progress, module, clock, seconds_each=0.5, upto=100)
     shown = out.getvalue()
     assert "\x1b[?25h" in shown  # the cursor is back
@@ -69,7 +68,7 @@ def test_a_terminal_gets_one_line_that_moves(module):
 
 def test_further_processes_are_silent(module):
     out = io.StringIO()
-    progress = TrainingProgress(module, console=Console(file=out))
+    progress = TrainingProgress(module, console=RunConsole(file=out))
     trainer = SimpleNamespace(is_global_zero=False, callbacks=[])
     module.iteration = 99
     progress.on_train_start(trainer, module)
