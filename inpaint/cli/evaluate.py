@@ -84,7 +84,7 @@ def command(
     click.echo(f"wrote {names} to {output}")
     problems = [
         *([f"{len(result.failures)} failed"] if result.failures else []),
-        *([f"{result.skipped} files skipped"] if result.skipped else []),
+        *([f"{result.skipped} file{'s' if result.skipped > 1 else ''} skipped"] if result.skipped else []),
     ]
     if problems:
         click.echo(", ".join(problems) + "; see the warnings above and summary.json", err=True)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from inpaint.masks import Mask
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -40,7 +42,7 @@ def command(output: Path | None, folder: Path | None, kinds: tuple[str, ...], si
 
     Examples: inpaint masks --output sheet.png; inpaint masks --folder masks/ --kind lama_thick_256 --count 100
     """
-    from inpaint.errors import UsageError
+    from inpaint.errors import InpaintError, UsageError
     from inpaint.masks import parse_mask
 
     chosen = [name.strip() for text in kinds for name in text.split(",")]
@@ -54,6 +56,8 @@ def command(output: Path | None, folder: Path | None, kinds: tuple[str, ...], si
         assert output is not None
         if output.suffix.lower() not in FORMATS:
             raise UsageError(f"--output '{output}' must end in {', '.join(FORMATS)}")
+        if not output.parent.is_dir():
+            raise InpaintError(f"cannot write '{output}': '{output.parent}' is not a folder")
         _write_sheet(output, {name: parse_mask(name) for name in chosen} or _all_kinds(), size, count, seed)
 
 
@@ -71,15 +75,13 @@ def _all_kinds() -> dict[str, Mask]:
 def _write_sheet(output: Path, masks: dict[str, Mask], size: int, count: int, seed: int) -> None:
     import numpy as np
     from PIL import Image
-    from rich.console import Console
-    from rich.progress import Progress
 
     from inpaint.files import atomic_write
     from inpaint.masks import hole_ratio
     from inpaint.sheets import contact_sheet
 
     rows, labels = [], []
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with _progress() as progress:
         for name, mask in progress.track(masks.items(), description="drawing masks"):
             # Mask n depends on (seed, n) only, so the sheet shows the first masks that --folder writes.
             drawn = [mask.draw(np.random.default_rng((seed, n)), size, size) for n in range(max(count, MEASURED))]
@@ -105,11 +107,18 @@ def _write_sheet(output: Path, masks: dict[str, Mask], size: int, count: int, se
     click.echo(f"{len(rows)} kinds, {count} masks each: {output}")
 
 
+def _progress() -> Progress:
+    """Return a bar for terminals; what goes into a file gets not even its empty line."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    return Progress(console=console, transient=True, disable=not console.is_terminal)
+
+
 def _write_folder(folder: Path, mask: Mask, size: int, count: int, seed: int) -> None:
     import numpy as np
     from PIL import Image
-    from rich.console import Console
-    from rich.progress import Progress
 
     from inpaint.errors import InpaintError
     from inpaint.files import atomic_write
@@ -120,9 +129,9 @@ def _write_folder(folder: Path, mask: Mask, size: int, count: int, seed: int) ->
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InpaintError(f"cannot make folder '{folder}': {error.strerror or error}") from error
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with _progress() as progress:
         for n in progress.track(range(count), description="writing masks"):
             drawn = mask.draw(np.random.default_rng((seed, n)), size, size)
             with atomic_write(folder / f"{n:06}.png") as temporary:
                 Image.fromarray(drawn * np.uint8(255)).save(temporary, format="PNG")
-    click.echo(f"{count} masks: {folder}")
+    click.echo(f"{count} mask{'s' if count > 1 else ''}: {folder}")

@@ -103,7 +103,7 @@ def test_a_bad_photograph_is_named_and_the_rest_goes_on_with_status_1(arguments,
     assert run(arguments) == 1
     printed = capsys.readouterr()
     assert "bad.png" in printed.err
-    assert "1 files skipped" in printed.err
+    assert "1 file skipped" in printed.err
     assert len((tmp_path / "out" / "results.csv").read_text().splitlines()) == 1 + 4 * 2 * 2
 
 

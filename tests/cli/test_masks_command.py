@@ -47,6 +47,20 @@ def test_a_folder_of_masks_is_white_in_the_hole_and_the_same_again(tmp_path, cap
     assert parse_mask(f"folder:{tmp_path / 'first'}").draw(np.random.default_rng(0), 24, 24).any()
 
 
+def test_a_sheet_that_cannot_be_written_is_not_drawn(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("inpaint.cli.masks._write_sheet", lambda *arguments: pytest.fail("drawn"))
+    assert run(["masks", "--output", str(tmp_path / "nodir" / "x.png")]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == f"error: cannot write '{tmp_path}/nodir/x.png': '{tmp_path}/nodir' is not a folder\n"
+
+
+def test_nothing_but_the_result_is_printed_where_there_is_no_terminal(tmp_path, capsys):
+    arguments = ["masks", "--folder", str(tmp_path / "one"), "--kind", "box", "--count", "1", "--size", "16"]
+    assert run(arguments) == 0
+    assert capsys.readouterr() == (f"1 mask: {tmp_path / 'one'}\n", "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
