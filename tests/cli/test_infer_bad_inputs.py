@@ -1,8 +1,11 @@
 """Every wrong input: one line that says what and why, the right exit status, no traceback, nothing half-written."""
 
 import io
+import os
+import pickle
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,3 +132,43 @@ def test_a_write_that_fails_is_one_line_and_keeps_the_old_file(here, monkeypatch
     assert capsys.readouterr().err == "error: cannot write 'out.png': No space left on device\n"
     assert (here / "out.png").read_bytes() == b"old"
     assert not [path for path in here.iterdir() if path.name.endswith(".tmp")]
+
+
+class Code:
+    """Unpickled, makes a file."""
+
+    def __reduce__(self):
+        return os.mkdir, ("ran",)
+
+
+@pytest.mark.parametrize("name", ["evil.safetensors", "evil.pt", "evil.ckpt", "run/model.safetensors"])
+def test_a_pickle_that_would_run_code_is_one_line_and_runs_nothing(here, capsys, name):
+    (here / "run").mkdir()
+    (here / name).write_bytes(pickle.dumps({"generator": Code()}))
+    model = "run" if name.startswith("run/") else name
+    arguments = ["infer", f"--model={model}", "--image=photo.png", "--mask=mask.png", "--output=out.png"]
+    assert run(arguments) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert not (here / "ran").exists()
+    assert not (here / "out.png").exists()
+    pickle.loads((here / name).read_bytes())  # it is real: this is what would have happened
+    assert (here / "ran").is_dir()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc, where not even root can make files")
+def test_a_folder_that_takes_no_files_is_one_line(here, capsys):
+    arguments = ["infer", "--model=telea", "--image=photo.png", "--mask=mask.png", "--output=/proc/filled.png"]
+    assert run(arguments) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: cannot write ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_one_line(here, capsys):
+    (here / "closed").mkdir(mode=0o500)
+    arguments = ["infer", "--model=telea", "--image=photo.png", "--mask=mask.png", "--output=closed/filled.png"]
+    assert run(arguments) == 1
+    assert "Permission denied" in capsys.readouterr().err
