@@ -136,7 +136,14 @@ def test_an_interruption_leaves_whole_lines(number, status, photo_folder, make_p
         Image.fromarray(make_photo(300, 300, seed)).save(photo_folder / f"n{seed}.png")
     command = [sys.executable, "-m", "inpaint", "evaluate", "--model", "telea", "--data", str(photo_folder)]
     command += ["--masks", "half", "--output", str(tmp_path / "out"), "--device", "cpu"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # A shell that starts the tests in the background has its children ignore SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     results = tmp_path / "out" / "results.csv"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (results.exists() and results.read_text().count("\n") > 2):

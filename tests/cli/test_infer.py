@@ -150,6 +150,11 @@ def test_help_shows_examples_without_importing_torch_or_pillow():
     assert "--skip-existing" in done.stdout
 
 
+def heed_interrupts():
+    """A shell that starts the tests in the background has its children ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_in_the_middle_leaves_only_whole_files(tmp_path, make_photo, number, status):
@@ -165,6 +170,7 @@ def test_a_signal_in_the_middle_leaves_only_whole_files(tmp_path, make_photo, nu
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
     deadline = time.monotonic() + 60
     while len(list((tmp_path / "out").glob("*.png"))) < 5 and time.monotonic() < deadline:
