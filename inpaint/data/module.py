@@ -133,6 +133,10 @@ class InpaintData(LightningDataModule):
             self._val_loader = _loader(self.validation, batches, workers=min(self._workers(), MOST_VAL_WORKERS))
         return self._val_loader
 
+    def teardown(self, stage: str | None = None) -> None:
+        """Let the validation's workers end now: at the program's end they would be terminated, and waited for."""
+        self._val_loader = None
+
     def _position(self) -> tuple[int, int]:
         """Return (rank, number of processes)."""
         if self._world_size is not None:

@@ -9,6 +9,8 @@ import time
 import pytest
 import torch
 
+from inpaint.data.module import LAST_SERVICE_S
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -37,7 +39,8 @@ def test_a_signal_to_the_whole_group_saves_and_ends_cleanly(tmp_path, photos, nu
             assert time.monotonic() < deadline
             time.sleep(0.05)
         os.killpg(process.pid, number)
-        _, errors = process.communicate(timeout=120)
+        # Sooner than loader workers that nobody dismisses would end by themselves.
+        _, errors = process.communicate(timeout=LAST_SERVICE_S - 5)
     finally:
         process.kill()
     assert process.returncode == status, errors
