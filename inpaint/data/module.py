@@ -88,7 +88,11 @@ class InpaintData(LightningDataModule):
         self._photographs, self._stream, self._validation = photographs, stream, validation
 
     def teardown(self, stage: str | None = None) -> None:
-        """Say how many photographs were replaced, for whoever did not see their names go by."""
+        """Dismiss the validation's workers, and say how many photographs were replaced.
+
+        At the program's end the workers would be terminated, and waited for.
+        """
+        self._val_loader = None
         if self._stream is not None and self.replaced:
             logger.warning("%d photographs could not be decoded and were replaced by others", self.replaced)
 
@@ -132,10 +136,6 @@ class InpaintData(LightningDataModule):
             )
             self._val_loader = _loader(self.validation, batches, workers=min(self._workers(), MOST_VAL_WORKERS))
         return self._val_loader
-
-    def teardown(self, stage: str | None = None) -> None:
-        """Let the validation's workers end now: at the program's end they would be terminated, and waited for."""
-        self._val_loader = None
 
     def _position(self) -> tuple[int, int]:
         """Return (rank, number of processes)."""
