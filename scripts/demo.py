@@ -21,6 +21,7 @@ from inpaint.files import atomic_write
 from inpaint.masks import parse_mask
 from inpaint.metrics import psnr_hole
 from inpaint.sheets import contact_sheet
+from inpaint.training.panels import to_bytes
 
 FOLDER = Path("demo")
 ITERATIONS = 1200
@@ -46,7 +47,7 @@ def main() -> int:
         completed = model.fill(image, mask)[0].completed
         pictures.append(completed)
         headings.append(f"{title}\n{psnr_hole(completed, image, mask).item():.1f} dB in the hole")
-    row = [to_bytes(picture) for picture in (*pictures, image)]
+    row = [to_bytes(picture[0]) for picture in (*pictures, image)]
     sheet = contact_sheet([row], columns=[*headings, "original"], cell=int(1.5 * SIDE_PX))
     path = FOLDER / "contact_sheet.png"
     with atomic_write(path) as temporary:
@@ -61,11 +62,6 @@ def held_out_photo() -> tuple[torch.Tensor, torch.Tensor]:
     mask = parse_mask("brush").draw(np.random.default_rng(1), SIDE_PX, SIDE_PX)
     image = torch.from_numpy(face.copy()).permute(2, 0, 1)[None].float() / 255
     return image, torch.from_numpy(mask)[None, None].float()
-
-
-def to_bytes(picture: torch.Tensor) -> np.ndarray:
-    """Round (1, 3, H, W) in [0, 1] to (H, W, 3) uint8."""
-    return (picture[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from inpaint.types import Fill, Guidance, Progress, ProgressCallback, Seed, Stop
 
 
 def mean_color(image: Tensor, hole: Tensor) -> Tensor:
-    """Return the mean color of the known pixels of each picture, (B, 3, 1, 1).
+    """Return the mean color of the known pixels of each picture, (..., 3, 1, 1).
 
-    image: (B, 3, H, W); hole: (B, 1, H, W), boolean, with at least one known pixel per picture. Summed in double
+    image: (..., 3, H, W); hole: (..., 1, H, W), boolean, with at least one known pixel per picture. Summed in double
     precision where the device has it.
     """
     wide = image.dtype if image.device.type == "mps" else torch.float64

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from inpaint.classical.mean import mean_color
 from inpaint.errors import UsageError
 from inpaint.inputs import check_fill
 from inpaint.types import Fill, Guidance, Progress, ProgressCallback, Seed, StopFill, Traits
@@ -94,7 +95,7 @@ class _OpenCVFill:
         painted: list[Tensor] = []
         started, stopped, batch = time.monotonic(), False, image.shape[0]
         for number, (picture, gap) in enumerate(zip(image, hole, strict=True), start=1):
-            painted.append(_mean_fill(picture, gap) if stopped else self._one(picture, gap))
+            painted.append(mean_color(picture, gap).expand_as(picture) if stopped else self._one(picture, gap))
             if progress is not None and not stopped:
                 elapsed_s = time.monotonic() - started
                 try:
@@ -135,8 +136,3 @@ class NavierStokes(_OpenCVFill):
 
     def _paint(self, pixels: Pixels, hole: Hole) -> Pixels:
         return navier_stokes(pixels, hole, radius=self.radius)
-
-
-def _mean_fill(picture: Tensor, hole: Tensor) -> Tensor:
-    """Return the mean known color of picture (3, H, W) everywhere."""
-    return picture[:, ~hole[0]].mean(dim=1)[:, None, None].expand_as(picture)

@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from inpaint.classical.mean import mean_color
 from inpaint.errors import UsageError
 from inpaint.inputs import check_fill
 from inpaint.nn.padding import pad_to, padded_side
@@ -150,6 +151,5 @@ def _slices(total: int, chunk: int) -> Iterator[slice]:
 
 def _known_mean(image: Tensor, hole: Tensor) -> Tensor:
     """Return pictures of the mean known color of each image, (B, 3, H, W); mid gray where nothing is known."""
-    known = (~hole).sum(dim=(-2, -1), keepdim=True)
-    mean = image.masked_fill(hole, 0.0).sum(dim=(-2, -1), keepdim=True) / known.clamp_min(1)
-    return torch.where(known > 0, mean, 0.5).expand_as(image)
+    nothing_known = hole.all(dim=-1, keepdim=True).all(dim=-2, keepdim=True)  # (B, 1, 1, 1)
+    return torch.where(nothing_known, 0.5, mean_color(image, hole)).expand_as(image)

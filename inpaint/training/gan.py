@@ -148,16 +148,14 @@ class GanModule(LightningModule):
             share = self._global_mean(batch["mask"].mean())
             updates = [u for u in self.updates() if self.iteration >= self.loop.optimizers[u.optimizer].start]
             # One forward pass serves all updates of an iteration; with accumulation that would keep every graph alive.
-            shared = [self._record(parts[0], share)] if len(parts) == 1 and updates else None
+            shared = self._record(parts[0], share) if len(parts) == 1 and updates else None
             for update in updates:
                 self._update(update, parts, share, shared)
             if self.loop.ema.decay is not None:
                 self.average.update(self.network, self.iteration)
         self.iteration += 1
 
-    def _update(
-        self, update: Update, parts: list[Batch], share: Tensor, shared: list[dict[str, Tensor]] | None
-    ) -> None:
+    def _update(self, update: Update, parts: list[Batch], share: Tensor, shared: dict[str, Tensor] | None) -> None:
         optimizer = self._optimizer(update.optimizer)
         settings = self.loop.optimizers[update.optimizer]
         for group in optimizer.param_groups:
@@ -166,7 +164,7 @@ class GanModule(LightningModule):
         with self._only_trainable(update.networks):
             for number, part in enumerate(parts):
                 if shared is not None:
-                    record = shared[number]
+                    record = shared
                 else:
                     with torch.set_grad_enabled(update.needs_gradient):
                         record = self._record(part, share)
