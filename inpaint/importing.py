@@ -35,7 +35,11 @@ SWITCHES: Mapping[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """What an import has written. roles: the networks in it. notes: one line each, what was left out and why."""
+    """What an import has written.
+
+    roles: the networks in it. lacking: the discriminators that a training of this model has and the files had not.
+    parameters: of what fills. notes: one line each, what was left out and why.
+    """
 
     folder: Path
     title: str
@@ -43,6 +47,7 @@ class Import:
     license: str
     sha256: str
     roles: tuple[str, ...]
+    lacking: tuple[str, ...]
     parameters: int
     notes: tuple[str, ...]
 
@@ -64,7 +69,7 @@ def import_weights(
     for switch in sorted(switches - chosen.switches):
         raise UsageError(f"--{switch} does not apply to {chosen.title}: its files leave no doubt")
     converted = chosen.convert(found, switches)
-    _check_fit(chosen, converted)
+    parameters, judges = _check_fit(chosen, converted)
     sha256 = _hashes(found)
     _write(folder, chosen, converted, found, sha256, switches)
     roles = _roles(converted)
@@ -75,7 +80,8 @@ def import_weights(
         license=chosen.license,
         sha256=sha256,
         roles=roles,
-        parameters=sum(value.numel() for name, value in converted.tensors.items() if not name.startswith("discrim")),
+        lacking=tuple(role for role in judges if role not in roles),
+        parameters=parameters,
         notes=converted.notes,
     )
 
@@ -101,9 +107,7 @@ def _recognized(origin: str, inputs: Sequence[str]) -> tuple[Format, dict[str, F
     networks: dict[str, Found] = {}
     for text in inputs:
         wanted, path = split_input(text, roles)
-        entry, role, found = _recognize(origin, load_foreign(path), path, known)
-        if wanted is not None and wanted != role:
-            raise WeightsError(f"--input {text}: the file holds the {role} of {entry.title}, not the {wanted}")
+        entry, role, found = _recognize(origin, load_foreign(path), path, known, wanted)
         if chosen is not None and entry is not chosen:
             raise WeightsError(
                 f"{path} is of {entry.title}, the file before it of {chosen.title}: import one at a time"
@@ -113,7 +117,7 @@ def _recognized(origin: str, inputs: Sequence[str]) -> tuple[Format, dict[str, F
         chosen = entry
         networks[role] = found
     assert chosen is not None
-    if missing := sorted(chosen.networks.keys() - networks.keys()):
+    if missing := sorted(chosen.networks.keys() - chosen.optional - networks.keys()):
         raise UsageError(f"{chosen.title} consists of several files: give --input {missing[0]}=FILE as well")
     return chosen, networks
 
@@ -130,8 +134,13 @@ def split_input(text: str, roles: Sequence[str]) -> tuple[str | None, Path]:
     return None, Path(text)
 
 
-def _recognize(origin: str, content: Any, path: Path, known: Sequence[Format]) -> tuple[Format, str, Found]:
-    """Return the format and role of one file; raises WeightsError when it is not of this origin."""
+def _recognize(
+    origin: str, content: Any, path: Path, known: Sequence[Format], wanted: str | None
+) -> tuple[Format, str, Found]:
+    """Return the format and role of one file; raises WeightsError when it is not of this origin.
+
+    wanted: the role that the person says it has. It decides where the entries leave a choice, and must agree with them.
+    """
     from inpaint.models.formats import find, some, state_dicts
 
     seen: list[tuple[Format, str, Found]] = []
@@ -140,15 +149,39 @@ def _recognize(origin: str, content: Any, path: Path, known: Sequence[Format]) -
             network = find(content, names, path)
             if network is not None:
                 seen.append((entry, role, network))
-    for match in seen:
-        if match[0].origin == origin:
-            return match
+    ours = [match for match in seen if match[0].origin == origin]
+    if ours:
+        return _told_apart(ours, path, wanted)
     if seen:
         other = seen[0][0]
         raise WeightsError(f"{path} looks like {other.title}, not {origin}: use --origin {other.origin}")
     entries = [name for part in state_dicts(content) for name in part]
     holds = f"its {len(entries)} entries begin with {some(entries, 3)}" if entries else "it holds no named tensors"
     raise WeightsError(f"{path} looks like none of the programs we know ({', '.join(sorted(ORIGINS))}): {holds}")
+
+
+def _told_apart(seen: Sequence[tuple[Format, str, Found]], path: Path, wanted: str | None) -> tuple[Format, str, Found]:
+    """Return the match that names and shapes of the entries tell, else the person's word, else the file's name."""
+    most = max(network.share for _, _, network in seen)
+    alike = [match for match in seen if match[2].share == most]
+    alike = [match for match in alike if match[0].has_shapes_of(match[1], match[2].entries)] or alike
+    if wanted is not None:
+        chosen = [match for match in alike if match[1] == wanted]
+        if not chosen:
+            held = " or the ".join(role for _, role, _ in alike)
+            raise WeightsError(
+                f"--input {wanted}={path}: the file holds the {held} of {alike[0][0].title}, not the {wanted}"
+            )
+        return chosen[0]
+    if len(alike) > 1:
+        alike = [match for match in alike if match[0].has_name_of(match[1], path)] or alike
+    if len(alike) > 1:
+        roles = [role for _, role, _ in alike]
+        raise UsageError(
+            f"{path} may be the {' or the '.join(roles)} of {alike[0][0].title}: say which, "
+            f"e.g. --input {roles[0]}={path}"
+        )
+    return alike[0]
 
 
 # Checking and writing ------------------------------------------------------------------------------------------------
@@ -158,8 +191,11 @@ def _roles(converted: Converted) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.partition(".")[0] for name in converted.tensors))
 
 
-def _check_fit(entry: Format, converted: Converted) -> None:
-    """Load everything into our networks once, so that what is written can be used."""
+def _check_fit(entry: Format, converted: Converted) -> tuple[int, tuple[str, ...]]:
+    """Load everything into our networks once, so that what is written can be used.
+
+    Returns the number of parameters of what fills, and the discriminators that a training would have.
+    """
     from inpaint.weights import load_into
 
     module = registry.network_module(entry.model)
@@ -169,6 +205,7 @@ def _check_fit(entry: Format, converted: Converted) -> None:
         state = {name.removeprefix(prefix): t for name, t in converted.tensors.items() if name.startswith(prefix)}
         if state or role not in judges:
             load_into(part, state, source=entry.title)
+    return sum(parameter.numel() for parameter in network.parameters()), tuple(judges)
 
 
 def _free_folder(folder: Path) -> Path:

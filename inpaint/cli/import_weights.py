@@ -56,11 +56,11 @@ def command(*, origin: str, inputs: tuple[str, ...], output: Path, bgr: bool, fu
         click.echo(f"note         {note}")
     click.echo(f"use it: inpaint infer --model {done.folder} --image PHOTO --mask MASK --output RESULT.png")
     tune = f"inpaint train model={done.model} init={done.folder} data.root=PHOTOS"
-    if any(role.startswith("discriminator") for role in done.roles):
+    if not done.lacking:
         click.echo(f"fine-tune it: {tune}")
     else:
         click.echo(f"fine-tune it: {tune} optimizers.generator.start={WARM_UP}")
         click.echo(
-            f"    the import has no discriminator; a new one learns alone for the first {WARM_UP} iterations, "
-            "so that it does not spoil the generator"
+            f"    the import has no {' and no '.join(done.lacking)}; a new one learns alone for the first {WARM_UP} "
+            "iterations, so that it does not spoil the generator"
         )

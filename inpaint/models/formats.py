@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,13 +28,14 @@ class Found:
     """One network in a foreign file.
 
     entries: its tensors, without the prefix that they all share. rest: tensors beside them that lack that prefix.
-    content: the whole file.
+    content: the whole file. share: which part of the names looked for it holds, 0 to 1.
     """
 
     path: Path
     entries: State
     rest: State
     content: Mapping[str, Any]
+    share: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +53,12 @@ class Format:
     """One kind of checkpoint of one public program ("origin").
 
     title, license, source: for people, and written beside the weights. model: registered name. networks: role of each
-    input file and the names of its entries. switches: what the file cannot tell and a person may. convert: from the
-    networks found and the switches given to ours; raises WeightsError that lists what does not fit.
+    input file and the names of its entries. optional: roles that may be left out. switches: what the file cannot tell
+    and a person may. convert: from the networks found and the switches given to ours; raises WeightsError that lists
+    what does not fit.
+
+    Where roles share their names: shapes tell them apart (by role, some entries and the shapes they have there), else
+    file_names do (by role, the pattern of the name that the program gives the file), else the person does.
     """
 
     origin: str
@@ -61,8 +67,20 @@ class Format:
     license: str
     source: str
     networks: Mapping[str, frozenset[str]]
+    optional: frozenset[str] = frozenset()
+    shapes: Mapping[str, Mapping[str, tuple[int, ...]]] = field(default_factory=dict)
+    file_names: Mapping[str, str] = field(default_factory=dict)
     switches: frozenset[str] = frozenset()
     convert: Callable[[Mapping[str, Found], frozenset[str]], Converted]
+
+    def has_shapes_of(self, role: str, entries: State) -> bool:
+        """Tell whether every entry whose shape marks this role has that shape; one that is absent tells nothing."""
+        marks = self.shapes.get(role, {})
+        return all(tuple(entries[name].shape) == shape for name, shape in marks.items() if name in entries)
+
+    def has_name_of(self, role: str, path: Path) -> bool:
+        """Tell whether the file is called as the program calls the file of this role."""
+        return role in self.file_names and fnmatch(path.name, self.file_names[role])
 
 
 def find(content: Any, names: frozenset[str], path: Path) -> Found | None:
@@ -74,7 +92,7 @@ def find(content: Any, names: frozenset[str], path: Path) -> Found | None:
             share = len(names & entries.keys()) / len(names)
             if share >= RECOGNIZED and (best is None or share > best[0]):
                 rest = {name: value for name, value in part.items() if not name.startswith(prefix)}
-                best = share, Found(path=path, entries=entries, rest=rest, content=content)
+                best = share, Found(path=path, entries=entries, rest=rest, content=content, share=share)
     return None if best is None else best[1]
 
 
