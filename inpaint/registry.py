@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -129,7 +129,8 @@ def load(
 
     Registered names win over paths: "./telea" is a path. device: "auto", "cpu", "cuda", "cuda:1", "mps". dtype: of a
     network's weights and arithmetic, "float32" when not given; methods without a network have none. options: those of
-    the fill; for networks `chunk`, the most images in one pass.
+    the fill; for networks `chunk`, the most images in one pass, what their `configure` takes, and for those that draw
+    at random what `Sampling` takes.
 
     Raises UsageError for an unknown name, option, device or dtype, WeightsError for weights that cannot be used.
     """
@@ -139,7 +140,7 @@ def load(
         entry = FILLS[text]
         module, _, attribute = entry.factory.partition(":")
         factory = getattr(import_module(module), attribute)
-        fill: Inpainter = factory(**_options(text, factory, options))
+        fill: Inpainter = factory(**_options(text, (factory,), options))
         return fill
     if text in MODELS:
         raise UsageError(
@@ -178,33 +179,61 @@ def _weights_in(folder: Path) -> Path:
 def _from_file(
     path: Path, *, device: torch.device, dtype: str | torch.dtype | None, options: Mapping[str, Any]
 ) -> Inpainter:
-    """Build the network that a weights file describes and load it."""
+    """Build the network that a weights file describes and load it; its discriminators stay in the file for now."""
     import torch
 
     from inpaint.models.feedforward import FeedForward, prepare_for_inference
+    from inpaint.models.judges import Judges
+    from inpaint.models.sampling import Sampling
     from inpaint.options import validated
-    from inpaint.weights import load_into, load_weights, mention_license
+    from inpaint.weights import load_into, load_weights, mention_license, read_metadata
 
-    chosen = _options("models with weights", FeedForward, options, taken=("name", "device", "dtype"))
+    metadata = read_metadata(path)
+    if metadata.model not in MODELS:
+        raise WeightsError(f"{path}: {unknown('model', metadata.model, MODELS)}; a newer version may know it")
+    module = network_module(metadata.model)
+    adapter = Sampling if MODELS[metadata.model].traits.stochastic else FeedForward
+    configure = getattr(module.Network, "configure", None)
+    takers = (adapter,) if configure is None else (adapter, configure)
+    chosen = _options("models with weights", takers, options, taken=("name", "device", "dtype", "judges"))
     wanted = _dtype(dtype)
     if device.type == "mps" and wanted == torch.float64:
         raise UsageError("dtype float64 does not exist on device mps; use device=cpu")
-    tensors, metadata = load_weights(path)
-    if metadata.model not in MODELS:
-        raise WeightsError(f"{path}: {unknown('model', metadata.model, MODELS)}; a newer version may know it")
     try:
         config = validated(config_class(metadata.model), metadata.config)
     except ConfigError as error:
         raise WeightsError(f"{path} has a configuration this version does not know: {error}") from None
-    # In the wanted dtype before it is loaded: some files hold more digits than float32.
-    network = network_module(metadata.model).Network(config).to(wanted)
+    # Some files hold more digits than float32; half precision is for the pass, not for what is computed once.
+    exact = wanted if wanted == torch.float64 else torch.float32
+
+    def prepared(network: torch.nn.Module, tensors: Mapping[str, torch.Tensor]) -> torch.nn.Module:
+        network.to(exact)
+        load_into(network, tensors, source=path)
+        prepare_for_inference(network)
+        return network.to(wanted).to(memory_format=torch.channels_last)
+
+    network = module.Network(config)
     # A file may also hold networks that only a ranking or further training needs.
-    unused = tuple(f"{role}." for role in metadata.roles if role not in dict(network.named_children()))
-    load_into(network, {key: value for key, value in tensors.items() if not key.startswith(unused)}, source=path)
+    held = [role for role in metadata.roles if role not in dict(network.named_children())]
+    prepared(network, load_weights(path, without=tuple(f"{role}." for role in held))[0])
     mention_license(path, metadata)
-    prepare_for_inference(network)
-    network = network.to(memory_format=torch.channels_last)
-    return FeedForward(network, name=metadata.model, device=device, dtype=wanted, **chosen)
+
+    def judge(role: str, built: torch.nn.Module) -> torch.nn.Module:
+        prefix = f"{role}."
+        tensors = load_weights(path, only=prefix)[0]
+        judging = prepared(built, {name.removeprefix(prefix): value for name, value in tensors.items()})
+        return judging.eval().requires_grad_(False).to(device)
+
+    judges = Judges(
+        lambda: module.discriminators(config) if hasattr(module, "discriminators") else {},
+        judge,
+        held=held,
+        names=getattr(module, "DISCRIMINATOR_NAMES", {}),
+        source=str(path),
+    )
+    if configure is not None:
+        network.configure(**{name: chosen.pop(name) for name in _keywords(configure) if name in chosen})
+    return adapter(network, name=metadata.model, device=device, dtype=wanted, judges=judges, **chosen)
 
 
 def _dtype(dtype: str | torch.dtype | None) -> torch.dtype:
@@ -219,14 +248,19 @@ def _dtype(dtype: str | torch.dtype | None) -> torch.dtype:
     return valid[name]
 
 
-def _options(what: str, factory: Any, given: Mapping[str, Any], *, taken: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the options if the factory has keywords of these names; raises UsageError for any other."""
-    parameters = inspect.signature(factory).parameters.values()
-    valid = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in taken]
+def _options(
+    what: str, takers: Sequence[Any], given: Mapping[str, Any], *, taken: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Return the options if one of the takers has keywords of these names; raises UsageError for any other."""
+    valid = [name for taker in takers for name in _keywords(taker) if name not in taken]
     for name in given:
         if name not in valid:
             raise UsageError(unknown(f"option of {what}", name, valid))
     return dict(given)
+
+
+def _keywords(taker: Any) -> list[str]:
+    return [p.name for p in inspect.signature(taker).parameters.values() if p.kind is p.KEYWORD_ONLY]
 
 
 def _from_hub(repository: str) -> Path:

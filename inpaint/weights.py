@@ -72,11 +72,17 @@ def read_metadata(path: str | PathLike[str]) -> WeightsMetadata:
         return _metadata(path, file.metadata())
 
 
-def load_weights(path: str | PathLike[str]) -> tuple[dict[str, Tensor], WeightsMetadata]:
-    """Return tensors (on the CPU) and metadata of a weights file; raises WeightsError as `read_metadata` does."""
+def load_weights(
+    path: str | PathLike[str], *, without: tuple[str, ...] = (), only: str = ""
+) -> tuple[dict[str, Tensor], WeightsMetadata]:
+    """Return tensors (on the CPU) and metadata of a weights file; raises WeightsError as `read_metadata` does.
+
+    without, only: beginnings of names that are left in the file, or that alone are read.
+    """
     with _opened(path) as file:
         metadata = _metadata(path, file.metadata())
-        return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 - not a mapping
+        names = [name for name in file.keys() if name.startswith(only) and not name.startswith(without)]  # noqa: SIM118
+        return {name: file.get_tensor(name) for name in names}, metadata
 
 
 def mention_license(path: str | PathLike[str], metadata: WeightsMetadata) -> None:

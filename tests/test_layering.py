@@ -33,7 +33,7 @@ LAYERS = (
 # Arrows between rooms of one line that are meant: (from, to).
 SIBLINGS: set[tuple[str, str]] = set()
 # Models know the adapter beside them and no other model.
-SHARED_BY_MODELS = ("feedforward", "formats")
+SHARED_BY_MODELS = ("feedforward", "formats", "judges", "sampling")
 
 LIGHTNING = ("lightning", "pytorch_lightning", "lightning_fabric")
 

@@ -1,7 +1,12 @@
-"""Spectral normalization (Miyato et al. 2018) by PyTorch's own parametrization.
+"""Spectral normalization (Miyato et al. 2018) by PyTorch's own parametrization, for every model.
 
 One power iteration per forward pass in training and none in evaluation, so that evaluating a network does not change
-it; the left and right vectors are buffers, constants for the gradient.
+it; the left and right vectors are buffers, constants for the gradient. Programs that iterate in evaluation as well are
+followed in their first pass: their importers make that one iteration and store its vectors. For filling, the quotient
+is computed once (`fold`).
+
+Initialize a layer before it is normalized: afterwards `layer.weight` is a quotient made anew at every access, and what
+is written into it is lost without a word.
 """
 
 from __future__ import annotations
@@ -11,20 +16,40 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
 Layer = TypeVar("Layer", bound=nn.Module)
 
 
-def spectrally_normalized(layer: Layer) -> Layer:
+def spectrally_normalized(layer: Layer, *, dim: int | None = None) -> Layer:
     """Divide the layer's weight by its largest singular value from now on; returns the same layer.
 
-    Initialize the weight before: the starting vectors are drawn from torch's global generator and iterated on it.
+    dim: the axis of the weight that gives the rows of the matrix; None is torch's choice, the output channels: 1 for
+    transposed convolutions, else 0. Some programs take 0 everywhere. Initialize the weight before: the starting vectors
+    are drawn from torch's global generator and iterated on it.
     """
-    spectral_norm(layer, n_power_iterations=1, eps=1e-12)
+    spectral_norm(layer, n_power_iterations=1, eps=1e-12, dim=dim)
     return layer
+
+
+def stored_weight(layer: nn.Module) -> Tensor:
+    """Return the weight that is trained and saved, not the quotient: what an initialization must have reached."""
+    if parametrize.is_parametrized(layer, "weight"):
+        original: Tensor = layer.parametrizations.weight.original  # type: ignore[union-attr, assignment]
+        return original
+    weight: Tensor = layer.weight  # type: ignore[assignment]
+    return weight
+
+
+def fold(network: nn.Module) -> None:
+    """Replace every normalized weight below `network` by its quotient, for good: for networks that train no more."""
+    network.eval()  # in training mode the quotient would come from one more iteration
+    for layer in list(network.modules()):
+        if parametrize.is_parametrized(layer, "weight"):
+            with torch.no_grad():
+                parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
 
 
 @contextmanager
@@ -35,6 +60,8 @@ def normalized_in_full_precision(layers: Iterable[nn.Module]) -> Iterator[None]:
     """
     with parametrize.cached():
         for layer in layers:
+            if not parametrize.is_parametrized(layer, "weight"):  # folded
+                continue
             with torch.autocast(next(layer.parameters()).device.type, enabled=False):
                 _ = layer.weight
         yield

@@ -111,14 +111,19 @@ class Checkpoints(IterationCallback):
     def _write_weights(self) -> None:
         module = self.module
         network = module.averaged_network()
+        # Those that the model keeps, as far as this training has them.
+        judges = {role: judge for role, judge in module.discriminators.items() if role in module.saved_discriminators}
         metadata = WeightsMetadata(
             model=module.model_name,
             config=module.config.model_dump(mode="json"),
-            roles=tuple(name for name, _ in network.named_children()),
+            roles=(*(name for name, _ in network.named_children()), *judges),
             iteration=module.iteration,
             license=module.license,
         )
-        save_weights(self.files.weights, network.state_dict(), metadata)
+        tensors = {
+            f"{role}.{name}": value for role, judge in judges.items() for name, value in judge.state_dict().items()
+        }
+        save_weights(self.files.weights, {**network.state_dict(), **tensors}, metadata)
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
