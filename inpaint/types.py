@@ -76,7 +76,8 @@ class Traits:
 
     smallest_px is the smallest side accepted (models pad inside, so it rarely exceeds 8); multiple_px the multiple to
     which the model pads, of interest to whoever chooses sizes; needs_known is False only for fills that can invent a
-    picture from nothing.
+    picture from nothing; one_core is True for fills that keep one core of the CPU busy and no state, so that several
+    pictures may be filled by one object at the same time.
     """
 
     trained: bool
@@ -84,6 +85,7 @@ class Traits:
     guidance: frozenset[GuidanceKind] = frozenset()
     own_mask: bool = False
     needs_known: bool = False
+    one_core: bool = False
     smallest_px: int = 8
     multiple_px: int = 1
 

@@ -26,7 +26,7 @@ class Mean:
     """Fills each picture of a batch with its own mean known color. Needs at least one known pixel per picture."""
 
     name = "mean"
-    traits = Traits(trained=False, needs_known=True, smallest_px=1)
+    traits = Traits(trained=False, needs_known=True, one_core=True, smallest_px=1)
 
     def fill(
         self,
