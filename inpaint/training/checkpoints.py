@@ -112,7 +112,7 @@ class Checkpoints(IterationCallback):
         module = self.module
         network = module.averaged_network()
         # Those that the model keeps, as far as this training has them.
-        judges = {role: judge for role, judge in module.discriminators.items() if role in module.saved_discriminators}
+        judges = {role: judge for role, judge in module.discriminators.items() if role in module.kept_discriminators}
         metadata = WeightsMetadata(
             model=module.model_name,
             config=module.config.model_dump(mode="json"),

@@ -58,7 +58,7 @@ class GanModule(LightningModule):
     """
 
     optimizer_names: frozenset[str] = frozenset({"generator", "discriminator"})
-    saved_discriminators: tuple[str, ...] = ()  # written with the weights that fill, for models that rank their fills
+    kept_discriminators: tuple[str, ...] = ()  # written with the weights that fill, for models that rank their fills
 
     def __init__(
         self,
