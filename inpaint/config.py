@@ -16,10 +16,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
-from inpaint import registry
 from inpaint.data.config import DataConfig
 from inpaint.errors import ConfigError, InpaintError, unknown
 from inpaint.options import Options, show, validated
+from inpaint.starting import architecture, started_from
 from inpaint.training.config import LoopConfig, WandbConfig
 from inpaint.training.runs import flat
 
@@ -44,7 +44,8 @@ class TrainConfig(LoopConfig):
     data: DataConfig = DataConfig()
     run: RunConfig = RunConfig()
     resume: str | None = None  # auto, a run folder or a checkpoint
-    init: str | None = None  # a run folder or weights file to start from
+    # A run folder or weights file to start from, or one for each part of a model that is trained in parts.
+    init: str | dict[str, str | None] | None = None
     dry_run: bool = False
     logger: LoggerName | list[LoggerName] | None = "csv"
     wandb: WandbConfig = Field(default_factory=WandbConfig)
@@ -69,13 +70,15 @@ class TrainConfig(LoopConfig):
 
     def architecture(self) -> BaseModel:
         """Return the model's own configuration."""
-        return _architecture(self.model)
+        return architecture(self.model)
 
     def resolved(self) -> dict[str, Any]:
         """Return plain containers that repeat the run from any folder, without its place and its history."""
         plain = self.model_dump(mode="json")
         plain["data"] |= {key: _absolute(plain["data"][key]) for key in ("root", "val")}
-        return plain | {"run": {"folder": None}, "resume": None, "init": _absolute(self.init), "dry_run": False}
+        parts = self.init
+        init = {key: _absolute(place) for key, place in parts.items()} if isinstance(parts, dict) else _absolute(parts)
+        return plain | {"run": {"folder": None}, "resume": None, "init": init, "dry_run": False}
 
     def require_data(self) -> str:
         """Return data.root; raises ConfigError when it was not given."""
@@ -99,9 +102,8 @@ def build(values: Mapping[str, Any]) -> TrainConfig:
             raise ConfigError(f"{key} has no value: give {key}=VALUE")
     _check_known_mixups(values)
     config = validated(TrainConfig, _expand_home(values))
-    started = _started_from(config.init, config.model)
-    architecture = (_architecture(config.model) if started is None else started).model_dump(mode="json")
-    return config.model_copy(update={"model": {"name": config.model["name"], **architecture}})
+    chosen = started_from(config.init, config.model) or architecture(config.model)
+    return config.model_copy(update={"model": {"name": config.model["name"], **chosen.model_dump(mode="json")}})
 
 
 def configs_folder(package: Path | None = None) -> Path:
@@ -354,55 +356,6 @@ def _without_package(group: str) -> str:
     )
 
 
-def _architecture(model: Mapping[str, Any]) -> BaseModel:
-    if "name" not in model:
-        raise ConfigError(f"model.name is missing; valid: {', '.join(registry.MODELS)}")
-    name = model["name"]
-    if name not in registry.MODELS:
-        raise ConfigError(f"model.name={show(name)}: {unknown('trainable model', str(name), registry.MODELS)}")
-    return validated(registry.config_class(name), {k: v for k, v in model.items() if k != "name"}, key="model")
-
-
-def _started_from(init: str | None, model: Mapping[str, Any]) -> BaseModel | None:
-    """Return the architecture of the weights to start from; None when there are none, or of another model.
-
-    What the person gives as model options must agree with it, except for a discriminator that the weights lack.
-    Raises ConfigError that names the keys that differ.
-    """
-    path = None if init is None else Path(init)
-    path = path / registry.WEIGHTS_NAME if path is not None and path.is_dir() else path
-    if path is None or not path.is_file():
-        return None  # a missing file is said where it is opened; a run that is resumed needs it no more
-    from inpaint.weights import read_metadata
-
-    metadata = read_metadata(path)
-    _architecture(model)  # a mistake in the person's own options is said first
-    if metadata.model != model["name"]:
-        return None
-    there = _architecture({"name": metadata.model, **metadata.config})
-    wanted = _architecture(_overlaid({"name": metadata.model, **there.model_dump(mode="json")}, model))
-    have, want = flat(there.model_dump(mode="json")), flat(wanted.model_dump(mode="json"))
-    clash = [
-        f"model.{key}={show(want[key])} (the weights have {show(have[key])})"
-        for key in sorted(want)
-        if want[key] != have[key] and not ("discriminator" in key and key.split(".")[0] not in metadata.roles)
-    ]
-    if clash:
-        raise ConfigError(
-            f"init={init} has another architecture: {', '.join(clash)}; leave these keys out to take what it has"
-        )
-    return wanted
-
-
-def _overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a nested mapping in which the values of `over` replace those of `base`."""
-    merged = dict(base)
-    for key, value in over.items():
-        below = merged.get(key)
-        merged[key] = _overlaid(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
 _PLACES = ("data.root", "data.val", "run.folder", "resume", "init")
 
 
@@ -412,7 +365,7 @@ def _expand_home(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         if isinstance(value, Mapping):
             value = _expand_home(value, f"{prefix}{key}.")
-        elif f"{prefix}{key}" in _PLACES and isinstance(value, str) and value.startswith("~"):
+        elif (f"{prefix}{key}" in _PLACES or prefix == "init.") and isinstance(value, str) and value.startswith("~"):
             value = str(Path(value).expanduser())
         expanded[key] = value
     return expanded

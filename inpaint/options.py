@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
@@ -17,7 +17,15 @@ Schema: TypeAlias = Mapping[str, Any]
 
 
 class Options(BaseModel, frozen=True, extra="forbid"):
-    """Base of all option groups: immutable, unknown keys refused."""
+    """Base of all option groups: immutable, unknown keys refused.
+
+    Two things may be said of a model's options. TRAINING: those that say how to train and not what the weights are, so
+    that a training which starts from weights takes them from the person and not from the weights. CONCERNS: for
+    options that concern certain networks only, their roles; weights that hold none of them leave the option open.
+    """
+
+    TRAINING: ClassVar[frozenset[str]] = frozenset()
+    CONCERNS: ClassVar[Mapping[str, frozenset[str]]] = {}
 
 
 def validated(options: type[OptionsT], values: Mapping[str, Any], *, key: str = "") -> OptionsT:

@@ -26,6 +26,7 @@ LAYERS = (
     ("importing",),
     ("pipeline",),
     ("evaluation",),
+    ("starting",),
     ("config",),
     ("cli",),
     ("__main__",),

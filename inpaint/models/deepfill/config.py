@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
+from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -32,6 +33,8 @@ class DiscriminatorConfig(Options):
 
 class Config(Options):
     """The generator and, for training, its discriminator."""
+
+    CONCERNS: ClassVar[Mapping[str, frozenset[str]]] = {"discriminator": frozenset({"discriminator"})}
 
     width: int = Field(48, ge=8, multiple_of=4)  # outputs of conv1; official 48, which are 24 features and 24 gates
     # Features of stage 2's decoder at 1/4, 1/2, full and full size; null: 2, 1, 1/2 and 1/4 times `width`, official
