@@ -1,0 +1,183 @@
+"""Biharmonic fill: the smoothest surface through what is known, by scikit-image; best for thin holes.
+
+Solves Laplacian^2 u = 0 in the hole with the known pixels as data (Damelin and Hoang 2018). The solver is
+`skimage.restoration.inpaint_biharmonic`; what is added here:
+
+- **Border.** The solver mirrors the picture at its border, so a hole that touches it ends there with slope zero. A
+  boundary that continues slopes (the natural one of thin plates) was tried on photographs and lost 0.03 to 0.05 dB.
+- **Range.** Wide holes overshoot. Each hole is therefore clipped, per channel, to the range of the known pixels up to
+  `RANGE_PX` away from it; scikit-image's own range is that of the whole picture (0.3 dB worse in boxes).
+- **Regions.** Holes farther apart than the stencil reaches do not influence each other. They are solved together while
+  they are near and few, which is fastest, else batch by batch, each in a window of its own.
+- **Memory.** A solve takes about 4 kB per hole pixel. A single hole of more than `LARGEST_PX` is filled from a
+  picture of half the size, and only pixels up to `BAND_PX` from what is known are solved again, in overlapping tiles.
+  Where known pixels lie scattered through the hole that is everything; in a wide hole the middle stays as smooth as the
+  smaller picture made it, and a warning says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage  # type: ignore[import-untyped]
+from skimage.restoration import inpaint_biharmonic
+
+from inpaint.classical.pictures import Hole, Picture, PictureFill, Report
+from inpaint.classical.pyramid import halved, upsampled
+from inpaint.types import StopFill, Traits
+
+logger = logging.getLogger("inpaint.classical")
+
+LARGEST_PX = 60_000  # hole pixels in one solve: about 250 MB and a second
+WINDOW_PX = 1_000_000  # area up to which several holes share one window
+RANGE_PX = 8
+STENCIL_PX = 2
+BAND_PX = 12
+TILE_PX = 192
+OVERLAP_PX = 16
+Window: TypeAlias = "tuple[slice, slice]"
+Labels: TypeAlias = npt.NDArray[np.int32]
+
+
+def biharmonic(picture: Picture, hole: Hole, *, report: Report = lambda share: None) -> Picture:
+    """Return picture (H, W, 3) with hole (H, W) filled; known pixels unchanged, the hole's content is not read.
+
+    At least one pixel must be known. Warns when the middle of a hole was solved at a smaller size.
+    """
+    filled, coarse_px = _filled(picture, hole, report)
+    if coarse_px > hole.sum() / 100:
+        logger.warning(
+            "biharmonic: the hole is too large to be solved at once; its %d innermost pixels come from a smaller "
+            "picture. The fill 'patch' suits wide holes better",
+            coarse_px,
+        )
+    return filled
+
+
+def _filled(picture: Picture, hole: Hole, report: Report) -> tuple[Picture, int]:
+    """Return the filled picture and how many pixels were not solved at full size."""
+    filled = np.where(hole[..., None], picture[~hole].mean(axis=0), picture)  # (H, W, 3)
+    near = _grown(_box(hole), RANGE_PX + STENCIL_PX, hole.shape)
+    work, gap = filled[near], hole[near]  # `work` is a view: what follows writes into `filled`
+    labels, sizes = _regions(gap)
+    total, done, coarse_px = int(sizes[1:].sum()), 0, 0
+    with contextlib.suppress(StopFill):  # what was not reached keeps the mean
+        for label in np.flatnonzero(sizes[1:] > LARGEST_PX) + 1:
+            coarse_px += _solve_in_parts(work, labels == label)
+            done += int(sizes[label])
+            report(done / total)
+        for window, members in _batches(labels, sizes):
+            part = _grown(window, RANGE_PX + STENCIL_PX, gap.shape)
+            work[part] = _solved(work[part], np.isin(labels[part], members))
+            done += int(sizes[members].sum())
+            report(done / total)
+    _clip_to_range(work, labels)
+    return filled, coarse_px
+
+
+def _solved(picture: Picture, hole: Hole) -> Picture:
+    return np.asarray(inpaint_biharmonic(picture, hole, channel_axis=-1), dtype=np.float64)
+
+
+def _regions(hole: Hole) -> tuple[Labels, npt.NDArray[np.int64]]:
+    """Return a label per hole pixel (0 = known) and the pixels of each label; labels do not influence each other.
+
+    The stencil reaches two steps. Holes whose neighborhoods of one step do not touch, diagonally either, are farther.
+    """
+    labels, count = ndimage.label(ndimage.binary_dilation(hole), structure=np.ones((3, 3)))
+    labels = np.where(hole, labels, 0).astype(np.int32)
+    return labels, np.bincount(labels.ravel(), minlength=count + 1)
+
+
+def _batches(labels: Labels, sizes: npt.NDArray[np.int64]) -> Iterator[tuple[Window, list[int]]]:
+    """Yield windows with the labels that are solved together in them, leaving out those too large for one solve."""
+    members: list[int] = []
+    window: Window | None = None
+    pixels = 0
+    for label, box in enumerate(ndimage.find_objects(labels), start=1):
+        if box is None or sizes[label] > LARGEST_PX:
+            continue
+        joined = box if window is None else _union(window, box)
+        if window is not None and (pixels + sizes[label] > LARGEST_PX or _area(joined) > WINDOW_PX):
+            yield window, members
+            members, pixels, joined = [], 0, box
+        window = joined
+        members.append(label)
+        pixels += int(sizes[label])
+    if window is not None:
+        yield window, members
+
+
+def _solve_in_parts(picture: Picture, hole: Hole) -> int:
+    """Fill one large hole in place: from half the size, then anew near what is known. Return how many pixels stay."""
+    small, share = halved(picture, hole)
+    # A pixel that stands for a part of its four lies off its place, which bends slopes: taken where there is no other.
+    whole = share == 1
+    gap = ~whole & ((share == 0) | ndimage.binary_dilation(whole, np.ones((3, 3))))
+    if gap.any():
+        small, _ = _filled(small, gap, lambda share: None)
+    picture[hole] = upsampled(small, hole.shape)[hole]
+    unknown = hole & (ndimage.distance_transform_edt(hole) <= BAND_PX)
+    for top in range(0, hole.shape[0], TILE_PX):
+        for left in range(0, hole.shape[1], TILE_PX):
+            tile = _grown((slice(top, top + TILE_PX), slice(left, left + TILE_PX)), OVERLAP_PX, hole.shape)
+            around = _grown(tile, STENCIL_PX, hole.shape)
+            own = np.zeros(hole.shape, np.bool_)
+            own[tile] = unknown[tile]
+            if own.any():
+                picture[around] = _solved(picture[around], own[around])
+    return int(hole.sum() - unknown.sum())
+
+
+def _clip_to_range(picture: Picture, labels: Labels) -> None:
+    """Clip each hole, in place, to the range of the known pixels near it; each of these counts for its nearest hole."""
+    distance, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)
+    ring = (distance > 0) & (distance <= RANGE_PX)
+    owner, hole = labels[tuple(nearest[:, ring])], labels > 0
+    every = np.arange(labels.max() + 1)
+    for channel in range(picture.shape[-1]):
+        plane = picture[..., channel]
+        low = np.asarray(ndimage.minimum(plane[ring], owner, every))
+        high = np.asarray(ndimage.maximum(plane[ring], owner, every))
+        plane[hole] = np.clip(plane[hole], low[labels[hole]], high[labels[hole]])
+
+
+def _box(hole: Hole) -> Window:
+    """Return the bounding box of the hole's pixels."""
+    box: Window = ndimage.find_objects(hole.astype(np.uint8))[0]
+    return box
+
+
+def _grown(window: Window, margin: int, shape: tuple[int, ...]) -> Window:
+    rows, columns = window
+    return (
+        slice(max(rows.start - margin, 0), min(rows.stop + margin, shape[0])),
+        slice(max(columns.start - margin, 0), min(columns.stop + margin, shape[1])),
+    )
+
+
+def _union(one: Window, other: Window) -> Window:
+    return (
+        slice(min(one[0].start, other[0].start), max(one[0].stop, other[0].stop)),
+        slice(min(one[1].start, other[1].start), max(one[1].stop, other[1].stop)),
+    )
+
+
+def _area(window: Window) -> int:
+    return int((window[0].stop - window[0].start) * (window[1].stop - window[1].start))
+
+
+class Biharmonic(PictureFill):
+    """Biharmonic surface through the known pixels; see this module for border, range and memory."""
+
+    name = "biharmonic"
+    traits = Traits(trained=False, needs_known=True, one_core=True, smallest_px=1)
+    steps = 100
+
+    def _paint(self, picture: Picture, hole: Hole, *, seed: tuple[int, ...], report: Report) -> Picture:
+        return biharmonic(picture, hole, report=report)
