@@ -1,0 +1,236 @@
+"""The U-Net of partial convolutions (Liu et al., ECCV 2018, arXiv 1804.07723, table 1).
+
+What is known shrinks the hole from layer to layer, and depends on the mask alone: all of it is computed before the
+features, exactly, in float32 at least, as a plan. Every feature map is 0 where its plan says that nothing is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Self, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from inpaint.models.pconv.config import Config
+from inpaint.nn.partial import PartialConv2d, Window
+from inpaint.types import Traits
+
+LEAK = 0.2  # slope of the decoder's LeakyReLU
+RANGES = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "pm1": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "01": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+}
+"""Mean and deviation of each colour on our scale: what the network calls 0 and 1."""
+
+
+class Block(nn.Module):
+    """Partial convolution, batch norm, LeakyReLU; norm and activation may be missing.
+
+    slope: of the activation below 0 (0 = ReLU), None = no activation.
+    """
+
+    def __init__(
+        self,
+        parts: int | Sequence[int],
+        outputs: int,
+        kernel: int = 3,
+        *,
+        stride: int = 1,
+        upsample: bool = False,
+        bias: bool = False,
+        norm: bool = True,
+        slope: float | None = 0.0,
+    ) -> None:
+        super().__init__()
+        self.conv = PartialConv2d(parts, outputs, kernel, stride=stride, bias=bias, upsample=upsample)
+        self.norm = nn.BatchNorm2d(outputs) if norm else None
+        self.slope = slope
+        self.frozen = False
+        self.shift: Tensor | None
+        self.kernel_0: Tensor | None
+        self.kernel_1: Tensor | None
+        for name in ("shift", "kernel_0", "kernel_1"):
+            self.register_buffer(name, None, persistent=False)
+
+    def forward(self, parts: Sequence[Tensor], window: Window) -> Tensor:
+        """Return (B, outputs, H', W'), 0 where nothing is known, from parts of which the same is true."""
+        folded = None if torch.is_grad_enabled() else self.shift
+        if folded is not None:
+            kernels = [kernel for kernel in (self.kernel_0, self.kernel_1) if kernel is not None]
+            y = self.conv.sums(parts, kernels)
+            y = torch.addcmul(folded, y, window.ratio.to(y.dtype))
+        else:
+            y = self.conv.sums(parts, self.conv.kernels())
+            y = y * window.ratio.to(y.dtype)
+            if self.conv.bias is not None:
+                y = y + self.conv.bias.view(-1, 1, 1).to(y.dtype)
+            if self.norm is not None:
+                y = self.norm(y)
+        if self.slope is not None:
+            y = F.leaky_relu(y, self.slope, inplace=not torch.is_grad_enabled())
+        # Bias and batch norm have moved places that know nothing.
+        return y * window.known.to(y.dtype)
+
+    def freeze(self, frozen: bool = True) -> None:
+        """Keep the batch norm as it is: no gradient, and its own statistics instead of the batch's, until undone."""
+        self.frozen = frozen
+        if self.norm is not None:
+            self.norm.requires_grad_(not frozen)
+            self.norm.train(self.training and not frozen)
+
+    def train(self, mode: bool = True) -> Self:
+        """Leave a frozen batch norm in evaluation; forget what was prepared for inference when training begins."""
+        super().train(mode)
+        if mode:
+            self.shift = self.kernel_0 = self.kernel_1 = None
+        if self.frozen and self.norm is not None:
+            self.norm.eval()
+        return self
+
+    @torch.no_grad()
+    def prepare_for_inference(self) -> None:
+        """Fold the batch norm into the kernels, for use without gradients, until `train()` is called.
+
+        gamma (y - mean) / sqrt(var + eps) + beta multiplies the kernels, and adds a shift after the ratio.
+        """
+        conv, norm = self.conv, self.norm
+        scale = None
+        shift = torch.zeros(conv.out_channels, dtype=torch.float64) if conv.bias is None else conv.bias.double()
+        if norm is not None:
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
+            scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
+            shift = norm.bias.double() + (shift.to(scale) - norm.running_mean.double()) * scale
+        kind = conv.weight.dtype
+        kernels = [kernel.to(kind).contiguous(memory_format=torch.channels_last) for kernel in conv.kernels(scale)]
+        self.kernel_0, self.kernel_1 = kernels[0], kernels[1] if len(kernels) > 1 else None
+        self.shift = shift.to(conv.weight).view(-1, 1, 1)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every layer knows, for pictures of one size: windows from the first encoder layer inwards, likewise back."""
+
+    encoder: tuple[Window, ...]
+    decoder: tuple[Window, ...]
+
+
+class UNet(nn.Module):
+    """Encoder and decoder, in the network's own range of values; sides must be multiples of 2^levels."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        widths = [config.width * min(2**level, 8) for level in range(config.depth)]  # of the encoder's outputs
+        inputs = [3, *widths]
+        kernels = (7, 5, 5, *[3] * config.depth)
+        self.encoder = nn.ModuleList(
+            Block(
+                before,
+                after,
+                kernels[level],
+                stride=2,
+                bias=level == 0 and config.first_bias,
+                norm=level > 0,
+            )
+            for level, (before, after) in enumerate(pairwise(inputs))
+        )
+        # From the outermost to the deepest. Each gets what the deeper one made, and what its encoder layer began with.
+        self.decoder = nn.ModuleList(
+            Block(
+                (below, skip),
+                3 if level == 0 else skip,
+                upsample=True,
+                bias=level == 0,
+                norm=level > 0,
+                slope=None if level == 0 else LEAK,
+            )
+            for level, (skip, below) in enumerate(pairwise(inputs))
+        )
+        initialize_(self)
+
+    @torch.no_grad()
+    def plan(self, known: Tensor) -> Plan:
+        """Follow the mask (B, 1, H, W), 1 = known, through all layers."""
+        planes, encoder, decoder = [known], list[Window](), list[Window]()
+        for block in blocks_of(self.encoder):
+            encoder.append(block.conv.window([planes[-1]]))
+            planes.append(encoder[-1].known)
+        below = planes.pop()
+        for block, skip in zip(reversed(blocks_of(self.decoder)), reversed(planes), strict=True):
+            decoder.append(block.conv.window([below, skip]))
+            below = decoder[-1].known
+        return Plan(tuple(encoder), tuple(decoder))
+
+    def forward(self, x: Tensor, plan: Plan) -> Tensor:
+        """Paint x (B, 3, H, W), 0 where unknown: (B, 3, H, W), not bounded."""
+        skips = []
+        for block, window in zip(blocks_of(self.encoder), plan.encoder, strict=True):
+            skips.append(x)
+            x = block([x], window)  # half the size
+        for block, window in zip(reversed(blocks_of(self.decoder)), plan.decoder, strict=True):
+            x = block([x, skips.pop()], window)  # twice the size
+        return x
+
+
+def blocks_of(layers: nn.ModuleList) -> list[Block]:
+    """Return the layers as what they are; torch's list does not tell."""
+    return cast("list[Block]", list(layers))
+
+
+def initialize_(network: UNet) -> None:
+    """Draw all weights after He et al. 2015, normal, by the inputs and the slope of the layers before; zero biases.
+
+    Draws from torch's global generator: call it inside `torch.random.fork_rng` with a seed.
+    """
+    for blocks, slope in ((network.encoder, 0.0), (network.decoder, LEAK)):
+        for block in blocks_of(blocks):
+            nn.init.kaiming_normal_(block.conv.weight, a=slope)
+            if block.conv.bias is not None:
+                nn.init.zeros_(block.conv.bias)
+
+
+class Network(nn.Module):
+    """The U-Net on pictures in [0, 1] of any size; its state dict has the prefix `generator.`."""
+
+    traits = Traits(trained=True)
+    minimum_px = 1
+
+    def __init__(self, config: Config, *, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.generator = UNet(config)
+
+    def forward(self, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """Fill the holes: {"raw"} (B, 3, H, W) on our scale and not clamped.
+
+        image: (B, 3, H, W) in [0, 1], not read in the hole. mask: (B, 1, H, W), above 0.5 = hole. Sides are brought to
+        a multiple of 2^levels with more hole. Where all is hole, the picture is the network's 0: a plain colour.
+        """
+        height, width = image.shape[-2:]
+        multiple = 2**self.config.depth
+        more = (0, -width % multiple, 0, -height % multiple)
+        mean, deviation = (image.new_tensor(values).view(3, 1, 1) for values in RANGES[self.config.value_range])
+        hole = mask > 0.5
+        # The hole is zeroed first, so that no later arithmetic can carry a NaN of it anywhere, in gradients either.
+        x = (image.masked_fill(hole, 0.0) - mean) / deviation
+        x = F.pad(x.masked_fill(hole, 0.0), more)
+        known = F.pad((~hole).to(torch.promote_types(image.dtype, torch.float32)), more)
+        painted = self.generator(x, self.generator.plan(known)).to(image.dtype)  # half precision under autocast
+        return {"raw": painted[..., :height, :width] * deviation + mean}
+
+    def freeze_encoder_norms(self, frozen: bool = True) -> None:
+        """Freeze the encoder's batch norm, as phase 2 wants it, or let it go."""
+        for block in blocks_of(self.generator.encoder):
+            block.freeze(frozen)
+
+
+def discriminators(config: Config, *, seed: int = 0) -> dict[str, nn.Module]:
+    """Return no network: nothing judges this one's pictures."""
+    return {}
