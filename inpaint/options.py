@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
@@ -26,6 +26,10 @@ class Options(BaseModel, frozen=True, extra="forbid"):
 
     TRAINING: ClassVar[frozenset[str]] = frozenset()
     CONCERNS: ClassVar[Mapping[str, frozenset[str]]] = {}
+
+    def for_crop(self, side: int) -> Self:
+        """Return a model's options with what is left to the side of the training crops, in pixels, decided."""
+        return self
 
 
 def validated(options: type[OptionsT], values: Mapping[str, Any], *, key: str = "") -> OptionsT:
