@@ -49,23 +49,38 @@ MODELS: Mapping[str, ModelEntry] = {
         traits=Traits(trained=True, guidance=frozenset({"sketch"}), smallest_px=8, multiple_px=8),
         summary="DeepFillv2: gated convolutions and contextual attention (Yu et al. 2019)",
     ),
+    "pconv": ModelEntry(
+        package="inpaint.models.pconv",
+        traits=Traits(trained=True),
+        summary="partial convolutions, a U-Net without adversary (Liu et al. 2018)",
+    ),
+    "pluralistic": ModelEntry(
+        package="inpaint.models.pluralistic",
+        traits=Traits(trained=True, stochastic=True, smallest_px=8, multiple_px=32),
+        summary="Pluralistic: several plausible fills of one hole (Zheng et al. 2019)",
+    ),
 }
 
 FILLS: Mapping[str, FillEntry] = {
     "mean": FillEntry(
         factory="inpaint.classical.mean:Mean",
-        traits=Traits(trained=False, needs_known=True, smallest_px=1),
+        traits=Traits(trained=False, needs_known=True, one_core=True, smallest_px=1),
         summary="the mean color of the known pixels: the floor for comparisons",
     ),
     "telea": FillEntry(
         factory="inpaint.classical.opencv:Telea",
-        traits=Traits(trained=False, needs_known=True, smallest_px=1),
+        traits=Traits(trained=False, needs_known=True, one_core=True, smallest_px=1),
         summary="fast marching (Telea 2004), OpenCV",
     ),
     "navier_stokes": FillEntry(
         factory="inpaint.classical.opencv:NavierStokes",
-        traits=Traits(trained=False, needs_known=True, smallest_px=1),
+        traits=Traits(trained=False, needs_known=True, one_core=True, smallest_px=1),
         summary="fast marching along isophotes (after Bertalmio 2001), OpenCV",
+    ),
+    "biharmonic": FillEntry(
+        factory="inpaint.classical.biharmonic:Biharmonic",
+        traits=Traits(trained=False, needs_known=True, one_core=True, smallest_px=1),
+        summary="the smoothest surface through the known pixels: for thin holes; scikit-image",
     ),
 }
 
