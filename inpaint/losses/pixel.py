@@ -2,56 +2,107 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor
 
-from inpaint.losses.base import PictureTerm, Record
-
-Region = Literal["all", "hole", "known"]
+from inpaint.losses.base import Norm, PictureTerm, Record, Region, at_least_float32, distance
 
 
 class PixelTerm(PictureTerm):
     """A mean over pixels and channels of a distance between a painted picture and the truth.
 
-    region: where it is measured. normalize: `whole` divides by the size of the whole tensor whatever the region, as
-    most papers do; `region` divides by the region's own area over the global batch, so that small holes count as much
-    as large ones.
+    of, target: the two entries. region: where it is measured. alpha: how many times a hole pixel counts compared with a
+    known one, with region `all`.
+    normalize: `whole` divides by the size of the whole tensor whatever the region, as most papers do; `region` divides
+    by the region's own area over the global batch, so that small holes count as much as large ones; `hole` divides by
+    the hole's area over the global batch whatever the region, as EdgeConnect does.
+    discount: gamma in (0, 1]; a hole pixel then counts gamma^d, see `spatial_discount`.
     """
 
+    of: str
+    target: str = "image"
     region: Region = "all"
-    normalize: Literal["whole", "region"] = "whole"
+    normalize: Literal["whole", "region", "hole"] = "whole"
+    alpha: float = Field(1.0, ge=0)
+    discount: Annotated[float, Field(gt=0, le=1)] | None = None
 
-    def reduce(self, distance: Tensor, record: Record) -> Tensor:
-        """Average a distance map (B, C, H, W) over the region. An empty region gives 0."""
-        if self.region == "all":
-            return distance.mean()
-        mask = record["mask"].to(distance.dtype)
-        chosen = mask if self.region == "hole" else 1 - mask
-        total = (distance * chosen).mean()
-        if self.normalize == "whole":
+    @model_validator(mode="after")
+    def _alpha_compares(self) -> Self:
+        if self.alpha != 1 and self.region != "all":
+            raise ValueError(f"alpha={self.alpha:g} compares hole and known pixels: it needs region=all")
+        return self
+
+    @property
+    def entries(self) -> frozenset[str]:
+        """The painted picture and the truth."""
+        return frozenset({self.of, self.target})
+
+    def mean(self, record: Record, norm: Norm) -> Tensor:
+        """Average the distance over the region. An empty region gives 0."""
+        difference = at_least_float32(record[self.of]) - record[self.target]
+        apart = distance(difference, norm)  # (B, C, H, W)
+        weights = self._weights(record)
+        total = apart.mean() if weights is None else (apart * weights.to(apart.dtype)).mean()
+        if self.normalize == "whole" or (self.normalize == "region" and self.region == "all"):
             return total
-        share = record["hole_share"] if self.region == "hole" else 1 - record["hole_share"]
+        of_hole = self.normalize == "hole" or self.region == "hole"
+        share = record["hole_share"] if of_hole else 1 - record["hole_share"]
         # A share below one pixel of a large batch can only be an empty region, whose total is 0.
-        return total / share.to(distance.dtype).clamp_min(torch.finfo(torch.float32).eps)
+        return total / share.to(total.dtype).clamp_min(torch.finfo(torch.float32).eps)
+
+    def _weights(self, record: Record) -> Tensor | None:
+        """Return what each pixel counts, (B, 1, H, W); None = 1 everywhere."""
+        if self.region == "all" and self.alpha == 1 and self.discount is None:
+            return None
+        hole = at_least_float32(record["mask"])
+        known = 1 - hole
+        if self.discount is not None:
+            hole = hole * spatial_discount(hole, self.discount)
+        if self.region == "all":
+            return self.alpha * hole + known
+        return hole if self.region == "hole" else known
 
 
 class L1(PixelTerm):
-    """Mean absolute difference between `of` and the original."""
+    """Mean absolute difference between `of` and the truth."""
 
     kind: Literal["l1"] = "l1"
 
     def __call__(self, record: Record) -> Tensor:
-        """Return the mean of |of - image| over the region."""
-        return self.reduce((record[self.of] - record["image"]).abs(), record)
+        """Return the mean of |of - target| over the region."""
+        return self.mean(record, "l1")
 
 
 class L2(PixelTerm):
-    """Mean squared difference between `of` and the original."""
+    """Mean squared difference between `of` and the truth."""
 
     kind: Literal["l2"] = "l2"
 
     def __call__(self, record: Record) -> Tensor:
-        """Return the mean of (of - image)^2 over the region."""
-        return self.reduce((record[self.of] - record["image"]).square(), record)
+        """Return the mean of (of - target)^2 over the region."""
+        return self.mean(record, "l2")
+
+
+def spatial_discount(mask: Tensor, gamma: float) -> Tensor:
+    """Return gamma^d in the hole, d = distance in pixels to the nearest known pixel; 1 elsewhere. (B, 1, H, W).
+
+    Spatially discounted reconstruction loss (DeepFill, arXiv 1801.07892, section 4.2, gamma 0.99): what lies deep in a
+    hole may look different from the truth. The paper has rectangles, where all metrics agree; we count steps to a
+    neighbour left, right, above or below, which scans along rows and columns find exactly for any hole. The picture's
+    border counts as unknown. (The public program starts at d = 0 at the hole's rim; here the rim has d = 1.)
+    """
+    far = mask.shape[-2] + mask.shape[-1]  # more than any distance there is
+    steps = torch.where(mask > 0.5, float(far), 0.0)
+    return gamma ** _nearest(_nearest(steps, dim=-1), dim=-2)
+
+
+def _nearest(steps: Tensor, dim: int) -> Tensor:
+    """Return min over j of (steps[j] + |i - j|) along one dimension."""
+    place = torch.arange(steps.shape[dim], device=steps.device, dtype=steps.dtype)
+    place = place if dim == -1 else place[:, None]
+    before = place + (steps - place).cummin(dim).values
+    after = (steps + place).flip(dim).cummin(dim).values.flip(dim) - place
+    return torch.minimum(before, after)

@@ -22,13 +22,14 @@ from pytorch_lightning.strategies import ParallelStrategy
 from torch import Tensor, nn
 
 from inpaint.errors import ConfigError, RunError, WeightsError, unknown
-from inpaint.losses import AdversarialTerm, Losses, Record
+from inpaint.losses import Losses, Opinion, Record
 from inpaint.training.config import LoopConfig
 from inpaint.training.ema import Average
+from inpaint.training.games import discriminator_values, generator_values
 from inpaint.training.meter import Meter
 from inpaint.training.optimizers import build_optimizer, rate_factor
 from inpaint.training.runs import RunFolder
-from inpaint.types import Inpainter
+from inpaint.types import Fill, Inpainter
 from inpaint.weights import load_into, load_weights, mention_license
 
 Batch: TypeAlias = dict[str, Tensor]
@@ -42,12 +43,14 @@ class Update:
     optimizer: its name in the configuration. networks: the roles whose parameters it moves; all others are frozen
     meanwhile. losses: from the record to (what is minimized, unweighted values to log).
     needs_gradient: whether the record must carry the graph of the networks that painted it.
+    rate: what the optimizer's learning rate is multiplied by, for models that change it themselves.
     """
 
     optimizer: str
     networks: tuple[str, ...]
     losses: Callable[[Record], tuple[Tensor, Values]]
     needs_gradient: bool = True
+    rate: float = 1.0
 
 
 class GanModule(LightningModule):
@@ -59,6 +62,10 @@ class GanModule(LightningModule):
 
     optimizer_names: frozenset[str] = frozenset({"generator", "discriminator"})
     kept_discriminators: tuple[str, ...] = ()  # written with the weights that fill, for models that rank their fills
+    simultaneous: bool = False  # True: the gradients of all updates are computed before any optimizer steps
+    measures: bool = False  # whether `measure` has something to say
+    best_measure: str = "l1_hole"  # which val/NAME decides what best.ckpt is
+    best_is_largest: bool = False
 
     def __init__(
         self,
@@ -98,9 +105,25 @@ class GanModule(LightningModule):
     def inpainter(self, network: nn.Module) -> Inpainter | None:
         """Wrap the averaged network for validation; None while the model cannot fill yet."""
 
-    def discriminate(self, role: str, picture: Tensor, record: Record) -> Tensor:
-        """Return the scores that a discriminator gives to a picture, with what else of the record it looks at."""
+    def discriminate(self, role: str, picture: Tensor, record: Record) -> Tensor | Opinion:
+        """Return what a discriminator says to a picture, with what else of the record it looks at.
+
+        That are its scores, or, for losses that compare them, an Opinion with its features. Where several batches are
+        judged together, `picture` and every entry of `record` hold them one after the other.
+        """
         raise NotImplementedError(f"{type(self).__name__} names discriminator '{role}' but does not say what it sees")
+
+    def measure(self, batch: Batch, record: Record) -> Values:
+        """Return the model's own measures on a validation batch by name; called if `measures` is set.
+
+        record: of `predict` with the averaged network. A value is (B,), one per picture and NaN for a picture that does
+        not count, or () for the whole batch. Means over all validation pictures are logged as val/NAME.
+        """
+        return {}
+
+    def preview(self, batch: Batch, record: Record) -> Fill | None:
+        """Return what the panel shows while there is no inpainter, from the record as in `measure`; None = nothing."""
+        return None
 
     @property
     def planes(self) -> frozenset[str]:
@@ -110,35 +133,18 @@ class GanModule(LightningModule):
     # Ready-made updates ------------------------------------------------------------------------------------------
 
     def generator_losses(self, record: Record) -> tuple[Tensor, Values]:
-        """Sum all picture terms and the generator's side of all adversarial terms."""
-        values = {name: term(record) for name, term in self.losses.pictures.items()}
-        for name, term in self.losses.adversarial.items():
-            values[name] = term.for_generator(self._scores(term, record[term.of], record))
-        weights = {name: term.weight for name, term in self.losses.terms.items()}
-        total = sum((weights[name] * value for name, value in values.items()), torch.zeros((), device=self.device))
+        """Sum all picture terms and the generator's side of all games; what weighs nothing is not computed."""
+        losses = self.losses.weighing()
+        found = {**losses.of_pictures(record), **generator_values(losses, record, self.discriminate)}
+        values = {name: found[name] for name in losses.terms}
+        total = sum(
+            (losses.terms[name].weight * value for name, value in values.items()), torch.zeros((), device=self.device)
+        )
         return total, values
 
     def discriminator_losses(self, record: Record) -> tuple[Tensor, Values]:
-        """Sum the discriminators' side of all adversarial terms, unweighted: each discriminator plays its own game."""
-        total = torch.zeros((), device=self.device)
-        values: Values = {}
-        for name, term in self.losses.adversarial.items():
-            real, fake = self.real_and_fake_scores(term, record)
-            values[f"{name}_d"] = term.for_discriminator(real, fake)
-            values["d_real"], values["d_fake"] = real.mean(), fake.mean()
-            total = total + values[f"{name}_d"]
-        return total, values
-
-    def real_and_fake_scores(self, term: AdversarialTerm, record: Record) -> tuple[Tensor, Tensor]:
-        """Judge true and painted pictures in one pass, so that both meet the same spectral norm."""
-        pictures = torch.cat((record["image"], record[term.of].detach()))
-        real, fake = self._scores(term, pictures, _Twice(record)).chunk(2)
-        return real, fake
-
-    def _scores(self, term: AdversarialTerm, picture: Tensor, record: Record) -> Tensor:
-        """Judge in at least float32: under autocast a mean of scores would be taken in half precision."""
-        scores = self.discriminate(term.discriminator, picture, record)
-        return scores.to(torch.promote_types(scores.dtype, torch.float32))
+        """Sum the discriminators' side of all games, unweighted: each discriminator plays its own game."""
+        return discriminator_values(self.losses, record, self.discriminate)
 
     # The step ----------------------------------------------------------------------------------------------------
 
@@ -150,18 +156,25 @@ class GanModule(LightningModule):
             updates = [u for u in self.updates() if self.iteration >= self.loop.optimizers[u.optimizer].start]
             # One forward pass serves all updates of an iteration; with accumulation that would keep every graph alive.
             shared = self._record(parts[0], share) if len(parts) == 1 and updates else None
-            for update in updates:
-                self._update(update, parts, share, shared)
+            if self.simultaneous:
+                for update in updates:
+                    self._find_gradients(update, parts, share, shared)
+                with self._one_scale(updates):
+                    for update in updates:
+                        self._step(update)
+            else:
+                for update in updates:
+                    self._find_gradients(update, parts, share, shared)
+                    self._step(update)
             if self.loop.ema.decay is not None:
                 self.average.update(self.network, self.iteration)
         self.iteration += 1
 
-    def _update(self, update: Update, parts: list[Batch], share: Tensor, shared: dict[str, Tensor] | None) -> None:
-        optimizer = self._optimizer(update.optimizer)
-        settings = self.loop.optimizers[update.optimizer]
-        for group in optimizer.param_groups:
-            group["lr"] = settings.lr * rate_factor(settings.schedule, self.iteration, self.loop.max_iterations)
-        optimizer.zero_grad(set_to_none=True)
+    def _find_gradients(
+        self, update: Update, parts: list[Batch], share: Tensor, shared: dict[str, Tensor] | None
+    ) -> None:
+        """Leave the gradients of an update in its networks' parameters."""
+        self._optimizer(update.optimizer).zero_grad(set_to_none=True)
         with self._only_trainable(update.networks):
             for number, part in enumerate(parts):
                 if shared is not None:
@@ -175,8 +188,28 @@ class GanModule(LightningModule):
                     loss, values = update.losses(record)
                     self.manual_backward(loss / len(parts))
                 self._note(update.optimizer, loss, values)
-            optimizer.step()
+
+    def _step(self, update: Update) -> None:
+        optimizer = self._optimizer(update.optimizer)
+        settings = self.loop.optimizers[update.optimizer]
+        for group in optimizer.param_groups:
+            group["lr"] = settings.lr * rate_factor(settings.schedule, self.iteration, self.loop.max_iterations)
+        optimizer.step()
         self.meter.add(f"lr/{update.optimizer}", torch.tensor(optimizer.param_groups[0]["lr"]))
+
+    @contextmanager
+    def _one_scale(self, updates: list[Update]) -> Iterator[None]:
+        """Let all optimizers undo the one scale that the fp16 scaler gave all gradients; it adapts after the last."""
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        if scaler is None or not updates:
+            yield
+            return
+        scaler.update = lambda: None
+        try:
+            yield
+        finally:
+            del scaler.update
+        scaler.update()
 
     def _record(self, batch: Batch, share: Tensor) -> dict[str, Tensor]:
         return {**self.predict(batch), "hole_share": share}
@@ -273,6 +306,26 @@ class GanModule(LightningModule):
             self.average.follow(self.network)
         return self.average.network
 
+    @contextmanager
+    def averaging(self) -> Iterator[None]:
+        """Let `predict` and `discriminate` use the averaged networks for the block, without gradients.
+
+        Everything is in evaluation mode; random numbers are the same every time, and the global state stays untouched.
+        """
+        trained, averaged = self.network, self.averaged_network()
+        training = [part for part in self.discriminators.modules() if part.training]
+        devices = [self.device] if self.device.type == "cuda" else []
+        self.network = averaged
+        self.discriminators.eval()
+        try:
+            with torch.no_grad(), torch.random.fork_rng(devices=devices):
+                torch.manual_seed(self.loop.seed)
+                yield
+        finally:
+            self.network = trained
+            for part in training:
+                part.training = True
+
     # State for exact resuming ------------------------------------------------------------------------------------
 
     def training_state(self) -> dict[str, Any]:
@@ -330,10 +383,18 @@ class GanModule(LightningModule):
                 raise ConfigError(f"optimizers.{name}: {unknown('optimizer', name, self.optimizer_names)}")
         for name in used - set(self.loop.optimizers):
             raise ConfigError(f"optimizers.{name} is missing; {self.model_name} uses: {', '.join(sorted(used))}")
-        for name, term in self.losses.adversarial.items():
-            if term.discriminator not in self.discriminators:
+        if not self.losses.weighing().terms:
+            raise ConfigError(f"losses: no loss with a weight above 0 is left for {self.model_name}")
+        for name, judged in (self.losses.adversarial | self.losses.matching).items():
+            if judged.discriminator not in self.discriminators:
                 known = list(self.discriminators)
-                raise ConfigError(f"losses.{name}.discriminator: {unknown('discriminator', term.discriminator, known)}")
+                raise ConfigError(
+                    f"losses.{name}.discriminator: {unknown('discriminator', judged.discriminator, known)}"
+                )
+        played = {term.discriminator for term in self.losses.adversarial.values()}
+        for name, term in self.losses.matching.items():
+            if term.discriminator not in played:
+                raise ConfigError(f"losses.{name}: no adversarial loss trains discriminator '{term.discriminator}'")
 
     def _by_name(self) -> dict[str, torch.optim.Optimizer]:
         return dict(zip(self._used_optimizers(), self.trainer.optimizers, strict=True))
@@ -383,20 +444,3 @@ class GanModule(LightningModule):
 
 def _listed(kinds: Mapping[str, str]) -> str:
     return ", ".join(f"{name}={kind}" for name, kind in kinds.items()) or "none"
-
-
-class _Twice(Mapping[str, Tensor]):
-    """A record for a batch that holds every picture twice; doubles only what is asked for."""
-
-    def __init__(self, record: Record) -> None:
-        self._record = record
-
-    def __getitem__(self, name: str) -> Tensor:
-        plane = self._record[name].detach()
-        return torch.cat((plane, plane))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._record)
-
-    def __len__(self) -> int:
-        return len(self._record)

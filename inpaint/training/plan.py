@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from inpaint.errors import ConfigError, InputError, unknown
-from inpaint.losses import PictureTerm, Term
+from inpaint.losses import Term
 from inpaint.training.config import LoopConfig
+from inpaint.training.games import generator_values
 
 if TYPE_CHECKING:
     from inpaint.training.gan import GanModule
@@ -109,20 +110,30 @@ def rehearse(module: GanModule, *, size_px: int) -> None:
             record = {**module.predict(batch), "hole_share": batch["mask"].mean()}
         except InputError as error:
             raise ConfigError(f"data.size={size_px}: {error}") from None
-        pictures = [name for name, plane in record.items() if plane.ndim == 4]
         for name, term in module.losses.terms.items():
-            if term.of not in pictures:
-                raise ConfigError(f"losses.{name}.of: {unknown('entry of the record', term.of, pictures)}")
-            _try(name, term, record)
+            for entry in sorted(term.entries - record.keys()):
+                raise ConfigError(f"{_key(name, term, entry)}: {unknown('entry of the record', entry, record)}")
+            _try(module, name, record, size_px=size_px)
 
 
-def _try(name: str, term: Term, record: dict[str, Tensor]) -> None:
-    if not isinstance(term, PictureTerm):
-        return
+def _try(module: GanModule, name: str, record: dict[str, Tensor], *, size_px: int) -> None:
+    """Compute one loss, of a game the generator's side. Raises ConfigError that names what it does not go with."""
+    losses = module.losses.only(name)
     try:
-        term(record)
-    except KeyError as error:
-        raise ConfigError(f"losses.{name}: {unknown('entry of the record', str(error.args[0]), record)}") from None
+        losses.of_pictures(record)
+        generator_values(losses, record, module.discriminate)
+    except ConfigError as error:
+        raise ConfigError(f"losses.{name}: {error}") from None
+    except InputError as error:
+        raise ConfigError(f"data.size={size_px}: losses.{name}: {error}") from None
+
+
+def _key(name: str, term: Term, entry: str) -> str:
+    """Return the key that asks for an entry of the record."""
+    for option, value in term:
+        if entry == value or (isinstance(value, tuple) and entry in value):
+            return f"losses.{name}.{option}"
+    return f"losses.{name}"
 
 
 @contextmanager
@@ -183,8 +194,7 @@ def _kept_bytes(module: GanModule, size_px: int) -> int:
     batch = _gray_sample(module, size_px)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         record = {**module.predict(batch), "hole_share": batch["mask"].mean()}
-        losses = [module.generator_losses(record)[0]]
-        if module.losses.adversarial:
-            losses.append(module.discriminator_losses(record)[0])
+        kept = [update.losses(record)[0] for update in module.updates()]  # with their graphs
     # `seen` holds the tensors themselves: a memory that were freed could lend its address to the next.
+    del kept
     return sum(tensor.untyped_storage().nbytes() for tensor in seen.values())

@@ -1,0 +1,45 @@
+"""Total variation: how much neighbouring pixels differ, a brake on noise and on seams."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from inpaint.losses.base import PictureTerm, Record, at_least_float32
+
+
+class TotalVariation(PictureTerm):
+    """Sum of |a - b| over horizontal and vertical neighbours inside the region, divided by the number of all elements.
+
+    Partial convolutions (arXiv 1804.07723, section 3.4) use the completed picture and the hole dilated by one pixel, so
+    that the seam counts. region: `hole`, grown by `dilate` pixels in all eight directions, or `all`.
+    """
+
+    kind: Literal["tv"] = "tv"
+    of: str
+    region: Literal["hole", "all"] = "hole"
+    dilate: int = Field(1, ge=0)
+
+    @property
+    def entries(self) -> frozenset[str]:
+        """The picture."""
+        return frozenset({self.of})
+
+    def __call__(self, record: Record) -> Tensor:
+        """Return the sum over pairs divided by B * C * H * W."""
+        picture = at_least_float32(record[self.of])
+        across = (picture[..., 1:] - picture[..., :-1]).abs()
+        down = (picture[..., 1:, :] - picture[..., :-1, :]).abs()
+        if self.region == "hole":
+            inside = dilated(record["mask"], self.dilate).to(picture.dtype)
+            across = across * (inside[..., 1:] * inside[..., :-1])
+            down = down * (inside[..., 1:, :] * inside[..., :-1, :])
+        return (across.sum() + down.sum()) / picture.numel()
+
+
+def dilated(mask: Tensor, pixels: int) -> Tensor:
+    """Return the mask (B, 1, H, W) grown by so many pixels in all eight directions."""
+    return F.max_pool2d(mask, kernel_size=2 * pixels + 1, stride=1, padding=pixels) if pixels else mask

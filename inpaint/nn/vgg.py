@@ -1,0 +1,156 @@
+"""Features of VGG-16 and VGG-19 (Simonyan and Zisserman, arXiv 1409.1556), as losses use them: frozen, by name."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from inpaint.errors import ConfigError, InputError, WeightsError, unknown
+from inpaint.weights import load_foreign
+
+VggName = Literal["vgg16", "vgg19"]
+
+log = logging.getLogger("inpaint.nn")
+
+CONVOLUTIONS: dict[str, tuple[int, ...]] = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # in each block
+CHANNELS = (64, 128, 256, 512, 512)
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, which the weights expect
+
+
+class VGG(nn.Module):
+    """The convolutional part in evaluation mode, without gradients for its weights.
+
+    weights: `torchvision` (ImageNet, fetched once into torch hub's folder), the path of a torchvision checkpoint, or
+    `random`, seeded, for tests and dry runs. Raises WeightsError, one line, when they cannot be had.
+    """
+
+    def __init__(self, name: VggName, *, weights: str = "torchvision") -> None:
+        super().__init__()
+        self.name = name
+        self.stages = nn.ModuleDict(_stages(name))
+        if weights == "random":
+            log.warning("%s has random weights: its losses mean nothing, good for tests and dry runs only", name)
+            _initialize(self, seed=0)
+        else:
+            self._load(_torchvision_state(name) if weights == "torchvision" else load_foreign(weights), weights)
+        self.eval().requires_grad_(False)
+
+    def forward(self, pictures: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+        """Return the features of the named layers; nothing behind the last of them is computed.
+
+        pictures: (B, 3, H, W), normalized by `normalized` or not, as the loss wants it.
+        Raises InputError when the pictures are too small to reach the last layer.
+        """
+        wanted, found = set(layers), dict[str, Tensor]()
+        x = pictures
+        for name, stage in self.stages.items():
+            if wanted <= found.keys():
+                break
+            if name.startswith("pool") and min(x.shape[-2:]) < 2:
+                height, width = pictures.shape[-2:]
+                raise InputError(f"pictures of {height} x {width} pixels are too small for {self.name}'s {name}")
+            x = stage(x)
+            if name in wanted:
+                found[name] = x
+        return found
+
+    def train(self, mode: bool = True) -> VGG:
+        """Stay in evaluation mode."""
+        return super().train(False)
+
+    def _load(self, state: Any, source: str) -> None:
+        names = [name for name, stage in self.stages.items() if isinstance(stage, nn.Conv2d)]
+        try:
+            for name, number in zip(names, _indices(self.name), strict=True):
+                own = {part: state[f"features.{number}.{part}"] for part in ("weight", "bias")}
+                self.stages[name].load_state_dict(own)
+        except (KeyError, TypeError, RuntimeError, AttributeError):
+            raise WeightsError(f"{source} is no checkpoint of torchvision's {self.name}: {name} is not in it") from None
+
+
+def check_layers(name: VggName, layers: Collection[str]) -> None:
+    """Raise ConfigError that names the first layer that this VGG does not have."""
+    valid = _layer_names(name)
+    for layer in layers:
+        if layer not in valid:
+            raise ConfigError(unknown(f"layer of {name}", layer, valid))
+
+
+def normalized(pictures: Tensor) -> Tensor:
+    """Map pictures (B, 3, H, W) from [0, 1] to zero mean and unit deviation over ImageNet."""
+    mean, deviation = (pictures.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, DEVIATION))
+    return (pictures - mean) / deviation
+
+
+def weights_place(name: VggName) -> tuple[str, Path]:
+    """Return the address of torchvision's weights and the file that they are kept in."""
+    from torchvision.models import VGG16_Weights, VGG19_Weights
+
+    url: str = {"vgg16": VGG16_Weights, "vgg19": VGG19_Weights}[name].IMAGENET1K_V1.url
+    return url, Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+
+
+def _torchvision_state(name: VggName) -> Any:
+    """Return torchvision's weights, from the hub's folder or from the network."""
+    url, file = weights_place(name)
+    if not file.exists():
+        log.warning("fetching %s (about 550 MB) to %s", url, file)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(file), hash_prefix=file.stem.rpartition("-")[2], progress=False)
+        except (OSError, RuntimeError) as error:  # no network, no permission, a damaged download
+            reason = str(error).strip().split("\n")[0] or type(error).__name__
+            raise WeightsError(
+                f"the losses need {file.name} and it cannot be fetched ({reason}): put the file from {url} at {file}, "
+                "or name it by the losses' option weights=PATH"
+            ) from None
+    return load_foreign(file)
+
+
+def _stages(name: str) -> dict[str, nn.Module]:
+    stages: dict[str, nn.Module] = {}
+    before = 3
+    for block, (count, channels) in enumerate(zip(CONVOLUTIONS[name], CHANNELS, strict=True), start=1):
+        for number in range(1, count + 1):
+            # Meta tensors: nothing is drawn from a random state before the real values come.
+            stages[f"conv{block}_{number}"] = nn.Conv2d(before, channels, 3, padding=1, device="meta").to_empty(
+                device="cpu"
+            )
+            stages[f"relu{block}_{number}"] = nn.ReLU()
+            before = channels
+        stages[f"pool{block}"] = nn.MaxPool2d(2)
+    return stages
+
+
+@cache
+def _layer_names(name: str) -> tuple[str, ...]:
+    blocks = enumerate(CONVOLUTIONS[name], start=1)
+    return tuple(
+        layer
+        for block, count in blocks
+        for layer in (
+            *(f"{kind}{block}_{number}" for number in range(1, count + 1) for kind in ("conv", "relu")),
+            f"pool{block}",
+        )
+    )
+
+
+def _indices(name: str) -> list[int]:
+    """Return the numbers of the convolutions in torchvision's `features`."""
+    return [number for number, layer in enumerate(_layer_names(name)) if layer.startswith("conv")]
+
+
+def _initialize(network: nn.Module, *, seed: int) -> None:
+    """Draw weights that keep the size of signals (Kaiming), without touching the global random state."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        for layer in network.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
