@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 ORIGINS: Mapping[str, tuple[str, ...]] = {
     "csqiangwen": ("deepfill",),
-    "mmagic": ("deepfill",),
+    "mmagic": ("deepfill", "pconv"),
+    "naoto0804": ("pconv",),
+    "lyndonzheng": ("pluralistic",),
     "nipponjo": ("deepfill",),
 }
 """Which models' `weights.py` hold the formats of a public program; what a file holds is told by its entries."""

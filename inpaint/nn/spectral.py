@@ -52,9 +52,21 @@ def fold(network: nn.Module) -> None:
                 parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
 
 
+@torch.no_grad()
+def converge(network: nn.Module, iterations: int = 50) -> None:
+    """Iterate the singular vectors below `network`, as must be done after its weights have been replaced by others."""
+    for layer in network.modules():
+        if parametrize.is_parametrized(layer, "weight"):
+            training = layer.training
+            layer.train()
+            for _ in range(iterations):
+                _ = layer.weight
+            layer.train(training)
+
+
 @contextmanager
 def normalized_in_full_precision(layers: Iterable[nn.Module]) -> Iterator[None]:
-    """Normalize the weights of all layers once, outside of autocast, and use them within the block.
+    """Normalize the weights of those layers that are normalized once, outside of autocast, for use within the block.
 
     Autocast would run the power iteration in half precision and keep its error in the singular vectors.
     """

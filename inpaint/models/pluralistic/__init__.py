@@ -1,0 +1,1 @@
+"""Pluralistic image completion: several plausible fills of one hole."""

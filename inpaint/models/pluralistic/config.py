@@ -1,0 +1,23 @@
+"""Architecture of Pluralistic. The defaults are the official program's, whose weights fit nothing else."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from inpaint.options import Options
+
+
+class Config(Options):
+    """Encoder and generator and, for training, two discriminators."""
+
+    # Features at half of the size; doubled twice on the way down, so that the widest maps have four times as many.
+    width: int = Field(32, ge=4, multiple_of=4)
+    latent: int = Field(128, gt=0)  # planes of the latent code, at 1/32 of the size
+    # Starting weights. The paper's: orthogonal. The official program asks for it too, but does not reach its spectrally
+    # normalized layers, which keep PyTorch's own start: `default`.
+    initialization: Literal["orthogonal", "default"] = "orthogonal"
+    # Training: with `one`, only the generative path, whose prior is then drawn to the fixed one directly and which is
+    # compared with the truth in the hole as well. An ablation of the paper; the fills are less diverse.
+    train_paths: Literal["one", "two"] = "two"
