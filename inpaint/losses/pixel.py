@@ -95,7 +95,7 @@ def spatial_discount(mask: Tensor, gamma: float) -> Tensor:
     border counts as unknown. (The public program starts at d = 0 at the hole's rim; here the rim has d = 1.)
     """
     far = mask.shape[-2] + mask.shape[-1]  # more than any distance there is
-    steps = torch.where(mask > 0.5, float(far), 0.0)
+    steps = far * (mask > 0.5).to(mask.dtype)
     return gamma ** _nearest(_nearest(steps, dim=-1), dim=-2)
 
 

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import distance_transform_cdt
 
 from inpaint.errors import ConfigError
 from inpaint.losses import parse_losses
+from inpaint.losses.pixel import spatial_discount
 
 
 def term(**options):
@@ -77,3 +79,62 @@ def test_mistakes_in_the_losses_block_are_named(block, message):
 
 def test_a_loss_set_to_null_is_left_out():
     assert parse_losses({"a": {"kind": "l1", "of": "raw", "weight": 1}, "b": None}).terms.keys() == {"a"}
+
+
+@pytest.mark.parametrize("kind", ["l1", "l2"])
+def test_alpha_weighs_the_hole_against_the_known(record, kind):
+    parts = {region: term(kind=kind, region=region)(record).item() for region in ("hole", "known")}
+    assert term(kind=kind, alpha=6)(record).item() == pytest.approx(6 * parts["hole"] + parts["known"], rel=1e-12)
+
+
+def test_hole_normalization_divides_the_whole_difference_by_the_share_of_the_hole(record):
+    expected = np.abs(selected(record, "all")).mean() / record["mask"].numpy().mean()
+    assert term(kind="l1", normalize="hole")(record).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_hole_normalization_survives_a_batch_without_holes(record):
+    empty = {**record, "mask": torch.zeros_like(record["mask"]), "hole_share": torch.tensor(0.0)}
+    assert np.isfinite(term(kind="l1", normalize="hole")(empty).item())
+
+
+def test_another_entry_can_be_the_truth(record):
+    other = {**record, "edges": record["raw"] + 0.25}
+    assert term(kind="l1", target="edges")(other).item() == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("shape", [(9, 7), (5, 16)])
+def test_the_discount_falls_with_the_distance_that_scipy_finds(shape):
+    masks = np.random.default_rng(2).random((3, 1, *shape)) < np.array([0.5, 0.9, 0.97]).reshape(3, 1, 1, 1)
+    masks[:, :, -1, 0] = False  # something must be known
+    expected = [0.9 ** distance_transform_cdt(mask, metric="taxicab") for mask in masks[:, 0]]
+    found = spatial_discount(torch.as_tensor(masks, dtype=torch.float64), 0.9)
+    np.testing.assert_allclose(found[:, 0].numpy(), expected, rtol=1e-12)
+
+
+def test_the_discount_of_a_rectangle_is_that_of_the_paper():
+    mask = torch.zeros(1, 1, 9, 11)
+    mask[..., 2:7, 3:8] = 1
+    depth = [[min(i, j, 6 - i, 6 - j) for j in range(1, 6)] for i in range(1, 6)]
+    expected = 0.99 ** torch.tensor(depth, dtype=torch.float32)
+    torch.testing.assert_close(spatial_discount(mask, 0.99)[0, 0, 2:7, 3:8], expected)
+
+
+def test_a_discounted_loss_weighs_hole_pixels_and_leaves_known_ones(record):
+    difference = np.abs((record["raw"] - record["image"]).numpy())
+    weights = np.stack([0.8 ** distance_transform_cdt(mask[0], metric="taxicab") for mask in record["mask"].numpy()])
+    expected = (difference * weights[:, None]).mean()
+    assert term(kind="l1", discount=0.8)(record).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_an_all_hole_picture_is_discounted_and_finite():
+    assert spatial_discount(torch.ones(1, 1, 4, 6), 0.9).max().item() == pytest.approx(0.9**10)
+
+
+def test_half_precision_pictures_are_compared_in_single(record):
+    half = {name: value.to(torch.bfloat16) for name, value in record.items()}
+    assert term(kind="l1", region="hole", normalize="region")(half).dtype == torch.float32
+
+
+def test_alpha_without_a_comparison_is_refused():
+    with pytest.raises(ConfigError, match=r"alpha=6 compares hole and known pixels: it needs region=all"):
+        term(kind="l1", region="hole", alpha=6)

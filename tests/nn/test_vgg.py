@@ -1,0 +1,125 @@
+import re
+import urllib.error
+
+import pytest
+import torch
+from torch import nn
+from torchvision.models.vgg import cfgs, make_layers
+from torchvision.transforms import Normalize
+
+from inpaint.errors import InputError, WeightsError
+from inpaint.nn.vgg import VGG, normalized, weights_place
+
+# torchvision's numbering of `features`, as papers and programs quote it.
+NUMBERS = {
+    "vgg16": {"relu1_2": 3, "pool1": 4, "relu2_2": 8, "pool2": 9, "conv3_1": 10, "relu3_3": 15, "pool3": 16},
+    "vgg19": {"relu1_1": 1, "relu2_1": 6, "relu2_2": 8, "relu3_4": 17, "relu4_1": 20, "relu4_4": 26, "relu5_2": 31},
+}
+LAYOUT = {"vgg16": "D", "vgg19": "E"}
+
+
+@pytest.fixture(scope="module", params=["vgg16", "vgg19"])
+def checkpoint(request, tmp_path_factory):
+    """A file as torchvision publishes it, with random values, and torchvision's own network holding them."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        network = nn.Sequential()
+        network.features = make_layers(cfgs[LAYOUT[request.param]])
+        for layer in network.features:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight)
+                nn.init.normal_(layer.bias, std=0.1)
+        network.classifier = nn.Linear(2, 2)  # ignored
+    for layer in network.features:
+        if isinstance(layer, nn.ReLU):
+            layer.inplace = False
+    file = tmp_path_factory.mktemp("vgg") / f"{request.param}.pth"
+    torch.save(network.state_dict(), file)
+    return request.param, file, network.features
+
+
+@pytest.fixture
+def pictures():
+    return torch.rand(2, 3, 33, 40, generator=torch.Generator().manual_seed(0))
+
+
+def test_named_layers_are_those_of_torchvision(checkpoint, pictures):
+    name, file, reference = checkpoint
+    found = VGG(name, weights=str(file))(pictures, NUMBERS[name])
+    x = pictures
+    for number, layer in enumerate(reference):
+        x = layer(x)
+        for wanted in (layer for layer, place in NUMBERS[name].items() if place == number):
+            assert torch.equal(found.pop(wanted), x), wanted
+    assert not found
+
+
+def test_nothing_behind_the_last_layer_is_computed(checkpoint, pictures):
+    name, file, _ = checkpoint
+    network = VGG(name, weights=str(file))
+    ran = []
+    for stage, layer in network.stages.items():
+        layer.register_forward_hook(lambda *_, stage=stage: ran.append(stage))
+    network(pictures, ["relu1_1", "pool1"])
+    assert ran == ["conv1_1", "relu1_1", "conv1_2", "relu1_2", "pool1"]
+
+
+def test_the_network_is_frozen_and_stays_in_evaluation_mode():
+    network = VGG("vgg16", weights="random").train()
+    assert not any(module.training for module in network.modules())
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_random_weights_are_seeded_leave_the_random_state_alone_and_are_warned_of(pictures, caplog):
+    before = torch.random.get_rng_state()
+    first, second = (VGG("vgg16", weights="random")(pictures, ["pool3"])["pool3"] for _ in range(2))
+    assert torch.equal(first, second)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert 0.1 < first.std() < 10
+    assert "random weights" in caplog.text
+
+
+def test_normalization_is_that_of_torchvision(pictures):
+    expected = Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))(pictures)
+    torch.testing.assert_close(normalized(pictures), expected)
+
+
+def test_pictures_too_small_for_a_layer_are_refused():
+    with pytest.raises(InputError, match=r"pictures of 4 x 9 pixels are too small for vgg16's pool3"):
+        VGG("vgg16", weights="random")(torch.zeros(1, 3, 4, 9), ["pool3"])
+
+
+def test_a_file_in_the_hubs_folder_is_used_without_a_network(checkpoint, pictures, monkeypatch, tmp_path):
+    name, file, _ = checkpoint
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", lambda *_, **__: pytest.fail("downloads"))
+    place = weights_place(name)[1]
+    place.parent.mkdir(parents=True)
+    place.write_bytes(file.read_bytes())
+    ours, theirs = VGG(name), VGG(name, weights=str(file))
+    assert torch.equal(ours(pictures, ["pool2"])["pool2"], theirs(pictures, ["pool2"])["pool2"])
+
+
+@pytest.mark.parametrize(
+    "error", [urllib.error.URLError("no route to host"), RuntimeError("invalid hash value"), PermissionError("no")]
+)
+def test_weights_out_of_reach_name_file_address_and_place(monkeypatch, tmp_path, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
+    place = tmp_path / "checkpoints" / "vgg19-dcbb9e9d.pth"
+    url = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
+    with pytest.raises(WeightsError, match=re.escape(f"put the file from {url} at {place}")) as caught:
+        VGG("vgg19")
+    assert "\n" not in str(caught.value)
+    assert "weights=PATH" in str(caught.value)
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path):
+    torch.save({"features.0.weight": torch.zeros(2)}, tmp_path / "other.pth")
+    with pytest.raises(WeightsError, match=r"no checkpoint of torchvision's vgg16: conv1_1"):
+        VGG("vgg16", weights=str(tmp_path / "other.pth"))
+    with pytest.raises(WeightsError, match=r"missing\.pth"):
+        VGG("vgg16", weights=str(tmp_path / "missing.pth"))
