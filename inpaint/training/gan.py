@@ -192,8 +192,9 @@ class GanModule(LightningModule):
     def _step(self, update: Update) -> None:
         optimizer = self._optimizer(update.optimizer)
         settings = self.loop.optimizers[update.optimizer]
+        factor = update.rate * rate_factor(settings.schedule, self.iteration, self.loop.max_iterations)
         for group in optimizer.param_groups:
-            group["lr"] = settings.lr * rate_factor(settings.schedule, self.iteration, self.loop.max_iterations)
+            group["lr"] = settings.lr * factor
         optimizer.step()
         self.meter.add(f"lr/{update.optimizer}", torch.tensor(optimizer.param_groups[0]["lr"]))
 
