@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ORIGINS: Mapping[str, tuple[str, ...]] = {
     "csqiangwen": ("deepfill",),
+    "knazeri": ("edgeconnect",),
     "mmagic": ("deepfill", "pconv"),
     "naoto0804": ("pconv",),
     "lyndonzheng": ("pluralistic",),

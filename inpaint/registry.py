@@ -49,6 +49,11 @@ MODELS: Mapping[str, ModelEntry] = {
         traits=Traits(trained=True, guidance=frozenset({"sketch"}), smallest_px=8, multiple_px=8),
         summary="DeepFillv2: gated convolutions and contextual attention (Yu et al. 2019)",
     ),
+    "edgeconnect": ModelEntry(
+        package="inpaint.models.edgeconnect",
+        traits=Traits(trained=True, guidance=frozenset({"edges"}), smallest_px=8, multiple_px=4),
+        summary="EdgeConnect: lines first, then colours (Nazeri et al. 2019)",
+    ),
     "pconv": ModelEntry(
         package="inpaint.models.pconv",
         traits=Traits(trained=True),

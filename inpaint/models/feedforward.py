@@ -25,8 +25,10 @@ class PaintingNetwork(Protocol):
     Called with image (B, 3, H, W) in [0, 1], mask (B, 1, H, W) and the accepted guidance by name, it returns "raw" and
     named intermediates. It accepts sides that are multiples of `traits.multiple_px` and at least `minimum_px`.
 
-    It may have two things more. `missing_to_fill`, a sentence or None: why it cannot fill, for networks of which a part
-    is still to be trained. `configure(*, ...)`: what a caller of `inpaint.load` may choose, as keywords with defaults.
+    It may have three things more. `missing_to_fill`, a sentence or None: why it cannot fill, for networks of which a
+    part is still to be trained. `configure(*, ...)`: what a caller of `inpaint.load` may choose, as keywords with
+    defaults. `derive(image, mask)`: planes (B, C, H, W) that it reads beside the picture and that must be computed from
+    the picture as it came, before it is padded and brought into the network's type; they are passed by name.
     """
 
     traits: Traits
@@ -143,6 +145,9 @@ class FeedForward:
         """Paint some images of the batch; every map of the padded size is cropped back."""
         # The hole is mirrored along with the picture, so that what is copied from it stays hidden.
         planes = {kind: self._ready(getattr(guidance, kind)[part]) for kind in guidance.given()} if guidance else {}
+        derive = getattr(self.network, "derive", None)
+        if derive is not None:
+            planes |= {name: self._ready(plane) for name, plane in derive(image[part], mask[part]).items()}
         return self._cropped(self._paint(self._ready(image[part]), self._ready(mask[part]), **planes), like=image)
 
     def _ready(self, plane: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""EdgeConnect: lines first, then colours."""

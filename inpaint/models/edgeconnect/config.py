@@ -1,0 +1,73 @@
+"""Architecture of EdgeConnect and the stage of its training. The defaults are the authors' program's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal, TypeAlias
+
+from pydantic import Field, field_validator
+
+from inpaint.images.edges import CannyOptions
+from inpaint.options import Options
+
+Stage: TypeAlias = Literal["edge", "inpaint", "edge_inpaint", "joint"]
+
+EDGE = frozenset({"edge_generator"})
+INPAINT = frozenset({"inpaint_generator"})
+
+
+class DiscriminatorConfig(Options):
+    """Both 70x70 PatchGANs: five convolutions of 4x4 with spectral norm."""
+
+    width: int = Field(64, gt=0)  # outputs of the first layer; official 64 (then 128, 256, 512, 1)
+
+
+class Config(Options):
+    """Both generators and discriminators, and how they are trained and used."""
+
+    TRAINING: ClassVar[frozenset[str]] = frozenset({"stage", "sigma_range_px", "origin_canny", "true_edge_prob"})
+    CONCERNS: ClassVar[Mapping[str, frozenset[str]]] = {
+        "mask_channel": INPAINT,
+        "composite_edges": INPAINT,
+        "discriminator": frozenset({"edge_discriminator", "inpaint_discriminator"}),
+    }
+
+    # What is trained, and which networks there are: edge, the lines; inpaint, the colours on the true lines;
+    # edge_inpaint, the colours on the lines of a trained edge generator; joint, both at once.
+    stage: Stage = "joint"
+    width: int = Field(64, ge=1)  # outputs of a generator's first layer; official 64 (then 128, 256)
+    blocks: int = Field(8, ge=0)  # residual blocks of a generator; official 8
+    mask_channel: bool = False  # tells the second stage where the hole is; official false: white areas look like holes
+    composite_edges: bool = True  # fill with the known lines outside the hole; the authors' test program does not
+    sigma_px: float = Field(2.0, gt=0)  # of Canny's smoothing, in training and filling alike; official 2
+    # Training: a whole number of pixels drawn per sample instead; the authors' SIGMA = 0 is [1, 4].
+    sigma_range_px: tuple[int, int] | None = None
+    # Training: known lines taken from the whole picture, as the authors' program does, although they then know of the
+    # hole. False: taken from the known pixels, as when filling.
+    origin_canny: bool = False
+    # Share of samples of edge_inpaint and joint that see the true lines in the hole; official 0.
+    true_edge_prob: float = Field(0.0, ge=0, le=1)
+    discriminator: DiscriminatorConfig = DiscriminatorConfig()
+
+    @field_validator("sigma_range_px")
+    @classmethod
+    def _rising(cls, pair: tuple[int, int] | None) -> tuple[int, int] | None:
+        CannyOptions(range_px=pair)
+        return pair
+
+    @property
+    def canny(self) -> CannyOptions:
+        """How edges are found."""
+        return CannyOptions(sigma_px=self.sigma_px, range_px=self.sigma_range_px)
+
+    @property
+    def generators(self) -> tuple[str, ...]:
+        """Roles of the networks that exist in this stage."""
+        return {"edge": ("edge_generator",), "inpaint": ("inpaint_generator",)}.get(
+            self.stage, ("edge_generator", "inpaint_generator")
+        )
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """Roles of the generators that learn in this stage."""
+        return ("inpaint_generator",) if self.stage == "edge_inpaint" else self.generators

@@ -1,0 +1,299 @@
+"""EdgeConnect: one network completes the lines of the hole, another paints it along the lines.
+
+Nazeri et al., "EdgeConnect: Generative Image Inpainting with Adversarial Edge Learning", 2019 (arXiv 1901.00212),
+section 3 and appendix A; details as in the authors' program. Where both differ the program is followed: the
+discriminator of the second stage sees colours alone, and the second generator is told nothing of the hole but white.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from inpaint.errors import InputError, UsageError
+from inpaint.images.edges import LUMA, canny
+from inpaint.losses.base import Opinion
+from inpaint.models.edgeconnect.config import Config
+from inpaint.nn.instance import instance_norm, norm_relu
+from inpaint.nn.spectral import normalized_in_full_precision, spectrally_normalized
+from inpaint.types import Traits
+
+DEVIATION = 0.02  # of all initial weights
+
+DISCRIMINATOR_NAMES: Mapping[str, str] = {"edge": "edge_discriminator", "inpaint": "inpaint_discriminator"}
+
+
+class ResidualBlock(nn.Module):
+    """x + two reflecting 3x3 convolutions, the first of them dilated, each normalized; nothing after the sum."""
+
+    def __init__(self, channels: int, *, bias: bool) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=2, dilation=2, padding_mode="reflect", bias=bias)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect", bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (B, C, H, W) to the same shape."""
+        branch = instance_norm(self.conv2(norm_relu(self.conv1(x))))
+        return branch + x if torch.is_grad_enabled() else branch.add_(x)
+
+
+class Generator(nn.Module):
+    """Both generators: down to a quarter, residual blocks, up again; returns what the last convolution gives.
+
+    spectral: every convolution but the last has spectral norm; the residual ones then have no bias.
+    """
+
+    def __init__(self, inputs: int, outputs: int, config: Config, *, spectral: bool) -> None:
+        super().__init__()
+        full, half, quarter = config.width, 2 * config.width, 4 * config.width
+        self.conv1 = nn.Conv2d(inputs, full, 7, padding=3, padding_mode="reflect")
+        self.conv2 = nn.Conv2d(full, half, 4, stride=2, padding=1)
+        self.conv3 = nn.Conv2d(half, quarter, 4, stride=2, padding=1)
+        self.blocks = nn.ModuleList(ResidualBlock(quarter, bias=not spectral) for _ in range(config.blocks))
+        self.deconv1 = nn.ConvTranspose2d(quarter, half, 4, stride=2, padding=1)
+        self.deconv2 = nn.ConvTranspose2d(half, full, 4, stride=2, padding=1)
+        self.head = nn.Conv2d(full, outputs, 7, padding=3, padding_mode="reflect")
+        initialize_(self)
+        self.normalized = [layer for layer in convolutions(self) if layer is not self.head] if spectral else []
+        for layer in self.normalized:
+            spectrally_normalized(layer)
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """Map planes (B, inputs, H, W) to (B, outputs, H, W); sides must be multiples of 4, at least 12."""
+        with normalized_in_full_precision(self.normalized):
+            x = norm_relu(self.conv1(planes.to(self.conv1.weight.dtype)))  # (B, w, H, W)
+            x = norm_relu(self.conv2(x))  # (B, 2w, H/2, W/2)
+            x = norm_relu(self.conv3(x))  # (B, 4w, H/4, W/4)
+            for block in self.blocks:
+                x = block(x)
+            x = norm_relu(self.deconv1(x))  # (B, 2w, H/2, W/2)
+            x = norm_relu(self.deconv2(x))  # (B, w, H, W)
+            painted: Tensor = self.head(x)
+            return painted
+
+    def prepare_for_inference(self) -> None:
+        """Drop the biases in front of a normalization, which takes them out again."""
+        self.normalized = []  # what was normalized has been folded
+        for layer in convolutions(self):
+            if layer is not self.head:
+                layer.bias = None
+
+
+class PatchDiscriminator(nn.Module):
+    """70x70 PatchGAN: five convolutions of 4x4 with spectral norm, without biases; a score for every patch."""
+
+    def __init__(self, inputs: int, config: Config) -> None:
+        super().__init__()
+        width = config.discriminator.width
+        sides = (inputs, width, 2 * width, 4 * width, 8 * width, 1)
+        self.layers = nn.ModuleList(
+            nn.Conv2d(before, after, 4, stride=2 if number < 3 else 1, padding=1, bias=False)
+            for number, (before, after) in enumerate(itertools.pairwise(sides))
+        )
+        initialize_(self)
+        for layer in self.layers:
+            spectrally_normalized(layer)
+
+    def opinion(self, *planes: Tensor) -> Opinion:
+        """Judge planes (B, C, H, W): scores (B, 1, H/8 - 2, W/8 - 2) and the outputs of all five layers.
+
+        Scores are logits; the authors' program calls their sigmoid the output. The last feature is the scores.
+        """
+        x = torch.cat(planes, dim=1) if len(planes) > 1 else planes[0]
+        if min(x.shape[-2:]) < 24:
+            raise InputError(
+                f"EdgeConnect's discriminators need sides of at least 24 pixels, got {x.shape[-2]}x{x.shape[-1]}"
+            )
+        features = []
+        with normalized_in_full_precision(self.layers):
+            for number, layer in enumerate(self.layers, 1):
+                x = layer(x)
+                if number < len(self.layers):
+                    x = F.leaky_relu(x, 0.2)
+                features.append(x)
+        return Opinion(scores=x, features=tuple(features))
+
+    def forward(self, *planes: Tensor) -> Tensor:
+        """Return the scores, one for every patch, (B, 1, H/8 - 2, W/8 - 2); logits.
+
+        planes: the gray picture (B, 1, H, W) and its edges (B, 1, H, W) for the edge discriminator, the picture
+        (B, 3, H, W) for the other; or all of them as one tensor.
+        """
+        return self.opinion(*planes).scores
+
+
+def discriminators(config: Config, *, seed: int = 0) -> dict[str, nn.Module]:
+    """Build the networks that only training needs, by role."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return {
+            "edge_discriminator": PatchDiscriminator(2, config),
+            "inpaint_discriminator": PatchDiscriminator(3, config),
+        }
+
+
+class Network(nn.Module):
+    """EdgeConnect on pictures in [0, 1]; its children are the generators that exist in the configured stage."""
+
+    traits = Traits(trained=True, guidance=frozenset({"edges"}), smallest_px=8, multiple_px=4)
+    minimum_px = 12  # reflecting two places at a quarter of the size needs three of them
+
+    def __init__(self, config: Config, *, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        self.composite_edges, self.sigma_px = config.composite_edges, config.sigma_px
+        with torch.random.fork_rng(devices=[]):
+            # Each network has its own seed, so that it starts alike in every stage.
+            if "edge_generator" in config.generators:
+                torch.manual_seed(seed)
+                self.edge_generator = Generator(3, 1, config, spectral=True)
+            if "inpaint_generator" in config.generators:
+                torch.manual_seed(seed + 1)
+                self.inpaint_generator = Generator(4 + int(config.mask_channel), 3, config, spectral=False)
+
+    def configure(self, *, composite_edges: bool | None = None, sigma_px: float | None = None) -> None:
+        """Choose how fills are made.
+
+        composite_edges: the known lines are used outside the hole (else the first stage's own, as in the authors' test
+        program). sigma_px: deviation of Canny's smoothing. None: as the network was trained.
+        """
+        if composite_edges is not None:
+            self.composite_edges = composite_edges
+        if sigma_px is not None:
+            if not (math.isfinite(sigma_px) and sigma_px > 0):
+                raise InputError(f"sigma_px must be a positive number of pixels, got {sigma_px}")
+            self.sigma_px = float(sigma_px)
+
+    @property
+    def missing_to_fill(self) -> str | None:
+        """Why it cannot fill, if it cannot."""
+        if "inpaint_generator" in self.config.generators:
+            return None
+        return (
+            "these weights hold the stage 'edge' alone, and the stage 'inpaint' is missing; train it with "
+            "model.stage=inpaint, or both together with model.stage=edge_inpaint init.edge=THIS_RUN"
+        )
+
+    def derive(self, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """Return what is computed from the picture before it is padded and rounded: "gray" and "canny", (B, 1, H, W).
+
+        image: (B, 3, H, W) in [0, 1], not read in the hole. Both are 0 in the hole.
+        """
+        hole = (mask > 0.5).cpu()
+        gray = gray_of(image.detach().cpu().double().masked_fill(hole, 0.0))  # not every device knows float64
+        pairs = zip(gray[:, 0].numpy(), (~hole[:, 0]).numpy(), strict=True)
+        edges = torch.from_numpy(np.stack([canny(one, self.sigma_px, known=known) for one, known in pairs])[:, None])
+        return {"gray": gray.to(image.device, image.dtype), "canny": edges.to(image.device, image.dtype)}
+
+    def edges(self, gray: Tensor, canny: Tensor, mask: Tensor) -> Tensor:
+        """Complete lines: the edge generator's map (B, 1, H, W) in [0, 1], in the hole and elsewhere.
+
+        gray: (B, 1, H, W) in [0, 1]; canny: (B, 1, H, W), 1 = line. Neither is read in the hole.
+        """
+        lines: Tensor = self.edge_generator(edge_planes(gray, canny, mask))
+        return _exact(lines).sigmoid()
+
+    def paint(self, image: Tensor, edges: Tensor, mask: Tensor) -> Tensor:
+        """Paint along lines: (B, 3, H, W) in [0, 1].
+
+        image: (B, 3, H, W) in [0, 1], not read in the hole. edges: (B, 1, H, W), 0 to 1, read everywhere.
+        """
+        painted: Tensor = self.inpaint_generator(self._inpaint_planes(image, edges, mask))
+        return (_exact(painted).tanh() + 1) / 2
+
+    def forward(
+        self,
+        image: Tensor,
+        mask: Tensor,
+        *,
+        edges: Tensor | None = None,
+        gray: Tensor | None = None,
+        canny: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Fill the holes: {"raw" (B, 3, H, W) in [0, 1], "edges" (B, 1, H, W), the lines that "raw" was painted along}.
+
+        image: (B, 3, H, W) in [0, 1], not read in the hole. mask: (B, 1, H, W), 1 = hole. edges: (B, 1, H, W), 1 =
+        line, which replace those of the first stage in the hole. gray, canny: from `derive`; computed when not given.
+        H and W must be multiples of 4 and at least 12; raises InputError otherwise.
+
+        Without an edge generator (stage inpaint) and without edges the hole is painted without lines.
+        """
+        if self.missing_to_fill is not None:
+            raise UsageError(f"EdgeConnect cannot fill: {self.missing_to_fill}")
+        self._check_sides(image)
+        if gray is None or canny is None:
+            derived = self.derive(image, mask)
+            gray, canny = derived["gray"], derived["canny"]
+        lines = self._lines(gray, canny, mask, edges)
+        return {"raw": self.paint(image, lines, mask).to(image.dtype), "edges": lines.to(image.dtype)}
+
+    def _lines(self, gray: Tensor, canny: Tensor, mask: Tensor, given: Tensor | None) -> Tensor:
+        hole = mask > 0.5
+        if not hasattr(self, "edge_generator"):
+            return canny.masked_fill(hole, 0.0) if given is None else torch.where(hole, given, canny)
+        if given is not None and self.composite_edges:
+            return torch.where(hole, given, canny)
+        completed = self.edges(gray, canny, mask)
+        if given is not None:
+            return torch.where(hole, given, completed)
+        return torch.where(hole, completed, canny) if self.composite_edges else completed
+
+    def _inpaint_planes(self, image: Tensor, edges: Tensor, mask: Tensor) -> Tensor:
+        planes = [image.masked_fill(mask > 0.5, 1.0), edges, *([mask] if self.config.mask_channel else [])]
+        return torch.cat(planes, dim=1)  # (B, 4 or 5, H, W)
+
+    def parts(self, image: Tensor, mask: Tensor) -> dict[str, Callable[[], object]]:
+        """Return each stage as a task with its inputs prepared, for measuring; and both in a row."""
+        derived = self.derive(image, mask)
+        gray, canny = derived["gray"], derived["canny"]
+        tasks: dict[str, Callable[[], object]] = {}
+        if hasattr(self, "edge_generator"):
+            tasks["edge"] = lambda: self.edges(gray, canny, mask)
+        if hasattr(self, "inpaint_generator"):
+            tasks["inpaint"] = lambda: self.paint(image, canny, mask)
+        if len(tasks) == 2:
+            tasks["stages"] = lambda: self.paint(image, self._lines(gray, canny, mask, None), mask)
+        return tasks
+
+    def _check_sides(self, image: Tensor) -> None:
+        height, width = image.shape[-2:]
+        if height % 4 or width % 4 or min(height, width) < self.minimum_px:
+            raise InputError(
+                f"EdgeConnect needs sides that are multiples of 4 and at least {self.minimum_px}, got {height}x{width}"
+            )
+
+
+def _exact(x: Tensor) -> Tensor:
+    """Return half precision in float32: the last steps of a picture decide how fine its tones are."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def gray_of(image: Tensor) -> Tensor:
+    """Return the gray picture (B, 1, H, W) of colors (B, 3, H, W)."""
+    weights = torch.tensor(LUMA, dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
+    return (image * weights).sum(dim=1, keepdim=True)
+
+
+def edge_planes(gray: Tensor, canny: Tensor, mask: Tensor) -> Tensor:
+    """Return what the edge generator reads (B, 3, H, W): gray with a white hole, lines without the hole, the mask."""
+    hole = mask > 0.5
+    return torch.cat((gray.masked_fill(hole, 1.0), canny.masked_fill(hole, 0.0), mask), dim=1)
+
+
+def convolutions(module: nn.Module) -> list[nn.Conv2d | nn.ConvTranspose2d]:
+    """Return all convolutions below a module, in the order of the signal."""
+    return [layer for layer in module.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
+
+
+def initialize_(module: nn.Module) -> None:
+    """Draw every weight from a normal distribution of deviation 0.02 and set biases to 0, before normalizing them."""
+    for layer in convolutions(module):
+        nn.init.normal_(layer.weight, 0.0, DEVIATION)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
