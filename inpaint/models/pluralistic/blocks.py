@@ -102,10 +102,15 @@ class InstanceNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalize x (B, C, H, W) over its places and apply the activation; the dtype stays."""
         exact = x.to(torch.promote_types(x.dtype, torch.float32))
-        variance, mean = torch.var_mean(exact, dim=(2, 3), correction=0, keepdim=True)  # (B, C, 1, 1)
+        # Several times as fast as torch.var_mean in channels_last layout, and as exact.
+        centred = exact - exact.mean(dim=(2, 3), keepdim=True)
+        variance = centred.square().mean(dim=(2, 3), keepdim=True)  # (B, C, 1, 1)
         scale = self.weight.view(1, -1, 1, 1) * torch.rsqrt(variance + self.eps)
-        shift = self.bias.view(1, -1, 1, 1) - mean * scale
-        return F.leaky_relu_(torch.addcmul(shift, exact, scale), SLOPE).to(x.dtype)
+        if torch.is_grad_enabled() and centred.requires_grad:
+            shifted = torch.addcmul(self.bias.view(1, -1, 1, 1), centred, scale)
+        else:
+            shifted = centred.mul_(scale).add_(self.bias.view(1, -1, 1, 1))  # fresh memory would cost more
+        return F.leaky_relu_(shifted, SLOPE).to(x.dtype)
 
 
 class UpBlock(nn.Module):
@@ -155,7 +160,8 @@ class OutputBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (B, inputs, H, W), sides of at least 2, to (B, 3, H, W)."""
-        picture: Tensor = self.conv1(F.pad(F.leaky_relu(x, SLOPE), (1, 1, 1, 1), mode="reflect"))
+        edged = F.pad(x, (1, 1, 1, 1), mode="reflect")
+        picture: Tensor = self.conv1(F.leaky_relu_(edged, SLOPE))
         return picture.tanh()
 
 

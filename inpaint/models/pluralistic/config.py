@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,8 @@ from inpaint.options import Options
 
 class Config(Options):
     """Encoder and generator and, for training, two discriminators."""
+
+    TRAINING: ClassVar[frozenset[str]] = frozenset({"initialization", "train_paths"})
 
     # Features at half of the size; doubled twice on the way down, so that the widest maps have four times as many.
     width: int = Field(32, ge=4, multiple_of=4)
