@@ -38,7 +38,10 @@ class VGG(nn.Module):
             log.warning("%s has random weights: its losses mean nothing, good for tests and dry runs only", name)
             _initialize(self, seed=0)
         else:
-            self._load(_torchvision_state(name) if weights == "torchvision" else load_foreign(weights), weights)
+            self._load(
+                _torchvision_state(name) if weights == "torchvision" else load_foreign(Path(weights).expanduser()),
+                weights,
+            )
         self.eval().requires_grad_(False)
 
     def forward(self, pictures: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
