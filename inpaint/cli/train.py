@@ -99,7 +99,7 @@ def train(config: TrainConfig) -> int:
         else:
             os.environ[FOLDER_VARIABLE] = before
     if first_process():
-        _report(console, result, claimed, closing)
+        _report(console, result, claimed, closing, missing=getattr(module.network, "missing_to_fill", None))
     return 0 if result.interrupted_by is None else 128 + result.interrupted_by
 
 
@@ -125,8 +125,8 @@ def _build(config: TrainConfig, claimed: Claim) -> tuple[Any, Any]:
     config.per_device(device_count(loop)[1] * loop.trainer.num_nodes)
     losses = parse_losses(config.losses)
     module = training_class(config.model["name"])(config.architecture(), losses=losses, loop=loop)
-    if config.init is not None and claimed.checkpoint is None:
-        module.load_initial(config.init)
+    if claimed.checkpoint is None:
+        module.load_initial({} if config.init is None else config.init)
     data = InpaintData(
         config.data,
         batch_size=config.batch_size,
@@ -134,6 +134,7 @@ def _build(config: TrainConfig, claimed: Claim) -> tuple[Any, Any]:
         seed=config.seed,
         val_batch_size=config.validation.batch_size,
         planes=module.planes,
+        canny=module.canny,
     )
     data.start_iteration = resumed_iteration(claimed.checkpoint)
     return module, data
@@ -179,7 +180,7 @@ def _announce(console: RunConsole, config: TrainConfig, claimed: Claim, data: An
         console.say(f"hardware     {line}")
 
 
-def _report(console: RunConsole, result: FitResult, claimed: Claim, closing: list[str]) -> None:
+def _report(console: RunConsole, result: FitResult, claimed: Claim, closing: list[str], *, missing: str | None) -> None:
     run = claimed.run
     if result.interrupted_by is not None:
         console.say(
@@ -188,7 +189,10 @@ def _report(console: RunConsole, result: FitResult, claimed: Claim, closing: lis
     else:
         measured = "".join(f"  {name} {value:.4f}" for name, value in result.validation.items())
         console.say(f"finished {result.iteration} iterations{measured}")
-        console.say(f"use it: inpaint infer --model {run.path} --image PHOTO --mask MASK --output RESULT.png")
+        if missing is None:
+            console.say(f"use it: inpaint infer --model {run.path} --image PHOTO --mask MASK --output RESULT.png")
+        else:
+            console.say(f"it cannot fill yet: {missing}")
     for line in closing:
         console.say(line)
 

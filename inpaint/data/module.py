@@ -20,6 +20,7 @@ from inpaint.data.sampler import IterationSampler, validation_batches
 from inpaint.data.sources import PhotoSource
 from inpaint.data.stream import FixedSamples, SampleStream, checked_planes
 from inpaint.errors import DataError, InpaintError
+from inpaint.images.edges import CannyOptions
 
 logger = logging.getLogger("inpaint.data")
 
@@ -48,6 +49,7 @@ class InpaintData(LightningDataModule):
         seed: int,
         val_batch_size: int = 8,
         planes: frozenset[str] = frozenset(),
+        canny: CannyOptions | None = None,
         rank: int | None = None,
         world_size: int | None = None,
     ) -> None:
@@ -58,6 +60,7 @@ class InpaintData(LightningDataModule):
         self.seed = seed
         self.val_batch_size = val_batch_size
         self.planes = checked_planes(planes)
+        self.canny = canny or CannyOptions()
         self.start_iteration = 0
         self._rank = rank
         self._world_size = world_size
@@ -81,9 +84,16 @@ class InpaintData(LightningDataModule):
             return
         photographs = self._photographs or Photographs(self.config)
         stream = SampleStream(
-            photographs.train_source, photographs.train, self.config, seed=self.seed, planes=self.planes
+            photographs.train_source,
+            photographs.train,
+            self.config,
+            seed=self.seed,
+            planes=self.planes,
+            canny=self.canny,
         )
-        validation = FixedSamples(photographs.val_source, photographs.val, self.config, planes=self.planes)
+        validation = FixedSamples(
+            photographs.val_source, photographs.val, self.config, planes=self.planes, canny=self.canny
+        )
         stream[0], validation[0]
         self._photographs, self._stream, self._validation = photographs, stream, validation
 

@@ -12,6 +12,7 @@ PIXELS: Final = 2
 MASK: Final = 3
 SKETCH: Final = 4
 VAL_MASK: Final = 5
+EDGES: Final = 6
 
 
 def generator(purpose: int, seed: int, number: int) -> np.random.Generator:

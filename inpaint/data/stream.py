@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -15,15 +15,16 @@ from torch.utils.data import Dataset
 from inpaint.data.config import DataConfig
 from inpaint.data.order import PassOrder
 from inpaint.data.pixels import CenterView, Picture, RandomView
-from inpaint.data.randomness import MASK, PIXELS, SKETCH, VAL_MASK, generator
+from inpaint.data.randomness import EDGES, MASK, PIXELS, SKETCH, VAL_MASK, generator
 from inpaint.data.sketches import canny_sketch, file_sketch
 from inpaint.data.sources import PhotoSource
 from inpaint.errors import DataError, InputError, UsageError, unknown
+from inpaint.images.edges import CannyOptions, canny, luma
 from inpaint.masks import Mask, parse_mask
 
 logger = logging.getLogger("inpaint.data")
 
-PLANES = frozenset({"sketch"})
+PLANES = frozenset({"sketch", "edges_true", "edges_known"})
 _GIVE_UP = 100  # photographs in a row that cannot be decoded
 
 
@@ -72,8 +73,9 @@ class Reader:
 class SampleStream(Dataset[dict[str, Any]]):
     """Endless training samples; sample n depends on (seed, n) alone.
 
-    stream[n] is {"image": (3, S, S) float32 RGB in [0, 1], "mask": (1, S, S) float32, 1 = hole, "number": n} and
-    "sketch": (1, S, S) float32, 1 = line, only inside the hole, when `planes` has it. A photograph that cannot be
+    stream[n] is {"image": (3, S, S) float32 RGB in [0, 1], "mask": (1, S, S) float32, 1 = hole, "number": n} and those
+    of `planes`, each (1, S, S) float32, 1 = line: "sketch", only inside the hole; "edges_true", Canny's edges of the
+    whole picture; "edges_known", those of the known pixels alone, whatever the hole holds. A photograph that cannot be
     decoded is replaced by the next one of the pass; crop, flip and mask stay those of n.
     """
 
@@ -85,6 +87,7 @@ class SampleStream(Dataset[dict[str, Any]]):
         *,
         seed: int,
         planes: frozenset[str] = frozenset(),
+        canny: CannyOptions | None = None,
     ) -> None:
         groups = source.groups
         self.source = source
@@ -92,6 +95,7 @@ class SampleStream(Dataset[dict[str, Any]]):
         self.config = config
         self.seed = seed
         self.planes = checked_planes(planes)
+        self.canny = canny or CannyOptions()
         self.order = PassOrder(
             len(indices), seed=seed, groups=None if groups is None else groups[indices], window=config.window
         )
@@ -102,11 +106,12 @@ class SampleStream(Dataset[dict[str, Any]]):
     def __getitem__(self, number: int) -> dict[str, Any]:
         photo, edges = self.view(*self.reader.first(self._candidates(number)), generator(PIXELS, self.seed, number))
         mask = self.mask.draw(generator(MASK, self.seed, number), *photo.shape[:2])
-        lines = None
+        lines = dict[str, Picture]()
         if "sketch" in self.planes:
             sigma_px = generator(SKETCH, self.seed, number).uniform(*self.config.sketch_sigma)
-            lines = _lines(photo, edges, sigma_px=sigma_px, threshold=self.config.sketch_threshold)
-        return _sample(photo, mask, lines, number)
+            lines["sketch"] = _sketch(photo, edges, mask, sigma_px=sigma_px, threshold=self.config.sketch_threshold)
+        sigma_px = self.canny.draw_px(generator(EDGES, self.seed, number))
+        return _sample(photo, mask, {**lines, **_edges(photo, mask, self.planes, sigma_px=sigma_px)}, number)
 
     @property
     def photographs(self) -> int:
@@ -124,8 +129,8 @@ class SampleStream(Dataset[dict[str, Any]]):
 class FixedSamples(Dataset[dict[str, Any]]):
     """The validation set: sample i is photo i, resized and cut in the middle, with the mask of (seed, i).
 
-    Items are as those of SampleStream; Canny smooths by the middle of the range of sigma. A photograph that cannot be
-    decoded is replaced by the next.
+    Items are as those of SampleStream; sketches are smoothed by the middle of the range of sigma, edges by their fixed
+    sigma. A photograph that cannot be decoded is replaced by the next.
     """
 
     def __init__(
@@ -135,11 +140,13 @@ class FixedSamples(Dataset[dict[str, Any]]):
         config: DataConfig,
         *,
         planes: frozenset[str] = frozenset(),
+        canny: CannyOptions | None = None,
     ) -> None:
         self.source = source
         self.indices = indices
         self.config = config
         self.planes = checked_planes(planes)
+        self.canny = canny or CannyOptions()
         self.view = CenterView(config.size)
         self.mask: Mask = parse_mask(config.masks if config.val_masks is None else config.val_masks)
         self.reader = Reader(source, with_sketch="sketch" in planes and config.sketch == "file")
@@ -152,11 +159,12 @@ class FixedSamples(Dataset[dict[str, Any]]):
             raise IndexError(f"validation sample {number} of {len(self)}")
         photo, edges = self.view(*self.reader.first(self._candidates(number)))
         mask = self.mask.draw(generator(VAL_MASK, self.config.val_seed, number), *photo.shape[:2])
-        lines = None
+        lines = dict[str, Picture]()
         if "sketch" in self.planes:
             middle_px = sum(self.config.sketch_sigma) / 2
-            lines = _lines(photo, edges, sigma_px=middle_px, threshold=self.config.sketch_threshold)
-        return _sample(photo, mask, lines, number)
+            lines["sketch"] = _sketch(photo, edges, mask, sigma_px=middle_px, threshold=self.config.sketch_threshold)
+        known = _edges(photo, mask, self.planes, sigma_px=self.canny.sigma_px)
+        return _sample(photo, mask, {**lines, **known}, number)
 
     def _candidates(self, number: int) -> Iterator[int]:
         for step in range(len(self)):
@@ -170,18 +178,34 @@ def checked_planes(planes: frozenset[str]) -> frozenset[str]:
     return planes
 
 
-def _lines(photo: Picture, edges: Picture | None, *, sigma_px: float, threshold: float) -> Picture:
+def _sketch(photo: Picture, edges: Picture | None, mask: Picture, *, sigma_px: float, threshold: float) -> Picture:
     """Return (H, W), 1 = line, from the edge map of a file or, without one, from the photograph itself."""
-    return canny_sketch(photo, sigma_px) if edges is None else file_sketch(edges, threshold)
+    lines = canny_sketch(photo, sigma_px) if edges is None else file_sketch(edges, threshold)
+    return lines * mask
 
 
-def _sample(photo: Picture, mask: Picture, lines: Picture | None, number: int) -> dict[str, Any]:
-    """Return tensors on our scale from uint8 planes; lines are seen inside the hole only."""
+def _edges(photo: Picture, mask: Picture, planes: frozenset[str], *, sigma_px: float) -> dict[str, Picture]:
+    """Return those edge maps (H, W) that `planes` has.
+
+    A mirrored picture has the mirrored edges, to the pixel: they may as well be found after the flip as before it.
+    """
+    if planes.isdisjoint({"edges_true", "edges_known"}):
+        return {}
+    gray, maps = luma(photo / 255), dict[str, Picture]()
+    if "edges_true" in planes:
+        maps["edges_true"] = canny(gray, sigma_px).astype(np.uint8)
+    if "edges_known" in planes:
+        maps["edges_known"] = canny(gray, sigma_px, known=mask == 0).astype(np.uint8)
+    return maps
+
+
+def _sample(photo: Picture, mask: Picture, lines: Mapping[str, Picture], number: int) -> dict[str, Any]:
+    """Return tensors on our scale from uint8 planes."""
     planes: dict[str, Any] = {
         "image": torch.from_numpy(np.divide(photo.transpose(2, 0, 1), np.float32(255), order="C", dtype=np.float32)),
         "mask": torch.from_numpy(mask[None].astype(np.float32)),  # (1, S, S)
         "number": number,
     }
-    if lines is not None:
-        planes["sketch"] = torch.from_numpy((lines * mask)[None].astype(np.float32))  # (1, S, S)
+    for name, plane in lines.items():
+        planes[name] = torch.from_numpy(plane[None].astype(np.float32))  # (1, S, S)
     return planes

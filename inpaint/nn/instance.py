@@ -19,7 +19,7 @@ def instance_norm(x: Tensor) -> Tensor:
     if torch.is_grad_enabled() or not x.is_cpu or not x.is_contiguous(memory_format=torch.channels_last):
         return F.instance_norm(x, eps=EPS)
     # One picture alone is a batch of one, whose batch statistics are its own.
-    parts = [F.batch_norm(one, None, None, training=True, eps=EPS) for one in x.split(1)]
+    parts = [F.batch_norm(one, None, None, training=True, eps=EPS) for one in torch.split(x, 1)]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from pytorch_lightning.strategies import ParallelStrategy
 from torch import Tensor, nn
 
 from inpaint.errors import ConfigError, RunError, WeightsError, unknown
+from inpaint.images.edges import CannyOptions
 from inpaint.losses import Losses, Opinion, Record
 from inpaint.training.config import LoopConfig
 from inpaint.training.ema import Average
@@ -29,7 +30,7 @@ from inpaint.training.games import discriminator_values, generator_values
 from inpaint.training.meter import Meter
 from inpaint.training.optimizers import build_optimizer, rate_factor
 from inpaint.training.runs import RunFolder
-from inpaint.types import Fill, Inpainter
+from inpaint.types import Fill, Guidance, Inpainter
 from inpaint.weights import load_into, load_weights, mention_license
 
 Batch: TypeAlias = dict[str, Tensor]
@@ -66,6 +67,8 @@ class GanModule(LightningModule):
     measures: bool = False  # whether `measure` has something to say
     best_measure: str = "l1_hole"  # which val/NAME decides what best.ckpt is
     best_is_largest: bool = False
+    init_parts: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    taken_over: tuple[str, ...] = ()  # roles that are used and not trained, so that they must come from somewhere
 
     def __init__(
         self,
@@ -129,6 +132,15 @@ class GanModule(LightningModule):
     def planes(self) -> frozenset[str]:
         """Planes besides image and mask that the data must deliver."""
         return frozenset()
+
+    @property
+    def canny(self) -> CannyOptions:
+        """How the data find edges, for models that ask for planes of them."""
+        return CannyOptions()
+
+    def guidance(self, batch: Batch) -> Guidance | None:
+        """Return what guides the fill of a validation batch."""
+        return Guidance(sketch=batch["sketch"]) if "sketch" in batch else None
 
     # Ready-made updates ------------------------------------------------------------------------------------------
 
@@ -283,23 +295,53 @@ class GanModule(LightningModule):
             for network in self.roles().values():
                 network.compile()
 
-    def load_initial(self, path: str | Path) -> None:
-        """Start from the weights of a run or an import: every network of the file, every one of ours that it has.
+    def load_initial(self, init: str | Path | Mapping[str, str | None]) -> None:
+        """Start from the weights of runs or imports: every network of the file, every one of ours that it has.
 
-        Raises WeightsError when the file is of another model, or its tensors do not fit.
+        init: a folder or weights file; or one for each of `init_parts`, whose networks alone are taken from it, while
+        what is not mentioned starts anew. Raises ConfigError for an unknown part, and when a network in `taken_over`
+        comes from nowhere; WeightsError when a file is of another model, or its tensors do not fit.
         """
-        file = RunFolder(path).weights if Path(path).is_dir() else Path(path)
+        if isinstance(init, Mapping):
+            for part in init:
+                if part not in self.init_parts:
+                    raise ConfigError(f"init.{part}: {unknown('part', part, self.init_parts)}")
+            sources = [(place, self.init_parts[part]) for part, place in init.items() if place is not None]
+        else:
+            sources = [(str(init), tuple(self.roles()))]
+        loaded = {role for place, roles in sources for role in self._load_from(Path(place), roles)}
+        for role in self.taken_over:
+            if role not in loaded:
+                part = next(part for part, roles in self.init_parts.items() if role in roles)
+                raise ConfigError(
+                    f"{self.model_name} uses a trained {role} here and does not train it: give init.{part}=FOLDER of a "
+                    "run or import that holds it"
+                )
+        self.average.follow(self.network)
+
+    def _load_from(self, place: Path, roles: tuple[str, ...]) -> set[str]:
+        """Load those of our networks that are among `roles`; return which the file had."""
+        file = RunFolder(place).weights if place.is_dir() else place
         tensors, metadata = load_weights(file)
         if metadata.model != self.model_name:
             raise WeightsError(f"{file} holds '{metadata.model}', but the model to train is '{self.model_name}'")
+        loaded = set[str]()
         for role, network in self.roles().items():
             prefix = f"{role}."
             state = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-            if state or role not in self.discriminators:
-                load_into(network, state, source=file)
-        self.average.follow(self.network)
-        self.license = metadata.license
+            if role not in roles or (role in self.discriminators and not state):
+                continue
+            if not state and self.init_parts:
+                raise WeightsError(
+                    f"{file} holds {', '.join(metadata.roles)}, but no {role}; "
+                    f"init.{'=, init.'.join(self.init_parts)}= start single parts from weights"
+                )
+            load_into(network, state, source=file)
+            loaded.add(role)
+        licenses = [known for known in (self.license, metadata.license) if known is not None]
+        self.license = "; ".join(dict.fromkeys(licenses)) or None
         mention_license(file, metadata)
+        return loaded
 
     def averaged_network(self) -> nn.Module:
         """Return the network that fills: the average, or the current state when averaging is off."""

@@ -18,7 +18,7 @@ from inpaint.training.loggers import log_panel
 from inpaint.training.measures import Means
 from inpaint.training.metering import Metering
 from inpaint.training.panels import panel_rows, write_panel
-from inpaint.types import Fill, Guidance, Inpainter
+from inpaint.types import Fill, Inpainter
 
 if TYPE_CHECKING:
     from inpaint.training.gan import GanModule
@@ -57,7 +57,7 @@ class Validation(IterationCallback):
         for batch in trainer.datamodule.val_dataloader():  # type: ignore[attr-defined]
             planes = _to_device(batch, module.device)
             if inpainter is not None:
-                fill = _fill(inpainter, planes)
+                fill = self._fill(inpainter, planes)
                 metrics.update(fill.completed, planes["image"], planes["mask"])
             if module.measures:
                 own.add(self._own(planes), pictures=len(planes["image"]))
@@ -71,6 +71,9 @@ class Validation(IterationCallback):
                 own.add(self._own(self._first(trainer, 1)), pictures=0)
             measured |= own.compute(summed)
         return measured
+
+    def _fill(self, inpainter: Inpainter, planes: dict[str, Tensor]) -> Fill:
+        return inpainter.fill(planes["image"], planes["mask"], guidance=self.module.guidance(planes))[0]
 
     def _own(self, planes: dict[str, Tensor]) -> dict[str, Tensor]:
         with self.module.averaging():
@@ -93,7 +96,7 @@ class Validation(IterationCallback):
             return
         planes = self._first(trainer, self.panel)
         if inpainter is not None:
-            fill = _fill(inpainter, planes)
+            fill = self._fill(inpainter, planes)
         else:
             with self.module.averaging():
                 shown = self.module.preview(planes, self._record(planes))
@@ -113,8 +116,3 @@ class Validation(IterationCallback):
 
 def _to_device(batch: Mapping[str, Any], device: torch.device) -> dict[str, Tensor]:
     return {name: value.to(device) for name, value in batch.items() if isinstance(value, Tensor)}
-
-
-def _fill(inpainter: Inpainter, planes: Mapping[str, Tensor]) -> Fill:
-    guidance = Guidance(sketch=planes["sketch"]) if "sketch" in planes else None
-    return inpainter.fill(planes["image"], planes["mask"], guidance=guidance)[0]

@@ -34,7 +34,7 @@ def discriminator_layers() -> dict[str, str]:
 
 def _names(role: str) -> dict[str, str]:
     """Return {our tensor: their entry}."""
-    names = {}
+    names = dict[str, str]()
     for ours, theirs in (discriminator_layers() if role in PLANES else generator_layers()).items():
         normalized = role != "inpaint_generator" and ours != "head"
         if normalized:
