@@ -23,6 +23,7 @@ Examples:
   inpaint infer --model telea --image photo.jpg --mask mask.png --output filled.png
   inpaint infer --model checkpoints/my-run --image photos/ --mask masks/ --output filled/
   inpaint infer --model checkpoints/my-run --image photos/ --mask logo.png --output filled/ --dilate 5 --skip-existing
+  inpaint infer --model checkpoints/pluralistic --image photo.jpg --mask mask.png --output fills/ --samples 20 --top 5
 """
 
 
@@ -53,6 +54,14 @@ Examples:
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For models that draw at random."
 )
 @click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Fills of each photo: photo.png becomes photo_1.png, photo_2.png ... and photo_sheet.png.",
+)
+@click.option("--top", type=click.IntRange(min=1), default=None, help="Write only so many, the best by their scores.")
+@click.option(
     "--quality",
     type=click.IntRange(1, 100),
     default=95,
@@ -77,6 +86,8 @@ def command(
     sketch: str | None,
     device: str,
     seed: int,
+    samples: int,
+    top: int | None,
     quality: int,
     skip_existing: bool,
     max_pixels: int,
@@ -85,14 +96,17 @@ def command(
 
     The result has the photo's size, and every pixel outside the hole is the photo's own: exactly in PNG, TIFF, BMP and
     lossless WebP. A photo that fails is reported and the rest goes on; the exit status is then 1.
+
+    Models that draw at random paint as many --samples as wanted, and rank them by a discriminator's score where their
+    weights hold one: number 1 is the best.
     """
-    from inpaint.pipeline import JobOptions, check_folder, plan_jobs
+    from inpaint.pipeline import JobOptions, check_folder, check_samples, plan_jobs
 
     # The decoders' own warnings are for programmers; what a person has to know, we say ourselves.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     with warnings.catch_warnings(), ending_on_sigterm():
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        jobs = plan_jobs(image, mask, output, sketch=sketch)
+        jobs = plan_jobs(image, mask, output, sketch=sketch, samples=samples, top=top)
         # Before the model is loaded: it may take long, and its work must have a place.
         for folder in {job.output.parent for job in jobs}:
             check_folder(folder)
@@ -105,6 +119,7 @@ def command(
             skip_existing=skip_existing,
         )
         inpainter = load_model(model, device)
+        check_samples(inpainter, samples, top)
         if sketch is not None:
             from inpaint.pipeline.single import check_sketch
 
@@ -135,7 +150,9 @@ def _work(jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions, *, sin
     if single and len(jobs) == 1:
         if failed:
             raise InpaintError(failed[0].reason)
-        click.echo(f"{'kept' if outcomes[0].status == 'skipped' else 'wrote'} {jobs[0].output}")
+        written = jobs[0].outputs
+        named = str(written[0]) if len(written) == 1 else f"{written[0]} to {written[-2].name} and {written[-1].name}"
+        click.echo(f"{'kept' if outcomes[0].status == 'skipped' else 'wrote'} {named}")
         return 0
     count = {status: sum(each.status == status for each in outcomes) for status in ("filled", "skipped", "failed")}
     click.echo(", ".join(f"{number} {status}" for status, number in count.items() if number))

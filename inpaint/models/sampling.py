@@ -90,7 +90,7 @@ class Sampling(FeedForward):
         self._sampled = cast(SamplingNetwork, network)
         self.latent: Latent = latent
         self.scores = scores
-        if scores and not self._can_score():
+        if scores and not self.can_score:
             raise WeightsError(f"{name} cannot score its fills: its weights came without the discriminator for it")
 
     def fill(
@@ -113,7 +113,7 @@ class Sampling(FeedForward):
         image, hole = image.to(self._exact), mask == 1
         batch, drawn = image.shape[0], samples if self.latent == "drawn" else 1
         clock = Clock(batch * drawn, progress)
-        judged = self._can_score() if self.scores is None and samples > 1 else bool(self.scores)
+        judged = self.can_score if self.scores is None and samples > 1 else bool(self.scores)
         chunk = self.chunk or self._suitable_chunk(image)
         rows: list[dict[str, Tensor]] = []  # one picture each: image 0 with all its samples, image 1 ...
         stopped = False
@@ -176,7 +176,9 @@ class Sampling(FeedForward):
         most = CPU_PIXELS if self.device.type == "cpu" else ACCELERATOR_PIXELS
         return max(most // (height * width), 1)
 
-    def _can_score(self) -> bool:
+    @property
+    def can_score(self) -> bool:
+        """Whether there is a discriminator to rank fills by."""
         role = self._sampled.ranked_by
         return role is not None and self._judges is not None and self._judges.holds(role)
 

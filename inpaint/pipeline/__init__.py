@@ -2,16 +2,20 @@
 
 from inpaint.pipeline.api import fill
 from inpaint.pipeline.jobs import Job, JobOptions, Outcome, check_folder, plan_jobs, run_jobs
-from inpaint.pipeline.single import SMALLEST_PX, fill_photo
+from inpaint.pipeline.samples import Sample, check_samples
+from inpaint.pipeline.single import SMALLEST_PX, fill_photo, fill_photo_often
 
 __all__ = [
     "SMALLEST_PX",
     "Job",
     "JobOptions",
     "Outcome",
+    "Sample",
     "check_folder",
+    "check_samples",
     "fill",
     "fill_photo",
+    "fill_photo_often",
     "plan_jobs",
     "run_jobs",
 ]

@@ -15,6 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from PIL import Image
+
 from inpaint.errors import InpaintError, InputError, UsageError
 from inpaint.files import atomic_write
 from inpaint.images.formats import IMAGE_SUFFIXES, format_of_content, format_of_name, list_photos
@@ -22,7 +24,8 @@ from inpaint.images.holes import Hole, dilate_hole, fit_hole, hole_of, read_mask
 from inpaint.images.photo import Photo
 from inpaint.images.reading import MAX_PIXELS, read_photo
 from inpaint.images.writing import write_photo
-from inpaint.pipeline.single import check_sketch, fill_photo
+from inpaint.pipeline.samples import best_of, numbered, sheet, sheet_path
+from inpaint.pipeline.single import check_sketch, fill_photo_often
 from inpaint.types import Inpainter, ProgressCallback
 
 _log = logging.getLogger("inpaint.pipeline")
@@ -30,12 +33,24 @@ _log = logging.getLogger("inpaint.pipeline")
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One photo to fill. `mask` or `sketch` is a reason (text) instead of a path when none was found."""
+    """One photo to fill. `mask` or `sketch` is a reason (text) instead of a path when none was found.
+
+    samples: how many fills. top: how many of them are written, the best by their scores; None = all.
+    """
 
     image: Path
     mask: Path | str
     output: Path
     sketch: Path | str | None = None
+    samples: int = 1
+    top: int | None = None
+
+    @property
+    def outputs(self) -> list[Path]:
+        """Every file that is written: `output`, or numbered files and a contact sheet in its place."""
+        if self.samples == 1:
+            return [self.output]
+        return [*numbered(self.output, self.top or self.samples), sheet_path(self.output)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +80,8 @@ def plan_jobs(
     output: str | os.PathLike[str],
     *,
     sketch: str | os.PathLike[str] | None = None,
+    samples: int = 1,
+    top: int | None = None,
 ) -> list[Job]:
     """Return what there is to do, without decoding anything.
 
@@ -72,7 +89,7 @@ def plan_jobs(
     photo's mask has the same subfolder and stem (photos/a/b.jpg: masks/a/b.png, or LaMa's b_mask001.png; several of
     these give several results, named after the mask). sketch: as mask. output: a file for one photo, written in the
     format of its name; else a folder, in which results keep the photo's subfolder, name and format. A path that ends in
-    a separator, has no suffix or exists as a folder is a folder.
+    a separator, has no suffix or exists as a folder is a folder. samples, top: of each photo, see `Job`.
 
     Raises UsageError for combinations that cannot work, InputError when a path does not exist or holds no photo.
     """
@@ -104,7 +121,7 @@ def plan_jobs(
         found = masks.of(photo, root)
         for each in found:
             named = place if len(found) == 1 or isinstance(each, str) else place.with_stem(each.stem)
-            jobs.append(Job(image=photo, mask=each, output=named, sketch=line))
+            jobs.append(Job(image=photo, mask=each, output=named, sketch=line, samples=samples, top=top))
     _check_targets(jobs)
     return jobs
 
@@ -123,7 +140,7 @@ def run_jobs(
     """
     todo = []
     for job in jobs:
-        if options.skip_existing and job.output.exists():
+        if options.skip_existing and all(path.exists() for path in job.outputs):
             yield Outcome(job=job, status="skipped")
         else:
             todo.append(job)
@@ -203,19 +220,39 @@ def _finish(
     job: Job, loaded: _Loaded, inpainter: Inpainter, options: JobOptions, progress: ProgressCallback | None
 ) -> None:
     check_sketch(inpainter, loaded.sketch is not None)
-    filled = fill_photo(
-        loaded.photo, loaded.hole, inpainter, sketch=loaded.sketch, seed=options.seed, progress=progress
+    samples = fill_photo_often(
+        loaded.photo,
+        loaded.hole,
+        inpainter,
+        samples=job.samples,
+        sketch=loaded.sketch,
+        seed=options.seed,
+        progress=progress,
     )
     try:
         job.output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InpaintError(f"cannot write '{job.output}': {error.strerror or error}") from error
-    if filled is loaded.photo and _same_format(job.image, job.output):
+    if job.samples == 1:
+        _write(samples[0].photo, job.output, job, loaded, options)
+        return
+    if len(samples) < job.samples:
+        samples *= job.samples  # nothing to fill: all are the photo itself
+    samples = best_of(samples, job.top)
+    *places, overview = job.outputs
+    for sample, place in zip(samples, places, strict=True):
+        _write(sample.photo, place, job, loaded, options)
+    with atomic_write(overview) as temporary:
+        Image.fromarray(sheet(loaded.photo, loaded.hole, samples)).save(temporary, "PNG")
+
+
+def _write(filled: Photo, output: Path, job: Job, loaded: _Loaded, options: JobOptions) -> None:
+    if filled is loaded.photo and _same_format(job.image, output):
         # Nothing was filled: the file itself is the most faithful copy.
-        with atomic_write(job.output) as temporary:
+        with atomic_write(output) as temporary:
             shutil.copyfile(job.image, temporary)
     else:
-        write_photo(filled, job.output, quality=options.quality)
+        write_photo(filled, output, quality=options.quality)
 
 
 def _same_format(image: Path, output: Path) -> bool:
@@ -286,10 +323,10 @@ def _is_within(path: Path, folder: Path) -> bool:
 def _check_targets(jobs: Sequence[Job]) -> None:
     """Refuse to write over what is read, and to write two results into one file."""
     read = {os.path.realpath(path) for job in jobs for path in (job.image, job.mask, job.sketch) if path is not None}
-    written = Counter(os.path.realpath(job.output) for job in jobs)
-    for job in jobs:
-        real = os.path.realpath(job.output)
+    written = Counter(os.path.realpath(path) for job in jobs for path in job.outputs)
+    for output in (path for job in jobs for path in job.outputs):
+        real = os.path.realpath(output)
         if real in read:
-            raise UsageError(f"the output '{job.output}' would overwrite a file that is read; choose another output")
+            raise UsageError(f"the output '{output}' would overwrite a file that is read; choose another output")
         if written[real] > 1:
-            raise UsageError(f"several results would be written to '{job.output}'; rename one of the photos or masks")
+            raise UsageError(f"several results would be written to '{output}'; rename one of the photos or masks")

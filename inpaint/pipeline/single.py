@@ -10,7 +10,8 @@ import numpy as np
 from inpaint.errors import InpaintError, InputError, MaskError, UsageError
 from inpaint.images.holes import Hole
 from inpaint.images.photo import Photo
-from inpaint.types import Guidance, Inpainter, ProgressCallback, Traits
+from inpaint.pipeline.samples import Sample
+from inpaint.types import Fill, Guidance, Inpainter, ProgressCallback, Traits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,6 +38,23 @@ def fill_photo(
     Raises InputError when the photo is too small, MaskError when the hole does not fit or leaves nothing known to a
     fill that needs it, UsageError when the fill takes no sketch, InpaintError when the fill fails.
     """
+    return fill_photo_often(photo, hole, inpainter, sketch=sketch, seed=seed, progress=progress)[0].photo
+
+
+def fill_photo_often(
+    photo: Photo,
+    hole: Hole,
+    inpainter: Inpainter,
+    *,
+    samples: int = 1,
+    sketch: Hole | None = None,
+    seed: int = 0,
+    progress: ProgressCallback | None = None,
+) -> list[Sample]:
+    """Return several fills of one hole, in the order of drawing; a single one where there is no hole to fill.
+
+    Raises what `fill_photo` raises.
+    """
     check_sketch(inpainter, sketch is not None)
     check_photo(photo, inpainter.traits, name=inpainter.name)
     size = (photo.height, photo.width)
@@ -45,7 +63,7 @@ def fill_photo(
             raise MaskError(f"{photo.name}: the {what} must have the photo's size {size}, got {plane.shape}")
     if not hole.any():
         _log.warning("%s: the mask has no hole, so nothing is filled", photo.name)
-        return photo
+        return [Sample(photo=photo, number=1, score=None)]
     if inpainter.traits.needs_known and hole.all():
         raise MaskError(f"{photo.name}: the mask covers the whole photo, and {inpainter.name} works from known pixels")
     if photo.alpha is not None:
@@ -56,7 +74,15 @@ def fill_photo(
                 photo.name,
                 100 * unseen,
             )
-    return photo.with_fill(_completed(photo, hole, inpainter, sketch, seed, progress), hole)
+    fills = _fills(photo, hole, inpainter, sketch, samples, seed, progress)
+    return [
+        Sample(
+            photo=photo.with_fill(fill.completed, hole),
+            number=number,
+            score=None if fill.score is None else fill.score[0].item(),
+        )
+        for number, fill in enumerate(fills, start=1)
+    ]
 
 
 def check_photo(photo: Photo, traits: Traits, *, name: str) -> None:
@@ -75,26 +101,37 @@ def check_sketch(inpainter: Inpainter, given: bool) -> None:
         raise UsageError(f"{inpainter.name} does not accept a sketch; guidance it accepts: {accepted}")
 
 
-def _completed(
-    photo: Photo, hole: Hole, inpainter: Inpainter, sketch: Hole | None, seed: int, progress: ProgressCallback | None
-) -> Tensor:
+def _fills(
+    photo: Photo,
+    hole: Hole,
+    inpainter: Inpainter,
+    sketch: Hole | None,
+    samples: int,
+    seed: int,
+    progress: ProgressCallback | None,
+) -> list[Fill]:
     import torch
 
     image = photo.tensor()  # (1, 3, H, W)
     guidance = None if sketch is None else Guidance(sketch=_plane(sketch))
     try:
-        fills = inpainter.fill(image, _plane(hole), guidance=guidance, seed=seed, progress=progress)
+        fills = inpainter.fill(image, _plane(hole), guidance=guidance, samples=samples, seed=seed, progress=progress)
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise InpaintError(
             f"{photo.name}: not enough memory to fill {photo.width} x {photo.height} pixels with {inpainter.name}; "
             "try a smaller photo, or the CPU (--device cpu)"
         ) from error
-    completed = fills[0].completed
-    if completed.shape != image.shape:
-        raise InpaintError(f"{inpainter.name} returned {tuple(completed.shape)} for an image of {tuple(image.shape)}")
-    if not torch.isfinite(completed[0].cpu()[:, torch.from_numpy(hole)]).all():
-        raise InpaintError(f"{photo.name}: {inpainter.name} painted values that are not finite; its weights may be bad")
-    return completed
+    holes = torch.from_numpy(hole)
+    for completed in (fill.completed for fill in fills):
+        if completed.shape != image.shape:
+            raise InpaintError(
+                f"{inpainter.name} returned {tuple(completed.shape)} for an image of {tuple(image.shape)}"
+            )
+        if not torch.isfinite(completed[0].cpu()[:, holes]).all():
+            raise InpaintError(
+                f"{photo.name}: {inpainter.name} painted values that are not finite; its weights may be bad"
+            )
+    return fills
 
 
 def _plane(plane: Hole) -> Tensor:

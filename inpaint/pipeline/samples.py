@@ -1,0 +1,92 @@
+"""Several fills of one photo: in order of their scores, as numbered files and one contact sheet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from inpaint.errors import UsageError
+from inpaint.images.holes import Hole
+from inpaint.images.photo import Photo
+from inpaint.images.writing import to_pillow
+from inpaint.sheets import PAPER, Picture, contact_sheet
+from inpaint.types import Inpainter
+
+SHEET_COLUMNS = 6
+SHEET_CELL_PX = 256
+HOLE_GRAY = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One of several fills. number: from 1, in the order of drawing. score: higher = better, None = not judged."""
+
+    photo: Photo
+    number: int
+    score: float | None
+
+
+def check_samples(inpainter: Inpainter, samples: int, top: int | None) -> None:
+    """Raise UsageError when this fill cannot give several samples, or `top` cannot be chosen from them."""
+    if samples > 1 and not inpainter.traits.stochastic:
+        raise UsageError(
+            f"{inpainter.name} paints one fill for each hole: --samples {samples} needs a model that draws at random"
+        )
+    if top is None:
+        return
+    if top > samples:
+        raise UsageError(f"--top {top} of --samples {samples}: ask for at least as many samples")
+    if samples > 1 and not getattr(inpainter, "can_score", False):
+        raise UsageError(
+            f"--top {top} needs scores to choose by, and {inpainter.name} has none to give: a model ranks its fills by "
+            "its discriminator, if that is in its weights file"
+        )
+
+
+def best_of(samples: Sequence[Sample], top: int | None) -> list[Sample]:
+    """Return the samples by descending score, at most `top` of them; as drawn where they have no scores."""
+    return sorted(samples, key=lambda sample: 0.0 if sample.score is None else -sample.score)[:top]
+
+
+def numbered(output: Path, count: int) -> list[Path]:
+    """Return where `count` fills go, the best first: photo.png becomes photo_1.png, photo_2.png, ..."""
+    digits = len(str(count))
+    return [output.with_stem(f"{output.stem}_{number:0{digits}d}") for number in range(1, count + 1)]
+
+
+def sheet_path(output: Path) -> Path:
+    """Return where the contact sheet goes: photo.jpg has its own in photo_sheet.png."""
+    return output.with_name(f"{output.stem}_sheet.png")
+
+
+def sheet(photo: Photo, hole: Hole, samples: Sequence[Sample]) -> Picture:
+    """Lay out the photo with a gray hole and then its fills in their order, each with its score."""
+    masked = _picture(photo)
+    masked[hole] = HOLE_GRAY
+    cells = [("photo", masked)]
+    cells += [(_heading(rank, sample), _picture(sample.photo)) for rank, sample in enumerate(samples, start=1)]
+    rows = []
+    for start in range(0, len(cells), SHEET_COLUMNS):
+        names, pictures = zip(*cells[start : start + SHEET_COLUMNS], strict=True)
+        rows.append(contact_sheet([pictures], columns=names, cell=SHEET_CELL_PX))
+    width = max(row.shape[1] for row in rows)
+    paper = np.full((sum(row.shape[0] for row in rows), width, 3), PAPER, np.uint8)
+    top = 0
+    for row in rows:
+        paper[top : top + row.shape[0], : row.shape[1]] = row
+        top += row.shape[0]
+    return paper
+
+
+def _heading(rank: int, sample: Sample) -> str:
+    if sample.score is None or not math.isfinite(sample.score):
+        return f"{rank}"
+    return f"{rank}\nscore {sample.score:.3f}, sample {sample.number}"
+
+
+def _picture(photo: Photo) -> Picture:
+    return np.asarray(to_pillow(photo).convert("RGB"), dtype=np.uint8).copy()
