@@ -20,19 +20,15 @@ Activation: TypeAlias = Literal["elu", "relu", "none"]
 
 # Without gradients on a CPU, outputs above WHOLE_BYTES (features and gates) are computed in strips of STRIP_BYTES: such
 # memory is used again and stays in the cache, where larger blocks come fresh from the system, page by page, each time.
-WHOLE_BYTES = 24 * 2**20
-STRIP_BYTES = 8 * 2**20
+WHOLE_BYTES = 16 * 2**20
+STRIP_BYTES = 4 * 2**20
 
 
 def gated(x: Tensor, *, activation: Activation = "elu") -> Tensor:
     """Return activation(a) * sigmoid(g) for x = [a; g] (B, 2C, H, W)."""
     feature, gate = x.chunk(2, dim=1)  # (B, C, H, W) each
     if x.is_cpu and x.stride(1) == 1 and not (torch.is_grad_enabled() and x.requires_grad):
-        return _gated_in_place(
-            feature.clone(memory_format=torch.channels_last),
-            gate.clone(memory_format=torch.channels_last),
-            activation=activation,
-        )
+        return _activated(feature, activation).mul_(gate.clone(memory_format=torch.channels_last).sigmoid_())
     if activation == "elu":
         feature = F.elu(feature)
     elif activation == "relu":
@@ -40,32 +36,38 @@ def gated(x: Tensor, *, activation: Activation = "elu") -> Tensor:
     return feature * gate.sigmoid()
 
 
-def _gated_in_place(feature: Tensor, gate: Tensor, *, activation: Activation) -> Tensor:
-    """Do the same with both halves apart, in their memory.
+def _activated(feature: Tensor, activation: Activation) -> Tensor:
+    """Return activation(a) in memory of its own, for one half of a tensor in channels_last.
 
-    In channels_last, a half is C numbers of every 2C. On a CPU that costs four to five times the copy: vector
-    instructions take 32 float32 at a time, and what is left of a row of, say, 24 goes one number at a time.
+    There a half is C numbers of every 2C. Functions such as the exponential and the sigmoid cost four to five times
+    the copy on a CPU: vector instructions take 32 float32 at a time, and what is left of a row of, say, 24 goes one
+    number at a time. So only the simplest arithmetic reads the half in place.
     """
-    if activation == "elu":
-        F.elu_(feature)
-    elif activation == "relu":
-        feature.relu_()
-    return feature.mul_(gate.sigmoid_())
+    if activation == "elu" and feature.dtype in (torch.float32, torch.float64):
+        # max(a, exp(min(a, 0)) - 1) takes less time than expm1, and differs from it by one rounding of numbers near 1.
+        below = torch.clamp(feature, max=0).exp_().sub_(1)
+        return torch.maximum(feature, below, out=below)
+    feature = feature.clone(memory_format=torch.channels_last)
+    if activation == "none":
+        return feature
+    return F.elu_(feature) if activation == "elu" else feature.relu_()
 
 
-def _strips(x: Tensor, around: int, rows: int) -> Iterator[tuple[slice, Tensor, int]]:
-    """Yield strips of x (B, C, H, W): their rows, these rows of x and `around` more on both sides, and how many of
-    those a convolution must add as zeros: all where there is one strip only, else none.
+def _strips(
+    x: Tensor, rows: int, *, extent: int, stride: int, sides: tuple[int, int, int, int]
+) -> Iterator[tuple[slice, Tensor]]:
+    """Yield strips of the output of a convolution: their rows, and what of x (B, C, H, W) they see, zeros included.
+
+    extent: rows that one row of output sees. sides: zeros around x, (left, right, top, bottom).
     """
-    height = x.shape[2]
-    if rows >= height:
-        yield slice(0, height), x, around
-        return
+    left, right, top, bottom = sides
+    height = (x.shape[2] + top + bottom - extent) // stride + 1
     for start in range(0, height, rows):
         stop = min(start + rows, height)
-        above, below = max(around - start, 0), max(stop + around - height, 0)
-        part = x[:, :, start - around + above : stop + around - below]
-        yield slice(start, stop), F.pad(part, (0, 0, above, below)) if above or below else part, 0
+        first, last = start * stride - top, (stop - 1) * stride - top + extent  # last is excluded
+        zeros = (left, right, max(-first, 0), max(last - x.shape[2], 0))
+        part = x[:, :, max(first, 0) : min(last, x.shape[2])]
+        yield slice(start, stop), F.pad(part, zeros) if any(zeros) else part
 
 
 def upsampling_kernels(weight: Tensor) -> Tensor:
@@ -127,27 +129,32 @@ class GatedConv2d(PaddedConv2d):
             return self._upsampled(x, self.phases)
         if self.upsample:
             x = F.interpolate(x, scale_factor=2, mode="nearest")  # (B, in_channels, 2H, 2W)
-        if self.stride == (1, 1) and self._strip_rows(x) < x.shape[2]:
-            return self._in_strips(x)
+        rows = self._strip_rows(x)
+        if rows is not None:
+            return self._in_strips(x, rows)
         return gated(super().forward(x), activation=self.activation)
 
-    def _strip_rows(self, x: Tensor) -> int:
-        """Return how many rows of output to compute at a time: all, except without gradients on a CPU."""
-        height = x.shape[2]
+    def _strip_rows(self, x: Tensor) -> int | None:
+        """Return how many rows of output to compute at a time; None: all, as with gradients or on a GPU."""
         if torch.is_grad_enabled() or not x.is_cpu or self.border not in ("zero", "same_tf"):
-            return height
-        row = x.shape[0] * self.out_channels * x.shape[3] * x.element_size()
-        return height if height * row <= WHOLE_BYTES else max(STRIP_BYTES // row, 1)
+            return None
+        stride = self.stride[0]
+        height, width = -(-x.shape[2] // stride), -(-x.shape[3] // stride)
+        row = x.shape[0] * self.out_channels * width * x.element_size()
+        return None if height * row <= WHOLE_BYTES else max(STRIP_BYTES // row, 1)
 
-    def _in_strips(self, x: Tensor) -> Tensor:
+    def _in_strips(self, x: Tensor, rows: int) -> Tensor:
         """Convolve and gate strip by strip, for borders of zeros."""
-        dilation = self.dilation[0]
-        around = dilation * (self.kernel_size[0] - 1) // 2
-        size = (x.shape[0], self.out_channels // 2, *x.shape[2:])
+        stride, dilation = self.stride[0], self.dilation[0]
+        size = (x.shape[0], self.out_channels // 2, -(-x.shape[2] // stride), -(-x.shape[3] // stride))
         out = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
-        for rows, part, zeros in _strips(x, around, self._strip_rows(x)):
-            both = F.conv2d(part, self.weight, self.bias, 1, (zeros, around), dilation)
-            out[:, :, rows] = gated(both, activation=self.activation)
+        left, right, top, bottom = self.around(x)
+        inside = left if left == right else 0  # zeros that the convolution itself can add
+        sides = (left - inside, right - inside, top, bottom)
+        extent = dilation * (self.kernel_size[0] - 1) + 1
+        for part_rows, part in _strips(x, rows, extent=extent, stride=stride, sides=sides):
+            both = F.conv2d(part, self.weight, self.bias, stride, (0, inside), dilation)
+            out[:, :, part_rows] = gated(both, activation=self.activation)
         return out
 
     def _upsampled(self, x: Tensor, phases: Tensor) -> Tensor:
@@ -158,16 +165,18 @@ class GatedConv2d(PaddedConv2d):
         whole = self.border not in ("zero", "same_tf")
         if whole:
             # One place beyond the border, every mirroring of the large map repeats the border pixel.
-            parts = [(slice(0, height), pad(x, (1, 1, 1, 1), mode="replicate"), 0)]
+            parts = [(slice(0, height), pad(x, (1, 1, 1, 1), mode="replicate"))]
         else:
-            parts = list(_strips(x, 1, self._strip_rows(x)))
-        for rows, part, zeros in parts:
-            count = rows.stop - rows.start
+            rows = self._strip_rows(x) or height
+            parts = list(_strips(x, rows, extent=3, stride=1, sides=(0, 0, 1, 1)))
+        for strip, part in parts:
             for number, kernel in enumerate(phases.chunk(4)):
                 row, column = divmod(number, 2)
-                both = F.conv2d(part, kernel, self.bias, padding=(zeros, 0 if whole else 1))
-                both = both[..., row : row + count, column : column + width]
-                out[:, :, 2 * rows.start + row : 2 * rows.stop : 2, column::2] = gated(both, activation=self.activation)
+                both = F.conv2d(part, kernel, self.bias, padding=(0, 0 if whole else 1))
+                both = both[..., row : row + strip.stop - strip.start, column : column + width]
+                out[:, :, 2 * strip.start + row : 2 * strip.stop : 2, column::2] = gated(
+                    both, activation=self.activation
+                )
         return out
 
     def extra_repr(self) -> str:

@@ -70,17 +70,20 @@ class PaddedConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve x (B, C, H, W)."""
+        left, right, top, bottom = amounts = self.around(x)
+        if self.border in ("zero", "same_tf") and left == right and top == bottom:
+            return F.conv2d(x, self.weight, self.bias, self.stride, (top, left), self.dilation)
+        return F.conv2d(pad(x, amounts, mode=self.border), self.weight, self.bias, self.stride, 0, self.dilation)
+
+    def around(self, x: Tensor) -> tuple[int, int, int, int]:
+        """Return how many places x is padded by: left, right, top, bottom."""
         kernel, stride, dilation = self.kernel_size[0], self.stride[0], self.dilation[0]
-        around = dilation * (kernel - 1) // 2
-        if self.border == "zero" or (self.border == "same_tf" and stride == 1):
-            return F.conv2d(x, self.weight, self.bias, stride, around, dilation)
         if self.border == "same_tf":
             top, bottom = same_amount(x.shape[-2], kernel, stride=stride, dilation=dilation)
             left, right = same_amount(x.shape[-1], kernel, stride=stride, dilation=dilation)
-        else:
-            top = bottom = left = right = around
-        x = pad(x, (left, right, top, bottom), mode=self.border)
-        return F.conv2d(x, self.weight, self.bias, stride, 0, dilation)
+            return left, right, top, bottom
+        each = dilation * (kernel - 1) // 2
+        return each, each, each, each
 
     def extra_repr(self) -> str:
         """Add the border mode to what a convolution shows of itself."""

@@ -2,7 +2,8 @@
 
 Features and gates by separate convolutions, upsampling by repeated pixels, attention with every patch built, sample by
 sample. Slow on purpose and in the layout of its input; shares weights and configuration with a `Network`, and padding,
-nothing else.
+nothing else. `Port` differs in one thing, which public ports in PyTorch do better: features and gates come from one
+convolution of twice the width.
 """
 
 from __future__ import annotations
@@ -18,15 +19,19 @@ from inpaint.nn.padding import PaddedConv2d, pad, same_amount
 
 
 class PlainConv(nn.Module):
-    """A layer of the network with one convolution for the features and, if it is gated, another for the gates."""
+    """A layer of the network with one convolution for the features and, if it is gated, another for the gates.
 
-    def __init__(self, layer: PaddedConv2d) -> None:
+    joint: one convolution for both.
+    """
+
+    def __init__(self, layer: PaddedConv2d, *, joint: bool = False) -> None:
         super().__init__()
         self.layer = (layer.kernel_size[0], layer.stride[0], layer.dilation[0], layer.border)
         gated = isinstance(layer, GatedConv2d)
         self.activation = layer.activation if isinstance(layer, GatedConv2d) else "none"
         self.upsample = isinstance(layer, GatedConv2d) and layer.upsample
-        parts = 2 if gated else 1
+        self.gated = gated
+        parts = 2 if gated and not joint else 1
         bias = layer.weight.new_zeros(layer.out_channels) if layer.bias is None else layer.bias
         self.weights = nn.ParameterList([part.detach().clone() for part in layer.weight.contiguous().chunk(parts)])
         self.biases = nn.ParameterList([part.detach().clone() for part in bias.chunk(parts)])
@@ -41,15 +46,22 @@ class PlainConv(nn.Module):
             left, right = same_amount(x.shape[-1], kernel, stride=stride, dilation=dilation)
         else:
             top = bottom = left = right = dilation * (kernel - 1) // 2
-        x = pad(x, (left, right, top, bottom), mode=border)
-        feature = F.conv2d(x, self.weights[0], self.biases[0], stride, 0, dilation)
+        if border in ("zero", "same_tf") and (top, left) == (bottom, right):
+            border_in_convolution = (top, left)
+        else:
+            x, border_in_convolution = pad(x, (left, right, top, bottom), mode=border), (0, 0)
+        convolved = [
+            F.conv2d(x, weight, bias, stride, border_in_convolution, dilation)
+            for weight, bias in zip(self.weights, self.biases, strict=True)
+        ]
+        if not self.gated:
+            return convolved[0]
+        feature, gate = convolved if len(convolved) == 2 else convolved[0].chunk(2, dim=1)
         if self.activation == "elu":
             feature = F.elu(feature)
         elif self.activation == "relu":
             feature = F.relu(feature)
-        if len(self.weights) == 1:
-            return feature
-        return feature * F.conv2d(x, self.weights[1], self.biases[1], stride, 0, dilation).sigmoid()
+        return feature * gate.sigmoid()
 
 
 def attend(features: Tensor, grid: Tensor, known: Tensor, *, fuse: bool, drop: bool, inside: bool) -> Tensor:
@@ -83,12 +95,14 @@ def attend(features: Tensor, grid: Tensor, known: Tensor, *, fuse: bool, drop: b
 class Reference(nn.Module):
     """A `Network` computed plainly: the same pictures from the same weights, which are copied."""
 
+    joint = False  # whether one convolution computes features and gates
+
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.config = network.config
         self.layers = nn.ModuleDict(
             {
-                name: PlainConv(layer)
+                name: PlainConv(layer, joint=self.joint)
                 for name, layer in network.generator.named_children()
                 if isinstance(layer, PaddedConv2d)
             }
@@ -139,3 +153,9 @@ class Reference(nn.Module):
         both = torch.cat((convolved, self._run(attended, "pmconv", 9, 10)), dim=1)
         refined = self._run(both, "allconv", 11, 17).tanh()
         return {"raw": (refined + 1) / 2 if pm1 else refined, "coarse": (coarse + 1) / 2 if pm1 else coarse}
+
+
+class Port(Reference):
+    """The same as public ports in PyTorch compute it (nipponjo's, for one): what a person would otherwise run."""
+
+    joint = True
