@@ -221,7 +221,7 @@ def test_a_photograph_whose_sketch_does_not_fit_is_replaced_and_named(write_phot
 
 
 def test_an_unknown_plane_is_refused(write_photos):
-    with pytest.raises(UsageError, match="unknown plane 'depth'; valid: sketch"):
+    with pytest.raises(UsageError, match="unknown plane 'depth'; valid: edges_known, edges_true, sketch"):
         stream_of(write_photos(1), planes=frozenset({"depth"}))
 
 
