@@ -33,7 +33,7 @@ class TinyRun:
         defaults = {"batch_size": 4, "max_iterations": 6, "log_every": 2, "save_every": 3}
         validation = {"every": 4, "panel": 1, "batch_size": 2}
         self.loop = LoopConfig(**{**defaults, "validation": validation, "trainer": trainer, **options})
-        self.module = Training(Config(width=8, discriminator={"width": 4}), losses=parse_losses(losses), loop=self.loop)
+        self.module = self.build(parse_losses(losses))
         self.data = InpaintData(
             DataConfig(root=str(photos), size=32, workers=0),
             batch_size=self.loop.batch_size,
@@ -45,6 +45,10 @@ class TinyRun:
         self.folder.path.mkdir(parents=True, exist_ok=True)
         self.resume = resume
         self.callbacks = callbacks
+
+    def build(self, losses):
+        """Return the module to train; tests of other models override it."""
+        return Training(Config(width=8, discriminator={"width": 4}), losses=losses, loop=self.loop)
 
     def fit(self):
         start = resumed_iteration(self.resume)
