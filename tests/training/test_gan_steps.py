@@ -253,3 +253,16 @@ def test_two_processes_that_step_simultaneously_reach_the_weights_and_measures_o
         if value.is_floating_point():
             torch.testing.assert_close(theirs[name], value, rtol=1e-4, atol=1e-6, msg=name)
     assert measured(together, "val/error")[3] == pytest.approx(measured(alone, "val/error")[3], rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default:The .grad attribute:UserWarning")  # the compiler looks, and hides it
+def test_compiled_networks_train_as_plain_ones_with_penalties(toy_run):
+    losses = {**LOSSES, "game": {**GAME, "kind": "wgan_gp", "penalty": 0.1, "r1": 0.1}}
+    runs = [
+        toy_run(name, max_iterations=2, losses=losses, simultaneous=True, trainer={"compile": name == "compiled"})
+        for name in ("plain", "compiled")
+    ]
+    for run in runs:
+        run.fit()
+    assert_near(runs[1].module, runs[0].module, atol=1e-5)
