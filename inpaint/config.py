@@ -76,6 +76,7 @@ class TrainConfig(LoopConfig):
         """Return plain containers that repeat the run from any folder, without its place and its history."""
         plain = self.model_dump(mode="json")
         plain["data"] |= {key: _absolute(plain["data"][key]) for key in ("root", "val")}
+        plain["losses"] = {name: block and _with_absolute_weights(block) for name, block in plain["losses"].items()}
         parts = self.init
         init = {key: _absolute(place) for key, place in parts.items()} if isinstance(parts, dict) else _absolute(parts)
         return plain | {"run": {"folder": None}, "resume": None, "init": init, "dry_run": False}
@@ -371,6 +372,12 @@ def _expand_home(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
             value = str(Path(value).expanduser())
         expanded[key] = value
     return expanded
+
+
+def _with_absolute_weights(loss: dict[str, Any]) -> dict[str, Any]:
+    """Return a loss whose weights, if they are a file of the person's, are found from everywhere."""
+    weights = loss.get("weights")
+    return loss if weights in (None, "torchvision", "random") else {**loss, "weights": _absolute(str(weights))}
 
 
 def _absolute(place: str | None) -> str | None:

@@ -126,6 +126,17 @@ def test_existing_data_is_remembered_by_its_full_path(tmp_path, monkeypatch):
     assert config.load(["data.root=samples"]).resolved()["data"]["root"] == "samples"
 
 
+def test_weights_of_losses_are_remembered_by_their_full_path(tmp_path, monkeypatch):
+    for name in ("vgg.pth", "random"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    made = config.load(["losses.style={kind: style, of: raw, weight: 1, weights: random}"])
+    assert made.resolved()["losses"]["style"]["weights"] == "random"
+    made = config.load(["losses.style={kind: style, of: raw, weight: 1, weights: vgg.pth}", "losses.coarse=null"])
+    assert made.resolved()["losses"]["style"]["weights"] == str(tmp_path / "vgg.pth")
+    assert made.resolved()["losses"]["coarse"] is None
+
+
 # A person's own YAML ------------------------------------------------------------------------------------------------
 
 

@@ -130,14 +130,25 @@ class TrainingProgress(IterationCallback):
             images_per_s=(self._pace.per_s() or 0.0) * self.module.loop.batch_size,
             remaining_s=self._pace.remaining_s(self.total),
             figures=figures,
+            measure=self.module.best_measure,
         )
 
 
 def progress_text(
-    done: int, total: int, *, images_per_s: float, remaining_s: float | None, figures: Mapping[str, float]
+    done: int,
+    total: int,
+    *,
+    images_per_s: float,
+    remaining_s: float | None,
+    figures: Mapping[str, float],
+    measure: str = "l1_hole",
 ) -> str:
-    """Return "iteration 120/1000  loss 0.1234  val L1 0.0567  34.5 images/s  0:12:34 left"."""
-    names = {"train/loss_g": "loss", "val/l1_hole": "val L1"}
+    """Return "iteration 120/1000  loss 0.1234  val L1 0.0567  34.5 images/s  0:12:34 left".
+
+    measure: which val/NAME is shown.
+    """
+    label = "val L1" if measure == "l1_hole" else f"val {measure}"
+    names = {"train/loss_g": "loss", f"val/{measure}": label}
     shown = [f"{label} {figures[name]:.4f}" for name, label in names.items() if name in figures]
     rest = f"{duration(remaining_s)} left" if remaining_s is not None else "estimating"
     return "  ".join([f"iteration {done}/{total}", *shown, f"{images_per_s:.1f} images/s", rest])

@@ -52,8 +52,9 @@ _HARMLESS = (
 class RunFolder:
     """The paths inside one run folder. Touches the disk only where a method says so.
 
-    config_yaml: the resolved configuration. last, best: checkpoints, the latest and that with the smallest val/l1_hole.
-    weights: the averaged networks. metrics: every logged number by iteration. panels: folder of the fixed panel.
+    config_yaml: the resolved configuration. last, best: checkpoints, the latest and the best by val/l1_hole or by what
+    the model names. weights: the averaged networks. metrics: every logged number by iteration. panels: folder of the
+    fixed panel.
     """
 
     def __init__(self, path: str | Path) -> None:

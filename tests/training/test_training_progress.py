@@ -32,7 +32,7 @@ def train(progress: TrainingProgress, module: SimpleNamespace, clock: Clock, *, 
 
 @pytest.fixture
 def module() -> SimpleNamespace:
-    return SimpleNamespace(iteration=0, loop=SimpleNamespace(max_iterations=100, batch_size=8))
+    return SimpleNamespace(iteration=0, best_measure="l1_hole", loop=SimpleNamespace(max_iterations=100, batch_size=8))
 
 
 def test_the_rest_is_estimated_from_the_recent_speed():
@@ -91,3 +91,10 @@ def test_the_line_leaves_out_what_is_not_known():
     assert progress_text(1, 10, images_per_s=0, remaining_s=None, figures={}) == (
         "iteration 1/10  0.0 images/s  estimating"
     )
+
+
+def test_the_line_shows_the_measure_that_decides_what_is_best():
+    text = progress_text(
+        1, 10, images_per_s=0, remaining_s=None, figures={"val/edge_f1": 0.5, "val/l1_hole": 0.1}, measure="edge_f1"
+    )
+    assert text == "iteration 1/10  val edge_f1 0.5000  0.0 images/s  estimating"
