@@ -29,8 +29,6 @@ LOSSES = {
 class PconvRun(TinyRun):
     """A U-Net of three levels at width 4."""
 
-    fields: dict = {}
-
     def __init__(self, folder, photos, *, init=None, everything_frozen=False, fields=None, **options):
         self.fields = fields or {}
         options.setdefault("optimizers", {"generator": {"lr": 1e-3, "betas": (0.9, 0.999)}})
