@@ -82,10 +82,20 @@ FILLS: Mapping[str, FillEntry] = {
         traits=Traits(trained=False, needs_known=True, one_core=True, smallest_px=1),
         summary="fast marching along isophotes (after Bertalmio 2001), OpenCV",
     ),
+    "dip": FillEntry(
+        factory="inpaint.optimize.fills:DeepImagePrior",
+        traits=Traits(trained=False, stochastic=True, needs_known=True, smallest_px=8),
+        summary="Deep Image Prior (Ulyanov et al. 2018): fits a network to the known pixels",
+    ),
     "biharmonic": FillEntry(
         factory="inpaint.classical.biharmonic:Biharmonic",
         traits=Traits(trained=False, needs_known=True, one_core=True, smallest_px=1),
         summary="the smoothest surface through the known pixels: for thin holes; scikit-image",
+    ),
+    "patch": FillEntry(
+        factory="inpaint.classical.patch:Patch",
+        traits=Traits(trained=False, stochastic=True, needs_known=True, one_core=True, smallest_px=1),
+        summary="patches copied from elsewhere in the picture, coarse to fine: for wide holes and texture",
     ),
 }
 
@@ -160,7 +170,10 @@ def load(
         entry = FILLS[text]
         module, _, attribute = entry.factory.partition(":")
         factory = getattr(import_module(module), attribute)
-        fill: Inpainter = factory(**_options(text, (factory,), options))
+        chosen = _options(text, (factory,), options)
+        if "device" in inspect.signature(factory).parameters:
+            chosen["device"] = str(resolved)
+        fill: Inpainter = factory(**chosen)
         return fill
     if text in MODELS:
         raise UsageError(

@@ -1,0 +1,121 @@
+"""How large a picture and how wide a network a budget of seconds allows: measured first, then planned."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from inpaint.errors import UsageError
+from inpaint.optimize.costs import PASSES, products
+from inpaint.optimize.presets import Preset
+
+WIDTHS = (128, 96, 64, 48, 32, 24, 16)
+SCALES = (1.0, 0.75, 0.5, 0.375, 0.25, 0.1875, 0.125)
+SMALLEST_SIDE_PX = 32  # of a working picture that was made smaller
+ENOUGH = (1.0, 0.6, 0.35)  # shares of the useful iterations to put up with, one after the other
+PROBE_PRODUCTS = 4e9  # a first measurement with more takes seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run works with: channels at most, share of the size, iterations at most."""
+
+    width: int
+    scale: float
+    iterations: int
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the working picture."""
+        return max(1, round(height * self.scale)), max(1, round(width * self.scale))
+
+
+def candidates(preset: Preset, height: int, width: int, *, most_pixels: int | None = None) -> list[tuple[int, float]]:
+    """Return (width, scale) from the best to the cheapest.
+
+    Thin damage needs the full size, so the network gets narrower first; wide holes are filled as well at half the size,
+    so that comes first.
+    """
+    widest = max(preset.network.down)
+    widths = [min(each, widest) for each in WIDTHS]
+    widths = [widest, *sorted({each for each in widths if each < widest}, reverse=True)]
+    scales = [scale for scale in SCALES if scale == 1.0 or min(height, width) * scale >= SMALLEST_SIDE_PX]
+    if most_pixels is not None:
+        scales = [each for each in scales if height * width * each * each <= most_pixels] or scales[-1:]
+    if preset.task not in ("inpaint", "flash", "denoise", "restore"):
+        scales = scales[:1]
+    if preset.block:
+        widths = [each for each in widths if each >= widest // 2]
+        return [(w, s) for s in scales for w in widths]
+    return [(w, scales[0]) for w in widths] + [(widths[-1], s) for s in scales[1:]]
+
+
+def choose(
+    preset: Preset,
+    height: int,
+    width: int,
+    *,
+    seconds: float,
+    options: Sequence[tuple[int, float]],
+    measure: Callable[[int, float], float],
+    clock: Callable[[], float] = time.monotonic,
+) -> Plan:
+    """Return the best of the options (width, scale) for which `seconds` are enough for `preset.useful` iterations.
+
+    measure: seconds of one iteration of an option. The cheapest option of a bearable size is measured first; what the
+    others would take is estimated from their products, and the choice itself is measured again, once more when it was
+    too slow. The time that measuring takes counts.
+    """
+    started = clock()
+
+    def cost(option: tuple[int, float]) -> float:
+        size = Plan(width=option[0], scale=option[1], iterations=1).size(height, width)
+        return PASSES * products(preset.narrowed(option[0]).network, *size) + 50.0 * size[0] * size[1]
+
+    first = next((option for option in options if cost(option) <= PROBE_PRODUCTS), options[-1])
+    taken = {first: measure(*first)}
+    while True:
+        left = seconds - (clock() - started)
+        known = min(taken, key=cost)
+
+        def guess(option: tuple[int, float], known: tuple[int, float] = known) -> float:
+            return taken.get(option) or taken[known] * max(cost(option) / cost(known), 0.2)
+
+        # Where nothing allows as many as are useful, fewer iterations do before the picture gets smaller still.
+        wanted = [preset.useful * share for share in ENOUGH]
+        fitting = (option for count in wanted for option in options if guess(option) * count <= left)
+        chosen = next(fitting, None) or min(options, key=guess)
+        if chosen in taken or len(taken) >= 3:
+            break
+        taken[chosen] = measure(*chosen)
+    left = max(seconds - (clock() - started), 0.0)
+    count = int(left / max(guess(chosen), 1e-9))
+    return Plan(width=chosen[0], scale=chosen[1], iterations=max(1, min(preset.iterations, count)))
+
+
+def seconds_of(text: str) -> float | None:
+    """Return seconds from "60", "60s", "5m", "1.5h"; None for "none". Raises UsageError for anything else."""
+    if text == "none":
+        return None
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number, unit = (text[:-1], units[text[-1]]) if text and text[-1] in units else (text, 1.0)
+    try:
+        value = float(number) * unit
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise UsageError(f"budget must be a time like 60s, 5m or 1h, or none; got '{text}'")
+    return value
+
+
+def process_age_s() -> float:
+    """Return how long this process has been running, where the system says so; else 0."""
+    try:
+        with open("/proc/self/stat", encoding="ascii", errors="replace") as stream:  # noqa: PTH123 - no file of a person's
+            started = int(stream.read().rpartition(")")[2].split()[19])
+        with open("/proc/uptime", encoding="ascii") as stream:  # noqa: PTH123
+            up = float(stream.read().split()[0])
+        return max(up - started / os.sysconf("SC_CLK_TCK"), 0.0)
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0.0

@@ -1,0 +1,160 @@
+"""When an optimization has seen enough: windowed variance for noisy targets, a hold-out for holes.
+
+Fitted to a noisy picture, the network first paints the picture and then the noise. In between its output rests for a
+while, so the variance of recent outputs has a minimum (Wang et al. 2021, arXiv 2112.06074). Values are read from an
+accelerator only every few iterations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CHECK_EVERY = 5
+
+
+class Stopper(Protocol):
+    """Looks at every iterate; `best` is the average at the best moment so far, None when that is not known."""
+
+    best: Tensor | None
+    best_iteration: int
+
+    def update(self, iteration: int, picture: Tensor, average: Tensor | None) -> bool:
+        """Return True when the search should end. picture: the newest output (1, C, H, W); iteration counts from 1."""
+        ...
+
+
+class _Minimum:
+    """Waits for a value that has not improved on its minimum for `patience` iterations."""
+
+    def __init__(self, patience: int) -> None:
+        if patience < 1:
+            raise ValueError(f"patience must be at least 1 iteration, got {patience}")
+        self.patience = patience
+        self.best: Tensor | None = None
+        self.best_iteration = 0
+        self.lowest = float("inf")
+
+    def improved(self, iteration: int, value: float, average: Tensor | None) -> bool:
+        if value < self.lowest:
+            self.lowest, self.best_iteration = value, iteration
+            self.best = None if average is None else average.clone()
+            return True
+        return False
+
+    def waited(self, iteration: int) -> bool:
+        return self.best_iteration > 0 and iteration - self.best_iteration >= self.patience
+
+
+class MovingVariance(_Minimum):
+    """EMV: exponential mean m and variance v of the outputs; needs the memory of one picture.
+
+    d = x - m, m += a d, v = (1 - a)(v + a |d|^2), the squared norm summed over the picture.
+    """
+
+    def __init__(self, *, patience: int = 1000, step: float = 0.1, start: int = 100) -> None:
+        super().__init__(patience)
+        self.step = step
+        self.start = start
+        self.variance: Tensor | None = None
+        self._mean: Tensor | None = None
+
+    def update(self, iteration: int, picture: Tensor, average: Tensor | None) -> bool:
+        """See `Stopper`."""
+        if self._mean is None or self.variance is None or self._mean.shape != picture.shape:
+            self._mean, self.variance = picture.clone(), picture.new_zeros(())
+            return False
+        off = picture - self._mean
+        self._mean = self._mean + self.step * off
+        self.variance = (1 - self.step) * (self.variance + self.step * off.square().sum())
+        if iteration <= self.start or iteration % CHECK_EVERY:
+            return False
+        self.improved(iteration, float(self.variance), average)
+        return self.waited(iteration)
+
+
+class WindowVariance(_Minimum):
+    """WMV: the variance of the last `window` outputs, mean over pixels, kept up to date by running sums.
+
+    Outputs are averaged down until the window takes at most `limit_bytes`; sums are float64, and recomputed once per
+    window, so that rounding does not pile up.
+    """
+
+    def __init__(self, *, window: int = 100, patience: int = 1000, limit_bytes: int = 64_000_000) -> None:
+        super().__init__(patience)
+        if window < 2:
+            raise ValueError(f"window must hold at least 2 outputs, got {window}")
+        self.window = window
+        self.limit_bytes = limit_bytes
+        self.factor = 1
+        self._shape: torch.Size | None = None
+        self._seen = 0
+        self._ring = self._sum = self._squares = torch.zeros(0)
+
+    @property
+    def variance(self) -> Tensor | None:
+        """V = mean(S2 / W - (S1 / W)^2); None before the window is full."""
+        if self._seen < self.window:
+            return None
+        mean = self._sum / self.window
+        return (self._squares / self.window - mean.square()).mean()
+
+    def update(self, iteration: int, picture: Tensor, average: Tensor | None) -> bool:
+        """See `Stopper`."""
+        if picture.shape != self._shape:
+            self._begin(picture)
+        slot = self._seen % self.window
+        new, old = self._reduced(picture), self._ring[slot]
+        self._sum += new.double() - old.double()
+        self._squares += new.double().square() - old.double().square()
+        self._ring[slot] = new
+        self._seen += 1
+        if slot == self.window - 1:
+            exact = self._ring.double()
+            self._sum, self._squares = exact.sum(dim=0), exact.square().sum(dim=0)
+        if self._seen < self.window or iteration % CHECK_EVERY:
+            return False
+        variance = self.variance
+        assert variance is not None
+        self.improved(iteration, float(variance), average)
+        return self.waited(iteration)
+
+    def _begin(self, picture: Tensor) -> None:
+        self._shape, self._seen, self.factor = picture.shape, 0, 1
+        while self.window * self._reduced(picture).numel() * 4 > self.limit_bytes and self.factor < 64:
+            self.factor *= 2
+        small = self._reduced(picture)
+        self._ring = torch.zeros(self.window, *small.shape, device=small.device)
+        self._sum = torch.zeros(small.shape, dtype=torch.float64, device=small.device)
+        self._squares = torch.zeros_like(self._sum)
+
+    def _reduced(self, picture: Tensor) -> Tensor:
+        return picture if self.factor == 1 else F.avg_pool2d(picture, self.factor, ceil_mode=True)
+
+
+class HoldOut(_Minimum):
+    """Stops when the average no longer comes closer to known pixels that the loss does not see.
+
+    error: the mean error of a picture (1, 3, H, W) on the pixels held out, or None when it cannot be told at that size.
+    start: iterations before which nothing is decided.
+    """
+
+    def __init__(self, error: Callable[[Tensor], Tensor | None], *, patience: int = 500, start: int = 0) -> None:
+        super().__init__(patience)
+        self.error = error
+        self.start = start
+
+    def update(self, iteration: int, picture: Tensor, average: Tensor | None) -> bool:
+        """See `Stopper`."""
+        if average is None or iteration < self.start or iteration % CHECK_EVERY:
+            return False
+        error = self.error(average)
+        if error is None:
+            return False
+        # The average itself is not kept: once the pixels held out are put back, the run ends better than it was here.
+        self.improved(iteration, float(error), None)
+        return self.waited(iteration)
