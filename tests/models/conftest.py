@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from inpaint.nn.spectral import converge
+
 
 def redraw(network: nn.Module, gain: float = 2.4, seed: int = 0) -> nn.Module:
     """Redraw all weights so that signals keep their size through the gates; a fresh network paints almost plain gray.
@@ -18,6 +20,7 @@ def redraw(network: nn.Module, gain: float = 2.4, seed: int = 0) -> nn.Module:
             noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
             scale = gain / parameter[0].numel() ** 0.5 if parameter.ndim > 1 else 0.1
             parameter.copy_(noise * scale)
+    converge(network)
     return network
 
 

@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 import torch
 
 from inpaint.nn.padding import PaddedConv2d
-from inpaint.nn.spectral import normalized_in_full_precision, spectrally_normalized
+from inpaint.nn.spectral import converge, fold, normalized_in_full_precision, spectrally_normalized, stored_weight
 
 
 def make():
@@ -67,3 +68,55 @@ def test_the_weights_are_normalized_once_within_the_block():
         layer(x)
         assert layer.weight is first
     assert layer.weight is not first
+
+
+def unfolded(weight, dim):
+    return np.moveaxis(weight.detach().numpy(), dim, 0).reshape(weight.shape[dim], -1)
+
+
+@pytest.mark.parametrize(("dim", "rows"), [(None, 1), (0, 0), (1, 1)])
+def test_the_rows_of_a_transposed_convolution_are_chosen_and_by_default_its_outputs(dim, rows):
+    torch.manual_seed(0)
+    layer = spectrally_normalized(torch.nn.ConvTranspose2d(4, 6, 3), dim=dim)
+    converge(layer, 200)
+    for axis in (0, 1):
+        largest = np.linalg.svd(unfolded(layer.eval().weight, axis), compute_uv=False)[0]
+        assert (abs(largest - 1) < 1e-4) == (axis == rows)
+
+
+def test_folding_keeps_the_quotient_of_the_stored_vectors_and_nothing_else():
+    layer, x = make().train(), torch.rand(1, 4, 9, 7)
+    with torch.no_grad():  # as after a step: the vectors are no longer those of the weight
+        layer.parametrizations.weight.original.add_(0.3 * torch.rand(6, 4, 5, 5))
+    vectors = layer.parametrizations.weight[0]
+    matrix = layer.parametrizations.weight.original.detach().numpy().reshape(6, -1)
+    expected = matrix / (vectors._u.numpy() @ matrix @ vectors._v.numpy())
+    network = torch.nn.Sequential(layer)
+    painted = network.eval()(x)
+    network.train()
+    fold(network)
+    assert np.allclose(layer.weight.detach().numpy().reshape(6, -1), expected, rtol=1e-5)
+    assert torch.allclose(network(x), painted, atol=1e-6)
+    assert set(network.state_dict()) == {"0.weight", "0.bias"}
+    fold(network)  # nothing left to do
+    with normalized_in_full_precision(network.modules()):
+        assert torch.allclose(network(x), painted, atol=1e-6)
+
+
+def test_converging_brings_replaced_weights_to_norm_one_and_keeps_the_mode():
+    network = torch.nn.Sequential(make()).eval()
+    with torch.no_grad():
+        network[0].parametrizations.weight.original.copy_(torch.rand(6, 4, 5, 5) - 0.2)
+    converge(network)
+    assert not network[0].training
+    assert np.linalg.svd(unfolded(network[0].weight, 0), compute_uv=False)[0] == pytest.approx(1, abs=1e-4)
+
+
+def test_the_stored_weight_is_what_an_initialization_must_have_reached():
+    torch.manual_seed(0)
+    plain = PaddedConv2d(4, 6, 5)
+    assert stored_weight(plain) is plain.weight
+    layer = make()
+    assert stored_weight(layer) is layer.parametrizations.weight.original
+    torch.nn.init.zeros_(layer.weight)  # lost without a word: the quotient is made anew
+    assert stored_weight(layer).any()

@@ -54,7 +54,6 @@ class Encoder(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         w, widest, heads = config.width, 4 * config.width, 2 * config.latent
-        self.latent = config.latent
         self.block0 = StartBlock(3, w)
         self.encoder0 = ResBlock(w, 2 * w, w, down=True)
         self.encoder1 = ResBlock(2 * w, widest, 2 * w, down=True)

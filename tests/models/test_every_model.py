@@ -1,0 +1,178 @@
+"""What every registered model must do, through the same adapter: each test runs on all of them."""
+
+import pytest
+import torch
+
+from inpaint import registry
+from inpaint.models.feedforward import FeedForward, prepare_for_inference
+from inpaint.models.sampling import Sampling
+from inpaint.weights import WeightsMetadata, save_weights
+
+SMALL = {
+    "deepfill": {"width": 8},
+    "edgeconnect": {"width": 4, "blocks": 1},
+    "pconv": {"width": 4},
+    "pluralistic": {"width": 4, "latent": 8},
+}
+MODELS = list(registry.MODELS)
+
+
+@pytest.fixture
+def make(lively):
+    """`make(name)` builds a small network of that model with lively weights."""
+
+    def build(name, **fields):
+        config = registry.config_class(name)(**SMALL[name], **fields)
+        return lively(registry.network_module(name).Network(config)).eval()
+
+    return build
+
+
+def adapter(name, network, **options):
+    kind = Sampling if network.traits.stochastic else FeedForward
+    return kind(network, name=name, **options)
+
+
+def sample(height, width, batch=2, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    # Large areas of one colour with some noise, so that a mean over places does not make all pictures alike.
+    areas = torch.rand(batch, 3, 2, 3, generator=generator)
+    image = 0.9 * torch.nn.functional.interpolate(areas, (height, width))
+    image += 0.1 * torch.rand(batch, 3, height, width, generator=generator)
+    mask = torch.zeros(batch, 1, height, width)
+    for number in range(batch):
+        mask[
+            number, :, height // 4 : height // 2, width // 5 * (number % 3) : width // 5 * (number % 3) + width // 3
+        ] = 1
+    mask[..., -1, -1] = 1  # mirrored by padding
+    return image, mask
+
+
+def test_every_model_has_a_small_configuration_here():
+    assert SMALL.keys() == registry.MODELS.keys()
+
+
+@pytest.mark.parametrize("size", [(8, 8), (37, 91), (64, 40)])
+@pytest.mark.parametrize("name", MODELS)
+def test_any_size_is_filled_and_known_pixels_stay_bit_for_bit(make, name, size):
+    image, mask = sample(*size)
+    (fill,) = adapter(name, make(name)).fill(image, mask)
+    known = mask.expand_as(image) == 0
+    assert torch.equal(fill.completed[known], image[known])
+    assert torch.equal(fill.completed[~known], fill.raw[~known].clamp(0, 1))
+    assert fill.raw.shape == image.shape
+    assert torch.isfinite(fill.raw).all()
+    assert torch.equal(fill.mask, mask)
+    assert all(value.dtype == torch.float32 and not value.is_inference() for value in (fill.raw, *fill.aux.values()))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_fills_depend_on_what_is_known_and_where_the_hole_is(make, name):
+    image, mask = sample(64, 64)
+    fill = adapter(name, make(name)).fill
+    (one,) = fill(image, mask)
+    (other,) = fill(image.flip(-1), mask)
+    (shifted,) = fill(image, mask.roll(8, -1))
+    assert (one.raw - other.raw).abs().mean() > 1e-3
+    assert (one.raw - shifted.raw).abs().mean() > 1e-4
+
+
+@pytest.mark.parametrize("size", [(37, 70), (64, 64)])
+@pytest.mark.parametrize("name", MODELS)
+def test_what_the_hole_holds_is_never_looked_at(make, name, size):
+    fill = adapter(name, make(name)).fill
+    image, mask = sample(*size)
+    (expected,) = fill(image, mask)
+    (got,) = fill(image.masked_fill(mask > 0, torch.nan), mask)
+    assert torch.equal(got.raw, expected.raw)
+
+
+@pytest.mark.parametrize("chunk", [1, 2])
+@pytest.mark.parametrize("name", MODELS)
+def test_the_answer_does_not_depend_on_how_the_batch_is_cut(make, name, chunk):
+    network, (image, mask) = make(name), sample(40, 64, batch=3)
+    (whole,) = adapter(name, network, dtype=torch.float64, chunk=3).fill(image, mask)
+    (cut,) = adapter(name, network, dtype=torch.float64, chunk=chunk).fill(image, mask)
+    assert torch.allclose(cut.raw, whole.raw, rtol=0, atol=1e-10)
+    for key, plane in whole.aux.items():
+        assert torch.allclose(cut.aux[key], plane, rtol=0, atol=1e-10), key
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_bfloat16_and_float64_paint_almost_the_same(make, name):
+    image, mask = sample(64, 64)
+    (expected,) = adapter(name, make(name)).fill(image, mask)
+    (exact,) = adapter(name, make(name), dtype=torch.float64).fill(image, mask)
+    (half,) = adapter(name, make(name), dtype=torch.bfloat16).fill(image, mask)
+    assert exact.raw.dtype == torch.float64
+    assert half.raw.dtype == torch.float32
+    spread = expected.raw.std()
+    assert (exact.raw - expected.raw).abs().max() < 2e-3 * spread
+    assert 0 < (half.raw - expected.raw).abs().mean() < 0.2 * spread
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_extreme_inputs_give_finite_fills(make, name):
+    image, mask = sample(64, 64)
+    mask[0], mask[1] = 1, 0
+    (fill,) = adapter(name, make(name)).fill(image, mask)
+    assert torch.isfinite(fill.raw).all()
+    assert torch.equal(fill.completed[1], image[1])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_network_prepared_for_inference_in_channels_last_paints_the_same(make, name):
+    network, (image, mask) = make(name), sample(64, 96)
+    (expected,) = adapter(name, network, dtype=torch.float64).fill(image, mask)
+    prepare_for_inference(network)
+    network.to(memory_format=torch.channels_last)
+    (got,) = adapter(name, network, dtype=torch.float64).fill(image, mask)
+    assert torch.allclose(got.raw, expected.raw, rtol=0, atol=1e-9)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    adapter(name, network, dtype=torch.float64).fill(image, mask)
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_starting_weights_depend_on_their_seed_and_on_nothing_else(name):
+    module, config = registry.network_module(name), registry.config_class(name)(**SMALL[name])
+
+    def states(seed):
+        judges = module.discriminators(config, seed=seed)
+        return [each.state_dict() for each in (module.Network(config, seed=seed), *judges.values())]
+
+    def equal(one, other):
+        return [
+            torch.equal(a, b)
+            for x, y in zip(one, other, strict=True)
+            for a, b in zip(x.values(), y.values(), strict=True)
+        ]
+
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = states(3)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert all(equal(first, states(3)))
+    assert not all(equal(first, states(4)))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_weights_written_as_a_run_are_loaded_by_the_registry_with_their_discriminators(make, name, tmp_path):
+    network, module = make(name), registry.network_module(name)
+    judges = module.discriminators(network.config)
+    tensors = dict(network.state_dict())
+    for role, judge in judges.items():
+        tensors |= {f"{role}.{key}": value for key, value in judge.state_dict().items()}
+    metadata = WeightsMetadata(
+        model=name,
+        config=network.config.model_dump(mode="json"),
+        roles=(*(role for role, _ in network.named_children()), *judges),
+    )
+    save_weights(tmp_path / "model.safetensors", tensors, metadata)
+    image, mask = sample(64, 64)
+    (expected,) = adapter(name, network).fill(image, mask)
+    loaded = registry.load(tmp_path, device="cpu")
+    assert loaded.name == name
+    (got,) = loaded.fill(image, mask)
+    assert torch.allclose(got.raw, expected.raw, rtol=0, atol=1e-4 * expected.raw.std().item())
