@@ -1,0 +1,245 @@
+"""Patch fill, coarse to fine: the hole is made of patches that the picture has elsewhere.
+
+After Wexler, Shechtman and Irani, "Space-Time Completion of Video" (PAMI 2007), on one picture: every patch that meets
+the hole looks for its most similar patch among those without hole (`patchmatch`), every pixel of the hole becomes a
+weighted mean of what these patches propose for it, and both are repeated, from a small picture up to the full one.
+Best for wide holes and texture. Nothing outside the picture is known to it, so it invents no objects.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage  # type: ignore[import-untyped]
+
+from inpaint.classical.biharmonic import biharmonic
+from inpaint.classical.patchmatch import Indices, Search
+from inpaint.classical.pictures import Hole, Picture, PictureFill, Report
+from inpaint.classical.pyramid import halved, upsampled
+from inpaint.types import StopFill, Traits
+
+logger = logging.getLogger("inpaint.classical")
+T = TypeVar("T", bound=np.generic)
+
+SIDE = 7  # of a patch
+REACH = SIDE // 2
+SMALLEST_PX = 32  # shortest side of the coarsest level
+WIDE_PX = 2 * SIDE  # holes no wider are filled at the size at hand: coarser levels gained nothing there
+ROUNDS = (3, 5, 8, 12)  # of search and vote: finest level first, 12 at all coarser ones
+SWEEPS = 4  # of a search
+FADE = 1.3  # confidence falls by this factor per pixel away from what is known (Wexler et al.: gamma)
+PERCENTILE = 75  # of the costs: the squared width of the votes' kernel (Wexler et al.)
+SHARP = 0.02  # times that width in the last vote, nearly a choice: a mean of patches looks like plastic, for 0.1 dB more
+STILL = 0.5 / 255  # mean change of the hole below which a level is done
+MARGIN_PX = 128  # around the hole, where sources are looked for; more around larger holes
+SMOOTHINGS = 200  # of the first guess
+
+
+def patch_fill(
+    picture: Picture,
+    hole: Hole,
+    *,
+    rng: np.random.Generator,
+    excluded: Hole | None = None,
+    report: Report = lambda share: None,
+) -> Picture:
+    """Return picture (H, W, 3) with hole (H, W) filled; known pixels unchanged, the hole's content is not read.
+
+    rng: decides where the search looks. excluded: (H, W), True where a pixel is known but must not be copied. Where no
+    patch is free of both, the fill is `biharmonic`'s and a warning says so. At least one pixel must be known. When
+    `report` raises StopFill, what there is by then is returned, brought to full size.
+    """
+    window = _window(hole)
+    barred = np.zeros_like(hole) if excluded is None else excluded
+    levels = _pyramid(picture[window], hole[window], barred[window])
+    if not levels:
+        logger.warning(
+            "patch: no %d x %d pixels of the picture are free of holes, so nothing can be copied; filled as by "
+            "'biharmonic'",
+            *(SIDE, SIDE),
+        )
+        return biharmonic(picture, hole, report=report)
+    filled = picture.copy()
+    filled[window] = _coarse_to_fine(levels, rng, report)
+    filled[~hole] = picture[~hole]
+    return filled
+
+
+@dataclass(frozen=True)
+class _Level:
+    """One size of the picture: what is known, where the hole is, and where nothing may be copied from."""
+
+    picture: Picture
+    hole: Hole
+    excluded: Hole
+
+    def halved(self) -> _Level:
+        """Return the next coarser level: a pixel is known where one of its four is."""
+        picture, share = halved(self.picture, self.hole)
+        height, width = self.hole.shape
+        even = np.pad(self.excluded, ((0, height % 2), (0, width % 2)))
+        excluded = np.asarray(even.reshape(len(even) // 2, 2, -1, 2).any(axis=(1, 3)))
+        return _Level(picture, np.equal(share, 0), excluded)
+
+    def sources(self) -> Hole:
+        """Return where patches may be centered that are free of hole and of what is excluded, of the padded picture."""
+        taken: Hole = ndimage.binary_dilation(_padded(self.hole | self.excluded), np.ones((SIDE, SIDE)))
+        return _inside(taken.shape) & ~taken
+
+
+def _pyramid(picture: Picture, hole: Hole, excluded: Hole) -> list[_Level]:
+    """Return the levels from fine to coarse; none if even the finest has nothing to copy."""
+    levels: list[_Level] = []
+    level = _Level(picture, hole, excluded)
+    while level.hole.any() and level.sources().any():
+        levels.append(level)
+        wide = 2 * ndimage.distance_transform_edt(level.hole).max() > WIDE_PX
+        if not wide or min(level.hole.shape) < 2 * SMALLEST_PX:
+            break
+        level = level.halved()
+    return levels
+
+
+def _coarse_to_fine(levels: list[_Level], rng: np.random.Generator, report: Report) -> Picture:
+    """Return the finest level filled, (H, W, 3)."""
+    rounds = [ROUNDS[min(number, len(ROUNDS) - 1)] for number in range(len(levels))]
+    work = [n * int(level.hole.sum()) for n, level in zip(rounds, levels, strict=True)]
+    done, stopped = 0, False
+    current = _harmonic(levels[-1])
+    parent: _Synthesis | None = None
+    for number in reversed(range(len(levels))):
+        level = levels[number]
+        if number + 1 < len(levels):
+            current = np.where(level.hole[..., None], upsampled(current, level.hole.shape), level.picture)
+        if stopped:
+            continue
+        synthesis = _Synthesis(level, current, rng, parent)
+        try:
+            for turn in range(rounds[number]):
+                change = synthesis.turn(rng)
+                report((done + work[number] * (turn + 1) / rounds[number]) / sum(work))
+                if change < STILL:
+                    break
+        except StopFill:
+            stopped = True
+        if number == 0:
+            synthesis.vote(sharpness=SHARP)
+        done += work[number]
+        current, parent = synthesis.result(), synthesis
+    return current
+
+
+def _harmonic(level: _Level) -> Picture:
+    """Return a first guess: the mean, smoothed inside the hole."""
+    guess = np.where(level.hole[..., None], level.picture[~level.hole].mean(axis=0), level.picture)
+    for _ in range(SMOOTHINGS):
+        guess[level.hole] = cv2.blur(guess, (3, 3), borderType=cv2.BORDER_REFLECT)[level.hole]
+    return guess
+
+
+class _Synthesis:
+    """One level at work. The picture is mirrored by half a patch on all sides, so that all pixels are centers.
+
+    Rounding: single precision, in a fixed order, so that a seed decides the result to the last bit.
+    """
+
+    def __init__(self, level: _Level, guess: Picture, rng: np.random.Generator, parent: _Synthesis | None) -> None:
+        hole = _padded(level.hole)
+        self.shape = hole.shape
+        self._values = np.ascontiguousarray(_padded(guess), dtype=np.float32)  # (H + 2r, W + 2r, 3)
+        self._hole = np.flatnonzero(np.pad(level.hole, REACH))
+        confidence = np.float32(FADE) ** -ndimage.distance_transform_edt(hole).astype(np.float32)
+        legal = level.sources()
+        self.targets = np.flatnonzero(ndimage.binary_dilation(hole, np.ones((SIDE, SIDE))) & _inside(hole.shape))
+        self._confidence = confidence.ravel()[self.targets]
+        self._search = Search(self._values, confidence, self.targets, legal, side=SIDE)
+        everywhere = np.flatnonzero(legal)
+        sources = everywhere[rng.integers(0, len(everywhere), len(self.targets))]
+        if parent is not None:
+            inherited = self._inherited(parent)
+            sources = np.where(legal.ravel()[inherited], inherited, sources)
+        self.matches = self._search.start(sources)
+        self._radii = [max(hole.shape) >> halving for halving in range(max(hole.shape).bit_length())]
+
+    def turn(self, rng: np.random.Generator) -> float:
+        """Search and vote once; return the mean change in the hole."""
+        for sweep in range(SWEEPS):
+            self._search.improve(self.matches, rng, jumps=(8, 1) if sweep == 0 else (2, 1), radii=self._radii)
+        change = self.vote()
+        self._search.renew(self.matches)
+        return change
+
+    def vote(self, *, sharpness: float = 1.0) -> float:
+        """Give each pixel of the hole the weighted mean of what the patches over it propose; return the mean change."""
+        spread = np.float32(2 * sharpness * max(float(np.percentile(self.matches.costs, PERCENTILE)), 1e-6))
+        flat, number = self._values.reshape(-1, 3), self._search.number
+        # Beside the picture there is no target, number -1: the last cost, which gives no weight.
+        costs = np.append(self.matches.costs, np.float32(np.inf))
+        width, reach = self.shape[1], range(-REACH, REACH + 1)
+        steps = [down * width + right for down in reach for right in reach]
+        lowest = np.full(len(self._hole), np.inf, np.float32)  # keeps the weights in range
+        for step in steps:
+            np.minimum(lowest, costs[number[self._hole - step]], out=lowest)
+        total = np.zeros((len(self._hole), 1), np.float32)
+        proposed = np.zeros((len(self._hole), 3), np.float32)
+        for step in steps:
+            over = number[self._hole - step]
+            weight = (self._confidence[over] * np.exp((lowest - costs[over]) / spread))[:, None]
+            proposed += weight * flat[self.matches.sources[over] + step]
+            total += weight
+        proposed /= total
+        change = float(np.abs(proposed - flat[self._hole]).mean())
+        flat[self._hole] = proposed
+        self._values[:] = _padded(self.result())
+        return change
+
+    def result(self) -> Picture:
+        """Return the level's picture as it is now, (H, W, 3)."""
+        return self._values[REACH:-REACH, REACH:-REACH].astype(np.float64)
+
+    def _inherited(self, parent: _Synthesis) -> Indices:
+        """Return for each target the place that corresponds to its parent's source; 0, no legal place, without one."""
+        (height, width), (_, coarse_width) = self.shape, parent.shape
+        rows, columns = np.divmod(self.targets, width)
+        coarse_rows, coarse_columns = (rows - REACH) // 2 + REACH, (columns - REACH) // 2 + REACH
+        number = parent._search.number.take(coarse_rows * coarse_width + coarse_columns, mode="clip")
+        source_rows, source_columns = np.divmod(parent.matches.sources[number], coarse_width)
+        rows = np.clip(rows + 2 * (source_rows - coarse_rows), REACH, height - 1 - REACH)
+        columns = np.clip(columns + 2 * (source_columns - coarse_columns), REACH, width - 1 - REACH)
+        return np.where(number >= 0, rows * width + columns, 0)
+
+
+def _padded(plane: npt.NDArray[T]) -> npt.NDArray[T]:
+    """Return (H, W, ...) mirrored by half a patch on all four sides."""
+    return np.pad(plane, [(REACH, REACH)] * 2 + [(0, 0)] * (plane.ndim - 2), mode="symmetric")
+
+
+def _inside(shape: tuple[int, ...]) -> Hole:
+    """Return where a patch lies inside a plane of this shape."""
+    return np.pad(np.ones((shape[0] - 2 * REACH, shape[1] - 2 * REACH), np.bool_), REACH)
+
+
+def _window(hole: Hole) -> tuple[slice, slice]:
+    """Return the part of the picture in which sources are looked for."""
+    rows, columns = ndimage.find_objects(hole.astype(np.uint8))[0]
+    margin = max(MARGIN_PX, rows.stop - rows.start, columns.stop - columns.start)
+    return (
+        slice(max(rows.start - margin, 0), rows.stop + margin),
+        slice(max(columns.start - margin, 0), columns.stop + margin),
+    )
+
+
+class Patch(PictureFill):
+    """Patch fill, coarse to fine; see this module. Another seed looks elsewhere and may find another fill."""
+
+    name = "patch"
+    traits = Traits(trained=False, stochastic=True, needs_known=True, one_core=True, smallest_px=1)
+    steps = 100
+
+    def _paint(self, picture: Picture, hole: Hole, *, seed: tuple[int, ...], report: Report) -> Picture:
+        return patch_fill(picture, hole, rng=np.random.default_rng(seed), report=report)
