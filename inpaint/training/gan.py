@@ -428,16 +428,16 @@ class GanModule(LightningModule):
             raise ConfigError(f"optimizers.{name} is missing; {self.model_name} uses: {', '.join(sorted(used))}")
         if not self.losses.weighing().terms:
             raise ConfigError(f"losses: no loss with a weight above 0 is left for {self.model_name}")
+        played = {term.discriminator for term in self.losses.adversarial.values()}
+        for name, term in self.losses.matching.items():
+            if term.discriminator not in played:
+                raise ConfigError(f"losses.{name}: no adversarial loss trains discriminator '{term.discriminator}'")
         for name, judged in (self.losses.adversarial | self.losses.matching).items():
             if judged.discriminator not in self.discriminators:
                 known = list(self.discriminators)
                 raise ConfigError(
                     f"losses.{name}.discriminator: {unknown('discriminator', judged.discriminator, known)}"
                 )
-        played = {term.discriminator for term in self.losses.adversarial.values()}
-        for name, term in self.losses.matching.items():
-            if term.discriminator not in played:
-                raise ConfigError(f"losses.{name}: no adversarial loss trains discriminator '{term.discriminator}'")
 
     def _by_name(self) -> dict[str, torch.optim.Optimizer]:
         return dict(zip(self._used_optimizers(), self.trainer.optimizers, strict=True))

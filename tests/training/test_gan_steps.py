@@ -1,4 +1,5 @@
 import copy
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -243,7 +244,8 @@ def test_two_processes_that_step_simultaneously_reach_the_weights_and_measures_o
     driver = tmp_path / "driver.py"
     driver.write_text(DRIVER.format(here=str(here), tests=str(here.parent)))
     run = [sys.executable, str(driver), str(tmp_path), str(photos)]
-    done = subprocess.run(run, capture_output=True, text=True, timeout=300)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(run, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     alone = toy_run("alone", max_iterations=3, simultaneous=True, validation={"every": 3, "panel": 1, "batch_size": 2})
     alone.fit()
