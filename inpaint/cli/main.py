@@ -20,6 +20,7 @@ from inpaint.errors import InpaintError, unknown
 VERBS = {
     "train": "train a model on your photographs",
     "infer": "fill the holes of one photo or a folder of photos",
+    "restore": "repair one photo with nothing but the photo itself",
     "evaluate": "measure several models on the same photographs and masks",
     "masks": "draw a sheet of every kind of mask",
     "shards": "write a folder of photographs as tar shards",

@@ -82,9 +82,9 @@ def choose(
         def guess(option: tuple[int, float], known: tuple[int, float] = known) -> float:
             return taken.get(option) or taken[known] * max(cost(option) / cost(known), 0.2)
 
-        # Where nothing allows as many as are useful, fewer iterations do before the picture gets smaller still.
-        wanted = [preset.useful * share for share in ENOUGH]
-        fitting = (option for count in wanted for option in options if guess(option) * count <= left)
+        fitting = (
+            option for option, share in _wishes(preset, options) if guess(option) * preset.useful * share <= left
+        )
         chosen = next(fitting, None) or min(options, key=guess)
         if chosen in taken or len(taken) >= 3:
             break
@@ -92,6 +92,17 @@ def choose(
     left = max(seconds - (clock() - started), 0.0)
     count = int(left / max(guess(chosen), 1e-9))
     return Plan(width=chosen[0], scale=chosen[1], iterations=max(1, min(preset.iterations, count)))
+
+
+def _wishes(preset: Preset, options: Sequence[tuple[int, float]]) -> list[tuple[tuple[int, float], float]]:
+    """Return options and shares of the useful iterations in the order of what is wanted.
+
+    Thin damage puts up with fewer iterations before its picture gets smaller, wide holes the other way round.
+    """
+    if preset.block:
+        return [(option, share) for share in ENOUGH for option in options]
+    scales = list(dict.fromkeys(scale for _, scale in options))
+    return [(option, share) for scale in scales for share in ENOUGH for option in options if option[1] == scale]
 
 
 def seconds_of(text: str) -> float | None:
