@@ -49,6 +49,7 @@ Examples:
     "--dilate", type=click.IntRange(min=0), default=0, show_default=True, help="Grow the hole by this many pixels."
 )
 @click.option("--sketch", default=None, help="Lines to follow, white on black (file or folder), for models that can.")
+@click.option("--edges", default=None, help="All lines of the hole, as --sketch, for models that complete lines first.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For models that draw at random."
@@ -84,6 +85,7 @@ def command(
     invert_mask: bool,
     dilate: int,
     sketch: str | None,
+    edges: str | None,
     device: str,
     seed: int,
     samples: int,
@@ -106,7 +108,7 @@ def command(
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     with warnings.catch_warnings(), ending_on_sigterm():
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        jobs = plan_jobs(image, mask, output, sketch=sketch, samples=samples, top=top)
+        jobs = plan_jobs(image, mask, output, sketch=sketch, edges=edges, samples=samples, top=top)
         # Before the model is loaded: it may take long, and its work must have a place.
         for folder in {job.output.parent for job in jobs}:
             check_folder(folder)
@@ -120,10 +122,10 @@ def command(
         )
         inpainter = load_model(model, device)
         check_samples(inpainter, samples, top)
-        if sketch is not None:
-            from inpaint.pipeline.single import check_sketch
+        if sketch is not None or edges is not None:
+            from inpaint.pipeline.single import check_lines
 
-            check_sketch(inpainter, True)
+            check_lines(inpainter, jobs[0].lines)
         return _work(jobs, inpainter, options, single=not Path(image).is_dir())
 
 

@@ -39,6 +39,7 @@ def fill(
     seed: int = ...,
     device: str = ...,
     sketch: Plane | None = ...,
+    edges: Plane | None = ...,
     quality: int = ...,
     max_pixels: int = ...,
     **model_options: Any,
@@ -57,6 +58,7 @@ def fill(
     seed: int = ...,
     device: str = ...,
     sketch: Plane | None = ...,
+    edges: Plane | None = ...,
     quality: int = ...,
     max_pixels: int = ...,
     **model_options: Any,
@@ -74,6 +76,7 @@ def fill(
     seed: int = 0,
     device: str = "auto",
     sketch: Plane | None = None,
+    edges: Plane | None = None,
     quality: int = 95,
     max_pixels: int = MAX_PIXELS,
     **model_options: Any,
@@ -85,7 +88,8 @@ def fill(
     scale of the same shape is resized. invert_mask: black = hole. dilate: pixels by which the hole grows.
     model: a registered name, the folder of a run, a weights file, or an `Inpainter` that is already loaded (load it
     once when you fill many pictures). device, model_options: passed to `inpaint.load`. sketch: lines to follow, white
-    on black, for models that accept it. seed: for models that draw at random.
+    on black, for models that accept it. edges: all lines of the hole, likewise, in place of those that a model
+    completes itself. seed: for models that draw at random.
     output: also write the result there, at full depth, with profile and metadata, in the format of the name (quality:
     for JPEG and WebP; 100 makes WebP lossless). max_pixels: refuse files that claim more.
 
@@ -104,13 +108,15 @@ def fill(
     photo, orientation = _photo(image, max_pixels)
     size = (photo.height, photo.width)
     hole = fit_hole(_plane(mask, "mask", invert_mask, max_pixels), *size, name=_name(mask, "mask"))
-    lines = None
-    if sketch is not None:
-        lines = fit_hole(
-            _plane(sketch, "sketch", False, max_pixels), *size, name=_name(sketch, "sketch"), what="sketch"
-        )
+    lines = {
+        kind: fit_hole(_plane(drawn, kind, False, max_pixels), *size, name=_name(drawn, kind), what=kind)
+        for kind, drawn in (("sketch", sketch), ("edges", edges))
+        if drawn is not None
+    }
     inpainter = _inpainter(model, device, model_options)
-    filled = fill_photo(photo, dilate_hole(hole, dilate), inpainter, sketch=lines, seed=seed)
+    filled = fill_photo(
+        photo, dilate_hole(hole, dilate), inpainter, sketch=lines.get("sketch"), edges=lines.get("edges"), seed=seed
+    )
     if output is not None:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
         write_photo(_turned(filled, orientation), output, quality=quality)

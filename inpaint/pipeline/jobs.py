@@ -25,7 +25,7 @@ from inpaint.images.photo import Photo
 from inpaint.images.reading import MAX_PIXELS, read_photo
 from inpaint.images.writing import write_photo
 from inpaint.pipeline.samples import best_of, numbered, sheet, sheet_path
-from inpaint.pipeline.single import check_sketch, fill_photo_often
+from inpaint.pipeline.single import check_lines, fill_photo_often
 from inpaint.types import Inpainter, ProgressCallback
 
 _log = logging.getLogger("inpaint.pipeline")
@@ -33,7 +33,7 @@ _log = logging.getLogger("inpaint.pipeline")
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One photo to fill. `mask` or `sketch` is a reason (text) instead of a path when none was found.
+    """One photo to fill. `mask`, `sketch` or `edges` is a reason (text) instead of a path when none was found.
 
     samples: how many fills. top: how many of them are written, the best by their scores; None = all.
     """
@@ -42,8 +42,14 @@ class Job:
     mask: Path | str
     output: Path
     sketch: Path | str | None = None
+    edges: Path | str | None = None
     samples: int = 1
     top: int | None = None
+
+    @property
+    def lines(self) -> dict[str, Path | str]:
+        """The lines that are given, by kind."""
+        return {kind: path for kind, path in (("sketch", self.sketch), ("edges", self.edges)) if path is not None}
 
     @property
     def outputs(self) -> list[Path]:
@@ -80,6 +86,7 @@ def plan_jobs(
     output: str | os.PathLike[str],
     *,
     sketch: str | os.PathLike[str] | None = None,
+    edges: str | os.PathLike[str] | None = None,
     samples: int = 1,
     top: int | None = None,
 ) -> list[Job]:
@@ -87,9 +94,9 @@ def plan_jobs(
 
     image: a photo, or a folder searched through all its subfolders. mask: one for all, or a folder in which each
     photo's mask has the same subfolder and stem (photos/a/b.jpg: masks/a/b.png, or LaMa's b_mask001.png; several of
-    these give several results, named after the mask). sketch: as mask. output: a file for one photo, written in the
-    format of its name; else a folder, in which results keep the photo's subfolder, name and format. A path that ends in
-    a separator, has no suffix or exists as a folder is a folder. samples, top: of each photo, see `Job`.
+    these give several results, named after the mask). sketch, edges: as mask. output: a file for one photo, written
+    in the format of its name; else a folder, in which results keep the photo's subfolder, name and format. A path that
+    ends in a separator, has no suffix or exists as a folder is a folder. samples, top: of each photo, see `Job`.
 
     Raises UsageError for combinations that cannot work, InputError when a path does not exist or holds no photo.
     """
@@ -107,7 +114,7 @@ def plan_jobs(
             raise UsageError(f"the image {image} is a folder, so the output must be a folder, not the file {target}")
         photos, root = list_photos(image, recursive=True), image
     masks = _Companions(mask, "mask")
-    sketches = None if sketch is None else _Companions(Path(sketch), "sketch")
+    lines = {kind: _Companions(Path(at), kind) for kind, at in (("sketch", sketch), ("edges", edges)) if at is not None}
     if image.is_dir():
         # Results of an earlier run inside the photo folder are no photos.
         earlier = target if _is_within(target, image) and not _same_file(target, image) else None
@@ -117,11 +124,11 @@ def plan_jobs(
     jobs = []
     for photo in photos:
         place = target / photo.relative_to(root) if into_folder else target
-        line = None if sketches is None else sketches.of(photo, root)[0]
+        drawn = {kind: companions.of(photo, root)[0] for kind, companions in lines.items()}
         found = masks.of(photo, root)
         for each in found:
             named = place if len(found) == 1 or isinstance(each, str) else place.with_stem(each.stem)
-            jobs.append(Job(image=photo, mask=each, output=named, sketch=line, samples=samples, top=top))
+            jobs.append(Job(image=photo, mask=each, output=named, **drawn, samples=samples, top=top))
     _check_targets(jobs)
     return jobs
 
@@ -186,7 +193,7 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
 class _Loaded:
     photo: Photo
     hole: Hole
-    sketch: Hole | None
+    lines: dict[str, Hole]
 
 
 def _loader(options: JobOptions) -> Callable[[Job], _Loaded]:
@@ -197,21 +204,23 @@ def _loader(options: JobOptions) -> Callable[[Job], _Loaded]:
         return read_mask(path, invert=options.invert_mask, max_pixels=options.max_pixels)
 
     @lru_cache(maxsize=1)
-    def sketch_of(path: Path) -> Hole:
-        return hole_of(read_photo(path, max_pixels=options.max_pixels), what="sketch")
+    def lines_of(path: Path, kind: str) -> Hole:
+        return hole_of(read_photo(path, max_pixels=options.max_pixels), what=kind)
 
     def load(job: Job) -> _Loaded:
-        for companion in (job.mask, job.sketch):
+        for companion in (job.mask, *job.lines.values()):
             if isinstance(companion, str):
                 raise InputError(companion)
         assert isinstance(job.mask, Path)
         photo = read_photo(job.image, max_pixels=options.max_pixels)
         size = (photo.height, photo.width)
         hole = fit_hole(mask_of(job.mask), *size, name=str(job.mask))
-        sketch = None
-        if isinstance(job.sketch, Path):
-            sketch = fit_hole(sketch_of(job.sketch), *size, name=str(job.sketch), what="sketch")
-        return _Loaded(photo, dilate_hole(hole, options.dilate_px), sketch)
+        lines = {
+            kind: fit_hole(lines_of(path, kind), *size, name=str(path), what=kind)
+            for kind, path in job.lines.items()
+            if isinstance(path, Path)
+        }
+        return _Loaded(photo, dilate_hole(hole, options.dilate_px), lines)
 
     return load
 
@@ -219,13 +228,14 @@ def _loader(options: JobOptions) -> Callable[[Job], _Loaded]:
 def _finish(
     job: Job, loaded: _Loaded, inpainter: Inpainter, options: JobOptions, progress: ProgressCallback | None
 ) -> None:
-    check_sketch(inpainter, loaded.sketch is not None)
+    check_lines(inpainter, loaded.lines)
     samples = fill_photo_often(
         loaded.photo,
         loaded.hole,
         inpainter,
         samples=job.samples,
-        sketch=loaded.sketch,
+        sketch=loaded.lines.get("sketch"),
+        edges=loaded.lines.get("edges"),
         seed=options.seed,
         progress=progress,
     )
@@ -322,7 +332,7 @@ def _is_within(path: Path, folder: Path) -> bool:
 
 def _check_targets(jobs: Sequence[Job]) -> None:
     """Refuse to write over what is read, and to write two results into one file."""
-    read = {os.path.realpath(path) for job in jobs for path in (job.image, job.mask, job.sketch) if path is not None}
+    read = {os.path.realpath(path) for job in jobs for path in (job.image, job.mask, *job.lines.values())}
     written = Counter(os.path.realpath(path) for job in jobs for path in job.outputs)
     for output in (path for job in jobs for path in job.outputs):
         real = os.path.realpath(output)

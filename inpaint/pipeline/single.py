@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,17 +29,18 @@ def fill_photo(
     inpainter: Inpainter,
     *,
     sketch: Hole | None = None,
+    edges: Hole | None = None,
     seed: int = 0,
     progress: ProgressCallback | None = None,
 ) -> Photo:
     """Return the photo with its hole filled; every other pixel, alpha and metadata are those of `photo`.
 
     hole: (H, W) bool of the photo's size, True = to be filled; without a hole the photo comes back as it is, with a
-    warning. sketch: (H, W) bool, True = line, for fills that accept it.
+    warning. sketch, edges: (H, W) bool, True = line, for fills that accept them.
     Raises InputError when the photo is too small, MaskError when the hole does not fit or leaves nothing known to a
-    fill that needs it, UsageError when the fill takes no sketch, InpaintError when the fill fails.
+    fill that needs it, UsageError when the fill takes no such lines, InpaintError when the fill fails.
     """
-    return fill_photo_often(photo, hole, inpainter, sketch=sketch, seed=seed, progress=progress)[0].photo
+    return fill_photo_often(photo, hole, inpainter, sketch=sketch, edges=edges, seed=seed, progress=progress)[0].photo
 
 
 def fill_photo_often(
@@ -48,6 +50,7 @@ def fill_photo_often(
     *,
     samples: int = 1,
     sketch: Hole | None = None,
+    edges: Hole | None = None,
     seed: int = 0,
     progress: ProgressCallback | None = None,
 ) -> list[Sample]:
@@ -55,11 +58,12 @@ def fill_photo_often(
 
     Raises what `fill_photo` raises.
     """
-    check_sketch(inpainter, sketch is not None)
+    lines = {kind: plane for kind, plane in (("sketch", sketch), ("edges", edges)) if plane is not None}
+    check_lines(inpainter, lines)
     check_photo(photo, inpainter.traits, name=inpainter.name)
     size = (photo.height, photo.width)
-    for what, plane in (("mask", hole), ("sketch", sketch)):
-        if plane is not None and plane.shape != size:
+    for what, plane in {"mask": hole, **lines}.items():
+        if plane.shape != size:
             raise MaskError(f"{photo.name}: the {what} must have the photo's size {size}, got {plane.shape}")
     if not hole.any():
         _log.warning("%s: the mask has no hole, so nothing is filled", photo.name)
@@ -74,7 +78,7 @@ def fill_photo_often(
                 photo.name,
                 100 * unseen,
             )
-    fills = _fills(photo, hole, inpainter, sketch, samples, seed, progress)
+    fills = _fills(photo, hole, inpainter, lines, samples, seed, progress)
     return [
         Sample(
             photo=photo.with_fill(fill.completed, hole),
@@ -94,18 +98,20 @@ def check_photo(photo: Photo, traits: Traits, *, name: str) -> None:
         )
 
 
-def check_sketch(inpainter: Inpainter, given: bool) -> None:
-    """Raise UsageError when a sketch is given to a fill that does not accept one."""
-    if given and "sketch" not in inpainter.traits.guidance:
-        accepted = ", ".join(sorted(inpainter.traits.guidance)) or "none"
-        raise UsageError(f"{inpainter.name} does not accept a sketch; guidance it accepts: {accepted}")
+def check_lines(inpainter: Inpainter, kinds: Iterable[str]) -> None:
+    """Raise UsageError when lines (sketch, edges) are given to a fill that does not accept them."""
+    for kind in kinds:
+        if kind not in inpainter.traits.guidance:
+            accepted = ", ".join(sorted(inpainter.traits.guidance)) or "none"
+            what = "a sketch" if kind == "sketch" else kind
+            raise UsageError(f"{inpainter.name} does not accept {what}; guidance it accepts: {accepted}")
 
 
 def _fills(
     photo: Photo,
     hole: Hole,
     inpainter: Inpainter,
-    sketch: Hole | None,
+    lines: Mapping[str, Hole],
     samples: int,
     seed: int,
     progress: ProgressCallback | None,
@@ -113,7 +119,7 @@ def _fills(
     import torch
 
     image = photo.tensor()  # (1, 3, H, W)
-    guidance = None if sketch is None else Guidance(sketch=_plane(sketch))
+    guidance = Guidance(**{kind: _plane(plane) for kind, plane in lines.items()}) if lines else None
     try:
         fills = inpainter.fill(image, _plane(hole), guidance=guidance, samples=samples, seed=seed, progress=progress)
     except (torch.OutOfMemoryError, MemoryError) as error:

@@ -83,6 +83,7 @@ BAD = {
     "no weights": ({"model": "tree.pt"}, 1, "tree.pt"),
     "folder that is no run": ({"model": "empty_folder"}, 1, "not the folder of a run"),
     "unknown device": ({"device": "tpu"}, 2, "unknown device 'tpu'"),
+    "unwanted edges": ({"edges": "mask.png"}, 2, "telea does not accept edges"),
     "unwanted sketch": ({"sketch": "mask.png"}, 2, "telea does not accept a sketch"),
     "negative dilation": ({"dilate": "-1"}, 2, "Invalid value for '--dilate'"),
     "dilation in words": ({"dilate": "much"}, 2, "Invalid value for '--dilate': 'much' is not a valid integer"),

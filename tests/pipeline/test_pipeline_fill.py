@@ -150,14 +150,17 @@ def test_the_model_gets_float_planes_the_grown_hole_and_the_seed(photo):
     assert (guidance, seed) == (None, 7)
 
 
-def test_a_sketch_reaches_models_that_accept_it_and_no_other(photo):
+@pytest.mark.parametrize(("kind", "called"), [("sketch", "a sketch"), ("edges", "edges")])
+def test_lines_reach_models_that_accept_them_and_no_other(photo, kind, called):
     lines = np.zeros((40, 56), np.uint8)
     lines[12] = 255
-    model = Recorder(guidance=frozenset({"sketch"}))
-    inpaint.fill(photo, box(), model=model, sketch=lines)
-    assert np.array_equal(model.calls[0][2].sketch[0, 0].numpy(), lines / 255)
-    with pytest.raises(UsageError, match="recorder does not accept a sketch; guidance it accepts: none"):
-        inpaint.fill(photo, box(), model=Recorder(), sketch=lines)
+    model = Recorder(guidance=frozenset({kind}))
+    inpaint.fill(photo, box(), model=model, **{kind: lines})
+    guidance = model.calls[0][2]
+    assert guidance.given() == {kind}
+    assert np.array_equal(getattr(guidance, kind)[0, 0].numpy(), lines / 255)
+    with pytest.raises(UsageError, match=f"recorder does not accept {called}; guidance it accepts: none"):
+        inpaint.fill(photo, box(), model=Recorder(), **{kind: lines})
 
 
 def test_no_hole_gives_the_picture_back_with_a_warning_and_without_the_model(photo, caplog):

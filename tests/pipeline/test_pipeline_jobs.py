@@ -214,16 +214,15 @@ def test_leaving_in_the_middle_keeps_what_is_finished_and_nothing_half(folders, 
     assert files(folders / "out") == ["a.jpg"]
 
 
-def test_a_sketch_is_matched_as_a_mask_is(folders):
+@pytest.mark.parametrize("kind", ["sketch", "edges"])
+def test_lines_are_matched_as_a_mask_is(folders, kind):
     (folders / "lines").mkdir()
     Image.open(folders / "masks/b.png").save(folders / "lines/b.png")
-    Image.open(folders / "masks/a.png").save(folders / "lines/a_sketch.png")
-    jobs = plan_jobs(folders / "photos", folders / "masks", folders / "out", sketch=folders / "lines")
-    assert [job.sketch.name if isinstance(job.sketch, Path) else job.sketch.split(": ")[1] for job in jobs][:2] == [
-        "a_sketch.png",
-        "b.png",
-    ]
-    assert "no sketch c.*" in jobs[2].sketch
+    Image.open(folders / "masks/a.png").save(folders / f"lines/a_{kind}.png")
+    jobs = plan_jobs(folders / "photos", folders / "masks", folders / "out", **{kind: folders / "lines"})
+    found = [job.lines[kind] for job in jobs]
+    assert [path.name for path in found[:2]] == [f"a_{kind}.png", "b.png"]
+    assert f"no {kind} c.*" in found[2]
 
 
 def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):
