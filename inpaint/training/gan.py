@@ -21,17 +21,17 @@ from pytorch_lightning import LightningModule
 from pytorch_lightning.strategies import ParallelStrategy
 from torch import Tensor, nn
 
-from inpaint.errors import ConfigError, RunError, WeightsError, unknown
+from inpaint.errors import ConfigError, RunError, unknown
 from inpaint.images.edges import CannyOptions
 from inpaint.losses import Losses, Opinion, Record
 from inpaint.training.config import LoopConfig
 from inpaint.training.ema import Average
 from inpaint.training.games import discriminator_values, generator_values
+from inpaint.training.initial import load_initial
 from inpaint.training.meter import Meter
 from inpaint.training.optimizers import build_optimizer, rate_factor
-from inpaint.training.runs import RunFolder
+from inpaint.training.state import load_training_state, training_state
 from inpaint.types import Fill, Guidance, Inpainter
-from inpaint.weights import load_into, load_weights, mention_license
 
 Batch: TypeAlias = dict[str, Tensor]
 Values: TypeAlias = dict[str, Tensor]
@@ -265,7 +265,7 @@ class GanModule(LightningModule):
         norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         if self.loop.clip is not None:
             nn.utils.clip_grads_with_norm_(parameters, self.loop.clip, norm)
-        name = next(name for name, known in self._by_name().items() if known is optimizer)
+        name = next(name for name, known in self.optimizers_by_name().items() if known is optimizer)
         self.meter.add(f"grad_norm/{name}", norm.detach())
 
     # Setup -------------------------------------------------------------------------------------------------------
@@ -296,52 +296,8 @@ class GanModule(LightningModule):
                 network.compile()
 
     def load_initial(self, init: str | Path | Mapping[str, str | None]) -> None:
-        """Start from the weights of runs or imports: every network of the file, every one of ours that it has.
-
-        init: a folder or weights file; or one for each of `init_parts`, whose networks alone are taken from it, while
-        what is not mentioned starts anew. Raises ConfigError for an unknown part, and when a network in `taken_over`
-        comes from nowhere; WeightsError when a file is of another model, or its tensors do not fit.
-        """
-        if isinstance(init, Mapping):
-            for part in init:
-                if part not in self.init_parts:
-                    raise ConfigError(f"init.{part}: {unknown('part', part, self.init_parts)}")
-            sources = [(place, self.init_parts[part]) for part, place in init.items() if place is not None]
-        else:
-            sources = [(str(init), tuple(self.roles()))]
-        loaded = {role for place, roles in sources for role in self._load_from(Path(place), roles)}
-        for role in self.taken_over:
-            if role not in loaded:
-                part = next(part for part, roles in self.init_parts.items() if role in roles)
-                raise ConfigError(
-                    f"{self.model_name} uses a trained {role} here and does not train it: give init.{part}=FOLDER of a "
-                    "run or import that holds it"
-                )
-        self.average.follow(self.network)
-
-    def _load_from(self, place: Path, roles: tuple[str, ...]) -> set[str]:
-        """Load those of our networks that are among `roles`; return which the file had."""
-        file = RunFolder(place).weights if place.is_dir() else place
-        tensors, metadata = load_weights(file)
-        if metadata.model != self.model_name:
-            raise WeightsError(f"{file} holds '{metadata.model}', but the model to train is '{self.model_name}'")
-        loaded = set[str]()
-        for role, network in self.roles().items():
-            prefix = f"{role}."
-            state = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-            if role not in roles or (role in self.discriminators and not state):
-                continue
-            if not state and self.init_parts:
-                raise WeightsError(
-                    f"{file} holds {', '.join(metadata.roles)}, but no {role}; "
-                    f"init.{'=, init.'.join(self.init_parts)}= start single parts from weights"
-                )
-            load_into(network, state, source=file)
-            loaded.add(role)
-        licenses = [known for known in (self.license, metadata.license) if known is not None]
-        self.license = "; ".join(dict.fromkeys(licenses)) or None
-        mention_license(file, metadata)
-        return loaded
+        """Start from the weights of runs or imports, see `initial.load_initial`."""
+        load_initial(self, init)
 
     def averaged_network(self) -> nn.Module:
         """Return the network that fills: the average, or the current state when averaging is off."""
@@ -372,50 +328,12 @@ class GanModule(LightningModule):
     # State for exact resuming ------------------------------------------------------------------------------------
 
     def training_state(self) -> dict[str, Any]:
-        """Return all that the next iteration depends on, in plain containers and tensors.
-
-        Random numbers are no part of it: every iteration derives its own from (seed, iteration).
-        """
-        return {
-            "iteration": self.iteration,
-            "license": self.license,
-            "network": self.network.state_dict(),
-            "discriminators": self.discriminators.state_dict(),
-            "average": self.average.network.state_dict() if self.loop.ema.decay is not None else None,
-            "optimizers": {name: optimizer.state_dict() for name, optimizer in self._by_name().items()},
-            "kinds": {name: self.loop.optimizers[name].kind for name in self._by_name()},
-            "scaler": self.trainer.precision_plugin.state_dict(),
-        }
+        """Return all that the next iteration depends on, see `state.training_state`."""
+        return training_state(self)
 
     def load_training_state(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state returned by `training_state`, with the optimizers' options as configured now.
-
-        Raises RunError when the state has other discriminators or other kinds of optimizers.
-        """
-        kinds = {name: self.loop.optimizers[name].kind for name in self._by_name()}
-        if state["kinds"] != kinds:
-            raise RunError(f"the run used the optimizers {_listed(state['kinds'])}, now configured: {_listed(kinds)}")
-        judges = {name.split(".", 1)[0] for name in state["discriminators"]}
-        if judges != set(self.discriminators):
-            raise RunError(
-                f"the run has the discriminators {sorted(judges)}, the losses configured now need "
-                f"{sorted(self.discriminators)}"
-            )
-        self.iteration = int(state["iteration"])
-        self.license = state.get("license")
-        self.network.load_state_dict(state["network"])
-        self.discriminators.load_state_dict(state["discriminators"])
-        if state["average"] is None:
-            self.average.follow(self.network)
-        else:
-            self.average.network.load_state_dict(state["average"])
-        for name, optimizer in self._by_name().items():
-            configured = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
-            optimizer.load_state_dict(state["optimizers"][name])
-            for group, options in zip(optimizer.param_groups, configured, strict=True):
-                group.update(options)
-        if state["scaler"]:
-            self.trainer.precision_plugin.load_state_dict(dict(state["scaler"]))
+        """Continue from a state returned by `training_state`; raises RunError when it is of another training."""
+        load_training_state(self, state)
 
     # Helpers -----------------------------------------------------------------------------------------------------
 
@@ -439,7 +357,8 @@ class GanModule(LightningModule):
                     f"losses.{name}.discriminator: {unknown('discriminator', judged.discriminator, known)}"
                 )
 
-    def _by_name(self) -> dict[str, torch.optim.Optimizer]:
+    def optimizers_by_name(self) -> dict[str, torch.optim.Optimizer]:
+        """Return the optimizers that step, in the order of the configuration."""
         return dict(zip(self._used_optimizers(), self.trainer.optimizers, strict=True))
 
     def _used_optimizers(self) -> list[str]:
@@ -483,7 +402,3 @@ class GanModule(LightningModule):
     def _global_mean(self, value: Tensor) -> Tensor:
         mean = self.trainer.strategy.reduce(value, reduce_op="mean")
         return mean if isinstance(mean, Tensor) else torch.as_tensor(mean, device=self.device)
-
-
-def _listed(kinds: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}={kind}" for name, kind in kinds.items()) or "none"
