@@ -6,15 +6,20 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pytorch_lightning import Callback
+from skimage import data
 from tiny_run import TinyRun
 from torch import nn
 
 from inpaint import config, registry
 from inpaint.errors import ConfigError
+from inpaint.masks import parse_mask
 from inpaint.models.pconv.config import Config
 from inpaint.models.pconv.training import Training
 from inpaint.weights import load_weights
@@ -40,7 +45,7 @@ class PconvRun(TinyRun):
                 block.freeze()
 
     def build(self, losses):
-        return Training(Config(levels=3, width=4, **self.fields), losses=losses, loop=self.loop)
+        return Training(Config(**{"levels": 3, "width": 4, **self.fields}), losses=losses, loop=self.loop)
 
 
 @pytest.fixture
@@ -232,6 +237,62 @@ def test_the_averaged_network_of_batch_norms_fills_like_the_trained_one(pconv_ru
     assert 0 < difference < 0.1
 
 
+@pytest.mark.parametrize(("device", "world_size", "shared"), [("cuda", 2, True), ("cuda", 1, False), ("cpu", 2, False)])
+def test_several_gpus_share_the_statistics_of_their_batches(pconv_run, device, world_size, shared):
+    module = pconv_run(fields={"phase": 2}).module
+    before = {name: value.clone() for name, value in module.network.state_dict().items()}
+    parameters = list(module.network.parameters())
+    strategy = SimpleNamespace(root_device=torch.device(device))
+    module._trainer = SimpleNamespace(world_size=world_size, strategy=strategy)
+    module.setup("fit")
+    generator = module.network.generator
+    norms = {side: [b.norm for b in getattr(generator, side) if b.norm is not None] for side in ("encoder", "decoder")}
+    assert all(isinstance(norm, nn.SyncBatchNorm) == shared for side in norms.values() for norm in side)
+    assert [id(p) for p in module.network.parameters()] == [id(p) for p in parameters]
+    after = module.network.state_dict()
+    assert list(after) == list(before)
+    assert len(same(before, after)) == len(before)
+    module.network.train()
+    assert not any(norm.training for norm in norms["encoder"])
+    assert all(norm.training for norm in norms["decoder"])
+    module.average.update(module.network, 0)  # still finds what it averages
+
+
 def test_the_registry_offers_the_training():
     assert registry.training_class("pconv") is Training
     assert issubclass(registry.network_module("pconv").Network, nn.Module)
+
+
+@pytest.mark.slow
+def test_it_learns_two_photographs_by_heart(tmp_path, photos):
+    two = tmp_path / "two"
+    two.mkdir()
+    pictures = {"astronaut": data.astronaut(), "coffee": data.coffee()}
+    for name, picture in pictures.items():
+        Image.fromarray(picture).resize((32, 32), Image.Resampling.LANCZOS).save(two / f"{name}.png")
+    run = PconvRun(
+        tmp_path / "run",
+        two,
+        fields={"levels": 4, "width": 16},
+        val=photos,
+        max_iterations=1500,
+        batch_size=8,
+        ema={"decay": 0.99},
+        optimizers={"generator": {"lr": 2e-3, "betas": (0.9, 0.999), "schedule": {"kind": "cosine"}}},
+        validation={"every": 1500, "panel": 0},
+        save_every=1500,
+    )
+    image = torch.stack([torch.from_numpy(np.array(Image.open(path))) for path in sorted(two.iterdir())] * 4)
+    image = image.permute(0, 3, 1, 2).float() / 255
+    rng = np.random.default_rng(1)
+    masks = [parse_mask("deepfill").draw(rng, 32, 32) for _ in range(len(image))]
+    mask = torch.from_numpy(np.stack(masks))[:, None].float()
+
+    def hole_l1(picture):
+        return (((picture - image).abs() * mask).sum() / mask.sum() / 3).item()
+
+    start = hole_l1(run.module.inpainter(run.module.averaged_network()).fill(image, mask)[0].completed)
+    run.fit()
+    end = hole_l1(run.module.inpainter(run.module.averaged_network()).fill(image, mask)[0].completed)
+    assert end < start / 5
+    assert end < hole_l1(image.mean((2, 3), keepdim=True).expand_as(image)) / 5

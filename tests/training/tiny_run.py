@@ -24,7 +24,7 @@ LOSSES = {
 class TinyRun:
     """DeepFillv2 at width 8 on four drawn photographs of 32 x 32; every part can be looked at after `fit`."""
 
-    def __init__(self, folder, photos, *, losses=LOSSES, resume=None, callbacks=(), **options):
+    def __init__(self, folder, photos, *, losses=LOSSES, val=None, resume=None, callbacks=(), **options):
         options.setdefault("optimizers", {name: {"lr": 1e-3} for name in ("generator", "discriminator")})
         if not any(block["kind"] == "hinge" for block in losses.values()):
             options["optimizers"] = {"generator": options["optimizers"]["generator"]}
@@ -35,7 +35,7 @@ class TinyRun:
         self.loop = LoopConfig(**{**defaults, "validation": validation, "trainer": trainer, **options})
         self.module = self.build(parse_losses(losses))
         self.data = InpaintData(
-            DataConfig(root=str(photos), size=32, workers=0),
+            DataConfig(root=str(photos), val=val and str(val), size=32, workers=0),
             batch_size=self.loop.batch_size,
             max_iterations=self.loop.max_iterations,
             seed=self.loop.seed,

@@ -38,13 +38,13 @@ class PlainBlock(nn.Module):
             sums = self.masks(mask)
         nothing = sums == 0
         window = self.features.weight[0].numel()
-        y = (y - bias) * (window / sums.masked_fill(nothing, 1.0)) + bias
-        y = self.norm(y.masked_fill(nothing, 0.0))
+        y = (y - bias).mul_(window) / sums.masked_fill_(nothing, 1.0) + bias
+        y = self.norm(y.masked_fill_(nothing, 0.0))
         if self.slope == 0:
             y = F.relu(y)
         elif self.slope is not None:
             y = F.leaky_relu(y, self.slope)
-        return y, torch.ones_like(y).masked_fill(nothing, 0.0)
+        return y, torch.ones_like(y).masked_fill_(nothing, 0.0)
 
 
 class Reference(nn.Module):
