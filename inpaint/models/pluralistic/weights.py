@@ -8,6 +8,7 @@ iterates in every pass, so the import makes one iteration, and our first pass eq
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -32,10 +33,10 @@ NORMALIZED = ("weight_bar", "weight_u", "weight_v", "bias")  # what a spectrally
 UNUSED = ("attn2.alpha", "attn2.model.")
 
 
+@cache
 def networks() -> dict[str, nn.Module]:
-    """Build our networks by role, without memory: only their structure is needed."""
-    with torch.device("meta"):
-        return {**dict(Network(CONFIG).named_children()), **discriminators(CONFIG)}
+    """Return our networks by role, of which only the structure counts."""
+    return {**dict(Network(CONFIG).named_children()), **discriminators(CONFIG)}
 
 
 def layer_names(network: nn.Module) -> dict[str, tuple[str, ...]]:
