@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,7 @@ def evaluate(
     count: int | None = None,
     device: str = "cpu",
     shown: int = SHOWN,
+    jobs: int = 1,
     identities: Mapping[str, str] | None = None,
     command: str = "",
     progress: ProgressCallback | None = None,
@@ -69,13 +72,15 @@ def evaluate(
 
     models: by the label under which they appear. data, size, count: see `Photographs`. masks: kinds or presets;
     `seed` with kind and number of the photograph decides each mask. device: where the models compute, recorded with the
-    results. shown: photographs whose fills are kept as pictures and laid out on the sheet. identities: what tells one
+    results. shown: photographs whose fills are kept as pictures and laid out on the sheet. jobs: fills
+    at the same time, of models that keep one core busy; the numbers are the same for any, but the seconds are longer
+    than of one fill alone. identities: what tells one
     model from a later one of the same label (a hash of its weights), recorded too. command: what a person would type.
     progress: counts fills, and is called once at the start with what an earlier evaluation has left done.
 
     Writes settings.json, results.csv (a line per fill, at once), and at the end summary.json, table.md, sheet.png and
     pictures/ with the first photographs. An evaluation that was interrupted goes on where it stopped when it is
-    called again with the same settings. A photograph that cannot be read and a fill that fails are reported and
+    called again with the same settings; further models may be added. A photograph that cannot be read and a fill that fails are reported and
     counted, and tried again by the next call. Nothing about the models changes.
 
     Raises UsageError for settings that are wrong or differ from those in the folder, DataError without photographs.
@@ -86,6 +91,8 @@ def evaluate(
         raise UsageError(f"masks must name at least one kind, each once; got {', '.join(masks) or 'none'}")
     if seed < 0:
         raise UsageError(f"seed must not be negative, got {seed}")
+    if jobs < 1:
+        raise UsageError(f"jobs must be at least 1, got {jobs}")
     parsed = {kind: parse_mask(kind) for kind in masks}
     photographs = Photographs(data, size=size, count=count)
     settings: dict[str, Any] = {
@@ -96,16 +103,21 @@ def evaluate(
         "masks": list(masks),
         "models": {label: (identities or {}).get(label, "") for label in models},
         "device": device,
+        # Like the device: seconds of two kinds must not end in one mean.
+        **({"jobs": jobs} if jobs > 1 else {}),
     }
     claim(output, settings)
-    job = _Job(models, photographs, parsed, output, shown=shown, seed=seed, accelerated=not device.startswith("cpu"))
+    accelerated = not device.startswith("cpu")
+    job = _Job(models, photographs, parsed, output, shown=shown, seed=seed, accelerated=accelerated, jobs=jobs)
     with Results(output / RESULTS_NAME) as results:
         failures = job.run(results, progress)
         rows = results.rows
     sheet = write_sheet(output, photographs, shown=shown, masks=parsed, models=list(models), seed=seed)
     entries = summarize(rows, masks=masks, models=list(models))
     shape = f"{size} x {size}" if size else "native size"
-    title = f"{len(photographs)} photographs of `{data}`, {shape}, seed {seed}, {device}."
+    title = f"{count_of(len(photographs), 'photograph')} of `{data}`, {shape}, seed {seed}, {device}."
+    if jobs > 1:
+        title += f" {jobs} fills at a time, which makes the seconds longer."
     table = markdown(entries, title=f"{title} Command: `{command}`" if command else title)
     summary = {
         "settings": {"data": data, **settings},
@@ -136,6 +148,7 @@ class _Job:
         shown: int,
         seed: int,
         accelerated: bool,
+        jobs: int,
     ) -> None:
         self.models = models
         self.photographs = photographs
@@ -144,16 +157,28 @@ class _Job:
         self.shown = shown
         self.seed = seed
         self.accelerated = accelerated
+        self.jobs = jobs
         self._warm: set[tuple[str, tuple[int, ...] | None]] = set()
         (output / FOLDER).mkdir(exist_ok=True)
 
     def run(self, results: Results, progress: ProgressCallback | None) -> list[Failure]:
-        """Do every fill that `results` lacks; return what failed."""
+        """Do every fill that `results` lacks, in the same order for any number of jobs; return what failed."""
+        total = len(self.photographs) * len(self.masks) * len(self.models)
         names = [self.photographs.name(index) for index in range(len(self.photographs))]
         keys = [(name, mask, model) for name in names for mask in self.masks for model in self.models]
-        left = sum(key not in results for key in keys)
-        report = _counter(len(keys), len(keys) - left, progress)
+        report = _counter(total, sum(key in results for key in keys), progress)
         failures: list[Failure] = []
+        with closing(in_order(self._work(names, results), jobs=self.jobs)) as answers:
+            for task, answer in answers:
+                if isinstance(answer, InpaintError):
+                    failures.append(_failed(names[task.index], task.kind, task.label, answer))
+                else:
+                    self._keep(task, answer, names[task.index], results)
+                report(task.fills)
+        return failures
+
+    def _work(self, names: Sequence[str], results: Results) -> Iterator[tuple[_Task, Work[Measured | InpaintError]]]:
+        """Yield what there is to do, reading each photograph when its turn comes."""
         for index, name in enumerate(names):
             todo = [(m, label) for m in self.masks for label in self.models if (name, m, label) not in results]
             if not todo:
@@ -161,46 +186,61 @@ class _Job:
             try:
                 photo = self.photographs.read(index)
             except InpaintError as error:
-                failures.append(_failed(name, "", "", error))
-                report(len(todo))
+                yield _Task(index, "", "", fills=len(todo)), Work(lambda error=error: error, alone=False)
                 continue
-            drawn: dict[str, HoleMask] = {}
-            for kind, label in todo:
+            for kind in dict.fromkeys(kind for kind, _ in todo):
                 try:
-                    if kind not in drawn:
-                        drawn[kind] = self._draw(kind, index, photo)
-                    measured = self._fill(label, photo, drawn[kind], fill_seed(seed=self.seed, index=index))
+                    mask = self._draw(kind, index, photo)
                 except InpaintError as error:
-                    failures.append(_failed(name, kind, label, error))
-                else:
-                    if index < self.shown:
-                        path = picture_path(self.output, index=index, mask=kind, model=label)
-                        write_picture(path, measured.completed)
-                    results.append(
-                        Row(
-                            image=name,
-                            mask=kind,
-                            model=label,
-                            metrics=measured.metrics,
-                            seconds=measured.seconds,
-                            mask_hash=mask_hash(drawn[kind]),
-                        )
-                    )
-                report(1)
-        return failures
+                    for label in [label for other, label in todo if other == kind]:
+                        yield _Task(index, kind, label), Work(lambda error=error: error, alone=False)
+                    continue
+                for label in [label for other, label in todo if other == kind]:
+                    task = _Task(index, kind, label, mask_hash=mask_hash(mask))
+                    fill = partial(self._fill, label, photo, mask, fill_seed(seed=self.seed, index=index))
+                    yield task, Work(fill, alone=not self.models[label].traits.one_core)
+
+    def _keep(self, task: _Task, measured: Measured, name: str, results: Results) -> None:
+        if task.index < self.shown:
+            path = picture_path(self.output, index=task.index, mask=task.kind, model=task.label)
+            write_picture(path, measured.completed)
+        results.append(
+            Row(
+                image=name,
+                mask=task.kind,
+                model=task.label,
+                metrics=measured.metrics,
+                seconds=measured.seconds,
+                mask_hash=task.mask_hash,
+            )
+        )
 
     def _draw(self, kind: str, index: int, photo: Picture) -> HoleMask:
         height, width = photo.shape[:2]
         return draw_mask(kind, self.masks[kind], seed=self.seed, index=index, height=height, width=width)
 
-    def _fill(self, label: str, photo: Picture, mask: HoleMask, seed: int) -> Measured:
+    def _fill(self, label: str, photo: Picture, mask: HoleMask, seed: int) -> Measured | InpaintError:
         model = self.models[label]
         # Accelerators choose their kernels anew for every shape.
         key = (label, photo.shape if self.accelerated and model.traits.trained else None)
-        if key not in self._warm:
-            warm_up(model, photo, mask, seed=seed)
-            self._warm.add(key)
-        return fill_and_measure(model, photo, mask, seed=seed)
+        try:
+            if key not in self._warm:
+                warm_up(model, photo, mask, seed=seed)
+                self._warm.add(key)
+            return fill_and_measure(model, photo, mask, seed=seed)
+        except InpaintError as error:
+            return error
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One fill, or several that one failure spares; photograph by number."""
+
+    index: int
+    kind: str
+    label: str
+    mask_hash: str = ""
+    fills: int = 1
 
 
 def _counter(total: int, done: int, progress: ProgressCallback | None) -> Callable[[int], None]:

@@ -15,7 +15,7 @@ RESULTS_NAME = "results.csv"
 
 
 def claim(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Take `folder` for an evaluation with these settings: new, or going on with the same ones.
+    """Take `folder` for an evaluation with these settings: new, or going on with the same ones, perhaps with more models.
 
     Raises UsageError naming the first difference when the folder holds an evaluation with other settings, InpaintError
     when it cannot be used.
@@ -30,16 +30,30 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> None:
     if text is None:
         if (folder / RESULTS_NAME).exists():
             raise UsageError(f"'{folder}' holds a {RESULTS_NAME} without its {SETTINGS_NAME}: choose another folder")
-        with atomic_write(path) as temporary:
-            temporary.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
+        _write(path, wanted)
         return
     try:
         found = json.loads(text)
     except ValueError:
         raise InpaintError(f"'{path}' is no JSON: choose another folder or remove this one") from None
-    difference = next(differences(found, wanted), None)
+    # Rows of further models are simply further rows: masks do not depend on who is measured.
+    earlier = found.get("models", {}) if isinstance(found, dict) else {}
+    kept = {label: each for label, each in wanted["models"].items() if label in earlier}
+    difference = next(differences(found, {**wanted, "models": kept}), None)
     if difference:
-        raise UsageError(f"'{folder}' holds an evaluation with other settings: {difference}; choose another folder")
+        raise UsageError(
+            f"'{folder}' holds an evaluation with other settings: {difference}; name all its models and perhaps further "
+            "ones, or choose another folder"
+            if difference.startswith("models.")
+            else f"'{folder}' holds an evaluation with other settings: {difference}; choose another folder"
+        )
+    if kept != wanted["models"]:
+        _write(path, wanted)
+
+
+def _write(path: Path, settings: Mapping[str, Any]) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
 def differences(found: Any, wanted: Any, key: str = "") -> Iterator[str]:

@@ -8,11 +8,12 @@ convolution only knows hole or no hole.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from inpaint.nn.padding import PaddedConv2d, PaddingMode, pad
 
@@ -27,13 +28,46 @@ STRIP_BYTES = 4 * 2**20
 def gated(x: Tensor, *, activation: Activation = "elu") -> Tensor:
     """Return activation(a) * sigmoid(g) for x = [a; g] (B, 2C, H, W)."""
     feature, gate = x.chunk(2, dim=1)  # (B, C, H, W) each
-    if x.is_cpu and x.stride(1) == 1 and not (torch.is_grad_enabled() and x.requires_grad):
-        return _activated(feature, activation).mul_(gate.clone(memory_format=torch.channels_last).sigmoid_())
+    if x.is_cpu and x.stride(1) == 1 and not torch.compiler.is_compiling():
+        return cast(Tensor, _GatedApart.apply(x, activation))
     if activation == "elu":
         feature = F.elu(feature)
     elif activation == "relu":
         feature = F.relu(feature)
     return feature * gate.sigmoid()
+
+
+class _GatedApart(torch.autograd.Function):
+    """The same on a CPU in channels_last, each half in memory of its own, see `_activated`.
+
+    The gradient is computed from x alone, so that nothing else is kept for it.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, activation: Activation) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.activation = activation
+        feature, gate = x.chunk(2, dim=1)
+        return _activated(feature, activation).mul_(_apart(gate).sigmoid_())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        feature, gate = x.chunk(2, dim=1)
+        activated, open_share = _activated(feature, ctx.activation), _apart(gate).sigmoid_()
+        by_feature = grad * open_share
+        # d sigmoid = s (1 - s); both halves of the gradient have grad * s in common.
+        by_gate = torch.addcmul(by_feature, by_feature, open_share, value=-1).mul_(activated)
+        if ctx.activation == "elu":
+            by_feature.mul_(activated.clamp_(max=0).add_(1))  # exp(a) for a < 0, else 1
+        elif ctx.activation == "relu":
+            by_feature.mul_(activated > 0)
+        return torch.cat((by_feature, by_gate), dim=1), None
+
+
+def _apart(half: Tensor) -> Tensor:
+    return half.clone(memory_format=torch.channels_last)
 
 
 def _activated(feature: Tensor, activation: Activation) -> Tensor:
@@ -47,7 +81,7 @@ def _activated(feature: Tensor, activation: Activation) -> Tensor:
         # max(a, exp(min(a, 0)) - 1) takes less time than expm1, and differs from it by one rounding of numbers near 1.
         below = torch.clamp(feature, max=0).exp_().sub_(1)
         return torch.maximum(feature, below, out=below)
-    feature = feature.clone(memory_format=torch.channels_last)
+    feature = _apart(feature)
     if activation == "none":
         return feature
     return F.elu_(feature) if activation == "elu" else feature.relu_()

@@ -73,7 +73,7 @@ def fit(
         metering=metering,
     )
     interruption = Interruption(module, checkpoints)
-    with _quiet_lightning(), _float32_precision(loop), _signals_restored():
+    with quiet_lightning(), float32_precision(loop), _signals_restored():
         trainer = Trainer(
             accelerator=loop.trainer.accelerator,
             devices=loop.trainer.devices,
@@ -191,7 +191,7 @@ def _signals_restored() -> Iterator[None]:
 
 
 @contextmanager
-def _float32_precision(loop: LoopConfig) -> Iterator[None]:
+def float32_precision(loop: LoopConfig) -> Iterator[None]:
     """Allow TensorFloat-32 during the training if asked for."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high" if loop.trainer.tf32 else "highest")
@@ -205,7 +205,7 @@ def _float32_precision(loop: LoopConfig) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet_lightning() -> Iterator[None]:
+def quiet_lightning() -> Iterator[None]:
     """Keep Lightning's hints about things that this package handles itself off the screen."""
     talkers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch")]
     levels = [talker.level for talker in talkers]

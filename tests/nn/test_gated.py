@@ -115,3 +115,18 @@ def test_strips_paint_what_the_whole_paints(monkeypatch, padding, options, rows)
     with torch.inference_mode():
         got = layer(x)
     assert torch.allclose(got, expected, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("activation", ["elu", "relu", "none"])
+def test_gradients_in_channels_last_equal_finite_differences(activation):
+    x = torch.randn(1, 6, 3, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    x = x.contiguous(memory_format=torch.channels_last).requires_grad_()
+    assert torch.autograd.gradcheck(lambda given: gated(given, activation=activation), (x,))
+
+
+def test_in_channels_last_the_gradient_keeps_nothing_but_the_input():
+    kept = []
+    x = torch.randn(1, 8, 4, 4).contiguous(memory_format=torch.channels_last).requires_grad_()
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.data_ptr()), lambda _: x):
+        gated(x)
+    assert kept == [x.data_ptr()]

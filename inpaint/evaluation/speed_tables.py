@@ -1,0 +1,105 @@
+"""Tables of speed from the JSON that `inpaint benchmark` writes, for a README that can be made again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from inpaint.errors import UsageError, unknown
+
+Figures: TypeAlias = Mapping[str, Any]
+
+
+def tables(figures: Iterable[Figures]) -> str:
+    """Return one Markdown table for each kind of benchmark among the figures, rows in the order given.
+
+    Raises UsageError for content that no benchmark of ours wrote.
+    """
+    rows: dict[str, list[str]] = {}
+    for found in figures:
+        kind = str(found.get("benchmark"))
+        if kind not in _KINDS:
+            raise UsageError(unknown("benchmark", kind, _KINDS))
+        rows.setdefault(kind, []).extend(_KINDS[kind][1](found))
+    return "\n".join("\n".join([_KINDS[kind][0], *rows[kind]]) + "\n" for kind in _KINDS if kind in rows)
+
+
+def replaced(text: str, name: str, content: str) -> str:
+    """Return the text with `content` between the lines `<!-- NAME -->` and `<!-- end of NAME -->`.
+
+    Raises UsageError when the text does not have both lines.
+    """
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    before, opened, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not opened or not closed:
+        raise UsageError(f"the text has no lines '{begin.strip()}' and '{end}'")
+    return f"{before}{begin}\n{content}\n{end}{after}"
+
+
+def _head(names: Sequence[str], *, words: int) -> str:
+    """Return the head of a table whose first columns hold words and the others numbers."""
+    return f"| {' | '.join(names)} |\n|{'---|' * words}{'---:|' * (len(names) - words)}"
+
+
+def _forward(found: Figures) -> list[str]:
+    (name, setting), *others = found["settings"].items()
+    model = setting["model"] + (f", {setting['part']}" if setting.get("part") else "")
+    cells = [model, f"{setting['size']} px, batch {setting['batch']}", _where(found, setting["device"])]
+    cells += [name.removeprefix("network, "), *_compared(found, name, [other for other, _ in others])]
+    return [f"| {' | '.join([*cells, _megabytes(found['peak_bytes'][name])])} |"]
+
+
+def _step(found: Figures) -> list[str]:
+    (name, setting), *others = found["settings"].items()
+    loop, trainer = setting["loop"], setting["loop"]["trainer"]
+    how = [trainer["precision"], *(word for word in ("channels_last", "compile") if trainer[word])]
+    picture = f"{setting['size']} px, batch {loop['batch_size']}"
+    cells = [setting["model"], picture, _where(found, found["device"]), ", ".join(how)]
+    cells += _compared(found, name, [other for other, _ in others])
+    share = found["shares"].get(name, {}).get("convolution")
+    cells += [f"{found['images_per_s'][name]:,.2f}", "" if share is None else f"{share:.0%}"]
+    return [f"| {' | '.join([*cells, _megabytes(found['peak_bytes'][name])])} |"]
+
+
+def _rates(found: Figures) -> list[str]:
+    unit = found["unit"]
+    return [
+        f"| {name} | {rate['size']} | {found['hardware']['cpu']}, one core | {rate['median']:,.0f} {unit} |"
+        for name, rate in found["rates"].items()
+    ]
+
+
+def _compared(found: Figures, name: str, others: Sequence[str]) -> list[str]:
+    """Return time, what it is compared with, the other's time and the ratio."""
+    timings = found["timings"]
+    own = f"{timings[name]['median_ms']:,.0f}"
+    if not others:
+        return ["", own, "", ""]
+    other = others[0]
+    return [other, own, f"{timings[other]['median_ms']:,.0f}", f"{found['ratio']['median']:.2f}"]
+
+
+def _where(found: Figures, device: str) -> str:
+    hardware = found["hardware"]
+    for accelerator in hardware["accelerators"]:
+        if accelerator["device"].startswith(device):
+            return str(accelerator["name"])
+    threads = found["torch_threads"]
+    return f"{hardware['cpu']}, {threads} {'thread' if threads == 1 else 'threads'}"
+
+
+def _megabytes(peak: int | None) -> str:
+    return "" if peak is None else f"{peak / 1e6:,.0f}"
+
+
+_TIMES = ["against", "ms", "its ms", "times as fast"]
+_KINDS: dict[str, tuple[str, Callable[[Figures], list[str]]]] = {
+    "forward": (_head(["network", "picture", "on", "as", *_TIMES, "peak MB"], words=5), _forward),
+    "step": (
+        _head(["training step", "picture", "on", "as", *_TIMES, "images/s", "convolution", "peak MB"], words=5),
+        _step,
+    ),
+    "data": (_head(["samples with masks", "size", "on", "per second"], words=3), _rates),
+    "masks": (_head(["mask", "size", "on", "per second"], words=3), _rates),
+}

@@ -1,0 +1,70 @@
+"""Training steps one at a time, by whoever measures them, in everything as `fit` runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeAlias, TypeVar
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+from torch.utils.data import DataLoader
+
+from inpaint.training.fit import float32_precision, quiet_lightning
+from inpaint.training.gan import Batch, GanModule
+
+Step: TypeAlias = Callable[[Batch], None]
+Result = TypeVar("Result")
+
+
+def with_steps(modules: Mapping[str, GanModule], work: Callable[[dict[str, Step]], Result]) -> Result:
+    """Start a training of each module on one device each, all at once, and return work({name: its step}).
+
+    A step takes a batch on the module's device and runs one iteration: losses, gradients, optimizers, averaging, in the
+    module's precision, compiled if its loop says so. No photographs are read and nothing is written.
+    """
+    return _started(list(modules.items()), {}, work)
+
+
+def _started(
+    waiting: list[tuple[str, GanModule]], ready: dict[str, Step], work: Callable[[dict[str, Step]], Result]
+) -> Result:
+    if not waiting:
+        return work(ready)
+    (name, module), *rest = waiting
+    options = module.loop.trainer
+    first = _First(lambda step: _started(rest, {**ready, name: step}, work))
+    with quiet_lightning(), float32_precision(module.loop):
+        trainer = Trainer(
+            accelerator=options.accelerator,
+            devices=1,
+            precision=options.precision,
+            deterministic=options.deterministic,
+            benchmark=not options.deterministic,
+            logger=False,
+            callbacks=[first],
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        # The loop ends before it asks for a sample.
+        trainer.fit(module, DataLoader[int]([0]))  # type: ignore[arg-type]
+    return first.result
+
+
+class _First(Callback, Generic[Result]):
+    """Does the work once a training is ready for its first iteration, and then ends the training."""
+
+    def __init__(self, work: Callable[[Step], Result]) -> None:
+        self.work = work
+        self.result: Result
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Work with the step."""
+        assert isinstance(pl_module, GanModule)
+        loop = pl_module.loop
+
+        def step(batch: Batch) -> None:
+            with float32_precision(loop):
+                trainer.strategy.training_step(batch, 0)
+
+        self.result = self.work(step)
+        trainer.should_stop = True
