@@ -319,8 +319,8 @@ class _Run:
         # Where reading costs nothing, every iteration is looked at.
         if not due and seen.loss.device.type != "cpu":
             return None
-        finite = bool(torch.isfinite(seen.loss))
-        misfit = float(seen.loss if seen.misfit is None else seen.misfit) if due and finite else None
+        finite = bool(torch.isfinite(seen.loss.detach()))
+        misfit = float(seen.loss.detach() if seen.misfit is None else seen.misfit) if due and finite else None
         if finite and seen.picture.shape != self.shape:
             # Another scale: fits cannot be compared.
             self.shape, self.snapshot_misfit, due = seen.picture.shape, math.inf, True
@@ -502,7 +502,9 @@ class _Run:
 def _optimizer(parameters: Sequence[Tensor], options: LoopOptions) -> torch.optim.Optimizer:
     if options.optimizer == "lbfgs":
         # One iteration of ours is one of its own; its memory of directions lives on between them.
-        return torch.optim.LBFGS(parameters, lr=options.lr, max_iter=1, history_size=20, line_search_fn="strong_wolfe")
+        return torch.optim.LBFGS(
+            parameters, lr=options.lr, max_iter=1, max_eval=25, history_size=20, line_search_fn="strong_wolfe"
+        )
     return torch.optim.Adam(
         parameters, lr=options.lr, betas=options.betas, weight_decay=options.weight_decay, fused=options.fused
     )
