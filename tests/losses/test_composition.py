@@ -11,7 +11,7 @@ BLOCK = {
     },
     "pixel": {"kind": "l1", "of": "raw", "normalize": "hole", "weight": 1.0},
     "game": {"kind": "nsgan", "of": "raw", "discriminator": "second", "weight": 0.0},
-    "look": {"kind": "perceptual", "of": ["raw", "completed"], "network": "vgg19", "layers": ["relu1_1"], "weight": 0.1},
+    "look": {"kind": "perceptual", "of": ["raw", "completed"], "layers": ["relu1_1"], "weight": 0.1},
 }  # fmt: skip
 
 
