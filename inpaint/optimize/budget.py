@@ -43,8 +43,8 @@ def candidates(preset: Preset, height: int, width: int, *, most_pixels: int | No
     scales = [scale for scale in SCALES if scale == 1.0 or min(height, width) * scale >= SMALLEST_SIDE_PX]
     if most_pixels is not None:
         scales = [each for each in scales if height * width * each * each <= most_pixels] or scales[-1:]
-    if preset.task not in ("inpaint", "flash", "denoise", "restore"):
-        scales = scales[:1]
+    if preset.task not in ("inpaint", "restore"):
+        scales = scales[:1]  # the size is what the task is about
     if preset.block:
         widths = [each for each in widths if each >= widest // 2]
         return [(w, s) for s in scales for w in widths]

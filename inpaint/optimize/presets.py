@@ -58,7 +58,7 @@ PRESETS: Mapping[str, Preset] = {
         network=SkipOptions(in_channels=2, skip=0, upsample="nearest"),
         input="meshgrid",
         iterations=5001,
-        useful=800,
+        useful=1000,
         noise=0.03,
         block=True,
     ),
@@ -73,7 +73,7 @@ PRESETS: Mapping[str, Preset] = {
         task="inpaint",
         network=SkipOptions(in_channels=1, down=_TOWER, skip=0, kernel_down=5, upsample="nearest", pointwise=False),
         iterations=3001,
-        useful=600,
+        useful=1200,
         block=True,
     ),
     "denoise": Preset(

@@ -27,8 +27,8 @@ from inpaint.optimize.prior import PictureFit, View, halved, meshgrid_input, noi
 from inpaint.optimize.skip import SkipOptions
 from inpaint.optimize.stopping import HoldOut, MovingVariance, Stopper, WindowVariance
 
-COARSE_FROM_PX = 192  # shorter side of a working picture from which a start at half the size pays
-COARSE_SHARE = 0.5
+COARSE_FROM_PX = 512  # shorter side of a working picture from which a start at half the size pays
+COARSE_SHARE = 0.3  # more saves time, but what was learned small stays coarse in the hole
 HOLD_OUT_SHARE = 0.02
 MEMORY_SHARE = 0.8  # of what is free
 PROBE_ITERATIONS = 2
@@ -142,8 +142,8 @@ class _Work:
         return Plan(width=plan.width, scale=scale, iterations=plan.iterations)
 
     def _cap(self, plan: Plan, budget_s: float) -> int:
-        # The loop stops in time by itself; a first half at half the size makes room for more iterations.
-        return max(1, int(plan.iterations * (1.6 if self._starts_coarse(plan) else 1.05)))
+        # The loop stops in time by itself; a start at half the size makes room for more iterations.
+        return max(1, int(plan.iterations * (1.4 if self._starts_coarse(plan) else 1.05)))
 
     def _published_iterations(self) -> int:
         if self.options.network == "decoder":
