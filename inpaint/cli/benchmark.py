@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from inpaint.cli.benchmark_networks import forward, step
+from inpaint.cli.benchmark_restore import restore
 from inpaint.cli.benchmark_table import table
 from inpaint.cli.reporting import write_figures
 
@@ -26,7 +27,7 @@ def command() -> None:
     """
 
 
-for part in (forward, step, table):
+for part in (forward, step, table, restore):
     command.add_command(part)
 
 
