@@ -89,8 +89,7 @@ def _check_alias(state: State, found: Found) -> None:
 
 def _convert(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
     config, tensors = Config(), dict[str, Tensor]()
-    with torch.device("meta"):
-        ours = {**dict(Network(config).named_children()), **discriminators(config)}
+    ours = {**dict(Network(config).named_children()), **discriminators(config)}
     for role, network in found.items():
         tensors |= _network(role, network, ours[role])
     iteration = found["inpaint_generator"].content.get("iteration")
