@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "inpaint"
 # line may not import each other.
 LAYERS = (
     ("types", "errors"),
-    ("options", "files", "inputs", "environment"),
+    ("options", "files", "inputs", "environment", "parallel"),
     ("images", "sheets", "weights"),
     ("nn", "masks", "classical"),
     ("losses", "metrics", "data"),

@@ -18,7 +18,7 @@ import numpy.typing as npt
 Indices: TypeAlias = npt.NDArray[np.intp]
 Floats: TypeAlias = npt.NDArray[np.float32]
 
-BLOCK = 1024  # targets worked on at once: their patches fit a core's cache
+BLOCK = 2048  # targets worked on at once: their patches fit a core's cache
 DIRECTIONS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 
 
@@ -123,7 +123,7 @@ class Search:
         if not len(new):
             return
         offered = offered[new]
-        found = self._costs(wanted[new], weight[new], offered)
+        found = self._costs(wanted.take(new, axis=0), weight.take(new, axis=0), offered)
         better = found < costs[new]
         taken = new[better]
         sources[taken], costs[taken] = offered[better], found[better]
@@ -132,7 +132,8 @@ class Search:
         """Return the targets' patches, and the roots of the weights of each value, whose squares add up to 1."""
         weight = self._weights.at(targets)  # (N, side * side)
         weight = np.sqrt(weight / weight.sum(axis=1, keepdims=True))
-        return self._patches.at(targets), np.repeat(weight, self._channels, axis=1)
+        shape = (*weight.shape, self._channels)
+        return self._patches.at(targets), np.broadcast_to(weight[..., None], shape).reshape(len(targets), -1)
 
     def _costs(self, wanted: Floats, weight: Floats, sources: Indices) -> Floats:
         difference = self._patches.at(sources)

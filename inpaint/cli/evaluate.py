@@ -34,6 +34,13 @@ Examples:
 @click.option("--size", type=int, default=None, help="Side of the square cut from each photo. [default: native size]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides the masks.")
 @click.option("--count", type=int, default=None, help="Measure the first N photographs only.")
+@click.option(
+    "--jobs",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Fills at once, of the fills without learning; their seconds get longer.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for the results."
@@ -46,13 +53,15 @@ def command(
     size: int | None,
     seed: int,
     count: int | None,
+    jobs: int,
     device: str,
     output: Path,
 ) -> int:
     """Measure models on the same photographs and the same seeded masks.
 
     Writes results.csv (a line per photo, mask and model), summary.json, table.md and sheet.png. The same command goes
-    on where an interrupted one stopped. What fails is reported and left out; the exit status is then 1.
+    on where an interrupted one stopped, and with a further --model measures that one only. What fails is reported and
+    left out; the exit status is then 1.
     """
     kinds = [kind.strip() for group in masks for kind in group.split(",") if kind.strip()]
     labels = label(models)
@@ -74,6 +83,7 @@ def command(
             size=size,
             seed=seed,
             count=count,
+            jobs=jobs,
             device=device_name(str(where)),
             identities={name: identity(spec) for name, spec in labels.items()},
             command=_command_line(click.get_current_context()),

@@ -69,6 +69,12 @@ Examples:
     show_default=True,
     help="Of JPEG and WebP; 100 makes WebP lossless.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Photos filled at once, for the fills without learning.  [default: one per core, at most 8; models: 1]",
+)
 @click.option("--skip-existing", is_flag=True, help="Leave results that exist already as they are.")
 @click.option(
     "--max-pixels",
@@ -91,6 +97,7 @@ def command(
     samples: int,
     top: int | None,
     quality: int,
+    jobs: int | None,
     skip_existing: bool,
     max_pixels: int,
 ) -> int:
@@ -108,9 +115,9 @@ def command(
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     with warnings.catch_warnings(), ending_on_sigterm():
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        jobs = plan_jobs(image, mask, output, sketch=sketch, edges=edges, samples=samples, top=top)
+        todo = plan_jobs(image, mask, output, sketch=sketch, edges=edges, samples=samples, top=top)
         # Before the model is loaded: it may take long, and its work must have a place.
-        for folder in {job.output.parent for job in jobs}:
+        for folder in {job.output.parent for job in todo}:
             check_folder(folder)
         options = JobOptions(
             invert_mask=invert_mask,
@@ -125,8 +132,8 @@ def command(
         if sketch is not None or edges is not None:
             from inpaint.pipeline.single import check_lines
 
-            check_lines(inpainter, jobs[0].lines)
-        return _work(jobs, inpainter, options, single=not Path(image).is_dir())
+            check_lines(inpainter, todo[0].lines)
+        return _work(todo, inpainter, options, at_once=jobs, single=not Path(image).is_dir())
 
 
 def load_model(model: str, device: str) -> Inpainter:
@@ -136,11 +143,11 @@ def load_model(model: str, device: str) -> Inpainter:
     return load(model, device=device)
 
 
-def _work(jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions, *, single: bool) -> int:
+def _work(jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions, *, at_once: int | None, single: bool) -> int:
     """Run the jobs under a progress bar, report, and return the exit status."""
     outcomes: list[Outcome] = []
     try:
-        for outcome in _with_progress(jobs, inpainter, options):
+        for outcome in _with_progress(jobs, inpainter, options, at_once):
             outcomes.append(outcome)
             if outcome.status == "failed" and not (single and len(jobs) == 1):
                 click.echo(f"failed: {outcome.reason}", err=True)
@@ -161,7 +168,9 @@ def _work(jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions, *, sin
     return 1 if failed else 0
 
 
-def _with_progress(jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions) -> Iterator[Outcome]:
+def _with_progress(
+    jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions, at_once: int | None
+) -> Iterator[Outcome]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -178,7 +187,7 @@ def _with_progress(jobs: Sequence[Job], inpainter: Inpainter, options: JobOption
             # Only fills that take many steps need a bar of their own.
             bar.update(steps, completed=step.done, total=step.total, visible=step.total > 1)
 
-        for outcome in run_jobs(jobs, inpainter, options, progress=show):
+        for outcome in run_jobs(jobs, inpainter, options, at_once=at_once, progress=show):
             bar.update(photos, advance=1)
             bar.update(steps, visible=False)
             yield outcome

@@ -22,6 +22,7 @@ from inpaint.evaluation.settings import RESULTS_NAME, claim
 from inpaint.evaluation.summary import PROTOCOL, Entry, markdown, summarize
 from inpaint.files import atomic_write
 from inpaint.masks import HoleMask, Mask, parse_mask
+from inpaint.parallel import Work, in_order
 from inpaint.types import Inpainter, Progress, ProgressCallback
 
 logger = logging.getLogger("inpaint.evaluation")
@@ -80,8 +81,8 @@ def evaluate(
 
     Writes settings.json, results.csv (a line per fill, at once), and at the end summary.json, table.md, sheet.png and
     pictures/ with the first photographs. An evaluation that was interrupted goes on where it stopped when it is
-    called again with the same settings; further models may be added. A photograph that cannot be read and a fill that fails are reported and
-    counted, and tried again by the next call. Nothing about the models changes.
+    called again with the same settings; further models may be added. A photograph that cannot be read and a fill that
+    fails are reported and counted, and tried again by the next call. Nothing about the models changes.
 
     Raises UsageError for settings that are wrong or differ from those in the folder, DataError without photographs.
     """
@@ -115,7 +116,7 @@ def evaluate(
     sheet = write_sheet(output, photographs, shown=shown, masks=parsed, models=list(models), seed=seed)
     entries = summarize(rows, masks=masks, models=list(models))
     shape = f"{size} x {size}" if size else "native size"
-    title = f"{count_of(len(photographs), 'photograph')} of `{data}`, {shape}, seed {seed}, {device}."
+    title = f"{len(photographs)} photograph{'s' * (len(photographs) > 1)} of `{data}`, {shape}, seed {seed}, {device}."
     if jobs > 1:
         title += f" {jobs} fills at a time, which makes the seconds longer."
     table = markdown(entries, title=f"{title} Command: `{command}`" if command else title)
@@ -186,14 +187,14 @@ class _Job:
             try:
                 photo = self.photographs.read(index)
             except InpaintError as error:
-                yield _Task(index, "", "", fills=len(todo)), Work(lambda error=error: error, alone=False)
+                yield _Task(index, "", "", fills=len(todo)), Work(partial(_passed, error))
                 continue
             for kind in dict.fromkeys(kind for kind, _ in todo):
                 try:
                     mask = self._draw(kind, index, photo)
                 except InpaintError as error:
                     for label in [label for other, label in todo if other == kind]:
-                        yield _Task(index, kind, label), Work(lambda error=error: error, alone=False)
+                        yield _Task(index, kind, label), Work(partial(_passed, error))
                     continue
                 for label in [label for other, label in todo if other == kind]:
                     task = _Task(index, kind, label, mask_hash=mask_hash(mask))
@@ -241,6 +242,10 @@ class _Task:
     label: str
     mask_hash: str = ""
     fills: int = 1
+
+
+def _passed(error: InpaintError) -> InpaintError:
+    return error
 
 
 def _counter(total: int, done: int, progress: ProgressCallback | None) -> Callable[[int], None]:

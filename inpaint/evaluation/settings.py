@@ -15,7 +15,7 @@ RESULTS_NAME = "results.csv"
 
 
 def claim(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Take `folder` for an evaluation with these settings: new, or going on with the same ones, perhaps with more models.
+    """Take `folder` for an evaluation with these settings: new, or going on with the same ones and further models.
 
     Raises UsageError naming the first difference when the folder holds an evaluation with other settings, InpaintError
     when it cannot be used.
@@ -41,11 +41,9 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> None:
     kept = {label: each for label, each in wanted["models"].items() if label in earlier}
     difference = next(differences(found, {**wanted, "models": kept}), None)
     if difference:
+        hint = "name all its models, and further ones, or " if difference.startswith("models.") else ""
         raise UsageError(
-            f"'{folder}' holds an evaluation with other settings: {difference}; name all its models and perhaps further "
-            "ones, or choose another folder"
-            if difference.startswith("models.")
-            else f"'{folder}' holds an evaluation with other settings: {difference}; choose another folder"
+            f"'{folder}' holds an evaluation with other settings: {difference}; {hint}choose another folder"
         )
     if kept != wanted["models"]:
         _write(path, wanted)

@@ -7,16 +7,19 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
 from PIL import Image
 
+from inpaint.environment import cores
 from inpaint.errors import InpaintError, InputError, UsageError
 from inpaint.files import atomic_write
 from inpaint.images.formats import IMAGE_SUFFIXES, format_of_content, format_of_name, list_photos
@@ -24,11 +27,14 @@ from inpaint.images.holes import Hole, dilate_hole, fit_hole, hole_of, read_mask
 from inpaint.images.photo import Photo
 from inpaint.images.reading import MAX_PIXELS, read_photo
 from inpaint.images.writing import write_photo
+from inpaint.parallel import Work, in_order
 from inpaint.pipeline.samples import best_of, numbered, sheet, sheet_path
 from inpaint.pipeline.single import check_lines, fill_photo_often
-from inpaint.types import Inpainter, ProgressCallback
+from inpaint.types import Inpainter, Progress, ProgressCallback
 
 _log = logging.getLogger("inpaint.pipeline")
+
+MOST_AT_ONCE = 8  # photos filled at the same time when nothing is said: each is in memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,20 +144,35 @@ def run_jobs(
     inpainter: Inpainter,
     options: JobOptions,
     *,
+    at_once: int | None = None,
     progress: ProgressCallback | None = None,
 ) -> Iterator[Outcome]:
-    """Work through the list and yield what became of each job; a bad file is an outcome, not an error.
+    """Work through the list and yield what became of each job, in its order; a bad file is an outcome, not an error.
 
-    The next photo is decoded while the model works. Every result is written whole or not at all, so the iterator may be
-    left at any moment.
+    at_once: photos filled at the same time, only for fills that keep one core busy (`Traits.one_core`); None: as many
+    as there are cores and jobs, at most 8, for such fills, else one. Results are the same for any number; `progress`
+    tells the steps of a photo only where it is alone. With one at a time the next photo is decoded while the model
+    works. Every result is written whole or not at all, so the iterator may be left at any moment.
+
+    Raises UsageError when several are wanted of a fill that cannot.
     """
+    if at_once is not None and at_once > 1 and not inpainter.traits.one_core:
+        raise UsageError(
+            f"{inpainter.name} fills one photo at a time, with all cores or the accelerator; several at once (got "
+            f"{at_once}) are for the fills without learning"
+        )
     todo = []
     for job in jobs:
         if options.skip_existing and all(path.exists() for path in job.outputs):
             yield Outcome(job=job, status="skipped")
         else:
             todo.append(job)
+    if at_once is None:
+        at_once = min(cores(), len(todo), MOST_AT_ONCE) if inpainter.traits.one_core else 1
     load = _loader(options)
+    if at_once > 1:
+        yield from _side_by_side(todo, load, inpainter, options, at_once)
+        return
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode") as decoder:
         coming: Future[_Loaded] | None = decoder.submit(load, todo[0]) if todo else None
         for number, job in enumerate(todo):
@@ -162,16 +183,48 @@ def run_jobs(
                 # Only now: at most two photos are in memory.
                 coming = decoder.submit(load, todo[number + 1]) if number + 1 < len(todo) else None
                 _finish(job, loaded, inpainter, options, progress)
-            except InpaintError as error:
-                yield Outcome(job=job, status="failed", reason=str(error))
-            except Exception as error:  # a defect of a model on one photo must not lose a night's work on the others
-                _log.debug("%s failed", job.image, exc_info=True)
-                text = " ".join(str(error).split())
-                yield Outcome(job=job, status="failed", reason=f"{job.image}: {type(error).__name__}: {text}")
+            except Exception as error:
+                yield _failed(job, error)
             else:
                 yield Outcome(job=job, status="filled")
             if coming is None and number + 1 < len(todo):
                 coming = decoder.submit(load, todo[number + 1])
+
+
+class _Left(BaseException):
+    """Nobody waits for this fill any more."""
+
+
+def _side_by_side(
+    jobs: Sequence[Job], load: Callable[[Job], _Loaded], inpainter: Inpainter, options: JobOptions, at_once: int
+) -> Iterator[Outcome]:
+    """Fill several photos at the same time; their outcomes come in the order of the list."""
+    left = threading.Event()
+
+    def watch(step: Progress) -> None:
+        if left.is_set():
+            raise _Left
+
+    def work(job: Job) -> Outcome:
+        try:
+            _finish(job, load(job), inpainter, options, watch)
+        except Exception as error:
+            return _failed(job, error)
+        return Outcome(job=job, status="filled")
+
+    asked = ((job, Work(partial(work, job))) for job in jobs)
+    with closing(in_order(asked, jobs=at_once, leaving=left.set)) as answers:
+        for _, outcome in answers:
+            yield outcome
+
+
+def _failed(job: Job, error: Exception) -> Outcome:
+    if isinstance(error, InpaintError):
+        return Outcome(job=job, status="failed", reason=str(error))
+    # A defect of a model on one photo must not lose a night's work on the others.
+    _log.debug("%s failed", job.image, exc_info=error)
+    text = " ".join(str(error).split())
+    return Outcome(job=job, status="failed", reason=f"{job.image}: {type(error).__name__}: {text}")
 
 
 def check_folder(folder: str | os.PathLike[str]) -> None:

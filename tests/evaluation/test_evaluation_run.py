@@ -1,6 +1,8 @@
 import csv
 import json
 import logging
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +157,47 @@ def test_other_settings_in_the_same_folder_are_refused_by_name(run, tmp_path, ch
     assert (tmp_path / "out" / "results.csv").read_bytes() == lines
 
 
+def test_a_further_model_is_measured_beside_those_that_are_done(run, models, make_gray_inpainter, tmp_path):
+    run("grown")
+    more = {**models, "light": make_gray_inpainter(0.9, "light")}
+    for model in more.values():
+        model.calls = 0
+    result = run("grown", more)
+    assert [model.calls for model in more.values()] == [0, 0, 4 * 2 + 1]  # a warm-up
+    assert [(entry["mask"], entry["model"]) for entry in result.entries] == [
+        (m, label) for m in MASKS for label in more
+    ]
+    run("at once", more)
+    for key in ("image", "mask", "model", "l1_hole", "mask_hash"):
+        assert sorted(row[key] for row in read_rows(tmp_path / "grown")) == sorted(
+            row[key] for row in read_rows(tmp_path / "at once")
+        )
+    with pytest.raises(UsageError, match=r"models\.light was .* is missing now; name all its models"):
+        run("grown")
+
+
+def test_fills_at_the_same_time_give_the_same_file_in_the_same_order(run, models, tmp_path):
+    class Slow(type(models["gray"])):
+        traits = replace(models["gray"].traits, one_core=True)
+
+        def fill(self, image, mask, **options):
+            time.sleep(0.002 * (int(image.sum() * 1000) % 5))
+            return super().fill(image, mask, **options)
+
+    class Broken(Slow):
+        def fill(self, image, mask, **options):
+            raise InpaintError("no")
+
+    mixed = {"slow": Slow(0.3, "slow"), "gray": models["gray"], "broken": Broken(), "other": Slow(0.7, "other")}
+    one, three = run("one", mixed, shown=2), run("three", mixed, shown=2, jobs=3)
+    assert without_timing(tmp_path / "one") == without_timing(tmp_path / "three")
+    assert one.failures == three.failures
+    assert len(one.failures) == 4 * 2
+    assert "3 fills at a time" in three.table
+    with pytest.raises(UsageError, match="jobs is 3 now, was missing"):
+        run("one", mixed, jobs=3)
+
+
 def test_another_photograph_in_the_folder_is_another_setting(run, photo_folder):
     run()
     (photo_folder / "c.png").rename(photo_folder / "cc.png")
@@ -278,6 +321,7 @@ def test_stochastic_models_get_a_seed_per_photograph_that_does_not_depend_on_the
         ({"masks": ["centre"]}, "unknown mask 'centre' (did you mean 'center'?)"),
         ({"size": 3}, "size must be at least 8, got 3"),
         ({"count": 0}, "count must be at least 1, got 0"),
+        ({"jobs": 0}, "jobs must be at least 1, got 0"),
         ({"seed": -1}, "seed must not be negative, got -1"),
         ({"chosen": {}}, "name at least one model"),
     ],

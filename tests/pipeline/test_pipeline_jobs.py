@@ -1,14 +1,18 @@
 """Folders in and out: who belongs to whom, and what happens when one of many fails."""
 
 import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import inpaint
 from inpaint.errors import InpaintError, InputError, UsageError
 from inpaint.pipeline import JobOptions, check_folder, plan_jobs, run_jobs
+from inpaint.types import Progress
 
 
 @pytest.fixture
@@ -236,3 +240,53 @@ def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):
 
 def test_an_output_folder_around_the_photos_hides_none_of_them(folders):
     assert len(plan_jobs(folders / "photos", folders / "masks", folders)) == 3
+
+
+@pytest.mark.parametrize("name", ["telea", "biharmonic", "patch"])
+def test_photos_filled_at_the_same_time_are_the_same_files_with_outcomes_in_order(folders, name):
+    (folders / "photos/aa.png").write_text("no picture")
+    fill = inpaint.load(name, device="cpu")
+    found = {}
+    for at_once in (1, 3, None):
+        place = folders / f"out{at_once}"
+        jobs = plan_jobs(folders / "photos", folders / "masks/a.png", place)
+        outcomes = list(run_jobs(jobs, fill, JobOptions(seed=3), at_once=at_once))
+        assert [outcome.job for outcome in outcomes] == jobs
+        assert [outcome.status for outcome in outcomes] == ["filled", "failed", "filled", "filled"]
+        found[at_once] = [(path, (place / path).read_bytes()) for path in files(place)]
+    assert len(found[1]) == 3
+    assert found[1] == found[3] == found[None]
+
+
+def test_a_model_that_is_no_fill_for_one_core_is_not_run_several_times_at_once(folders, gray_inpainter):
+    jobs = plan_jobs(folders / "photos", folders / "masks", folders / "out")
+    with pytest.raises(UsageError, match="gray fills one photo at a time"):
+        list(run_jobs(jobs, gray_inpainter, JobOptions(), at_once=2))
+    seen = set()
+    fill = gray_inpainter.fill
+    gray_inpainter.fill = lambda *arguments, **options: seen.add(threading.get_ident()) or fill(*arguments, **options)
+    assert {outcome.status for outcome in run_jobs(jobs, gray_inpainter, JobOptions())} == {"filled"}
+    assert seen == {threading.get_ident()}
+
+
+def test_leaving_fills_that_run_at_the_same_time_hurries_them_and_writes_no_more(folders, gray_inpainter):
+    begun, first = threading.Barrier(3, timeout=20), threading.Lock()  # two fills and this test
+
+    class Endless(type(gray_inpainter)):
+        name = "endless"
+        traits = replace(gray_inpainter.traits, one_core=True)
+
+        def fill(self, image, mask, *, progress=None, **options):
+            if not first.acquire(blocking=False):
+                begun.wait()
+                while True:
+                    progress(Progress(done=1, total=2))
+                    time.sleep(0.001)
+            return super().fill(image, mask)
+
+    jobs = plan_jobs(folders / "photos", folders / "masks", folders / "out")
+    outcomes = run_jobs(jobs, Endless(), JobOptions(), at_once=2)
+    assert next(outcomes).status == "filled"
+    begun.wait()
+    outcomes.close()
+    assert len(files(folders / "out")) == 1

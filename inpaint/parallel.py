@@ -1,0 +1,51 @@
+"""Several things at the same time on the cores of one machine, answered in the order in which they were asked."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Work(Generic[Answer]):
+    """Something to do. alone: while nothing else is done, by the thread that asks."""
+
+    do: Callable[[], Answer]
+    alone: bool = False
+
+
+def in_order(
+    work: Iterable[tuple[Key, Work[Answer]]], *, jobs: int, leaving: Callable[[], None] = lambda: None
+) -> Generator[tuple[Key, Answer]]:
+    """Do up to `jobs` pieces of work at the same time and yield each key with its answer, in the order of `work`.
+
+    `work` is asked for at most 2 * jobs pieces ahead of the answers. The pieces run in threads: NumPy, SciPy, OpenCV
+    and torch compute without Python's lock. An exception ends the iteration, as does leaving the iterator, best with
+    `contextlib.closing`: `leaving` is called, which may hurry what is running; that ends first, the rest is dropped.
+    """
+    pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="jobs")
+    pending: deque[tuple[Key, Future[Answer]]] = deque()
+    try:
+        for key, each in work:
+            if not (each.alone or jobs == 1):
+                pending.append((key, pool.submit(each.do)))
+            while pending and (each.alone or len(pending) >= 2 * jobs):
+                yield _answered(pending.popleft())
+            if each.alone or jobs == 1:
+                yield key, each.do()
+        while pending:
+            yield _answered(pending.popleft())
+    finally:
+        leaving()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _answered(asked: tuple[Key, Future[Answer]]) -> tuple[Key, Answer]:
+    key, future = asked
+    return key, future.result()
