@@ -33,9 +33,23 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Writes the figures of this machine and puts their tables into the README: a quarter of an hour, on an idle machine.
+FIGURES := docs/benchmarks
+PHOTOS ?= samples
+BENCH := $(BIN)/python scripts/benchmark.py
+
 bench: $(STAMP)
-	$(BIN)/python scripts/benchmark.py masks
-	$(BIN)/python scripts/benchmark.py data --data samples
+	$(BENCH) forward --size 256 --rounds 12 --against port --profile --json $(FIGURES)/deepfill_forward_256_port.json
+	$(BENCH) forward --size 256 --rounds 8 --against reference --json $(FIGURES)/deepfill_forward_256_reference.json
+	$(BENCH) forward --size 256 --rounds 8 --dtype bfloat16 --against float32 --json $(FIGURES)/deepfill_forward_256_bfloat16.json
+	$(BENCH) forward --size 512 --rounds 4 --against port --profile --json $(FIGURES)/deepfill_forward_512_port.json
+	$(BENCH) forward --size 512 --rounds 4 --against reference --json $(FIGURES)/deepfill_forward_512_reference.json
+	$(BENCH) forward --size 512 --rounds 4 --dtype bfloat16 --against float32 --json $(FIGURES)/deepfill_forward_512_bfloat16.json
+	$(BENCH) step --size 128 --batch 2 --channels-last --against channels_last=false --profile --json $(FIGURES)/deepfill_step_128.json
+	$(BENCH) step --size 128 --batch 2 --channels-last --precision bf16-mixed --against precision=32-true --profile --json $(FIGURES)/deepfill_step_128_bf16.json
+	$(BENCH) data --data $(PHOTOS) --json $(FIGURES)/data.json
+	$(BENCH) masks
+	$(BENCH) table $(FIGURES)/*.json --into README.md
 
 clean:
 	rm -rf $(VENV) build dist

@@ -50,7 +50,7 @@ def test_two_settings_are_measured_in_turns_and_written_as_json(tmp_path, capsys
     arguments = [*SMALL, *OPTIONS, "--against", "channels_last=true", "--profile", "--json", str(path)]
     assert run(["benchmark", "step", *arguments]) == 0
     written = json.loads(path.read_text())
-    assert [name for name in written["timings"]] == ["this", "channels_last=true"]
+    assert list(written["timings"]) == ["this", "channels_last=true"]
     layouts = [setting["loop"]["trainer"]["channels_last"] for setting in written["settings"].values()]
     assert layouts == [False, True]
     assert written["images_per_s"]["this"] == pytest.approx(2000 / written["timings"]["this"]["median_ms"])
