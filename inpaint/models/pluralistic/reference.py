@@ -65,7 +65,7 @@ class PlainBlock(nn.Module):
         for name in ("norm1", "norm2"):
             norm = getattr(block, name, None)
             if norm is not None:
-                plain = nn.InstanceNorm2d(len(norm.weight), affine=True)
+                plain = nn.InstanceNorm2d(len(norm.weight), affine=True).to(norm.weight)
                 plain.load_state_dict(norm.state_dict())
                 self.layers[name] = plain
 
