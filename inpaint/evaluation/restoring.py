@@ -21,9 +21,10 @@ from inpaint.masks import parse_mask
 from inpaint.metrics import psnr_hole
 from inpaint.optimize.arithmetic import EXACT, Arithmetic, fast
 from inpaint.optimize.lanczos import LanczosDownsampler
-from inpaint.optimize.loop import LoopOptions, Moment, optimize
+from inpaint.optimize.loop import optimize
 from inpaint.optimize.presets import preset
 from inpaint.optimize.prior import PictureFit, View, meshgrid_input, noise_input
+from inpaint.optimize.records import LoopOptions, Moment
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,16 @@ from torch import Tensor
 from inpaint.classical.opencv import NavierStokes
 from inpaint.errors import InputError, MaskError, UsageError
 from inpaint.inputs import check_fill
-from inpaint.optimize.holes import HoleMask, Region, preset_for_hole, regions_of, shape_of
-from inpaint.optimize.loop import Iterate, Outcome
+from inpaint.optimize.holes import HoleMask, Region, noise_level, preset_for_hole, regions_of, shape_of
 from inpaint.optimize.options import DipOptions
 from inpaint.optimize.presets import PRESETS, Task
+from inpaint.optimize.records import Iterate, Outcome
 from inpaint.optimize.solving import Problem, Solution, solve
 from inpaint.types import Traits
 
 SMALLEST_PX = 8
 TRAITS = Traits(trained=False, stochastic=True, needs_known=True, smallest_px=SMALLEST_PX)
+WHITE_NOISE_FROM = 0.02  # deviation, 5 of 255 levels; what compression leaves is not white and lies below
 RESERVE = 0.02  # share of a budget kept for putting the result together
 
 _log = logging.getLogger("inpaint.optimize")
@@ -165,7 +166,7 @@ class _Restoration:
 
     def whole(self, image: Tensor, flash: Tensor | None) -> Restored:
         """Restore the whole picture."""
-        name = self.options.preset or self.task  # these tasks' presets have their names
+        name = self.options.preset or self._preset_for_whole(image)
         problem = Problem(task=self.task, preset=name, target=image, weights=None, hole=None, flash=flash)
         solution = self._solve(problem, 1.0, 0, 1, lambda seen: seen.to(image).clamp(0, 1))
         raw = solution.picture.to(image)
@@ -203,6 +204,11 @@ class _Restoration:
         name = preset_for_hole(shape_of(hole))
         # The towers of the library preset cost a tenth of vase's and fill blocks as well.
         return "library" if name == "vase" and self.device.type == "cpu" else name
+
+    def _preset_for_whole(self, image: Tensor) -> str:
+        if self.task == "denoise" and noise_level(image[0].mean(dim=0).cpu().numpy()) < WHITE_NOISE_FROM:
+            return "jpeg"
+        return self.task  # these tasks' presets have their names
 
     def _fill_rest(self, raw: Tensor, image: Tensor, hole: Tensor, regions: list[Region]) -> None:
         """Give the holes that were not reached something plain."""

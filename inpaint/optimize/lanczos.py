@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -47,8 +45,3 @@ class LanczosDownsampler(nn.Module):
         x = pad(x, (around, after, around, after), mode="replicate")
         x = F.conv2d(x, taps.view(1, 1, -1, 1).expand(channels, 1, -1, 1), stride=(self.factor, 1), groups=channels)
         return F.conv2d(x, taps.view(1, 1, 1, -1).expand(channels, 1, 1, -1), stride=(1, self.factor), groups=channels)
-
-
-def lanczos_side(side: int, factor: int) -> int:
-    """Return how many pixels a side has after the reduction."""
-    return math.floor(side / factor)

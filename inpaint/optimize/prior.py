@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaint.optimize.loop import Evaluation, Moment
 from inpaint.optimize.randomness import INPUT, PERTURBATION, generator
+from inpaint.optimize.records import Evaluation, Moment
 
 NOISE_SCALE = 0.1  # of the uniform input noise
 
@@ -121,11 +121,6 @@ class PictureFit:
         """Return the picture (1, C, *view.size), float32."""
         painted: Tensor = self.network(z.to(self.dtype, memory_format=self.format))
         return painted[..., : view.size[0], : view.size[1]]
-
-    @torch.no_grad()
-    def clean(self) -> Tensor:
-        """Return what the network paints at full scale from the input as it is."""
-        return self.paint(self.views[0], self.views[0].z)
 
     def held_out_error(self, picture: Tensor) -> Tensor | None:
         """Return the mean squared error on the pixels held out; None at another scale or where there are none."""

@@ -14,16 +14,17 @@ from torch import Tensor
 
 from inpaint.errors import InpaintError
 from inpaint.optimize import randomness
-from inpaint.optimize.arithmetic import EXACT, Arithmetic, fast
+from inpaint.optimize.arithmetic import EXACT, fast
 from inpaint.optimize.budget import Plan, candidates, choose
 from inpaint.optimize.costs import available_bytes, memory_bytes
 from inpaint.optimize.decoder import DecoderOptions, decoder_input
 from inpaint.optimize.holes import HoleMask, hold_out_blocks
 from inpaint.optimize.lanczos import LanczosDownsampler
-from inpaint.optimize.loop import Iterate, LoopOptions, Moment, Outcome, optimize_several
+from inpaint.optimize.loop import optimize_several
 from inpaint.optimize.options import DipOptions
 from inpaint.optimize.presets import PRESETS, Preset, Task, published_iterations, published_noise
 from inpaint.optimize.prior import PictureFit, View, halved, meshgrid_input, noise_input, shrunk
+from inpaint.optimize.records import Iterate, LoopOptions, Moment, Outcome
 from inpaint.optimize.skip import SkipOptions
 from inpaint.optimize.stopping import HoldOut, MovingVariance, Stopper, WindowVariance
 
@@ -352,11 +353,6 @@ class _Work:
         if tuple(picture.shape[-2:]) == size:
             return picture
         return F.interpolate(picture, size=size, mode="bicubic")
-
-
-def arithmetic_of(options: DipOptions, device: torch.device) -> Arithmetic:
-    """Return how a restoration with these options computes."""
-    return EXACT if options.exact else fast(device)
 
 
 def _is_gray(picture: Tensor, weights: Tensor | None) -> bool:

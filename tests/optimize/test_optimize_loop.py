@@ -8,7 +8,8 @@ import torch
 
 from inpaint.errors import InpaintError
 from inpaint.optimize.averaging import Average, Moments
-from inpaint.optimize.loop import Evaluation, LoopOptions, optimize, optimize_several
+from inpaint.optimize.loop import optimize, optimize_several
+from inpaint.optimize.records import Evaluation, LoopOptions
 from inpaint.optimize.safety import Snapshot
 from inpaint.types import StopFill
 

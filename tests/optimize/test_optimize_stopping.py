@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from inpaint.optimize.loop import Evaluation, LoopOptions, optimize
+from inpaint.optimize.loop import optimize
+from inpaint.optimize.records import Evaluation, LoopOptions
 from inpaint.optimize.stopping import CHECK_EVERY, HoldOut, MovingVariance, WindowVariance
 
 
