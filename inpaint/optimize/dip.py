@@ -131,6 +131,11 @@ class _Restoration:
         gap: HoleMask = hole[0, 0].cpu().numpy()
         if not gap.any():
             return Restored(picture=image, raw=image, uncertainty=None)
+        known = image[0][:, ~hole[0, 0]]  # (3, pixels)
+        if bool((known == known[:, :1]).all()):
+            # One colour has one continuation; a network would need its time to find it.
+            plain = known[:, :1, None].expand(1, *image.shape[1:]).clone()
+            return Restored(picture=_composed(plain, image, hole), raw=plain, uncertainty=None)
         shape = shape_of(gap)
         whole = Region(0, gap.shape[0], 0, gap.shape[1])
         crops = self.options.crop and not self.options.exact and not shape.scattered

@@ -261,6 +261,12 @@ def test_pictures_below_eight_pixels_are_refused():
         restore("denoise", waves(7, 20))
 
 
+def test_one_colour_is_continued_at_once():
+    colour = torch.tensor([0.2, 0.5, 0.9]).view(1, 3, 1, 1).expand(1, 3, 40, 48)
+    found = restore("inpaint", torch.where(strokes(40, 48) == 1, 0.0, colour), strokes(40, 48), budget_s=1000)
+    assert torch.equal(found.picture, colour)
+
+
 def test_without_a_hole_nothing_is_done():
     image = waves(16, 20)
     found = restore("inpaint", image, torch.zeros(1, 1, 16, 20))
