@@ -28,12 +28,13 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
     try:
-        if target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        temporary.touch(exist_ok=False)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    try:
+        # Inside, since an interruption may come right after the file is there.
+        try:
+            if target.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            temporary.touch(exist_ok=False)
+        except OSError as error:
+            raise _unwritable(path, error) from error
         yield temporary
         try:
             _flush(temporary)
