@@ -89,7 +89,12 @@ def test_the_memory_of_a_step_grows_with_the_batch():
 @pytest.mark.slow
 def test_compiled_networks_train_like_plain_ones():
     """Whole networks through the compiler proper, with both updates of an iteration: takes minutes on a CPU."""
-    settings = {name: _step_setting([*OVERRIDES, f"trainer.compile={name}"]) for name in ("false", "true")}
+    # Adam would turn the sign of a gradient that is all rounding into a whole step.
+    sgd = ("kind=sgd", "lr=0.01")
+    plain_steps = [f"optimizers.{name}.{option}" for name in ("generator", "discriminator") for option in sgd]
+    settings = {
+        name: _step_setting([*OVERRIDES, *plain_steps, f"trainer.compile={name}"]) for name in ("false", "true")
+    }
     modules = {name: build(setting) for name, setting in settings.items()}
     batch = random_batch(modules["false"], size=32)
 
