@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -369,7 +369,8 @@ def _expand_home(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping):
             value = _expand_home(value, f"{prefix}{key}.")
         elif (f"{prefix}{key}" in _PLACES or prefix == "init.") and isinstance(value, str) and value.startswith("~"):
-            value = str(Path(value).expanduser())
+            with suppress(RuntimeError):  # nobody of that name: a folder may be called so
+                value = str(Path(value).expanduser())
         expanded[key] = value
     return expanded
 
