@@ -115,6 +115,8 @@ def test_white_noise_and_what_compression_leaves_get_their_presets():
     blocky = torch.nn.functional.interpolate(waves(4, 5), scale_factor=8)
     names = [restore("denoise", each, options=quick(iterations=1)).parts[0].preset for each in (noisy, blocky)]
     assert names == ["denoise", "jpeg"]
+    hurried = restore("denoise", noisy, options=quick(iterations=1), budget_s=30, device="cpu")
+    assert hurried.parts[0].preset == "jpeg"
 
 
 def test_the_flash_task_paints_from_the_picture_with_flash():
