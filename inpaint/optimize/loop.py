@@ -318,6 +318,9 @@ class _Run:
         self.stopped_early = True
         if not self.settle_length:
             return "stopped early"
+        # The same share of a run that turned out shorter.
+        share = self.options.settle / (1 - self.options.settle)
+        self.settle_length = max(1, min(self.settle_length, round(share * done)))
         self.settle_from = (done, self._elapsed())
         return None
 

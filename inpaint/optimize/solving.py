@@ -132,7 +132,7 @@ class _Work:
         plan = choose(
             self.preset, height, width, seconds=budget_s, options=choices, measure=self._seconds_per_iteration
         )
-        return Plan(width=plan.width, scale=plan.scale, iterations=min(iterations, self._cap(plan, budget_s)))
+        return Plan(width=plan.width, scale=plan.scale, iterations=min(iterations, plan.iterations))
 
     def smaller(self, plan: Plan) -> Plan | None:
         """Return a plan at about 70 % of the size, or None where the size is the task's or too small already."""
@@ -141,10 +141,6 @@ class _Work:
         if not self.fills or self.options.exact or min(height, width) * scale < 32:
             return None
         return Plan(width=plan.width, scale=scale, iterations=plan.iterations)
-
-    def _cap(self, plan: Plan, budget_s: float) -> int:
-        # The loop stops in time by itself; it may turn out faster than measured, above all where it starts small.
-        return max(1, int(plan.iterations * (2.0 if self._starts_coarse(plan) else 1.5)))
 
     def _published_iterations(self) -> int:
         if self.options.network == "decoder":
@@ -210,7 +206,7 @@ class _Work:
                 watch(iterate, lambda: self._enlarged(iterate.best))
 
         def stopper() -> Stopper | None:
-            return self._stopper(objectives[-1], loop)
+            return self._stopper(objectives[-1], plan.iterations)
 
         outcome = optimize_several(
             make, loop, seed=self.seed, runs=self.options.runs, budget_s=budget_s, stopper=stopper, watch=see
@@ -236,8 +232,10 @@ class _Work:
             # at a reddish picture, and its slow rate for missing pixels needs all of its 11000 iterations.
             lr = 0.01 if budget_s is not None or lr > 0.01 else lr
         settles = not exact and not self.options.langevin and self.problem.task != "denoise"
+        # Under a budget the plan only expects its number: the clock ends the run, which may be faster than measured.
+        most = plan.iterations if budget_s is None else self.options.iterations or self._published_iterations()
         return LoopOptions(
-            iterations=plan.iterations,
+            iterations=most,
             lr=self.options.lr or lr,
             fused=self.arithmetic.fused,
             settle=0.15 if settles else 0.0,
@@ -246,19 +244,19 @@ class _Work:
             weight_decay=5e-8 if self.options.langevin else 0.0,
         )
 
-    def _stopper(self, objective: PictureFit, loop: LoopOptions) -> Stopper | None:
+    def _stopper(self, objective: PictureFit, expected: int) -> Stopper | None:
         kind = self.options.stop
         if kind == "auto":
             kind = "never"
             if not self.options.exact and not self.options.langevin:
                 kind = "hold-out" if self.fills else "variance" if self.problem.task == "denoise" else "never"
-        patience = max(50, min(1000, loop.iterations // 3))
+        patience = max(50, min(1000, expected // 3))
         if kind == "variance":
             return MovingVariance(patience=patience)
         if kind == "window":
             return WindowVariance(patience=patience)
         if kind == "hold-out" and objective.views[0].held is not None:
-            return HoldOut(objective.held_out_error, patience=min(500, patience), start=int(0.3 * loop.iterations))
+            return HoldOut(objective.held_out_error, patience=min(500, patience), start=int(0.3 * expected))
         return None
 
     def _starts_coarse(self, plan: Plan) -> bool:
