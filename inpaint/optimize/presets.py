@@ -73,7 +73,7 @@ PRESETS: Mapping[str, Preset] = {
         task="inpaint",
         network=SkipOptions(in_channels=1, down=_TOWER, skip=0, kernel_down=5, upsample="nearest", pointwise=False),
         iterations=3001,
-        useful=1200,
+        useful=600,
         block=True,
     ),
     "denoise": Preset(
