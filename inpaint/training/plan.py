@@ -107,13 +107,14 @@ def rehearse(module: GanModule, *, size_px: int) -> None:
     with torch.no_grad(), _in_eval_mode(module):
         batch = _gray_sample(module, size_px)
         try:
-            record = {**module.predict(batch), "hole_share": batch["mask"].mean()}
+            record = module.predict(batch)
         except InputError as error:
             raise ConfigError(f"data.size={size_px}: {error}") from None
+        with_share = {**record, "hole_share": batch["mask"].mean()}
         for name, term in module.losses.terms.items():
             for entry in sorted(term.entries - record.keys()):
                 raise ConfigError(f"{_key(name, term, entry)}: {unknown('entry of the record', entry, record)}")
-            _try(module, name, record, size_px=size_px)
+            _try(module, name, with_share, size_px=size_px)
 
 
 def _try(module: GanModule, name: str, record: dict[str, Tensor], *, size_px: int) -> None:
