@@ -14,6 +14,7 @@ from inpaint.optimize.presets import Preset
 WIDTHS = (128, 96, 64, 48, 32, 24, 16)
 SCALES = (1.0, 0.75, 0.5, 0.375, 0.25, 0.1875, 0.125)
 SMALLEST_SIDE_PX = 32  # of a working picture that was made smaller
+SMALLEST_PIXELS = {False: 256 * 256, True: 128 * 128}  # to which time alone shrinks thin damage, and wide holes
 ENOUGH = (1.0, 0.6, 0.35)  # shares of the useful iterations to put up with, one after the other
 PROBE_PRODUCTS = 4e9  # a first measurement with more takes seconds
 
@@ -49,6 +50,12 @@ def candidates(preset: Preset, height: int, width: int, *, most_pixels: int | No
         widths = [each for each in widths if each >= widest // 2]
         return [(w, s) for s in scales for w in widths]
     return [(w, scales[0]) for w in widths] + [(widths[-1], s) for s in scales[1:]]
+
+
+def for_time(preset: Preset, options: Sequence[tuple[int, float]], height: int, width: int) -> list[tuple[int, float]]:
+    """Return the options that are worth taking for lack of time: a picture that is small already stays as it is."""
+    floor, largest = SMALLEST_PIXELS[preset.block], options[0][1]
+    return [each for each in options if each[1] == largest or height * width * each[1] ** 2 >= floor]
 
 
 def choose(

@@ -15,7 +15,7 @@ from torch import Tensor
 from inpaint.errors import InpaintError
 from inpaint.optimize import randomness
 from inpaint.optimize.arithmetic import EXACT, fast
-from inpaint.optimize.budget import Plan, candidates, choose
+from inpaint.optimize.budget import Plan, candidates, choose, for_time
 from inpaint.optimize.costs import available_bytes, memory_bytes
 from inpaint.optimize.decoder import DecoderOptions, decoder_input
 from inpaint.optimize.holes import HoleMask, hold_out_blocks
@@ -32,7 +32,7 @@ COARSE_FROM_PX = 512  # shorter side of a working picture from which a start at 
 COARSE_SHARE = 0.3  # more saves time, but what was learned small stays coarse in the hole
 HOLD_OUT_SHARE = 0.02
 MEMORY_SHARE = 0.8  # of what is free
-PROBE_ITERATIONS = 2
+PROBE_ITERATIONS = 3
 
 See = Callable[[Iterate, Callable[[], Tensor]], None]
 
@@ -129,6 +129,7 @@ class _Work:
         choices = self._within_memory(choices)
         if budget_s is None or self.options.exact:
             return Plan(width=choices[0][0], scale=choices[0][1], iterations=iterations)
+        choices = for_time(self.preset, choices, height, width)
         plan = choose(
             self.preset, height, width, seconds=budget_s, options=choices, measure=self._seconds_per_iteration
         )

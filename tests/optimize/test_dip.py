@@ -194,11 +194,11 @@ def test_holes_that_were_not_reached_are_filled_plainly():
 
 def test_a_picture_too_large_for_the_time_is_worked_on_smaller(monkeypatch):
     monkeypatch.setattr(solving._Work, "_seconds_per_iteration", lambda self, width, scale: 0.02 * scale)
-    mask = torch.zeros(1, 1, 160, 160)
-    mask[..., 40:120, 40:120] = 1
-    found = restore("inpaint", waves(160, 160), mask, options=DipOptions(iterations=3), budget_s=3.0)
+    mask = torch.zeros(1, 1, 260, 260)
+    mask[..., 60:200, 60:200] = 1
+    found = restore("inpaint", waves(260, 260), mask, options=DipOptions(iterations=3), budget_s=3.0)
     assert found.parts[0].scale < 1
-    assert found.picture.shape == (1, 3, 160, 160)
+    assert found.picture.shape == (1, 3, 260, 260)
 
 
 def test_running_out_of_memory_makes_the_working_picture_smaller_with_a_warning(monkeypatch, caplog):

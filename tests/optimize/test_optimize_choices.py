@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inpaint.optimize.budget import Plan, candidates, choose, process_age_s, seconds_of
+from inpaint.optimize.budget import Plan, candidates, choose, for_time, process_age_s, seconds_of
 from inpaint.optimize.costs import products
 from inpaint.optimize.holes import Region, hold_out_blocks, noise_level, preset_for_hole, regions_of, shape_of
 from inpaint.optimize.presets import PRESETS
@@ -89,6 +89,13 @@ def test_thin_damage_narrows_the_network_first_and_wide_holes_shrink_the_picture
     assert candidates(PRESETS["library"], 512, 512)[:4] == [(128, 1.0), (96, 1.0), (64, 1.0), (128, 0.75)]
     assert {scale for _, scale in candidates(PRESETS["denoise"], 512, 512)} == {1.0}
     assert {scale for _, scale in candidates(PRESETS["super-resolve"], 512, 512)} == {1.0}
+
+
+def test_small_pictures_are_not_shrunk_for_lack_of_time():
+    text, library = PRESETS["text"], PRESETS["library"]
+    assert {scale for _, scale in for_time(text, candidates(text, 256, 256), 256, 256)} == {1.0}
+    assert {scale for _, scale in for_time(library, candidates(library, 256, 256), 256, 256)} == {1.0, 0.75, 0.5}
+    assert min(scale for _, scale in for_time(text, candidates(text, 2048, 2048), 2048, 2048)) == 0.125
 
 
 class Machine:
