@@ -15,7 +15,7 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from inpaint.data.config import DataConfig
-from inpaint.data.opening import open_source, report_skipped, split
+from inpaint.data.opening import counted, open_source, report_skipped, split
 from inpaint.data.sampler import IterationSampler, validation_batches
 from inpaint.data.sources import PhotoSource
 from inpaint.data.stream import FixedSamples, SampleStream, checked_planes
@@ -104,7 +104,12 @@ class InpaintData(LightningDataModule):
         """
         self._val_loader = None
         if self._stream is not None and self.replaced:
-            logger.warning("%d photographs could not be decoded and were replaced by others", self.replaced)
+            one = self.replaced == 1
+            logger.warning(
+                "%s could not be decoded and %s",
+                counted(self.replaced, "photograph"),
+                "was replaced by another" if one else "were replaced by others",
+            )
 
     @property
     def stream(self) -> SampleStream:
@@ -186,7 +191,11 @@ class Photographs:
         if shared.all():
             raise DataError(f"data.val={self.config.val} holds every photograph of data.root: none is left to train on")
         if shared.any():
-            logger.warning("%d photographs of data.root are in data.val too and not trained on", shared.sum())
+            logger.warning(
+                "%s of data.root %s in data.val too and not trained on",
+                counted(int(shared.sum()), "photograph"),
+                "is" if shared.sum() == 1 else "are",
+            )
         kept: NDArray[np.int64] = self.train[~shared]
         return kept
 

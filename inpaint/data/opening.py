@@ -53,7 +53,9 @@ def report_skipped(root: str, source: PhotoSource) -> None:
     """Name the files that are left out, the first ten one by one, in one warning."""
     if source.skipped:
         found = len(source) + len(source.skipped)
-        logger.warning("%s: %d of %d files are skipped: %s", root, len(source.skipped), found, _named(source.skipped))
+        verb = "is" if len(source.skipped) == 1 else "are"
+        skipped, named = len(source.skipped), _named(source.skipped)
+        logger.warning("%s: %d of %s %s skipped: %s", root, skipped, counted(found, "file"), verb, named)
 
 
 def split(source: PhotoSource, *, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -77,6 +79,11 @@ def split(source: PhotoSource, *, seed: int) -> tuple[NDArray[np.int64], NDArray
         chosen = np.zeros(count, bool)
         chosen[np.argsort(ranks, kind="stable")[:wanted]] = True
     return every[~chosen], every[chosen]
+
+
+def counted(number: int, noun: str) -> str:
+    """Return "1 photograph", "2 photographs"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _hash(name: str, seed: int) -> int:

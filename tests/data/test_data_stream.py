@@ -268,7 +268,7 @@ def test_failures_in_worker_processes_are_counted_in_this_one(write_photos, capl
     list(data.train_dataloader())
     assert data.replaced == 1
     data.teardown("fit")
-    assert "1 photographs could not be decoded" in caplog.text
+    assert "1 photograph could not be decoded and was replaced by another" in caplog.text
 
 
 def test_processes_share_the_validation_set_without_overlap(write_photos):
@@ -301,6 +301,9 @@ def test_training_never_sees_a_validation_photograph(write_photos, caplog):
     inside = data_of(root, val=str(write_photos(2, name="root/val")))
     assert [inside.stream.source.name(index) for index in inside.stream.indices] == ["p00.png", "p01.png", "p02.png"]
     assert "2 photographs of data.root are in data.val too" in caplog.text
+    one = write_photos(3, name="one")
+    data_of(one, val=str(write_photos(1, name="one/val"))).setup()
+    assert "1 photograph of data.root is in data.val too" in caplog.text
 
 
 def test_validation_of_everything_leaves_nothing_to_train_on(write_photos):
@@ -316,7 +319,7 @@ def test_skipped_files_are_named_when_the_data_are_prepared(write_photos, caplog
     data.prepare_data()
     data.setup("fit")
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "1 of 4 files are skipped: text.png: not a picture" in caplog.text
+    assert "1 of 4 files is skipped: text.png: not a picture" in caplog.text
 
 
 def test_damaged_photographs_are_found_at_setup_in_this_process(write_photos):
