@@ -213,7 +213,7 @@ class GanModule(LightningModule):
     @contextmanager
     def _one_scale(self, updates: list[Update]) -> Iterator[None]:
         """Let all optimizers undo the one scale that the fp16 scaler gave all gradients; it adapts after the last."""
-        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        scaler = self._scaler()
         if scaler is None or not updates:
             yield
             return
@@ -223,6 +223,10 @@ class GanModule(LightningModule):
         finally:
             del scaler.update
         scaler.update()
+
+    def _scaler(self) -> Any:
+        """Return the fp16 scaler; None in other precisions."""
+        return getattr(self.trainer.precision_plugin, "scaler", None)
 
     def _record(self, batch: Batch, share: Tensor) -> dict[str, Tensor]:
         return {**self.predict(batch), "hole_share": share}
@@ -266,7 +270,8 @@ class GanModule(LightningModule):
         if self.loop.clip is not None:
             nn.utils.clip_grads_with_norm_(parameters, self.loop.clip, norm)
         name = next(name for name, known in self.optimizers_by_name().items() if known is optimizer)
-        self.meter.add(f"grad_norm/{name}", norm.detach())
+        # With a scaler, a step whose gradients overflow is left out by design, and the scale is lowered.
+        self.meter.add(f"grad_norm/{name}", norm.detach(), if_finite=self._scaler() is not None)
 
     # Setup -------------------------------------------------------------------------------------------------------
 

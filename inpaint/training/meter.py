@@ -10,13 +10,18 @@ class Meter:
     """Sums values on their device between two log lines, so that logging never waits for the accelerator."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, tuple[Tensor, int]] = {}
+        self._sums: dict[str, tuple[Tensor, Tensor | int]] = {}  # name -> sum, count
         self._not_finite: dict[str, Tensor] = {}  # name -> first bad iteration, -1 = none
 
-    def add(self, name: str, value: Tensor) -> None:
-        """Add one value to a running mean."""
-        total, count = self._sums.get(name, (torch.zeros((), dtype=torch.float64, device=value.device), 0))
-        self._sums[name] = (total + value.double() if value.device.type != "mps" else total + value, count + 1)
+    def add(self, name: str, value: Tensor, *, if_finite: bool = False) -> None:
+        """Add one value to a running mean; with `if_finite`, one that is not is left out. A mean of nothing is NaN."""
+        exact = torch.float32 if value.device.type == "mps" else torch.float64
+        total, count = self._sums.get(name, (torch.zeros((), dtype=exact, device=value.device), 0))
+        if if_finite:
+            finite = value.isfinite()
+            self._sums[name] = total + torch.where(finite, value, 0.0).to(exact), count + finite
+        else:
+            self._sums[name] = total + value.to(exact), count + 1
 
     def watch(self, name: str, value: Tensor, iteration: int) -> None:
         """Remember the first iteration in which the value was not finite."""
