@@ -149,7 +149,12 @@ def _fit(
     from inpaint.training.recording import Recording
 
     made = loggers.build(
-        config.logger, run=claimed.run, config=resolved, wandb=config.wandb, start_iteration=data.start_iteration
+        config.logger,
+        run=claimed.run,
+        config=resolved,
+        wandb=config.wandb,
+        start_iteration=data.start_iteration,
+        best={f"val/{module.best_measure}": "max" if module.best_is_largest else "min"},
     )
     callbacks: list[Any] = [TrainingProgress(module, console=console)]
     if claimed.checkpoint is not None:

@@ -16,7 +16,7 @@ from inpaint.errors import ConfigError, unknown
 from inpaint.training.config import WandbConfig
 from inpaint.training.csvlog import CsvLogger
 from inpaint.training.runs import RunFolder
-from inpaint.training.wandblog import WandbTracker
+from inpaint.training.wandblog import Best, WandbTracker
 
 __all__ = ["NAMES", "CsvLogger", "WandbTracker", "build", "closing_lines", "log_panel", "rewind"]
 
@@ -33,11 +33,13 @@ def build(
     config: Mapping[str, Any],
     wandb: WandbConfig | None = None,
     start_iteration: int = 0,
+    best: Mapping[str, Best] | None = None,
 ) -> list[Logger]:
     """Return the loggers of a run, CSV first. Nothing is written before the first number.
 
     names: csv, tensorboard, wandb, one or several. config: the resolved configuration, for trackers that compare runs.
     start_iteration: from which the run goes on; later entries of an interrupted run are dropped where that is possible.
+    best: the model's own measures of what is best, for summaries: {val/NAME: min or max}.
     Raises ConfigError for an unknown name.
     """
     wanted = [names] if isinstance(names, str) else list(names or ())
@@ -48,7 +50,8 @@ def build(
     if "tensorboard" in wanted:
         made.append(_tensorboard(run, start_iteration))
     if "wandb" in wanted:
-        made.append(WandbTracker(run, config=config, options=wandb or WandbConfig(), start_iteration=start_iteration))
+        options = wandb or WandbConfig()
+        made.append(WandbTracker(run, config=config, options=options, start_iteration=start_iteration, best=best))
     return made
 
 

@@ -13,7 +13,7 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
@@ -24,7 +24,8 @@ from inpaint.training.runs import RunFolder
 log = logging.getLogger("inpaint.training")
 
 PROJECT = "inpaint"
-BEST = {"val/l1_hole": "min", "val/psnr_hole": "max", "val/ssim_hole": "max"}
+Best: TypeAlias = Literal["min", "max"]
+BEST: Mapping[str, Best] = {"val/l1_hole": "min", "val/psnr_hole": "max", "val/ssim_hole": "max"}
 START_S = 60  # wait for the server at the start
 FINISH_S = 300  # wait for the last uploads
 
@@ -34,16 +35,25 @@ class WandbTracker(Logger):
 
     Starts with the first number. Without a login it records offline, into the run folder; `closing_lines` then says how
     to upload. The id in wandb.json lets a resumed run go on in the same W&B run.
+
+    best: figures of the summary beside those of the hole, by name, and whether the least or the most is best.
     """
 
     def __init__(
-        self, run: RunFolder, *, config: Mapping[str, Any], options: WandbConfig, start_iteration: int = 0
+        self,
+        run: RunFolder,
+        *,
+        config: Mapping[str, Any],
+        options: WandbConfig,
+        start_iteration: int = 0,
+        best: Mapping[str, Best] | None = None,
     ) -> None:
         super().__init__()
         self.run = run
         self.config = dict(config)
         self.options = options
         self.start_iteration = start_iteration
+        self.best: Mapping[str, Best] = {**BEST, **(best or {})}
         self._wandb: Any = None
         self._session: Any = None
         self._broken = False
@@ -141,7 +151,7 @@ class WandbTracker(Logger):
             session = self._open(mode)
         session.define_metric("iteration")
         session.define_metric("*", step_metric="iteration")
-        for metric, best in BEST.items():
+        for metric, best in self.best.items():
             session.define_metric(metric, step_metric="iteration", summary=best)
         if mode in ("offline", "dryrun"):
             self._offline_folder = Path(session.dir).parent

@@ -244,6 +244,14 @@ def test_wandb_records_over_the_iteration_with_best_figures_in_the_summary(fake,
     assert made.closing_lines() == []
 
 
+def test_wandb_keeps_the_best_of_what_the_model_itself_measures(fake, tmp_path):
+    wandb = fake(login=True)
+    (_, made) = loggers.build(["wandb"], run=RunFolder(tmp_path), config={}, best={"val/edge_f1_2px": "max"})
+    made.log_metrics({"val/edge_f1_2px": torch.tensor(0.5)}, step=9)
+    assert ("define", "val/edge_f1_2px", {"step_metric": "iteration", "summary": "max"}) in wandb.calls
+    assert ("define", "val/l1_hole", {"step_metric": "iteration", "summary": "min"}) in wandb.calls
+
+
 def test_wandb_without_login_records_offline_and_says_how_to_upload(fake, tmp_path):
     wandb = fake(login=False)
     made = tracker(tmp_path)
