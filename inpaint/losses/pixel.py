@@ -49,9 +49,10 @@ class PixelTerm(PictureTerm):
         if self.normalize == "whole" or (self.normalize == "region" and self.region == "all"):
             return total
         of_hole = self.normalize == "hole" or self.region == "hole"
-        share = record["hole_share"] if of_hole else 1 - record["hole_share"]
-        # A share below one pixel of a large batch can only be an empty region, whose total is 0.
-        return total / share.to(total.dtype).clamp_min(torch.finfo(torch.float32).eps)
+        share = (record["hole_share"] if of_hole else 1 - record["hole_share"]).to(total.dtype)
+        # A share below one pixel of a large batch can only be that of an empty region.
+        smallest = torch.finfo(torch.float32).eps
+        return total * torch.where(share > smallest, 1 / share.clamp_min(smallest), 0.0)
 
     def _weights(self, record: Record) -> Tensor | None:
         """Return what each pixel counts, (B, 1, H, W); None = 1 everywhere."""

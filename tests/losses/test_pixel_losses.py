@@ -92,9 +92,13 @@ def test_hole_normalization_divides_the_whole_difference_by_the_share_of_the_hol
     assert term(kind="l1", normalize="hole")(record).item() == pytest.approx(expected, rel=1e-12)
 
 
-def test_hole_normalization_survives_a_batch_without_holes(record):
-    empty = {**record, "mask": torch.zeros_like(record["mask"]), "hole_share": torch.tensor(0.0)}
-    assert np.isfinite(term(kind="l1", normalize="hole")(empty).item())
+def test_hole_normalization_of_a_batch_without_holes_is_nothing_and_no_huge_number(record):
+    raw = record["raw"].clone().requires_grad_()
+    empty = {**record, "raw": raw, "mask": torch.zeros_like(record["mask"]), "hole_share": torch.tensor(0.0)}
+    loss = term(kind="l1", normalize="hole")(empty)
+    loss.backward()
+    assert loss.item() == 0.0
+    assert not raw.grad.any()
 
 
 def test_another_entry_can_be_the_truth(record):
