@@ -196,6 +196,13 @@ def test_a_share_of_the_samples_may_see_the_true_lines():
     ).all()
 
 
+def test_averaged_networks_are_looked_at_along_their_own_lines():
+    module, planes = training("edge_inpaint", true_edge_prob=1.0).train(), batch()
+    with module.averaging():
+        record = module.predict(planes)
+    assert torch.equal(record["edges"], torch.where(planes["mask"] > 0, record["edges_raw"], planes["edges_known"]))
+
+
 # Losses against computations of our own ------------------------------------------------------------------------------
 
 

@@ -94,7 +94,7 @@ class Training(GanModule):
 
     def _mixed(self, lines: Tensor, true: Tensor) -> Tensor:
         """Replace the lines of some samples by the true ones."""
-        if self.config.true_edge_prob == 0 or not self.training:
+        if self.config.true_edge_prob == 0 or not self.network.training:  # the averaged network never is
             return lines
         chosen = torch.rand(len(lines), 1, 1, 1, device=lines.device) < self.config.true_edge_prob
         return torch.where(chosen, true.to(lines.dtype), lines)
