@@ -76,10 +76,11 @@ class PartialConv2d(nn.Conv2d):
         """Return y (B, out_channels, H', W') and m' (B, 1, H', W').
 
         parts: one (B, channels, H, W) each, the first at half the size with `upsample`; not read where it is not known.
-        known: one (B, 1, H, W) each, 1 = known, 0 = not; None where all is known, which leaves the border.
+        known: one (B, 1, H, W) each, above 0.5 = known; None where all is known, which leaves the border.
         """
         if known is None:
             known = [torch.ones_like(part[:, :1]) for part in parts]
+        known = [(plane > 0.5).to(plane.dtype) for plane in known]
         window = self.window(known).to(parts[0].dtype)
         seen = [part.masked_fill(plane <= 0.5, 0.0) for part, plane in zip(parts, known, strict=True)]
         y = self.sums(seen, self.kernels())

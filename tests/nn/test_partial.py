@@ -195,6 +195,14 @@ def test_no_mask_makes_nan_in_any_precision(dtype, known):
     assert all(torch.isfinite(value.grad).all() for value in (x, made.weight, made.bias))
 
 
+def test_a_soft_plane_counts_as_known_above_a_half():
+    made = layer((3,), 4)
+    (x,), (plane,) = pictures((3,))
+    soft = torch.where(plane > 0.5, 0.9, 0.2).to(plane)
+    for ours, binary in zip(made([x], [soft]), made([x], [plane]), strict=True):
+        assert torch.equal(ours, binary)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 def test_windows_are_counted_exactly_although_half_precision_cannot_hold_the_numbers(dtype):
     made = PartialConv2d((512, 511), 1)
