@@ -70,6 +70,8 @@ def fill_photo_often(
         return [Sample(photo=photo, number=1, score=None)]
     if inpainter.traits.needs_known and hole.all():
         raise MaskError(f"{photo.name}: the mask covers the whole photo, and {inpainter.name} works from known pixels")
+    if hole.all():
+        _log.warning("%s: the mask covers the whole photo, so %s has nothing to go by", photo.name, inpainter.name)
     if photo.alpha is not None:
         unseen = float((photo.alpha[hole] == 0).mean())
         if unseen > 0:

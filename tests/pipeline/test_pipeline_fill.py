@@ -174,7 +174,11 @@ def test_all_hole_is_refused_by_fills_that_need_known_pixels(photo):
     whole = np.ones((40, 56), bool)
     with pytest.raises(MaskError, match="the mask covers the whole photo, and recorder works from known pixels"):
         inpaint.fill(photo, whole, model=Recorder(needs_known=True))
-    assert (inpaint.fill(photo, whole, model=Recorder()) == 128).all()
+
+
+def test_all_hole_is_pointed_out_where_it_can_be_filled(photo, caplog):
+    assert (inpaint.fill(photo, np.ones((40, 56), bool), model=Recorder()) == 128).all()
+    assert "the mask covers the whole photo, so recorder has nothing to go by" in caplog.text
 
 
 def test_a_transparent_hole_is_pointed_out(photo, caplog):
