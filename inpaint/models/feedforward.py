@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from inpaint.classical.mean import mean_color
 from inpaint.errors import UsageError
 from inpaint.inputs import check_fill
+from inpaint.losses.base import Opinion
 from inpaint.models.judges import Judges
 from inpaint.nn.padding import pad_to, padded_side
 from inpaint.nn.spectral import fold
@@ -127,7 +128,8 @@ class FeedForward:
             raise UsageError(f"{self.name} came without discriminators: load it from a weights file that holds them")
         judge = self._judges.named(name)
         with torch.no_grad():
-            scores: Tensor = judge(*(plane.to(self.device, self.dtype) for plane in inputs))
+            said: Tensor | Opinion = judge(*(plane.to(self.device, self.dtype) for plane in inputs))
+        scores = said.scores if isinstance(said, Opinion) else said
         return scores.to(inputs[0].device, self._exact)
 
     @property

@@ -120,8 +120,8 @@ def test_the_networks_alone_fed_with_the_stored_gray(networks, case):
 @torch.no_grad()
 def test_maps_and_features_of_the_discriminators(networks, case):
     edge, inpaint = networks["edge_discriminator"], networks["inpaint_discriminator"]
-    real = edge.opinion(case["gray"], case["canny_train"])
-    fake = edge.opinion(case["gray"], case["edges"])
+    real = edge(case["gray"], case["canny_train"])
+    fake = edge(case["gray"], case["edges"])
     for kind, opinion in (("real", real), ("fake", fake)):
         assert apart(opinion.scores, case[f"edge_dis_{kind}_logit"]) <= STORED_GRAY
         assert apart(opinion.scores.sigmoid(), case[f"edge_dis_{kind}"]) <= STORED_GRAY

@@ -214,7 +214,7 @@ def test_edge_losses_are_those_of_the_fact_sheet():
         _, values = module.generator_losses(record)
         _, judged = module.discriminator_losses(record)
         opinions = {
-            name: judge.opinion(torch.cat((record["gray"], record[entry]), dim=1))
+            name: judge(torch.cat((record["gray"], record[entry]), dim=1))
             for name, entry in (("real", "edges_true"), ("fake", "edges_raw"))
         }
     sigmoid = {name: 1 / (1 + np.exp(-opinion.scores.double().numpy())) for name, opinion in opinions.items()}

@@ -3,9 +3,11 @@
 import pytest
 import torch
 
-from inpaint import registry
+from inpaint import config, registry
+from inpaint.losses import parse_losses
 from inpaint.models.feedforward import FeedForward, prepare_for_inference
 from inpaint.models.sampling import Sampling
+from inpaint.training.plan import rehearse
 from inpaint.weights import WeightsMetadata, save_weights
 
 SMALL = {
@@ -22,8 +24,8 @@ def make(lively):
     """`make(name)` builds a small network of that model with lively weights."""
 
     def build(name, **fields):
-        config = registry.config_class(name)(**SMALL[name], **fields)
-        return lively(registry.network_module(name).Network(config)).eval()
+        options = registry.config_class(name)(**SMALL[name], **fields)
+        return lively(registry.network_module(name).Network(options)).eval()
 
     return build
 
@@ -135,11 +137,11 @@ def test_a_network_prepared_for_inference_in_channels_last_paints_the_same(make,
 
 @pytest.mark.parametrize("name", MODELS)
 def test_starting_weights_depend_on_their_seed_and_on_nothing_else(name):
-    module, config = registry.network_module(name), registry.config_class(name)(**SMALL[name])
+    module, options = registry.network_module(name), registry.config_class(name)(**SMALL[name])
 
     def states(seed):
-        judges = module.discriminators(config, seed=seed)
-        return [each.state_dict() for each in (module.Network(config, seed=seed), *judges.values())]
+        judges = module.discriminators(options, seed=seed)
+        return [each.state_dict() for each in (module.Network(options, seed=seed), *judges.values())]
 
     def equal(one, other):
         return [
@@ -155,6 +157,18 @@ def test_starting_weights_depend_on_their_seed_and_on_nothing_else(name):
     torch.manual_seed(2)
     assert all(equal(first, states(3)))
     assert not all(equal(first, states(4)))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_training_calls_every_network_as_a_whole_so_that_the_compiler_reaches_it(name):
+    values = config.load([f"model={name}", "losses.perceptual=null", "losses.style=null"])
+    options = registry.config_class(name)(**SMALL[name])
+    module = registry.training_class(name)(options, losses=parse_losses(values.losses), loop=values.loop)
+    called = set()
+    for role, network in module.roles().items():
+        network.register_forward_hook(lambda *ignored, role=role: called.add(role))
+    rehearse(module, size_px=64)
+    assert called == set(module.roles())
 
 
 @pytest.mark.parametrize("name", MODELS)

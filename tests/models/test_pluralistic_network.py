@@ -130,9 +130,9 @@ def test_the_discriminator_scores_as_the_plain_arithmetic_does(lively):
     image, _ = sample(96, 128)
     expected = PlainDiscriminator(judge)(image)
     assert expected.shape == (2, 1, 1, 2)
-    assert torch.allclose(judge(image), expected, rtol=1e-7)
+    assert torch.allclose(judge(image).scores, expected, rtol=1e-7)
     prepare_for_inference(judge)
-    assert torch.allclose(judge(image), expected, rtol=1e-7)
+    assert torch.allclose(judge(image).scores, expected, rtol=1e-7)
 
 
 def test_the_plain_form_normalizes_in_every_pass_and_moves_on(network):
@@ -215,7 +215,7 @@ def test_sides_that_are_no_multiples_of_32_are_refused(size):
 )
 def test_the_discriminator_scores_patches_of_any_picture(size, scores):
     judge = discriminators(SMALL)["discriminator"]
-    opinion = judge.opinion(torch.rand(2, 3, *size))
+    opinion = judge(torch.rand(2, 3, *size))
     assert opinion.scores.shape == (2, 1, *scores)
     assert len(opinion.features) == 7
     with pytest.raises(InputError, match="at least 32, got 31x40"):
@@ -230,7 +230,7 @@ def test_under_autocast_distributions_stay_in_full_precision():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = network.encoder(masked(image, mask), masked(image, 1 - mask))
         painted = network(image, mask)["raw"]
-        scores = judge(image)
+        scores = judge(image).scores
     assert all(value.dtype == torch.float32 for value in (*found.prior, *found.posterior, painted))
     assert torch.isfinite(scores).all()
     assert 0 < (painted - expected).abs().mean() < 0.05

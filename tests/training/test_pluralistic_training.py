@@ -80,8 +80,8 @@ def test_each_shipped_loss_times_its_weight_is_the_programs_on_its_own_scale(two
         expected["app_rec"] += 20 * (2 * record[f"rec{ending}"] - 1 - scaled).abs().mean()
         expected["app_gen"] += 20 * (seen * (2 * record[f"gen{ending}"] - 1 - scaled)).abs().mean()
     gen, rec = two.discriminators["discriminator"].eval(), two.discriminators["discriminator_rec"].eval()
-    expected["ad_gen"] = (gen(record["gen"]) - 1).square().mean()
-    expected["match_rec"] = (rec(record["rec"]) - rec(record["image"])).square().mean()
+    expected["ad_gen"] = (gen(record["gen"]).scores - 1).square().mean()
+    expected["match_rec"] = (rec(record["rec"]).scores - rec(record["image"]).scores).square().mean()
     total, values = two.generator_losses(record)
     assert values.keys() == expected.keys()
     for name, value in expected.items():
@@ -89,7 +89,7 @@ def test_each_shipped_loss_times_its_weight_is_the_programs_on_its_own_scale(two
         assert weighed.item() == pytest.approx(value.item(), rel=1e-4), name
     assert total.item() == pytest.approx(sum(value.item() for value in expected.values()), rel=1e-4)
     judged = 0.5 * sum(
-        (judge(record["image"]) - 1).square().mean() + judge(record[path]).square().mean()
+        (judge(record["image"]).scores - 1).square().mean() + judge(record[path]).scores.square().mean()
         for judge, path in ((gen, "gen"), (rec, "rec"))
     )
     assert two.discriminator_losses(record)[0].item() == pytest.approx(judged.item(), rel=1e-4)

@@ -100,9 +100,11 @@ class PatchDiscriminator(nn.Module):
         for layer in self.layers:
             spectrally_normalized(layer)
 
-    def opinion(self, *planes: Tensor) -> Opinion:
-        """Judge planes (B, C, H, W): scores (B, 1, H/8 - 2, W/8 - 2) and the outputs of all five layers.
+    def forward(self, *planes: Tensor) -> Opinion:
+        """Judge planes: scores, one for every patch, (B, 1, H/8 - 2, W/8 - 2), and the outputs of all five layers.
 
+        planes: the gray picture (B, 1, H, W) and its edges (B, 1, H, W) for the edge discriminator, the picture
+        (B, 3, H, W) for the other; or all of them as one tensor.
         Scores are logits; the authors' program calls their sigmoid the output. The last feature is the scores.
         """
         x = torch.cat(planes, dim=1) if len(planes) > 1 else planes[0]
@@ -118,14 +120,6 @@ class PatchDiscriminator(nn.Module):
                     x = F.leaky_relu(x, 0.2)
                 features.append(x)
         return Opinion(scores=x, features=tuple(features))
-
-    def forward(self, *planes: Tensor) -> Tensor:
-        """Return the scores, one for every patch, (B, 1, H/8 - 2, W/8 - 2); logits.
-
-        planes: the gray picture (B, 1, H, W) and its edges (B, 1, H, W) for the edge discriminator, the picture
-        (B, 3, H, W) for the other; or all of them as one tensor.
-        """
-        return self.opinion(*planes).scores
 
 
 def discriminators(config: Config, *, seed: int = 0) -> dict[str, nn.Module]:

@@ -21,7 +21,7 @@ from inpaint.losses import Losses, Opinion, Record
 from inpaint.losses.base import Term
 from inpaint.metrics.edges import edge_counts, precision_and_recall
 from inpaint.models.edgeconnect.config import Config
-from inpaint.models.edgeconnect.network import Network, PatchDiscriminator, discriminators, gray_of
+from inpaint.models.edgeconnect.network import Network, discriminators, gray_of
 from inpaint.models.feedforward import FeedForward, evaluating
 from inpaint.training.config import LoopConfig
 from inpaint.training.gan import Batch, GanModule, Update, Values
@@ -101,9 +101,9 @@ class Training(GanModule):
 
     def discriminate(self, role: str, picture: Tensor, record: Record) -> Opinion:
         """Judge lines together with the gray picture, colours alone."""
-        judge = self.discriminators[role]
-        assert isinstance(judge, PatchDiscriminator)
-        return judge.opinion(record["gray"], picture) if role == "edge_discriminator" else judge.opinion(picture)
+        planes = (record["gray"], picture) if role == "edge_discriminator" else (picture,)
+        opinion: Opinion = self.discriminators[role](*planes)
+        return opinion
 
     def inpainter(self, network: nn.Module) -> Inpainter | None:
         """Fill with the given network, once there is one that paints."""

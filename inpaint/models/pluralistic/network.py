@@ -223,7 +223,7 @@ class Discriminator(nn.Module):
         self.conv = nn.Conv2d(widest, 1, 3)
         _start(self, config)
 
-    def opinion(self, picture: Tensor) -> Opinion:
+    def forward(self, picture: Tensor) -> Opinion:
         """Score pictures (B, 3, H, W) in [0, 1]: scores (B, 1, H/32 - 2, W/32 - 2), and the features before them.
 
         Where a side is below 96, the last features are mirrored to 3 places, so that there is one score along it.
@@ -238,10 +238,6 @@ class Discriminator(nn.Module):
             last = F.leaky_relu(features[-1], 0.1)
             last = pad_to(last, max(last.shape[-2], 3), max(last.shape[-1], 3))
             return Opinion(self.conv(last), tuple(features))
-
-    def forward(self, picture: Tensor) -> Tensor:
-        """Return the scores alone."""
-        return self.opinion(picture).scores
 
 
 def discriminators(config: Config, *, seed: int = 0) -> dict[str, nn.Module]:

@@ -90,8 +90,7 @@ class Training(GanModule):
 
     def discriminate(self, role: str, picture: Tensor, record: Record) -> Opinion:
         """Score a picture alone."""
-        judge = self.discriminators[role]
-        opinion: Opinion = judge.opinion(picture)  # type: ignore[operator]
+        opinion: Opinion = self.discriminators[role](picture)
         return opinion
 
     def inpainter(self, network: nn.Module) -> Inpainter:
