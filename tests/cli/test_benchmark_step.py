@@ -87,6 +87,7 @@ def test_the_memory_of_a_step_grows_with_the_batch():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # the compiler's own look
 def test_compiled_networks_train_like_plain_ones():
     """Whole networks through the compiler proper, with both updates of an iteration: takes minutes on a CPU."""
     # Adam would turn the sign of a gradient that is all rounding into a whole step.
