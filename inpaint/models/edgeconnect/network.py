@@ -170,8 +170,8 @@ class Network(nn.Module):
         if "inpaint_generator" in self.config.generators:
             return None
         return (
-            "these weights hold the stage 'edge' alone, and the stage 'inpaint' is missing; train it with "
-            "model.stage=inpaint, or both together with model.stage=edge_inpaint init.edge=THIS_RUN"
+            "these weights hold the stage 'edge' alone, and the stage 'inpaint' is missing; train it along these lines "
+            "with model.stage=edge_inpaint init.edge=THIS_RUN, or by itself with model.stage=inpaint"
         )
 
     def derive(self, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
