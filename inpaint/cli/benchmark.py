@@ -17,21 +17,30 @@ if TYPE_CHECKING:
     from inpaint.evaluation.speed import Rate
 
 
-@click.group("benchmark", context_settings={"help_option_names": ["-h", "--help"]})
-def command() -> None:
-    """Measure speed on this machine, everything in turns within one run.
+EXAMPLES = """
+\b
+Examples:
+  inpaint benchmark forward --model pconv --size 512 --threads 2 --against reference --json pconv.json
+  inpaint benchmark step --size 128 --batch 2 --channels-last --against precision=bf16-mixed --profile
+  inpaint benchmark restore --preset vase,library
+  inpaint benchmark data --data photos/ --size 256
+  inpaint benchmark masks --kind deepfill,text
+  inpaint benchmark table *.json
+"""
 
-    Examples: inpaint benchmark masks; inpaint benchmark data --data photos/ --size 256;
-    inpaint benchmark forward --size 512 --threads 2 --against reference;
-    inpaint benchmark step --size 128 --batch 2 --against channels_last=true
-    """
+
+@click.group(
+    "benchmark", epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+def command() -> None:
+    """Measure speed on this machine, everything in turns within one run."""
 
 
 for part in (forward, step, table, restore):
     command.add_command(part)
 
 
-@command.command("masks")
+@command.command("masks", short_help="masks per second on one core, for every kind")
 @click.option(
     "--size", type=click.IntRange(8, 8192), help="Side in pixels; default: what a preset is made for, or 256."
 )
@@ -54,7 +63,7 @@ def masks(size: int | None, kinds: str | None, rounds: int, json_path: Path | No
     _report("masks", rates, {name: f"{side} px" for name, side in sides.items()}, unit="masks/s", json_path=json_path)
 
 
-@command.command("data")
+@command.command("data", short_help="training samples per second on one core")
 @click.option("--data", required=True, metavar="PLACE", help="Folder, list file, tar shards, or `samples`.")
 @click.option("--size", type=click.IntRange(8, 8192), default=256, show_default=True, help="Side of the crop, pixels.")
 @click.option("--masks", default="deepfill", show_default=True, metavar="KIND[,KIND]", help="Measured in turns.")

@@ -40,7 +40,7 @@ def _common(function: Command) -> Command:
     return function
 
 
-@click.command("forward")
+@click.command("forward", short_help="one pass through a network: time and peak memory")
 @_common
 @click.option("--part", metavar="NAME", help="Only this part of the network, for models that have such parts.")
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True)
@@ -107,7 +107,7 @@ def forward(
     write_figures(json_path, content)
 
 
-@click.command("step")
+@click.command("step", short_help="one training step, all updates of an iteration")
 @_common
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--batch", type=click.IntRange(1), default=4, show_default=True)

@@ -10,7 +10,7 @@ import click
 from inpaint.cli.reporting import write_figures
 
 
-@click.command("restore")
+@click.command("restore", short_help="one iteration of Deep Image Prior, against the published arithmetic")
 @click.option("--preset", "presets", metavar="NAME[,NAME]", help="Only these presets. Default: all.")
 @click.option("--size", type=click.IntRange(16, 4096), default=256, show_default=True, help="Side in pixels.")
 @click.option("--device", default="cpu", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1 or auto.")

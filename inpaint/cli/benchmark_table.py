@@ -9,7 +9,7 @@ import click
 MARKER = "speed"
 
 
-@click.command("table")
+@click.command("table", short_help="Markdown tables of the JSON that the others wrote")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option(
     "--into",

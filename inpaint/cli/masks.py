@@ -18,7 +18,15 @@ CELL_PX = 96
 ROWS_IN_ONE_BLOCK = 14  # longer sheets are set in two blocks side by side
 
 
-@click.command("masks")
+EXAMPLES = """
+\b
+Examples:
+  inpaint masks --output sheet.png
+  inpaint masks --folder masks/ --kind lama_thick_256 --count 100
+"""
+
+
+@click.command("masks", epilog=EXAMPLES)
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="The sheet: a picture, .png, .jpg or .webp."
 )
@@ -38,10 +46,7 @@ ROWS_IN_ONE_BLOCK = 14  # longer sheets are set in two blocks side by side
 @click.option("--count", type=click.IntRange(1), default=6, show_default=True, help="Masks of each kind.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed, the same masks.")
 def command(output: Path | None, folder: Path | None, kinds: tuple[str, ...], size: int, count: int, seed: int) -> None:
-    """Show what the kinds of masks look like, with the mean share of the picture that each removes.
-
-    Examples: inpaint masks --output sheet.png; inpaint masks --folder masks/ --kind lama_thick_256 --count 100
-    """
+    """Show what the kinds of masks look like, with the mean share of the picture that each removes."""
     from inpaint.errors import InpaintError, UsageError
     from inpaint.masks import parse_mask
 

@@ -6,8 +6,15 @@ from pathlib import Path
 
 import click
 
+EXAMPLES = """
+\b
+Examples:
+  inpaint shards --input photos/ --output shards/ --count 10000
+  inpaint train data.root=shards/
+"""
 
-@click.command("shards")
+
+@click.command("shards", epilog=EXAMPLES)
 @click.option(
     "--input",
     "root",
@@ -40,8 +47,6 @@ import click
 )
 def command(root: str, folder: Path, shard_bytes: int, shard_count: int | None, min_px: int, seed: int) -> None:
     """Write photographs as tar shards for training data that does not fit one disk.
-
-    Example: inpaint shards --input photos/ --output shards/ --count 10000; then train with data.root=shards/
 
     The files go in unchanged, in webdataset's layout, with NAME_edge.* as KEY.edge.* where there is one. Needs the
     extra `shards`: pip install 'inpaint[shards]'.
