@@ -166,28 +166,48 @@ def load(
     """
     resolved = resolve_device(device)
     text = os.fspath(name_or_path)
+    if text not in FILLS:
+        return _from_file(_weights_of(text), device=resolved, dtype=dtype, options=options)
+    factory = _factory(text)
+    chosen = _options(text, (factory,), options)
+    if "device" in inspect.signature(factory).parameters:
+        chosen["device"] = str(resolved)
+    fill: Inpainter = factory(**chosen)
+    return fill
+
+
+def options_of(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what `load` takes for this model besides the device: {name: annotation of its type}.
+
+    Raises UsageError or WeightsError, as `load`, for what cannot be loaded.
+    """
+    text = os.fspath(name_or_path)
     if text in FILLS:
-        entry = FILLS[text]
-        module, _, attribute = entry.factory.partition(":")
-        factory = getattr(import_module(module), attribute)
-        chosen = _options(text, (factory,), options)
-        if "device" in inspect.signature(factory).parameters:
-            chosen["device"] = str(resolved)
-        fill: Inpainter = factory(**chosen)
-        return fill
+        return _keywords(_factory(text), without=("device",))
+    from inpaint.weights import read_metadata
+
+    path = _weights_of(text)
+    return {"dtype": str, **_keywords_of(_takers(read_metadata(path).model, path), without=_NETWORK_TAKES)}
+
+
+def _factory(fill: str) -> Any:
+    module, _, attribute = FILLS[fill].factory.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def _weights_of(text: str) -> Path:
+    """Return the weights file of a run folder, a path or an address; raises UsageError for anything else."""
     if text in MODELS:
         raise UsageError(
             f"'{text}' needs weights: give the folder of a trained run, e.g. checkpoints/my-run, "
             f"or train one with `inpaint train model={text}`"
         )
     if text.startswith(HUB_PREFIX):
-        return _from_file(_from_hub(text.removeprefix(HUB_PREFIX)), device=resolved, dtype=dtype, options=options)
+        return _from_hub(text.removeprefix(HUB_PREFIX))
     path = Path(text)
     if not text or not path.exists():
         raise UsageError(f"{unknown('model', text, names())}; nor is there a folder or file of that name")
-    if path.is_dir():
-        path = _weights_in(path)
-    return _from_file(path, device=resolved, dtype=dtype, options=options)
+    return _weights_in(path) if path.is_dir() else path
 
 
 def _model(name: str) -> ModelEntry:
@@ -215,20 +235,15 @@ def _from_file(
     """Build the network that a weights file describes and load it; its discriminators stay in the file for now."""
     import torch
 
-    from inpaint.models.feedforward import FeedForward, prepare_for_inference
+    from inpaint.models.feedforward import prepare_for_inference
     from inpaint.models.judges import Judges
-    from inpaint.models.sampling import Sampling
     from inpaint.options import validated
     from inpaint.weights import load_into, load_weights, mention_license, read_metadata
 
     metadata = read_metadata(path)
-    if metadata.model not in MODELS:
-        raise WeightsError(f"{path}: {unknown('model', metadata.model, MODELS)}; a newer version may know it")
+    adapter, *configure = takers = _takers(metadata.model, path)
     module = network_module(metadata.model)
-    adapter = Sampling if MODELS[metadata.model].traits.stochastic else FeedForward
-    configure = getattr(module.Network, "configure", None)
-    takers = (adapter,) if configure is None else (adapter, configure)
-    chosen = _options("models with weights", takers, options, taken=("name", "device", "dtype", "judges"))
+    chosen = _options("models with weights", takers, options, taken=_NETWORK_TAKES)
     wanted = _dtype(dtype)
     if device.type == "mps" and wanted == torch.float64:
         raise UsageError("dtype float64 does not exist on device mps; use device=cpu")
@@ -264,9 +279,25 @@ def _from_file(
         names=getattr(module, "DISCRIMINATOR_NAMES", {}),
         source=str(path),
     )
-    if configure is not None:
-        network.configure(**{name: chosen.pop(name) for name in _keywords(configure) if name in chosen})
-    return adapter(network, name=metadata.model, device=device, dtype=wanted, judges=judges, **chosen)
+    if configure:
+        network.configure(**{name: chosen.pop(name) for name in _keywords(configure[0]) if name in chosen})
+    made: Inpainter = adapter(network, name=metadata.model, device=device, dtype=wanted, judges=judges, **chosen)
+    return made
+
+
+_NETWORK_TAKES = ("name", "device", "dtype", "judges")  # from `load` itself
+
+
+def _takers(model: str, path: Path) -> list[Any]:
+    """Return what takes the options of a network: its adapter and, if there is one, its `configure`."""
+    from inpaint.models.feedforward import FeedForward
+    from inpaint.models.sampling import Sampling
+
+    if model not in MODELS:
+        raise WeightsError(f"{path}: {unknown('model', model, MODELS)}; a newer version may know it")
+    configure = getattr(network_module(model).Network, "configure", None)
+    adapter = Sampling if MODELS[model].traits.stochastic else FeedForward
+    return [adapter] if configure is None else [adapter, configure]
 
 
 def _dtype(dtype: str | torch.dtype | None) -> torch.dtype:
@@ -285,15 +316,21 @@ def _options(
     what: str, takers: Sequence[Any], given: Mapping[str, Any], *, taken: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     """Return the options if one of the takers has keywords of these names; raises UsageError for any other."""
-    valid = [name for taker in takers for name in _keywords(taker) if name not in taken]
+    valid = _keywords_of(takers, without=taken)
     for name in given:
         if name not in valid:
             raise UsageError(unknown(f"option of {what}", name, valid))
     return dict(given)
 
 
-def _keywords(taker: Any) -> list[str]:
-    return [p.name for p in inspect.signature(taker).parameters.values() if p.kind is p.KEYWORD_ONLY]
+def _keywords_of(takers: Sequence[Any], *, without: tuple[str, ...]) -> dict[str, Any]:
+    return {name: kind for taker in takers for name, kind in _keywords(taker, without=without).items()}
+
+
+def _keywords(taker: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the keywords of a function or class with their types."""
+    parameters = inspect.signature(taker, eval_str=True).parameters.values()
+    return {p.name: p.annotation for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in without}
 
 
 def _from_hub(repository: str) -> Path:

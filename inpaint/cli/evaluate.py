@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from inpaint.cli import model_options
 from inpaint.cli.signals import ending_on_sigterm
 from inpaint.errors import InpaintError, UsageError
 
@@ -41,6 +42,7 @@ Examples:
     show_default=True,
     help="Fills at once, of the fills without learning; their seconds get longer.",
 )
+@model_options.option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for the results."
@@ -54,6 +56,7 @@ def command(
     seed: int,
     count: int | None,
     jobs: int,
+    option: Sequence[str],
     device: str,
     output: Path,
 ) -> int:
@@ -61,7 +64,7 @@ def command(
 
     Writes results.csv (a line per photo, mask and model), summary.json, table.md and sheet.png. The same command goes
     on where an interrupted one stopped, and with a further --model measures that one only. What fails is reported and
-    left out; the exit status is then 1.
+    left out; the exit status is then 1. An --option goes to every model that takes it.
     """
     kinds = [kind.strip() for group in masks for kind in group.split(",") if kind.strip()]
     labels = label(models)
@@ -73,7 +76,9 @@ def command(
     for kind in kinds:
         parse_mask(kind)  # a wrong name is said before models are loaded
     where = resolve_device(device)
-    loaded = {name: load(spec, device=where) for name, spec in labels.items()}
+    options = model_options.for_models(list(labels.values()), model_options.given(option))
+    chosen = dict(zip(labels, options, strict=True))
+    loaded = {name: load(spec, device=where, **chosen[name]) for name, spec in labels.items()}
     with ending_on_sigterm(), _progress_bar() as progress:
         result = evaluate(
             loaded,
@@ -85,7 +90,7 @@ def command(
             count=count,
             jobs=jobs,
             device=device_name(str(where)),
-            identities={name: identity(spec) for name, spec in labels.items()},
+            identities={name: identity(spec, chosen[name]) for name, spec in labels.items()},
             command=_command_line(click.get_current_context()),
             progress=progress,
         )
@@ -124,8 +129,15 @@ def _short_name(spec: str) -> str:
     return path.stem if path.is_file() else path.name
 
 
-def identity(spec: str) -> str:
-    """Return what tells these weights from others of the same name: "sha256:..." of the file, else what was given."""
+def identity(spec: str, options: Mapping[str, object] | None = None) -> str:
+    """Return what tells this model from others of the same name.
+
+    That is "sha256:..." of its weights, else what was given; and the options that it was loaded with.
+    """
+    return " ".join([_origin(spec), *(f"{name}={value}" for name, value in sorted((options or {}).items()))])
+
+
+def _origin(spec: str) -> str:
     from inpaint.registry import WEIGHTS_NAME, names
 
     path = Path(spec)

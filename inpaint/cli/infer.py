@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from inpaint.cli import model_options
 from inpaint.cli.signals import ending_on_sigterm
 from inpaint.errors import InpaintError
 
@@ -24,6 +25,7 @@ Examples:
   inpaint infer --model checkpoints/my-run --image photos/ --mask masks/ --output filled/
   inpaint infer --model checkpoints/my-run --image photos/ --mask logo.png --output filled/ --dilate 5 --skip-existing
   inpaint infer --model checkpoints/pluralistic --image photo.jpg --mask mask.png --output fills/ --samples 20 --top 5
+  inpaint infer --model checkpoints/pluralistic --image photos/ --mask masks/ --output filled/ --option latent=mean
 """
 
 
@@ -62,6 +64,7 @@ Examples:
     help="Fills of each photo: photo.png becomes photo_1.png, photo_2.png ... and photo_sheet.png.",
 )
 @click.option("--top", type=click.IntRange(min=1), default=None, help="Write only so many, the best by their scores.")
+@model_options.option
 @click.option(
     "--quality",
     type=click.IntRange(1, 100),
@@ -96,6 +99,7 @@ def command(
     seed: int,
     samples: int,
     top: int | None,
+    option: tuple[str, ...],
     quality: int,
     jobs: int | None,
     skip_existing: bool,
@@ -127,7 +131,7 @@ def command(
             max_pixels=max_pixels,
             skip_existing=skip_existing,
         )
-        inpainter = load_model(model, device)
+        inpainter = load_model(model, device, *option)
         check_samples(inpainter, samples, top)
         if sketch is not None or edges is not None:
             from inpaint.pipeline.single import check_lines
@@ -136,11 +140,12 @@ def command(
         return _work(todo, inpainter, options, at_once=jobs, single=not Path(image).is_dir())
 
 
-def load_model(model: str, device: str) -> Inpainter:
-    """Return the model; the one place here that imports torch."""
+def load_model(model: str, device: str, *options: str) -> Inpainter:
+    """Return the model with its options, each NAME=VALUE; the one place here that imports torch."""
     from inpaint.registry import load
 
-    return load(model, device=device)
+    (chosen,) = model_options.for_models([model], model_options.given(options))
+    return load(model, device=device, **chosen)
 
 
 def _work(jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions, *, at_once: int | None, single: bool) -> int:

@@ -6,7 +6,7 @@ The counterpart of `feedforward` for networks with `traits.stochastic`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeAlias, cast, get_args
 
 import numpy as np
@@ -89,6 +89,8 @@ class Sampling(FeedForward):
             raise UsageError(unknown("latent", str(latent), get_args(Latent)))
         self._sampled = cast(SamplingNetwork, network)
         self.latent: Latent = latent
+        if latent == "mean":
+            self.traits = replace(self.traits, stochastic=False)
         self.scores = scores
         if scores and not self.can_score:
             raise WeightsError(f"{name} cannot score its fills: its weights came without the discriminator for it")

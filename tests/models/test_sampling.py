@@ -175,6 +175,7 @@ def test_the_mean_of_the_latents_gives_one_fill_for_every_seed():
     fills = fill.fill(image, mask, samples=3, seed=4)
     mu, _ = fill.encode(image, mask)
     assert len(fills) == 3
+    assert not fill.traits.stochastic
     assert all(torch.equal(each.raw, fills[0].raw) for each in fills)
     assert torch.allclose(fills[0].raw, fill.decode(image, mask, z=mu).raw, atol=1e-6)
     assert sum(fill.network.decoded) == 4  # two images, once in each of the two calls
