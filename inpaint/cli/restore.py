@@ -35,6 +35,7 @@ Examples:
   inpaint restore --task flash --image dark.jpg --flash lit.jpg --output better.png
 """
 TASKS = ["inpaint", "restore", "denoise", "super-resolve", "flash"]  # those of optimize.presets, without torch
+FEW_ITERATIONS = 100  # with fewer there are colours at best, for every task
 
 
 @click.command(
@@ -326,6 +327,11 @@ class _Job:
                 f"{part.preset}: {width} x {height} px{scale}, {part.width} channels, {part.depth} scales, "
                 f"{found.iterations} iterations in {found.seconds:.1f} s ({found.reason})"
             )
+            if found.reason == "budget" and found.iterations < FEW_ITERATIONS:
+                logging.getLogger("inpaint.optimize").warning(
+                    "the budget had room for %d iterations only: expect little, or give a longer --budget",
+                    found.iterations,
+                )
         click.echo(f"wrote {self.output}")
 
 

@@ -141,7 +141,7 @@ class _Restoration:
         crops = self.options.crop and not self.options.exact and not shape.scattered
         regions = regions_of(gap, width_px=shape.width_px) if crops else [whole]
         raw = image.masked_fill(hole, 0.0)
-        uncertainty = torch.zeros_like(raw[:, :1]) if self.options.langevin else None
+        uncertainty: Tensor | None = None
         parts: list[Part] = []
         for number, region in enumerate(regions):
             rows, columns = slice(region.top, region.bottom), slice(region.left, region.right)
@@ -158,7 +158,9 @@ class _Restoration:
             share = region.area / sum(each.area for each in regions[number:])
             solution = self._solve(problem, share, number, len(regions), show)
             raw[..., rows, columns] = solution.picture.to(raw)
-            if uncertainty is not None and solution.deviation is not None:
+            if solution.deviation is not None:
+                if uncertainty is None:
+                    uncertainty = torch.zeros_like(raw[:, :1])
                 uncertainty[..., rows, columns] = solution.deviation.to(raw)
             parts.append(_part(region, problem, solution))
             if solution.outcome.reason == "interrupted":

@@ -117,6 +117,19 @@ def test_the_map_of_uncertainty_is_a_gray_picture(here, capsys):
     assert pixels("map.png").max() == 255
 
 
+def test_a_run_too_short_for_a_map_of_uncertainty_says_so(here, capsys):
+    arguments = ["--task=inpaint", "--image=photo.png", "--mask=mask.png", "--output=out.png", "--uncertainty=map.png"]
+    assert run(["restore", *arguments, *QUICK]) == 0
+    assert capsys.readouterr().err == "warning: too few samples for a map of uncertainty: none is written\n"
+    assert not (here / "map.png").exists()
+
+
+def test_a_budget_for_a_few_iterations_warns(here, capsys):
+    arguments = ["--task=inpaint", "--image=photo.png", "--mask=mask.png", "--output=out.png", "--budget=0.1s"]
+    assert run(["restore", *arguments, "--device=cpu"]) == 0
+    assert "warning: the budget had room for " in capsys.readouterr().err
+
+
 def test_without_a_hole_the_photo_is_written_as_it_is(here, capsys):
     arguments = ["--task=inpaint", "--image=photo.png", "--mask=black.png", "--output=out.png"]
     assert run(["restore", *arguments]) == 0
