@@ -92,7 +92,7 @@ def forward(
         found = {name: shares(task, device=where) for name, task in tasks.items()} if profile else {}
     peaks = {name: peak_bytes(setting) if memory else None for name, setting in settings.items()}
     what = f"{model}, {part}" if part else model
-    click.echo(f"{what}, {size} x {size} px, batch {batch}, {device}, threads {used}, load {load}\n")
+    click.echo(f"{what}, {size} x {size} px, batch {batch}, {device}, threads {used}{_load(load)}\n")
     ratio = _show(timings, ratios, peaks, found, batch=batch)
     content: dict[str, object] = {
         "benchmark": "forward",
@@ -167,7 +167,7 @@ def step(
         measured = measure(settings, rounds=rounds, memory=memory, profile=profile)
     title = f"{model}, {size} x {size} px, batch {batch}, {device}, {precision}"
     layout = f"channels_last {channels_last}, compile {compiled}"
-    click.echo(f"{title}, {layout}, threads {used}, load {load}\n")
+    click.echo(f"{title}, {layout}, threads {used}{_load(load)}\n")
     ratio = _show(measured.timings, measured.ratios, measured.peaks, measured.shares, batch=batch)
     if measured.macs is not None:
         click.echo(f"\n{measured.macs / batch / 1e9:,.1f} GMAC per picture in convolutions and matrix products")
@@ -230,6 +230,11 @@ def _threads(count: int | None) -> Iterator[int]:
         yield torch.get_num_threads()
     finally:
         torch.set_num_threads(before)
+
+
+def _load(average: float | None) -> str:
+    """Return what says how busy the machine was before the measurement, "" where the system does not tell."""
+    return "" if average is None else f", load {average:.1f}"
 
 
 def _show(

@@ -1,6 +1,7 @@
 """`inpaint benchmark step`: the step that is timed is the one that trains."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -58,6 +59,7 @@ def test_two_settings_are_measured_in_turns_and_written_as_json(tmp_path, capsys
     assert written["shares"]["this"]["convolution"] > 0.1
     assert written["macs_per_picture"] > 1e6
     out = capsys.readouterr().out
+    assert re.search(r"threads 1(, load \d+\.\d)?\n", out)
     assert "times as fast" in out
     assert "| convolution |" in out
 
