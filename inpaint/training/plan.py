@@ -193,7 +193,8 @@ def _kept_bytes(module: GanModule, size_px: int) -> int:
         return tensor
 
     batch = _gray_sample(module, size_px)
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+    # In evaluation, which keeps as much: one sample may be too few for the statistics of a batch.
+    with _in_eval_mode(module), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         record = {**module.predict(batch), "hole_share": batch["mask"].mean()}
         kept = [update.losses(record)[0] for update in module.updates()]  # with their graphs
     # `seen` holds the tensors themselves: a memory that were freed could lend its address to the next.

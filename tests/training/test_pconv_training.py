@@ -19,9 +19,12 @@ from torch import nn
 
 from inpaint import config, registry
 from inpaint.errors import ConfigError
+from inpaint.losses import parse_losses
 from inpaint.masks import parse_mask
 from inpaint.models.pconv.config import Config
 from inpaint.models.pconv.training import Training
+from inpaint.training import plan
+from inpaint.training.config import LoopConfig
 from inpaint.weights import load_weights
 
 HERE = Path(__file__).parent
@@ -54,6 +57,28 @@ def pconv_run(tmp_path, photos):
         return PconvRun(tmp_path / name, photos, **options)
 
     return make
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 1}, {"batch_size": 4, "accumulate": 4}], ids=str)
+def test_one_place_in_the_deepest_layer_is_refused_before_the_training(options):
+    loop = LoopConfig(optimizers={"generator": {}}, **options)
+    module = Training(Config(levels=4, width=4), losses=parse_losses(LOSSES), loop=loop)
+    with pytest.raises(
+        ConfigError, match=r"data.size=16: one picture of 16x16 .*batch_size=2 or more, or model.levels=3"
+    ):
+        plan.rehearse(module, size_px=16)
+    plan.rehearse(module, size_px=32)
+    assert plan.memory_bytes(module, size_px=32, samples=1) > 0
+    frozen = Training(Config(levels=4, width=4, phase=2), losses=parse_losses(LOSSES), loop=loop)
+    plan.rehearse(frozen, size_px=16)
+
+
+def test_memory_is_estimated_where_only_a_batch_has_statistics():
+    loop = LoopConfig(optimizers={"generator": {}}, batch_size=4)
+    module = Training(Config(levels=4, width=4), losses=parse_losses(LOSSES), loop=loop).train()
+    plan.rehearse(module, size_px=16)
+    assert plan.memory_bytes(module, size_px=16, samples=4) > 0
+    assert module.network.training
 
 
 class Watch(Callback):

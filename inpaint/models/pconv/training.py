@@ -6,9 +6,12 @@ goes on at a quarter of the learning rate, with a new optimizer; the decoder's b
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
+from inpaint.errors import InputError
 from inpaint.losses import Losses
 from inpaint.models.feedforward import FeedForward
 from inpaint.models.pconv.config import Config
@@ -49,11 +52,22 @@ class Training(GanModule):
         super().training_step(batch, batch_idx)
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:
-        """Paint a batch."""
+        """Paint a batch. Raises InputError for pictures too small for the batch statistics of all levels."""
         image, mask = batch["image"], batch["mask"]
+        self._check_deepest(image)
         raw = self.network(image, mask)["raw"]
         completed = torch.where(mask > 0.5, raw, image)
         return {"image": image, "mask": mask, "masked": image * (1 - mask), "raw": raw, "completed": completed}
+
+    def _check_deepest(self, image: Tensor) -> None:
+        """Statistics need two places at least; a picture has 1 x 1 in the deepest layer if it is small."""
+        levels, together = self.config.depth, self.loop.batch_size // self.loop.accumulate
+        places = math.prod(math.ceil(side / 2**levels) for side in image.shape[-2:])
+        if together * places == 1 and not self.config.in_phase_2(self.iteration):
+            raise InputError(
+                f"one picture of {image.shape[-2]}x{image.shape[-1]} leaves one place in the last of {levels} levels, "
+                f"which has no batch statistics; use batch_size=2 or more, or model.levels={levels - 1}"
+            )
 
     def setup(self, stage: str) -> None:
         """Let several GPUs share the statistics of their batches, which are small."""
