@@ -144,6 +144,7 @@ class Sampling(FeedForward):
         fills = []
         for sample in range(drawn):
             of_sample = rows[sample::drawn]
+            rows[sample::drawn] = [{}] * len(of_sample)  # every picture lies in memory once
             maps = {name: torch.stack([row[name] for row in of_sample]) for name in of_sample[0]}
             score = maps.pop("score", None)
             fills.append(self._filled(image, hole, maps, score))
