@@ -270,6 +270,20 @@ def test_no_mask_makes_nan_in_any_precision(make, form, known):
         assert torch.isfinite(network(image, mask)["raw"]).all()
 
 
+@pytest.mark.parametrize("folded", [False, True])
+def test_what_exceeds_half_precision_becomes_its_largest_number_and_never_nan(folded):
+    network = Network(Config(levels=7, width=8)).eval()  # whose running statistics hold nothing back yet
+    image, mask = torch.full((1, 3, 150, 200), 0.9), torch.ones(1, 1, 150, 200)
+    mask[0, 0, 70, 90] = 0
+    with torch.no_grad():
+        full = network(image, mask)["raw"]
+        if folded:
+            prepare_for_inference(network)
+        half = network.half()(image.half(), mask.half())["raw"]
+    assert full.abs().max() > 1e4
+    assert half.isfinite().all()
+
+
 def test_a_picture_that_is_all_hole_becomes_one_colour(make):
     network, (image, _) = make(), sample()
     raw = network(image, torch.ones_like(image[:, :1]))["raw"]

@@ -70,7 +70,8 @@ class Block(nn.Module):
             if self.conv.bias is not None:
                 y = y + self.conv.bias.view(-1, 1, 1).to(y.dtype)
             if self.norm is not None:
-                y = self.norm(y)
+                y = self.norm(within_range(y))
+        y = within_range(y)
         if self.slope is not None:
             y = F.leaky_relu(y, self.slope, inplace=not torch.is_grad_enabled())
         # Bias and batch norm have moved places that know nothing.
@@ -110,6 +111,14 @@ class Block(nn.Module):
         kernels = [kernel.to(kind).contiguous(memory_format=torch.channels_last) for kernel in conv.kernels(scale)]
         self.kernel_0, self.kernel_1 = kernels[0], kernels[1] if len(kernels) > 1 else None
         self.shift = shift.to(conv.weight).view(-1, 1, 1)
+
+
+def within_range(y: Tensor) -> Tensor:
+    """Return what exceeds float16 as its largest number; other types have room enough.
+
+    Where little is known, ratios of up to a few hundred in every layer reach beyond it, and infinity becomes NaN.
+    """
+    return torch.nan_to_num(y) if y.dtype == torch.float16 else y
 
 
 @dataclass(frozen=True)
