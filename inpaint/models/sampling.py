@@ -22,7 +22,7 @@ from inpaint.types import Fill, Guidance, ProgressCallback, Seed
 Latent: TypeAlias = Literal["drawn", "mean"]
 
 # Pixels decoded in one pass when the caller does not say: on a CPU activations should stay in its cache.
-CPU_PIXELS = 2 * 256 * 256
+CPU_PIXELS = 256 * 256
 ACCELERATOR_PIXELS = 64 * 256 * 256
 
 
@@ -145,7 +145,7 @@ class Sampling(FeedForward):
         for sample in range(drawn):
             of_sample = rows[sample::drawn]
             rows[sample::drawn] = [{}] * len(of_sample)  # every picture lies in memory once
-            maps = {name: torch.stack([row[name] for row in of_sample]) for name in of_sample[0]}
+            maps = {name: _stacked([row[name] for row in of_sample]) for name in of_sample[0]}
             score = maps.pop("score", None)
             fills.append(self._filled(image, hole, maps, score))
         return fills if len(fills) == samples else fills * samples
@@ -207,6 +207,11 @@ class Sampling(FeedForward):
                 row["score"] = image.new_full((), -torch.inf)
             rows.append(row)
         return rows
+
+
+def _stacked(rows: list[Tensor]) -> Tensor:
+    """Return the rows as one batch; a single one is not copied."""
+    return rows[0][None] if len(rows) == 1 else torch.stack(rows)
 
 
 class _Noise:
