@@ -45,6 +45,12 @@ bench: $(STAMP)
 	$(BENCH) forward --size 512 --rounds 4 --against port --profile --json $(FIGURES)/deepfill_forward_512_port.json
 	$(BENCH) forward --size 512 --rounds 4 --against reference --json $(FIGURES)/deepfill_forward_512_reference.json
 	$(BENCH) forward --size 512 --rounds 4 --dtype bfloat16 --against float32 --json $(FIGURES)/deepfill_forward_512_bfloat16.json
+	$(BENCH) forward --model pconv --size 256 --rounds 8 --against reference --json $(FIGURES)/pconv_forward_256_reference.json
+	$(BENCH) forward --model pconv --size 512 --rounds 4 --against reference --json $(FIGURES)/pconv_forward_512_reference.json
+	for part in encoder generator discriminator; do $(BENCH) forward --model pluralistic --part $$part --size 256 --rounds 12 \
+		--no-memory --against reference --json $(FIGURES)/pluralistic_forward_256_$$part.json || exit 1; done
+	$(BENCH) forward --model edgeconnect --size 256 --rounds 6 --against reference --json $(FIGURES)/edgeconnect_forward_256_reference.json
+	$(BENCH) forward --model edgeconnect --size 256 --rounds 6 --no-memory --dtype bfloat16 --against float32 --json $(FIGURES)/edgeconnect_forward_256_bfloat16.json
 	$(BENCH) step --size 128 --batch 2 --channels-last --against channels_last=false --profile --json $(FIGURES)/deepfill_step_128.json
 	$(BENCH) step --size 128 --batch 2 --channels-last --precision bf16-mixed --against precision=32-true --profile --json $(FIGURES)/deepfill_step_128_bf16.json
 	$(BENCH) data --data $(PHOTOS) --json $(FIGURES)/data.json
