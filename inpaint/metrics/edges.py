@@ -25,7 +25,8 @@ def edge_counts(predicted: Tensor, true: Tensor, mask: Tensor, *, tolerance_px: 
     hole = mask > 0.5
     lines, truth = (predicted > THRESHOLD) & hole, (true > THRESHOLD) & hole
     right, found = lines & _near(truth, tolerance_px), truth & _near(lines, tolerance_px)
-    return torch.stack([plane.flatten(1).sum(dim=1) for plane in (right, lines, found, truth)], dim=1).double()
+    counts = torch.stack([plane.flatten(1).sum(dim=1) for plane in (right, lines, found, truth)], dim=1)
+    return counts.to(torch.float32 if counts.device.type == "mps" else torch.float64)
 
 
 def precision_and_recall(counts: Tensor) -> tuple[Tensor, Tensor]:

@@ -94,7 +94,7 @@ class Checkpoints(IterationCallback):
             different = sorted(
                 key for key in {*state["config"], *config} if state["config"].get(key) != config.get(key)
             )
-            raise RunError(f"{path} has another architecture: model.{', model.'.join(different)} differ")
+            raise RunError(f"{path} has other model options: model.{', model.'.join(different)} differ")
         module.load_training_state(state)
         self.best_value = state["best_value"]
         if path.resolve() == self.files.last.resolve():

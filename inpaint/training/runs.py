@@ -223,7 +223,7 @@ def _check_resumable(run: RunFolder, config: Mapping[str, Any]) -> None:
     if changed:
         first = ", ".join(f"{key}={show(new.get(key))} (the run has {show(old.get(key))})" for key in changed[:4])
         more = f" and {len(changed) - 4} more" if len(changed) > 4 else ""
-        raise RunError(f"cannot resume '{run.path}' with another architecture: {first}{more}")
+        raise RunError(f"cannot resume '{run.path}' with other model options: {first}{more}")
     _check_optimizers(run, before, config)
     _check_discriminators(run, before, config)
     inexact = inexact_changes(before, config)

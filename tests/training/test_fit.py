@@ -210,7 +210,7 @@ def test_a_checkpoint_of_another_architecture_is_refused(tiny_run):
     first.fit()
     second = tiny_run("second", resume=first.folder.last)
     second.module.config = second.module.config.model_copy(update={"width": 16})
-    with pytest.raises(RunError, match=r"another architecture: model.width"):
+    with pytest.raises(RunError, match=r"other model options: model.width"):
         second.fit()
 
 

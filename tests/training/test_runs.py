@@ -117,6 +117,7 @@ def test_another_architecture_is_an_error_that_names_the_keys(begun):
     other = changed(model={"name": "deepfill", "width": 24, "attention": {"fuse": False}})
     with pytest.raises(RunError) as caught:
         claim(str(begun.path), other, resume="auto")
+    assert "with other model options: " in str(caught.value)  # of which some say how to train
     assert "model.width=24 (the run has 16)" in str(caught.value)
     assert "model.attention.fuse=false (the run has true)" in str(caught.value)
 
