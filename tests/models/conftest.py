@@ -1,12 +1,17 @@
 """Networks whose outputs depend visibly on all that they read."""
 
+import importlib.util
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 from torch import nn
 
 from inpaint.nn.spectral import converge
+
+PARITY = Path(__file__).resolve().parents[3] / "shared" / "parity"
 
 
 def redraw(network: nn.Module, gain: float = 2.4, seed: int = 0) -> nn.Module:
@@ -28,3 +33,14 @@ def redraw(network: nn.Module, gain: float = 2.4, seed: int = 0) -> nn.Module:
 def lively() -> Callable[..., nn.Module]:
     """`lively(network)` redraws its weights and returns it."""
     return redraw
+
+
+@pytest.fixture(scope="session")
+def parity() -> ModuleType:
+    """The program that writes public programs' checkpoints of reproducible values, and what they computed from them."""
+    if not (PARITY / "weights.py").is_file():
+        pytest.skip("the public programs' outputs (../shared/parity) are not here")
+    spec = importlib.util.spec_from_file_location("parity_weights", PARITY / "weights.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

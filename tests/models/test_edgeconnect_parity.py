@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,24 +16,10 @@ from inpaint.models.feedforward import prepare_for_inference
 from inpaint.registry import load
 from inpaint.weights import load_weights
 
-PARITY = Path(__file__).resolve().parents[3] / "shared" / "parity"
-pytestmark = pytest.mark.skipif(
-    not (PARITY / "weights.py").is_file(), reason="the public programs' outputs (../shared/parity) are not here"
-)
-
 PAIRS = {"64x96": "", "128x128": "b_"}
 # Largest difference in standard deviations. In float64 the stored gray picture, rounded to float32, is what counts.
 LARGEST = {torch.float64: 1e-5, torch.float32: 2e-3}
 STORED_GRAY = 1e-6  # when it is fed to the networks itself
-
-
-@pytest.fixture(scope="module")
-def parity() -> ModuleType:
-    """The program that writes checkpoints of reproducible values."""
-    spec = importlib.util.spec_from_file_location("parity_weights", PARITY / "weights.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
-
 import pytest
 import torch
 
 from inpaint.cli.main import run
 from inpaint.registry import load
 
-PARITY = Path(__file__).resolve().parents[3] / "shared" / "parity"
-pytestmark = pytest.mark.skipif(
-    not (PARITY / "weights.py").is_file(), reason="the public programs' outputs (../shared/parity) are not here"
-)
-
 ORIGINS = {"naoto0804": "naoto0804", "mmagic_pconv": "mmagic"}
 LARGEST = {torch.float64: 1e-6, torch.float32: 2e-3}  # largest difference, in standard deviations of the output
 MEAN = torch.tensor([0.485, 0.456, 0.406], dtype=torch.float64).view(3, 1, 1)
 DEVIATION = torch.tensor([0.229, 0.224, 0.225], dtype=torch.float64).view(3, 1, 1)
-
-
-@pytest.fixture(scope="module")
-def parity() -> ModuleType:
-    """The program that writes checkpoints of reproducible values."""
-    spec = importlib.util.spec_from_file_location("parity_weights", PARITY / "weights.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module", params=list(ORIGINS))
