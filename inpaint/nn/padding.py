@@ -70,10 +70,20 @@ class PaddedConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve x (B, C, H, W)."""
-        left, right, top, bottom = amounts = self.around(x)
-        if self.border in ("zero", "same_tf") and left == right and top == bottom:
-            return F.conv2d(x, self.weight, self.bias, self.stride, (top, left), self.dilation)
-        return F.conv2d(pad(x, amounts, mode=self.border), self.weight, self.bias, self.stride, 0, self.dilation)
+        left, right, top, bottom = self.around(x)
+        weight = self.weight
+        if self.border in ("zero", "same_tf"):
+            # Only the middle of the kernel meets a single row or column. On CPUs, PyTorch 2.15 would leave whatever
+            # lies in memory, NaN too, as the gradient of the rest of a 5 x 5 kernel in bfloat16.
+            middle = slice(self.kernel_size[0] // 2, self.kernel_size[0] // 2 + 1)
+            if x.shape[-2] == 1:
+                weight, top, bottom = weight[..., middle, :], 0, 0
+            if x.shape[-1] == 1:
+                weight, left, right = weight[..., middle], 0, 0
+            if left == right and top == bottom:
+                return F.conv2d(x, weight, self.bias, self.stride, (top, left), self.dilation)
+        padded = pad(x, (left, right, top, bottom), mode=self.border)
+        return F.conv2d(padded, weight, self.bias, self.stride, 0, self.dilation)
 
     def around(self, x: Tensor) -> tuple[int, int, int, int]:
         """Return how many places x is padded by: left, right, top, bottom."""

@@ -68,6 +68,32 @@ def test_away_from_the_border_a_convolution_of_stride_one_is_the_same_in_every_m
     assert torch.allclose(conv(x)[..., 2:-2, 2:-2], plain, atol=1e-6)
 
 
+@pytest.mark.parametrize("mode", ["zero", "same_tf"])
+@pytest.mark.parametrize(("stride", "dilation"), [(2, 1), (1, 1), (1, 2)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (5, 1)])
+def test_a_single_row_or_column_meets_the_middle_of_the_kernel_alone(mode, stride, dilation, size):
+    torch.manual_seed(0)
+    conv, x = PaddedConv2d(3, 4, 5, stride=stride, dilation=dilation, padding=mode), torch.randn(2, 3, *size)
+    around = 2 * dilation
+    expected = torch.nn.functional.conv2d(x, conv.weight, conv.bias, stride, around, dilation)
+    assert torch.allclose(conv(x), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (4, 1)])
+def test_the_gradient_of_a_kernel_that_hangs_over_a_single_column_is_whole_in_half_precision(size):
+    torch.manual_seed(0)
+    conv, x = PaddedConv2d(32, 32, 5, stride=2), torch.randn(8, 32, *size)
+    for _ in range(20):
+        leftovers = [torch.full((50_000 * size,), torch.nan, dtype=torch.bfloat16) for size in range(1, 5)]
+        del leftovers  # memory that the next tensors are given
+        conv.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            conv(x).sum().backward()
+        rest = conv.weight.grad.clone()
+        rest[..., 2] = 0
+        assert not rest.any()
+
+
 def test_an_even_kernel_is_refused():
     with pytest.raises(ValueError, match="kernel must be odd, got 4"):
         PaddedConv2d(1, 1, 4)
