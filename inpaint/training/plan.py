@@ -30,7 +30,7 @@ def memory_bytes(module: GanModule, *, size_px: int, samples: int) -> int:
     """Estimate the memory of one device, from what one sample leaves behind for the backward pass.
 
     samples: how many are computed at once. Counts weights, gradients, two moments of Adam, averaged networks and the
-    tensors that autograd keeps; temporary buffers of the library come on top. One gray sample is computed for it.
+    tensors that autograd keeps; temporary buffers of the library come on top. Gray samples are computed for it.
     """
     weights = sum(parameters(module).values()) * 4
     kept = _kept_bytes(module, size_px)
@@ -192,11 +192,23 @@ def _kept_bytes(module: GanModule, size_px: int) -> int:
             seen.setdefault(tensor.untyped_storage().data_ptr(), tensor)
         return tensor
 
-    batch = _gray_sample(module, size_px)
-    # In evaluation, which keeps as much: one sample may be too few for the statistics of a batch.
-    with _in_eval_mode(module), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+    # Two, since one sample may be too few for the statistics of a batch.
+    batch = {name: torch.cat((plane, plane)) for name, plane in _gray_sample(module, size_px).items()}
+    with _buffers_kept(module), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         record = {**module.predict(batch), "hole_share": batch["mask"].mean()}
         kept = [update.losses(record)[0] for update in module.updates()]  # with their graphs
     # `seen` holds the tensors themselves: a memory that were freed could lend its address to the next.
     del kept
-    return sum(tensor.untyped_storage().nbytes() for tensor in seen.values())
+    return sum(tensor.untyped_storage().nbytes() for tensor in seen.values()) // 2
+
+
+@contextmanager
+def _buffers_kept(module: GanModule) -> Iterator[None]:
+    """Put back what networks gather while they train."""
+    before = [(buffer, buffer.clone()) for buffer in module.buffers()]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for buffer, value in before:
+                buffer.copy_(value)
