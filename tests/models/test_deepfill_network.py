@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from inpaint.errors import InputError
 from inpaint.models.deepfill.config import AttentionConfig, Config
 from inpaint.models.deepfill.network import Network, discriminators
-from inpaint.models.deepfill.reference import Reference
+from inpaint.models.deepfill.reference import Port, Reference
 from inpaint.models.feedforward import prepare_for_inference
 
 # The fields in which the public programs differ from the official one, with small widths.
@@ -351,12 +351,13 @@ def test_a_network_prepared_for_inference_paints_the_same(make, fields):
     assert all(buffer is None for module in network.modules() for buffer in module._buffers.values())
 
 
+@pytest.mark.parametrize("plain", [Reference, Port])
 @pytest.mark.parametrize("fields", VARIANTS.values(), ids=VARIANTS)
-def test_the_network_equals_the_plain_arithmetic_of_the_papers_program(make, fields):
+def test_the_network_equals_the_plain_arithmetic_of_the_papers_program_and_of_its_ports(make, fields, plain):
     network, (image, mask) = make(**fields), sample()
     sketch = {"sketch": (torch.rand_like(mask) > 0.5).double()} if "sketch" in fields else {}
     with torch.inference_mode():
-        expected = Reference(network)(image, mask, **sketch)
+        expected = plain(network)(image, mask, **sketch)
         got = network(image, mask, **sketch)
     assert expected["raw"].std() > 0.1
     for name in ("raw", "coarse"):
