@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -24,7 +25,7 @@ Report: TypeAlias = Callable[[float], None]
 """Told the share of this picture that is done, from 0 to 1; raises StopFill when the person has had enough."""
 
 
-class PictureFill:
+class PictureFill(ABC):
     """A fill of the batch, picture by picture, on the CPU; results lie on the picture's device as float32.
 
     A subclass says its name and traits and paints one picture in `_paint`. raw equals completed: these methods keep the
@@ -36,13 +37,13 @@ class PictureFill:
     steps = 1
     """Of progress per picture; more than one for fills whose pictures take long."""
 
+    @abstractmethod
     def _paint(self, picture: Picture, hole: Hole, *, seed: tuple[int, ...], report: Report) -> Picture:
         """Return the picture (H, W, 3) with its hole painted; what it returns elsewhere does not matter.
 
         picture: 0 in the hole, so that the hole's content cannot be read. hole: neither empty nor everything. seed: of
         this picture and sample. When `report` raises StopFill, the best so far may be returned instead.
         """
-        raise NotImplementedError
 
     def fill(
         self,

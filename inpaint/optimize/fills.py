@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from inpaint.classical.mean import mean_color
 from inpaint.errors import UsageError
 from inpaint.inputs import check_fill
 from inpaint.optimize.budget import seconds_of
@@ -81,8 +82,6 @@ class DeepImagePrior:
 
     def _one(self, image: Tensor, mask: Tensor, seed: int, sample: int, meter: _Meter) -> tuple[Tensor, Tensor]:
         if meter.stopped:
-            from inpaint.classical.mean import mean_color
-
             hole = mask == 1
             plain = torch.where(hole, mean_color(image[0], hole[0]), image)
             return plain, plain

@@ -48,11 +48,6 @@ class Convolution(nn.Module):
         self.stride = stride
         self.border: Border = border
 
-    @property
-    def around_px(self) -> int:
-        """How far the kernel reaches beyond its centre."""
-        return self.weight.shape[-1] // 2
-
     def forward(self, x: Tensor) -> Tensor:
         """Convolve x (B, C, H, W)."""
         bias = None if self.bias is None else self.bias.to(x.dtype)

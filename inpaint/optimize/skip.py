@@ -272,8 +272,3 @@ class _Merge(nn.Module):
         if beside is None:
             return grown
         return grown + convolve(self.norm_both(beside, first), self.conv.weight[:, first], border=border)
-
-
-def parameter_count(network: nn.Module) -> int:
-    """Return how many numbers are fitted."""
-    return sum(parameter.numel() for parameter in network.parameters())
