@@ -139,7 +139,7 @@ class _Restoration:
         shape = shape_of(gap)
         whole = Region(0, gap.shape[0], 0, gap.shape[1])
         crops = self.options.crop and not self.options.exact and not shape.scattered
-        regions = regions_of(gap, width_px=shape.width_px) if crops else [whole]
+        regions = regions_of(gap, around=shape.context_px) if crops else [whole]
         raw = image.masked_fill(hole, 0.0)
         uncertainty: Tensor | None = None
         parts: list[Part] = []

@@ -10,22 +10,38 @@ from numpy.typing import NDArray
 
 HoleMask = NDArray[np.bool_]
 
-TEXT_PX = 12.0  # wider strokes are no text
+TEXT_PX = 16.0  # typical width; wider strokes are no text
 BLOB_PX = 64.0  # wider holes want depth
 SCATTERED_SHARE = 0.3
 FEW_SHARE = 0.9
-CONTEXT_PX = 64
+CONTEXT_PX = 64  # around a wide hole
+THIN_CONTEXT_PX = 16  # around strokes; more only keeps the network busy with what is known
+LEAST_SIDE_PX = 64  # of a rectangle to work on: five scales need some room
 MOST_REGIONS = 6
 
 
 @dataclass(frozen=True)
 class HoleShape:
-    """share: of the picture. width_px: twice the largest distance to a known pixel. scattered: as after losing pixels
-    at random, known ones lie all over the hole."""
+    """share: of the picture. width_px: twice the largest distance to a known pixel. typical_px: four times the mean
+    distance, which is the width of strokes however they cross. scattered: as after losing pixels at random, known ones
+    lie all over the hole."""
 
     share: float
     width_px: float
+    typical_px: float
     scattered: bool
+
+    @property
+    def thin(self) -> bool:
+        """Whether the hole is made of strokes, as text and scratches are."""
+        return self.typical_px <= TEXT_PX
+
+    @property
+    def context_px(self) -> int:
+        """How much of the picture around it a fill needs: twice the hole's width, and no less than a minimum."""
+        if self.thin:
+            return int(max(THIN_CONTEXT_PX, 2 * self.typical_px))
+        return int(max(CONTEXT_PX, 2 * self.width_px))
 
 
 @dataclass(frozen=True)
@@ -67,35 +83,36 @@ def shape_of(hole: HoleMask) -> HoleShape:
     """Measure a hole (H, W) with at least one hole and one known pixel."""
     inside = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     share = float(hole.mean())
+    mean = float(inside[hole].mean())
     # Known pixels dropped at random at density d lie 1 / (2 sqrt(d)) away in the mean.
-    scattered = share >= SCATTERED_SHARE and float(inside[hole].mean()) <= 1.0 / (1.0 - share) ** 0.5
-    return HoleShape(share=share, width_px=2 * float(inside.max()), scattered=scattered)
+    scattered = share >= SCATTERED_SHARE and mean <= 1.0 / (1.0 - share) ** 0.5
+    return HoleShape(share=share, width_px=2 * float(inside.max()), typical_px=4 * mean, scattered=scattered)
 
 
 def preset_for_hole(shape: HoleShape) -> str:
     """Return the preset for a hole: thin holes want width and skips, wide ones depth and no skips."""
     if shape.scattered:
         return "missing-most" if shape.share > FEW_SHARE else "missing-half"
-    if shape.width_px <= TEXT_PX:
+    if shape.thin:
         return "text"
     return "vase" if shape.width_px <= BLOB_PX else "library"
 
 
-def regions_of(hole: HoleMask, *, width_px: float) -> list[Region]:
-    """Return rectangles that hold every hole with the context that a fill needs around it; they do not overlap.
+def regions_of(hole: HoleMask, *, around: int) -> list[Region]:
+    """Return rectangles that hold every hole with `around` pixels of context; they do not overlap.
 
-    The context is as wide as twice the hole, at least 64 pixels. Where little would be saved, one rectangle holds all.
+    A hole in the open gets more context where its rectangle would be smaller than 64 pixels. Where little would be
+    saved, one rectangle holds all.
     """
     height, width = hole.shape
     whole = Region(0, height, 0, width)
-    around = int(max(CONTEXT_PX, 2 * width_px))
     count, _, stats, _ = cv2.connectedComponentsWithStats(
         cv2.dilate(hole.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=1), connectivity=8
     )
     if count - 1 > 4096:
         return [whole]  # pixels everywhere
     found = [
-        Region(max(y - around, 0), min(y + h + around, height), max(x - around, 0), min(x + w + around, width))
+        Region(*_with_context(y, h, around, height), *_with_context(x, w, around, width))
         for x, y, w, h, _ in stats[1:].tolist()
     ]
     found = _merged(found)
@@ -105,6 +122,11 @@ def regions_of(hole: HoleMask, *, width_px: float) -> list[Region]:
             joined = joined.joined(region)
         found = [joined]
     return found if sum(region.area for region in found) <= 0.8 * whole.area else [whole]
+
+
+def _with_context(start: int, length: int, around: int, total: int) -> tuple[int, int]:
+    around = max(around, -(-(LEAST_SIDE_PX - length) // 2))
+    return max(start - around, 0), min(start + length + around, total)
 
 
 def _merged(regions: list[Region]) -> list[Region]:

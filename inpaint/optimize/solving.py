@@ -112,6 +112,8 @@ class _Work:
         self.arithmetic = EXACT if options.exact else fast(device)
         self.fills = problem.task in ("inpaint", "restore")
         self.gray = _is_gray(problem.target, problem.weights)
+        # Whoever names a preset wants its published setting; one that was chosen for a person may be bettered.
+        self._as_published = options.exact or options.preset is not None
 
     # What to work with
 
@@ -228,9 +230,9 @@ class _Work:
         lr = self.preset.lr
         if decoder:
             lr = 0.0025 if self.fills else 0.01
-        elif not exact and self.options.preset is None:
-            # Chosen for a person who did not ask for the published course: the notebook's flash setting can get stuck
-            # at a reddish picture, and its slow rate for missing pixels needs all of its 11000 iterations.
+        elif not self._as_published:
+            # The notebook's flash setting can get stuck at a reddish picture, and its slow rate for missing pixels
+            # needs all of its 11000 iterations.
             lr = 0.01 if budget_s is not None or lr > 0.01 else lr
         settles = not exact and not self.options.langevin and self.problem.task != "denoise"
         # Under a budget the plan only expects its number: the clock ends the run, which may be faster than measured.
@@ -290,17 +292,23 @@ class _Work:
         options = self._fitting(plan)
         network = self.arithmetic.network(options, seed=randomness.derived_seed(seed, randomness.WEIGHTS))
         views = self._views(options, size, seed, coarse=coarse)
-        decoder = isinstance(options, DecoderOptions)
         return PictureFit(
             network.to(self.device),
             views,
             seed=seed,
-            noise=0.0 if decoder else published_noise(self.problem.preset, factor=self.options.factor),
+            noise=self._noise(),
             tv=self.options.tv,
             coarse=COARSE_SHARE if coarse else 0.0,
             dtype=self.arithmetic.dtype,
             channels_last=self.arithmetic.channels_last,
         )
+
+    def _noise(self) -> float:
+        if self.options.network == "decoder":
+            return 0.0
+        if self._as_published or self.preset.calmer is None:
+            return published_noise(self.problem.preset, factor=self.options.factor)
+        return self.preset.calmer
 
     def _views(
         self, options: SkipOptions | DecoderOptions, size: tuple[int, int], seed: int, *, coarse: bool

@@ -20,6 +20,7 @@ def hole(height, width, *boxes):
     ("mask", "name"),
     [
         (hole(128, 160, (20, 26, 10, 150), (60, 66, 10, 150)), "text"),
+        (hole(128, 160, (20, 32, 10, 150), (10, 120, 70, 82)), "text"),  # wider where strokes cross
         (hole(128, 160, (40, 80, 40, 80)), "vase"),
         (hole(256, 300, (60, 160, 60, 180)), "library"),
         (np.random.default_rng(0).random((128, 160)) < 0.5, "missing-half"),
@@ -38,9 +39,18 @@ def test_the_shape_of_a_hole_is_measured():
     assert not shape.scattered
 
 
+def test_the_typical_width_of_strokes_is_their_own_however_they_cross():
+    stroke, cross = hole(200, 200, (50, 62, 0, 200)), hole(200, 200, (50, 62, 0, 200), (0, 200, 50, 62))
+    assert shape_of(stroke).typical_px == pytest.approx(14, abs=0.1)  # distances 1 to 6, their mean 3.5, times four
+    assert shape_of(cross).typical_px == pytest.approx(14, abs=0.5)
+    assert shape_of(cross).width_px > 16
+    assert shape_of(cross).context_px == 28
+    assert shape_of(hole(200, 200, (60, 140, 60, 140))).context_px == 160
+
+
 def test_rectangles_hold_every_hole_with_its_context_and_do_not_meet():
     mask = hole(600, 900, (20, 40, 30, 50), (60, 70, 60, 70), (500, 520, 800, 820))
-    regions = regions_of(mask, width_px=20)
+    regions = regions_of(mask, around=64)
     assert regions == [Region(0, 135, 0, 135), Region(435, 585, 735, 885)]
     covered = np.zeros_like(mask)
     for region in regions:
@@ -49,10 +59,15 @@ def test_rectangles_hold_every_hole_with_its_context_and_do_not_meet():
     assert not regions[0].meets(regions[1])
 
 
+def test_a_rectangle_around_a_scratch_is_no_strip():
+    (region,) = regions_of(hole(400, 500, (200, 204, 100, 300)), around=16)
+    assert region.size == (64, 234)  # the hole has grown by a pixel
+
+
 def test_where_little_is_saved_the_whole_picture_is_taken():
-    assert regions_of(hole(200, 200, (90, 110, 90, 110)), width_px=20) == [Region(25, 175, 25, 175)]
-    assert regions_of(hole(200, 200, (60, 140, 60, 140)), width_px=80) == [Region(0, 200, 0, 200)]
-    assert regions_of(np.random.default_rng(0).random((200, 200)) < 0.3, width_px=4) == [Region(0, 200, 0, 200)]
+    assert regions_of(hole(200, 200, (90, 110, 90, 110)), around=64) == [Region(25, 175, 25, 175)]
+    assert regions_of(hole(200, 200, (60, 140, 60, 140)), around=160) == [Region(0, 200, 0, 200)]
+    assert regions_of(np.random.default_rng(0).random((200, 200)) < 0.3, around=64) == [Region(0, 200, 0, 200)]
 
 
 def test_pixels_held_out_are_known_ones_near_the_hole():
