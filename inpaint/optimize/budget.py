@@ -16,6 +16,7 @@ SCALES = (1.0, 0.75, 0.5, 0.375, 0.25, 0.1875, 0.125)
 SMALLEST_SIDE_PX = 32  # of a working picture that was made smaller
 SMALLEST_PIXELS = {False: 256 * 256, True: 128 * 128}  # to which time alone shrinks thin damage, and wide holes
 ENOUGH = (1.0, 0.6, 0.35)  # shares of the useful iterations to put up with, one after the other
+USEFUL_PIXELS = 256 * 256  # of the pictures on which useful iterations were measured; larger ones take more
 PROBE_PRODUCTS = 4e9  # a first measurement with more takes seconds
 
 
@@ -68,13 +69,16 @@ def choose(
     measure: Callable[[int, float], float],
     clock: Callable[[], float] = time.monotonic,
 ) -> Plan:
-    """Return the best of the options (width, scale) for which `seconds` are enough for `preset.useful` iterations.
+    """Return the best of the options (width, scale) for which `seconds` are enough for its useful iterations.
 
     measure: seconds of one iteration of an option. The cheapest option of a bearable size is measured first; what the
     others would take is estimated from their products, and the choice itself is measured again, once more when it was
     too slow. The time that measuring takes counts.
     """
     started = clock()
+
+    def useful(option: tuple[int, float]) -> float:
+        return min(preset.useful * max(1.0, height * width * option[1] ** 2 / USEFUL_PIXELS), preset.iterations)
 
     def cost(option: tuple[int, float]) -> float:
         size = Plan(width=option[0], scale=option[1], iterations=1).size(height, width)
@@ -90,7 +94,7 @@ def choose(
             return taken.get(option) or taken[known] * max(cost(option) / cost(known), 0.2)
 
         fitting = (
-            option for option, share in _wishes(preset, options) if guess(option) * preset.useful * share <= left
+            option for option, share in _wishes(preset, options) if guess(option) * useful(option) * share <= left
         )
         chosen = next(fitting, None) or min(options, key=guess)
         if chosen in taken or len(taken) >= 3:

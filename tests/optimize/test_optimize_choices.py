@@ -161,6 +161,16 @@ def test_a_larger_budget_never_takes_a_smaller_network():
     assert work == sorted(work)
 
 
+def test_a_large_picture_with_wide_holes_is_made_smaller_before_it_gets_too_few_iterations():
+    preset, size = PRESETS["library"], (512, 512)
+    machine = Machine(preset, size, per_s=2e11)
+    budget = 1000 * machine.seconds(128, 1.0)
+    options = candidates(preset, *size)
+    plan = choose(preset, *size, seconds=budget, options=options, measure=machine.measure, clock=machine.clock)
+    assert plan.scale < 1
+    assert plan.iterations >= preset.useful * (512 * plan.scale) ** 2 / 256**2
+
+
 def test_times_are_read():
     assert [seconds_of(text) for text in ("60", "60s", "1.5m", "2h", "none")] == [60, 60, 90, 7200, None]
 
