@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -28,6 +29,9 @@ class DeepImagePrior:
     budget: time per picture, "60s", "5m", seconds, or "none" for the preset's whole course; "auto" is a minute on a CPU
     and the whole course on an accelerator. device: "auto", "cpu", "cuda". preset, iterations, width, exact, tv: see
     `DipOptions`. All else follows from size and hole.
+
+    It keeps all threads of torch busy; where there is only one (OMP_NUM_THREADS=1) several pictures may be filled at
+    the same time, which gets more out of several cores than several threads do.
     """
 
     name = "dip"
@@ -48,6 +52,7 @@ class DeepImagePrior:
         values: dict[str, Any] = {"preset": preset, "iterations": iterations, "width": width, "exact": exact, "tv": tv}
         self.options = validated(DipOptions, values)
         self.budget_s = budget_of(budget, self.options, self.device)
+        self.traits = replace(TRAITS, one_core=self.device.type == "cpu" and torch.get_num_threads() == 1)
 
     def fill(
         self,

@@ -1,8 +1,9 @@
 """The published settings by name, as in the notebooks of github.com/DmitryUlyanov/deep-image-prior (042e0d4).
 
-Where the paper's supplement and the notebooks differ, the notebooks made the figures. `useful` is ours: the fewest
-iterations after which a run is worth its name, measured on pictures of 256 x 256; larger ones take more in proportion.
-A budget takes a narrower network or, for wide holes, a smaller picture before it takes fewer. So is `calmer`, the noise on the input where nobody asked for the published setting.
+Where the paper's supplement and the notebooks differ, the notebooks made the figures. Two fields are ours. `useful`:
+the fewest iterations after which a run is worth its name, measured on pictures of 256 x 256; larger ones take more in
+proportion, and a budget takes a narrower network or, for wide holes, a smaller picture before it takes fewer. `calmer`:
+the noise on the input where nobody asked for the published setting.
 """
 
 from __future__ import annotations

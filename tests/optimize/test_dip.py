@@ -1,5 +1,7 @@
 """Restoring pictures: what every task returns, what stays as it was, what is chosen, and what is refused."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -395,6 +397,27 @@ def test_dip_is_a_fill_by_name():
     assert not torch.equal(fills[0].completed, fills[1].completed)
     alone = model.fill(image[:1], mask[:1], seed=1)[0]
     assert torch.equal(alone.completed, fills[0].completed[:1])
+
+
+@pytest.mark.parametrize(("threads", "several"), [(1, True), (2, False)])
+def test_several_pictures_are_filled_at_once_where_torch_has_one_thread(monkeypatch, threads, several):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert DeepImagePrior(device="cpu").traits.one_core == several
+
+
+def test_fills_at_the_same_time_do_not_disturb_each_other():
+    model = DeepImagePrior(iterations=6, width=8, device="cpu")
+    image, mask = waves(24, 32), strokes(24, 32)
+
+    def fill(seed):
+        return model.fill(image, mask, seed=seed)[0].completed
+
+    answers = []
+    for workers in (1, 3):
+        with ThreadPoolExecutor(workers) as pool:
+            answers.append(list(pool.map(fill, range(3))))
+    for alone, together in zip(*answers, strict=True):
+        assert torch.equal(alone, together)
 
 
 def test_progress_is_told_and_can_stop_the_fill():
