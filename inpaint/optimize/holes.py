@@ -63,6 +63,18 @@ class Region:
         """Height and width."""
         return self.bottom - self.top, self.right - self.left
 
+    def grown(self, around: int, within: tuple[int, int], *, least: int = 0) -> Region:
+        """Return it with `around` more pixels on every side, or as many as make its sides `least` long.
+
+        within: height and width of the picture, which it does not leave.
+        """
+
+        def wider(start: int, end: int, total: int) -> tuple[int, int]:
+            more = max(around, -(-(least - (end - start)) // 2))
+            return max(start - more, 0), min(end + more, total)
+
+        return Region(*wider(self.top, self.bottom, within[0]), *wider(self.left, self.right, within[1]))
+
     def meets(self, other: Region) -> bool:
         """Return whether the two share a pixel."""
         return (
@@ -111,22 +123,14 @@ def regions_of(hole: HoleMask, *, around: int) -> list[Region]:
     )
     if count - 1 > 4096:
         return [whole]  # pixels everywhere
-    found = [
-        Region(*_with_context(y, h, around, height), *_with_context(x, w, around, width))
-        for x, y, w, h, _ in stats[1:].tolist()
-    ]
-    found = _merged(found)
+    found = _merged([Region(y, y + h, x, x + w).grown(around, hole.shape) for x, y, w, h, _ in stats[1:].tolist()])
+    found = _merged([region.grown(0, hole.shape, least=LEAST_SIDE_PX) for region in found])
     if len(found) > MOST_REGIONS:
         joined = found[0]
         for region in found[1:]:
             joined = joined.joined(region)
         found = [joined]
     return found if sum(region.area for region in found) <= 0.8 * whole.area else [whole]
-
-
-def _with_context(start: int, length: int, around: int, total: int) -> tuple[int, int]:
-    around = max(around, -(-(LEAST_SIDE_PX - length) // 2))
-    return max(start - around, 0), min(start + length + around, total)
 
 
 def _merged(regions: list[Region]) -> list[Region]:
