@@ -21,21 +21,27 @@ class Work(Generic[Answer]):
 
 
 def in_order(
-    work: Iterable[tuple[Key, Work[Answer]]], *, jobs: int, leaving: Callable[[], None] = lambda: None
+    work: Iterable[tuple[Key, Work[Answer]]],
+    *,
+    jobs: int,
+    ahead: int | None = None,
+    leaving: Callable[[], None] = lambda: None,
 ) -> Generator[tuple[Key, Answer]]:
     """Do up to `jobs` pieces of work at the same time and yield each key with its answer, in the order of `work`.
 
-    `work` is asked for at most 2 * jobs pieces ahead of the answers. The pieces run in threads: NumPy, SciPy, OpenCV
+    `work` is asked for at most `ahead` pieces before their answers, 2 * jobs if None: more where long pieces lie
+    between short ones, as answers wait for those before them. The pieces run in threads: NumPy, SciPy, OpenCV
     and torch compute without Python's lock. An exception ends the iteration, as does leaving the iterator, best with
     `contextlib.closing`: `leaving` is called, which may hurry what is running; that ends first, the rest is dropped.
     """
+    most = max(2 * jobs, ahead or 0)
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="jobs")
     pending: deque[tuple[Key, Future[Answer]]] = deque()
     try:
         for key, each in work:
             if not (each.alone or jobs == 1):
                 pending.append((key, pool.submit(each.do)))
-            while pending and (each.alone or len(pending) >= 2 * jobs):
+            while pending and (each.alone or len(pending) >= most):
                 yield _answered(pending.popleft())
             if each.alone or jobs == 1:
                 yield key, each.do()

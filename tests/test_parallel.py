@@ -53,6 +53,12 @@ def test_work_is_not_asked_for_far_ahead():
         assert len(asked) <= 5
 
 
+def test_long_pieces_between_short_ones_run_at_the_same_time_when_asked_for_far_enough_ahead():
+    meeting = threading.Barrier(2, timeout=10)
+    work = [(n, Work((lambda: meeting.wait() >= 0) if n % 6 == 0 else (lambda: True))) for n in range(12)]
+    assert all(answer for _, answer in in_order(work, jobs=2, ahead=12))
+
+
 def test_an_error_ends_it_and_what_has_not_begun_is_dropped():
     done, hurried = [], []
 

@@ -169,7 +169,9 @@ class _Job:
         keys = [(name, mask, model) for name in names for mask in self.masks for model in self.models]
         report = _counter(total, sum(key in results for key in keys), progress)
         failures: list[Failure] = []
-        with closing(in_order(self._work(names, results), jobs=self.jobs)) as answers:
+        # So that a slow model's next fill can begin while the one before it, a whole row of models back, goes on.
+        ahead = self.jobs * len(self.models)
+        with closing(in_order(self._work(names, results), jobs=self.jobs, ahead=ahead)) as answers:
             for task, answer in answers:
                 if isinstance(answer, InpaintError):
                     failures.append(_failed(names[task.index], task.kind, task.label, answer))
