@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from inpaint.weights import load_into, load_weights, mention_license
 
 if TYPE_CHECKING:
     from inpaint.training.gan import GanModule
+
+log = logging.getLogger("inpaint.training")
 
 
 def load_initial(module: GanModule, init: str | Path | Mapping[str, str | None]) -> None:
@@ -49,7 +52,10 @@ def _load_from(module: GanModule, place: Path, roles: tuple[str, ...]) -> set[st
     for role, network in module.roles().items():
         prefix = f"{role}."
         state = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-        if role not in roles or (role in module.discriminators and not state):
+        if role not in roles:
+            continue
+        if role in module.discriminators and not state:
+            log.warning("%s holds no %s: it starts anew", file, role)
             continue
         if not state and module.init_parts:
             raise WeightsError(

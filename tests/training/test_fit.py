@@ -186,11 +186,14 @@ def test_a_finished_run_can_be_loaded_and_fills(tiny_run):
     torch.testing.assert_close(fill.raw, expected.raw, rtol=0, atol=1e-6)
 
 
-def test_a_run_can_start_from_the_weights_of_another(tiny_run):
+def test_a_run_can_start_from_the_weights_of_another(tiny_run, caplog):
     first = tiny_run("first", max_iterations=2)
     first.fit()
     second = tiny_run("second")
     second.module.load_initial(first.folder.path)
+    assert [record.message for record in caplog.records if "anew" in record.message] == [
+        f"{first.folder.path / 'model.safetensors'} holds no discriminator: it starts anew"
+    ]
     for name, value in first.module.averaged_network().state_dict().items():
         assert torch.equal(second.module.network.state_dict()[name], value)
         assert torch.equal(second.module.average.network.state_dict()[name], value)
