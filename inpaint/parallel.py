@@ -24,17 +24,18 @@ def in_order(
     work: Iterable[tuple[Key, Work[Answer]]],
     *,
     jobs: int,
-    ahead: int | None = None,
+    ahead: int = 0,
     leaving: Callable[[], None] = lambda: None,
 ) -> Generator[tuple[Key, Answer]]:
     """Do up to `jobs` pieces of work at the same time and yield each key with its answer, in the order of `work`.
 
-    `work` is asked for at most `ahead` pieces before their answers, 2 * jobs if None: more where long pieces lie
-    between short ones, as answers wait for those before them. The pieces run in threads: NumPy, SciPy, OpenCV
-    and torch compute without Python's lock. An exception ends the iteration, as does leaving the iterator, best with
-    `contextlib.closing`: `leaving` is called, which may hurry what is running; that ends first, the rest is dropped.
+    `work` is asked for at most `ahead` pieces ahead of the answers, and for 2 * jobs if that is more: answers wait for
+    those before them, so long pieces between short ones run together only when seen in time. The pieces run in threads:
+    NumPy, SciPy, OpenCV and torch compute without Python's lock. An exception ends the iteration, as does leaving the
+    iterator, best with `contextlib.closing`: `leaving` is called, which may hurry what is running; that ends first, the
+    rest is dropped.
     """
-    most = max(2 * jobs, ahead or 0)
+    most = max(2 * jobs, ahead)
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="jobs")
     pending: deque[tuple[Key, Future[Answer]]] = deque()
     try:

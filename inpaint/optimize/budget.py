@@ -33,7 +33,7 @@ class Plan:
         return max(1, round(height * self.scale)), max(1, round(width * self.scale))
 
 
-def candidates(preset: Preset, height: int, width: int, *, most_pixels: int | None = None) -> list[tuple[int, float]]:
+def candidates(preset: Preset, height: int, width: int) -> list[tuple[int, float]]:
     """Return (width, scale) from the best to the cheapest.
 
     Thin damage needs the full size, so the network gets narrower first; wide holes are filled as well at half the size,
@@ -43,8 +43,6 @@ def candidates(preset: Preset, height: int, width: int, *, most_pixels: int | No
     widths = [min(each, widest) for each in WIDTHS]
     widths = [widest, *sorted({each for each in widths if each < widest}, reverse=True)]
     scales = [scale for scale in SCALES if scale == 1.0 or min(height, width) * scale >= SMALLEST_SIDE_PX]
-    if most_pixels is not None:
-        scales = [each for each in scales if height * width * each * each <= most_pixels] or scales[-1:]
     if preset.task not in ("inpaint", "restore"):
         scales = scales[:1]  # the size is what the task is about
     if preset.block:

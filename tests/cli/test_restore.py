@@ -228,5 +228,5 @@ def test_a_budget_is_kept(here):
         text=True,
         check=True,
     )
-    assert time.monotonic() - started < 90
+    assert time.monotonic() - started < 30
     assert "(budget)" in process.stdout
