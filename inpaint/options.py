@@ -68,6 +68,17 @@ def dotted(*parts: object) -> str:
     return ".".join(str(part) for part in parts if part != "")
 
 
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a nested mapping as {"a.b.c": value}; lists are values."""
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = list(value) if isinstance(value, tuple) else value
+    return found
+
+
 def show(value: object) -> str:
     """Return a value as YAML would write it, shortened."""
     text = json.dumps(value, default=str, ensure_ascii=False)

@@ -17,10 +17,10 @@ from skimage.data import chelsea
 
 from inpaint import load
 from inpaint.cli.main import run
-from inpaint.files import atomic_write
+from inpaint.images.sheets import contact_sheet
 from inpaint.masks import parse_mask
 from inpaint.metrics import psnr_hole
-from inpaint.sheets import contact_sheet
+from inpaint.system.files import atomic_write
 from inpaint.training.panels import to_bytes
 
 FOLDER = Path("demo")

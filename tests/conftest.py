@@ -15,6 +15,7 @@ from PIL import Image
 
 from inpaint.errors import MaskError
 from inpaint.types import Fill, Traits
+from tiny_run import TinyRun
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -95,3 +96,20 @@ def gray_inpainter() -> GrayInpainter:
 def make_gray_inpainter() -> type[GrayInpainter]:
     """`make_gray_inpainter(gray, name)` makes further ones."""
     return GrayInpainter
+
+
+@pytest.fixture
+def photos(tmp_path, make_photo):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for seed in range(5):
+        Image.fromarray(make_photo(40, 52, seed)).save(folder / f"{seed}.png")
+    return folder
+
+
+@pytest.fixture
+def tiny_run(tmp_path, photos):
+    def make(name="run", **options):
+        return TinyRun(tmp_path / name, photos, **options)
+
+    return make

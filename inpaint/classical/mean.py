@@ -7,7 +7,7 @@ import contextlib
 import torch
 from torch import Tensor
 
-from inpaint.inputs import check_fill
+from inpaint.fills.checks import check_fill
 from inpaint.types import Fill, Guidance, Progress, ProgressCallback, Seed, StopFill, Traits
 
 

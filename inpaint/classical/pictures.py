@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from inpaint.classical.mean import mean_color
-from inpaint.inputs import check_fill
+from inpaint.fills.checks import check_fill
 from inpaint.types import Fill, Guidance, Progress, ProgressCallback, Seed, StopFill, Traits
 
 Picture: TypeAlias = npt.NDArray[np.float64]

@@ -14,7 +14,7 @@ from inpaint.cli.benchmark_table import table
 from inpaint.cli.reporting import write_figures
 
 if TYPE_CHECKING:
-    from inpaint.evaluation.speed import Rate
+    from inpaint.benchmark.rates import Rate
 
 
 EXAMPLES = """
@@ -49,8 +49,8 @@ for part in (forward, step, table, restore):
 @click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures here.")
 def masks(size: int | None, kinds: str | None, rounds: int, json_path: Path | None) -> None:
     """Masks per second on one core, for every kind."""
+    from inpaint.benchmark.rates import mask_sides, mask_tasks, rates_in_turns
     from inpaint.errors import ConfigError, unknown
-    from inpaint.evaluation.speed import mask_sides, mask_tasks, rates_in_turns
 
     sides = mask_sides(size)
     if kinds is not None:
@@ -72,8 +72,8 @@ def masks(size: int | None, kinds: str | None, rounds: int, json_path: Path | No
 @click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures here.")
 def data(data: str, size: int, masks: str, crop: str, rounds: int, json_path: Path | None) -> None:
     """Training samples per second on one core: decode, crop, flip, mask."""
+    from inpaint.benchmark.rates import data_task, rates_in_turns
     from inpaint.data.config import DataConfig
-    from inpaint.evaluation.speed import data_task, rates_in_turns
     from inpaint.options import validated
 
     kinds = [name.strip() for name in masks.split(",")]
@@ -89,7 +89,7 @@ def _report(
     """Print a Markdown table and, if asked for, write JSON with the hardware."""
     from dataclasses import asdict
 
-    from inpaint.environment import cpu_name
+    from inpaint.system.environment import cpu_name
 
     click.echo(f"{cpu_name()}, one core\n")
     click.echo(f"| | size | {unit} (median) | lowest | highest |\n|---|---|---|---|---|")

@@ -14,9 +14,9 @@ from inpaint.cli.reporting import write_figures
 from inpaint.errors import UsageError
 
 if TYPE_CHECKING:
+    from inpaint.benchmark.forward import Timing
+    from inpaint.benchmark.step import StepSetting
     from inpaint.config import TrainConfig
-    from inpaint.evaluation.forward import Timing
-    from inpaint.evaluation.step import StepSetting
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DTYPES = ["float32", "tf32", "bfloat16", "float64"]
@@ -69,8 +69,8 @@ def forward(
     from dataclasses import asdict, replace
 
     from inpaint import registry
-    from inpaint.evaluation.forward import PLAIN, Setting, forward_task, load_average, peak_bytes, times_in_turns
-    from inpaint.evaluation.profiling import shares
+    from inpaint.benchmark.forward import PLAIN, Setting, forward_task, load_average, peak_bytes, times_in_turns
+    from inpaint.benchmark.profiling import shares
 
     own = Setting(
         model=model, part=part, compile=compiled, size=size, batch=batch, dtype=dtype, device=device, threads=threads
@@ -144,8 +144,8 @@ def step(
     """
     from dataclasses import asdict
 
-    from inpaint.evaluation.forward import load_average
-    from inpaint.evaluation.step import measure
+    from inpaint.benchmark.forward import load_average
+    from inpaint.benchmark.step import measure
 
     given = [
         f"model={model}",
@@ -202,7 +202,7 @@ def _in_full(change: str) -> str:
 def _step_setting(overrides: Sequence[str], *, separate: bool = False) -> StepSetting:
     """Return what the options of a training resolve to."""
     from inpaint import config as configuration
-    from inpaint.evaluation.step import StepSetting
+    from inpaint.benchmark.step import StepSetting
     from inpaint.training.plan import check_hardware
 
     config: TrainConfig = configuration.load(overrides)

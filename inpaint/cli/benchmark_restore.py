@@ -40,10 +40,10 @@ def restore(
     """Milliseconds of one iteration of every preset, here and in the published arithmetic, in turns."""
     import torch
 
-    from inpaint.environment import cpu_name
-    from inpaint.evaluation.restoring import compare_quality, compare_speed, speed_table
-    from inpaint.optimize.presets import PRESETS, preset
+    from inpaint.benchmark.restoring import compare_quality, compare_speed, speed_table
+    from inpaint.dip.presets import PRESETS, preset
     from inpaint.registry import resolve_device
+    from inpaint.system.environment import cpu_name
 
     names = list(PRESETS) if presets is None else [name.strip() for name in presets.split(",")]
     for name in names:

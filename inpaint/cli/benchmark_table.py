@@ -20,9 +20,9 @@ def table(files: tuple[Path, ...], into: Path | None) -> None:
     """Markdown tables of the JSON files that the other commands wrote."""
     import json
 
+    from inpaint.benchmark.tables import replaced, tables
     from inpaint.errors import UsageError
-    from inpaint.evaluation.speed_tables import replaced, tables
-    from inpaint.files import atomic_write
+    from inpaint.system.files import atomic_write
 
     figures = []
     for path in files:

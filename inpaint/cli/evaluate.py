@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from inpaint.cli import model_options
-from inpaint.cli.signals import ending_on_sigterm
 from inpaint.errors import InpaintError, UsageError
+from inpaint.system.signals import ending_on_sigterm
 
 if TYPE_CHECKING:
     from inpaint.types import ProgressCallback

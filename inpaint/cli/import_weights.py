@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from inpaint.importing import ORIGINS, SWITCHES
+from inpaint.registry.conversion import ORIGINS, SWITCHES
 
 EXAMPLES = """
 \b
@@ -44,7 +44,7 @@ def command(*, origin: str, inputs: tuple[str, ...], output: Path, bgr: bool, fu
     The networks compute what that program computes. The file is opened without running code from it, and every entry
     must be known and fit. Its licence and its SHA-256 are kept with the weights.
     """
-    from inpaint.importing import import_weights
+    from inpaint.registry.conversion import import_weights
 
     switches = frozenset(name for name, given in {"bgr": bgr, "fuse": fuse}.items() if given)
     done = import_weights(origin, inputs, output, switches=switches)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from inpaint.cli import model_options
-from inpaint.cli.signals import ending_on_sigterm
 from inpaint.errors import InpaintError
+from inpaint.system.signals import ending_on_sigterm
 
 if TYPE_CHECKING:
     from inpaint.pipeline import Job, JobOptions, Outcome
@@ -134,7 +134,7 @@ def command(
         inpainter = load_model(model, device, *option)
         check_samples(inpainter, samples, top)
         if sketch is not None or edges is not None:
-            from inpaint.pipeline.single import check_lines
+            from inpaint.pipeline.photo import check_lines
 
             check_lines(inpainter, todo[0].lines)
         return _work(todo, inpainter, options, at_once=jobs, single=not Path(image).is_dir())

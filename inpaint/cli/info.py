@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from inpaint.environment import Feature, Hardware
+    from inpaint.system.environment import Feature, Hardware
 
 GIB = 2**30
 
@@ -17,7 +17,8 @@ GIB = 2**30
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 def command(*, as_json: bool) -> None:
     """Show versions, devices and optional features. Nothing is asked of the network."""
-    from inpaint import environment, registry
+    from inpaint import registry
+    from inpaint.system import environment
 
     versions, hardware, features = environment.versions(), environment.hardware(), environment.features()
     device = str(registry.resolve_device("auto"))

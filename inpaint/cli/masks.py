@@ -81,9 +81,9 @@ def _write_sheet(output: Path, masks: dict[str, Mask], size: int, count: int, se
     import numpy as np
     from PIL import Image
 
-    from inpaint.files import atomic_write
+    from inpaint.images.sheets import contact_sheet
     from inpaint.masks import hole_ratio
-    from inpaint.sheets import contact_sheet
+    from inpaint.system.files import atomic_write
 
     rows, labels = [], []
     with _progress() as progress:
@@ -126,7 +126,7 @@ def _write_folder(folder: Path, mask: Mask, size: int, count: int, seed: int) ->
     from PIL import Image
 
     from inpaint.errors import InpaintError
-    from inpaint.files import atomic_write
+    from inpaint.system.files import atomic_write
 
     if folder.is_dir() and any(folder.iterdir()):
         raise InpaintError(f"folder '{folder}' is not empty: name a new one")

@@ -10,9 +10,9 @@ def write_figures(json_path: Path | None, content: Mapping[str, object]) -> None
     """Write figures, if asked for, with hardware, versions and commit."""
     import json
 
-    from inpaint.environment import hardware, versions
-    from inpaint.evaluation.speed import commit
-    from inpaint.files import atomic_write
+    from inpaint.benchmark.rates import commit
+    from inpaint.system.environment import hardware, versions
+    from inpaint.system.files import atomic_write
 
     if json_path is None:
         return

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from inpaint.dip.restoring import Restored, Step
     from inpaint.images.photo import Photo
-    from inpaint.optimize.dip import Restored, Step
 
 EXAMPLES = """
 \b
@@ -176,8 +176,9 @@ def _read(
     task: str, image: str, mask: str | None, flash: str | None, *, invert: bool, dilate: int, max_pixels: int
 ) -> tuple[Photo, NDArray[Any] | None, Photo | None]:
     """Read the photo, its hole (H, W) bool where the task has one, and the photo with flash."""
-    from inpaint.images import dilate_hole, fit_hole, read_mask, read_photo
-    from inpaint.pipeline.single import check_photo
+    from inpaint.images.masks import dilate_hole, fit_hole, read_mask
+    from inpaint.images.reading import read_photo
+    from inpaint.pipeline.photo import check_photo
     from inpaint.types import Traits
 
     photo = read_photo(image, max_pixels=max_pixels)
@@ -224,10 +225,10 @@ class _Job:
         self.preview_every = preview_every
 
     def run(self, budget: str, device: str, *, trace: str | None, uncertainty: str | None) -> int:
-        from inpaint.images import write_photo
-        from inpaint.optimize.budget import process_age_s
-        from inpaint.optimize.fills import budget_of
-        from inpaint.optimize.options import DipOptions
+        from inpaint.dip.budget import process_age_s
+        from inpaint.dip.fill import budget_of
+        from inpaint.dip.options import DipOptions
+        from inpaint.images.writing import write_photo
         from inpaint.options import validated
         from inpaint.registry import resolve_device
 
@@ -270,7 +271,7 @@ class _Job:
     def _restore(self, options: Any, budget_s: float | None, device: Any, watch: Any) -> Restored:
         import torch
 
-        from inpaint.optimize.dip import restore
+        from inpaint.dip.restoring import restore
 
         mask = None
         if self.hole is not None:
@@ -306,8 +307,8 @@ class _Job:
         """Write the deviation as a gray picture, white = the largest."""
         import numpy as np
 
-        from inpaint.images import write_photo
         from inpaint.images.photo import photo_of_array
+        from inpaint.images.writing import write_photo
 
         if result.uncertainty is None:
             logging.getLogger("inpaint.optimize").warning("too few samples for a map of uncertainty: none is written")
@@ -385,7 +386,7 @@ def _bar() -> Iterator[Any]:
 
 def _write_trace(result: Restored, path: Path, request: dict[str, Any]) -> None:
     """Write the course of the run as JSON: the request, and per part what it was made with and the loss on the way."""
-    from inpaint.files import atomic_write
+    from inpaint.system.files import atomic_write
 
     parts = [
         {

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.errors import InpaintError
-from inpaint.files import atomic_write
+from inpaint.system.files import atomic_write
 
 logger = logging.getLogger("inpaint.data")
 

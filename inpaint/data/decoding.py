@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
-from inpaint.images import MAX_PIXELS
 from inpaint.images.metadata import orientation
 from inpaint.images.photo import upright
-from inpaint.images.reading import decode_rgb
+from inpaint.images.reading import MAX_PIXELS, decode_rgb
 
 _START, _END = b"\xff\xd8\xff", b"\xff\xd9"
 _FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION

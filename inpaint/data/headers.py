@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from inpaint.images import MAX_PIXELS
+from inpaint.images.reading import MAX_PIXELS
 
 THREADS = 8  # file systems answer several questions at once; the parsing itself holds the interpreter's lock
 BLOCK = 256  # files per task

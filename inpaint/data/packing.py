@@ -15,7 +15,7 @@ from inpaint.data.opening import open_source
 from inpaint.data.shards import write_index
 from inpaint.data.sources import FileSource, Skipped
 from inpaint.errors import DataError, InpaintError, InputError, MissingDependencyError, UsageError
-from inpaint.files import atomic_write
+from inpaint.system.files import atomic_write
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from inpaint.data.headers import HEAD_BYTES, THREADS, Header, header_of_bytes, q
 from inpaint.data.names import Names
 from inpaint.data.sources import Skipped, stem_and_suffix, too_small
 from inpaint.errors import DataError, InputError
-from inpaint.images import IMAGE_SUFFIXES
+from inpaint.images.formats import IMAGE_SUFFIXES
 
 INDEX_ENDING = ".index"  # NAME.tar.index beside NAME.tar, written together with the shards
 _INDEX_VERSION = 1

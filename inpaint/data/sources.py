@@ -18,7 +18,7 @@ from inpaint.data.decoding import decode
 from inpaint.data.headers import Header, headers_of_files
 from inpaint.data.names import Names
 from inpaint.errors import DataError, InputError
-from inpaint.images import IMAGE_SUFFIXES
+from inpaint.images.formats import IMAGE_SUFFIXES
 
 SAMPLES = "samples"
 LIST_SUFFIXES = (".txt", ".flist")

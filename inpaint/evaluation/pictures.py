@@ -13,9 +13,9 @@ from PIL import Image
 
 from inpaint.errors import InputError
 from inpaint.evaluation.photographs import Photographs, draw_mask
-from inpaint.files import atomic_write
+from inpaint.images.sheets import contact_sheet
 from inpaint.masks import Mask
-from inpaint.sheets import contact_sheet
+from inpaint.system.files import atomic_write
 
 Picture = NDArray[np.uint8]
 HOLE_GRAY = 128  # what the hole and missing fills are shown as

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from inpaint import environment
 from inpaint.errors import InpaintError, UsageError
 from inpaint.evaluation.measure import Measured, fill_and_measure, warm_up
 from inpaint.evaluation.photographs import Photographs, Picture, draw_mask, fill_seed, mask_hash
@@ -20,9 +19,10 @@ from inpaint.evaluation.pictures import FOLDER, picture_path, write_picture, wri
 from inpaint.evaluation.results import Results, Row
 from inpaint.evaluation.settings import RESULTS_NAME, claim
 from inpaint.evaluation.summary import PROTOCOL, Entry, markdown, summarize
-from inpaint.files import atomic_write
 from inpaint.masks import HoleMask, Mask, parse_mask
-from inpaint.parallel import Work, in_order
+from inpaint.system import environment
+from inpaint.system.files import atomic_write
+from inpaint.system.parallel import Work, in_order
 from inpaint.types import Inpainter, Progress, ProgressCallback
 
 logger = logging.getLogger("inpaint.evaluation")

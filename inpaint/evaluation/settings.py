@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from inpaint.errors import InpaintError, UsageError
-from inpaint.files import atomic_write
+from inpaint.system.files import atomic_write
 
 SETTINGS_NAME = "settings.json"
 RESULTS_NAME = "results.csv"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 from inpaint.errors import InputError
-from inpaint.images import deep, metadata
+from inpaint.images import metadata, sixteen_bit
 from inpaint.images.formats import FORMATS, Format, format_of_content
 from inpaint.images.photo import Photo, Pixels, photo_of_array, to_uint8, upright
 
@@ -95,16 +95,16 @@ def from_pillow(picture: Image.Image, path: Path | None = None, *, turn: bool = 
 def _read(stream: BinaryIO, path: Path, max_pixels: int) -> Photo:
     format_ = _format(stream, path)
     if format_.name == "TIFF":
-        pages = deep.tiff_header(stream, path)
+        pages = sixteen_bit.tiff_header(stream, path)
         _check_size(path, pages.width, pages.height, max_pixels)
         if pages.deep:
             with _decoding(path):
-                return deep.read_tiff(stream, pages, path)
+                return sixteen_bit.read_tiff(stream, pages, path)
         stream.seek(0)
     picture = _header(stream, format_, path, max_pixels)
     if format_.name == "PNG" and _png_depth(stream) == 16:
         with _decoding(path):
-            return deep.read_png(stream, picture, path)
+            return sixteen_bit.read_png(stream, picture, path)
     with _decoding(path):
         return from_pillow(picture, path)
 

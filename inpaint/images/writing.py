@@ -10,10 +10,10 @@ from typing import Any
 from PIL import Image
 
 from inpaint.errors import InputError, UsageError
-from inpaint.files import atomic_write
-from inpaint.images import deep, metadata
+from inpaint.images import metadata, sixteen_bit
 from inpaint.images.formats import Format, format_of_name
 from inpaint.images.photo import Photo, to_uint8, white_of
+from inpaint.system.files import atomic_write
 
 _log = logging.getLogger("inpaint.images")
 
@@ -41,9 +41,9 @@ def write_photo(photo: Photo, path: str | os.PathLike[str], *, quality: int = 95
         if white_of(photo.pixels.dtype) == 255:
             to_pillow(photo).save(temporary, format=format_.name.upper(), **_options(photo, format_, quality))
         elif format_.name == "PNG":
-            temporary.write_bytes(deep.encode_png(photo))
+            temporary.write_bytes(sixteen_bit.encode_png(photo))
         else:
-            deep.write_tiff(photo, temporary, name=str(path))
+            sixteen_bit.write_tiff(photo, temporary, name=str(path))
 
 
 def to_pillow(photo: Photo) -> Image.Image:
@@ -53,7 +53,7 @@ def to_pillow(photo: Photo) -> Image.Image:
     """
     if photo.pixels.dtype == "uint16" and photo.gray and photo.alpha is None:
         return Image.fromarray(photo.pixels[..., 0].copy())
-    values = to_uint8(deep.channels_of(photo))
+    values = to_uint8(sixteen_bit.channels_of(photo))
     return Image.fromarray(values[..., 0].copy() if values.shape[2] == 1 else values)
 
 

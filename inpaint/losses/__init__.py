@@ -2,7 +2,7 @@
 
 from inpaint.losses.base import AdversarialTerm, JudgedTerm, Opinion, OpinionTerm, PictureTerm, Record, Term
 from inpaint.losses.compose import KINDS, Losses, parse_losses
-from inpaint.losses.perception import PerceptionTerm
+from inpaint.losses.perceptual import PerceptionTerm
 
 __all__ = [
     "KINDS",

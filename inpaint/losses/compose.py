@@ -10,12 +10,12 @@ from torch import Tensor
 from inpaint.errors import ConfigError, unknown
 from inpaint.losses.adversarial import Hinge, LeastSquares, NonSaturating, Wasserstein
 from inpaint.losses.base import AdversarialTerm, JudgedTerm, OpinionTerm, PictureTerm, Record, Term
-from inpaint.losses.divergence import GaussianDivergence
-from inpaint.losses.matching import FeatureMatching
-from inpaint.losses.perception import Perception, PerceptionTerm, Perceptual, Style
+from inpaint.losses.feature_matching import FeatureMatching
+from inpaint.losses.kl import GaussianDivergence
+from inpaint.losses.perceptual import Perception, PerceptionTerm, Perceptual, Style
 from inpaint.losses.pixel import L1, L2
 from inpaint.losses.pyramid import Pyramid
-from inpaint.losses.variation import TotalVariation
+from inpaint.losses.total_variation import TotalVariation
 from inpaint.options import validated
 
 KINDS: dict[str, type[Term]] = {

@@ -1,7 +1,7 @@
 """How good a fill is: pure functions with one number per picture, and running means of them."""
 
 from inpaint.metrics.accumulate import HoleMetrics
-from inpaint.metrics.hole import (
+from inpaint.metrics.pixel import (
     METRICS,
     PSNR_CAP_DB,
     hole_ratio,
@@ -13,7 +13,7 @@ from inpaint.metrics.hole import (
     ssim,
     ssim_hole,
 )
-from inpaint.metrics.similarity import ssim_map
+from inpaint.metrics.ssim import ssim_map
 
 __all__ = [
     "METRICS",

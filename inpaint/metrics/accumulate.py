@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from inpaint.errors import InputError
-from inpaint.metrics.hole import HOLE_ONLY, METRICS, measure
+from inpaint.metrics.pixel import HOLE_ONLY, METRICS, measure
 
 
 class HoleMetrics:

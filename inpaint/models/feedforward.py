@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from inpaint.classical.mean import mean_color
 from inpaint.errors import UsageError
-from inpaint.inputs import check_fill
+from inpaint.fills.checks import check_fill
 from inpaint.losses.base import Opinion
-from inpaint.models.judges import Judges
+from inpaint.models.discriminators import Judges
 from inpaint.nn.padding import pad_to, padded_side
 from inpaint.nn.spectral import fold
 from inpaint.types import Fill, Guidance, Progress, ProgressCallback, Seed, StopFill, Traits

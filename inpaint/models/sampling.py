@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from inpaint.errors import InputError, UsageError, WeightsError, unknown
+from inpaint.models.discriminators import Judges
 from inpaint.models.feedforward import Clock, FeedForward, PaintingNetwork, evaluating, known_mean, slices
-from inpaint.models.judges import Judges
 from inpaint.nn.padding import pad_to
 from inpaint.types import Fill, Guidance, ProgressCallback, Seed
 

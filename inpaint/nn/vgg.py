@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from inpaint.errors import ConfigError, InputError, WeightsError, unknown
-from inpaint.weights import load_foreign
+from inpaint.weights.files import load_foreign
 
 VggName = Literal["vgg16", "vgg19"]
 

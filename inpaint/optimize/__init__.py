@@ -1,1 +1,1 @@
-"""Optimization of one picture at a time: the loop that later methods share, and Deep Image Prior."""
+"""Fitting one picture: the loop, its steps, and what can be plugged in; no method lives here."""

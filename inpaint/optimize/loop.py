@@ -20,8 +20,9 @@ from torch import Tensor
 
 from inpaint.errors import InpaintError, UsageError
 from inpaint.optimize.averaging import Average, Moments
+from inpaint.optimize.guard import Snapshot
 from inpaint.optimize.randomness import LANGEVIN, RESTART, derived_seed, generator
-from inpaint.optimize.records import (
+from inpaint.optimize.steps import (
     Evaluation,
     Iterate,
     Line,
@@ -32,7 +33,6 @@ from inpaint.optimize.records import (
     Reason,
     Watch,
 )
-from inpaint.optimize.safety import Snapshot
 from inpaint.optimize.stopping import Stopper
 from inpaint.types import StopFill
 

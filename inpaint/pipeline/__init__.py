@@ -1,9 +1,9 @@
 """Any photo through any fill: from files, folders, Pillow images or arrays, and back at the same size and depth."""
 
 from inpaint.pipeline.api import fill
-from inpaint.pipeline.jobs import Job, JobOptions, Outcome, check_folder, plan_jobs, run_jobs
+from inpaint.pipeline.photo import SMALLEST_PX, fill_photo, fill_photo_often
+from inpaint.pipeline.running import Job, JobOptions, Outcome, check_folder, plan_jobs, run_jobs
 from inpaint.pipeline.samples import Sample, check_samples
-from inpaint.pipeline.single import SMALLEST_PX, fill_photo, fill_photo_often
 
 __all__ = [
     "SMALLEST_PX",

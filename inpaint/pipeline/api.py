@@ -13,14 +13,14 @@ from PIL import Image
 
 from inpaint.errors import InputError, MaskError, UsageError
 from inpaint.images import metadata
-from inpaint.images.deep import channels_of
 from inpaint.images.formats import format_of_name
-from inpaint.images.holes import Hole, dilate_hole, fit_hole, hole_of
+from inpaint.images.masks import Hole, dilate_hole, fit_hole, hole_of
 from inpaint.images.photo import Photo, Pixels, photo_of_array, upright
 from inpaint.images.reading import MAX_PIXELS, from_pillow, read_photo
+from inpaint.images.sixteen_bit import channels_of
 from inpaint.images.writing import to_pillow, write_photo
-from inpaint.pipeline.jobs import check_folder
-from inpaint.pipeline.single import fill_photo
+from inpaint.pipeline.photo import fill_photo
+from inpaint.pipeline.running import check_folder
 from inpaint.types import Inpainter
 
 PathLike: TypeAlias = "str | os.PathLike[str]"

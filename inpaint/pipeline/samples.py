@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from inpaint.errors import UsageError
-from inpaint.images.holes import Hole
+from inpaint.images.masks import Hole
 from inpaint.images.photo import Photo
+from inpaint.images.sheets import PAPER, Picture, contact_sheet
 from inpaint.images.writing import to_pillow
-from inpaint.sheets import PAPER, Picture, contact_sheet
 from inpaint.types import Inpainter
 
 SHEET_COLUMNS = 6

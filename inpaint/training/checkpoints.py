@@ -11,13 +11,13 @@ import torch
 from pytorch_lightning import Trainer
 
 from inpaint.errors import RunError, WeightsError
-from inpaint.files import atomic_write
+from inpaint.system.files import atomic_write
 from inpaint.training.callback import IterationCallback
 from inpaint.training.metering import Metering
-from inpaint.weights import WeightsMetadata, load_foreign, read_metadata, save_weights
+from inpaint.weights.files import WeightsMetadata, load_foreign, read_metadata, save_weights
 
 if TYPE_CHECKING:
-    from inpaint.training.gan import GanModule
+    from inpaint.training.module import GanModule
 
 FORMAT = "inpaint-training-1"
 logger = logging.getLogger("inpaint.training")

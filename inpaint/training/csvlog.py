@@ -13,7 +13,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from inpaint.files import atomic_write
+from inpaint.system.files import atomic_write
 
 KEY = "iteration"
 Row = dict[str, str]

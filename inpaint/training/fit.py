@@ -22,8 +22,8 @@ from inpaint.errors import RunError
 from inpaint.training.callback import IterationCallback
 from inpaint.training.checkpoints import Checkpoints, RunFiles, read_checkpoint
 from inpaint.training.config import LoopConfig
-from inpaint.training.gan import GanModule
 from inpaint.training.metering import Metering
+from inpaint.training.module import GanModule
 from inpaint.training.validation import Validation
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inpaint.errors import ConfigError, WeightsError, unknown
-from inpaint.training.runs import RunFolder
-from inpaint.weights import load_into, load_weights, mention_license
+from inpaint.weights.files import load_into, load_weights, mention_license
+from inpaint.weights.runs import RunFolder
 
 if TYPE_CHECKING:
-    from inpaint.training.gan import GanModule
+    from inpaint.training.module import GanModule
 
 log = logging.getLogger("inpaint.training")
 

@@ -15,8 +15,8 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from inpaint.errors import ConfigError, unknown
 from inpaint.training.config import WandbConfig
 from inpaint.training.csvlog import CsvLogger
-from inpaint.training.runs import RunFolder
 from inpaint.training.wandblog import Best, WandbTracker
+from inpaint.weights.runs import RunFolder
 
 __all__ = ["NAMES", "CsvLogger", "WandbTracker", "build", "closing_lines", "log_panel", "rewind"]
 

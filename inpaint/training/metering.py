@@ -11,7 +11,7 @@ from pytorch_lightning import LightningModule, Trainer
 from inpaint.training.callback import IterationCallback
 
 if TYPE_CHECKING:
-    from inpaint.training.gan import GanModule
+    from inpaint.training.module import GanModule
 
 
 class Metering(IterationCallback):

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from inpaint.files import atomic_write
-from inpaint.sheets import contact_sheet
+from inpaint.images.sheets import contact_sheet
+from inpaint.system.files import atomic_write
 from inpaint.types import Fill
 
 Picture = NDArray[np.uint8]

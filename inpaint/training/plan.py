@@ -12,11 +12,11 @@ from torch import Tensor
 
 from inpaint.errors import ConfigError, InputError, unknown
 from inpaint.losses import Term
+from inpaint.training.adversarial import generator_values
 from inpaint.training.config import LoopConfig
-from inpaint.training.games import generator_values
 
 if TYPE_CHECKING:
-    from inpaint.training.gan import GanModule
+    from inpaint.training.module import GanModule
 
 GB = 1024**3
 

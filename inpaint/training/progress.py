@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from inpaint.training.callback import IterationCallback
 
 if TYPE_CHECKING:
-    from inpaint.training.gan import GanModule
+    from inpaint.training.module import GanModule
 
 WINDOW_S = 120.0  # speed is that of the last two minutes, validation and saving included
 LINE_EVERY_S = 10.0  # least time between two lines of a log file

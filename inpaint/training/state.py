@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from inpaint.errors import RunError
 
 if TYPE_CHECKING:
-    from inpaint.training.gan import GanModule
+    from inpaint.training.module import GanModule
 
 
 def training_state(module: GanModule) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from inpaint.training.fit import float32_precision, quiet_lightning
-from inpaint.training.gan import Batch, GanModule
+from inpaint.training.module import Batch, GanModule
 
 Step: TypeAlias = Callable[[Batch], None]
 Result = TypeVar("Result")

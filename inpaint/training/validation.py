@@ -21,7 +21,7 @@ from inpaint.training.panels import panel_rows, write_panel
 from inpaint.types import Fill, Inpainter
 
 if TYPE_CHECKING:
-    from inpaint.training.gan import GanModule
+    from inpaint.training.module import GanModule
 
 
 class Validation(IterationCallback):

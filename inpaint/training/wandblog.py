@@ -19,7 +19,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from inpaint.training.config import WandbConfig
-from inpaint.training.runs import RunFolder
+from inpaint.weights.runs import RunFolder
 
 log = logging.getLogger("inpaint.training")
 

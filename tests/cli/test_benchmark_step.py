@@ -6,10 +6,10 @@ import re
 import pytest
 import torch
 
+from inpaint.benchmark.profiling import group_of, multiplications, shares
+from inpaint.benchmark.step import build, peak_bytes, random_batch
 from inpaint.cli.benchmark_networks import _step_setting
 from inpaint.cli.main import run
-from inpaint.evaluation.profiling import group_of, multiplications, shares
-from inpaint.evaluation.step import build, peak_bytes, random_batch
 from inpaint.training.steps import with_steps
 
 SMALL = ["model.width=8", "model.discriminator.width=4"]

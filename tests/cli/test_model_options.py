@@ -12,7 +12,7 @@ from inpaint.cli.main import run
 from inpaint.errors import UsageError
 from inpaint.models.pluralistic.config import Config
 from inpaint.models.pluralistic.network import Network
-from inpaint.weights import WeightsMetadata, save_weights
+from inpaint.weights.files import WeightsMetadata, save_weights
 
 
 @pytest.fixture

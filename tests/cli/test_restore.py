@@ -13,7 +13,7 @@ from PIL import Image
 
 from inpaint.cli import restore
 from inpaint.cli.main import run
-from inpaint.optimize.presets import TASKS
+from inpaint.dip.presets import TASKS
 
 HOLE = np.zeros((40, 56), bool)
 HOLE[10:14, 15:40] = True
@@ -96,7 +96,7 @@ def test_a_trace_tells_the_course_and_previews_are_written(here, monkeypatch):
     from inpaint.images import writing
 
     written, write = [], writing.write_photo
-    monkeypatch.setattr("inpaint.images.write_photo", lambda *a, **k: (written.append(a[1]), write(*a, **k)))
+    monkeypatch.setattr("inpaint.images.writing.write_photo", lambda *a, **k: (written.append(a[1]), write(*a, **k)))
     arguments = ["--task=inpaint", "--image=photo.png", "--mask=mask.png", "--output=out.png", "--trace=sub/t.json"]
     assert run(["restore", *arguments, "--preview-every=2", "--seed=3", *QUICK]) == 0
     assert len(written) == 3  # after iterations 2 and 4, and at the end

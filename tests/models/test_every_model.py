@@ -8,7 +8,7 @@ from inpaint.losses import parse_losses
 from inpaint.models.feedforward import FeedForward, prepare_for_inference
 from inpaint.models.sampling import Sampling
 from inpaint.training.plan import rehearse
-from inpaint.weights import WeightsMetadata, save_weights
+from inpaint.weights.files import WeightsMetadata, save_weights
 
 SMALL = {
     "deepfill": {"width": 8},

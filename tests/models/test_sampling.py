@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from inpaint.errors import InputError, UsageError, WeightsError
-from inpaint.models.judges import Judges
+from inpaint.models.discriminators import Judges
 from inpaint.models.sampling import Encoding, Sampling
 from inpaint.types import Inpainter, StopFill, Traits
 

@@ -9,7 +9,7 @@ from inpaint.errors import ConfigError, RunError, WeightsError
 from inpaint.registry import load
 from inpaint.training.checkpoints import read_checkpoint
 from inpaint.training.fit import _plugins
-from inpaint.weights import load_weights
+from inpaint.weights.files import load_weights
 
 ADVERSARY = {"kind": "hinge", "of": "completed", "weight": 1.0}
 RECONSTRUCTION = {

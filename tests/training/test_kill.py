@@ -9,7 +9,7 @@ import time
 import pytest
 import torch
 
-from inpaint.weights import load_weights
+from inpaint.weights.files import load_weights
 
 ITERATIONS = 12
 MOMENTS = 10

@@ -19,8 +19,8 @@ from inpaint.errors import ConfigError
 from inpaint.training import loggers
 from inpaint.training.config import WandbConfig
 from inpaint.training.csvlog import CsvLogger
-from inpaint.training.runs import RunFolder
 from inpaint.training.wandblog import WandbTracker
+from inpaint.weights.runs import RunFolder
 
 
 def read(path: Path) -> list[dict[str, str]]:

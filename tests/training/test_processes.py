@@ -5,14 +5,15 @@ import sys
 from pathlib import Path
 
 import torch
+
 from tiny_run import TinyRun
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parents[1] / "helpers"
 
 DRIVER = """
 import json, sys
 from pathlib import Path
-sys.path[:0] = [{here!r}, {tests!r}]
+sys.path.insert(0, {here!r})
 import torch
 torch.set_num_threads(1)
 from pytorch_lightning import Callback
@@ -33,7 +34,7 @@ OPTIMIZERS = {name: {"kind": "sgd", "lr": 0.05, "momentum": 0.9} for name in ("g
 
 def test_two_processes_see_disjoint_samples_and_reach_the_weights_of_one(tmp_path, photos, tiny_run):
     driver = tmp_path / "driver.py"
-    driver.write_text(DRIVER.format(here=str(HERE), tests=str(HERE.parent), optimizers=OPTIMIZERS))
+    driver.write_text(DRIVER.format(here=str(HERE), optimizers=OPTIMIZERS))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     run = [sys.executable, str(driver), str(tmp_path), str(photos)]
     done = subprocess.run(run, env=environment, capture_output=True, text=True, timeout=300)

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from toy import GAME, LOSSES, Toy
 
 from inpaint.errors import ConfigError, WeightsError
 from inpaint.training import plan
 from inpaint.training.config import LoopConfig
+from toy import GAME, LOSSES, Toy
 
 LOOK = {"kind": "perceptual", "of": "raw", "weight": 0.1, "weights": "random"}
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from inpaint.errors import RunError
-from inpaint.training.runs import FOLDER_VARIABLE, RunFolder, claim, default_folder, differences, first_process
+from inpaint.training.runs import FOLDER_VARIABLE, claim, default_folder, differences, first_process
+from inpaint.weights.runs import RunFolder
 
 CONFIG = {
     "model": {"name": "deepfill", "width": 16, "attention": {"fuse": True}},

@@ -14,7 +14,7 @@ from inpaint.models.deepfill.config import Config
 from inpaint.models.deepfill.network import Network, discriminators
 from inpaint.models.feedforward import FeedForward
 from inpaint.training.config import LoopConfig
-from inpaint.training.gan import Batch, GanModule, Update
+from inpaint.training.module import Batch, GanModule, Update
 from inpaint.types import Inpainter
 
 

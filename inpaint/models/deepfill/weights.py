@@ -14,7 +14,7 @@ from torch import Tensor
 
 from inpaint.models.deepfill.config import AttentionConfig, Config, DiscriminatorConfig
 from inpaint.models.deepfill.network import Network, discriminators
-from inpaint.models.formats import Converted, Entries, Format, Found, folded, power_iteration
+from inpaint.weights.formats import Converted, Entries, Format, Found, folded, power_iteration
 
 READS_COLOURS = ("conv1", "xconv1", "pmconv1")  # layers whose first three input planes are a picture
 PAINTS_COLOURS = ("conv17", "allconv17")  # layers whose outputs, or halves of outputs, are a picture

@@ -24,7 +24,7 @@ from inpaint.models.edgeconnect.config import Config
 from inpaint.models.edgeconnect.network import Network, discriminators, gray_of
 from inpaint.models.feedforward import FeedForward, evaluating
 from inpaint.training.config import LoopConfig
-from inpaint.training.gan import Batch, GanModule, Update, Values
+from inpaint.training.module import Batch, GanModule, Update, Values
 from inpaint.types import Fill, Guidance, Inpainter
 
 LINES = "edges_raw"  # the entry of the record that the edge generator's losses look at

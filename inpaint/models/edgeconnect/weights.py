@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from inpaint.errors import WeightsError
 from inpaint.models.edgeconnect.config import Config
 from inpaint.models.edgeconnect.network import Network, discriminators
-from inpaint.models.formats import Converted, Entries, Format, Found, State, unit
+from inpaint.weights.formats import Converted, Entries, Format, Found, State, unit
 
 TITLE = "EdgeConnect (knazeri)"
 GENERATORS = ("edge_generator", "inpaint_generator")

@@ -17,7 +17,7 @@ from inpaint.models.feedforward import FeedForward
 from inpaint.models.pconv.config import Config
 from inpaint.models.pconv.network import Network
 from inpaint.training.config import LoopConfig
-from inpaint.training.gan import Batch, GanModule, Update
+from inpaint.training.module import Batch, GanModule, Update
 from inpaint.types import Inpainter
 
 

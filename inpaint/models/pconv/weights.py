@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inpaint.models.formats import Converted, Entries, Format, Found
 from inpaint.models.pconv.config import LEVELS_AT_256, MOST_LEVELS, Config
 from inpaint.models.pconv.network import Network
+from inpaint.weights.formats import Converted, Entries, Format, Found
 
 NAOTO0804 = Config(value_range="imagenet", first_bias=False)
 MMAGIC = Config(value_range="pm1", channel_order="bgr", first_bias=True)

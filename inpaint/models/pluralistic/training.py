@@ -22,7 +22,7 @@ from inpaint.models.pluralistic.config import Config
 from inpaint.models.pluralistic.network import EncodedPaths, Network, discriminators, masked
 from inpaint.models.sampling import Sampling
 from inpaint.training.config import LoopConfig
-from inpaint.training.gan import Batch, GanModule, Update
+from inpaint.training.module import Batch, GanModule, Update
 from inpaint.types import Inpainter
 
 SIZES = {"scale_1_8": "_1_8", "scale_1_4": "_1_4", "scale_1_2": "_1_2", "raw": ""}

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from inpaint.models.formats import Converted, Entries, Format, Found, State, power_iteration
 from inpaint.models.pluralistic.blocks import InstanceNorm, OutputBlock, ResBlock, StartBlock, UpBlock
 from inpaint.models.pluralistic.config import Config
 from inpaint.models.pluralistic.network import Network, discriminators
+from inpaint.weights.formats import Converted, Entries, Format, Found, State, power_iteration
 
 CONFIG = Config(initialization="default")
 TITLE = "lyndonzheng"

@@ -1,0 +1,1 @@
+"""How fast: everything in turns within one run."""

@@ -1,0 +1,274 @@
+"""The hourglass with skip connections of Deep Image Prior (Ulyanov et al. 2018), in full generality.
+
+One set of weights, two ways of computing. The plain way is the published one: enlarge, put skip and enlarged features
+side by side, normalize, pad, convolve. The folded way normalizes before enlarging and lets one transposed convolution
+enlarge and convolve. With nearest neighbour that is the same function. With bilinear enlarging the statistics are those
+of the smaller map, and what follows is normalized again; training cannot tell, but the pictures differ.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, cast
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from inpaint.dip.lanczos import LanczosDownsampler
+from inpaint.dip.layers import (
+    Activation,
+    Border,
+    Convolution,
+    Normalization,
+    Upsampling,
+    activate,
+    convolve,
+    convolve_and_halve,
+    enlarge,
+    enlarge_and_convolve,
+)
+from inpaint.options import Options
+
+Downsampling: TypeAlias = Literal["stride", "avg", "max", "lanczos2", "lanczos3"]
+
+FOLD_FROM_PX = 24
+"""Shorter side of the map before enlarging from which one transposed convolution is faster than enlarging first."""
+
+
+class SkipOptions(Options):
+    """Every switch of the network; scale 0 is the full size. One number or name stands for all scales."""
+
+    in_channels: int = Field(32, gt=0)
+    out_channels: int = Field(3, gt=0)
+    down: tuple[int, ...] = (128,) * 5
+    up: tuple[int, ...] | None = None  # as down
+    skip: tuple[int, ...] | int = 4
+    kernel_down: tuple[int, ...] | int = 3
+    kernel_up: tuple[int, ...] | int = 3
+    kernel_skip: int = 1
+    upsample: tuple[Upsampling, ...] | Upsampling = "bilinear"
+    downsample: Downsampling = "stride"
+    activation: Activation = "leaky_relu"
+    pointwise: bool = True  # a 1 x 1 convolution at the end of every scale
+    sigmoid: bool = True
+    border: Border = "reflect"
+
+    @model_validator(mode="after")
+    def _one_per_scale(self) -> SkipOptions:
+        depth = len(self.down)
+        if depth == 0 or min(self.down) < 1:
+            raise ValueError(f"down must name at least one scale with at least 1 channel each, got {self.down}")
+        for name in ("up", "skip", "kernel_down", "kernel_up", "upsample"):
+            value = getattr(self, name)
+            if isinstance(value, tuple) and len(value) != depth:
+                raise ValueError(f"{name} must have one entry per scale ({depth}), got {len(value)}")
+        for kernel in (*self.per_scale(self.kernel_down), *self.per_scale(self.kernel_up), self.kernel_skip):
+            if kernel % 2 == 0:
+                raise ValueError(f"kernels must be odd, got {kernel}")
+        return self
+
+    @property
+    def depth(self) -> int:
+        """Number of scales."""
+        return len(self.down)
+
+    def per_scale(self, value: tuple[int, ...] | int) -> tuple[int, ...]:
+        """Return the value of every scale."""
+        return value if isinstance(value, tuple) else (value,) * self.depth
+
+    @property
+    def upsamplings(self) -> tuple[Upsampling, ...]:
+        """How every scale enlarges what comes from below it."""
+        return self.upsample if isinstance(self.upsample, tuple) else (self.upsample,) * self.depth
+
+    def cut(self, depth: int) -> SkipOptions:
+        """Return the options of the first `depth` scales."""
+
+        def first(value: object) -> object:
+            return value[:depth] if isinstance(value, tuple) else value
+
+        names = ("down", "up", "skip", "kernel_down", "kernel_up", "upsample")
+        return self.model_copy(update={name: first(getattr(self, name)) for name in names})
+
+    def deepest(self, height: int, width: int) -> int:
+        """Return how many scales a picture of this size allows; 0 means that it is too small for any.
+
+        Mirroring needs a map larger than what is mirrored, and normalization more than one value per channel.
+        """
+        side, reach = min(height, width), [kernel // 2 for kernel in self.per_scale(self.kernel_down)]
+        ups = [kernel // 2 for kernel in self.per_scale(self.kernel_up)]
+        for scale in range(self.depth):
+            half = (side + 1) // 2
+            if half < 2 or half <= reach[scale] or side <= ups[scale]:
+                return scale
+            side = half
+        return self.depth
+
+    def fitting(self, height: int, width: int) -> SkipOptions:
+        """Return these options with as many scales as the size allows, at least one."""
+        return self.cut(max(1, self.deepest(height, width)))
+
+
+class Skip(nn.Module):
+    """The network: (1, in_channels, H, W) to (1, out_channels, H, W), any H and W.
+
+    bias: keep the biases that normalization makes idle, as the notebooks do. plain: compute in the published order.
+    The result is float32 whatever the dtype of the input, in which everything before the last step is computed.
+    """
+
+    def __init__(self, options: SkipOptions, *, seed: int = 0, bias: bool = False, plain: bool = False) -> None:
+        super().__init__()
+        self.options = options
+        generator = torch.Generator().manual_seed(seed)
+        self.scales = _Scale(options, 0, bias=bias, plain=plain, generator=generator)
+        widths = options.up or options.down
+        self.head = Convolution(widths[0], options.out_channels, 1, bias=True, generator=generator)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Paint a picture from z (1, in_channels, H, W): in [0, 1] with the sigmoid, else unbounded."""
+        painted = self.head(self.scales(z)).float()
+        bounded: Tensor = painted.sigmoid() if self.options.sigmoid else painted
+        return bounded
+
+
+class _Block(nn.Module):
+    """Convolution, perhaps halving, normalization, activation."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        *,
+        options: SkipOptions,
+        bias: bool,
+        generator: torch.Generator,
+        halve: bool = False,
+        plain: bool = False,
+    ) -> None:
+        super().__init__()
+        self.mode: Downsampling | None = options.downsample if halve else None
+        self.conv = Convolution(
+            in_channels,
+            out_channels,
+            kernel,
+            stride=2 if self.mode == "stride" else 1,
+            bias=bias,
+            border=options.border,
+            generator=generator,
+        )
+        self.halving = (
+            LanczosDownsampler(2, lobes=int(self.mode[-1])) if self.mode in ("lanczos2", "lanczos3") else None
+        )
+        self.norm = Normalization(out_channels)
+        self.activation: Activation = options.activation
+        self.plain = plain
+
+    def forward(self, x: Tensor) -> Tensor:
+        return activate(self.norm(self._convolve(x)), self.activation)
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        even = x.shape[-1] % 2 == 0 and x.shape[-2] % 2 == 0
+        if self.mode == "avg" and even and not self.plain:
+            return convolve_and_halve(x, self.conv.weight, border=self.conv.border)
+        y: Tensor = self.conv(x)
+        if self.mode == "avg":
+            return F.avg_pool2d(y, 2, ceil_mode=True, count_include_pad=False)
+        if self.mode == "max":
+            return F.max_pool2d(y, 2, ceil_mode=True)
+        if self.halving is not None:
+            odd = (y.shape[-1] % 2, y.shape[-2] % 2)
+            reduced: Tensor = self.halving(F.pad(y, (0, odd[0], 0, odd[1]), mode="replicate"))
+            return reduced
+        return y
+
+
+class _Scale(nn.Module):
+    """One scale: down, everything below it, up again, beside it the skip branch."""
+
+    def __init__(
+        self, options: SkipOptions, number: int, *, bias: bool, plain: bool, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        last = number == options.depth - 1
+        widths_up = options.up or options.down
+        above = options.in_channels if number == 0 else options.down[number - 1]
+        width, beside = options.down[number], options.per_scale(options.skip)[number]
+        kernel_down = options.per_scale(options.kernel_down)[number]
+        from_below = width if last else widths_up[number + 1]
+
+        def block(i: int, o: int, k: int, *, halve: bool = False) -> _Block:
+            return _Block(i, o, k, options=options, bias=bias, generator=generator, halve=halve, plain=plain)
+
+        self.beside = block(above, beside, options.kernel_skip) if beside else None
+        self.down = nn.Sequential(block(above, width, kernel_down, halve=True), block(width, width, kernel_down))
+        self.below = None if last else _Scale(options, number + 1, bias=bias, plain=plain, generator=generator)
+        self.merge = _Merge(
+            beside,
+            from_below,
+            widths_up[number],
+            kernel=options.per_scale(options.kernel_up)[number],
+            upsample=options.upsamplings[number],
+            options=options,
+            bias=bias,
+            plain=plain,
+            generator=generator,
+        )
+        self.pointwise = block(widths_up[number], widths_up[number], 1) if options.pointwise else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.down(x)
+        if self.below is not None:
+            y = self.below(y)
+        beside = None if self.beside is None else self.beside(x)
+        y = self.merge(beside, y, (x.shape[-2], x.shape[-1]))
+        return y if self.pointwise is None else cast(Tensor, self.pointwise(y))
+
+
+class _Merge(nn.Module):
+    """Normalize the skip branch and what comes from below as one, and convolve both at the size of the skip branch."""
+
+    def __init__(
+        self,
+        beside: int,
+        below: int,
+        out_channels: int,
+        *,
+        kernel: int,
+        upsample: Upsampling,
+        options: SkipOptions,
+        bias: bool,
+        plain: bool,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.channels = beside  # of the skip branch, the first ones
+        self.upsample: Upsampling = upsample
+        self.norm_both = Normalization(beside + below)
+        self.conv = Convolution(
+            beside + below, out_channels, kernel, bias=bias, border=options.border, generator=generator
+        )
+        self.norm = Normalization(out_channels)
+        self.activation: Activation = options.activation
+        self.folds = not plain and kernel == 3 and (upsample == "nearest" or options.border != "zero")
+
+    def forward(self, beside: Tensor | None, below: Tensor, size: tuple[int, int]) -> Tensor:
+        """Return (1, out_channels, *size) from beside (1, S, *size) and below (1, U, about half of size)."""
+        folded = self.folds and min(below.shape[-2:]) >= FOLD_FROM_PX
+        y = self._folded(beside, below, size) if folded else self._plain(beside, below, size)
+        return activate(self.norm(y), self.activation)
+
+    def _plain(self, beside: Tensor | None, below: Tensor, size: tuple[int, int]) -> Tensor:
+        grown = enlarge(below, self.upsample, size=size)
+        y: Tensor = self.conv(self.norm_both(grown if beside is None else torch.cat((beside, grown), dim=1)))
+        return y
+
+    def _folded(self, beside: Tensor | None, below: Tensor, size: tuple[int, int]) -> Tensor:
+        first, rest, border = slice(0, self.channels), slice(self.channels, None), self.conv.border
+        below = self.norm_both(below, rest)
+        grown = enlarge_and_convolve(below, self.conv.weight[:, rest], mode=self.upsample, border=border)
+        grown = grown[..., : size[0], : size[1]]
+        if beside is None:
+            return grown
+        return grown + convolve(self.norm_both(beside, first), self.conv.weight[:, first], border=border)

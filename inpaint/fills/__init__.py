@@ -1,0 +1,1 @@
+"""What every fill shares; knows no method."""

@@ -1,0 +1,287 @@
+"""Checkpoints of public programs, turned into folders that `load` and `init=` take as they take a run.
+
+Cheap to import: torch and the models come when a file is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inpaint import registry
+from inpaint.errors import UsageError, WeightsError, unknown
+
+if TYPE_CHECKING:
+    from inpaint.weights.formats import Converted, Format, Found
+
+ORIGINS: Mapping[str, tuple[str, ...]] = {
+    "csqiangwen": ("deepfill",),
+    "knazeri": ("edgeconnect",),
+    "mmagic": ("deepfill", "pconv"),
+    "naoto0804": ("pconv",),
+    "lyndonzheng": ("pluralistic",),
+    "nipponjo": ("deepfill",),
+}
+"""Which models' `weights.py` hold the formats of a public program; what a file holds is told by its entries."""
+
+SWITCHES: Mapping[str, str] = {
+    "bgr": "the network was trained on pictures in BGR",
+    "fuse": "the attention adds the scores of neighbouring pairs, as the official program does",
+}
+"""What some files cannot tell and the person may."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """What an import has written.
+
+    roles: the networks in it. lacking: the discriminators that a training of this model has and the files had not.
+    parameters: of what fills. notes: one line each, what was left out and why.
+    """
+
+    folder: Path
+    title: str
+    model: str
+    license: str
+    sha256: str
+    roles: tuple[str, ...]
+    lacking: tuple[str, ...]
+    parameters: int
+    notes: tuple[str, ...]
+
+
+def import_weights(
+    origin: str, inputs: Sequence[str], output: str | Path, *, switches: frozenset[str] = frozenset()
+) -> Import:
+    """Read checkpoint files of a public program and write a folder with model.safetensors and config.yaml.
+
+    inputs: FILE or ROLE=FILE, each of another network; the role may be left out, since the entries tell it. output: a
+    folder that holds no run yet. switches: names of SWITCHES, where the format leaves them open.
+    Raises UsageError for wrong names, WeightsError for files that are damaged, hold code, belong to another program or
+    do not fit, InpaintError when the folder cannot be written. Nothing is written then.
+    """
+    if origin not in ORIGINS:
+        raise UsageError(unknown("origin", origin, ORIGINS))
+    folder = _free_folder(Path(output))
+    chosen, found = _recognized(origin, inputs)
+    for switch in sorted(switches - chosen.switches):
+        raise UsageError(f"--{switch} does not apply to {chosen.title}: its files leave no doubt")
+    converted = chosen.convert(found, switches)
+    parameters, judges = _check_fit(chosen, converted)
+    sha256 = _hashes(found)
+    _write(folder, chosen, converted, found, sha256, switches)
+    roles = _roles(converted)
+    return Import(
+        folder=folder,
+        title=chosen.title,
+        model=chosen.model,
+        license=chosen.license,
+        sha256=sha256,
+        roles=roles,
+        lacking=tuple(role for role in judges if role not in roles),
+        parameters=parameters,
+        notes=converted.notes,
+    )
+
+
+def formats() -> list[Format]:
+    """Return every format of every origin."""
+    models = dict.fromkeys(model for models in ORIGINS.values() for model in models)
+    return [entry for model in models for entry in import_module(f"{registry.MODELS[model].package}.weights").FORMATS]
+
+
+# Recognizing ---------------------------------------------------------------------------------------------------------
+
+
+def _recognized(origin: str, inputs: Sequence[str]) -> tuple[Format, dict[str, Found]]:
+    """Read all files and return the one format that they belong to, and their networks by role."""
+    from inpaint.weights.files import load_foreign
+
+    if not inputs:
+        raise UsageError("no --input: give the checkpoint file, or ROLE=FILE for each of several")
+    known = formats()
+    roles = sorted({role for entry in known if entry.origin == origin for role in entry.networks})
+    chosen: Format | None = None
+    networks: dict[str, Found] = {}
+    for text in inputs:
+        wanted, path = split_input(text, roles)
+        entry, role, found = _recognize(origin, load_foreign(path), path, known, wanted)
+        if chosen is not None and entry is not chosen:
+            raise WeightsError(
+                f"{path} is of {entry.title}, the file before it of {chosen.title}: import one at a time"
+            )
+        if role in networks:
+            raise UsageError(f"{networks[role].path} and {path} both hold the {role} of {entry.title}: give one")
+        chosen = entry
+        networks[role] = found
+    assert chosen is not None
+    if missing := sorted(chosen.networks.keys() - chosen.optional - networks.keys()):
+        raise UsageError(f"{chosen.title} consists of several files: give --input {missing[0]}=FILE as well")
+    return chosen, networks
+
+
+def split_input(text: str, roles: Sequence[str]) -> tuple[str | None, Path]:
+    """Split ROLE=FILE; a file name may itself hold "=". Raises UsageError for a role that is none of `roles`."""
+    role, equals, rest = text.partition("=")
+    if not equals or Path(text).exists():
+        return None, Path(text)
+    if role in roles:
+        return role, Path(rest)
+    if role.isidentifier():
+        raise UsageError(f"--input {text}: {unknown('role', role, roles)}")
+    return None, Path(text)
+
+
+def _recognize(
+    origin: str, content: Any, path: Path, known: Sequence[Format], wanted: str | None
+) -> tuple[Format, str, Found]:
+    """Return the format and role of one file; raises WeightsError when it is not of this origin.
+
+    wanted: the role that the person says it has. It decides where the entries leave a choice, and must agree with them.
+    """
+    from inpaint.weights.formats import find, some, state_dicts
+
+    seen: list[tuple[Format, str, Found]] = []
+    for entry in known:
+        for role, names in entry.networks.items():
+            network = find(content, names, path)
+            if network is not None:
+                seen.append((entry, role, network))
+    ours = [match for match in seen if match[0].origin == origin]
+    if ours:
+        return _told_apart(ours, path, wanted)
+    if seen:
+        other = seen[0][0]
+        raise WeightsError(f"{path} looks like {other.title}, not {origin}: use --origin {other.origin}")
+    entries = [name for part in state_dicts(content) for name in part]
+    holds = f"its {len(entries)} entries begin with {some(entries, 3)}" if entries else "it holds no named tensors"
+    raise WeightsError(f"{path} looks like none of the programs we know ({', '.join(sorted(ORIGINS))}): {holds}")
+
+
+def _told_apart(seen: Sequence[tuple[Format, str, Found]], path: Path, wanted: str | None) -> tuple[Format, str, Found]:
+    """Return the match that names and shapes of the entries tell, else the person's word, else the file's name."""
+    most = max(network.share for _, _, network in seen)
+    alike = [match for match in seen if match[2].share == most]
+    alike = [match for match in alike if match[0].has_shapes_of(match[1], match[2].entries)] or alike
+    if wanted is not None:
+        chosen = [match for match in alike if match[1] == wanted]
+        if not chosen:
+            held = " or the ".join(role for _, role, _ in alike)
+            raise WeightsError(
+                f"--input {wanted}={path}: the file holds the {held} of {alike[0][0].title}, not the {wanted}"
+            )
+        return chosen[0]
+    if len(alike) > 1:
+        alike = [match for match in alike if match[0].has_name_of(match[1], path)] or alike
+    if len(alike) > 1:
+        roles = [role for _, role, _ in alike]
+        raise UsageError(
+            f"{path} may be the {' or the '.join(roles)} of {alike[0][0].title}: say which, "
+            f"e.g. --input {roles[0]}={path}"
+        )
+    return alike[0]
+
+
+# Checking and writing ------------------------------------------------------------------------------------------------
+
+
+def _roles(converted: Converted) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.partition(".")[0] for name in converted.tensors))
+
+
+def _check_fit(entry: Format, converted: Converted) -> tuple[int, tuple[str, ...]]:
+    """Load everything into our networks once, so that what is written can be used.
+
+    Returns the number of parameters of what fills, and the discriminators that a training would have.
+    """
+    from inpaint.weights.files import load_into
+
+    module = registry.network_module(entry.model)
+    network, judges = module.Network(converted.config), module.discriminators(converted.config)
+    for role, part in {**dict(network.named_children()), **judges}.items():
+        prefix = f"{role}."
+        state = {name.removeprefix(prefix): t for name, t in converted.tensors.items() if name.startswith(prefix)}
+        if state or role not in judges:
+            load_into(part, state, source=entry.title)
+    return sum(parameter.numel() for parameter in network.parameters()), tuple(judges)
+
+
+def _free_folder(folder: Path) -> Path:
+    from inpaint.weights.runs import RunFolder
+
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--output {folder} is a file: name a folder")
+    if RunFolder(folder).holds_run():
+        raise UsageError(f"--output {folder} already holds a run or an import: name another folder")
+    return folder
+
+
+def _hashes(found: Mapping[str, Found]) -> str:
+    """Return the SHA-256 of the file, or "role:hash, ..." of several."""
+    each = {role: _sha256(network.path) for role, network in found.items()}
+    return next(iter(each.values())) if len(each) == 1 else ", ".join(f"{r}:{h}" for r, h in sorted(each.items()))
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def _write(
+    folder: Path,
+    entry: Format,
+    converted: Converted,
+    found: Mapping[str, Found],
+    sha256: str,
+    switches: frozenset[str],
+) -> None:
+    """Write both files or none."""
+    from inpaint.weights.files import WeightsMetadata, save_weights
+    from inpaint.weights.runs import RunFolder
+
+    files = ", ".join(network.path.name for network in found.values())
+    metadata = WeightsMetadata(
+        model=entry.model,
+        config=converted.config.model_dump(mode="json"),
+        roles=_roles(converted),
+        iteration=converted.iteration,
+        license=entry.license,
+        source=f"{entry.title}, {entry.source}: {files}",
+        source_sha256=sha256,
+    )
+    head = [
+        f"Imported from {metadata.source}",
+        f"Licence: {metadata.license}",
+        f"SHA-256: {sha256}",
+        *([f"Switches: {', '.join(sorted(switches))}"] if switches else []),
+        f"Fine-tune: inpaint train model={entry.model} init=THIS_FOLDER data.root=PHOTOS",
+    ]
+    made = list(_missing_folders(folder))
+    run = RunFolder(folder)
+    try:
+        run.create({"model": {"name": entry.model, **metadata.config}}, head="\n".join(head))
+        save_weights(run.weights, converted.tensors, metadata)
+    except BaseException:
+        # Ctrl-C as well: a folder with a configuration alone would look like a run.
+        for path in (run.weights, run.config_yaml):
+            with contextlib.suppress(OSError):
+                path.unlink()
+        for path in made:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        raise
+
+
+def _missing_folders(folder: Path) -> Iterator[Path]:
+    """Yield the folders that have to be made, the innermost first."""
+    while not folder.exists():
+        yield folder
+        folder = folder.parent

@@ -1,0 +1,99 @@
+"""The architecture of a model, and of the weights that a training starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel
+
+from inpaint import registry
+from inpaint.errors import ConfigError, unknown
+from inpaint.options import Options, flat, show, validated
+
+Init: TypeAlias = "str | Mapping[str, str | None] | None"
+"""A run folder or weights file to start from, or one for each part of the model."""
+
+
+def architecture(model: Mapping[str, Any]) -> BaseModel:
+    """Return the configuration of a model given by its name and options; raises ConfigError for a mistake."""
+    if "name" not in model:
+        raise ConfigError(f"model.name is missing; valid: {', '.join(registry.MODELS)}")
+    name = model["name"]
+    if name not in registry.MODELS:
+        raise ConfigError(f"model.name={show(name)}: {unknown('trainable model', str(name), registry.MODELS)}")
+    return validated(registry.config_class(name), {k: v for k, v in model.items() if k != "name"}, key="model")
+
+
+def started_from(init: Init, model: Mapping[str, Any]) -> BaseModel | None:
+    """Return the architecture of the weights to start from; None when there are none, or of another model.
+
+    What the person gives as model options must agree with it, except where the weights say nothing: options of the
+    training, and of networks that the file does not hold. Raises ConfigError that names the keys that differ.
+    """
+    files = {key: path for key, place in _places(init).items() if (path := _weights(place)).is_file()}
+    if not files:
+        return None  # a missing file is said where it is opened; a run that is resumed needs it no more
+    from inpaint.weights.files import read_metadata
+
+    said = {key: read_metadata(path) for key, path in files.items()}
+    own = architecture(model)  # a mistake in the person's own options is said first
+    if any(metadata.model != model["name"] for metadata in said.values()):
+        return None
+    certain, weak = dict[str, dict[str, Any]](), dict[str, Any]()
+    for key, metadata in said.items():
+        there = architecture({"name": metadata.model, **metadata.config}).model_dump(mode="json")
+        certain[key] = {name: value for name, value in there.items() if _tells(own, name, metadata.roles)}
+        weak |= {name: value for name, value in there.items() if name not in _training(own)}
+    chosen: dict[str, Any] = {"name": model["name"], **weak}
+    for values in certain.values():
+        chosen = _overlaid(chosen, values)
+    wanted = architecture(_overlaid(chosen, model))
+    want = flat(wanted.model_dump(mode="json"))
+    for key, values in certain.items():
+        have = flat(values)
+        clash = [
+            f"model.{name}={show(want[name])} (the weights have {show(have[name])})"
+            for name in sorted(have)
+            if want[name] != have[name]
+        ]
+        if clash:
+            raise ConfigError(
+                f"{key}={_places(init)[key]} has another architecture: {', '.join(clash)}; "
+                "leave these keys out to take what it has"
+            )
+    return wanted
+
+
+def _places(init: Init) -> dict[str, str]:
+    """Return {key of the configuration: place}."""
+    if isinstance(init, Mapping):
+        return {f"init.{part}": place for part, place in init.items() if place is not None}
+    return {} if init is None else {"init": init}
+
+
+def _weights(place: str) -> Path:
+    path = Path(place)
+    return path / registry.WEIGHTS_NAME if path.is_dir() else path
+
+
+def _training(options: BaseModel) -> frozenset[str]:
+    return options.TRAINING if isinstance(options, Options) else frozenset()
+
+
+def _tells(options: BaseModel, name: str, roles: tuple[str, ...]) -> bool:
+    """Tell whether weights of these networks settle an option."""
+    if name in _training(options):
+        return False
+    concerns = options.CONCERNS.get(name) if isinstance(options, Options) else None
+    return concerns is None or not concerns.isdisjoint(roles)
+
+
+def _overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a nested mapping in which the values of `over` replace those of `base`."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _overlaid(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged

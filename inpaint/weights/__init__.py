@@ -1,0 +1,1 @@
+"""Weight files, foreign formats and run folders."""

@@ -1,0 +1,200 @@
+"""Weights on disk: safetensors with our metadata, and other programs' files opened without running their code."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import pickletools
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from inpaint import __version__
+from inpaint.errors import WeightsError
+from inpaint.system.files import atomic_write
+
+log = logging.getLogger("inpaint.weights.files")
+
+METADATA_KEY = "inpaint"  # safetensors metadata maps strings to strings; ours is one JSON object
+FREE_LICENSES = frozenset({"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "MIT"})  # allow every use
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsMetadata:
+    """What a weights file says about itself.
+
+    model: name in the registry. config: the model's configuration, plain JSON. roles: the networks in the file; every
+    tensor's name begins with its role and a dot. iteration: how long it was trained, if known. license, source,
+    source_sha256: of the file it was imported from. version: of this package when it was written.
+    """
+
+    model: str
+    config: Mapping[str, Any]
+    roles: tuple[str, ...]
+    iteration: int | None = None
+    license: str | None = None
+    source: str | None = None
+    source_sha256: str | None = None
+    version: str = field(default=__version__)
+
+
+def save_weights(path: str | PathLike[str], tensors: Mapping[str, Tensor], metadata: WeightsMetadata) -> None:
+    """Write tensors and metadata as safetensors, atomically. Tensors that share memory are written separately.
+
+    Raises InpaintError when the file cannot be written.
+    """
+    # A dense copy each: safetensors refuses views, shared memory and other memory layouts.
+    plain = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+    described = {"format": "pt", METADATA_KEY: json.dumps(asdict(metadata))}
+    try:
+        with atomic_write(path) as temporary:
+            save_file(plain, temporary, metadata=described)
+    except SafetensorError as error:
+        raise WeightsError(f"cannot write '{path}': {error}") from error  # disk full and the like, no OSError here
+
+
+def read_metadata(path: str | PathLike[str]) -> WeightsMetadata:
+    """Return the metadata of a weights file without reading its tensors.
+
+    Raises WeightsError when the file is missing, damaged, no safetensors, or not written by this package.
+    """
+    with _opened(path) as file:
+        return _metadata(path, file.metadata())
+
+
+def load_weights(
+    path: str | PathLike[str], *, without: tuple[str, ...] = (), only: str = ""
+) -> tuple[dict[str, Tensor], WeightsMetadata]:
+    """Return tensors (on the CPU) and metadata of a weights file; raises WeightsError as `read_metadata` does.
+
+    without, only: beginnings of names that are left in the file, or that alone are read.
+    """
+    with _opened(path) as file:
+        metadata = _metadata(path, file.metadata())
+        names = [name for name in file.keys() if name.startswith(only) and not name.startswith(without)]  # noqa: SIM118
+        return {name: file.get_tensor(name) for name in names}, metadata
+
+
+def mention_license(path: str | PathLike[str], metadata: WeightsMetadata) -> None:
+    """Warn, once per program and file, of weights whose licence does not allow every use or was never stated."""
+    if metadata.license is not None and metadata.license not in FREE_LICENSES:
+        _warn_once(f"weights of {path}: licence {metadata.license}; check that it allows what you do with the results")
+
+
+@cache
+def _warn_once(text: str) -> None:
+    log.warning("%s", text)
+
+
+def load_into(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str | PathLike[str]) -> None:
+    """Copy tensors into a network, all of them and nothing else.
+
+    Raises WeightsError that lists missing, extra and misshapen entries; the network is unchanged then.
+    """
+    own = network.state_dict()
+    misshapen = [
+        f"{name} {tuple(tensors[name].shape)} instead of {tuple(own[name].shape)}"
+        for name in own
+        if name in tensors and tensors[name].shape != own[name].shape
+    ]
+    complaints = [
+        f"{len(names)} {what} ({_some(names)})"
+        for what, names in (
+            ("missing", [name for name in own if name not in tensors]),
+            ("extra", [name for name in tensors if name not in own]),
+            ("misshapen", misshapen),
+        )
+        if names
+    ]
+    if complaints:
+        raise WeightsError(f"weights of {source} do not fit this architecture: {'; '.join(complaints)}")
+    network.load_state_dict(dict(tensors))
+
+
+def load_foreign(path: str | PathLike[str]) -> Any:
+    """Read another program's PyTorch checkpoint: tensors in plain containers, on the CPU.
+
+    Only such content is accepted; a file that would run code while it is read is refused with a WeightsError, as are
+    missing and damaged files.
+    """
+    path = _existing(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's advice on pickle protocols
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "unsupported global" in str(error).lower() or _asks_for_code(path):
+            raise WeightsError(
+                f"{path} holds code, not only weights, and is not opened: reading it could run that code"
+            ) from None
+        raise WeightsError(f"{path} is damaged or no PyTorch checkpoint") from None
+    except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, OSError) as error:
+        reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
+        raise WeightsError(f"{path} is damaged or no PyTorch checkpoint: {reason}") from None
+
+
+def _asks_for_code(path: Path) -> bool:
+    """Say whether a bare pickle names functions or classes; torch stops at newer pickles before it gets there."""
+    try:
+        with path.open("rb") as file:
+            return any(operation.name in ("GLOBAL", "STACK_GLOBAL") for operation, _, _ in pickletools.genops(file))
+    except (ValueError, OSError):
+        return False
+
+
+def _existing(path: str | PathLike[str]) -> Path:
+    path = Path(path)
+    if not path.exists():
+        raise WeightsError(f"no weights at {path}")
+    if not path.is_file():
+        raise WeightsError(f"{path} is not a file")
+    return path
+
+
+def _opened(path: str | PathLike[str]) -> Any:
+    path = _existing(path)
+    try:
+        return safe_open(path, framework="pt")
+    except (SafetensorError, OSError, ValueError) as error:
+        try:
+            with path.open("rb") as file:
+                start = file.read(4)
+        except OSError as unreadable:
+            raise WeightsError(f"cannot read {path}: {unreadable.strerror}") from None
+        if start.startswith((b"PK\x03\x04", b"\x80")):
+            raise WeightsError(
+                f"{path} is a PyTorch pickle, not safetensors; pickles can run code and are not opened as models"
+            ) from None
+        raise WeightsError(f"{path} is damaged or not in the safetensors format: {error}") from None
+
+
+def _metadata(path: str | PathLike[str], entries: Mapping[str, str] | None) -> WeightsMetadata:
+    if not entries or METADATA_KEY not in entries:
+        raise WeightsError(
+            f"{path} does not say which model it holds: it was not written by inpaint (no '{METADATA_KEY}' metadata)"
+        )
+    try:
+        values = json.loads(entries[METADATA_KEY])
+        known = {entry.name for entry in fields(WeightsMetadata)}
+        metadata = WeightsMetadata(**{name: value for name, value in values.items() if name in known})
+        metadata = WeightsMetadata(**{**asdict(metadata), "roles": tuple(metadata.roles)})
+        if not isinstance(metadata.model, str) or not isinstance(metadata.config, dict):
+            raise TypeError
+    except (ValueError, TypeError, AttributeError):
+        raise WeightsError(f"{path} has damaged metadata") from None
+    return metadata
+
+
+def _some(names: Sequence[str], most: int = 4) -> str:
+    rest = f", and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest

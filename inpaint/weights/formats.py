@@ -1,0 +1,194 @@
+"""What importers of public checkpoints share: finding a network in a file and taking it apart entry by entry.
+
+A model's `weights.py` lists its `FORMATS`; `inpaint.registry.conversion` chooses among them and writes the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase as fnmatch
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from inpaint.errors import WeightsError
+from inpaint.options import Options
+
+State: TypeAlias = Mapping[str, Tensor]
+
+PREFIXES = ("", "module.", "generator.")  # as it stands; DataParallel's; a whole training's state dict
+RECOGNIZED = 0.5  # share of a format's names that a file must hold; the rest is then reported as missing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One network in a foreign file.
+
+    entries: its tensors, without the prefix that they all share. rest: tensors beside them that lack that prefix.
+    content: the whole file. share: which part of the names looked for it holds, 0 to 1.
+    """
+
+    path: Path
+    entries: State
+    rest: State
+    content: Mapping[str, Any]
+    share: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Converted:
+    """A checkpoint in our terms. tensors carry the prefix of their role; notes are for the person who imports."""
+
+    config: Options
+    tensors: dict[str, Tensor]
+    iteration: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """One kind of checkpoint of one public program ("origin").
+
+    title, license, source: for people, and written beside the weights. model: registered name. networks: role of each
+    input file and the names of its entries. optional: roles that may be left out. switches: what the file cannot tell
+    and a person may. convert: from the networks found and the switches given to ours; raises WeightsError that lists
+    what does not fit.
+
+    Where roles share their names: shapes tell them apart (by role, some entries and the shapes they have there), else
+    file_names do (by role, the pattern of the name that the program gives the file), else the person does.
+    """
+
+    origin: str
+    title: str
+    model: str
+    license: str
+    source: str
+    networks: Mapping[str, frozenset[str]]
+    optional: frozenset[str] = frozenset()
+    shapes: Mapping[str, Mapping[str, tuple[int, ...]]] = field(default_factory=dict)
+    file_names: Mapping[str, str] = field(default_factory=dict)
+    switches: frozenset[str] = frozenset()
+    convert: Callable[[Mapping[str, Found], frozenset[str]], Converted]
+
+    def has_shapes_of(self, role: str, entries: State) -> bool:
+        """Tell whether every entry whose shape marks this role has that shape; one that is absent tells nothing."""
+        marks = self.shapes.get(role, {})
+        return all(tuple(entries[name].shape) == shape for name, shape in marks.items() if name in entries)
+
+    def has_name_of(self, role: str, path: Path) -> bool:
+        """Tell whether the file is called as the program calls the file of this role."""
+        return role in self.file_names and fnmatch(path.name, self.file_names[role])
+
+
+def find(content: Any, names: frozenset[str], path: Path) -> Found | None:
+    """Return the part of a file that holds most of these names, or None when none holds enough of them."""
+    best: tuple[float, Found] | None = None
+    for part in state_dicts(content):
+        for prefix in PREFIXES:
+            entries = {name.removeprefix(prefix): value for name, value in part.items() if name.startswith(prefix)}
+            share = len(names & entries.keys()) / len(names)
+            if share >= RECOGNIZED and (best is None or share > best[0]):
+                rest = {name: value for name, value in part.items() if not name.startswith(prefix)}
+                best = share, Found(path=path, entries=entries, rest=rest, content=content, share=share)
+    return None if best is None else best[1]
+
+
+def state_dicts(content: Any) -> Iterator[State]:
+    """Yield every mapping of a file that holds tensors by name: the file itself and what is nested in it."""
+    if not isinstance(content, Mapping):
+        return
+    tensors = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)}
+    if tensors:
+        yield tensors
+    for value in content.values():
+        if isinstance(value, Mapping):
+            yield from state_dicts(value)
+
+
+@dataclass
+class Entries:
+    """The entries of one foreign network, handed out one by one; remembers all that does not fit."""
+
+    state: State
+    asked: set[str] = field(default_factory=set)
+    missing: list[str] = field(default_factory=list)
+    misshapen: list[str] = field(default_factory=list)
+    unusable: list[str] = field(default_factory=list)
+
+    def take(self, name: str, *shape: int) -> Tensor:
+        """Return the entry of that name, in float32 or float64; zeros in its place when it does not fit."""
+        self.asked.add(name)
+        found = self.state.get(name)
+        if found is None:
+            self.missing.append(name)
+        elif tuple(found.shape) != shape:
+            self.misshapen.append(f"{name} {tuple(found.shape)} instead of {shape}")
+        elif not found.is_floating_point() or not bool(found.isfinite().all()):
+            self.unusable.append(f"{name} (not all finite numbers)")
+        else:
+            return found.detach() if found.dtype == torch.float64 else found.detach().float()
+        return torch.zeros(shape)
+
+    def ignore(self, name: str) -> None:
+        """Accept an entry without using it, whether it is there or not."""
+        self.asked.add(name)
+
+    def ignore_identity(self, name: str) -> None:
+        """Accept a constant that some versions of a program store, if it is the identity that we compute with."""
+        self.asked.add(name)
+        found = self.state.get(name)
+        if found is not None and not torch.equal(
+            found.double(), torch.eye(found.shape[-1], dtype=torch.float64).expand(found.shape)
+        ):
+            self.unusable.append(f"{name} (not the identity)")
+
+    def problems(self) -> str:
+        """Return what does not fit in words, "" when all does; entries that nobody asked for are extra."""
+        extra = [name for name in self.state if name not in self.asked]
+        kinds = (
+            ("missing", self.missing),
+            ("extra", extra),
+            ("misshapen", self.misshapen),
+            ("unusable", self.unusable),
+        )
+        return "; ".join(f"{len(names)} {kind}: {some(names)}" for kind, names in kinds if names)
+
+    def check(self, path: Path, title: str) -> None:
+        """Raise WeightsError that lists what does not fit, if anything."""
+        if problems := self.problems():
+            raise WeightsError(f"{path} looks like {title} but does not fit: {problems}")
+
+
+def some(names: Sequence[str], most: int = 12) -> str:
+    """Return the first names and how many more there are."""
+    more = f", and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def unit(vector: Tensor) -> Tensor:
+    """Return x / (|x| + 1e-12)."""
+    divided: Tensor = vector / (vector.norm() + 1e-12)
+    return divided
+
+
+def power_iteration(weight: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (u', v) after one power iteration from the left vector u (out,), in float64.
+
+    weight: (out, ...), a matrix of `out` rows once flattened. v = unit(W^T u), u' = unit(W v).
+    """
+    matrix = weight.double().flatten(1)
+    v = unit(matrix.T @ u.double().flatten())
+    return unit(matrix @ v), v
+
+
+def folded(weight: Tensor, u: Tensor) -> Tensor:
+    """Divide a weight by its spectral norm as estimated by one power iteration from u, in float64.
+
+    This is what programs compute in their first pass after loading that iterate in every pass, evaluation included.
+    """
+    left, right = power_iteration(weight, u)
+    sigma = left @ weight.double().flatten(1) @ right
+    return weight.double() / sigma

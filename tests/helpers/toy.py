@@ -1,0 +1,102 @@
+"""The smallest model with everything: a painter that cannot fill yet, critics with features, measures of its own."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from inpaint.losses import Opinion, parse_losses
+from inpaint.options import Options
+from inpaint.training.module import GanModule, Update
+from inpaint.types import Fill
+from tiny_run import TinyRun
+
+GAME = {"kind": "nsgan", "of": "raw", "weight": 1.0}
+LOSSES = {
+    "pixel": {"kind": "l1", "of": "raw", "weight": 1.0},
+    "game": GAME,
+    "matching": {"kind": "feature_matching", "of": "raw", "weight": 10.0},
+}
+PLAIN = {name: {"kind": "sgd", "lr": 0.05} for name in ("generator", "discriminator")}
+
+
+class Config(Options):
+    """No options."""
+
+
+class Painter(nn.Module):
+    """One convolution of the masked picture and the mask."""
+
+    def __init__(self):
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(1)
+            self.generator = nn.Conv2d(4, 3, 3, padding=1)
+
+    def forward(self, image, mask):
+        return self.generator(torch.cat((image * (1 - mask), mask), dim=1)).tanh()
+
+
+class Critic(nn.Module):
+    """Two convolutions; what lies between them is its feature."""
+
+    def __init__(self, seed=2):
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.first = nn.Conv2d(3, 4, 3, stride=2)
+            self.last = nn.Conv2d(4, 1, 3)
+        self.calls = []
+
+    def forward(self, picture):
+        self.calls.append(len(picture))
+        feature = F.softplus(self.first(picture))
+        return self.last(feature), feature
+
+
+class Toy(GanModule):
+    """Trained like any model; `inpainter` is None."""
+
+    def __init__(self, *, losses, loop, measures=True, simultaneous=False):
+        self.simultaneous, self.measures = simultaneous, measures
+        losses = parse_losses(losses)
+        critics = {role: Critic() for role in sorted(losses.discriminators)}
+        super().__init__(
+            name="toy", config=Config(), network=Painter(), discriminators=critics, losses=losses, loop=loop
+        )
+
+    def updates(self):
+        judge = Update("discriminator", tuple(self.discriminators), self.discriminator_losses, needs_gradient=False)
+        generator = Update("generator", ("generator",), self.generator_losses)
+        return [judge, generator] if self.losses.adversarial else [generator]
+
+    def predict(self, batch):
+        image, mask = batch["image"], batch["mask"]
+        raw = self.network(image, mask)
+        return {"image": image, "mask": mask, "raw": raw, "completed": torch.where(mask > 0.5, raw, image)}
+
+    def discriminate(self, role, picture, record):
+        scores, feature = self.discriminators[role](picture)
+        return Opinion(scores, (feature,))
+
+    def inpainter(self, network):
+        return None
+
+    def measure(self, batch, record):
+        return {"error": (record["raw"] - record["image"]).abs().mean(dim=(1, 2, 3)), "share": record["hole_share"]}
+
+    def preview(self, batch, record):
+        return Fill(completed=record["completed"].clamp(0, 1), raw=record["raw"], mask=record["mask"])
+
+
+class ToyRun(TinyRun):
+    """A training of the toy on the photographs of `TinyRun`."""
+
+    def __init__(self, folder, photos, *, losses=LOSSES, measures=True, simultaneous=False, **options):
+        options.setdefault("optimizers", PLAIN)
+        super().__init__(folder, photos, **options)
+        loop = self.loop
+        if not any(block["kind"] in ("nsgan", "lsgan", "hinge", "wgan_gp") for block in losses.values()):
+            loop = loop.model_copy(update={"optimizers": {"generator": loop.optimizers["generator"]}})
+        self.module = Toy(losses=losses, loop=loop, measures=measures, simultaneous=simultaneous)

@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from inpaint.errors import InputError, MaskError
+from inpaint.images.masks import dilate_hole, fit_hole, read_mask
+
+
+def box(height=12, width=20):
+    hole = np.zeros((height, width), bool)
+    hole[3:7, 4:15] = True
+    return hole
+
+
+def saved(tmp_path, values, mode=None, name="m.png"):
+    Image.fromarray(values).convert(mode or Image.fromarray(values).mode).save(tmp_path / name)
+    return tmp_path / name
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"), [("L", "m.png"), ("1", "m.png"), ("RGB", "m.bmp"), ("P", "m.png"), ("L", "m.tif")]
+)
+def test_white_is_the_hole_in_every_kind_of_file(tmp_path, caplog, mode, name):
+    path = saved(tmp_path, box() * np.uint8(255), mode, name)
+    assert np.array_equal(read_mask(path), box())
+    assert np.array_equal(read_mask(path, invert=True), ~box())
+    assert [text for text in caplog.messages if "inverted" not in text] == []
+
+
+def test_sixteen_bit_masks_are_read_at_their_depth(tmp_path, caplog):
+    assert np.array_equal(read_mask(saved(tmp_path, box() * np.uint16(65535))), box())
+    assert caplog.messages == []
+
+
+def test_gray_values_are_thresholded_at_128_with_a_warning(tmp_path, caplog):
+    values = np.tile(np.arange(256, dtype=np.uint8), (3, 1))
+    assert np.array_equal(read_mask(saved(tmp_path, values)), values >= 128)
+    assert "is not black and white (99.2 % gray); thresholded at 128" in caplog.text
+
+
+def test_values_zero_and_one_are_taken_as_black_and_white(tmp_path, caplog):
+    assert np.array_equal(read_mask(saved(tmp_path, box().astype(np.uint8))), box())
+    assert "has values 0 and 1" in caplog.text
+
+
+@pytest.mark.parametrize("color", [0, 255])
+def test_one_colour_with_varying_alpha_is_read_by_its_alpha(tmp_path, caplog, color):
+    values = np.full((12, 20, 4), color, np.uint8)
+    values[..., 3] = box() * 255
+    assert np.array_equal(read_mask(saved(tmp_path, values)), box())
+    assert "has one colour; its alpha is used" in caplog.text
+
+
+def test_transparent_white_is_no_hole_and_constant_alpha_says_nothing(tmp_path):
+    values = np.repeat((box() * np.uint8(255))[..., None], 4, axis=2)
+    values[..., 3] = 255
+    values[:5, :, 3] = 0
+    expected = box()
+    expected[:5] = False
+    assert np.array_equal(read_mask(saved(tmp_path, values)), expected)
+    values[..., 3] = 0
+    assert np.array_equal(read_mask(saved(tmp_path, values)), box())
+
+
+def test_a_mask_that_is_mostly_hole_looks_inverted(tmp_path, caplog):
+    path = saved(tmp_path, ~box() * np.uint8(255))
+    read_mask(path)
+    assert "82 % of the mask is hole; it looks inverted" in caplog.text
+    caplog.clear()
+    read_mask(path, invert=True)
+    assert caplog.messages == []
+
+
+def test_a_rotated_mask_is_turned_as_the_photo_is(tmp_path):
+    exif = Image.Exif()
+    exif[0x112] = 6
+    Image.fromarray(box() * np.uint8(255)).save(tmp_path / "m.png", exif=exif)
+    assert np.array_equal(read_mask(tmp_path / "m.png"), np.rot90(box(), -1))
+
+
+def test_an_unreadable_mask_is_named(tmp_path):
+    (tmp_path / "m.png").write_text("text")
+    with pytest.raises(InputError, match=r"m\.png': its content is not a picture"):
+        read_mask(tmp_path / "m.png")
+
+
+@pytest.mark.parametrize("factor", [2, 3, 5])
+def test_a_mask_of_another_scale_is_resized_to_whole_blocks(caplog, factor):
+    large = np.repeat(np.repeat(box(), factor, axis=0), factor, axis=1)
+    assert np.array_equal(fit_hole(box(), *large.shape), large)
+    assert np.array_equal(fit_hole(large, *box().shape), box())
+    assert f"the mask has 20 x 12 pixels; resized to {20 * factor} x {12 * factor}" in caplog.text
+
+
+def test_the_right_size_passes_in_silence(caplog):
+    hole = box()
+    assert fit_hole(hole, *hole.shape) is hole
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("mask", "photo"),
+    [((500, 333), (1001, 667)), ((1001, 667), (500, 333)), ((333, 500), (667, 1001)), ((85, 128), (341, 512))],
+)
+def test_rounded_sides_are_the_same_shape(mask, photo):
+    assert fit_hole(np.ones(mask, bool), *photo).shape == photo
+
+
+@pytest.mark.parametrize(
+    ("mask", "photo"),
+    [((20, 12), (12, 20)), ((24, 24), (25, 24)), ((2, 2), (3, 4)), ((512, 512), (512, 683)), ((1, 1), (40, 30))],
+)
+def test_another_shape_is_refused(mask, photo):
+    text = f"the mask has {mask[1]} x {mask[0]} pixels, the photo {photo[1]} x {photo[0]}"
+    with pytest.raises(MaskError, match=text):
+        fit_hole(np.ones(mask, bool), *photo)
+
+
+@pytest.mark.parametrize("radius", [1, 2, 5])
+def test_dilation_reaches_exactly_the_pixels_within_the_radius(radius):
+    hole = np.zeros((15, 21), bool)
+    hole[7, 4] = hole[3, 16] = True
+    y, x = np.mgrid[0:15, 0:21]
+    expected = ((y - 7) ** 2 + (x - 4) ** 2 <= radius**2) | ((y - 3) ** 2 + (x - 16) ** 2 <= radius**2)
+    assert np.array_equal(dilate_hole(hole, radius), expected)
+
+
+def test_nothing_grows_from_nothing():
+    assert not dilate_hole(np.zeros((5, 7), bool), 3).any()
+    assert np.array_equal(dilate_hole(box(), 0), box())

@@ -1,0 +1,353 @@
+"""Files made by Pillow, OpenCV and tifffile; what we read is compared with what they were made from."""
+
+import io
+import struct
+import warnings
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageCms, ImageOps
+
+from inpaint.errors import InputError
+from inpaint.images.formats import list_photos
+from inpaint.images.reading import read_photo, read_rgb
+
+
+def opened(path):
+    """Pillow's view of a file, without keeping the file open."""
+    return Image.open(io.BytesIO(path.read_bytes()))
+
+
+def noise(height, width, channels, dtype=np.uint8, seed=0):
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max + 1, shape).astype(dtype)
+
+
+def png_chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def deep_png(values, *extra_chunks):
+    """A 16-bit PNG written by the specification without any filter."""
+    height, width = values.shape[:2]
+    values = values.reshape(height, width, -1)
+    header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[values.shape[2]], 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    chunks = [
+        png_chunk(b"IHDR", header),
+        *extra_chunks,
+        png_chunk(b"IDAT", zlib.compress(rows)),
+        png_chunk(b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [
+        *[(mode, ".png") for mode in ("1", "L", "LA", "RGB", "RGBA")],
+        *[(mode, ".tif") for mode in ("L", "RGB", "RGBA")],
+        *[(mode, ".bmp") for mode in ("L", "RGB")],
+        *[(mode, ".jpg") for mode in ("L", "RGB")],
+        *[(mode, ".webp") for mode in ("RGB", "RGBA")],
+    ],
+)
+def test_eight_bit_files_are_read_as_pillow_reads_them(tmp_path, mode, suffix):
+    path = tmp_path / f"a{suffix}"
+    channels = len(mode.replace("1", "L"))
+    Image.fromarray(noise(9, 14, channels)).convert(mode).save(path)
+    expected = opened(path)
+    photo = read_photo(path)
+    assert photo.pixels.dtype == np.uint8
+    assert np.array_equal(photo.pixels, np.asarray(expected.convert("RGB")))
+    assert photo.gray == (mode in ("L", "LA", "1"))
+    assert (photo.alpha is not None) == mode.endswith("A")
+    if photo.alpha is not None:
+        assert np.array_equal(photo.alpha, np.asarray(expected.getchannel("A")))
+    assert np.array_equal(read_rgb(path), photo.pixels)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_sixteen_bit_png_is_read_to_the_last_bit(tmp_path, channels):
+    values = noise(7, 11, channels, np.uint16)
+    (tmp_path / "a.png").write_bytes(deep_png(values))
+    photo = read_photo(tmp_path / "a.png")
+    values = values.reshape(7, 11, channels)
+    assert photo.pixels.dtype == np.uint16
+    assert np.array_equal(photo.pixels, values[..., :3] if channels > 2 else np.repeat(values[..., :1], 3, axis=2))
+    assert (photo.alpha is None) if channels in (1, 3) else np.array_equal(photo.alpha, values[..., -1])
+    assert photo.gray == (channels < 3)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_transparent_colour_of_a_sixteen_bit_png_becomes_alpha(tmp_path, channels):
+    values = noise(5, 6, channels, np.uint16)
+    key = np.atleast_1d(values[2, 3])
+    (tmp_path / "a.png").write_bytes(deep_png(values, png_chunk(b"tRNS", key.astype(">u2").tobytes())))
+    photo = read_photo(tmp_path / "a.png")
+    expected = np.full((5, 6), 65535)
+    expected[2, 3] = 0
+    assert np.array_equal(photo.alpha, expected)
+    assert np.array_equal(photo.pixels[..., 0], values.reshape(5, 6, -1)[..., 0])
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_sixteen_bit_tiff_is_read_to_the_last_bit(tmp_path, channels, compression):
+    values = noise(7, 11, channels, np.uint16)
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        values,
+        photometric="minisblack" if channels < 3 else "rgb",
+        planarconfig="contig" if channels > 1 else None,
+        extrasamples=["unassalpha"] if channels in (2, 4) else None,
+        compression=compression,
+    )
+    photo = read_photo(tmp_path / "a.tif")
+    values = values.reshape(7, 11, channels)
+    assert photo.pixels.dtype == np.uint16
+    assert np.array_equal(photo.pixels, values[..., :3] if channels > 2 else np.repeat(values[..., :1], 3, axis=2))
+    assert (photo.alpha is None) if channels in (1, 3) else np.array_equal(photo.alpha, values[..., -1])
+
+
+def test_sixteen_bit_tiff_with_lzw_planes_apart_and_white_as_zero_are_read(tmp_path):
+    values = noise(7, 11, 3, np.uint16)
+    cv2.imwrite(str(tmp_path / "lzw.tif"), values[..., ::-1])
+    tifffile.imwrite(tmp_path / "planes.tif", np.moveaxis(values, -1, 0), photometric="rgb", planarconfig="separate")
+    tifffile.imwrite(tmp_path / "white.tif", values[..., 0], photometric="miniswhite")
+    assert np.array_equal(read_photo(tmp_path / "lzw.tif").pixels, values)
+    assert np.array_equal(read_photo(tmp_path / "planes.tif").pixels, values)
+    assert np.array_equal(read_photo(tmp_path / "white.tif").pixels[..., 1], 65535 - values[..., 0])
+
+
+def test_training_pixels_of_deep_files_are_scaled_by_the_ratio_of_whites(tmp_path):
+    values = noise(7, 11, 3, np.uint16)
+    (tmp_path / "a.png").write_bytes(deep_png(values))
+    assert np.array_equal(read_rgb(tmp_path / "a.png"), np.rint(values / 65535 * 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
+def test_a_palette_is_resolved_to_its_colours(tmp_path, suffix):
+    picture = Image.fromarray(noise(9, 14, 3)).quantize(7)
+    picture.save(tmp_path / f"a{suffix}")
+    photo = read_photo(tmp_path / f"a{suffix}")
+    assert np.array_equal(photo.pixels, np.asarray(picture.convert("RGB")))
+    assert photo.alpha is None
+
+
+@pytest.mark.parametrize("transparency", [2, bytes([255, 0, 128, 255, 255, 255, 255])])
+def test_transparent_palette_entries_become_alpha(tmp_path, transparency):
+    picture = Image.fromarray(noise(9, 14, 3)).quantize(7)
+    picture.save(tmp_path / "a.png", transparency=transparency)
+    indices = np.asarray(picture)
+    table = np.full(256, 255)
+    if isinstance(transparency, int):
+        table[transparency] = 0
+    else:
+        table[: len(transparency)] = list(transparency)
+    photo = read_photo(tmp_path / "a.png")
+    assert np.array_equal(photo.alpha, table[indices])
+    assert np.array_equal(photo.pixels, np.asarray(picture.convert("RGB")))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".tif"])
+def test_cmyk_without_profile_becomes_rgb_by_the_plain_formula(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    flat = np.full((16, 24, 4), (10, 200, 60, 30), np.uint8)
+    Image.fromarray(flat, "CMYK").save(path, quality=100) if suffix == ".jpg" else Image.fromarray(flat, "CMYK").save(
+        path
+    )
+    ink = 1 - flat[0, 0] / 255
+    expected = 255 * ink[:3] * ink[3]
+    photo = read_photo(path)
+    assert np.abs(photo.pixels - expected).max() <= 2
+    assert photo.icc is None
+    assert not photo.gray
+
+
+def cmyk_profile():
+    """A profile in which every ink is gray: L = 100 (1 - K) (1 - mean(C, M, Y)), by ICC.1:2001 (lut8Type, 6.5.8)."""
+    nodes = [(c, m, y, k) for c in (0, 1) for m in (0, 1) for y in (0, 1) for k in (0, 1)]
+    light = [round(255 * (1 - k) * (1 - (c + m + y) / 3)) for c, m, y, k in nodes]
+    lut = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)
+    lut += bytes(range(256)) * 4 + b"".join(bytes([level, 128, 128]) for level in light) + bytes(range(256)) * 3
+    text = b"text" + bytes(4) + b"free\0\0\0\0"
+    white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
+    description = b"desc" + bytes(4) + struct.pack(">I", 2) + b"x\0" + bytes(78)
+    tags = {b"A2B0": lut, b"cprt": text, b"wtpt": white, b"desc": description}
+    offset, table, body = 128 + 4 + 12 * len(tags), struct.pack(">I", len(tags)), b""
+    for name, data in tags.items():
+        data += bytes(-len(data) % 4)
+        table += name + struct.pack(">II", offset + len(body), len(data))
+        body += data
+    header = struct.pack(
+        ">I4sI4s4s4s12s4s", offset + len(body), bytes(4), 0x02100000, b"prtr", b"CMYK", b"Lab ", bytes(12), b"acsp"
+    )
+    header += bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
+    return header.ljust(128, b"\0") + table + body
+
+
+def test_a_cmyk_profile_is_applied_and_does_not_go_into_the_rgb_file(tmp_path):
+    cyan = Image.fromarray(np.full((16, 24, 4), (255, 0, 0, 0), np.uint8), "CMYK")
+    cyan.save(tmp_path / "a.tif", icc_profile=cmyk_profile())
+    photo = read_photo(tmp_path / "a.tif")
+    # The profile says L = 66.7 without colour; sRGB of that is 162 (CIE Y = 0.362).
+    assert np.abs(photo.pixels.astype(int) - 162).max() <= 2
+    assert photo.icc is None
+
+
+def test_a_damaged_cmyk_profile_is_left_out_aloud(tmp_path, caplog):
+    cyan = Image.fromarray(np.full((16, 24, 4), (255, 0, 0, 0), np.uint8), "CMYK")
+    cyan.save(tmp_path / "a.tif", icc_profile=cmyk_profile()[:200])
+    assert (read_photo(tmp_path / "a.tif").pixels == (0, 255, 255)).all()
+    assert "a.tif: its CMYK profile cannot be used" in caplog.text
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+def test_rotated_files_come_upright_and_say_so(tmp_path, orientation, suffix):
+    path = tmp_path / f"a{suffix}"
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    exif[0x10E] = "a title"
+    Image.fromarray(noise(16, 24, 3)).save(path, exif=exif)
+    upright = ImageOps.exif_transpose(opened(path))
+    photo = read_photo(path)
+    assert np.array_equal(photo.pixels, np.asarray(upright))
+    assert np.array_equal(read_rgb(path), photo.pixels)
+    kept = Image.Exif()
+    kept.load(photo.exif)
+    assert kept[0x112] == 1
+    assert kept[0x10E] == "a title"
+
+
+def test_a_rotated_deep_tiff_comes_upright(tmp_path):
+    values = noise(5, 8, 3, np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", extratags=[(274, "H", 1, 6, True)])
+    assert np.array_equal(read_photo(tmp_path / "a.tif").pixels, np.rot90(values, -1))
+
+
+def test_camera_settings_survive_and_the_thumbnail_does_not(tmp_path):
+    exif = Image.Exif()
+    exif.get_ifd(0x8769).update({0x9003: "2020:01:02 03:04:05", 0xA002: 999})
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 8.0, 0.0)})
+    Image.fromarray(noise(16, 24, 3)).save(tmp_path / "a.jpg", exif=exif)
+    kept = Image.Exif()
+    kept.load(read_photo(tmp_path / "a.jpg").exif)
+    assert kept.get_ifd(0x8769) == {0x9003: "2020:01:02 03:04:05"}
+    assert kept.get_ifd(0x8825)[1] == "N"
+    assert not kept.get_ifd(0x201)
+
+
+def test_the_profile_is_kept_byte_for_byte(tmp_path):
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for name in ("a.png", "a.jpg", "a.webp", "a.tif"):
+        Image.fromarray(noise(16, 24, 3)).save(tmp_path / name, icc_profile=icc)
+        assert read_photo(tmp_path / name).icc == icc
+
+
+def test_the_content_decides_the_format_not_the_name(tmp_path):
+    values = noise(9, 14, 3)
+    Image.fromarray(values).save(tmp_path / "really_png.jpg", format="PNG")
+    assert np.array_equal(read_photo(tmp_path / "really_png.jpg").pixels, values)
+
+
+def test_further_frames_are_left_out_aloud(tmp_path, caplog):
+    frames = [Image.fromarray(noise(9, 14, 3, seed=seed)) for seed in (0, 1)]
+    frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
+    assert np.array_equal(read_photo(tmp_path / "a.tif").pixels, np.asarray(frames[0]))
+    assert "has 2 pages or frames; the first is used" in caplog.text
+
+
+def saved(tmp_path, suffix, dtype):
+    path = tmp_path / f"whole{suffix}"
+    values = noise(40, 50, 3, dtype)
+    if dtype == np.uint16:
+        path.write_bytes(deep_png(values)) if suffix == ".png" else tifffile.imwrite(path, values, photometric="rgb")
+    else:
+        Image.fromarray(values).save(path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("share", [0.03, 0.3, 0.97])
+@pytest.mark.parametrize(
+    ("suffix", "dtype"),
+    [(each, np.uint8) for each in (".jpg", ".png", ".webp", ".tif", ".bmp")]
+    + [(".png", np.uint16), (".tif", np.uint16)],
+)
+def test_a_truncated_file_is_refused_by_name(tmp_path, suffix, dtype, share):
+    data = saved(tmp_path, suffix, dtype)
+    path = tmp_path / f"cut{suffix}"
+    path.write_bytes(data[: int(len(data) * share)])
+    for read in (read_photo, read_rgb):
+        with pytest.raises(InputError, match=rf"cannot read '.*cut{suffix}': damaged or truncated"):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"just some text\n", r"its content is not a picture \(JPEG, PNG, WebP, TIFF, BMP\)"),
+        (b"RIFF\x10\0\0\0WAVEfmt ", "its content is not a picture"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "damaged or truncated"),
+        (b"II*\0" + b"\xff" * 40, "damaged or truncated"),
+    ],
+)
+def test_what_is_no_picture_is_refused_with_the_reason(tmp_path, content, reason):
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(InputError, match=rf"cannot read '.*a\.png': {reason}") as caught:
+        read_photo(tmp_path / "a.png")
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_files_folders_and_exotic_tiffs_are_refused(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        read_photo(tmp_path / "a.png")
+    with pytest.raises(InputError, match="is a folder"):
+        read_photo(tmp_path)
+    tifffile.imwrite(tmp_path / "f.tif", np.zeros((8, 9), np.float32))
+    with pytest.raises(InputError, match="32-bit floating-point values is not supported"):
+        read_photo(tmp_path / "f.tif")
+
+
+def test_a_header_that_claims_too_much_is_refused_before_decoding(tmp_path):
+    header = struct.pack(">IIBBBBB", 20_000, 10_000, 8, 2, 0, 0, 0)
+    tiny = png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(b"\0" * 9)) + png_chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + tiny)
+    bmp = b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, 20_000, 10_000, 1, 24, 0, 0, 0, 0, 0, 0)
+    (tmp_path / "a.bmp").write_bytes(bmp)
+    for name in ("a.png", "a.bmp"):
+        with pytest.raises(InputError, match=r"claims 20000 x 10000 pixels, more than the limit of 100,000,000"):
+            read_photo(tmp_path / name)
+
+
+def test_the_limit_is_the_callers(tmp_path):
+    Image.fromarray(noise(9, 14, 3)).save(tmp_path / "a.png")
+    assert read_photo(tmp_path / "a.png", max_pixels=126).width == 14
+    with pytest.raises(InputError, match="more than the limit of 125"):
+        read_photo(tmp_path / "a.png", max_pixels=125)
+
+
+def test_large_pictures_within_the_limit_are_read_without_a_warning(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    Image.fromarray(noise(9, 14, 3)).save(tmp_path / "a.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_photo(tmp_path / "a.png").height == 9
+
+
+def test_photos_are_listed_by_suffix_sorted_and_without_hidden_ones(tmp_path):
+    (tmp_path / "sub" / "deep").mkdir(parents=True)
+    (tmp_path / ".hidden").mkdir()
+    for name in ("b.PNG", "a.jpeg", "notes.txt", ".c.png", "sub/c.tif", "sub/deep/d.webp", ".hidden/e.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "sub" / "up").symlink_to(tmp_path, target_is_directory=True)
+    names = [path.relative_to(tmp_path).as_posix() for path in list_photos(tmp_path, recursive=True)]
+    assert names == ["a.jpeg", "b.PNG", "sub/c.tif", "sub/deep/d.webp"]
+    assert [path.name for path in list_photos(tmp_path)] == ["a.jpeg", "b.PNG"]
+    with pytest.raises(InputError, match="no such folder"):
+        list_photos(tmp_path / "missing")

@@ -1,0 +1,116 @@
+"""Which network of a program a file holds: told by its entries, their shapes, its name, or the person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from inpaint.errors import UsageError, WeightsError
+from inpaint.registry import conversion
+from inpaint.weights.formats import Format
+
+BODY = frozenset({f"layer{number}.weight" for number in range(6)})
+JUDGE = frozenset({f"conv{number}.weight" for number in range(6)})
+
+
+class Reached(Exception):  # noqa: N818 - carries what was found out of the import
+    pass
+
+
+def reach(found, switches):
+    raise Reached({role: network.path.name for role, network in found.items()})
+
+
+PROGRAM = Format(
+    origin="program",
+    title="the program",
+    model="deepfill",
+    license="MIT",
+    source="here",
+    networks={"body": BODY, "judge": JUDGE, "large": JUDGE, "judge_rec": JUDGE},
+    optional=frozenset({"judge", "large", "judge_rec"}),
+    shapes={
+        "judge": {"conv0.weight": (4, 3)},
+        "judge_rec": {"conv0.weight": (4, 3)},
+        "large": {"conv0.weight": (4, 9)},
+    },
+    file_names={"judge": "*_net_D.pth", "judge_rec": "*_net_D_rec.pth"},
+    convert=reach,
+)
+
+
+@pytest.fixture
+def found(tmp_path, monkeypatch):
+    """`found("ROLE=NAME" or "NAME", ...)` imports files of that name and returns {role: name}."""
+    monkeypatch.setattr(conversion, "ORIGINS", {"program": ("deepfill",)})
+    monkeypatch.setattr(conversion, "formats", lambda: [PROGRAM])
+
+    def go(*inputs: str):
+        given = []
+        for text in inputs:
+            role, _, name = text.rpartition("=")
+            names, width = (BODY, 3) if "net_G" in name else (JUDGE, 9 if "large" in name else 3)
+            if "other" in name:
+                width = 5
+            path = tmp_path / name
+            torch.save({entry: torch.zeros(4, width) for entry in names}, path)
+            given.append(f"{role}={path}" if role else str(path))
+        with pytest.raises(Reached) as caught:
+            conversion.import_weights("program", given, tmp_path / "out")
+        return caught.value.args[0]
+
+    return go
+
+
+def test_entries_and_their_shapes_tell_the_role_whatever_the_file_is_called(found):
+    assert found("x_net_G.pth", "large_net_D.pth") == {"body": "x_net_G.pth", "large": "large_net_D.pth"}
+
+
+def test_the_name_of_the_file_tells_apart_what_looks_alike(found):
+    names = ("latest_net_D_rec.pth", "latest_net_G.pth", "latest_net_D.pth")
+    assert found(*names) == {"judge_rec": names[0], "body": names[1], "judge": names[2]}
+
+
+def test_the_person_tells_apart_what_looks_alike_whatever_the_file_is_called(found):
+    assert found("x_net_G.pth", "judge_rec=a.pth", "judge=b_net_D_rec.pth") == {
+        "body": "x_net_G.pth",
+        "judge_rec": "a.pth",
+        "judge": "b_net_D_rec.pth",
+    }
+
+
+def test_optional_networks_may_be_left_out_and_others_not(found):
+    assert found("net_G") == {"body": "net_G"}
+    with pytest.raises(UsageError, match="consists of several files: give --input body=FILE as well"):
+        found("x_net_D.pth")
+
+
+def test_an_open_choice_is_put_to_the_person(found):
+    with pytest.raises(
+        UsageError, match=r"a\.pth may be the judge or the judge_rec of the program: say which, e\.g\. "
+    ):
+        found("x_net_G.pth", "a.pth")
+
+
+@pytest.mark.parametrize(
+    ("given", "part"),
+    [
+        ("judge=x_net_G.pth", "the file holds the body of the program, not the judge"),
+        ("judge=large.pth", "the file holds the large of the program, not the judge"),
+        ("large=a.pth", "the file holds the judge or the judge_rec of the program, not the large"),
+    ],
+)
+def test_a_role_that_the_entries_contradict_is_refused(found, given, part):
+    with pytest.raises(WeightsError, match=part):
+        found(given)
+
+
+def test_a_file_with_no_telling_shape_at_all_is_left_to_the_conversion_that_lists_what_does_not_fit(found):
+    assert Path(found("net_G", "judge=other.pth")["judge"]).name == "other.pth"
+
+
+def test_the_same_role_twice_is_refused(found):
+    with pytest.raises(UsageError, match="both hold the judge of the program"):
+        found("x_net_G.pth", "a_net_D.pth", "b_net_D.pth")
