@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from inpaint.errors import InpaintError
-from inpaint.types import Fill, Guidance, Inpainter, Progress, StopFill, Traits
+from inpaint.types import Capabilities, Fill, Guidance, Inpainter, Progress, StopFill
 
 if TYPE_CHECKING:
     from inpaint.pipeline import fill
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Capabilities",
     "Fill",
     "Guidance",
     "InpaintError",
     "Inpainter",
     "Progress",
     "StopFill",
-    "Traits",
     "__version__",
     "fill",
     "load",

@@ -71,21 +71,21 @@ class StopFill(Exception):  # noqa: N818 - a request, not an error
 
 
 @dataclass(frozen=True, kw_only=True)
-class Traits:
+class Capabilities:
     """What callers need to know about a fill before they use it.
 
     smallest_px is the smallest side accepted (models pad inside, so it rarely exceeds 8); multiple_px the multiple to
     which the model pads, of interest to whoever chooses sizes; needs_known is False only for fills that can invent a
-    picture from nothing; one_core is True for fills that keep one core of the CPU busy and no state, so that several
+    picture from nothing; thread_safe is True for fills that keep one core of the CPU busy and no state, so that several
     pictures may be filled by one object at the same time.
     """
 
     trained: bool
     stochastic: bool = False
     guidance: frozenset[GuidanceKind] = frozenset()
-    own_mask: bool = False
+    blind: bool = False
     needs_known: bool = False
-    one_core: bool = False
+    thread_safe: bool = False
     smallest_px: int = 8
     multiple_px: int = 1
 
@@ -94,7 +94,7 @@ class Inpainter(Protocol):
     """Anything that fills holes: a feed-forward network, a per-image optimization, a classical method."""
 
     name: str
-    traits: Traits
+    capabilities: Capabilities
 
     def fill(
         self,

@@ -3,7 +3,7 @@
     python scripts/merge_photos.py --model checkpoints/edgeconnect --left a.jpg --right b.jpg --output merged.png
 
 The middle is a hole; the lines in it are those of the left photograph up to the seam and those of the right one beyond
-it, so that what stands in the middle keeps its shape while its colours follow from both sides. The right photograph is
+it, so that what stands in the middle keeps its shape while its colors follow from both sides. The right photograph is
 brought to the left one's size by scaling and cutting its middle out.
 """
 

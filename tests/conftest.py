@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from inpaint.errors import MaskError
-from inpaint.types import Fill, Traits
+from inpaint.types import Capabilities, Fill
 from tiny_run import TinyRun
 
 
@@ -36,7 +36,7 @@ def one_torch_thread() -> Iterator[None]:
 
 
 def draw_photo(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """Return a smooth colourful picture with an edge and a little noise, (H, W, 3) uint8; different for every seed."""
+    """Return a smooth colorful picture with an edge and a little noise, (H, W, 3) uint8; different for every seed."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     phase = rng.uniform(0, 2 * np.pi, 3)
@@ -70,7 +70,7 @@ def photo_folder(tmp_path: Path) -> Path:
 class GrayInpainter:
     """Fills every hole with one gray. Counts its calls; refuses a picture that is all hole, as many real fills do."""
 
-    traits = Traits(trained=False, needs_known=True, smallest_px=1)
+    capabilities = Capabilities(trained=False, needs_known=True, smallest_px=1)
 
     def __init__(self, gray: float = 0.5, name: str = "gray") -> None:
         self.gray = gray

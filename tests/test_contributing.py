@@ -10,7 +10,7 @@ from PIL import Image
 import inpaint.models
 from inpaint import registry
 from inpaint.cli.main import run
-from inpaint.types import Traits
+from inpaint.types import Capabilities
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
 
@@ -40,7 +40,7 @@ def hourglass(tmp_path, monkeypatch):
     (tmp_path / "inpaint/models/hourglass/__init__.py").touch()
     monkeypatch.setattr(inpaint.models, "__path__", [*inpaint.models.__path__, str(tmp_path / "inpaint/models")])
     entry = re.search(r'```python\n("hourglass": ModelEntry\(.*?\),)\n```', TEXT, re.DOTALL)
-    added = eval(f"{{{entry.group(1)}}}", {"ModelEntry": registry.ModelEntry, "Traits": Traits})
+    added = eval(f"{{{entry.group(1)}}}", {"ModelEntry": registry.ModelEntry, "Capabilities": Capabilities})
     monkeypatch.setattr(registry, "MODELS", {**registry.MODELS, **added})
     return tmp_path / "configs"
 

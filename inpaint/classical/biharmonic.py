@@ -29,7 +29,7 @@ from skimage.restoration import inpaint_biharmonic
 
 from inpaint.classical.pictures import Hole, Picture, PictureFill, Report
 from inpaint.classical.pyramid import halved, upsampled
-from inpaint.types import StopFill, Traits
+from inpaint.types import Capabilities, StopFill
 
 logger = logging.getLogger("inpaint.classical")
 
@@ -176,7 +176,7 @@ class Biharmonic(PictureFill):
     """Biharmonic surface through the known pixels; see this module for border, range and memory."""
 
     name = "biharmonic"
-    traits = Traits(trained=False, needs_known=True, one_core=True, smallest_px=1)
+    capabilities = Capabilities(trained=False, needs_known=True, thread_safe=True, smallest_px=1)
     steps = 100
 
     def _paint(self, picture: Picture, hole: Hole, *, seed: tuple[int, ...], report: Report) -> Picture:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from inpaint.fills.checks import check_fill
-from inpaint.types import Fill, Guidance, Progress, ProgressCallback, Seed, StopFill, Traits
+from inpaint.types import Capabilities, Fill, Guidance, Progress, ProgressCallback, Seed, StopFill
 
 
 def mean_color(image: Tensor, hole: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ class Mean:
     """Fills each picture of a batch with its own mean known color. Needs at least one known pixel per picture."""
 
     name = "mean"
-    traits = Traits(trained=False, needs_known=True, one_core=True, smallest_px=1)
+    capabilities = Capabilities(trained=False, needs_known=True, thread_safe=True, smallest_px=1)
 
     def fill(
         self,
@@ -39,7 +39,9 @@ class Mean:
         progress: ProgressCallback | None = None,
     ) -> list[Fill]:
         """Fill a batch as `Inpainter.fill` says; all samples are the same fill. raw is one color everywhere."""
-        check_fill(image, mask, guidance=guidance, samples=samples, seed=seed, traits=self.traits, name=self.name)
+        check_fill(
+            image, mask, guidance=guidance, samples=samples, seed=seed, capabilities=self.capabilities, name=self.name
+        )
         image, hole = image.to(torch.float32), mask == 1
         raw = mean_color(image, hole).expand_as(image)
         if progress is not None:

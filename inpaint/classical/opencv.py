@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from inpaint.classical.pictures import Hole, Picture, PictureFill, Report
 from inpaint.errors import UsageError
-from inpaint.types import Traits
+from inpaint.types import Capabilities
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Marked = npt.NDArray[np.uint8]
@@ -61,7 +61,7 @@ class _OpenCVFill(PictureFill):
     radius: how far away, in pixels, known pixels count; 1 to 100, more only blurs.
     """
 
-    traits = Traits(trained=False, needs_known=True, one_core=True, smallest_px=1)
+    capabilities = Capabilities(trained=False, needs_known=True, thread_safe=True, smallest_px=1)
     _march: ClassVar[Callable[..., Pixels]]
 
     def __init__(self, *, radius: int = 3) -> None:

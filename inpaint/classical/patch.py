@@ -21,7 +21,7 @@ from inpaint.classical.biharmonic import biharmonic
 from inpaint.classical.patchmatch import Indices, Search
 from inpaint.classical.pictures import Hole, Picture, PictureFill, Report
 from inpaint.classical.pyramid import halved, upsampled
-from inpaint.types import StopFill, Traits
+from inpaint.types import Capabilities, StopFill
 
 logger = logging.getLogger("inpaint.classical")
 T = TypeVar("T", bound=np.generic)
@@ -238,7 +238,7 @@ class Patch(PictureFill):
     """Patch fill, coarse to fine; see this module. Another seed looks elsewhere and may find another fill."""
 
     name = "patch"
-    traits = Traits(trained=False, stochastic=True, needs_known=True, one_core=True, smallest_px=1)
+    capabilities = Capabilities(trained=False, stochastic=True, needs_known=True, thread_safe=True, smallest_px=1)
     steps = 100
 
     def _paint(self, picture: Picture, hole: Hole, *, seed: tuple[int, ...], report: Report) -> Picture:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from inpaint.classical.mean import mean_color
 from inpaint.fills.checks import check_fill
-from inpaint.types import Fill, Guidance, Progress, ProgressCallback, Seed, StopFill, Traits
+from inpaint.types import Capabilities, Fill, Guidance, Progress, ProgressCallback, Seed, StopFill
 
 Picture: TypeAlias = npt.NDArray[np.float64]
 """(H, W, 3) in [0, 1]."""
@@ -28,12 +28,12 @@ Report: TypeAlias = Callable[[float], None]
 class PictureFill(ABC):
     """A fill of the batch, picture by picture, on the CPU; results lie on the picture's device as float32.
 
-    A subclass says its name and traits and paints one picture in `_paint`. raw equals completed: these methods keep the
+    A subclass says its name and capabilities and paints one picture in `_paint`. raw equals completed: these methods keep the
     known pixels themselves.
     """
 
     name: str
-    traits: Traits
+    capabilities: Capabilities
     steps = 1
     """Of progress per picture; more than one for fills whose pictures take long."""
 
@@ -60,9 +60,11 @@ class PictureFill(ABC):
         `progress` counts steps, the same number for each picture and sample; when it asks to stop, the holes of the
         pictures not reached get their mean known color. Raises MaskError when a picture has no known pixel.
         """
-        check_fill(image, mask, guidance=guidance, samples=samples, seed=seed, traits=self.traits, name=self.name)
+        check_fill(
+            image, mask, guidance=guidance, samples=samples, seed=seed, capabilities=self.capabilities, name=self.name
+        )
         image, hole = image.to(torch.float32), mask == 1
-        draws = samples if self.traits.stochastic else 1
+        draws = samples if self.capabilities.stochastic else 1
         steps = _Steps(len(image) * draws, self.steps, progress)
         fills = []
         for draw in range(draws):

@@ -42,7 +42,7 @@ def command(*, origin: str, inputs: tuple[str, ...], output: Path, bgr: bool, fu
     """Import the weights of a public program.
 
     The networks compute what that program computes. The file is opened without running code from it, and every entry
-    must be known and fit. Its licence and its SHA-256 are kept with the weights.
+    must be known and fit. Its license and its SHA-256 are kept with the weights.
     """
     from inpaint.registry.conversion import import_weights
 
@@ -50,7 +50,7 @@ def command(*, origin: str, inputs: tuple[str, ...], output: Path, bgr: bool, fu
     done = import_weights(origin, inputs, output, switches=switches)
     click.echo(f"imported {done.title}: {done.folder}")
     click.echo(f"model        {done.model}, {', '.join(done.roles)}; {done.parameters:,} parameters to fill with")
-    click.echo(f"licence      {done.license}")
+    click.echo(f"license      {done.license}")
     click.echo(f"sha256       {done.sha256}")
     for note in done.notes:
         click.echo(f"note         {note}")

@@ -35,7 +35,7 @@ Examples:
   inpaint restore --task flash --image dark.jpg --flash lit.jpg --output better.png
 """
 TASKS = ["inpaint", "restore", "denoise", "super-resolve", "flash"]  # those of optimize.presets, without torch
-FEW_ITERATIONS = 100  # with fewer there are colours at best, for every task
+FEW_ITERATIONS = 100  # with fewer there are colors at best, for every task
 
 
 @click.command(
@@ -179,10 +179,10 @@ def _read(
     from inpaint.images.masks import dilate_hole, fit_hole, read_mask
     from inpaint.images.reading import read_photo
     from inpaint.pipeline.photo import check_photo
-    from inpaint.types import Traits
+    from inpaint.types import Capabilities
 
     photo = read_photo(image, max_pixels=max_pixels)
-    check_photo(photo, Traits(trained=False, smallest_px=8), name=f"the task {task}")
+    check_photo(photo, Capabilities(trained=False, smallest_px=8), name=f"the task {task}")
     lit = None if flash is None else read_photo(flash, max_pixels=max_pixels)
     if lit is not None and (lit.height, lit.width) != (photo.height, photo.width):
         raise InputError(

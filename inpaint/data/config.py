@@ -36,7 +36,7 @@ class DataConfig(Options):
 
     @field_validator("masks", "val_masks")
     @classmethod
-    def _known_mask(cls, spec: Any) -> Any:
+    def _knblind(cls, spec: Any) -> Any:
         if spec is not None:
             parse_mask(spec)
         return spec

@@ -35,7 +35,7 @@ class DeepImagePrior:
     """
 
     name = "dip"
-    traits = TRAITS
+    capabilities = TRAITS
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class DeepImagePrior:
         values: dict[str, Any] = {"preset": preset, "iterations": iterations, "width": width, "exact": exact, "tv": tv}
         self.options = validated(DipOptions, values)
         self.budget_s = budget_of(budget, self.options, self.device)
-        self.traits = replace(TRAITS, one_core=self.device.type == "cpu" and torch.get_num_threads() == 1)
+        self.capabilities = replace(TRAITS, thread_safe=self.device.type == "cpu" and torch.get_num_threads() == 1)
 
     def fill(
         self,
@@ -69,7 +69,9 @@ class DeepImagePrior:
         Results are float32 on the image's device. `progress` counts thousandths of the whole; when it asks to stop, the
         image under way gets what there is, and the holes of images not reached get the mean known color.
         """
-        check_fill(image, mask, guidance=guidance, samples=samples, seed=seed, traits=self.traits, name=self.name)
+        check_fill(
+            image, mask, guidance=guidance, samples=samples, seed=seed, capabilities=self.capabilities, name=self.name
+        )
         meter = _Meter(progress, len(image) * samples)
         answers: list[list[tuple[Tensor, Tensor]]] = []
         for number, (picture, hole) in enumerate(zip(image.float(), mask, strict=True)):

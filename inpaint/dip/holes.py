@@ -150,7 +150,7 @@ def _merged(regions: list[Region]) -> list[Region]:
 def hold_out_blocks(hole: HoleMask, *, share: float, seed: int) -> HoleMask:
     """Return known pixels to keep from the loss: 3 x 3 blocks in a band around the hole, `share` of what is known.
 
-    The band is where a fill is judged; blocks, because single pixels are guessed from their neighbours. At most a tenth
+    The band is where a fill is judged; blocks, because single pixels are guessed from their neighbors. At most a tenth
     of the band is taken.
     """
     known = ~hole
@@ -160,9 +160,9 @@ def hold_out_blocks(hole: HoleMask, *, share: float, seed: int) -> HoleMask:
     rows, columns = np.nonzero(band)
     rng = np.random.default_rng(seed)
     picked = rng.permutation(len(rows))[: int(wanted / 9) + 1]
-    centres = np.zeros(hole.shape, np.uint8)
-    centres[rows[picked], columns[picked]] = 1
-    held: HoleMask = (cv2.dilate(centres, np.ones((3, 3), np.uint8)) > 0) & known
+    centers = np.zeros(hole.shape, np.uint8)
+    centers[rows[picked], columns[picked]] = 1
+    held: HoleMask = (cv2.dilate(centers, np.ones((3, 3), np.uint8)) > 0) & known
     return held
 
 

@@ -66,11 +66,11 @@ def convolve(x: Tensor, weight: Tensor, *, bias: Tensor | None = None, stride: i
 def enlarge_and_convolve(x: Tensor, weight: Tensor, *, mode: Upsampling, border: Border) -> Tensor:
     """Return what a 3 x 3 convolution makes of x (B, C, H, W) enlarged twofold: (B, O, 2H, 2W).
 
-    Equal pixels share products: enlarging by nearest neighbour and convolving is a transposed convolution with stride 2
-    and the kernel's sums in a 4 x 4 kernel, 4 products per place instead of 9. Bilinear enlarging is nearest neighbour
+    Equal pixels share products: enlarging by nearest neighbor and convolving is a transposed convolution with stride 2
+    and the kernel's sums in a 4 x 4 kernel, 4 products per place instead of 9. Bilinear enlarging is nearest neighbor
     blurred with (1, 2, 1) / 4 both ways, and a blur may as well come last, channel by channel. At the border the
-    enlarged map is continued by its last pixel: after nearest neighbour that is also what mirroring does, after
-    bilinear it differs from mirroring there. `zero` is for nearest neighbour only.
+    enlarged map is continued by its last pixel: after nearest neighbor that is also what mirroring does, after
+    bilinear it differs from mirroring there. `zero` is for nearest neighbor only.
     """
     summed = _summed(weight, flip=True).to(x.dtype).transpose(0, 1)  # (C, O, 4, 4)
     if mode == "nearest" and border == "zero":

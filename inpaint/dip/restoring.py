@@ -22,10 +22,10 @@ from inpaint.dip.solving import Problem, Solution, solve
 from inpaint.errors import InputError, MaskError, UsageError
 from inpaint.fills.checks import check_fill
 from inpaint.optimize.steps import Iterate, Outcome
-from inpaint.types import Traits
+from inpaint.types import Capabilities
 
 SMALLEST_PX = 8
-TRAITS = Traits(trained=False, stochastic=True, needs_known=True, smallest_px=SMALLEST_PX)
+TRAITS = Capabilities(trained=False, stochastic=True, needs_known=True, smallest_px=SMALLEST_PX)
 WHITE_NOISE_FROM = 0.02  # deviation, 5 of 255 levels; what compression leaves is not white and lies below
 RESERVE = 0.02  # share of a budget kept for putting the result together
 
@@ -133,7 +133,7 @@ class _Restoration:
             return Restored(picture=image, raw=image, uncertainty=None)
         known = image[0][:, ~hole[0, 0]]  # (3, pixels)
         if bool((known == known[:, :1]).all()):
-            # One colour has one continuation; a network would need its time to find it.
+            # One color has one continuation; a network would need its time to find it.
             plain = known[:, :1, None].expand(1, *image.shape[1:]).clone()
             return Restored(picture=_composed(plain, image, hole), raw=plain, uncertainty=None)
         shape = shape_of(gap)
@@ -254,7 +254,7 @@ def _check(task: Task, image: Tensor, mask: Tensor | None, flash: Tensor | None,
     elif mask is not None:
         raise UsageError(f"the task {task} takes no mask; its whole picture is painted anew")
     nothing = torch.zeros_like(image[:, :1]) if mask is None else mask
-    check_fill(image, nothing, guidance=None, samples=1, seed=0, traits=TRAITS, name=f"the task {task}")
+    check_fill(image, nothing, guidance=None, samples=1, seed=0, capabilities=TRAITS, name=f"the task {task}")
     if task == "flash":
         if flash is None:
             raise UsageError("the task flash needs the same scene taken with flash")

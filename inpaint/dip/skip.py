@@ -2,7 +2,7 @@
 
 One set of weights, two ways of computing. The plain way is the published one: enlarge, put skip and enlarged features
 side by side, normalize, pad, convolve. The folded way normalizes before enlarging and lets one transposed convolution
-enlarge and convolve. With nearest neighbour that is the same function. With bilinear enlarging the statistics are those
+enlarge and convolve. With nearest neighbor that is the same function. With bilinear enlarging the statistics are those
 of the smaller map, and what follows is normalized again; training cannot tell, but the pictures differ.
 """
 

@@ -63,8 +63,8 @@ def warm_up(model: Inpainter, photo: Picture, mask: HoleMask, *, seed: int) -> N
     A network fills the picture itself, because kernels are chosen by shape; a method without training, which may take
     minutes per picture, a small gray one.
     """
-    if not model.traits.trained:
-        side = max(WARM_UP_PX, model.traits.smallest_px)
+    if not model.capabilities.trained:
+        side = max(WARM_UP_PX, model.capabilities.smallest_px)
         photo = np.full((side, side, 3), 128, np.uint8)
         mask = np.zeros((side, side), np.uint8)
         mask[side // 2, side // 2] = 1

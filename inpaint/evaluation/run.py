@@ -201,7 +201,7 @@ class _Job:
                 for label in [label for other, label in todo if other == kind]:
                     task = _Task(index, kind, label, mask_hash=mask_hash(mask))
                     fill = partial(self._fill, label, photo, mask, fill_seed(seed=self.seed, index=index))
-                    yield task, Work(fill, alone=not self.models[label].traits.one_core)
+                    yield task, Work(fill, alone=not self.models[label].capabilities.thread_safe)
 
     def _keep(self, task: _Task, measured: Measured, name: str, results: Results) -> None:
         if task.index < self.shown:
@@ -225,7 +225,7 @@ class _Job:
     def _fill(self, label: str, photo: Picture, mask: HoleMask, seed: int) -> Measured | InpaintError:
         model = self.models[label]
         # Accelerators choose their kernels anew for every shape.
-        key = (label, photo.shape if self.accelerated and model.traits.trained else None)
+        key = (label, photo.shape if self.accelerated and model.capabilities.trained else None)
         try:
             if key not in self._warm:
                 warm_up(model, photo, mask, seed=seed)

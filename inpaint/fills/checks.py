@@ -6,37 +6,44 @@ import torch
 from torch import Tensor
 
 from inpaint.errors import InputError, MaskError
-from inpaint.types import Guidance, Seed, Traits
+from inpaint.types import Capabilities, Guidance, Seed
 
 
 def check_fill(
-    image: Tensor, mask: Tensor, *, guidance: Guidance | None, samples: int, seed: Seed, traits: Traits, name: str
+    image: Tensor,
+    mask: Tensor,
+    *,
+    guidance: Guidance | None,
+    samples: int,
+    seed: Seed,
+    capabilities: Capabilities,
+    name: str,
 ) -> None:
-    """Raise InputError or MaskError unless the arguments of `Inpainter.fill` fit each other and the fill's traits.
+    """Raise InputError or MaskError unless the arguments of `Inpainter.fill` fit each other and the fill's capabilities.
 
     image: (B, 3, H, W), floating, in [0, 1] outside the hole (inside it anything, NaN too); mask: (B, 1, H, W), every
     value 0 or 1, any dtype.
     """
-    _check_image(image, traits=traits, name=name)
-    _check_mask(image, mask, traits=traits, name=name)
-    _check_guidance(image, guidance, traits=traits, name=name)
+    _check_image(image, capabilities=capabilities, name=name)
+    _check_mask(image, mask, capabilities=capabilities, name=name)
+    _check_guidance(image, guidance, capabilities=capabilities, name=name)
     if samples < 1:
         raise InputError(f"samples must be at least 1, got {samples}")
     if not isinstance(seed, int) and len(seed) != len(image):
         raise InputError(f"seed must be an integer or one per image ({len(image)}), got {len(seed)}")
 
 
-def _check_image(image: Tensor, *, traits: Traits, name: str) -> None:
+def _check_image(image: Tensor, *, capabilities: Capabilities, name: str) -> None:
     if image.ndim != 4 or image.shape[1] != 3 or image.shape[0] == 0:
         raise InputError(f"image must have shape (B, 3, H, W) with B at least 1, got {tuple(image.shape)}")
     if not image.is_floating_point():
         raise InputError(f"image must be floating point in [0, 1], got {str(image.dtype).removeprefix('torch.')}")
-    if min(image.shape[-2:]) < traits.smallest_px:
+    if min(image.shape[-2:]) < capabilities.smallest_px:
         height, width = image.shape[-2:]
-        raise InputError(f"{name} needs sides of at least {traits.smallest_px} pixels, got {height}x{width}")
+        raise InputError(f"{name} needs sides of at least {capabilities.smallest_px} pixels, got {height}x{width}")
 
 
-def _check_mask(image: Tensor, mask: Tensor, *, traits: Traits, name: str) -> None:
+def _check_mask(image: Tensor, mask: Tensor, *, capabilities: Capabilities, name: str) -> None:
     want = (image.shape[0], 1, *image.shape[-2:])
     if tuple(mask.shape) != want:
         raise MaskError(f"mask must have shape {want} to match the image, got {tuple(mask.shape)}")
@@ -52,7 +59,7 @@ def _check_mask(image: Tensor, mask: Tensor, *, traits: Traits, name: str) -> No
     low, high = known.min().item(), known.max().item()
     if low < 0 or high > 1:
         raise InputError(f"image must lie in [0, 1] outside the hole, got {low:g} to {high:g}")
-    if traits.needs_known:
+    if capabilities.needs_known:
         full = hole.flatten(1).all(dim=1)
         if full.any():
             raise MaskError(
@@ -60,12 +67,12 @@ def _check_mask(image: Tensor, mask: Tensor, *, traits: Traits, name: str) -> No
             )
 
 
-def _check_guidance(image: Tensor, guidance: Guidance | None, *, traits: Traits, name: str) -> None:
+def _check_guidance(image: Tensor, guidance: Guidance | None, *, capabilities: Capabilities, name: str) -> None:
     if guidance is None:
         return
-    refused = guidance.given() - traits.guidance
+    refused = guidance.given() - capabilities.guidance
     if refused:
-        accepted = ", ".join(sorted(traits.guidance)) or "none"
+        accepted = ", ".join(sorted(capabilities.guidance)) or "none"
         raise InputError(f"{name} does not accept guidance.{min(refused)}; accepted: {accepted}")
     for kind in sorted(guidance.given()):
         plane: Tensor = getattr(guidance, kind)

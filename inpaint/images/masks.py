@@ -25,7 +25,7 @@ INVERTED_ABOVE = 0.7
 def read_mask(path: str | os.PathLike[str], *, invert: bool = False, max_pixels: int = MAX_PIXELS) -> Hole:
     """Read a mask file as (H, W) bool, True = hole (white, or black with `invert`).
 
-    Any format that `read_photo` reads; `hole_of` says how colour, alpha and gray values are taken. Raises InputError.
+    Any format that `read_photo` reads; `hole_of` says how color, alpha and gray values are taken. Raises InputError.
     """
     return hole_of(read_photo(path, max_pixels=max_pixels), invert=invert)
 
@@ -33,7 +33,7 @@ def read_mask(path: str | os.PathLike[str], *, invert: bool = False, max_pixels:
 def hole_of(photo: Photo, *, invert: bool = False, warn_inverted: bool = True, what: str = "mask") -> Hole:
     """Return the (H, W) bool hole that a picture describes: luminance of at least 128 of 255, and not transparent.
 
-    A picture of one colour with varying alpha is taken by its alpha (opaque = hole), with a warning. Values 0 and 1 are
+    A picture of one color with varying alpha is taken by its alpha (opaque = hole), with a warning. Values 0 and 1 are
     taken as 0 and 255. Other values than black and white are thresholded, with a warning. `what` names the picture in
     warnings: sketches are read the same way (white = line).
     """
@@ -42,7 +42,7 @@ def hole_of(photo: Photo, *, invert: bool = False, warn_inverted: bool = True, w
     if photo.alpha is not None and photo.alpha.min() != photo.alpha.max():
         alpha = photo.alpha.astype(np.float32)
         if values.min() == values.max():
-            _log.warning("%s: the %s has one colour; its alpha is used, opaque = white", photo.name, what)
+            _log.warning("%s: the %s has one color; its alpha is used, opaque = white", photo.name, what)
             values = alpha
         else:
             values = values * (alpha / np.float32(white))
@@ -71,7 +71,7 @@ def hole_of(photo: Photo, *, invert: bool = False, warn_inverted: bool = True, w
 
 
 def fit_hole(hole: Hole, height: int, width: int, *, name: str = "mask", what: str = "mask") -> Hole:
-    """Return the hole at (height, width): nearest neighbour with a warning when only the scale differs.
+    """Return the hole at (height, width): nearest neighbor with a warning when only the scale differs.
 
     Raises MaskError when the aspect differs by more than rounded sides explain, or by more than 2 %.
     """

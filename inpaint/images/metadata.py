@@ -1,4 +1,4 @@
-"""EXIF and colour profiles: kept, but true for the picture that is written."""
+"""EXIF and color profiles: kept, but true for the picture that is written."""
 
 from __future__ import annotations
 

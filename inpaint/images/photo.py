@@ -27,8 +27,8 @@ class Photo:
     """A decoded photo, upright.
 
     pixels: (H, W, 3) RGB, uint8 or uint16 (arrays given in memory may also be float32 or float64 in [0, 1]).
-    alpha: (H, W) of the same dtype, or None. icc: the colour profile as stored. exif: TIFF-structured bytes without the
-    "Exif" prefix, orientation 1. gray: the file had one colour channel; all three of `pixels` are equal then.
+    alpha: (H, W) of the same dtype, or None. icc: the color profile as stored. exif: TIFF-structured bytes without the
+    "Exif" prefix, orientation 1. gray: the file had one color channel; all three of `pixels` are equal then.
     path: the file it came from.
     """
 

@@ -57,7 +57,7 @@ def read_png(stream: BinaryIO, picture: Image.Image, path: Path) -> Photo:
     elif color_type == 2:
         values = values[..., :3]
     if color_type in (0, 2) and transparent is not None:
-        # One colour is declared transparent (tRNS).
+        # One color is declared transparent (tRNS).
         keyed = (values == np.array(transparent, np.uint16).reshape(-1)).all(axis=2, keepdims=True)
         values = np.concatenate([values, np.where(keyed, 0, 65535).astype(np.uint16)], axis=2)
     return photo_of_array(
@@ -127,7 +127,7 @@ def read_tiff(stream: BinaryIO, header: TiffHeader, path: Path) -> Photo:
         colors = (ink[..., :3] * ink[..., 3:] + 32767) // 65535
         values, icc = colors.astype(np.uint16), None
     else:
-        raise InputError(f"cannot read '{path}': 16-bit TIFF of colour kind {page.photometric.name} is not supported")
+        raise InputError(f"cannot read '{path}': 16-bit TIFF of color kind {page.photometric.name} is not supported")
     return photo_of_array(values, orientation=orientation, icc=bytes(icc) if icc else None, exif=exif, path=path)
 
 

@@ -21,7 +21,7 @@ _log = logging.getLogger("inpaint.images")
 def write_photo(photo: Photo, path: str | os.PathLike[str], *, quality: int = 95) -> None:
     """Write in the format of the name's suffix, atomically.
 
-    quality: 1..100, for JPEG and WebP; WebP at 100 is lossless. From 90 on JPEG keeps its colours at full resolution.
+    quality: 1..100, for JPEG and WebP; WebP at 100 is lossless. From 90 on JPEG keeps its colors at full resolution.
     Alpha, 16 bit, profile and EXIF are kept where the format can hold them, and a warning names what is lost. Known
     pixels of a fill stay bit-identical in PNG, TIFF, BMP and lossless WebP. The folder must exist.
     Raises UsageError for an unknown suffix or quality, InputError when the picture is too long for the format, and
@@ -92,7 +92,7 @@ def _options(photo: Photo, format_: Format, quality: int) -> dict[str, Any]:
     if format_.name == "JPEG":
         options.update(quality=quality, subsampling=0 if quality >= 90 else 2)
     elif format_.name == "WebP":
-        # exact: keeps the colours under transparent pixels, which are known pixels too
+        # exact: keeps the colors under transparent pixels, which are known pixels too
         options.update(quality=quality, lossless=quality == 100, exact=True)
     elif format_.name == "TIFF":
         # Pillow cannot write EXIF sub-directories into a compressed TIFF (its libtiff path refuses them).

@@ -92,7 +92,7 @@ def spatial_discount(mask: Tensor, gamma: float) -> Tensor:
 
     Spatially discounted reconstruction loss (DeepFill, arXiv 1801.07892, section 4.2, gamma 0.99): what lies deep in a
     hole may look different from the truth. The paper has rectangles, where all metrics agree; we count steps to a
-    neighbour left, right, above or below, which scans along rows and columns find exactly for any hole. The picture's
+    neighbor left, right, above or below, which scans along rows and columns find exactly for any hole. The picture's
     border counts as unknown. (The public program starts at d = 0 at the hole's rim; here the rim has d = 1.)
     """
     far = mask.shape[-2] + mask.shape[-1]  # more than any distance there is

@@ -1,4 +1,4 @@
-"""Total variation: how much neighbouring pixels differ, a brake on noise and on seams."""
+"""Total variation: how much neighboring pixels differ, a brake on noise and on seams."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inpaint.losses.base import PictureTerm, Record, at_least_float32
 
 
 class TotalVariation(PictureTerm):
-    """Sum of |a - b| over horizontal and vertical neighbours inside the region, divided by the number of all elements.
+    """Sum of |a - b| over horizontal and vertical neighbors inside the region, divided by the number of all elements.
 
     Partial convolutions (arXiv 1804.07723, section 3.4) use the completed picture and the hole dilated by one pixel, so
     that the seam counts. region: `hole`, grown by `dilate` pixels in all eight directions, or `all`.

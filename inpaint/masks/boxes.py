@@ -1,4 +1,4 @@
-"""Rectangular holes: random boxes, the centre, a half, and the frame that outpainting fills."""
+"""Rectangular holes: random boxes, the center, a half, and the frame that outpainting fills."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Box(Mask):
 
 
 class Center(Mask):
-    """One box in the centre, always the same: `fraction` of each side (0.5 leaves three quarters of the picture)."""
+    """One box in the center, always the same: `fraction` of each side (0.5 leaves three quarters of the picture)."""
 
     kind: Literal["center"] = "center"
     fraction: float = Field(0.5, gt=0, lt=1)

@@ -25,7 +25,7 @@ LOOKED_AT = 16  # files read to judge the polarity
 class Folder(Mask):
     """A random file of a folder (with its subfolders), flipped, turned, dilated.
 
-    path: the folder. hole: which colour is the hole; values from 128 on are white. The published PConv test masks and
+    path: the folder. hole: which color is the hole; values from 128 on are white. The published PConv test masks and
     most sets are white = hole; PConv's raw training masks are mostly white and need hole="black". fit: "resize" scales
     a file to the size (nearest, the aspect may change); "crop" cuts a random part of the same aspect as large as
     possible, then scales it. flip: probability of each of the two mirrors. rotate_deg: largest turn to either side;
@@ -68,7 +68,7 @@ class Folder(Mask):
         if float(np.mean(ratios)) > INVERTED_ABOVE:
             other = "black" if self.hole == "white" else "white"
             logger.warning(
-                "the masks of '%s' are %.0f %% hole and look inverted: hole: %s takes the other colour",
+                "the masks of '%s' are %.0f %% hole and look inverted: hole: %s takes the other color",
                 self.path,
                 100 * float(np.mean(ratios)),
                 other,

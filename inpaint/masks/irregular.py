@@ -76,7 +76,7 @@ def _smooth_field(rng: np.random.Generator, height: int, width: int, bumps: floa
     """Return smooth noise with about `bumps` bumps along the longer side, under any rotation."""
     step, turn = bumps / max(height, width), 2 * math.pi * rng.random()
     c, s = step * math.cos(turn), step * math.sin(turn)
-    # One warp rotates, crops and enlarges: picture pixel (x, y) reads the grid around its centre.
+    # One warp rotates, crops and enlarges: picture pixel (x, y) reads the grid around its center.
     matrix = np.array([[c, -s, 7.5 - c * width / 2 + s * height / 2], [s, c, 7.5 - s * width / 2 - c * height / 2]])
     return np.asarray(
         cv2.warpAffine(
@@ -104,7 +104,7 @@ def _wander(rng: np.random.Generator, height: int, width: int, count: int) -> li
 
 
 class Walk(Mask):
-    """naoto0804's substitute for PConv's masks: one 4-neighbour random walk of H * W unit steps from a random start.
+    """naoto0804's substitute for PConv's masks: one 4-neighbor random walk of H * W unit steps from a random start.
 
     A step against the border stays in place. The public masks were saved as JPEG, which made 29 % of the values neither
     0 nor 1; these are binary. `steps`: length of the walk as a share of H * W.

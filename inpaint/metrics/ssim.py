@@ -1,7 +1,7 @@
 """Structural similarity as a map, so that it can be averaged over a hole.
 
 Wang, Bovik, Sheikh, Simoncelli 2004, eq. 13, with the paper's constants: Gaussian window of 11 x 11 and sigma 1.5,
-K1 = 0.01, K2 = 0.03, data range 1, each colour channel by itself, population (co)variances. At the borders the picture
+K1 = 0.01, K2 = 0.03, data range 1, each color channel by itself, population (co)variances. At the borders the picture
 continues as its mirror image (the edge pixel twice), which is what scikit-image does with `gaussian_weights=True,
 sigma=1.5, use_sample_covariance=False`: maps and means agree with it.
 """

@@ -17,14 +17,14 @@ from inpaint.losses.base import Opinion
 from inpaint.models.discriminators import Judges
 from inpaint.nn.padding import pad_to, padded_side
 from inpaint.nn.spectral import fold
-from inpaint.types import Fill, Guidance, Progress, ProgressCallback, Seed, StopFill, Traits
+from inpaint.types import Capabilities, Fill, Guidance, Progress, ProgressCallback, Seed, StopFill
 
 
 class PaintingNetwork(Protocol):
     """What a network offers to be used for filling, besides being an `nn.Module`.
 
     Called with image (B, 3, H, W) in [0, 1], mask (B, 1, H, W) and the accepted guidance by name, it returns "raw" and
-    named intermediates. It accepts sides that are multiples of `traits.multiple_px` and at least `minimum_px`.
+    named intermediates. It accepts sides that are multiples of `capabilities.multiple_px` and at least `minimum_px`.
 
     It may have three things more. `missing_to_fill`, a sentence or None: why it cannot fill, for networks of which a
     part is still to be trained. `configure(*, ...)`: what a caller of `inpaint.load` may choose, as keywords with
@@ -32,7 +32,7 @@ class PaintingNetwork(Protocol):
     the picture as it came, before it is padded and brought into the network's type; they are passed by name.
     """
 
-    traits: Traits
+    capabilities: Capabilities
     minimum_px: int
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -74,7 +74,7 @@ class FeedForward:
         self.name = name
         self.network = network.to(device=device, dtype=dtype).eval().requires_grad_(False)
         self._paint = cast(PaintingNetwork, network)
-        self.traits = self._paint.traits
+        self.capabilities = self._paint.capabilities
         parameter = next(network.parameters())
         self.device, self.dtype = parameter.device, parameter.dtype
         self.chunk = chunk
@@ -141,7 +141,9 @@ class FeedForward:
         missing: str | None = getattr(self.network, "missing_to_fill", None)
         if missing is not None:
             raise UsageError(f"{self.name} cannot fill: {missing}")
-        check_fill(image, mask, guidance=guidance, samples=samples, seed=seed, traits=self.traits, name=self.name)
+        check_fill(
+            image, mask, guidance=guidance, samples=samples, seed=seed, capabilities=self.capabilities, name=self.name
+        )
 
     def _part(self, image: Tensor, mask: Tensor, guidance: Guidance | None, part: slice) -> dict[str, Tensor]:
         """Paint some images of the batch; every map of the padded size is cropped back."""
@@ -158,7 +160,7 @@ class FeedForward:
 
     def _padded(self, plane: Tensor) -> tuple[int, int]:
         height, width = plane.shape[-2:]
-        multiple, minimum = self.traits.multiple_px, self._paint.minimum_px
+        multiple, minimum = self.capabilities.multiple_px, self._paint.minimum_px
         return (
             padded_side(height, multiple=multiple, minimum=minimum),
             padded_side(width, multiple=multiple, minimum=minimum),

@@ -1,6 +1,6 @@
 """From a network that draws at random to several fills of each picture: encode once, decode every sample, score.
 
-The counterpart of `feedforward` for networks with `traits.stochastic`.
+The counterpart of `feedforward` for networks with `capabilities.stochastic`.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Sampling(FeedForward):
         self._sampled = cast(SamplingNetwork, network)
         self.latent: Latent = latent
         if latent == "mean":
-            self.traits = replace(self.traits, stochastic=False)
+            self.capabilities = replace(self.capabilities, stochastic=False)
         self.scores = scores
         if scores and not self.can_score:
             raise WeightsError(f"{name} cannot score its fills: its weights came without the discriminator for it")

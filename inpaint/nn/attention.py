@@ -1,7 +1,7 @@
 """Contextual attention (Yu et al. 2018, section 4; as in the public code of "Free-Form Image Inpainting", 2019).
 
 Features F (B, C, 2h, 2w) attend to themselves on the grid (h, w) of every second position, N = h * w. The layer
-compares 3 x 3 patches of the grid by cosine (only the key normalized), optionally fuses scores of neighbouring pairs,
+compares 3 x 3 patches of the grid by cosine (only the key normalized), optionally fuses scores of neighboring pairs,
 takes the softmax over the known keys, and pastes 4 x 4 patches of F with these weights.
 
 No patch is ever built. A patch score is a sum of pixel scores G[r, p] = <f_r, f_p> over common shifts of query and key,
@@ -292,7 +292,7 @@ def _block(shared: _Attended, buffers: _Buffers, top: int, bottom: int) -> Tenso
     size = (rows + 1) * row
     pasted = []
     for a, side in enumerate((-1, 1)):
-        # Places of phase a in a cell lie in this cell's own patch and in that of the neighbour on their side.
+        # Places of phase a in a cell lie in this cell's own patch and in that of the neighbor on their side.
         start, step = row * (1 - a), side * line * (count + 1)
         vertical = shifted_sum(margined, (step,), start, start + size, out=buffers.take(1, batch, size))
         for b, other in enumerate((-1, 1)):
@@ -325,7 +325,7 @@ def overlap_count(h: int, w: int, *, like: Tensor) -> Tensor:
 class ContextualAttention(nn.Module):
     """Rebuilds features from known places that look alike. No parameters; options name what public programs differ in.
 
-    fuse: add the scores of neighbouring pairs before the softmax. masked: `zero` keeps unknown keys in the softmax with
+    fuse: add the scores of neighboring pairs before the softmax. masked: `zero` keeps unknown keys in the softmax with
     score 0 (official), `inf` leaves them out. norm_eps: `clamp` the key norm at 1e-4 (official), or add 1e-4 `inside`
     to every square. overlap: divide the paste by 4 (official, darkens the border) or by the true `count`. chunk: rows
     of queries per block, None = chosen by the size; the result does not depend on it.

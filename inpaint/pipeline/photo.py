@@ -12,13 +12,13 @@ from inpaint.errors import InpaintError, InputError, MaskError, UsageError
 from inpaint.images.masks import Hole
 from inpaint.images.photo import Photo
 from inpaint.pipeline.samples import Sample
-from inpaint.types import Fill, Guidance, Inpainter, ProgressCallback, Traits
+from inpaint.types import Capabilities, Fill, Guidance, Inpainter, ProgressCallback
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SMALLEST_PX = 8
-"""Shortest side of a photo that is filled; some fills ask for more (`Traits.smallest_px`)."""
+"""Shortest side of a photo that is filled; some fills ask for more (`Capabilities.smallest_px`)."""
 
 _log = logging.getLogger("inpaint.pipeline")
 
@@ -60,7 +60,7 @@ def fill_photo_often(
     """
     lines = {kind: plane for kind, plane in (("sketch", sketch), ("edges", edges)) if plane is not None}
     check_lines(inpainter, lines)
-    check_photo(photo, inpainter.traits, name=inpainter.name)
+    check_photo(photo, inpainter.capabilities, name=inpainter.name)
     size = (photo.height, photo.width)
     for what, plane in {"mask": hole, **lines}.items():
         if plane.shape != size:
@@ -68,7 +68,7 @@ def fill_photo_often(
     if not hole.any():
         _log.warning("%s: the mask has no hole, so nothing is filled", photo.name)
         return [Sample(photo=photo, number=1, score=None)]
-    if inpainter.traits.needs_known and hole.all():
+    if inpainter.capabilities.needs_known and hole.all():
         raise MaskError(f"{photo.name}: the mask covers the whole photo, and {inpainter.name} works from known pixels")
     if hole.all():
         _log.warning("%s: the mask covers the whole photo, so %s has nothing to go by", photo.name, inpainter.name)
@@ -91,9 +91,9 @@ def fill_photo_often(
     ]
 
 
-def check_photo(photo: Photo, traits: Traits, *, name: str) -> None:
+def check_photo(photo: Photo, capabilities: Capabilities, *, name: str) -> None:
     """Raise InputError when a side of the photo is shorter than the fill `name` accepts."""
-    smallest = max(SMALLEST_PX, traits.smallest_px)
+    smallest = max(SMALLEST_PX, capabilities.smallest_px)
     if min(photo.height, photo.width) < smallest:
         raise InputError(
             f"{photo.name}: {photo.width} x {photo.height} pixels are too few; {name} needs at least {smallest} a side"
@@ -103,8 +103,8 @@ def check_photo(photo: Photo, traits: Traits, *, name: str) -> None:
 def check_lines(inpainter: Inpainter, kinds: Iterable[str]) -> None:
     """Raise UsageError when lines (sketch, edges) are given to a fill that does not accept them."""
     for kind in kinds:
-        if kind not in inpainter.traits.guidance:
-            accepted = ", ".join(sorted(inpainter.traits.guidance)) or "none"
+        if kind not in inpainter.capabilities.guidance:
+            accepted = ", ".join(sorted(inpainter.capabilities.guidance)) or "none"
             what = "a sketch" if kind == "sketch" else kind
             raise UsageError(f"{inpainter.name} does not accept {what}; guidance it accepts: {accepted}")
 

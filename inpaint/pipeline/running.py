@@ -149,14 +149,14 @@ def run_jobs(
 ) -> Iterator[Outcome]:
     """Work through the list and yield what became of each job, in its order; a bad file is an outcome, not an error.
 
-    at_once: photos filled at the same time, only for fills that keep one core busy (`Traits.one_core`); None: as many
+    at_once: photos filled at the same time, only for fills that keep one core busy (`Capabilities.thread_safe`); None: as many
     as there are cores and jobs, at most 8, for such fills, else one. Results are the same for any number; `progress`
     tells the steps of a photo only where it is alone. With one at a time the next photo is decoded while the model
     works. Every result is written whole or not at all, so the iterator may be left at any moment.
 
     Raises UsageError when several are wanted of a fill that cannot.
     """
-    if at_once is not None and at_once > 1 and not inpainter.traits.one_core:
+    if at_once is not None and at_once > 1 and not inpainter.capabilities.thread_safe:
         raise UsageError(
             f"{inpainter.name} fills one photo at a time, with all cores or the accelerator; several at once (got "
             f"{at_once}) are for the fills without learning"
@@ -168,7 +168,7 @@ def run_jobs(
         else:
             todo.append(job)
     if at_once is None:
-        at_once = min(cores(), len(todo), MOST_AT_ONCE) if inpainter.traits.one_core else 1
+        at_once = min(cores(), len(todo), MOST_AT_ONCE) if inpainter.capabilities.thread_safe else 1
     load = _loader(options)
     if at_once > 1:
         yield from _side_by_side(todo, load, inpainter, options, at_once)

@@ -32,7 +32,7 @@ class Sample:
 
 def check_samples(inpainter: Inpainter, samples: int, top: int | None) -> None:
     """Raise UsageError when this fill cannot give several samples, or `top` cannot be chosen from them."""
-    if samples > 1 and not inpainter.traits.stochastic:
+    if samples > 1 and not inpainter.capabilities.stochastic:
         raise UsageError(
             f"{inpainter.name} paints one fill for each hole: --samples {samples} needs a model that draws at random"
         )

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from inpaint.errors import ConfigError, MissingDependencyError, UsageError, WeightsError, unknown
-from inpaint.types import Inpainter, Traits
+from inpaint.types import Capabilities, Inpainter
 
 if TYPE_CHECKING:
     import torch
@@ -26,11 +26,11 @@ HUB_PREFIX = "hf://"
 class ModelEntry:
     """A model that is trained. Its package holds `config.Config`, `network.Network` and `training.Training`.
 
-    traits are those of the whole family; what a certain configuration accepts, its network says.
+    capabilities are those of the whole family; what a certain configuration accepts, its network says.
     """
 
     package: str
-    traits: Traits
+    capabilities: Capabilities
     summary: str
 
 
@@ -39,29 +39,29 @@ class FillEntry:
     """A fill that needs no weights: `factory` is "module:name", called with the options of the fill."""
 
     factory: str
-    traits: Traits
+    capabilities: Capabilities
     summary: str
 
 
 MODELS: Mapping[str, ModelEntry] = {
     "deepfill": ModelEntry(
         package="inpaint.models.deepfill",
-        traits=Traits(trained=True, guidance=frozenset({"sketch"}), smallest_px=8, multiple_px=8),
+        capabilities=Capabilities(trained=True, guidance=frozenset({"sketch"}), smallest_px=8, multiple_px=8),
         summary="DeepFillv2: gated convolutions and contextual attention (Yu et al. 2019)",
     ),
     "edgeconnect": ModelEntry(
         package="inpaint.models.edgeconnect",
-        traits=Traits(trained=True, guidance=frozenset({"edges"}), smallest_px=8, multiple_px=4),
-        summary="EdgeConnect: lines first, then colours (Nazeri et al. 2019)",
+        capabilities=Capabilities(trained=True, guidance=frozenset({"edges"}), smallest_px=8, multiple_px=4),
+        summary="EdgeConnect: lines first, then colors (Nazeri et al. 2019)",
     ),
     "pconv": ModelEntry(
         package="inpaint.models.pconv",
-        traits=Traits(trained=True),
+        capabilities=Capabilities(trained=True),
         summary="partial convolutions, a U-Net without adversary (Liu et al. 2018)",
     ),
     "pluralistic": ModelEntry(
         package="inpaint.models.pluralistic",
-        traits=Traits(trained=True, stochastic=True, smallest_px=8, multiple_px=32),
+        capabilities=Capabilities(trained=True, stochastic=True, smallest_px=8, multiple_px=32),
         summary="Pluralistic: several plausible fills of one hole (Zheng et al. 2019)",
     ),
 }
@@ -69,32 +69,32 @@ MODELS: Mapping[str, ModelEntry] = {
 FILLS: Mapping[str, FillEntry] = {
     "mean": FillEntry(
         factory="inpaint.classical.mean:Mean",
-        traits=Traits(trained=False, needs_known=True, one_core=True, smallest_px=1),
+        capabilities=Capabilities(trained=False, needs_known=True, thread_safe=True, smallest_px=1),
         summary="the mean color of the known pixels: the floor for comparisons",
     ),
     "telea": FillEntry(
         factory="inpaint.classical.opencv:Telea",
-        traits=Traits(trained=False, needs_known=True, one_core=True, smallest_px=1),
+        capabilities=Capabilities(trained=False, needs_known=True, thread_safe=True, smallest_px=1),
         summary="fast marching (Telea 2004), OpenCV",
     ),
     "navier_stokes": FillEntry(
         factory="inpaint.classical.opencv:NavierStokes",
-        traits=Traits(trained=False, needs_known=True, one_core=True, smallest_px=1),
+        capabilities=Capabilities(trained=False, needs_known=True, thread_safe=True, smallest_px=1),
         summary="fast marching along isophotes (after Bertalmio 2001), OpenCV",
     ),
     "dip": FillEntry(
         factory="inpaint.dip.fill:DeepImagePrior",
-        traits=Traits(trained=False, stochastic=True, needs_known=True, smallest_px=8),
+        capabilities=Capabilities(trained=False, stochastic=True, needs_known=True, smallest_px=8),
         summary="Deep Image Prior (Ulyanov et al. 2018): fits a network to the known pixels",
     ),
     "biharmonic": FillEntry(
         factory="inpaint.classical.biharmonic:Biharmonic",
-        traits=Traits(trained=False, needs_known=True, one_core=True, smallest_px=1),
+        capabilities=Capabilities(trained=False, needs_known=True, thread_safe=True, smallest_px=1),
         summary="the smoothest surface through the known pixels: for thin holes; scikit-image",
     ),
     "patch": FillEntry(
         factory="inpaint.classical.patch:Patch",
-        traits=Traits(trained=False, stochastic=True, needs_known=True, one_core=True, smallest_px=1),
+        capabilities=Capabilities(trained=False, stochastic=True, needs_known=True, thread_safe=True, smallest_px=1),
         summary="patches copied from elsewhere in the picture, coarse to fine: for wide holes and texture",
     ),
 }
@@ -105,11 +105,11 @@ def names() -> list[str]:
     return [*MODELS, *FILLS]
 
 
-def traits_of(name: str) -> Traits:
-    """Return the traits of a registered name; raises UsageError for another."""
+def capabilities_of(name: str) -> Capabilities:
+    """Return the capabilities of a registered name; raises UsageError for another."""
     if name in FILLS:
-        return FILLS[name].traits
-    return _model(name).traits
+        return FILLS[name].capabilities
+    return _model(name).capabilities
 
 
 def config_class(name: str) -> type[BaseModel]:
@@ -296,7 +296,7 @@ def _takers(model: str, path: Path) -> list[Any]:
     if model not in MODELS:
         raise WeightsError(f"{path}: {unknown('model', model, MODELS)}; a newer version may know it")
     configure = getattr(network_module(model).Network, "configure", None)
-    adapter = Sampling if MODELS[model].traits.stochastic else FeedForward
+    adapter = Sampling if MODELS[model].capabilities.stochastic else FeedForward
     return [adapter] if configure is None else [adapter, configure]
 
 

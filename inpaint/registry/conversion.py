@@ -31,7 +31,7 @@ ORIGINS: Mapping[str, tuple[str, ...]] = {
 
 SWITCHES: Mapping[str, str] = {
     "bgr": "the network was trained on pictures in BGR",
-    "fuse": "the attention adds the scores of neighbouring pairs, as the official program does",
+    "fuse": "the attention adds the scores of neighboring pairs, as the official program does",
 }
 """What some files cannot tell and the person may."""
 
@@ -259,7 +259,7 @@ def _write(
     )
     head = [
         f"Imported from {metadata.source}",
-        f"Licence: {metadata.license}",
+        f"License: {metadata.license}",
         f"SHA-256: {sha256}",
         *([f"Switches: {', '.join(sorted(switches))}"] if switches else []),
         f"Fine-tune: inpaint train model={entry.model} init=THIS_FOLDER data.root=PHOTOS",

@@ -86,9 +86,9 @@ def load_weights(
 
 
 def mention_license(path: str | PathLike[str], metadata: WeightsMetadata) -> None:
-    """Warn, once per program and file, of weights whose licence does not allow every use or was never stated."""
+    """Warn, once per program and file, of weights whose license does not allow every use or was never stated."""
     if metadata.license is not None and metadata.license not in FREE_LICENSES:
-        _warn_once(f"weights of {path}: licence {metadata.license}; check that it allows what you do with the results")
+        _warn_once(f"weights of {path}: license {metadata.license}; check that it allows what you do with the results")
 
 
 @cache

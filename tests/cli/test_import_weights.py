@@ -89,7 +89,7 @@ def test_an_import_fills_a_photo(imported, photo, tmp_path):
     assert not np.array_equal(filled[mask > 0], photo[mask > 0])
 
 
-def test_fine_tuning_lets_a_new_discriminator_learn_alone_and_keeps_the_licence(imported, photo_folder, tmp_path):
+def test_fine_tuning_lets_a_new_discriminator_learn_alone_and_keeps_the_license(imported, photo_folder, tmp_path):
     new = tmp_path / "new"
     small = ["data.size=64", "data.workers=0", "batch_size=1", "max_iterations=1", "model.discriminator.width=8"]
     small += ["validation.batch_size=1", "validation.panel=0", "trainer.accelerator=cpu", "trainer.devices=1"]

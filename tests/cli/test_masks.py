@@ -16,7 +16,7 @@ def test_the_sheet_shows_what_was_asked_for(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == f"3 kinds, 6 masks each: {output}"
     sheet = np.asarray(Image.open(output))
     assert sheet.dtype == np.uint8
-    # Six centre boxes of half the side, 48 x 48 of 96 x 96, stand side by side in black.
+    # Six center boxes of half the side, 48 x 48 of 96 x 96, stand side by side in black.
     white_runs = (sheet[:, :, 0] == 255).astype(np.int8)
     middle = white_runs[sheet.shape[0] // 2 + 20]
     starts = np.flatnonzero(np.diff(middle) == 1)

@@ -38,8 +38,8 @@ def photos(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
     for number in range(12):
-        colours = rng.integers(0, 256, (5, 4, 3), dtype=np.uint8)
-        Image.fromarray(colours).resize((36 + number, 40), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+        colors = rng.integers(0, 256, (5, 4, 3), dtype=np.uint8)
+        Image.fromarray(colors).resize((36 + number, 40), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
     return folder
 
 

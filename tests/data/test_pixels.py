@@ -46,20 +46,20 @@ def test_crops_reach_every_place_and_flips_come_independently_of_it():
         assert abs(np.corrcoef(first, second)[0, 1]) < 0.2
 
 
-def test_color_jitter_changes_colours_and_nothing_else():
+def test_color_jitter_changes_colors_and_nothing_else():
     photo = np.full((40, 60, 3), (90, 120, 60), np.uint8)
     photo[:, 30:] = 30
     sketch = coordinates(40, 60)[..., 1]
     plain, jittered = RandomView(32, crop="random", flip=0.5), RandomView(32, crop="random", flip=0.5, color_jitter=0.5)
-    colours = set()
+    colors = set()
     for seed in range(20):
         cut, lines = jittered(photo, sketch, np.random.default_rng(seed))
         expected, expected_lines = plain(photo, sketch, np.random.default_rng(seed))
         assert np.array_equal(lines, expected_lines)
         dark = expected[..., 0] == 30
         assert all(len(np.unique(cut[where].reshape(-1, 3), axis=0)) <= 1 for where in (dark, ~dark))
-        colours.update(map(tuple, cut[~dark].reshape(-1, 3)[:1].tolist()))
-    assert len(colours) > 10
+        colors.update(map(tuple, cut[~dark].reshape(-1, 3)[:1].tolist()))
+    assert len(colors) > 10
 
 
 @pytest.mark.parametrize(("flip", "expected"), [(0.0, 0), (1.0, 20)])

@@ -114,7 +114,7 @@ def test_one_transposed_convolution_enlarges_and_convolves(mode):
     assert all(torch.allclose(a, b, atol=1e-11) for a, b in zip(*gradients, strict=True))
 
 
-def test_zeros_at_the_border_are_folded_with_nearest_neighbour_only():
+def test_zeros_at_the_border_are_folded_with_nearest_neighbor_only():
     x, weight = torch.randn(1, 3, 5, 7), torch.randn(4, 3, 3, 3)
     expected = F.conv2d(F.interpolate(x, scale_factor=2), weight, padding=1)
     assert torch.allclose(enlarge_and_convolve(x, weight, mode="nearest", border="zero"), expected, atol=1e-5)

@@ -277,10 +277,10 @@ def test_pictures_below_eight_pixels_are_refused():
         restore("denoise", waves(7, 20))
 
 
-def test_one_colour_is_continued_at_once():
-    colour = torch.tensor([0.2, 0.5, 0.9]).view(1, 3, 1, 1).expand(1, 3, 40, 48)
-    found = restore("inpaint", torch.where(strokes(40, 48) == 1, 0.0, colour), strokes(40, 48), budget_s=1000)
-    assert torch.equal(found.picture, colour)
+def test_one_color_is_continued_at_once():
+    color = torch.tensor([0.2, 0.5, 0.9]).view(1, 3, 1, 1).expand(1, 3, 40, 48)
+    found = restore("inpaint", torch.where(strokes(40, 48) == 1, 0.0, color), strokes(40, 48), budget_s=1000)
+    assert torch.equal(found.picture, color)
 
 
 def test_without_a_hole_nothing_is_done():
@@ -402,7 +402,7 @@ def test_dip_is_a_fill_by_name():
 @pytest.mark.parametrize(("threads", "several"), [(1, True), (2, False)])
 def test_several_pictures_are_filled_at_once_where_torch_has_one_thread(monkeypatch, threads, several):
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    assert DeepImagePrior(device="cpu").traits.one_core == several
+    assert DeepImagePrior(device="cpu").capabilities.thread_safe == several
 
 
 def test_fills_at_the_same_time_do_not_disturb_each_other():
@@ -445,7 +445,7 @@ def test_progress_is_told_and_can_stop_the_fill():
         ({"preset": "vaze"}, "unknown preset 'vaze' \\(did you mean 'vase'"),
         ({"width": 2}, "width=2: must be .*at least 4"),
         ({"iterations": 0}, "iterations=0"),
-        ({"colour": 1}, "unknown option of dip 'colour'"),
+        ({"color": 1}, "unknown option of dip 'color'"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, text):

@@ -178,7 +178,7 @@ def test_a_further_model_is_measured_beside_those_that_are_done(run, models, mak
 
 def test_fills_at_the_same_time_give_the_same_file_in_the_same_order(run, models, tmp_path):
     class Slow(type(models["gray"])):
-        traits = replace(models["gray"].traits, one_core=True)
+        capabilities = replace(models["gray"].capabilities, thread_safe=True)
 
         def fill(self, image, mask, **options):
             time.sleep(0.002 * (int(image.sum() * 1000) % 5))
@@ -261,7 +261,7 @@ def test_the_models_compute_only_what_is_asked_and_never_see_the_original_in_the
     """A fill that returns the original scores perfectly: the comparison is with the original and nothing else."""
 
     class Oracle:
-        name, traits = "oracle", models["gray"].traits
+        name, capabilities = "oracle", models["gray"].capabilities
 
         def fill(self, image, mask, **options):
             return [Fill(completed=image, raw=image, mask=mask)]
@@ -318,7 +318,7 @@ def test_stochastic_models_get_a_seed_per_photograph_that_does_not_depend_on_the
     [
         ({"masks": []}, "masks must name at least one kind, each once; got none"),
         ({"masks": ["center", "center"]}, "each once; got center, center"),
-        ({"masks": ["centre"]}, "unknown mask 'centre' (did you mean 'center'?)"),
+        ({"masks": ["center"]}, "unknown mask 'center' (did you mean 'center'?)"),
         ({"size": 3}, "size must be at least 8, got 3"),
         ({"count": 0}, "count must be at least 1, got 0"),
         ({"jobs": 0}, "jobs must be at least 1, got 0"),

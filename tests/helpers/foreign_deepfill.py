@@ -59,7 +59,7 @@ KINDS = ("weight", "bias")
 
 
 def in_bgr(name: str, value: Tensor) -> Tensor:
-    """Permute what reads or paints colours, by index."""
+    """Permute what reads or paints colors, by index."""
     layer, kind = name.split(".")
     if layer in ("conv1", "xconv1", "pmconv1") and kind == "weight":
         return value[:, [2, 1, 0, *range(3, value.shape[1])]]

@@ -44,11 +44,11 @@ def test_values_zero_and_one_are_taken_as_black_and_white(tmp_path, caplog):
 
 
 @pytest.mark.parametrize("color", [0, 255])
-def test_one_colour_with_varying_alpha_is_read_by_its_alpha(tmp_path, caplog, color):
+def test_one_color_with_varying_alpha_is_read_by_its_alpha(tmp_path, caplog, color):
     values = np.full((12, 20, 4), color, np.uint8)
     values[..., 3] = box() * 255
     assert np.array_equal(read_mask(saved(tmp_path, values)), box())
-    assert "has one colour; its alpha is used" in caplog.text
+    assert "has one color; its alpha is used" in caplog.text
 
 
 def test_transparent_white_is_no_hole_and_constant_alpha_says_nothing(tmp_path):

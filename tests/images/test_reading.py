@@ -83,7 +83,7 @@ def test_sixteen_bit_png_is_read_to_the_last_bit(tmp_path, channels):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_the_transparent_colour_of_a_sixteen_bit_png_becomes_alpha(tmp_path, channels):
+def test_the_transparent_color_of_a_sixteen_bit_png_becomes_alpha(tmp_path, channels):
     values = noise(5, 6, channels, np.uint16)
     key = np.atleast_1d(values[2, 3])
     (tmp_path / "a.png").write_bytes(deep_png(values, png_chunk(b"tRNS", key.astype(">u2").tobytes())))
@@ -130,7 +130,7 @@ def test_training_pixels_of_deep_files_are_scaled_by_the_ratio_of_whites(tmp_pat
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
-def test_a_palette_is_resolved_to_its_colours(tmp_path, suffix):
+def test_a_palette_is_resolved_to_its_colors(tmp_path, suffix):
     picture = Image.fromarray(noise(9, 14, 3)).quantize(7)
     picture.save(tmp_path / f"a{suffix}")
     photo = read_photo(tmp_path / f"a{suffix}")
@@ -194,7 +194,7 @@ def test_a_cmyk_profile_is_applied_and_does_not_go_into_the_rgb_file(tmp_path):
     cyan = Image.fromarray(np.full((16, 24, 4), (255, 0, 0, 0), np.uint8), "CMYK")
     cyan.save(tmp_path / "a.tif", icc_profile=cmyk_profile())
     photo = read_photo(tmp_path / "a.tif")
-    # The profile says L = 66.7 without colour; sRGB of that is 162 (CIE Y = 0.362).
+    # The profile says L = 66.7 without color; sRGB of that is 162 (CIE Y = 0.362).
     assert np.abs(photo.pixels.astype(int) - 162).max() <= 2
     assert photo.icc is None
 

@@ -52,7 +52,7 @@ def test_the_background_is_white_and_texts_leave_ink_where_they_belong():
     assert not (plain < 100).any()
 
 
-def test_text_too_long_for_its_column_never_reaches_the_neighbour():
+def test_text_too_long_for_its_column_never_reaches_the_neighbor():
     white = np.full((128, 128, 3), 255, np.uint8)
     sheet = contact_sheet([[white, white]], columns=["w" * 200, ""], gap=8)
     dark = np.argwhere((sheet < 100).all(axis=-1))

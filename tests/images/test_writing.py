@@ -47,7 +47,7 @@ def test_eight_bit_photos_are_written_without_loss(tmp_path, suffix, gray, alpha
     write_photo(photo, tmp_path / f"a{suffix}", quality=100)
     back = opened(tmp_path / f"a{suffix}")
     assert back.mode == ("L" if gray and suffix != ".webp" else "RGB") + ("A" if alpha else "")
-    # asarray of RGBA, not convert: transparent pixels keep their colours
+    # asarray of RGBA, not convert: transparent pixels keep their colors
     values = np.asarray(back).reshape(9, 14, -1)
     assert np.array_equal(values[..., 0], photo.pixels[..., 0])
     if back.mode.startswith("RGB"):

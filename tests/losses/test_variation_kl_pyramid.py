@@ -31,7 +31,7 @@ def record():
 
 
 def pairs_by_hand(picture, inside):
-    """The sum over neighbours of which both lie inside, pixel by pixel."""
+    """The sum over neighbors of which both lie inside, pixel by pixel."""
     batch, _, height, width = picture.shape
     total = 0.0
     for b in range(batch):

@@ -154,7 +154,7 @@ class TestFolder:
         assert not caplog.text
         (mask_folder / "more" / "b.png").unlink()
         Folder(path=str(mask_folder), hole="black")
-        assert "92 % hole and look inverted: hole: white takes the other colour" in caplog.text
+        assert "92 % hole and look inverted: hole: white takes the other color" in caplog.text
 
     def test_a_folder_that_cannot_be_used_says_why(self, tmp_path):
         with pytest.raises(MaskError, match="nowhere' is not a folder"):

@@ -74,7 +74,7 @@ class TestEveryKind:
         with pytest.raises(ValidationError, match="frozen"):
             Box().count = (2, 3)
 
-    def test_speed_on_one_core(self):
+    def test_speed_on_thread_safe(self):
         # Processor time, so that a busy machine does not matter; best of several, so that a cold start does not.
         slowest_allowed = dict.fromkeys(names(), 500.0) | {"deepfill": 5000.0}
         too_slow = {}
@@ -154,7 +154,7 @@ class TestDeepFill:
 
 
 class TestBoxes:
-    def test_the_centre_box_is_where_it_belongs(self):
+    def test_the_center_box_is_where_it_belongs(self):
         mask = Center(fraction=0.5).draw(np.random.default_rng(0), 8, 12)
         expected = np.zeros((8, 12), np.uint8)
         expected[2:6, 3:9] = 1

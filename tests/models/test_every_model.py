@@ -31,13 +31,13 @@ def make(lively):
 
 
 def adapter(name, network, **options):
-    kind = Sampling if network.traits.stochastic else FeedForward
+    kind = Sampling if network.capabilities.stochastic else FeedForward
     return kind(network, name=name, **options)
 
 
 def sample(height, width, batch=2, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    # Large areas of one colour with some noise, so that a mean over places does not make all pictures alike.
+    # Large areas of one color with some noise, so that a mean over places does not make all pictures alike.
     areas = torch.rand(batch, 3, 2, 3, generator=generator)
     image = 0.9 * torch.nn.functional.interpolate(areas, (height, width))
     image += 0.1 * torch.rand(batch, 3, height, width, generator=generator)

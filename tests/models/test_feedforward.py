@@ -6,7 +6,7 @@ from inpaint.errors import InputError, MaskError, UsageError
 from inpaint.models.deepfill.config import Config
 from inpaint.models.deepfill.network import Network
 from inpaint.models.feedforward import FeedForward
-from inpaint.types import Guidance, Inpainter, StopFill, Traits
+from inpaint.types import Capabilities, Guidance, Inpainter, StopFill
 
 
 class Painter(nn.Module):
@@ -14,9 +14,9 @@ class Painter(nn.Module):
 
     minimum_px = 16
 
-    def __init__(self, **traits):
+    def __init__(self, **capabilities):
         super().__init__()
-        self.traits = Traits(trained=True, multiple_px=8, **traits)
+        self.capabilities = Capabilities(trained=True, multiple_px=8, **capabilities)
         self.weight = nn.Parameter(torch.ones(()))
         self.seen: list[dict] = []
 
@@ -179,7 +179,7 @@ def test_a_picture_that_is_all_hole_or_has_none_is_no_problem(deepfill):
 
 def test_a_guided_network_says_so_and_uses_the_sketch(make):
     fill = FeedForward(make(sketch=True), name="deepfill")
-    assert fill.traits.guidance == {"sketch"}
+    assert fill.capabilities.guidance == {"sketch"}
     image, mask = sample()
     (plain,), (drawn,) = fill.fill(image, mask), fill.fill(image, mask, guidance=Guidance(sketch=torch.ones_like(mask)))
     assert not torch.equal(plain.raw, drawn.raw)
@@ -188,7 +188,7 @@ def test_a_guided_network_says_so_and_uses_the_sketch(make):
 def test_it_is_an_inpainter(deepfill):
     fill: Inpainter = FeedForward.of("deepfill", deepfill, device="cpu")
     assert fill.name == "deepfill"
-    assert fill.traits == Traits(trained=True, multiple_px=8)
+    assert fill.capabilities == Capabilities(trained=True, multiple_px=8)
 
 
 IMAGE, MASK = sample(16, 24)

@@ -5,13 +5,13 @@ from torch import nn
 from inpaint.errors import InputError, UsageError, WeightsError
 from inpaint.models.discriminators import Judges
 from inpaint.models.sampling import Encoding, Sampling
-from inpaint.types import Inpainter, StopFill, Traits
+from inpaint.types import Capabilities, Inpainter, StopFill
 
 
 class Painter(nn.Module):
     """Paints the mean of its latents into the hole; counts what it is asked for."""
 
-    traits = Traits(trained=True, stochastic=True, multiple_px=8)
+    capabilities = Capabilities(trained=True, stochastic=True, multiple_px=8)
     minimum_px = 8
     ranked_by = "judge"
 
@@ -175,7 +175,7 @@ def test_the_mean_of_the_latents_gives_one_fill_for_every_seed():
     fills = fill.fill(image, mask, samples=3, seed=4)
     mu, _ = fill.encode(image, mask)
     assert len(fills) == 3
-    assert not fill.traits.stochastic
+    assert not fill.capabilities.stochastic
     assert all(torch.equal(each.raw, fills[0].raw) for each in fills)
     assert torch.allclose(fills[0].raw, fill.decode(image, mask, z=mu).raw, atol=1e-6)
     assert sum(fill.network.decoded) == 4  # two images, once in each of the two calls
@@ -243,4 +243,4 @@ def test_scores_come_back_in_the_type_of_results():
 
 def test_it_is_an_inpainter():
     fill: Inpainter = Sampling.of("painter", Painter(), device="cpu")
-    assert fill.traits.stochastic
+    assert fill.capabilities.stochastic

@@ -39,7 +39,7 @@ def patches(array, size, stride):
 
 
 def fused(scores, order):
-    """Add the diagonal neighbours of an N x N map whose rows and columns are first put into the given order."""
+    """Add the diagonal neighbors of an N x N map whose rows and columns are first put into the given order."""
     ordered = scores[np.ix_(order, order)]
     total = ordered.copy()
     total[1:, 1:] += ordered[:-1, :-1]

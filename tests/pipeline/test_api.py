@@ -12,7 +12,7 @@ import inpaint
 from inpaint.errors import InpaintError, InputError, MaskError, UsageError
 from inpaint.images.photo import Photo
 from inpaint.pipeline import fill_photo
-from inpaint.types import Fill, Traits
+from inpaint.types import Capabilities, Fill
 
 
 class Recorder:
@@ -20,8 +20,8 @@ class Recorder:
 
     name = "recorder"
 
-    def __init__(self, *, value=0.5, error=None, **traits):
-        self.traits = Traits(trained=False, **traits)
+    def __init__(self, *, value=0.5, error=None, **capabilities):
+        self.capabilities = Capabilities(trained=False, **capabilities)
         self.value, self.error, self.calls = value, error, []
 
     def fill(self, image, mask, *, guidance=None, samples=1, seed=0, progress=None):

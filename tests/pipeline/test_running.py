@@ -258,7 +258,7 @@ def test_photos_filled_at_the_same_time_are_the_same_files_with_outcomes_in_orde
     assert found[1] == found[3] == found[None]
 
 
-def test_a_model_that_is_no_fill_for_one_core_is_not_run_several_times_at_once(folders, gray_inpainter):
+def test_a_model_that_is_no_fill_for_thread_safe_is_not_run_several_times_at_once(folders, gray_inpainter):
     jobs = plan_jobs(folders / "photos", folders / "masks", folders / "out")
     with pytest.raises(UsageError, match="gray fills one photo at a time"):
         list(run_jobs(jobs, gray_inpainter, JobOptions(), at_once=2))
@@ -275,7 +275,7 @@ def test_leaving_fills_that_run_at_the_same_time_hurries_them_and_writes_no_more
 
     class Endless(type(gray_inpainter)):
         name = "endless"
-        traits = replace(gray_inpainter.traits, one_core=True)
+        capabilities = replace(gray_inpainter.capabilities, thread_safe=True)
 
         def fill(self, image, mask, *, progress=None, **options):
             if image.any():  # which fill begins first is chance, so the first of the list is told by being black

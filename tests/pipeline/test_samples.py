@@ -10,7 +10,7 @@ from inpaint.cli.main import run
 from inpaint.errors import UsageError
 from inpaint.images.reading import read_photo
 from inpaint.pipeline import JobOptions, check_samples, fill_photo_often, plan_jobs, run_jobs
-from inpaint.types import Fill, Traits
+from inpaint.types import Capabilities, Fill
 
 HOLE = np.zeros((40, 56), bool)
 HOLE[10:20, 15:40] = True
@@ -21,7 +21,7 @@ class Grays:
     """Sample k is one gray, number k of the list; scored."""
 
     name = "grays"
-    traits = Traits(trained=True, stochastic=True, smallest_px=1)
+    capabilities = Capabilities(trained=True, stochastic=True, smallest_px=1)
 
     def __init__(self, scored=True):
         self.can_score = scored

@@ -31,9 +31,9 @@ def sample():
     return torch.rand(1, 3, 24, 33, generator=generator), (torch.rand(1, 1, 24, 33, generator=generator) < 0.3).float()
 
 
-def test_importing_the_registry_and_asking_for_traits_imports_no_torch():
+def test_importing_the_registry_and_asking_for_capabilities_imports_no_torch():
     code = (
-        "import sys, inpaint.registry as r; r.names(); [r.traits_of(n) for n in r.names()]; "
+        "import sys, inpaint.registry as r; r.names(); [r.capabilities_of(n) for n in r.names()]; "
         "print({'torch', 'cv2', 'pydantic'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
@@ -54,17 +54,17 @@ def test_loading_a_run_imports_no_lightning_and_fills(tmp_path):
 
 
 @pytest.mark.parametrize("name", registry.names())
-def test_traits_in_the_table_are_those_of_the_fill(name):
+def test_capabilities_in_the_table_are_those_of_the_fill(name):
     if name in registry.FILLS:
-        fill, listed = load(name, device="cpu"), registry.traits_of(name)
-        assert type(fill).traits == listed
+        fill, listed = load(name, device="cpu"), registry.capabilities_of(name)
+        assert type(fill).capabilities == listed
         # Deep Image Prior adds that one core is enough where torch has one thread.
-        assert replace(fill.traits, one_core=listed.one_core) == listed
+        assert replace(fill.capabilities, thread_safe=listed.thread_safe) == listed
         assert fill.name == name
     else:
         # The table speaks for the whole family: of DeepFillv2, some take sketches.
         config = registry.config_class(name)(width=8, **({"sketch": True} if name == "deepfill" else {}))
-        assert registry.traits_of(name) == registry.network_module(name).Network(config).traits
+        assert registry.capabilities_of(name) == registry.network_module(name).Network(config).capabilities
 
 
 def test_the_parts_of_a_model_are_found_by_its_name():
@@ -73,7 +73,7 @@ def test_the_parts_of_a_model_are_found_by_its_name():
     assert registry.training_class("deepfill").__name__ == "Training"
 
 
-@pytest.mark.parametrize("function", [registry.traits_of, registry.config_class, registry.training_class])
+@pytest.mark.parametrize("function", [registry.capabilities_of, registry.config_class, registry.training_class])
 def test_an_unknown_model_is_named_with_the_valid_ones(function):
     with pytest.raises(UsageError, match=r"unknown model 'deepfil' .did you mean 'deepfill'.*; valid: deepfill"):
         function("deepfil")
@@ -116,8 +116,8 @@ def test_networks_that_only_training_needs_are_left_in_the_file(tmp_path):
 def test_a_sketch_network_accepts_sketches_and_another_does_not(tmp_path):
     write_run(tmp_path / "guided", network=Network(Config(width=8, sketch=True)))
     write_run(tmp_path / "plain")
-    assert load(tmp_path / "guided", device="cpu").traits.guidance == {"sketch"}
-    assert load(tmp_path / "plain", device="cpu").traits.guidance == frozenset()
+    assert load(tmp_path / "guided", device="cpu").capabilities.guidance == {"sketch"}
+    assert load(tmp_path / "plain", device="cpu").capabilities.guidance == frozenset()
 
 
 def test_registered_names_win_over_paths(tmp_path, monkeypatch):

@@ -46,7 +46,7 @@ class Config(Options):
     value_range: Literal["pm1", "01"] = (
         "pm1"  # range of picture and output in the network: [-1, 1], official, or [0, 1]
     )
-    # Order in which the weights' origin read colours. For the record only: imported weights are permuted once, and the
+    # Order in which the weights' origin read colors. For the record only: imported weights are permuted once, and the
     # network sees RGB. The official program and mmagic worked in BGR.
     channel_order: Literal["rgb", "bgr"] = "rgb"
     hole_fill: float = 0.0  # value of the hole in stage 1's input, in the network's range; official 0, csqiangwen 1
@@ -56,7 +56,7 @@ class Config(Options):
     pre_attention_activation: Literal["elu", "relu"] = "relu"  # official relu (pmconv6); elu in mmagic
     attention: AttentionConfig = AttentionConfig()
     # Starting weights. Official glorot, with which every gate halves the signal; csqiangwen's kaiming keeps more of it
-    # and gets to plausible colours sooner.
+    # and gets to plausible colors sooner.
     initialization: Literal["glorot", "kaiming"] = "glorot"
     sketch: bool = False  # one more input plane for lines drawn in the hole (guided)
     discriminator: DiscriminatorConfig = DiscriminatorConfig()

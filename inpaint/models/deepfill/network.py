@@ -17,7 +17,7 @@ from inpaint.nn.attention import ContextualAttention
 from inpaint.nn.gated import Activation, GatedConv2d, initialize_
 from inpaint.nn.padding import PaddedConv2d
 from inpaint.nn.spectral import normalized_in_full_precision, spectrally_normalized
-from inpaint.types import GuidanceKind, Traits
+from inpaint.types import Capabilities, GuidanceKind
 
 
 class Generator(nn.Module):
@@ -167,10 +167,10 @@ class Network(nn.Module):
         return 72 if self.config.padding == "reflect" else 8
 
     @property
-    def traits(self) -> Traits:
+    def capabilities(self) -> Capabilities:
         """What callers need to know."""
         guidance: frozenset[GuidanceKind] = frozenset({"sketch"} if self.config.sketch else ())
-        return Traits(trained=True, guidance=guidance, smallest_px=8, multiple_px=8)
+        return Capabilities(trained=True, guidance=guidance, smallest_px=8, multiple_px=8)
 
     def forward(self, image: Tensor, mask: Tensor, *, sketch: Tensor | None = None) -> dict[str, Tensor]:
         """Fill the holes: {"raw", "coarse"}, each (B, 3, H, W) on our scale and not clamped.

@@ -1,1 +1,1 @@
-"""EdgeConnect: lines first, then colours."""
+"""EdgeConnect: lines first, then colors."""

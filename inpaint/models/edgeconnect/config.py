@@ -32,8 +32,8 @@ class Config(Options):
         "discriminator": frozenset({"edge_discriminator", "inpaint_discriminator"}),
     }
 
-    # What is trained, and which networks there are: edge, the lines; inpaint, the colours on the true lines;
-    # edge_inpaint, the colours on the lines of a trained edge generator; joint, both at once.
+    # What is trained, and which networks there are: edge, the lines; inpaint, the colors on the true lines;
+    # edge_inpaint, the colors on the lines of a trained edge generator; joint, both at once.
     stage: Stage = "joint"
     width: int = Field(64, ge=1)  # outputs of a generator's first layer; official 64 (then 128, 256)
     blocks: int = Field(8, ge=0)  # residual blocks of a generator; official 8

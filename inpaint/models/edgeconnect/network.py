@@ -2,7 +2,7 @@
 
 Nazeri et al., "EdgeConnect: Generative Image Inpainting with Adversarial Edge Learning", 2019 (arXiv 1901.00212),
 section 3 and appendix A; details as in the authors' program. Where both differ the program is followed: the
-discriminator of the second stage sees colours alone, and the second generator is told nothing of the hole but white.
+discriminator of the second stage sees colors alone, and the second generator is told nothing of the hole but white.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from inpaint.losses.base import Opinion
 from inpaint.models.edgeconnect.config import Config
 from inpaint.nn.instance import instance_norm, norm_relu
 from inpaint.nn.spectral import normalized_in_full_precision, spectrally_normalized
-from inpaint.types import Traits
+from inpaint.types import Capabilities
 
 DEVIATION = 0.02  # of all initial weights
 
@@ -135,7 +135,7 @@ def discriminators(config: Config, *, seed: int = 0) -> dict[str, nn.Module]:
 class Network(nn.Module):
     """EdgeConnect on pictures in [0, 1]; its children are the generators that exist in the configured stage."""
 
-    traits = Traits(trained=True, guidance=frozenset({"edges"}), smallest_px=8, multiple_px=4)
+    capabilities = Capabilities(trained=True, guidance=frozenset({"edges"}), smallest_px=8, multiple_px=4)
     minimum_px = 12  # reflecting two places at a quarter of the size needs three of them
 
     def __init__(self, config: Config, *, seed: int = 0) -> None:

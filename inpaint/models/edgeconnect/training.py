@@ -2,7 +2,7 @@
 
 edge: the edge generator against its discriminator. inpaint: the second generator against its own, on the true lines.
 edge_inpaint: the same on the lines of a trained edge generator, which gets no gradient. joint: everything at once, and
-the colours' losses reach the edge generator through the lines that they were painted along.
+the colors' losses reach the edge generator through the lines that they were painted along.
 
 All gradients of an iteration are found before any network moves, as in that program. Discriminators see what was
 painted, not what is pasted.
@@ -100,7 +100,7 @@ class Training(GanModule):
         return torch.where(chosen, true.to(lines.dtype), lines)
 
     def discriminate(self, role: str, picture: Tensor, record: Record) -> Opinion:
-        """Judge lines together with the gray picture, colours alone."""
+        """Judge lines together with the gray picture, colors alone."""
         planes = (record["gray"], picture) if role == "edge_discriminator" else (picture,)
         opinion: Opinion = self.discriminators[role](*planes)
         return opinion

@@ -22,7 +22,7 @@ class Config(Options):
     # What the network calls 0 and 1, in pictures and output: ImageNet's mean and deviation (naoto0804), [-1, 1]
     # (mmagic), or [0, 1].
     value_range: Literal["imagenet", "pm1", "01"] = "imagenet"
-    # Order in which the weights' origin read colours. For the record only: imported weights are permuted once, and the
+    # Order in which the weights' origin read colors. For the record only: imported weights are permuted once, and the
     # network sees RGB. mmagic worked in BGR.
     channel_order: Literal["rgb", "bgr"] = "rgb"
     first_bias: bool = True  # of the encoder's first layer, which has no batch norm: true in mmagic, false in naoto0804

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from inpaint.models.pconv.config import Config
 from inpaint.nn.partial import PartialConv2d, Window
-from inpaint.types import Traits
+from inpaint.types import Capabilities
 
 LEAK = 0.2  # slope of the decoder's LeakyReLU
 RANGES = {
@@ -25,7 +25,7 @@ RANGES = {
     "pm1": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "01": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
 }
-"""Mean and deviation of each colour on our scale: what the network calls 0 and 1."""
+"""Mean and deviation of each color on our scale: what the network calls 0 and 1."""
 
 
 class Block(nn.Module):
@@ -206,7 +206,7 @@ def initialize_(network: UNet) -> None:
 class Network(nn.Module):
     """The U-Net on pictures in [0, 1] of any size; its state dict has the prefix `generator.`."""
 
-    traits = Traits(trained=True)
+    capabilities = Capabilities(trained=True)
     minimum_px = 1
 
     def __init__(self, config: Config, *, seed: int = 0) -> None:
@@ -220,7 +220,7 @@ class Network(nn.Module):
         """Fill the holes: {"raw"} (B, 3, H, W) on our scale and not clamped.
 
         image: (B, 3, H, W) in [0, 1], not read in the hole. mask: (B, 1, H, W), above 0.5 = hole. Sides are brought to
-        a multiple of 2^levels with more hole. Where all is hole, the picture is the network's 0: a plain colour.
+        a multiple of 2^levels with more hole. Where all is hole, the picture is the network's 0: a plain color.
         """
         height, width = image.shape[-2:]
         multiple = 2**self.config.depth

@@ -32,7 +32,7 @@ from inpaint.models.pluralistic.config import Config
 from inpaint.models.sampling import Encoding
 from inpaint.nn.padding import pad_to
 from inpaint.nn.spectral import normalized_in_full_precision, spectrally_normalized
-from inpaint.types import Traits
+from inpaint.types import Capabilities
 
 DISCRIMINATOR_NAMES: Mapping[str, str] = {"gen": "discriminator", "rec": "discriminator_rec"}
 MULTIPLE_PX = 32
@@ -139,7 +139,7 @@ class Generator(nn.Module):
 class Network(nn.Module):
     """Pluralistic on pictures in [0, 1]; its state dict has the prefixes `encoder.` and `generator.`."""
 
-    traits = Traits(trained=True, stochastic=True, smallest_px=8, multiple_px=MULTIPLE_PX)
+    capabilities = Capabilities(trained=True, stochastic=True, smallest_px=8, multiple_px=MULTIPLE_PX)
     minimum_px = MULTIPLE_PX
     ranked_by: str | None = "discriminator"
 

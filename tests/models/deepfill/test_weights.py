@@ -182,7 +182,7 @@ def test_what_is_kept_beside_the_weights(made, tmp_path):
     assert metadata.license in text
 
 
-def test_every_origin_has_its_licence():
+def test_every_origin_has_its_license():
     assert all(entry.license for entry in formats())
     licenses = {entry.title: entry.license.partition(" (")[0] for entry in formats() if entry.model == "deepfill"}
     assert licenses == {
@@ -194,20 +194,20 @@ def test_every_origin_has_its_licence():
 
 
 @pytest.mark.parametrize(("form", "said"), [("nipponjo", "none stated"), ("nipponjo_tf", "CC BY-NC"), ("mmagic", None)])
-def test_a_licence_that_does_not_allow_every_use_is_said_once(form, said, made, tmp_path, caplog):
+def test_a_license_that_does_not_allow_every_use_is_said_once(form, said, made, tmp_path, caplog):
     done = imported(made(form)[1], tmp_path, ORIGIN[form])
     with caplog.at_level(logging.WARNING, logger="inpaint"):
         load(done.folder, device="cpu")
         load(done.folder, device="cpu")
     assert len(caplog.messages) == (0 if said is None else 1)
-    assert all(f"licence {said}" in message for message in caplog.messages)
+    assert all(f"license {said}" in message for message in caplog.messages)
 
 
 # Switches ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", ["nipponjo", "nipponjo_tf"])
-def test_bgr_swaps_the_colours_before_and_after(form, made, tmp_path):
+def test_bgr_swaps_the_colors_before_and_after(form, made, tmp_path):
     _, content = made(form)
     straight = imported(content, tmp_path / "rgb", "nipponjo")
     swapped = imported(content, tmp_path / "bgr", "nipponjo", switches=frozenset({"bgr"}))

@@ -159,8 +159,8 @@ def test_the_hole_is_white_for_both_networks_and_without_lines_for_the_first(mak
     assert not lines[hole].any()
     assert torch.equal(lines, derived["canny"])
     assert torch.equal(where, mask)
-    colours, edges, where = seen["inpaint_generator"].split((3, 1, 1), dim=1)
-    assert (colours.movedim(1, -1)[hole[:, 0]] == 1).all()
+    colors, edges, where = seen["inpaint_generator"].split((3, 1, 1), dim=1)
+    assert (colors.movedim(1, -1)[hole[:, 0]] == 1).all()
     assert torch.equal(edges, out["edges"])
     assert torch.equal(where, mask)
 

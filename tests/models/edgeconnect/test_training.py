@@ -76,9 +76,9 @@ def moved(module, loss):
     ("stage", "routes"),
     [
         ("edge", {"edge": {"edge_generator"}}),
-        ("inpaint", {"colour": {"inpaint_generator"}}),
-        ("edge_inpaint", {"colour": {"inpaint_generator"}}),
-        ("joint", {"edge": {"edge_generator"}, "colour": {"edge_generator", "inpaint_generator"}}),
+        ("inpaint", {"color": {"inpaint_generator"}}),
+        ("edge_inpaint", {"color": {"inpaint_generator"}}),
+        ("joint", {"edge": {"edge_generator"}, "color": {"edge_generator", "inpaint_generator"}}),
     ],
 )
 def test_every_loss_moves_the_generators_of_its_stage_and_nothing_else(stage, routes):
@@ -87,7 +87,7 @@ def test_every_loss_moves_the_generators_of_its_stage_and_nothing_else(stage, ro
     generators, judges = updates["generator"], updates["discriminator"]
     assert set(generators.networks) == set(module.config.trained)
     assert set(judges.networks) == set(module.discriminators)
-    kinds = {name: "edge" if name in EDGE_TERMS else "colour" for name in module.losses.terms}
+    kinds = {name: "edge" if name in EDGE_TERMS else "color" for name in module.losses.terms}
     assert set(kinds.values()) == set(routes)
     with module._only_trainable(generators.networks):
         _, values = module.generator_losses(record_of(module, batch()))
@@ -109,9 +109,9 @@ def test_every_discriminator_learns_from_its_own_game_alone(stage):
 
 
 def test_a_stage_has_the_losses_and_discriminators_of_what_it_trains():
-    colours = set(LOSSES) - EDGE_TERMS
+    colors = set(LOSSES) - EDGE_TERMS
     terms = {stage: set(training(stage).losses.terms) for stage in STAGES}
-    assert terms == {"edge": EDGE_TERMS, "inpaint": colours, "edge_inpaint": colours, "joint": set(LOSSES)}
+    assert terms == {"edge": EDGE_TERMS, "inpaint": colors, "edge_inpaint": colors, "joint": set(LOSSES)}
     judges = {stage: set(training(stage).discriminators) for stage in STAGES}
     assert judges["edge"] == {"edge_discriminator"}
     assert judges["inpaint"] == judges["edge_inpaint"] == {"inpaint_discriminator"}
@@ -161,7 +161,7 @@ def test_the_origins_way_cuts_the_true_lines_off_at_the_hole():
     assert torch.equal(module.predict(planes)["edges_known"], planes["edges_true"] * (1 - planes["mask"]))
 
 
-def test_discriminators_see_the_gray_of_the_whole_picture_with_lines_and_colours_alone():
+def test_discriminators_see_the_gray_of_the_whole_picture_with_lines_and_colors_alone():
     module, planes = training("joint").eval(), batch()
     record, seen = module.predict(planes), {}
     for role, judge in module.discriminators.items():
@@ -226,7 +226,7 @@ def test_edge_losses_are_those_of_the_fact_sheet():
     assert values["edge_matching"].item() == pytest.approx(matching, rel=1e-5)
 
 
-def test_colours_are_compared_everywhere_and_divided_by_the_share_of_the_hole():
+def test_colors_are_compared_everywhere_and_divided_by_the_share_of_the_hole():
     module, planes = training("inpaint").eval(), batch()
     record = record_of(module, planes)
     with torch.no_grad():
@@ -363,9 +363,9 @@ def test_a_chain_that_does_not_fit_is_refused_before_anything_is_written(keys, k
 
 
 def test_an_option_of_one_network_may_differ_from_what_the_other_run_said(runs, photos, tmp_path):
-    keys = {"model.stage": "inpaint", "model.mask_channel": "true", "run.folder": tmp_path / "colour"}
+    keys = {"model.stage": "inpaint", "model.mask_channel": "true", "run.folder": tmp_path / "color"}
     assert run(["train", *arguments(photos, **keys)]) == 0
-    for init in itertools.permutations({"init.edge": runs["edge"], "init.inpaint": tmp_path / "colour"}.items()):
+    for init in itertools.permutations({"init.edge": runs["edge"], "init.inpaint": tmp_path / "color"}.items()):
         made = config.load(["model=edgeconnect", *[f"{key}={value}" for key, value in init]])
         assert made.architecture().mask_channel is True
         assert made.architecture().width == 4

@@ -185,14 +185,14 @@ def test_the_value_ranges_are_one_network_on_three_scales(make):
     image, mask = sample()
     expected = {"imagenet": (0.485 + 0.3 * 0.229, 0.456 + 0.3 * 0.224, 0.406 + 0.3 * 0.225)}
     expected |= {"pm1": (0.65,) * 3, "01": (0.3,) * 3}
-    for value_range, colour in expected.items():
+    for value_range, color in expected.items():
         network = make(value_range=value_range)
         with torch.no_grad():
             network.generator.decoder[0].conv.weight.zero_()
             network.generator.decoder[0].conv.bias.fill_(0.3)
         raw = network(image, mask)["raw"]
-        assert raw.amin((0, 2, 3)).tolist() == pytest.approx(colour)
-        assert raw.amax((0, 2, 3)).tolist() == pytest.approx(colour)
+        assert raw.amin((0, 2, 3)).tolist() == pytest.approx(color)
+        assert raw.amax((0, 2, 3)).tolist() == pytest.approx(color)
 
 
 def test_the_first_layer_sees_each_range_as_its_program_does(make):
@@ -255,7 +255,7 @@ def test_what_exceeds_half_precision_becomes_its_largest_number_and_never_nan(fo
     assert half.isfinite().all()
 
 
-def test_a_picture_that_is_all_hole_becomes_one_colour(make):
+def test_a_picture_that_is_all_hole_becomes_one_color(make):
     network, (image, _) = make(), sample()
     raw = network(image, torch.ones_like(image[:, :1]))["raw"]
     assert torch.allclose(raw, torch.tensor([0.485, 0.456, 0.406], dtype=torch.float64).view(3, 1, 1).expand_as(raw))
