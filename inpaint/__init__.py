@@ -12,11 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from inpaint.errors import InpaintError
-from inpaint.types import Capabilities, Fill, Guidance, Inpainter, Progress, StopFill
+from inpaint.types import Capabilities, Fill, Guidance, Inpainter, Plane, Progress, StopFill
 
 if TYPE_CHECKING:
     from inpaint.pipeline import fill
-    from inpaint.registry import load
+    from inpaint.registry.loading import load
 
 __version__ = "0.1.0"
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Guidance",
     "InpaintError",
     "Inpainter",
+    "Plane",
     "Progress",
     "StopFill",
     "__version__",
@@ -39,7 +40,7 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> object:
     if name == "load":
-        from inpaint.registry import load
+        from inpaint.registry.loading import load
 
         return load
     if name == "fill":

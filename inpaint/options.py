@@ -11,24 +11,39 @@ from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
 
 from inpaint.errors import ConfigError, unknown
+from inpaint.types import Capabilities, Plane
 
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
 Schema: TypeAlias = Mapping[str, Any]
 
 
 class Options(BaseModel, frozen=True, extra="forbid"):
-    """Base of all option groups: immutable, unknown keys refused.
+    """Base of all option groups: immutable, unknown keys refused."""
 
-    Two things may be said of a model's options. TRAINING: those that say how to train and not what the weights are, so
-    that a training which starts from weights takes them from the person and not from the weights. CONCERNS: for
+
+class ModelConfig(Options):
+    """Base of the models' configurations: every architectural switch, with its default and the paper's value.
+
+    Three things may be said of a model's options. TRAINING: those that say how to train and not what the weights are,
+    so that a training which starts from weights takes them from the caller and not from the weights. CONCERNS: for
     options that concern certain networks only, their roles; weights that hold none of them leave the option open.
+    PLANES: all planes that some configuration of the model takes from the caller of a fill.
     """
 
     TRAINING: ClassVar[frozenset[str]] = frozenset()
     CONCERNS: ClassVar[Mapping[str, frozenset[str]]] = {}
+    PLANES: ClassVar[tuple[Plane, ...]] = ()
+
+    def capabilities(self) -> Capabilities:
+        """Return what a network of this configuration can do."""
+        return Capabilities(trained=True)
+
+    def training_planes(self) -> tuple[Plane, ...]:
+        """Return the planes that a training batch must hold; each names its maker."""
+        return tuple(plane for plane in self.capabilities().planes if plane.make is not None)
 
     def for_crop(self, side: int) -> Self:
-        """Return a model's options with what is left to the side of the training crops, in pixels, decided."""
+        """Return the options with what is left to the side of the training crops, in pixels, decided."""
         return self
 
 

@@ -1,61 +1,82 @@
 """The few types that every room above speaks: what a fill takes, what it returns, and who can do it.
 
-Cheap to import: torch appears only for the type checker.
+Cheap to import: torch and NumPy appear only for the type checker.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
+    from typing_extensions import TypeVar
 
-GuidanceKind: TypeAlias = Literal["sketch", "edges", "color"]
+    Images = TypeVar("Images", default=Tensor)
+else:
+    from typing import TypeVar
+
+    Images = TypeVar("Images")
 
 Seed: TypeAlias = "int | Sequence[int]"
 """An integer s gives image i of the batch the seed (s, i); a sequence gives one seed per image."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Guidance:
-    """What a person asks to see in the hole. Read inside the hole only.
-
-    sketch, edges: (B, 1, H, W), 1 = line. color: (B, 4, H, W), RGBA in [0, 1], alpha 0 = not given.
-    """
-
-    sketch: Tensor | None = None
-    edges: Tensor | None = None
-    color: Tensor | None = None
-
-    def given(self) -> frozenset[GuidanceKind]:
-        """Return the names of the planes that are not None."""
-        names: tuple[GuidanceKind, ...] = ("sketch", "edges", "color")
-        return frozenset(name for name in names if getattr(self, name) is not None)
+Guidance: TypeAlias = "Mapping[str, Tensor]"
+"""What the caller asks to see in the hole: a plane (B, C, H, W) in [0, 1] by its name, see `Plane`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fill:
-    """One answer for a batch of pictures.
+class Plane:
+    """Something that a model reads beside image and mask: a sketch, edges, colors, a second photograph.
 
-    completed: (B, 3, H, W) in [0, 1], equal to the input outside the hole.
-    raw: (B, 3, H, W), what the method painted everywhere, on our scale but never clamped.
-    mask: (B, 1, H, W), 1 = hole; the caller's, or the model's own for blind models.
-    aux: named intermediates (coarse, edges, scale_1_2, ...).
-    score: (B,) or None, higher = better.
+    Args:
+        name: What it is called in guidance, in a training batch, and as the option `--NAME`.
+        channels: Of its tensor (B, C, H, W).
+        make: "module:class" of the `images.planes.PlaneMaker` that makes it for a training sample; None where training
+            does without.
+        options: Of `make`, as the model wants them; the user's `data.planes.NAME` stands above them.
+        read: "module:function" that turns a `Photo` into an array (H, W) or (H, W, C) in [0, 1]; None where the
+            caller of a fill cannot give it.
+        everywhere: Whether it is read outside the hole, too.
+        summary: One line for the help of `--NAME`.
     """
 
-    completed: Tensor
-    raw: Tensor
-    mask: Tensor
-    aux: Mapping[str, Tensor] = field(default_factory=dict)
-    score: Tensor | None = None
+    name: str
+    channels: int = 1
+    make: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    read: str | None = None
+    everywhere: bool = False
+    summary: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fill(Generic[Images]):
+    """One answer for a batch of images; arrays (B, H, W, C) where arrays were given.
+
+    Args:
+        completed: (B, 3, H, W) in [0, 1], equal to the input outside the hole.
+        raw: (B, 3, H, W), what the method painted everywhere, on our scale but never clamped.
+        mask: (B, 1, H, W), 1 = hole; the caller's, or the model's own for blind models.
+        aux: Named intermediates (coarse, edges, scale_1_2, ...).
+        score: (B,) or None, higher = better.
+    """
+
+    completed: Images
+    raw: Images
+    mask: Images
+    aux: Mapping[str, Images] = field(default_factory=dict)
+    score: Images | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a fill has come: `done` of `total` steps, the estimated rest in seconds, a preview if there is one."""
+    """How far a fill has come: `done` of `total` steps, the estimated rest in seconds, a preview if there is one.
+
+    A preview is an image (1, 3, H, W) in [0, 1].
+    """
 
     done: int
     total: int
@@ -74,20 +95,35 @@ class StopFill(Exception):  # noqa: N818 - a request, not an error
 class Capabilities:
     """What callers need to know about a fill before they use it.
 
-    smallest_px is the smallest side accepted (models pad inside, so it rarely exceeds 8); multiple_px the multiple to
-    which the model pads, of interest to whoever chooses sizes; needs_known is False only for fills that can invent a
-    picture from nothing; thread_safe is True for fills that keep one core of the CPU busy and no state, so that several
-    pictures may be filled by one object at the same time.
+    Args:
+        trained: Needs weights.
+        stochastic: Draws at random, so that several samples differ.
+        planes: What it takes, or may be made to take, beside image and mask.
+        blind: Makes its own mask where none is given.
+        scored: Scores its fills, so that the best of several can be told.
+        needs_known: Cannot invent an image from nothing: an all-hole mask is refused.
+        thread_safe: Keeps one core of the CPU busy and no state, so that several photos may be filled by one object at
+            the same time.
+        trained_px: Side of the images that it was trained on; None where there is no such side.
+        smallest_px: Smallest side accepted (models pad inside, so it rarely exceeds 8).
+        multiple_px: Multiple to which a model pads, of interest to whoever chooses sizes.
     """
 
-    trained: bool
+    trained: bool = False
     stochastic: bool = False
-    guidance: frozenset[GuidanceKind] = frozenset()
+    planes: tuple[Plane, ...] = ()
     blind: bool = False
+    scored: bool = False
     needs_known: bool = False
     thread_safe: bool = False
+    trained_px: int | None = None
     smallest_px: int = 8
     multiple_px: int = 1
+
+    @property
+    def guidance(self) -> dict[str, Plane]:
+        """The planes that a caller of a fill may give, by name."""
+        return {plane.name: plane for plane in self.planes if plane.read is not None}
 
 
 class Inpainter(Protocol):
@@ -99,7 +135,7 @@ class Inpainter(Protocol):
     def fill(
         self,
         image: Tensor,
-        mask: Tensor,
+        mask: Tensor | None,
         *,
         guidance: Guidance | None = None,
         samples: int = 1,
@@ -108,7 +144,31 @@ class Inpainter(Protocol):
     ) -> list[Fill]:
         """Fill the holes of a batch.
 
-        image: (B, 3, H, W), RGB in [0, 1]; never looked at inside the hole. mask: (B, 1, H, W), 1 = hole.
-        Returns exactly `samples` fills. Raises InputError when shapes, sizes or guidance do not fit.
+        Args:
+            image: (B, 3, H, W), RGB in [0, 1]; never read inside the hole.
+            mask: (B, 1, H, W), 1 = hole; None only for blind models.
+            guidance: Planes by name, among those of the capabilities.
+            samples: How many fills of each image.
+            seed: See `Seed`; results do not depend on how a batch is split.
+            progress: Called with every step; may raise StopFill.
+
+        Returns:
+            Exactly `samples` fills.
+
+        Raises:
+            InputError: Shapes, sizes or guidance do not fit.
         """
+        ...
+
+    def fill_arrays(
+        self,
+        image: NDArray[Any],
+        mask: NDArray[Any] | None,
+        *,
+        guidance: Mapping[str, NDArray[Any]] | None = None,
+        samples: int = 1,
+        seed: Seed = 0,
+        progress: ProgressCallback | None = None,
+    ) -> list[Fill[NDArray[Any]]]:
+        """Do the same on arrays: image (B, H, W, 3), mask (B, H, W, 1), planes (B, H, W, C), and so the answers."""
         ...

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 
 import inpaint
 from inpaint.errors import InpaintError
-from inpaint.images.edges import canny, luma
+from inpaint.images.edges import canny, gray_of
 
 SIGMA_PX = 2.0  # of the edges that EdgeConnect is trained on
 
@@ -36,7 +36,7 @@ def command(model: str, left: Path, right: Path, output: Path, middle: float, de
         first = ImageOps.exif_transpose(Image.open(left)).convert("RGB")
         second = ImageOps.fit(ImageOps.exif_transpose(Image.open(right)).convert("RGB"), first.size)
         photo, mask, edges = merged(np.asarray(first), np.asarray(second), middle=middle)
-        inpaint.fill(photo, mask, model=model, edges=edges, output=output, device=device)
+        inpaint.fill(photo, mask, model=model, guidance={"edges": edges}, output=output, device=device)
     except (InpaintError, OSError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"wrote {output}")
@@ -54,7 +54,7 @@ def merged(
     photo = np.concatenate((left[:, :seam], right[:, seam:]), axis=1)
     mask = np.zeros((height, width), bool)
     mask[:, seam - half : seam + half] = True
-    lines = [canny(luma(one / 255), SIGMA_PX) for one in (left, right)]
+    lines = [canny(gray_of(one), SIGMA_PX) for one in (left, right)]
     edges = np.concatenate((lines[0][:, :seam], lines[1][:, seam:]), axis=1)
     return photo, mask, edges & mask
 

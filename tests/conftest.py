@@ -13,8 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
-from inpaint.errors import MaskError
-from inpaint.types import Capabilities, Fill
+from inpaint.fills.array_fill import ArrayFill
+from inpaint.types import Capabilities
 from tiny_run import TinyRun
 
 
@@ -67,23 +67,22 @@ def photo_folder(tmp_path: Path) -> Path:
     return folder
 
 
-class GrayInpainter:
+class GrayInpainter(ArrayFill):
     """Fills every hole with one gray. Counts its calls; refuses a picture that is all hole, as many real fills do."""
 
-    capabilities = Capabilities(trained=False, needs_known=True, smallest_px=1)
+    capabilities = Capabilities(needs_known=True, smallest_px=1)
 
     def __init__(self, gray: float = 0.5, name: str = "gray") -> None:
         self.gray = gray
         self.name = name
         self.calls = 0
 
-    def fill(self, image, mask, *, guidance=None, samples=1, seed=0, progress=None) -> list[Fill]:
+    def answer(self, *arguments, **options):
         self.calls += 1
-        if bool((mask > 0.5).flatten(1).all(dim=1).any()):
-            raise MaskError("mask covers the whole picture: nothing to work from")
-        raw = torch.full_like(image, self.gray)
-        completed = torch.where(mask > 0.5, raw, image)
-        return [Fill(completed=completed, raw=raw, mask=mask) for _ in range(samples)]
+        return super().answer(*arguments, **options)
+
+    def paint(self, image, hole, context):
+        return np.full_like(image, self.gray)
 
 
 @pytest.fixture

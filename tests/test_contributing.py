@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 import inpaint.models
-from inpaint import registry
 from inpaint.cli.main import run
+from inpaint.registry import table as registry
 from inpaint.types import Capabilities
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()

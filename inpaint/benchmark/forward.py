@@ -24,11 +24,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from inpaint import registry
 from inpaint.errors import InpaintError, UsageError, unknown
-from inpaint.models.feedforward import prepare_for_inference
+from inpaint.nn.inference import prepare_for_inference
 from inpaint.nn.spectral import converge
-from inpaint.options import Options
+from inpaint.registry import table as registry
+from inpaint.system import devices
 
 DTYPES = {
     "float32": torch.float32,
@@ -87,13 +87,12 @@ def build(setting: Setting) -> nn.Module:
     """Return the network of a setting, ready to fill; raises UsageError for a model or dtype that is not there."""
     if setting.dtype not in DTYPES:
         raise UsageError(unknown("dtype", setting.dtype, DTYPES))
-    device = registry.resolve_device(setting.device)
+    device = devices.resolve_device(setting.device)
     if setting.dtype == "tf32" and device.type != "cuda":
         raise UsageError(f"tf32 needs a GPU; valid on {device.type}: {', '.join(DTYPES.keys() - {'tf32'})}")
     config = registry.config_class(setting.model)()
-    if isinstance(config, Options):
-        config = config.for_crop(setting.size)
-    network: nn.Module = registry.network_module(setting.model).Network(config)
+    config = config.for_crop(setting.size)
+    network: nn.Module = registry.network_class(setting.model)(config)
     enliven(network)
     network = network.eval().requires_grad_(False).to(DTYPES[setting.dtype])
     if setting.kind in PLAIN:
@@ -108,7 +107,7 @@ def build(setting: Setting) -> nn.Module:
 
 
 def _plain(model: str, kind: str, network: nn.Module) -> nn.Module:
-    name = f"{registry.MODELS[model].package}.reference"
+    name = f"{registry.model_entry(model).package}.reference"
     module = import_module(name) if find_spec(name) is not None else None
     if not hasattr(module, PLAIN[kind]):
         others = [other for other, attribute in PLAIN.items() if hasattr(module, attribute)]
@@ -201,7 +200,7 @@ def _own_peak(setting: Setting) -> int:
     if setting.threads is not None:
         torch.set_num_threads(setting.threads)
     forward_task(setting)()
-    if registry.resolve_device(setting.device).type == "cuda":
+    if devices.resolve_device(setting.device).type == "cuda":
         return torch.cuda.max_memory_allocated()
     return resident_peak()
 

@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inpaint import registry
 from inpaint.benchmark.forward import Timing, resident_peak, times_in_turns
 from inpaint.benchmark.profiling import multiplications, shares
 from inpaint.errors import InpaintError
 from inpaint.losses import Opinion, Record, parse_losses
 from inpaint.options import validated
+from inpaint.registry import table as registry
 from inpaint.training.config import LoopConfig
 from inpaint.training.module import Batch, GanModule
 from inpaint.training.steps import Step, with_steps
@@ -90,8 +90,8 @@ def random_batch(module: GanModule, *, size: int) -> Batch:
     count = module.loop.batch_size
     batch = {"image": torch.rand(count, 3, size, size, generator=generator), "mask": torch.zeros(count, 1, size, size)}
     batch["mask"][..., size // 4 : 3 * size // 4, size // 4 : 3 * size // 4] = 1
-    for plane in sorted(module.planes):
-        batch[plane] = (torch.rand(count, 1, size, size, generator=generator) > 0.9).float()
+    for plane in sorted(module.planes, key=lambda each: each.name):
+        batch[plane.name] = (torch.rand(count, plane.channels, size, size, generator=generator) > 0.9).float()
     return {name: plane.to(module.device) for name, plane in batch.items()}
 
 

@@ -3,16 +3,16 @@
 Solves Laplacian^2 u = 0 in the hole with the known pixels as data (Damelin and Hoang 2018). The solver is
 `skimage.restoration.inpaint_biharmonic`; what is added here:
 
-- **Border.** The solver mirrors the picture at its border, so a hole that touches it ends there with slope zero. A
+- **Border.** The solver mirrors the image at its border, so a hole that touches it ends there with slope zero. A
   boundary that continues slopes (the natural one of thin plates) was tried on photographs and lost 0.03 to 0.05 dB.
 - **Range.** Wide holes overshoot. Each hole is therefore clipped, per channel, to the range of the known pixels up to
-  `RANGE_PX` away from it; scikit-image's own range is that of the whole picture (0.3 dB worse in boxes).
+  `RANGE_PX` away from it; scikit-image's own range is that of the whole image (0.3 dB worse in boxes).
 - **Regions.** Holes farther apart than the stencil reaches do not influence each other. They are solved together while
   they are near and few, which is fastest, else batch by batch, each in a window of its own.
 - **Memory.** A solve takes about 4 kB per hole pixel. A single hole of more than `LARGEST_PX` is filled from a
-  picture of half the size, and only pixels up to `BAND_PX` from what is known are solved again, in overlapping tiles.
+  image of half the size, and only pixels up to `BAND_PX` from what is known are solved again, in overlapping tiles.
   Where known pixels lie scattered through the hole that is everything; in a wide hole the middle stays as smooth as the
-  smaller picture made it, and a warning says so.
+  smaller image made it, and a warning says so.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ import numpy.typing as npt
 from scipy import ndimage  # type: ignore[import-untyped]
 from skimage.restoration import inpaint_biharmonic
 
-from inpaint.classical.pictures import Hole, Picture, PictureFill, Report
+from inpaint.classical.options import BiharmonicOptions
 from inpaint.classical.pyramid import halved, upsampled
-from inpaint.types import Capabilities, StopFill
+from inpaint.fills.array_fill import ArrayFill, Context, HoleArray, ImageArray, Report
+from inpaint.types import StopFill
 
 logger = logging.getLogger("inpaint.classical")
 
@@ -44,24 +45,24 @@ Window: TypeAlias = "tuple[slice, slice]"
 Labels: TypeAlias = npt.NDArray[np.int32]
 
 
-def biharmonic(picture: Picture, hole: Hole, *, report: Report = lambda share: None) -> Picture:
-    """Return picture (H, W, 3) with hole (H, W) filled; known pixels unchanged, the hole's content is not read.
+def biharmonic(image: ImageArray, hole: HoleArray, *, report: Report = lambda share: None) -> ImageArray:
+    """Return image (H, W, 3) with hole (H, W) filled; known pixels unchanged, the hole's content is not read.
 
     At least one pixel must be known. Warns when the middle of a hole was solved at a smaller size.
     """
-    filled, coarse_px = _filled(picture, hole, report)
+    filled, coarse_px = _filled(image, hole, report)
     if coarse_px > hole.sum() / 100:
         logger.warning(
             "biharmonic: the hole is too large to be solved at once; its %d innermost pixels come from a smaller "
-            "picture. The fill 'patch' suits wide holes better",
+            "image. The fill 'patch' suits wide holes better",
             coarse_px,
         )
     return filled
 
 
-def _filled(picture: Picture, hole: Hole, report: Report) -> tuple[Picture, int]:
-    """Return the filled picture and how many pixels were not solved at full size."""
-    filled = np.where(hole[..., None], picture[~hole].mean(axis=0), picture)  # (H, W, 3)
+def _filled(image: ImageArray, hole: HoleArray, report: Report) -> tuple[ImageArray, int]:
+    """Return the filled image and how many pixels were not solved at full size."""
+    filled = np.where(hole[..., None], image[~hole].mean(axis=0), image)  # (H, W, 3)
     near = _grown(_box(hole), RANGE_PX + STENCIL_PX, hole.shape)
     work, gap = filled[near], hole[near]  # `work` is a view: what follows writes into `filled`
     labels, sizes = _regions(gap)
@@ -80,11 +81,11 @@ def _filled(picture: Picture, hole: Hole, report: Report) -> tuple[Picture, int]
     return filled, coarse_px
 
 
-def _solved(picture: Picture, hole: Hole) -> Picture:
-    return np.asarray(inpaint_biharmonic(picture, hole, channel_axis=-1), dtype=np.float64)
+def _solved(image: ImageArray, hole: HoleArray) -> ImageArray:
+    return np.asarray(inpaint_biharmonic(image, hole, channel_axis=-1), dtype=np.float64)
 
 
-def _regions(hole: Hole) -> tuple[Labels, npt.NDArray[np.int64]]:
+def _regions(hole: HoleArray) -> tuple[Labels, npt.NDArray[np.int64]]:
     """Return a label per hole pixel (0 = known) and the pixels of each label; labels do not influence each other.
 
     The stencil reaches two steps. Holes whose neighborhoods of one step do not touch, diagonally either, are farther.
@@ -113,15 +114,15 @@ def _batches(labels: Labels, sizes: npt.NDArray[np.int64]) -> Iterator[tuple[Win
         yield window, members
 
 
-def _solve_in_parts(picture: Picture, hole: Hole) -> int:
+def _solve_in_parts(image: ImageArray, hole: HoleArray) -> int:
     """Fill one large hole in place: from half the size, then anew near what is known. Return how many pixels stay."""
-    small, share = halved(picture, hole)
+    small, share = halved(image, hole)
     # A pixel that stands for a part of its four lies off its place, which bends slopes: taken where there is no other.
     whole = share == 1
     gap = ~whole & ((share == 0) | ndimage.binary_dilation(whole, np.ones((3, 3))))
     if gap.any():
         small, _ = _filled(small, gap, lambda share: None)
-    picture[hole] = upsampled(small, hole.shape)[hole]
+    image[hole] = upsampled(small, hole.shape)[hole]
     unknown = hole & (ndimage.distance_transform_edt(hole) <= BAND_PX)
     for top in range(0, hole.shape[0], TILE_PX):
         for left in range(0, hole.shape[1], TILE_PX):
@@ -130,24 +131,24 @@ def _solve_in_parts(picture: Picture, hole: Hole) -> int:
             own = np.zeros(hole.shape, np.bool_)
             own[tile] = unknown[tile]
             if own.any():
-                picture[around] = _solved(picture[around], own[around])
+                image[around] = _solved(image[around], own[around])
     return int(hole.sum() - unknown.sum())
 
 
-def _clip_to_range(picture: Picture, labels: Labels) -> None:
+def _clip_to_range(image: ImageArray, labels: Labels) -> None:
     """Clip each hole, in place, to the range of the known pixels near it; each of these counts for its nearest hole."""
     distance, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)
     ring = (distance > 0) & (distance <= RANGE_PX)
     owner, hole = labels[tuple(nearest[:, ring])], labels > 0
     every = np.arange(labels.max() + 1)
-    for channel in range(picture.shape[-1]):
-        plane = picture[..., channel]
+    for channel in range(image.shape[-1]):
+        plane = image[..., channel]
         low = np.asarray(ndimage.minimum(plane[ring], owner, every))
         high = np.asarray(ndimage.maximum(plane[ring], owner, every))
         plane[hole] = np.clip(plane[hole], low[labels[hole]], high[labels[hole]])
 
 
-def _box(hole: Hole) -> Window:
+def _box(hole: HoleArray) -> Window:
     """Return the bounding box of the hole's pixels."""
     box: Window = ndimage.find_objects(hole.astype(np.uint8))[0]
     return box
@@ -172,12 +173,16 @@ def _area(window: Window) -> int:
     return int((window[0].stop - window[0].start) * (window[1].stop - window[1].start))
 
 
-class Biharmonic(PictureFill):
+class Biharmonic(ArrayFill):
     """Biharmonic surface through the known pixels; see this module for border, range and memory."""
 
     name = "biharmonic"
-    capabilities = Capabilities(trained=False, needs_known=True, thread_safe=True, smallest_px=1)
+    capabilities = BiharmonicOptions.capabilities
     steps = 100
 
-    def _paint(self, picture: Picture, hole: Hole, *, seed: tuple[int, ...], report: Report) -> Picture:
-        return biharmonic(picture, hole, report=report)
+    def __init__(self, options: BiharmonicOptions | None = None) -> None:
+        self.options = options or BiharmonicOptions()
+
+    def paint(self, image: ImageArray, hole: HoleArray, context: Context) -> ImageArray:
+        """See the module."""
+        return biharmonic(image, hole, report=context.report)

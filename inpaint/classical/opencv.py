@@ -5,7 +5,7 @@ neither continues a slope. They are quick previews, good for thin holes. OpenCV'
 Bertalmio et al. 2001, only its idea of following isophotes.
 
 What OpenCV does differently from the papers, and silently, was measured with version 5.0; what follows from it here:
-color only in 8 bit, so deeper pictures go channel by channel in 16 bit; never 0..1 floats, where Telea adds up to 1.4;
+color only in 8 bit, so deeper images go channel by channel in 16 bit; never 0..1 floats, where Telea adds up to 1.4;
 nothing known means nothing happens, so that is refused; Telea reads the hole's content where the hole touches the
 border, so the hole is filled before with Navier-Stokes, which does not.
 """
@@ -19,9 +19,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from inpaint.classical.pictures import Hole, Picture, PictureFill, Report
-from inpaint.errors import UsageError
-from inpaint.types import Capabilities
+from inpaint.classical.options import MarchingOptions
+from inpaint.fills.array_fill import ArrayFill, Context, HoleArray, ImageArray
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Marked = npt.NDArray[np.uint8]
@@ -55,28 +54,24 @@ def _by_opencv(pixels: Pixels, hole: Marked, radius: int, method: int) -> Pixels
     return np.stack(channels, axis=-1).astype(np.uint16)
 
 
-class _OpenCVFill(PictureFill):
-    """One of the two, in 8 bit if that is all the picture has, else in 16.
+class _OpenCVFill(ArrayFill):
+    """One of the two, in 8 bit if that is all the image has, else in 16."""
 
-    radius: how far away, in pixels, known pixels count; 1 to 100, more only blurs.
-    """
-
-    capabilities = Capabilities(trained=False, needs_known=True, thread_safe=True, smallest_px=1)
+    capabilities = MarchingOptions.capabilities
     _march: ClassVar[Callable[..., Pixels]]
 
-    def __init__(self, *, radius: int = 3) -> None:
-        if not isinstance(radius, int) or not 1 <= radius <= 100:
-            raise UsageError(f"radius must be an integer from 1 to 100, got {radius!r}")
-        self.radius = radius
+    def __init__(self, options: MarchingOptions | None = None) -> None:
+        self.options = options or MarchingOptions()
 
-    def _paint(self, picture: Picture, hole: Hole, *, seed: tuple[int, ...], report: Report) -> Picture:
-        eighth = picture * 255
+    def paint(self, image: ImageArray, hole: HoleArray, context: Context) -> ImageArray:
+        """Round to levels, march, and scale back."""
+        eighth = image * 255
         pixels: Pixels
         if np.abs(eighth - eighth.round()).max() < EIGHT_BIT_TOLERANCE:
             levels, pixels = 255, eighth.round().astype(np.uint8)
         else:
-            levels, pixels = 65535, (picture * 65535).round().astype(np.uint16)
-        filled = type(self)._march(pixels, hole.astype(np.uint8), radius=self.radius)
+            levels, pixels = 65535, (image * 65535).round().astype(np.uint16)
+        filled = type(self)._march(pixels, hole.astype(np.uint8), radius=self.options.radius)
         return filled.astype(np.float64) / levels
 
 

@@ -1,9 +1,9 @@
-"""Patch fill, coarse to fine: the hole is made of patches that the picture has elsewhere.
+"""Patch fill, coarse to fine: the hole is made of patches that the image has elsewhere.
 
-After Wexler, Shechtman and Irani, "Space-Time Completion of Video" (PAMI 2007), on one picture: every patch that meets
+After Wexler, Shechtman and Irani, "Space-Time Completion of Video" (PAMI 2007), on one image: every patch that meets
 the hole looks for its most similar patch among those without hole (`patchmatch`), every pixel of the hole becomes a
-weighted mean of what these patches propose for it, and both are repeated, from a small picture up to the full one.
-Best for wide holes and texture. Nothing outside the picture is known to it, so it invents no objects.
+weighted mean of what these patches propose for it, and both are repeated, from a small image up to the full one.
+Best for wide holes and texture. Nothing outside the image is known to it, so it invents no objects.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import numpy.typing as npt
 from scipy import ndimage  # type: ignore[import-untyped]
 
 from inpaint.classical.biharmonic import biharmonic
+from inpaint.classical.options import PatchOptions
 from inpaint.classical.patchmatch import Indices, Search
-from inpaint.classical.pictures import Hole, Picture, PictureFill, Report
 from inpaint.classical.pyramid import halved, upsampled
-from inpaint.types import Capabilities, StopFill
+from inpaint.fills.array_fill import ArrayFill, Context, HoleArray, ImageArray, Report
+from inpaint.types import StopFill
 
 logger = logging.getLogger("inpaint.classical")
 T = TypeVar("T", bound=np.generic)
@@ -41,14 +42,14 @@ SMOOTHINGS = 200  # of the first guess
 
 
 def patch_fill(
-    picture: Picture,
-    hole: Hole,
+    image: ImageArray,
+    hole: HoleArray,
     *,
     rng: np.random.Generator,
-    excluded: Hole | None = None,
+    excluded: HoleArray | None = None,
     report: Report = lambda share: None,
-) -> Picture:
-    """Return picture (H, W, 3) with hole (H, W) filled; known pixels unchanged, the hole's content is not read.
+) -> ImageArray:
+    """Return image (H, W, 3) with hole (H, W) filled; known pixels unchanged, the hole's content is not read.
 
     rng: decides where the search looks. excluded: (H, W), True where a pixel is known but must not be copied. Where no
     patch is free of both, the fill is `biharmonic`'s and a warning says so. At least one pixel must be known. When
@@ -56,46 +57,46 @@ def patch_fill(
     """
     window = _window(hole)
     barred = np.zeros_like(hole) if excluded is None else excluded
-    levels = _pyramid(picture[window], hole[window], barred[window])
+    levels = _pyramid(image[window], hole[window], barred[window])
     if not levels:
         logger.warning(
-            "patch: no %d x %d pixels of the picture are free of holes, so nothing can be copied; filled as by "
+            "patch: no %d x %d pixels of the image are free of holes, so nothing can be copied; filled as by "
             "'biharmonic'",
             *(SIDE, SIDE),
         )
-        return biharmonic(picture, hole, report=report)
-    filled = picture.copy()
+        return biharmonic(image, hole, report=report)
+    filled = image.copy()
     filled[window] = _coarse_to_fine(levels, rng, report)
-    filled[~hole] = picture[~hole]
+    filled[~hole] = image[~hole]
     return filled
 
 
 @dataclass(frozen=True)
 class _Level:
-    """One size of the picture: what is known, where the hole is, and where nothing may be copied from."""
+    """One size of the image: what is known, where the hole is, and where nothing may be copied from."""
 
-    picture: Picture
-    hole: Hole
-    excluded: Hole
+    image: ImageArray
+    hole: HoleArray
+    excluded: HoleArray
 
     def halved(self) -> _Level:
         """Return the next coarser level: a pixel is known where one of its four is."""
-        picture, share = halved(self.picture, self.hole)
+        image, share = halved(self.image, self.hole)
         height, width = self.hole.shape
         even = np.pad(self.excluded, ((0, height % 2), (0, width % 2)))
         excluded = np.asarray(even.reshape(len(even) // 2, 2, -1, 2).any(axis=(1, 3)))
-        return _Level(picture, np.equal(share, 0), excluded)
+        return _Level(image, np.equal(share, 0), excluded)
 
-    def sources(self) -> Hole:
-        """Return where patches may be centered that are free of hole and of what is excluded, of the padded picture."""
-        taken: Hole = ndimage.binary_dilation(_padded(self.hole | self.excluded), np.ones((SIDE, SIDE)))
+    def sources(self) -> HoleArray:
+        """Return where patches may be centered that are free of hole and of what is excluded, of the padded image."""
+        taken: HoleArray = ndimage.binary_dilation(_padded(self.hole | self.excluded), np.ones((SIDE, SIDE)))
         return _inside(taken.shape) & ~taken
 
 
-def _pyramid(picture: Picture, hole: Hole, excluded: Hole) -> list[_Level]:
+def _pyramid(image: ImageArray, hole: HoleArray, excluded: HoleArray) -> list[_Level]:
     """Return the levels from fine to coarse; none if even the finest has nothing to copy."""
     levels: list[_Level] = []
-    level = _Level(picture, hole, excluded)
+    level = _Level(image, hole, excluded)
     while level.hole.any() and level.sources().any():
         levels.append(level)
         wide = 2 * ndimage.distance_transform_edt(level.hole).max() > WIDE_PX
@@ -105,7 +106,7 @@ def _pyramid(picture: Picture, hole: Hole, excluded: Hole) -> list[_Level]:
     return levels
 
 
-def _coarse_to_fine(levels: list[_Level], rng: np.random.Generator, report: Report) -> Picture:
+def _coarse_to_fine(levels: list[_Level], rng: np.random.Generator, report: Report) -> ImageArray:
     """Return the finest level filled, (H, W, 3)."""
     rounds = [ROUNDS[min(number, len(ROUNDS) - 1)] for number in range(len(levels))]
     work = [n * int(level.hole.sum()) for n, level in zip(rounds, levels, strict=True)]
@@ -115,7 +116,7 @@ def _coarse_to_fine(levels: list[_Level], rng: np.random.Generator, report: Repo
     for number in reversed(range(len(levels))):
         level = levels[number]
         if number + 1 < len(levels):
-            current = np.where(level.hole[..., None], upsampled(current, level.hole.shape), level.picture)
+            current = np.where(level.hole[..., None], upsampled(current, level.hole.shape), level.image)
         if stopped:
             continue
         synthesis = _Synthesis(level, current, rng, parent)
@@ -134,21 +135,21 @@ def _coarse_to_fine(levels: list[_Level], rng: np.random.Generator, report: Repo
     return current
 
 
-def _harmonic(level: _Level) -> Picture:
+def _harmonic(level: _Level) -> ImageArray:
     """Return a first guess: the mean, smoothed inside the hole."""
-    guess = np.where(level.hole[..., None], level.picture[~level.hole].mean(axis=0), level.picture)
+    guess = np.where(level.hole[..., None], level.image[~level.hole].mean(axis=0), level.image)
     for _ in range(SMOOTHINGS):
         guess[level.hole] = cv2.blur(guess, (3, 3), borderType=cv2.BORDER_REFLECT)[level.hole]
     return guess
 
 
 class _Synthesis:
-    """One level at work. The picture is mirrored by half a patch on all sides, so that all pixels are centers.
+    """One level at work. The image is mirrored by half a patch on all sides, so that all pixels are centers.
 
     Rounding: single precision, in a fixed order, so that a seed decides the result to the last bit.
     """
 
-    def __init__(self, level: _Level, guess: Picture, rng: np.random.Generator, parent: _Synthesis | None) -> None:
+    def __init__(self, level: _Level, guess: ImageArray, rng: np.random.Generator, parent: _Synthesis | None) -> None:
         hole = _padded(level.hole)
         self.shape = hole.shape
         self._values = np.ascontiguousarray(_padded(guess), dtype=np.float32)  # (H + 2r, W + 2r, 3)
@@ -178,7 +179,7 @@ class _Synthesis:
         """Give each pixel of the hole the weighted mean of what the patches over it propose; return the mean change."""
         spread = np.float32(2 * sharpness * max(float(np.percentile(self.matches.costs, PERCENTILE)), 1e-6))
         flat, number = self._values.reshape(-1, 3), self._search.number
-        # Beside the picture there is no target, number -1: the last cost, which gives no weight.
+        # Beside the image there is no target, number -1: the last cost, which gives no weight.
         costs = np.append(self.matches.costs, np.float32(np.inf))
         width, reach = self.shape[1], range(-REACH, REACH + 1)
         steps = [down * width + right for down in reach for right in reach]
@@ -198,8 +199,8 @@ class _Synthesis:
         self._values[:] = _padded(self.result())
         return change
 
-    def result(self) -> Picture:
-        """Return the level's picture as it is now, (H, W, 3)."""
+    def result(self) -> ImageArray:
+        """Return the level's image as it is now, (H, W, 3)."""
         return self._values[REACH:-REACH, REACH:-REACH].astype(np.float64)
 
     def _inherited(self, parent: _Synthesis) -> Indices:
@@ -219,13 +220,13 @@ def _padded(plane: npt.NDArray[T]) -> npt.NDArray[T]:
     return np.pad(plane, [(REACH, REACH)] * 2 + [(0, 0)] * (plane.ndim - 2), mode="symmetric")
 
 
-def _inside(shape: tuple[int, ...]) -> Hole:
+def _inside(shape: tuple[int, ...]) -> HoleArray:
     """Return where a patch lies inside a plane of this shape."""
     return np.pad(np.ones((shape[0] - 2 * REACH, shape[1] - 2 * REACH), np.bool_), REACH)
 
 
-def _window(hole: Hole) -> tuple[slice, slice]:
-    """Return the part of the picture in which sources are looked for."""
+def _window(hole: HoleArray) -> tuple[slice, slice]:
+    """Return the part of the image in which sources are looked for."""
     rows, columns = ndimage.find_objects(hole.astype(np.uint8))[0]
     margin = max(MARGIN_PX, rows.stop - rows.start, columns.stop - columns.start)
     return (
@@ -234,12 +235,16 @@ def _window(hole: Hole) -> tuple[slice, slice]:
     )
 
 
-class Patch(PictureFill):
+class Patch(ArrayFill):
     """Patch fill, coarse to fine; see this module. Another seed looks elsewhere and may find another fill."""
 
     name = "patch"
-    capabilities = Capabilities(trained=False, stochastic=True, needs_known=True, thread_safe=True, smallest_px=1)
+    capabilities = PatchOptions.capabilities
     steps = 100
 
-    def _paint(self, picture: Picture, hole: Hole, *, seed: tuple[int, ...], report: Report) -> Picture:
-        return patch_fill(picture, hole, rng=np.random.default_rng(seed), report=report)
+    def __init__(self, options: PatchOptions | None = None) -> None:
+        self.options = options or PatchOptions()
+
+    def paint(self, image: ImageArray, hole: HoleArray, context: Context) -> ImageArray:
+        """See the module."""
+        return patch_fill(image, hole, rng=context.generator(), report=context.report)

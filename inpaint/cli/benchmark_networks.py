@@ -68,9 +68,9 @@ def forward(
     """Milliseconds of one pass through a network with random weights, and its peak memory."""
     from dataclasses import asdict, replace
 
-    from inpaint import registry
     from inpaint.benchmark.forward import PLAIN, Setting, forward_task, load_average, peak_bytes, times_in_turns
     from inpaint.benchmark.profiling import shares
+    from inpaint.system import devices
 
     own = Setting(
         model=model, part=part, compile=compiled, size=size, batch=batch, dtype=dtype, device=device, threads=threads
@@ -88,7 +88,7 @@ def forward(
         tasks = {name: forward_task(setting) for name, setting in settings.items()}
         load = load_average()
         timings, ratios = times_in_turns(tasks, rounds=rounds)
-        where = registry.resolve_device(device)
+        where = devices.resolve_device(device)
         found = {name: shares(task, device=where) for name, task in tasks.items()} if profile else {}
     peaks = {name: peak_bytes(setting) if memory else None for name, setting in settings.items()}
     what = f"{model}, {part}" if part else model

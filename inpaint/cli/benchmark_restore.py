@@ -42,7 +42,7 @@ def restore(
 
     from inpaint.benchmark.restoring import compare_quality, compare_speed, speed_table
     from inpaint.dip.presets import PRESETS, preset
-    from inpaint.registry import resolve_device
+    from inpaint.system.devices import resolve_device
     from inpaint.system.environment import cpu_name
 
     names = list(PRESETS) if presets is None else [name.strip() for name in presets.split(",")]

@@ -71,7 +71,8 @@ def command(
 
     from inpaint.evaluation import evaluate
     from inpaint.masks import parse_mask
-    from inpaint.registry import load, resolve_device
+    from inpaint.registry.loading import load
+    from inpaint.system.devices import resolve_device
 
     for kind in kinds:
         parse_mask(kind)  # a wrong name is said before models are loaded
@@ -119,7 +120,9 @@ def label(specs: Sequence[str]) -> dict[str, str]:
 
 
 def _short_name(spec: str) -> str:
-    from inpaint.registry import HUB_PREFIX, WEIGHTS_NAME, names
+    from inpaint.registry.table import names
+    from inpaint.weights.places import HUB_PREFIX
+    from inpaint.weights.runs import WEIGHTS_NAME
 
     if spec in names() or spec.startswith(HUB_PREFIX):
         return spec.removeprefix(HUB_PREFIX)
@@ -138,7 +141,8 @@ def identity(spec: str, options: Mapping[str, object] | None = None) -> str:
 
 
 def _origin(spec: str) -> str:
-    from inpaint.registry import WEIGHTS_NAME, names
+    from inpaint.registry.table import names
+    from inpaint.weights.runs import WEIGHTS_NAME
 
     path = Path(spec)
     if path.is_dir():

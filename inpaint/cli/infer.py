@@ -29,7 +29,22 @@ Examples:
 """
 
 
+class PlanesCommand(click.Command):
+    """A command with one option for every plane that some model takes: a file, or a folder of files, of it."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the options, the planes' among them."""
+        from inpaint.registry.table import planes
+
+        added = [
+            click.Option([f"--{name}"], help=f"{plane.summary} File or folder, for models that take it.")
+            for name, plane in planes().items()
+        ]
+        return [*super().get_params(ctx), *added]
+
+
 @click.command(
+    cls=PlanesCommand,
     short_help="fill the holes of one photo or a folder of photos",
     epilog=EXAMPLES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -50,8 +65,6 @@ Examples:
 @click.option(
     "--dilate", type=click.IntRange(min=0), default=0, show_default=True, help="Grow the hole by this many pixels."
 )
-@click.option("--sketch", default=None, help="Lines to follow, white on black (file or folder), for models that can.")
-@click.option("--edges", default=None, help="All lines of the hole, as --sketch, for models that complete lines first.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For models that draw at random."
@@ -93,8 +106,6 @@ def command(
     output: str,
     invert_mask: bool,
     dilate: int,
-    sketch: str | None,
-    edges: str | None,
     device: str,
     seed: int,
     samples: int,
@@ -104,6 +115,7 @@ def command(
     jobs: int | None,
     skip_existing: bool,
     max_pixels: int,
+    **planes: str | None,
 ) -> int:
     """Fill the holes of one photo or a folder of photos.
 
@@ -113,13 +125,14 @@ def command(
     Models that draw at random paint as many --samples as wanted, and rank them by a discriminator's score where their
     weights hold one: number 1 is the best.
     """
-    from inpaint.pipeline import JobOptions, check_folder, check_samples, plan_jobs
+    from inpaint.pipeline import JobOptions, check_folder, check_guidance, check_samples, plan_jobs
 
     # The decoders' own warnings are for programmers; what a person has to know, we say ourselves.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     with warnings.catch_warnings(), ending_on_sigterm():
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        todo = plan_jobs(image, mask, output, sketch=sketch, edges=edges, samples=samples, top=top)
+        guidance = {name: place for name, place in planes.items() if place is not None}
+        todo = plan_jobs(image, mask, output, guidance=guidance, samples=samples, top=top)
         # Before the model is loaded: it may take long, and its work must have a place.
         for folder in {job.output.parent for job in todo}:
             check_folder(folder)
@@ -133,16 +146,13 @@ def command(
         )
         inpainter = load_model(model, device, *option)
         check_samples(inpainter, samples, top)
-        if sketch is not None or edges is not None:
-            from inpaint.pipeline.photo import check_lines
-
-            check_lines(inpainter, todo[0].lines)
+        check_guidance(inpainter, guidance)
         return _work(todo, inpainter, options, at_once=jobs, single=not Path(image).is_dir())
 
 
 def load_model(model: str, device: str, *options: str) -> Inpainter:
     """Return the model with its options, each NAME=VALUE; the one place here that imports torch."""
-    from inpaint.registry import load
+    from inpaint.registry.loading import load
 
     (chosen,) = model_options.for_models([model], model_options.given(options))
     return load(model, device=device, **chosen)

@@ -17,18 +17,18 @@ GIB = 2**30
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 def command(*, as_json: bool) -> None:
     """Show versions, devices and optional features. Nothing is asked of the network."""
-    from inpaint import registry
-    from inpaint.system import environment
+    from inpaint.registry import table as registry
+    from inpaint.system import devices, environment
 
     versions, hardware, features = environment.versions(), environment.hardware(), environment.features()
-    device = str(registry.resolve_device("auto"))
+    device = str(devices.resolve_device("auto"))
     if as_json:
         report = {
             "versions": versions,
             "hardware": hardware,
             "default_device": device,
             "features": {name: feature["available"] for name, feature in features.items()},
-            "models": list(registry.MODELS),
+            "models": list(registry.models()),
             "fills": list(registry.FILLS),
         }
         click.echo(json.dumps(report, indent=2))
@@ -38,7 +38,7 @@ def command(*, as_json: bool) -> None:
     _section("optional", {name: _feature_line(feature) for name, feature in features.items()})
     _section(
         "models",
-        {"to train": ", ".join(registry.MODELS), "ready": ", ".join(registry.FILLS)},
+        {"to train": ", ".join(registry.models()), "ready": ", ".join(registry.FILLS)},
         last=True,
     )
 

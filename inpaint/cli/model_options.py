@@ -32,7 +32,7 @@ def for_models(models: Sequence[str], values: Mapping[str, str]) -> list[dict[st
     """
     if not values:
         return [{} for _ in models]
-    from inpaint.registry import options_of
+    from inpaint.registry.loading import options_of
 
     taken = [options_of(model) for model in models]
     for name in values:

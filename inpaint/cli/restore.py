@@ -176,7 +176,7 @@ def _read(
     task: str, image: str, mask: str | None, flash: str | None, *, invert: bool, dilate: int, max_pixels: int
 ) -> tuple[Photo, NDArray[Any] | None, Photo | None]:
     """Read the photo, its hole (H, W) bool where the task has one, and the photo with flash."""
-    from inpaint.images.masks import dilate_hole, fit_hole, read_mask
+    from inpaint.images.masks import dilate_hole, fit_to, read_mask
     from inpaint.images.reading import read_photo
     from inpaint.pipeline.photo import check_photo
     from inpaint.types import Capabilities
@@ -191,7 +191,7 @@ def _read(
         )
     if mask is None:
         return photo, None, lit
-    hole = fit_hole(read_mask(mask, invert=invert, max_pixels=max_pixels), photo.height, photo.width, name=mask)
+    hole = fit_to(read_mask(mask, invert=invert, max_pixels=max_pixels), photo.height, photo.width, name=mask)
     hole = dilate_hole(hole, dilate)
     if hole.all():
         raise MaskError(f"{image}: the mask covers the whole photo, and the task {task} works from known pixels")
@@ -230,7 +230,7 @@ class _Job:
         from inpaint.dip.options import DipOptions
         from inpaint.images.writing import write_photo
         from inpaint.options import validated
-        from inpaint.registry import resolve_device
+        from inpaint.system.devices import resolve_device
 
         chosen = validated(DipOptions, self.options)
         where = resolve_device(device)
@@ -278,9 +278,9 @@ class _Job:
             mask = torch.from_numpy(self.hole).float()[None, None]  # (1, 1, H, W)
         return restore(
             self.task,  # type: ignore[arg-type]
-            self.photo.tensor(),
+            _tensor(self.photo),
             mask,
-            flash=None if self.lit is None else self.lit.tensor(),
+            flash=None if self.lit is None else _tensor(self.lit),
             options=options,
             budget_s=budget_s,
             device=device,
@@ -293,7 +293,7 @@ class _Job:
         import numpy as np
 
         if self.hole is not None:
-            return self.photo.with_fill(picture, self.hole)
+            return self.photo.with_fill(picture[0].permute(1, 2, 0).cpu().numpy(), self.hole)
         height, width = picture.shape[-2:]
         blank = np.zeros((height, width, 3), self.photo.pixels.dtype)
         alpha = self.photo.alpha
@@ -301,7 +301,9 @@ class _Job:
             import cv2
 
             alpha = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC)
-        return replace(self.photo, pixels=blank, alpha=alpha).with_fill(picture, np.ones((height, width), bool))
+        return replace(self.photo, pixels=blank, alpha=alpha).with_fill(
+            picture[0].permute(1, 2, 0).cpu().numpy(), np.ones((height, width), bool)
+        )
 
     def _write_uncertainty(self, result: Restored, path: Path) -> None:
         """Write the deviation as a gray picture, white = the largest."""
@@ -334,6 +336,12 @@ class _Job:
                     found.iterations,
                 )
         click.echo(f"wrote {self.output}")
+
+
+def _tensor(photo: Photo) -> Tensor:
+    import torch
+
+    return torch.from_numpy(photo.array()).permute(2, 0, 1)[None].contiguous()  # (1, 3, H, W)
 
 
 @contextmanager

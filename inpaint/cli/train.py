@@ -114,7 +114,7 @@ def _build(config: TrainConfig, claimed: Claim) -> tuple[Any, Any]:
 
     from inpaint.data.module import InpaintData
     from inpaint.losses import parse_losses
-    from inpaint.registry import training_class
+    from inpaint.registry.table import training_class
     from inpaint.training.fit import resumed_iteration
     from inpaint.training.plan import check_hardware, device_count
 
@@ -134,7 +134,6 @@ def _build(config: TrainConfig, claimed: Claim) -> tuple[Any, Any]:
         seed=config.seed,
         val_batch_size=config.validation.batch_size,
         planes=module.planes,
-        canny=module.canny,
     )
     data.start_iteration = resumed_iteration(claimed.checkpoint)
     return module, data

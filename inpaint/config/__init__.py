@@ -103,8 +103,7 @@ def build(values: Mapping[str, Any]) -> TrainConfig:
     _check_known_mixups(values)
     config = validated(TrainConfig, _expand_home(values))
     chosen = started_from(config.init, config.model) or architecture(config.model)
-    if isinstance(chosen, Options):
-        chosen = chosen.for_crop(config.data.size)
+    chosen = chosen.for_crop(config.data.size)
     return config.model_copy(update={"model": {"name": config.model["name"], **chosen.model_dump(mode="json")}})
 
 

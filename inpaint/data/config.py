@@ -30,9 +30,8 @@ class DataConfig(Options):
     val_masks: Any = None  # null: as `masks`
     workers: int | None = Field(None, ge=0)  # loader processes per training process; null: up to 8, by the CPU cores
     window: int = Field(16, ge=1)  # shards that are shuffled into each other at a time
-    sketch: Literal["canny", "file"] = "canny"  # file: NAME_edge.png beside NAME.jpg (KEY.edge.png in a shard)
-    sketch_sigma: tuple[float, float] = (1.0, 3.0)  # px, range of Canny's smoothing
-    sketch_threshold: float = Field(0.6, ge=0, lt=1)  # of a sketch file; brighter is line
+    # Options of the planes that a model reads beside image and mask, by plane: {sketch: {source: file}}.
+    planes: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @field_validator("masks", "val_masks")
     @classmethod
@@ -40,10 +39,3 @@ class DataConfig(Options):
         if spec is not None:
             parse_mask(spec)
         return spec
-
-    @field_validator("sketch_sigma")
-    @classmethod
-    def _rising_range(cls, sigma: tuple[float, float]) -> tuple[float, float]:
-        if not 0 < sigma[0] <= sigma[1]:
-            raise ValueError(f"must be two positive numbers, the smaller first, got {sigma[0]} and {sigma[1]}")
-        return sigma

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -18,9 +19,9 @@ from inpaint.data.config import DataConfig
 from inpaint.data.opening import counted, open_source, report_skipped, split
 from inpaint.data.sampler import IterationSampler, validation_batches
 from inpaint.data.sources import PhotoSource
-from inpaint.data.stream import FixedSamples, SampleStream, checked_planes
+from inpaint.data.stream import FixedSamples, SampleStream
 from inpaint.errors import DataError, InpaintError
-from inpaint.images.edges import CannyOptions
+from inpaint.types import Plane
 
 logger = logging.getLogger("inpaint.data")
 
@@ -48,8 +49,7 @@ class InpaintData(LightningDataModule):
         max_iterations: int,
         seed: int,
         val_batch_size: int = 8,
-        planes: frozenset[str] = frozenset(),
-        canny: CannyOptions | None = None,
+        planes: Sequence[Plane] = (),
         rank: int | None = None,
         world_size: int | None = None,
     ) -> None:
@@ -59,8 +59,7 @@ class InpaintData(LightningDataModule):
         self.max_iterations = max_iterations
         self.seed = seed
         self.val_batch_size = val_batch_size
-        self.planes = checked_planes(planes)
-        self.canny = canny or CannyOptions()
+        self.planes = tuple(planes)
         self.start_iteration = 0
         self._rank = rank
         self._world_size = world_size
@@ -89,11 +88,8 @@ class InpaintData(LightningDataModule):
             self.config,
             seed=self.seed,
             planes=self.planes,
-            canny=self.canny,
         )
-        validation = FixedSamples(
-            photographs.val_source, photographs.val, self.config, planes=self.planes, canny=self.canny
-        )
+        validation = FixedSamples(photographs.val_source, photographs.val, self.config, planes=self.planes)
         stream[0], validation[0]
         self._photographs, self._stream, self._validation = photographs, stream, validation
 

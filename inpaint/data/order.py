@@ -1,4 +1,4 @@
-"""Which photograph a sample number means: one seeded permutation per pass."""
+"""Which photograph a sample number means: one seeded permutation per epoch."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections import OrderedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaint.data.randomness import ORDER, generator
+from inpaint import seeds
 
-_KEPT = 2  # permutations in memory: a batch may straddle two passes
+_KEPT = 2  # permutations in memory: a batch may straddle two epochs
 
 
-class PassOrder:
-    """Sample n is position n % count of pass n // count; each pass is a permutation of its own of all photographs.
+class EpochOrder:
+    """Sample n is position n % count of epoch n // count; each epoch is a permutation of its own of all photographs.
 
-    With `groups` (the shard of each photograph) a pass permutes the shards, then the photographs within each window of
-    `window` shards, so that reading stays near a few files while every photograph still comes exactly once.
+    With `groups` (the shard of each photograph) an epoch permutes the shards, then the photographs within each window
+    of `window` shards, so that reading stays near a few files while every photograph still comes exactly once.
     """
 
     def __init__(self, count: int, *, seed: int, groups: NDArray[np.int32] | None = None, window: int = 16) -> None:
@@ -27,28 +27,28 @@ class PassOrder:
         self._kept: OrderedDict[int, NDArray[np.int64]] = OrderedDict()
 
     def locate(self, number: int) -> tuple[int, int]:
-        """Return (pass, position) of sample `number`."""
+        """Return (epoch, position) of sample `number`."""
         return divmod(number, self.count)
 
-    def permutation(self, turn: int) -> NDArray[np.int64]:
-        """Return the order of pass `turn`: (count,) photograph numbers."""
-        if turn not in self._kept:
-            self._kept[turn] = self._draw(turn)
+    def permutation(self, epoch: int) -> NDArray[np.int64]:
+        """Return the order of epoch `epoch`: (count,) photograph numbers."""
+        if epoch not in self._kept:
+            self._kept[epoch] = self._draw(epoch)
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-        return self._kept[turn]
+        return self._kept[epoch]
 
-    def _draw(self, turn: int) -> NDArray[np.int64]:
-        rng = generator(ORDER, self.seed, turn)
+    def _draw(self, epoch: int) -> NDArray[np.int64]:
+        rng = seeds.generator(self.seed, seeds.ORDER, epoch)
         if self.groups is None:
             return rng.permutation(self.count)
         by_shard = np.argsort(self.groups, kind="stable")
         starts = np.flatnonzero(np.diff(self.groups[by_shard], prepend=-1))
         shards = np.split(by_shard, starts[1:])
-        turns = rng.permutation(len(shards))
+        order = rng.permutation(len(shards))
         windows = [
-            np.concatenate([shards[shard] for shard in turns[start : start + self.window]])
-            for start in range(0, len(turns), self.window)
+            np.concatenate([shards[shard] for shard in order[start : start + self.window]])
+            for start in range(0, len(order), self.window)
         ]
         return np.concatenate([rng.permutation(window) for window in windows])
 

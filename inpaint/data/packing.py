@@ -15,6 +15,7 @@ from inpaint.data.opening import open_source
 from inpaint.data.shards import write_index
 from inpaint.data.sources import FileSource, Skipped
 from inpaint.errors import DataError, InpaintError, InputError, MissingDependencyError, UsageError
+from inpaint.images.planes import COMPANION
 from inpaint.system.files import atomic_write
 
 
@@ -81,8 +82,8 @@ class Packing:
         key = _unique_key(self.source.name(photo), keys)
         files = {Path(self.source.name(photo)).suffix: self.source.base / self.source.name(photo)}
         with contextlib.suppress(InputError):
-            sketch = self.source.sketch_path(photo)
-            files[".edge" + sketch.suffix] = sketch
+            companion = self.source.companion_path(photo)
+            files[f".{COMPANION}{companion.suffix}"] = companion
         try:
             contents = {ending[1:].lower(): file.read_bytes() for ending, file in files.items()}
         except OSError as error:

@@ -15,7 +15,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import albumentations as A
 import cv2
 
-Picture = NDArray[np.uint8]
+ImageArray = NDArray[np.uint8]
 
 
 class RandomView:
@@ -38,14 +38,14 @@ class RandomView:
         self.cut = A.Compose(transforms)
 
     def __call__(
-        self, photo: Picture, sketch: Picture | None, rng: np.random.Generator
-    ) -> tuple[Picture, Picture | None]:
-        """Cut photo (H, W, 3) and sketch (H, W) alike. Returns (size, size, 3) and (size, size)."""
-        if self.crop == "resize" or min(photo.shape[:2]) < self.size:
-            photo, sketch = self.fit(photo, sketch)
+        self, image: ImageArray, companion: ImageArray | None, rng: np.random.Generator
+    ) -> tuple[ImageArray, ImageArray | None]:
+        """Cut image (H, W, 3) and companion (H, W) alike. Returns (size, size, 3) and (size, size)."""
+        if self.crop == "resize" or min(image.shape[:2]) < self.size:
+            image, companion = self.fit(image, companion)
         # One generator for all transforms: seeding each with the same number would correlate crop and flip.
         self.cut.set_random_state(rng, random.Random(int(rng.integers(2**63))))
-        return _apply(self.cut, photo, sketch)
+        return _apply(self.cut, image, companion)
 
 
 class CenterView:
@@ -55,9 +55,9 @@ class CenterView:
         self.fit = Fit(size)
         self.cut = A.Compose([A.CenterCrop(size, size)])
 
-    def __call__(self, photo: Picture, sketch: Picture | None) -> tuple[Picture, Picture | None]:
-        """Cut photo (H, W, 3) and sketch (H, W) alike. Returns (size, size, 3) and (size, size)."""
-        return _apply(self.cut, *self.fit(photo, sketch))
+    def __call__(self, image: ImageArray, companion: ImageArray | None) -> tuple[ImageArray, ImageArray | None]:
+        """Cut image (H, W, 3) and companion (H, W) alike. Returns (size, size, 3) and (size, size)."""
+        return _apply(self.cut, *self.fit(image, companion))
 
 
 class Fit:
@@ -70,16 +70,18 @@ class Fit:
             for how in (cv2.INTER_AREA, cv2.INTER_CUBIC)
         )
 
-    def __call__(self, photo: Picture, sketch: Picture | None) -> tuple[Picture, Picture | None]:
-        """Resize photo (H, W, 3) and sketch (H, W) alike."""
-        shorter = min(photo.shape[:2])
+    def __call__(self, image: ImageArray, companion: ImageArray | None) -> tuple[ImageArray, ImageArray | None]:
+        """Resize image (H, W, 3) and companion (H, W) alike."""
+        shorter = min(image.shape[:2])
         if shorter == self.size:
-            return photo, sketch
-        return _apply(self.down if shorter > self.size else self.up, photo, sketch)
+            return image, companion
+        return _apply(self.down if shorter > self.size else self.up, image, companion)
 
 
-def _apply(transform: A.Compose, photo: Picture, sketch: Picture | None) -> tuple[Picture, Picture | None]:
-    if sketch is None:
-        return transform(image=photo)["image"], None
-    both = transform(image=photo, mask=sketch)
+def _apply(
+    transform: A.Compose, image: ImageArray, companion: ImageArray | None
+) -> tuple[ImageArray, ImageArray | None]:
+    if companion is None:
+        return transform(image=image)["image"], None
+    both = transform(image=image, mask=companion)
     return both["image"], both["mask"]

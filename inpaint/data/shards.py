@@ -1,8 +1,8 @@
 """Photographs in tar files of webdataset's layout, read at random through an index of our own.
 
 A sample is the run of members that share a key (the member's path up to the first dot of its last part): KEY.jpg is
-the photograph, KEY.edge.png its sketch; other members are left alone. The index holds tar, offset and size of each, so
-that any photograph is one read, and the position in a pass needs nothing but a number.
+the photograph, KEY.edge.png its companion; other members are left alone. The index holds tar, offset and size of each,
+so that any photograph is one read, and the position in an epoch needs nothing but a number.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from inpaint.data.names import Names
 from inpaint.data.sources import Skipped, stem_and_suffix, too_small
 from inpaint.errors import DataError, InputError
 from inpaint.images.formats import IMAGE_SUFFIXES
+from inpaint.images.planes import COMPANION
 
 INDEX_ENDING = ".index"  # NAME.tar.index beside NAME.tar, written together with the shards
 _INDEX_VERSION = 1
 _OPEN_TARS = 32  # file handles kept open per process
-_EDGE_ENDING = ".edge"
 
-# Columns of the table of members: where photo and sketch lie, and the size that the header claims.
-_OFFSET, _BYTES, _EDGE_OFFSET, _EDGE_BYTES, _HEIGHT, _WIDTH = range(6)
+# Columns of the table of members: where photo and companion lie, and the size that the header claims.
+_OFFSET, _BYTES, _BESIDE_OFFSET, _BESIDE_BYTES, _HEIGHT, _WIDTH = range(6)
 
 
 @dataclass
@@ -102,11 +102,11 @@ class ShardSource:
         """Decode one photo: (H, W, 3) RGB."""
         return decode(self._member(index, _OFFSET), self.name(index))
 
-    def read_sketch(self, index: int) -> NDArray[np.uint8]:
+    def read_companion(self, index: int) -> NDArray[np.uint8]:
         """Decode KEY.edge.* of the same sample: (H, W)."""
-        if not self.places[index, _EDGE_BYTES]:
-            raise InputError(f"'{self.name(index)}' has no member KEY.edge.png with its sketch")
-        return decode(self._member(index, _EDGE_OFFSET), f"sketch of {self.name(index)}")[..., 0]
+        if not self.places[index, _BESIDE_BYTES]:
+            raise InputError(f"'{self.name(index)}' has no member KEY.{COMPANION}.png")
+        return decode(self._member(index, _BESIDE_OFFSET), f"companion of {self.name(index)}")[..., 0]
 
     def _member(self, index: int, column: int) -> bytes:
         offset, size = (int(value) for value in self.places[index, column : column + 2])
@@ -198,16 +198,16 @@ def write_index(tar: Path) -> int:
 def build_index(tar: Path) -> Arrays:
     """Walk a tar's headers and the pictures' headers. Raises tarfile.TarError or OSError for what is no tar."""
     status = tar.stat()
-    photos, edges = _members(tar, status.st_size)
+    photos, companions = _members(tar, status.st_size)
     names = sorted(photos)
     handles = Handles()
     places = np.zeros((len(names), 6), np.int64)
     problems: list[str] = []
     for row, name in enumerate(names):
         offset, size = photos[name]
-        edge = edges.get(_key(name)[0], (0, 0))
+        beside = companions.get(_key(name)[0], (0, 0))
         header = _header_at(handles, tar, offset, size, status.st_size)
-        places[row] = (offset, size, *edge, header.height, header.width)
+        places[row] = (offset, size, *beside, header.height, header.width)
         problems.append(header.problem)
     handles.close()
     packed, reasons = Names.of(names), Names.of(problems)
@@ -222,9 +222,9 @@ def build_index(tar: Path) -> Arrays:
 
 
 def _members(tar: Path, tar_bytes: int) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]:
-    """Return {member: (offset, bytes)} of the photographs and {key: (offset, bytes)} of the sketches."""
+    """Return {member: (offset, bytes)} of the photographs and {key: (offset, bytes)} of their companions."""
     photos: dict[str, tuple[int, int]] = {}
-    edges: dict[str, tuple[int, int]] = {}
+    companions: dict[str, tuple[int, int]] = {}
     with tarfile.open(tar, "r:") as archive:
         try:
             for member in archive:
@@ -232,15 +232,15 @@ def _members(tar: Path, tar_bytes: int) -> tuple[dict[str, tuple[int, int]], dic
                 stem, suffix = stem_and_suffix(ending)
                 if not member.isfile() or suffix not in IMAGE_SUFFIXES or Path(member.name).name.startswith("."):
                     continue
-                if stem == _EDGE_ENDING:
-                    edges[key] = (member.offset_data, member.size)
+                if stem == f".{COMPANION}":
+                    companions[key] = (member.offset_data, member.size)
                 else:
                     photos[member.name] = (member.offset_data, member.size)
         except tarfile.ReadError:
             # A tar cut short: what came before the cut is good, and the member at the cut is named when it is read.
             if not photos:
                 raise
-    return photos, edges
+    return photos, companions
 
 
 def _key(member: str) -> tuple[str, str]:

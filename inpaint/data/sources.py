@@ -19,10 +19,11 @@ from inpaint.data.headers import Header, headers_of_files
 from inpaint.data.names import Names
 from inpaint.errors import DataError, InputError
 from inpaint.images.formats import IMAGE_SUFFIXES
+from inpaint.images.planes import COMPANION
 
 SAMPLES = "samples"
 LIST_SUFFIXES = (".txt", ".flist")
-SKETCH_ENDING = "_edge"  # NAME_edge.png beside NAME.jpg is its sketch, not a photograph
+COMPANION_ENDING = f"_{COMPANION}"  # a file so called beside NAME.jpg belongs to it, and is no photograph
 _INDEX_VERSION = 1
 
 # Color photographs and three textures that lie inside the wheels themselves: nothing is downloaded.
@@ -83,8 +84,8 @@ class PhotoSource(Protocol):
         """Decode photo `index`: (H, W, 3) RGB. Raises InputError when it cannot be decoded."""
         ...
 
-    def read_sketch(self, index: int) -> NDArray[np.uint8]:
-        """Decode the sketch that belongs to photo `index`: (H, W), bright = line. Raises InputError without one."""
+    def read_companion(self, index: int) -> NDArray[np.uint8]:
+        """Decode the file that belongs to photo `index`: (H, W). Raises InputError without one."""
         ...
 
 
@@ -124,18 +125,18 @@ class FileSource:
         """Decode one photo: (H, W, 3) RGB."""
         return _read(self.base / self.names[index])
 
-    def read_sketch(self, index: int) -> NDArray[np.uint8]:
+    def read_companion(self, index: int) -> NDArray[np.uint8]:
         """Decode NAME_edge.* beside the photo: (H, W)."""
-        return _read(self.sketch_path(index))[..., 0]
+        return _read(self.companion_path(index))[..., 0]
 
-    def sketch_path(self, index: int) -> Path:
+    def companion_path(self, index: int) -> Path:
         """Return NAME_edge.* beside the photo. Raises InputError when there is none."""
         photo = self.base / self.names[index]
         for suffix in dict.fromkeys((photo.suffix, *IMAGE_SUFFIXES)):
-            sketch = photo.with_name(f"{photo.stem}{SKETCH_ENDING}{suffix}")
-            if sketch.is_file():
-                return sketch
-        raise InputError(f"'{photo}' has no sketch '{photo.stem}{SKETCH_ENDING}.png' beside it")
+            companion = photo.with_name(f"{photo.stem}{COMPANION_ENDING}{suffix}")
+            if companion.is_file():
+                return companion
+        raise InputError(f"'{photo}' has no '{photo.stem}{COMPANION_ENDING}.png' beside it")
 
 
 def open_files(root: str, *, min_px: int) -> FileSource:
@@ -190,7 +191,7 @@ def list_folder(folder: Path) -> list[str]:
     """
     found = sorted(_walk(folder, "", seen=set()))
     stems = {stem_and_suffix(name)[0] for name in found}
-    return [name for name in found if not _is_sketch(stem_and_suffix(name)[0], stems)]
+    return [name for name in found if not _is_companion(stem_and_suffix(name)[0], stems)]
 
 
 def read_list(path: Path) -> list[str]:
@@ -248,8 +249,8 @@ def _walk(folder: Path, prefix: str, seen: set[str]) -> Iterator[str]:
             yield prefix + entry.name
 
 
-def _is_sketch(stem: str, stems: set[str]) -> bool:
-    return stem.endswith(SKETCH_ENDING) and stem.removesuffix(SKETCH_ENDING) in stems
+def _is_companion(stem: str, stems: set[str]) -> bool:
+    return stem.endswith(COMPANION_ENDING) and stem.removesuffix(COMPANION_ENDING) in stems
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -12,19 +12,19 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from inpaint import seeds
 from inpaint.data.config import DataConfig
-from inpaint.data.order import PassOrder
-from inpaint.data.pixels import CenterView, Picture, RandomView
-from inpaint.data.randomness import EDGES, MASK, PIXELS, SKETCH, VAL_MASK, generator
-from inpaint.data.sketches import canny_sketch, file_sketch
+from inpaint.data.order import EpochOrder
+from inpaint.data.pixels import CenterView, ImageArray, RandomView
+from inpaint.data.planes import SamplePlanes
 from inpaint.data.sources import PhotoSource
-from inpaint.errors import DataError, InputError, UsageError, unknown
-from inpaint.images.edges import CannyOptions, canny, luma
+from inpaint.errors import DataError, InputError
+from inpaint.images.planes import PlaneArray
 from inpaint.masks import Mask, parse_mask
+from inpaint.types import Plane
 
 logger = logging.getLogger("inpaint.data")
 
-PLANES = frozenset({"sketch", "edges_true", "edges_known"})
 _GIVE_UP = 100  # photographs in a row that cannot be decoded
 
 
@@ -35,22 +35,23 @@ class Reader:
     first, and counted; the count is shared by all processes of one loader.
     """
 
-    def __init__(self, source: PhotoSource, *, with_sketch: bool) -> None:
+    def __init__(self, source: PhotoSource, *, with_companion: bool) -> None:
         self.source = source
-        self.with_sketch = with_sketch
+        self.with_companion = with_companion
         self.bad = torch.zeros(len(source), dtype=torch.uint8)
         self.bad.share_memory_()  # type: ignore[no-untyped-call]
 
-    def first(self, candidates: Iterator[int]) -> tuple[Picture, Picture | None]:
-        """Decode the first candidate that can be: photo (H, W, 3), and its edge map (H, W) when sketches are files.
+    def first(self, candidates: Iterator[int]) -> tuple[ImageArray, ImageArray | None]:
+        """Decode the first candidate that can be: image (H, W, 3), and its companion (H, W) where one is needed.
 
-        Raises DataError after a hundred failures in a row, or when no candidate is left.
+        Raises:
+            DataError: A hundred failures in a row, or no candidate is left.
         """
         failed = ""
         for index in islice(candidates, _GIVE_UP):
             try:
-                photo = self.source.read(index)
-                return photo, self._edges(index, photo) if self.with_sketch else None
+                image = self.source.read(index)
+                return image, self._companion(index, image) if self.with_companion else None
             except InputError as error:
                 failed = failed or f"{self.source.name(index)}: {error}"
                 if not self.bad[index]:
@@ -62,21 +63,20 @@ class Reader:
         """Return how many photographs could not be decoded so far."""
         return int(self.bad.count_nonzero())
 
-    def _edges(self, index: int, photo: Picture) -> Picture:
-        edges = self.source.read_sketch(index)
-        if edges.shape != photo.shape[:2]:
-            (height, width), (want_height, want_width) = edges.shape, photo.shape[:2]
-            raise InputError(f"its sketch is {width}x{height} pixels, the photograph {want_width}x{want_height}")
-        return edges
+    def _companion(self, index: int, image: ImageArray) -> ImageArray:
+        companion = self.source.read_companion(index)
+        if companion.shape != image.shape[:2]:
+            (height, width), (want_height, want_width) = companion.shape, image.shape[:2]
+            raise InputError(f"its companion is {width}x{height} pixels, the photograph {want_width}x{want_height}")
+        return companion
 
 
 class SampleStream(Dataset[dict[str, Any]]):
     """Endless training samples; sample n depends on (seed, n) alone.
 
-    stream[n] is {"image": (3, S, S) float32 RGB in [0, 1], "mask": (1, S, S) float32, 1 = hole, "number": n} and those
-    of `planes`, each (1, S, S) float32, 1 = line: "sketch", only inside the hole; "edges_true", Canny's edges of the
-    whole picture; "edges_known", those of the known pixels alone, whatever the hole holds. A photograph that cannot be
-    decoded is replaced by the next one of the pass; crop, flip and mask stay those of n.
+    stream[n] is {"image": (3, S, S) float32 RGB in [0, 1], "mask": (1, S, S) float32, 1 = hole, "number": n} and every
+    one of `planes` by its name, (C, S, S) float32. A photograph that cannot be decoded is replaced by the next one of
+    the epoch; crop, flip and mask stay those of n.
     """
 
     def __init__(
@@ -86,42 +86,36 @@ class SampleStream(Dataset[dict[str, Any]]):
         config: DataConfig,
         *,
         seed: int,
-        planes: frozenset[str] = frozenset(),
-        canny: CannyOptions | None = None,
+        planes: Sequence[Plane] = (),
     ) -> None:
         groups = source.groups
         self.source = source
         self.indices = indices
-        self.config = config
         self.seed = seed
-        self.planes = checked_planes(planes)
-        self.canny = canny or CannyOptions()
-        self.order = PassOrder(
+        self.planes = SamplePlanes(planes, config.planes)
+        self.order = EpochOrder(
             len(indices), seed=seed, groups=None if groups is None else groups[indices], window=config.window
         )
         self.view = RandomView(config.size, crop=config.crop, flip=config.flip, color_jitter=config.color_jitter)
         self.mask: Mask = parse_mask(config.masks)
-        self.reader = Reader(source, with_sketch="sketch" in planes and config.sketch == "file")
+        self.reader = Reader(source, with_companion=self.planes.need_companion)
 
     def __getitem__(self, number: int) -> dict[str, Any]:
-        photo, edges = self.view(*self.reader.first(self._candidates(number)), generator(PIXELS, self.seed, number))
-        mask = self.mask.draw(generator(MASK, self.seed, number), *photo.shape[:2])
-        lines = dict[str, Picture]()
-        if "sketch" in self.planes:
-            sigma_px = generator(SKETCH, self.seed, number).uniform(*self.config.sketch_sigma)
-            lines["sketch"] = _sketch(photo, edges, mask, sigma_px=sigma_px, threshold=self.config.sketch_threshold)
-        sigma_px = self.canny.draw_px(generator(EDGES, self.seed, number))
-        return _sample(photo, mask, {**lines, **_edges(photo, mask, self.planes, sigma_px=sigma_px)}, number)
+        seed = self.seed
+        decoded, beside = self.reader.first(self._candidates(number))
+        image, companion = self.view(decoded, beside, seeds.generator(seed, seeds.PIXELS, number))
+        mask = self.mask.draw(seeds.generator(seed, seeds.MASK, number), *image.shape[:2])
+        return _sample(image, mask, self.planes.make(image, mask, companion, seed=seed, number=number), number)
 
     @property
     def photographs(self) -> int:
-        """Return the number of photographs, which is the number of samples in a pass."""
+        """Return the number of photographs, which is the number of samples in an epoch."""
         return len(self.indices)
 
     def _candidates(self, number: int) -> Iterator[int]:
-        """Yield the photograph of sample `number`, then those that replace it, in the order of the pass."""
-        turn, position = self.order.locate(number)
-        permutation = self.order.permutation(turn)
+        """Yield the photograph of sample `number`, then those that replace it, in the order of the epoch."""
+        epoch, position = self.order.locate(number)
+        permutation = self.order.permutation(epoch)
         for step in range(len(permutation)):
             yield int(self.indices[permutation[(position + step) % len(permutation)]])
 
@@ -129,27 +123,20 @@ class SampleStream(Dataset[dict[str, Any]]):
 class FixedSamples(Dataset[dict[str, Any]]):
     """The validation set: sample i is photo i, resized and cut in the middle, with the mask of (seed, i).
 
-    Items are as those of SampleStream; sketches are smoothed by the middle of the range of sigma, edges by their fixed
-    sigma. A photograph that cannot be decoded is replaced by the next.
+    Items are as those of SampleStream; planes are made without random choices. A photograph that cannot be decoded is
+    replaced by the next.
     """
 
     def __init__(
-        self,
-        source: PhotoSource,
-        indices: NDArray[np.int64],
-        config: DataConfig,
-        *,
-        planes: frozenset[str] = frozenset(),
-        canny: CannyOptions | None = None,
+        self, source: PhotoSource, indices: NDArray[np.int64], config: DataConfig, *, planes: Sequence[Plane] = ()
     ) -> None:
         self.source = source
         self.indices = indices
-        self.config = config
-        self.planes = checked_planes(planes)
-        self.canny = canny or CannyOptions()
+        self.seed = config.val_seed
+        self.planes = SamplePlanes(planes, config.planes)
         self.view = CenterView(config.size)
         self.mask: Mask = parse_mask(config.masks if config.val_masks is None else config.val_masks)
-        self.reader = Reader(source, with_sketch="sketch" in planes and config.sketch == "file")
+        self.reader = Reader(source, with_companion=self.planes.need_companion)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -157,55 +144,23 @@ class FixedSamples(Dataset[dict[str, Any]]):
     def __getitem__(self, number: int) -> dict[str, Any]:
         if not 0 <= number < len(self):
             raise IndexError(f"validation sample {number} of {len(self)}")
-        photo, edges = self.view(*self.reader.first(self._candidates(number)))
-        mask = self.mask.draw(generator(VAL_MASK, self.config.val_seed, number), *photo.shape[:2])
-        lines = dict[str, Picture]()
-        if "sketch" in self.planes:
-            middle_px = sum(self.config.sketch_sigma) / 2
-            lines["sketch"] = _sketch(photo, edges, mask, sigma_px=middle_px, threshold=self.config.sketch_threshold)
-        known = _edges(photo, mask, self.planes, sigma_px=self.canny.sigma_px)
-        return _sample(photo, mask, {**lines, **known}, number)
+        image, companion = self.view(*self.reader.first(self._candidates(number)))
+        mask = self.mask.draw(seeds.generator(self.seed, seeds.VAL_MASK, number), *image.shape[:2])
+        return _sample(image, mask, self.planes.make(image, mask, companion, seed=None, number=number), number)
 
     def _candidates(self, number: int) -> Iterator[int]:
         for step in range(len(self)):
             yield int(self.indices[(number + step) % len(self)])
 
 
-def checked_planes(planes: frozenset[str]) -> frozenset[str]:
-    """Return `planes`, or raise UsageError for one that the data cannot make."""
-    for plane in sorted(planes - PLANES):
-        raise UsageError(unknown("plane", plane, PLANES))
-    return planes
-
-
-def _sketch(photo: Picture, edges: Picture | None, mask: Picture, *, sigma_px: float, threshold: float) -> Picture:
-    """Return (H, W), 1 = line, from the edge map of a file or, without one, from the photograph itself."""
-    lines = canny_sketch(photo, sigma_px) if edges is None else file_sketch(edges, threshold)
-    return lines * mask
-
-
-def _edges(photo: Picture, mask: Picture, planes: frozenset[str], *, sigma_px: float) -> dict[str, Picture]:
-    """Return those edge maps (H, W) that `planes` has.
-
-    A mirrored picture has the mirrored edges, to the pixel: they may as well be found after the flip as before it.
-    """
-    if planes.isdisjoint({"edges_true", "edges_known"}):
-        return {}
-    gray, maps = luma(photo / 255), dict[str, Picture]()
-    if "edges_true" in planes:
-        maps["edges_true"] = canny(gray, sigma_px).astype(np.uint8)
-    if "edges_known" in planes:
-        maps["edges_known"] = canny(gray, sigma_px, known=mask == 0).astype(np.uint8)
-    return maps
-
-
-def _sample(photo: Picture, mask: Picture, lines: Mapping[str, Picture], number: int) -> dict[str, Any]:
-    """Return tensors on our scale from uint8 planes."""
-    planes: dict[str, Any] = {
-        "image": torch.from_numpy(np.divide(photo.transpose(2, 0, 1), np.float32(255), order="C", dtype=np.float32)),
+def _sample(image: ImageArray, mask: ImageArray, planes: Mapping[str, PlaneArray], number: int) -> dict[str, Any]:
+    """Return tensors on our scale from bytes."""
+    sample: dict[str, Any] = {
+        "image": torch.from_numpy(np.divide(image.transpose(2, 0, 1), np.float32(255), order="C", dtype=np.float32)),
         "mask": torch.from_numpy(mask[None].astype(np.float32)),  # (1, S, S)
         "number": number,
     }
-    for name, plane in lines.items():
-        planes[name] = torch.from_numpy(plane[None].astype(np.float32))  # (1, S, S)
-    return planes
+    for name, plane in planes.items():
+        channels = plane[None] if plane.ndim == 2 else plane.transpose(2, 0, 1)
+        sample[name] = torch.from_numpy(np.ascontiguousarray(channels, dtype=np.float32))  # (C, S, S)
+    return sample

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from inpaint.classical.opencv import NavierStokes
+from inpaint.dip.fill_options import FillOptions
 from inpaint.dip.holes import HoleMask, Region, noise_level, preset_for_hole, regions_of, shape_of
 from inpaint.dip.options import DipOptions
 from inpaint.dip.presets import PRESETS, Task
@@ -22,10 +23,7 @@ from inpaint.dip.solving import Problem, Solution, solve
 from inpaint.errors import InputError, MaskError, UsageError
 from inpaint.fills.checks import check_fill
 from inpaint.optimize.steps import Iterate, Outcome
-from inpaint.types import Capabilities
 
-SMALLEST_PX = 8
-TRAITS = Capabilities(trained=False, stochastic=True, needs_known=True, smallest_px=SMALLEST_PX)
 WHITE_NOISE_FROM = 0.02  # deviation, 5 of 255 levels; what compression leaves is not white and lies below
 RESERVE = 0.02  # share of a budget kept for putting the result together
 
@@ -254,7 +252,7 @@ def _check(task: Task, image: Tensor, mask: Tensor | None, flash: Tensor | None,
     elif mask is not None:
         raise UsageError(f"the task {task} takes no mask; its whole picture is painted anew")
     nothing = torch.zeros_like(image[:, :1]) if mask is None else mask
-    check_fill(image, nothing, guidance=None, samples=1, seed=0, capabilities=TRAITS, name=f"the task {task}")
+    check_fill(image, nothing, capabilities=FillOptions.capabilities, name=f"the task {task}")
     if task == "flash":
         if flash is None:
             raise UsageError("the task flash needs the same scene taken with flash")

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.errors import MaskError
-from inpaint.images.photo import LUMA, Photo, white_of
+from inpaint.images.luma import BT601
+from inpaint.images.photo import Photo, white_of
 from inpaint.images.reading import MAX_PIXELS, read_photo
 
 _log = logging.getLogger("inpaint.images")
 
 Hole = NDArray[np.bool_]
+Kind = TypeVar("Kind", bound=np.generic)
 
 INVERTED_ABOVE = 0.7
 """A mask with a larger share of hole gets a warning that it looks inverted."""
@@ -70,14 +72,16 @@ def hole_of(photo: Photo, *, invert: bool = False, warn_inverted: bool = True, w
     return hole
 
 
-def fit_hole(hole: Hole, height: int, width: int, *, name: str = "mask", what: str = "mask") -> Hole:
-    """Return the hole at (height, width): nearest neighbor with a warning when only the scale differs.
+def fit_to(plane: NDArray[Kind], height: int, width: int, *, name: str = "mask", what: str = "mask") -> NDArray[Kind]:
+    """Return a mask or another plane (H, W, ...) at (height, width).
+
+    Where only the scale differs: nearest neighbor, with a warning.
 
     Raises MaskError when the aspect differs by more than rounded sides explain, or by more than 2 %.
     """
-    rows, columns = hole.shape
+    rows, columns = plane.shape[:2]
     if (rows, columns) == (height, width):
-        return hole
+        return plane
     # One of the two was scaled and its sides rounded, so each side is off by less than a pixel.
     rounding = min(
         abs(columns * height / width - rows) / (1 + height / width),
@@ -91,7 +95,7 @@ def fit_hole(hole: Hole, height: int, width: int, *, name: str = "mask", what: s
     _log.warning("%s: the %s has %d x %d pixels; resized to %d x %d", name, what, columns, rows, width, height)
     take_rows = ((np.arange(height) + 0.5) * rows / height).astype(np.intp)
     take_columns = ((np.arange(width) + 0.5) * columns / width).astype(np.intp)
-    return np.ascontiguousarray(hole[take_rows][:, take_columns])
+    return np.ascontiguousarray(plane[take_rows][:, take_columns])
 
 
 def dilate_hole(hole: Hole, radius_px: int) -> Hole:
@@ -106,7 +110,7 @@ def dilate_hole(hole: Hole, radius_px: int) -> Hole:
 def _luminance(photo: Photo) -> NDArray[np.float32]:
     if photo.gray:
         return photo.pixels[..., 0].astype(np.float32)
-    luma: NDArray[np.float32] = photo.pixels.astype(np.float32) @ np.array(LUMA, np.float32)
+    luma: NDArray[np.float32] = photo.pixels.astype(np.float32) @ np.array(BT601, np.float32)
     if photo.pixels.dtype.kind == "u":
         # white is exactly white, whatever the weights' rounding
         luma = np.rint(luma)

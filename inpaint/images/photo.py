@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.errors import InputError
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
+from inpaint.images.luma import BT601
 
 Pixels = NDArray[Any]
 """uint8, uint16, or float32 / float64 in [0, 1]."""
-
-# ITU-R BT.601, the weights that Pillow and OpenCV use for gray.
-LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,31 +58,29 @@ class Photo:
         """The file's path for messages, or "image" for a picture in memory."""
         return "image" if self.path is None else str(self.path)
 
-    def tensor(self, dtype: torch.dtype | None = None) -> Tensor:
-        """Return the pixels as (1, 3, H, W) in [0, 1], float32 unless `dtype` says otherwise."""
-        import torch
+    def array(self) -> NDArray[np.float32]:
+        """Return the pixels as (H, W, 3) in [0, 1]."""
+        return self.pixels.astype(np.float32) / np.float32(white_of(self.pixels.dtype))
 
-        planes = self.pixels.transpose(2, 0, 1)[None].astype(np.float32)  # (1, 3, H, W)
-        planes /= np.float32(white_of(self.pixels.dtype))
-        return torch.from_numpy(np.ascontiguousarray(planes)).to(dtype or torch.float32)
-
-    def with_fill(self, completed: Tensor, hole: NDArray[np.bool_]) -> Photo:
+    def with_fill(self, completed: NDArray[np.floating[Any]], hole: NDArray[np.bool_]) -> Photo:
         """Return this photo with the pixels of `hole` taken from `completed`, the others untouched.
 
-        completed: (1, 3, H, W) or (3, H, W) in [0, 1], rounded to the nearest level of the photo's depth. hole: (H, W),
-        True where the photo is filled. Gray photos stay gray (BT.601 luma of the fill); alpha stays as it is.
+        Gray photos stay gray (BT.601 luma of the fill); alpha stays as it is.
+
+        Args:
+            completed: (H, W, 3) in [0, 1], rounded to the nearest level of the photo's depth.
+            hole: (H, W), True where the photo is filled.
         """
-        planes = completed.detach().float().cpu().numpy().reshape(3, *completed.shape[-2:])
-        if planes.shape[1:] != self.pixels.shape[:2] or hole.shape != self.pixels.shape[:2]:
+        if completed.shape != self.pixels.shape or hole.shape != self.pixels.shape[:2]:
             raise InputError(
-                f"fill {planes.shape[1:]} and hole {hole.shape} must have the photo's size {self.pixels.shape[:2]}"
+                f"fill {completed.shape[:2]} and hole {hole.shape} must have the photo's size {self.pixels.shape[:2]}"
             )
-        painted = planes[:, hole].T.astype(np.float64)  # (pixels of the hole, 3)
+        painted = completed[hole].astype(np.float64)  # (pixels of the hole, 3)
         if self.gray:
             red, green, blue = painted.T
             # as green plus differences, so that a gray fill keeps its value exactly
-            luma = green + LUMA[0] * (red - green) + LUMA[2] * (blue - green)
-            painted = np.repeat(luma[:, None], 3, axis=1)
+            gray = green + BT601[0] * (red - green) + BT601[2] * (blue - green)
+            painted = np.repeat(gray[:, None], 3, axis=1)
         pixels = self.pixels.copy()
         pixels[hole] = _to_depth(painted, self.pixels.dtype)
         return replace(self, pixels=pixels)

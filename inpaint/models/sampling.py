@@ -1,227 +1,143 @@
-"""From a network that draws at random to several fills of each picture: encode once, decode every sample, score.
+"""From a network that draws at random to several fills of each image: encode once, decode every sample, score.
 
-The counterpart of `feedforward` for networks with `capabilities.stochastic`.
+The counterpart of `feedforward` for networks whose capabilities are stochastic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Literal, Protocol, TypeAlias, cast, get_args
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Literal
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from inpaint.errors import InputError, UsageError, WeightsError, unknown
-from inpaint.models.discriminators import Judges
-from inpaint.models.feedforward import Clock, FeedForward, PaintingNetwork, evaluating, known_mean, slices
+from inpaint import seeds
+from inpaint.errors import InputError, WeightsError
+from inpaint.fills.base import Painted
+from inpaint.fills.request import ImageSeed, Request
+from inpaint.models.base import SamplingNetwork
+from inpaint.models.discriminators import StoredDiscriminators
+from inpaint.models.feedforward import FeedForward, FeedForwardOptions, evaluating, slices
 from inpaint.nn.padding import pad_to
-from inpaint.types import Fill, Guidance, ProgressCallback, Seed
-
-Latent: TypeAlias = Literal["drawn", "mean"]
+from inpaint.types import Fill
 
 # Pixels decoded in one pass when the caller does not say: on a CPU activations should stay in its cache.
 CPU_PIXELS = 256 * 256
 ACCELERATOR_PIXELS = 64 * 256 * 256
 
 
-@dataclass(frozen=True, kw_only=True)
-class Encoding:
-    """What an encoder found in a batch: a normal distribution of latents, and what else decoding needs.
+class SamplingOptions(FeedForwardOptions):
+    """Of fills with a network that draws at random.
 
-    mu, sigma: (B, C, h, w), mean and standard deviation. context: by name, batch first.
+    chunk: most images painted per pass, null = as suits the device and the size. latent: "drawn", or "mean" for the
+    mean of the distribution: one fill, in which nothing is random. scores: whether a discriminator scores every
+    completed image; null = when there is more than one sample and the weights file holds the discriminator.
     """
 
-    mu: Tensor
-    sigma: Tensor
-    context: Mapping[str, Tensor]
-
-    def rows(self, numbers: Tensor) -> Encoding:
-        """Return the encodings of these images of the batch, in this order; an image may come several times."""
-        return Encoding(
-            mu=self.mu[numbers],
-            sigma=self.sigma[numbers],
-            context={name: plane[numbers] for name, plane in self.context.items()},
-        )
-
-
-class SamplingNetwork(PaintingNetwork, Protocol):
-    """What a network offers to be sampled.
-
-    ranked_by: the role of the discriminator whose mean score of a completed picture ranks the samples, or None.
-    """
-
-    ranked_by: str | None
-
-    def encode(self, image: Tensor, mask: Tensor) -> Encoding:
-        """Read a batch: image (B, 3, H, W) in [0, 1], mask (B, 1, H, W)."""
-        ...
-
-    def decode(self, encoding: Encoding, z: Tensor) -> dict[str, Tensor]:
-        """Paint from latents z (B, C, h, w): a mapping with "raw" (B, 3, H, W) on our scale, not clamped."""
-        ...
+    latent: Literal["drawn", "mean"] = "drawn"
+    scores: bool | None = None
 
 
 class Sampling(FeedForward):
     """Fills with a network that draws at random.
 
-    chunk: most pictures painted per pass, None = as suits the device and the size. latent: "drawn", or "mean" for the
-    mean of the distribution: one fill, in which nothing is random. scores: whether a discriminator judges every
-    completed picture; None = when there is more than one sample and the weights file holds the discriminator.
-    The answer does not depend on `chunk` or on how a batch is split.
+    Every image has a generator of its own, so sample k of an image depends on its seed and k alone: the answer does not
+    depend on `chunk` or on how a batch is split. Arguments as those of `FeedForward`.
     """
+
+    Options = SamplingOptions
+    network: SamplingNetwork
 
     def __init__(
         self,
-        network: nn.Module,
+        network: SamplingNetwork,
         *,
         name: str,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
-        chunk: int | None = None,
-        judges: Judges | None = None,
-        latent: Latent = "drawn",
-        scores: bool | None = None,
+        options: SamplingOptions | None = None,
+        discriminators: StoredDiscriminators | None = None,
     ) -> None:
-        super().__init__(network, name=name, device=device, dtype=dtype, chunk=chunk, judges=judges)
-        if latent not in get_args(Latent):
-            raise UsageError(unknown("latent", str(latent), get_args(Latent)))
-        self._sampled = cast(SamplingNetwork, network)
-        self.latent: Latent = latent
-        if latent == "mean":
-            self.capabilities = replace(self.capabilities, stochastic=False)
-        self.scores = scores
-        if scores and not self.can_score:
+        chosen = options or SamplingOptions()
+        super().__init__(network, name=name, device=device, dtype=dtype, options=chosen, discriminators=discriminators)
+        self.latent = chosen.latent
+        self.capabilities = replace(
+            self.capabilities, stochastic=self.latent == "drawn", scored=self._has_discriminator()
+        )
+        self.scores = chosen.scores
+        if self.scores and not self.capabilities.scored:
             raise WeightsError(f"{name} cannot score its fills: its weights came without the discriminator for it")
 
-    def fill(
-        self,
-        image: Tensor,
-        mask: Tensor,
-        *,
-        guidance: Guidance | None = None,
-        samples: int = 1,
-        seed: Seed = 0,
-        progress: ProgressCallback | None = None,
-    ) -> list[Fill]:
-        """Fill a batch `samples` times as `Inpainter.fill` says, in the order of drawing.
-
-        Every image has a generator of its own, so sample k of an image depends on its seed and k alone. `progress`
-        counts painted pictures, samples times images. When it asks to stop, pictures not reached get the mean color of
-        what is known and the score -inf, and there are no intermediates.
-        """
-        self._check(image, mask, guidance=guidance, samples=samples, seed=seed)
-        image, hole = image.to(self._exact), mask == 1
-        batch, drawn = image.shape[0], samples if self.latent == "drawn" else 1
-        clock = Clock(batch * drawn, progress)
-        judged = self.can_score if self.scores is None and samples > 1 else bool(self.scores)
+    def paint_all(self, request: Request) -> Iterator[Painted]:
+        """Encode chunk by chunk, decode every sample, and score where that is wanted."""
+        image, hole, draws = request.image, request.hole, request.draws
+        scored = self.capabilities.scored if self.scores is None and draws > 1 else bool(self.scores)
         chunk = self.chunk or self._suitable_chunk(image)
-        rows: list[dict[str, Tensor]] = []  # one picture each: image 0 with all its samples, image 1 ...
-        stopped = False
-        with evaluating(self.network), torch.inference_mode():
-            for part in slices(batch, chunk):
-                encoding = self._sampled.encode(self._ready(image[part]), self._ready(mask[part]))
-                noise = [_Noise(seed, number) for number in range(batch)[part]]
-                for some in slices(len(noise) * drawn, chunk):
-                    owners = [row // drawn for row in range(len(noise) * drawn)[some]]
+        for part in slices(len(image), chunk):
+            with evaluating(self.network), torch.inference_mode():
+                encoding = self.network.encode(self._ready(image[part]), self._ready(request.mask[part]))
+            noise = [_Noise(seed) for seed in request.seeds[part]]
+            for some in slices(len(noise) * draws, chunk):
+                owners = [row // draws for row in range(len(noise) * draws)[some]]
+                with evaluating(self.network), torch.inference_mode():
                     chosen = encoding.rows(torch.tensor(owners, device=self.device))
                     z = chosen.mu
                     if self.latent == "drawn":
                         z = z + chosen.sigma * torch.stack([noise[owner].like(z[0]) for owner in owners])
-                    maps = self._cropped(self._sampled.decode(chosen, z), like=image)
-                    if judged:
+                    maps = self._cropped(self.network.decode(chosen, z), like=image)
+                    if scored:
                         own = [part.start + owner for owner in owners]
                         completed = torch.where(hole[own], maps["raw"].clamp(0, 1), image[own])
                         maps["score"] = self._score(completed)
-                    rows += [{name: value[row] for name, value in maps.items()} for row in range(len(owners))]
-                    stopped = clock.stops(len(rows))
-                    if stopped:
-                        break
-                if stopped:
-                    break
-        rows = self._completed_rows(rows, image, hole, drawn, judged=judged)
-        fills = []
-        for sample in range(drawn):
-            of_sample = rows[sample::drawn]
-            rows[sample::drawn] = [{}] * len(of_sample)  # every picture lies in memory once
-            maps = {name: _stacked([row[name] for row in of_sample]) for name in of_sample[0]}
-            score = maps.pop("score", None)
-            fills.append(self._filled(image, hole, maps, score))
-        return fills if len(fills) == samples else fills * samples
+                yield maps
 
     def encode(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of the latents, (B, C, h, w) each, for a batch as `fill` takes it."""
-        self._check(image, mask, guidance=None, samples=1, seed=0)
+        self.check(image, mask)
         with evaluating(self.network), torch.no_grad():
-            found = self._sampled.encode(self._ready(image), self._ready(mask))
-        return found.mu.to(image.device, self._exact), found.sigma.to(image.device, self._exact)
+            found = self.network.encode(self._ready(image), self._ready(mask))
+        return self.result_type(found.mu).to(image.device), self.result_type(found.sigma).to(image.device)
 
     def decode(self, image: Tensor, mask: Tensor, *, z: Tensor) -> Fill:
         """Fill a batch from given latents z (B, C, h, w), of the shape that `encode` returns for the same batch.
 
         There is a score if `scores` is True. Raises InputError for latents of another shape.
         """
-        self._check(image, mask, guidance=None, samples=1, seed=0)
-        image, hole = image.to(self._exact), mask == 1
+        self.check(image, mask)
+        image, hole = self.result_type(image), mask == 1
         with evaluating(self.network), torch.no_grad():
-            found = self._sampled.encode(self._ready(image), self._ready(mask))
+            found = self.network.encode(self._ready(image), self._ready(mask))
             if z.shape != found.mu.shape:
                 raise InputError(f"z must have shape {tuple(found.mu.shape)} for this batch, got {tuple(z.shape)}")
-            maps = self._cropped(self._sampled.decode(found, z.to(found.mu)), like=image)
-            filled = self._filled(image, hole, maps)
-            if not self.scores:
-                return filled
-            return self._filled(image, hole, maps, self._score(filled.completed))
+            maps = self._cropped(self.network.decode(found, z.to(found.mu)), like=image)
+            fill = self.composite(image, hole, maps)
+            return replace(fill, score=self._score(fill.completed)) if self.scores else fill
+
+    def _has_discriminator(self) -> bool:
+        """Return whether there is a discriminator to rank fills by."""
+        role = self.network.ranked_by
+        return role is not None and self._discriminators is not None and self._discriminators.holds(role)
 
     def _suitable_chunk(self, image: Tensor) -> int:
         height, width = self._padded(image)
         most = CPU_PIXELS if self.device.type == "cpu" else ACCELERATOR_PIXELS
         return max(most // (height * width), 1)
 
-    @property
-    def can_score(self) -> bool:
-        """Whether there is a discriminator to rank fills by."""
-        role = self._sampled.ranked_by
-        return role is not None and self._judges is not None and self._judges.holds(role)
-
     def _score(self, completed: Tensor) -> Tensor:
-        """Return the mean score of each completed picture (B, 3, H, W), (B,)."""
-        assert self._sampled.ranked_by is not None
-        # Mirrored to a size that the network itself accepts, for pictures smaller than a discriminator can look at.
-        scores = self.discriminate(self._sampled.ranked_by, pad_to(completed, *self._padded(completed)))
-        return scores.flatten(1).mean(dim=1)
-
-    def _completed_rows(
-        self, rows: list[dict[str, Tensor]], image: Tensor, hole: Tensor, drawn: int, *, judged: bool
-    ) -> list[dict[str, Tensor]]:
-        """Append what stands for the pictures that were not reached; tensors that inference mode made are copied."""
-        missing = image.shape[0] * drawn - len(rows)
-        if missing == 0:
-            return rows
-        plain = known_mean(image, hole)
-        rows = [{name: value for name, value in row.items() if name in ("raw", "score")} for row in rows]
-        for number in range(len(rows), len(rows) + missing):
-            row = {"raw": plain[number // drawn]}
-            if judged:
-                row["score"] = image.new_full((), -torch.inf)
-            rows.append(row)
-        return rows
-
-
-def _stacked(rows: list[Tensor]) -> Tensor:
-    """Return the rows as one batch; a single one is not copied."""
-    return rows[0][None] if len(rows) == 1 else torch.stack(rows)
+        """Return the mean logit of each completed image (B, 3, H, W), (B,)."""
+        assert self.network.ranked_by is not None
+        # Mirrored to a size that the network itself accepts, for images smaller than a discriminator can take.
+        logits = self.discriminate(self.network.ranked_by, pad_to(completed, *self._padded(completed)))
+        return logits.flatten(1).mean(dim=1)
 
 
 class _Noise:
-    """Standard normal numbers of one image: (seed, number) of an integer seed, or the image's own seed."""
+    """Standard normal numbers of one image."""
 
-    def __init__(self, seed: Seed, number: int) -> None:
-        entropy = (seed, number) if isinstance(seed, int) else seed[number]
-        state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]
+    def __init__(self, seed: ImageSeed) -> None:
         # On the CPU and in float32, so that no device and no precision draws others.
-        self._generator = torch.Generator().manual_seed(int(state))
+        self._generator = torch.Generator().manual_seed(seeds.integer(seed.words, seeds.DRAW))
 
     def like(self, plane: Tensor) -> Tensor:
         """Return the next numbers of the shape, type and device of `plane`."""

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from inpaint.nn.inference import Prepared
 from inpaint.nn.padding import PaddedConv2d, PaddingMode, pad
 
 Activation: TypeAlias = Literal["elu", "relu", "none"]
@@ -119,7 +120,7 @@ def upsampling_kernels(weight: Tensor) -> Tensor:
     return torch.cat([phase for rows in along(wide, 2) for phase in along(rows, 3)]).to(weight.dtype)
 
 
-class GatedConv2d(PaddedConv2d):
+class GatedConv2d(PaddedConv2d, Prepared):
     """Gated convolution with `features` outputs; weight (2 * features, in_channels, kernel, kernel).
 
     With `upsample`, every pixel is repeated 2 x 2 before the convolution.

@@ -1,8 +1,9 @@
 """Any photo through any fill: from files, folders, Pillow images or arrays, and back at the same size and depth."""
 
 from inpaint.pipeline.api import fill
-from inpaint.pipeline.photo import SMALLEST_PX, fill_photo, fill_photo_often
-from inpaint.pipeline.running import Job, JobOptions, Outcome, check_folder, plan_jobs, run_jobs
+from inpaint.pipeline.matching import Job, plan_jobs
+from inpaint.pipeline.photo import SMALLEST_PX, check_guidance, fill_photo, fill_photo_often
+from inpaint.pipeline.running import JobOptions, Outcome, check_folder, run_jobs
 from inpaint.pipeline.samples import Sample, check_samples
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Outcome",
     "Sample",
     "check_folder",
+    "check_guidance",
     "check_samples",
     "fill",
     "fill_photo",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias, overload
@@ -14,23 +15,24 @@ from PIL import Image
 from inpaint.errors import InputError, MaskError, UsageError
 from inpaint.images import metadata
 from inpaint.images.formats import format_of_name
-from inpaint.images.masks import Hole, dilate_hole, fit_hole, hole_of
+from inpaint.images.masks import Hole, dilate_hole, fit_to, hole_of
 from inpaint.images.photo import Photo, Pixels, photo_of_array, upright
+from inpaint.images.planes import plane_of
 from inpaint.images.reading import MAX_PIXELS, from_pillow, read_photo
 from inpaint.images.sixteen_bit import channels_of
 from inpaint.images.writing import to_pillow, write_photo
-from inpaint.pipeline.photo import fill_photo
+from inpaint.pipeline.photo import check_guidance, fill_photo
 from inpaint.pipeline.running import check_folder
 from inpaint.types import Inpainter
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
-Plane: TypeAlias = "PathLike | Image.Image | NDArray[Any]"
+Source: TypeAlias = "PathLike | Image.Image | NDArray[Any]"
 
 
 @overload
 def fill(
     image: NDArray[Any],
-    mask: Plane,
+    mask: Source,
     *,
     model: PathLike | Inpainter = ...,
     output: PathLike | None = ...,
@@ -38,8 +40,7 @@ def fill(
     dilate: int = ...,
     seed: int = ...,
     device: str = ...,
-    sketch: Plane | None = ...,
-    edges: Plane | None = ...,
+    guidance: Mapping[str, Source] | None = ...,
     quality: int = ...,
     max_pixels: int = ...,
     **model_options: Any,
@@ -49,7 +50,7 @@ def fill(
 @overload
 def fill(
     image: PathLike | Image.Image,
-    mask: Plane,
+    mask: Source,
     *,
     model: PathLike | Inpainter = ...,
     output: PathLike | None = ...,
@@ -57,8 +58,7 @@ def fill(
     dilate: int = ...,
     seed: int = ...,
     device: str = ...,
-    sketch: Plane | None = ...,
-    edges: Plane | None = ...,
+    guidance: Mapping[str, Source] | None = ...,
     quality: int = ...,
     max_pixels: int = ...,
     **model_options: Any,
@@ -67,7 +67,7 @@ def fill(
 
 def fill(
     image: PathLike | Image.Image | NDArray[Any],
-    mask: Plane,
+    mask: Source,
     *,
     model: PathLike | Inpainter = "telea",
     output: PathLike | None = None,
@@ -75,30 +75,36 @@ def fill(
     dilate: int = 0,
     seed: int = 0,
     device: str = "auto",
-    sketch: Plane | None = None,
-    edges: Plane | None = None,
+    guidance: Mapping[str, Source] | None = None,
     quality: int = 95,
     max_pixels: int = MAX_PIXELS,
     **model_options: Any,
 ) -> Image.Image | NDArray[Any]:
-    """Fill the hole of one picture and return it at the same size, every known pixel as it was.
-
-    image: a path, a Pillow image, or an array (H, W) or (H, W, 1..4) of uint8, uint16, or floats in [0, 1].
-    mask: the same kinds; white (at least half) = hole, or True in a bool array, or 1 in an integer array; another
-    scale of the same shape is resized. invert_mask: black = hole. dilate: pixels by which the hole grows.
-    model: a registered name, the folder of a run, a weights file, or an `Inpainter` that is already loaded (load it
-    once when you fill many pictures). device, model_options: passed to `inpaint.load`. sketch: lines to follow, white
-    on black, for models that accept it. edges: all lines of the hole, likewise, in place of those that a model
-    completes itself. seed: for models that draw at random.
-    output: also write the result there, at full depth, with profile and metadata, in the format of the name (quality:
-    for JPEG and WebP; 100 makes WebP lossless). max_pixels: refuse files that claim more.
+    """Fill the hole of one photo and return it at the same size, every known pixel as it was.
 
     An array comes back as an array of the same shape and dtype. A path or a Pillow image comes back as a Pillow image:
     L, LA, RGB, RGBA, or I;16 for 16-bit gray. Pillow has no other 16-bit kind, so 16-bit color files are returned in 8
     bit; `output`, or an array, keeps all bits. Files are turned upright by their EXIF orientation; Pillow images stay
     as they lie in memory.
 
-    Raises UsageError, InputError, MaskError or WeightsError, all InpaintError, with one line that says what to do.
+    Args:
+        image: A path, a Pillow image, or an array (H, W) or (H, W, 1..4) of uint8, uint16, or floats in [0, 1].
+        mask: The same kinds; white (at least half) = hole, or True in a bool array, or 1 in an integer array; another
+            scale of the same shape is resized.
+        model: A registered name, the folder of a run, a weights file, or an `Inpainter` that is already loaded (load it
+            once when you fill many photos).
+        output: Also write the result there, at full depth, with profile and metadata, in the format of the name.
+        invert_mask: Black = hole.
+        dilate: Pixels by which the hole grows.
+        seed: For models that draw at random.
+        device: Passed to `inpaint.load`.
+        guidance: What the model takes beside image and mask, by name of the plane, such as {"sketch": "lines.png"}.
+        quality: For JPEG and WebP; 100 makes WebP lossless.
+        max_pixels: Refuse files that claim more.
+        model_options: Passed to `inpaint.load`.
+
+    Raises:
+        InpaintError: With one line that says what to do: UsageError, InputError, MaskError or WeightsError.
     """
     if output is not None:
         format_of_name(output)
@@ -107,16 +113,20 @@ def fill(
         raise UsageError(f"dilate must be at least 0 pixels, got {dilate}")
     photo, orientation = _photo(image, max_pixels)
     size = (photo.height, photo.width)
-    hole = fit_hole(_plane(mask, "mask", invert_mask, max_pixels), *size, name=_name(mask, "mask"))
-    lines = {
-        kind: fit_hole(_plane(drawn, kind, False, max_pixels), *size, name=_name(drawn, kind), what=kind)
-        for kind, drawn in (("sketch", sketch), ("edges", edges))
-        if drawn is not None
-    }
+    hole = fit_to(_hole(mask, invert_mask, max_pixels), *size, name=_name(mask, "mask"))
     inpainter = _inpainter(model, device, model_options)
-    filled = fill_photo(
-        photo, dilate_hole(hole, dilate), inpainter, sketch=lines.get("sketch"), edges=lines.get("edges"), seed=seed
-    )
+    sources = guidance or {}
+    check_guidance(inpainter, sources)
+    planes = {
+        name: fit_to(
+            plane_of(_drawn(source, name, max_pixels), inpainter.capabilities.guidance[name]),
+            *size,
+            name=_name(source, name),
+            what=name,
+        )
+        for name, source in sources.items()
+    }
+    filled = fill_photo(photo, dilate_hole(hole, dilate), inpainter, guidance=planes, seed=seed)
     if output is not None:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
         write_photo(_turned(filled, orientation), output, quality=quality)
@@ -134,7 +144,7 @@ def fill(
 
 def _inpainter(model: PathLike | Inpainter, device: str, options: dict[str, Any]) -> Inpainter:
     if isinstance(model, (str, os.PathLike)):
-        from inpaint.registry import load
+        from inpaint.registry.loading import load
 
         return load(model, device=device, **options)
     if options:
@@ -160,16 +170,19 @@ def _turned(photo: Photo, orientation: int) -> Photo:
     return replace(photo, pixels=np.ascontiguousarray(upright(photo.pixels, orientation)), alpha=alpha)
 
 
-def _plane(source: Plane, what: str, invert: bool, max_pixels: int) -> Hole:
+def _hole(source: Source, invert: bool, max_pixels: int) -> Hole:
+    return hole_of(_drawn(source, "mask", max_pixels), invert=invert)
+
+
+def _drawn(source: Source, what: str, max_pixels: int) -> Photo:
+    """Return a mask or plane as the photo that it would be in a file."""
     if isinstance(source, (str, os.PathLike)):
-        photo = read_photo(source, max_pixels=max_pixels)
-    elif isinstance(source, Image.Image):
-        photo = from_pillow(source, turn=False)
-    elif isinstance(source, np.ndarray):
-        photo = photo_of_array(_mask_array(source, what))
-    else:
-        raise MaskError(f"{what} must be a path, a Pillow image or a NumPy array, got {type(source).__name__}")
-    return hole_of(photo, invert=invert, what=what)
+        return read_photo(source, max_pixels=max_pixels)
+    if isinstance(source, Image.Image):
+        return from_pillow(source, turn=False)
+    if isinstance(source, np.ndarray):
+        return photo_of_array(_mask_array(source, what))
+    raise MaskError(f"{what} must be a path, a Pillow image or a NumPy array, got {type(source).__name__}")
 
 
 def _mask_array(values: NDArray[Any], what: str) -> Pixels:
@@ -188,5 +201,5 @@ def _mask_array(values: NDArray[Any], what: str) -> Pixels:
     return values.astype(np.uint8 if top <= 255 and values.dtype != np.uint16 else np.uint16)
 
 
-def _name(source: Plane, what: str) -> str:
+def _name(source: Source, what: str) -> str:
     return os.fspath(source) if isinstance(source, (str, os.PathLike)) else what

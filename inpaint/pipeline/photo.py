@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inpaint.errors import InpaintError, InputError, MaskError, UsageError
 from inpaint.images.masks import Hole
 from inpaint.images.photo import Photo
+from inpaint.images.planes import PlaneArray
 from inpaint.pipeline.samples import Sample
-from inpaint.types import Capabilities, Fill, Guidance, Inpainter, ProgressCallback
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from inpaint.system.environment import is_out_of_memory
+from inpaint.types import Capabilities, Fill, Inpainter, ProgressCallback
 
 SMALLEST_PX = 8
 """Shortest side of a photo that is filled; some fills ask for more (`Capabilities.smallest_px`)."""
@@ -28,19 +28,28 @@ def fill_photo(
     hole: Hole,
     inpainter: Inpainter,
     *,
-    sketch: Hole | None = None,
-    edges: Hole | None = None,
+    guidance: Mapping[str, PlaneArray] | None = None,
     seed: int = 0,
     progress: ProgressCallback | None = None,
 ) -> Photo:
     """Return the photo with its hole filled; every other pixel, alpha and metadata are those of `photo`.
 
-    hole: (H, W) bool of the photo's size, True = to be filled; without a hole the photo comes back as it is, with a
-    warning. sketch, edges: (H, W) bool, True = line, for fills that accept them.
-    Raises InputError when the photo is too small, MaskError when the hole does not fit or leaves nothing known to a
-    fill that needs it, UsageError when the fill takes no such lines, InpaintError when the fill fails.
+    Args:
+        photo: What is filled.
+        hole: (H, W) bool of the photo's size, True = to be filled; without a hole the photo comes back as it is, with
+            a warning.
+        inpainter: The fill.
+        guidance: Planes (H, W) or (H, W, C) by name, for fills that take them.
+        seed: For fills that draw at random.
+        progress: Told every step.
+
+    Raises:
+        InputError: The photo is too small.
+        MaskError: The hole does not fit or leaves nothing known to a fill that needs it.
+        UsageError: The fill does not take such planes.
+        InpaintError: The fill fails.
     """
-    return fill_photo_often(photo, hole, inpainter, sketch=sketch, edges=edges, seed=seed, progress=progress)[0].photo
+    return fill_photo_often(photo, hole, inpainter, guidance=guidance, seed=seed, progress=progress)[0].photo
 
 
 def fill_photo_often(
@@ -49,22 +58,21 @@ def fill_photo_often(
     inpainter: Inpainter,
     *,
     samples: int = 1,
-    sketch: Hole | None = None,
-    edges: Hole | None = None,
+    guidance: Mapping[str, PlaneArray] | None = None,
     seed: int = 0,
     progress: ProgressCallback | None = None,
 ) -> list[Sample]:
     """Return several fills of one hole, in the order of drawing; a single one where there is no hole to fill.
 
-    Raises what `fill_photo` raises.
+    Arguments and errors are those of `fill_photo`.
     """
-    lines = {kind: plane for kind, plane in (("sketch", sketch), ("edges", edges)) if plane is not None}
-    check_lines(inpainter, lines)
+    planes = guidance or {}
+    check_guidance(inpainter, planes)
     check_photo(photo, inpainter.capabilities, name=inpainter.name)
     size = (photo.height, photo.width)
-    for what, plane in {"mask": hole, **lines}.items():
-        if plane.shape != size:
-            raise MaskError(f"{photo.name}: the {what} must have the photo's size {size}, got {plane.shape}")
+    for what, plane in {"mask": hole, **planes}.items():
+        if plane.shape[:2] != size:
+            raise MaskError(f"{photo.name}: the {what} must have the photo's size {size}, got {plane.shape[:2]}")
     if not hole.any():
         _log.warning("%s: the mask has no hole, so nothing is filled", photo.name)
         return [Sample(photo=photo, number=1, score=None)]
@@ -80,12 +88,12 @@ def fill_photo_often(
                 photo.name,
                 100 * unseen,
             )
-    fills = _fills(photo, hole, inpainter, lines, samples, seed, progress)
+    fills = _fills(photo, hole, inpainter, planes, samples, seed, progress)
     return [
         Sample(
-            photo=photo.with_fill(fill.completed, hole),
+            photo=photo.with_fill(fill.completed[0], hole),
             number=number,
-            score=None if fill.score is None else fill.score[0].item(),
+            score=None if fill.score is None else float(fill.score[0]),
         )
         for number, fill in enumerate(fills, start=1)
     ]
@@ -100,49 +108,51 @@ def check_photo(photo: Photo, capabilities: Capabilities, *, name: str) -> None:
         )
 
 
-def check_lines(inpainter: Inpainter, kinds: Iterable[str]) -> None:
-    """Raise UsageError when lines (sketch, edges) are given to a fill that does not accept them."""
-    for kind in kinds:
-        if kind not in inpainter.capabilities.guidance:
-            accepted = ", ".join(sorted(inpainter.capabilities.guidance)) or "none"
-            what = "a sketch" if kind == "sketch" else kind
-            raise UsageError(f"{inpainter.name} does not accept {what}; guidance it accepts: {accepted}")
+def check_guidance(inpainter: Inpainter, names: Iterable[str]) -> None:
+    """Raise UsageError when planes are given to a fill that does not take them."""
+    accepted = inpainter.capabilities.guidance
+    for name in names:
+        if name not in accepted:
+            valid = ", ".join(sorted(accepted)) or "none"
+            raise UsageError(f"{inpainter.name} does not accept '{name}'; guidance it accepts: {valid}")
 
 
 def _fills(
     photo: Photo,
     hole: Hole,
     inpainter: Inpainter,
-    lines: Mapping[str, Hole],
+    planes: Mapping[str, PlaneArray],
     samples: int,
     seed: int,
     progress: ProgressCallback | None,
-) -> list[Fill]:
-    import torch
-
-    image = photo.tensor()  # (1, 3, H, W)
-    guidance = Guidance(**{kind: _plane(plane) for kind, plane in lines.items()}) if lines else None
+) -> list[Fill[NDArray[Any]]]:
+    image = photo.array()[None]  # (1, H, W, 3)
     try:
-        fills = inpainter.fill(image, _plane(hole), guidance=guidance, samples=samples, seed=seed, progress=progress)
-    except (torch.OutOfMemoryError, MemoryError) as error:
+        fills = inpainter.fill_arrays(
+            image,
+            _batch(hole),
+            guidance={name: _batch(plane) for name, plane in planes.items()},
+            samples=samples,
+            seed=seed,
+            progress=progress,
+        )
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
         raise InpaintError(
             f"{photo.name}: not enough memory to fill {photo.width} x {photo.height} pixels with {inpainter.name}; "
             "try a smaller photo, or the CPU (--device cpu)"
         ) from error
-    holes = torch.from_numpy(hole)
     for completed in (fill.completed for fill in fills):
         if completed.shape != image.shape:
-            raise InpaintError(
-                f"{inpainter.name} returned {tuple(completed.shape)} for an image of {tuple(image.shape)}"
-            )
-        if not torch.isfinite(completed[0].cpu()[:, holes]).all():
+            raise InpaintError(f"{inpainter.name} returned {completed.shape} for an image of {image.shape}")
+        if not np.isfinite(completed[0][hole]).all():
             raise InpaintError(
                 f"{photo.name}: {inpainter.name} painted values that are not finite; its weights may be bad"
             )
     return fills
 
 
-def _plane(plane: Hole) -> Tensor:
-    import torch
-
-    return torch.from_numpy(plane.astype(np.float32))[None, None]  # (1, 1, H, W)
+def _batch(plane: PlaneArray) -> NDArray[np.float32]:
+    """Return (H, W) or (H, W, C) as (1, H, W, C)."""
+    return plane.reshape(1, *plane.shape[:2], -1).astype(np.float32)

@@ -40,7 +40,7 @@ def check_samples(inpainter: Inpainter, samples: int, top: int | None) -> None:
         return
     if top > samples:
         raise UsageError(f"--top {top} of --samples {samples}: ask for at least as many samples")
-    if samples > 1 and not getattr(inpainter, "can_score", False):
+    if samples > 1 and not inpainter.capabilities.scored:
         raise UsageError(
             f"--top {top} needs scores to choose by, and {inpainter.name} has none to give: a model ranks its fills by "
             "its discriminator, if that is in its weights file"

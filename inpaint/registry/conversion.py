@@ -13,8 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inpaint import registry
 from inpaint.errors import UsageError, WeightsError, unknown
+from inpaint.registry import table
 
 if TYPE_CHECKING:
     from inpaint.weights.formats import Converted, Format, Found
@@ -92,7 +92,7 @@ def import_weights(
 def formats() -> list[Format]:
     """Return every format of every origin."""
     models = dict.fromkeys(model for models in ORIGINS.values() for model in models)
-    return [entry for model in models for entry in import_module(f"{registry.MODELS[model].package}.weights").FORMATS]
+    return [entry for model in models for entry in import_module(f"{table.model_entry(model).package}.weights").FORMATS]
 
 
 # Recognizing ---------------------------------------------------------------------------------------------------------
@@ -201,8 +201,8 @@ def _check_fit(entry: Format, converted: Converted) -> tuple[int, tuple[str, ...
     """
     from inpaint.weights.files import load_into
 
-    module = registry.network_module(entry.model)
-    network, judges = module.Network(converted.config), module.discriminators(converted.config)
+    kind = table.network_class(entry.model)
+    network, judges = kind(converted.config), kind.discriminators(converted.config)
     for role, part in {**dict(network.named_children()), **judges}.items():
         prefix = f"{role}."
         state = {name.removeprefix(prefix): t for name, t in converted.tensors.items() if name.startswith(prefix)}

@@ -6,27 +6,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from pydantic import BaseModel
-
-from inpaint import registry
 from inpaint.errors import ConfigError, unknown
-from inpaint.options import Options, flat, show, validated
+from inpaint.options import ModelConfig, flat, show, validated
+from inpaint.registry import table
+from inpaint.weights.runs import WEIGHTS_NAME
 
 Init: TypeAlias = "str | Mapping[str, str | None] | None"
 """A run folder or weights file to start from, or one for each part of the model."""
 
 
-def architecture(model: Mapping[str, Any]) -> BaseModel:
+def architecture(model: Mapping[str, Any]) -> ModelConfig:
     """Return the configuration of a model given by its name and options; raises ConfigError for a mistake."""
     if "name" not in model:
-        raise ConfigError(f"model.name is missing; valid: {', '.join(registry.MODELS)}")
+        raise ConfigError(f"model.name is missing; valid: {', '.join(table.models())}")
     name = model["name"]
-    if name not in registry.MODELS:
-        raise ConfigError(f"model.name={show(name)}: {unknown('trainable model', str(name), registry.MODELS)}")
-    return validated(registry.config_class(name), {k: v for k, v in model.items() if k != "name"}, key="model")
+    if name not in table.models():
+        raise ConfigError(f"model.name={show(name)}: {unknown('trainable model', str(name), table.models())}")
+    return validated(table.config_class(name), {k: v for k, v in model.items() if k != "name"}, key="model")
 
 
-def started_from(init: Init, model: Mapping[str, Any]) -> BaseModel | None:
+def started_from(init: Init, model: Mapping[str, Any]) -> ModelConfig | None:
     """Return the architecture of the weights to start from; None when there are none, or of another model.
 
     What the person gives as model options must agree with it, except where the weights say nothing: options of the
@@ -45,7 +44,7 @@ def started_from(init: Init, model: Mapping[str, Any]) -> BaseModel | None:
     for key, metadata in said.items():
         there = architecture({"name": metadata.model, **metadata.config}).model_dump(mode="json")
         certain[key] = {name: value for name, value in there.items() if _tells(own, name, metadata.roles)}
-        weak |= {name: value for name, value in there.items() if name not in _training(own)}
+        weak |= {name: value for name, value in there.items() if name not in own.TRAINING}
     chosen: dict[str, Any] = {"name": model["name"], **weak}
     for values in certain.values():
         chosen = _overlaid(chosen, values)
@@ -75,18 +74,14 @@ def _places(init: Init) -> dict[str, str]:
 
 def _weights(place: str) -> Path:
     path = Path(place)
-    return path / registry.WEIGHTS_NAME if path.is_dir() else path
+    return path / WEIGHTS_NAME if path.is_dir() else path
 
 
-def _training(options: BaseModel) -> frozenset[str]:
-    return options.TRAINING if isinstance(options, Options) else frozenset()
-
-
-def _tells(options: BaseModel, name: str, roles: tuple[str, ...]) -> bool:
+def _tells(options: ModelConfig, name: str, roles: tuple[str, ...]) -> bool:
     """Tell whether weights of these networks settle an option."""
-    if name in _training(options):
+    if name in options.TRAINING:
         return False
-    concerns = options.CONCERNS.get(name) if isinstance(options, Options) else None
+    concerns = options.CONCERNS.get(name)
     return concerns is None or not concerns.isdisjoint(roles)
 
 

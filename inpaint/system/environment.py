@@ -128,6 +128,13 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out, of the machine or of an accelerator; needs no torch."""
+    text = str(error).lower()
+    kinds = (kind.__name__ for kind in type(error).__mro__)
+    return isinstance(error, MemoryError) or "OutOfMemoryError" in kinds or ("alloc" in text and "memory" in text)
+
+
 def _memory_bytes() -> int | None:
     try:
         physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -16,14 +16,13 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import torch
-from pydantic import BaseModel
 from pytorch_lightning import LightningModule
 from pytorch_lightning.strategies import ParallelStrategy
 from torch import Tensor, nn
 
 from inpaint.errors import ConfigError, RunError, unknown
-from inpaint.images.edges import CannyOptions
 from inpaint.losses import Losses, Opinion, Record
+from inpaint.options import ModelConfig
 from inpaint.training.adversarial import discriminator_values, generator_values
 from inpaint.training.config import LoopConfig
 from inpaint.training.ema import Average
@@ -31,7 +30,7 @@ from inpaint.training.initial import load_initial
 from inpaint.training.meter import Meter
 from inpaint.training.optimizers import build_optimizer, rate_factor
 from inpaint.training.state import load_training_state, training_state
-from inpaint.types import Fill, Guidance, Inpainter
+from inpaint.types import Fill, Guidance, Inpainter, Plane
 
 Batch: TypeAlias = dict[str, Tensor]
 Values: TypeAlias = dict[str, Tensor]
@@ -74,7 +73,7 @@ class GanModule(LightningModule):
         self,
         *,
         name: str,
-        config: BaseModel,
+        config: ModelConfig,
         network: nn.Module,
         discriminators: Mapping[str, nn.Module],
         losses: Losses,
@@ -129,18 +128,13 @@ class GanModule(LightningModule):
         return None
 
     @property
-    def planes(self) -> frozenset[str]:
+    def planes(self) -> tuple[Plane, ...]:
         """Planes besides image and mask that the data must deliver."""
-        return frozenset()
-
-    @property
-    def canny(self) -> CannyOptions:
-        """How the data find edges, for models that ask for planes of them."""
-        return CannyOptions()
+        return self.config.training_planes()
 
     def guidance(self, batch: Batch) -> Guidance | None:
         """Return what guides the fill of a validation batch."""
-        return Guidance(sketch=batch["sketch"]) if "sketch" in batch else None
+        return {name: batch[name] for name in self.config.capabilities().guidance if name in batch}
 
     # Ready-made updates ------------------------------------------------------------------------------------------
 

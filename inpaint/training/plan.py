@@ -176,7 +176,7 @@ def _counted(number: int, one: str, several: str | None = None) -> str:
 
 def _gray_sample(module: GanModule, size_px: int) -> dict[str, Tensor]:
     """Return a batch of one with everything that the module wants, a quarter of it a hole."""
-    planes = {"image": 3, "mask": 1, **dict.fromkeys(module.planes, 1)}
+    planes = {"image": 3, "mask": 1, **{plane.name: plane.channels for plane in module.planes}}
     batch = {name: torch.full((1, channels, size_px, size_px), 0.5) for name, channels in planes.items()}
     batch["mask"] = torch.zeros(1, 1, size_px, size_px)
     batch["mask"][..., : size_px // 2, : size_px // 2] = 1

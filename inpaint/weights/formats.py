@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from inpaint.errors import WeightsError
-from inpaint.options import Options
+from inpaint.options import ModelConfig
 
 State: TypeAlias = Mapping[str, Tensor]
 
@@ -42,7 +42,7 @@ class Found:
 class Converted:
     """A checkpoint in our terms. tensors carry the prefix of their role; notes are for the person who imports."""
 
-    config: Options
+    config: ModelConfig
     tensors: dict[str, Tensor]
     iteration: int | None = None
     notes: tuple[str, ...] = ()

@@ -16,6 +16,8 @@ from typing import Any
 from inpaint.errors import InpaintError, RunError
 from inpaint.system.files import atomic_write, remove_unfinished
 
+WEIGHTS_NAME = "model.safetensors"
+
 
 class RunFolder:
     """The paths inside one run folder. Touches the disk only where a method says so.
@@ -30,7 +32,7 @@ class RunFolder:
         self.config_yaml = self.path / "config.yaml"
         self.last = self.path / "last.ckpt"
         self.best = self.path / "best.ckpt"
-        self.weights = self.path / "model.safetensors"
+        self.weights = self.path / WEIGHTS_NAME
         self.metrics = self.path / "metrics.csv"
         self.panels = self.path / "panels"
 

@@ -4,7 +4,7 @@ import torch
 
 from inpaint.classical.opencv import NavierStokes, Telea, navier_stokes, telea
 from inpaint.errors import InputError, MaskError, UsageError
-from inpaint.types import Guidance, Inpainter, StopFill
+from inpaint.types import Inpainter, StopFill
 
 FILLS = [Telea, NavierStokes]
 pytestmark = pytest.mark.filterwarnings("error")
@@ -129,7 +129,10 @@ def test_the_pixels_given_are_not_changed(make_photo, function):
 
 def test_the_radius_matters_and_its_default_is_three(make_photo):
     image, mask = photo_batch(make_photo, batch=1), center_hole()
-    default, three, nine = (fill.fill(image, mask)[0].completed for fill in (Telea(), Telea(radius=3), Telea(radius=9)))
+    default, three, nine = (
+        fill.fill(image, mask)[0].completed
+        for fill in (Telea(), Telea(MarchingOptions(radius=3)), Telea(MarchingOptions(radius=9)))
+    )
     assert torch.equal(default, three)
     assert not torch.equal(three, nine)
 
@@ -137,7 +140,7 @@ def test_the_radius_matters_and_its_default_is_three(make_photo):
 @pytest.mark.parametrize("radius", [0, -1, 101, 2.5, "3"])
 def test_a_radius_that_opencv_would_silently_change_is_refused(radius):
     with pytest.raises(UsageError, match="radius must be an integer from 1 to 100"):
-        NavierStokes(radius=radius)
+        NavierStokes(MarchingOptions(radius=radius))
 
 
 @pytest.mark.parametrize("fill", FILLS)
@@ -159,9 +162,7 @@ def test_the_smallest_pictures_are_filled(fill, size):
 
 def test_guidance_is_refused():
     with pytest.raises(InputError, match=r"telea does not accept guidance.sketch; accepted: none"):
-        Telea().fill(
-            torch.zeros(1, 3, 8, 8), torch.zeros(1, 1, 8, 8), guidance=Guidance(sketch=torch.zeros(1, 1, 8, 8))
-        )
+        Telea().fill(torch.zeros(1, 3, 8, 8), torch.zeros(1, 1, 8, 8), guidance={"sketch": torch.zeros(1, 1, 8, 8)})
 
 
 @pytest.mark.parametrize("fill", FILLS)

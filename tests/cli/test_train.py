@@ -173,8 +173,9 @@ def test_a_dry_run_finds_what_a_first_step_would_find(photos, capsys):
 def test_a_rehearsal_changes_no_network_and_no_random_numbers():
     import torch
 
-    from inpaint import config, registry
+    from inpaint import config
     from inpaint.losses import parse_losses
+    from inpaint.registry import table as registry
     from inpaint.training.plan import rehearse
 
     made = config.load(["model.width=8", "model.discriminator.width=4"])

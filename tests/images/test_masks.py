@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from inpaint.errors import InputError, MaskError
-from inpaint.images.masks import dilate_hole, fit_hole, read_mask
+from inpaint.images.masks import dilate_hole, fit_to, read_mask
 
 
 def box(height=12, width=20):
@@ -87,14 +87,14 @@ def test_an_unreadable_mask_is_named(tmp_path):
 @pytest.mark.parametrize("factor", [2, 3, 5])
 def test_a_mask_of_another_scale_is_resized_to_whole_blocks(caplog, factor):
     large = np.repeat(np.repeat(box(), factor, axis=0), factor, axis=1)
-    assert np.array_equal(fit_hole(box(), *large.shape), large)
-    assert np.array_equal(fit_hole(large, *box().shape), box())
+    assert np.array_equal(fit_to(box(), *large.shape), large)
+    assert np.array_equal(fit_to(large, *box().shape), box())
     assert f"the mask has 20 x 12 pixels; resized to {20 * factor} x {12 * factor}" in caplog.text
 
 
 def test_the_right_size_passes_in_silence(caplog):
     hole = box()
-    assert fit_hole(hole, *hole.shape) is hole
+    assert fit_to(hole, *hole.shape) is hole
     assert caplog.messages == []
 
 
@@ -103,7 +103,7 @@ def test_the_right_size_passes_in_silence(caplog):
     [((500, 333), (1001, 667)), ((1001, 667), (500, 333)), ((333, 500), (667, 1001)), ((85, 128), (341, 512))],
 )
 def test_rounded_sides_are_the_same_shape(mask, photo):
-    assert fit_hole(np.ones(mask, bool), *photo).shape == photo
+    assert fit_to(np.ones(mask, bool), *photo).shape == photo
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_rounded_sides_are_the_same_shape(mask, photo):
 def test_another_shape_is_refused(mask, photo):
     text = f"the mask has {mask[1]} x {mask[0]} pixels, the photo {photo[1]} x {photo[0]}"
     with pytest.raises(MaskError, match=text):
-        fit_hole(np.ones(mask, bool), *photo)
+        fit_to(np.ones(mask, bool), *photo)
 
 
 @pytest.mark.parametrize("radius", [1, 2, 5])

@@ -3,10 +3,12 @@
 import pytest
 import torch
 
-from inpaint import config, registry
+from inpaint import config
 from inpaint.losses import parse_losses
-from inpaint.models.feedforward import FeedForward, prepare_for_inference
+from inpaint.models.feedforward import FeedForward
 from inpaint.models.sampling import Sampling
+from inpaint.nn.inference import prepare_for_inference
+from inpaint.registry import table as registry
 from inpaint.training.plan import rehearse
 from inpaint.weights.files import WeightsMetadata, save_weights
 
@@ -25,7 +27,7 @@ def make(lively):
 
     def build(name, **fields):
         options = registry.config_class(name)(**SMALL[name], **fields)
-        return lively(registry.network_module(name).Network(options)).eval()
+        return lively(registry.network_class(name)(options)).eval()
 
     return build
 

@@ -6,7 +6,7 @@ from inpaint.errors import InputError, MaskError, UsageError
 from inpaint.models.deepfill.config import Config
 from inpaint.models.deepfill.network import Network
 from inpaint.models.feedforward import FeedForward
-from inpaint.types import Capabilities, Guidance, Inpainter, StopFill
+from inpaint.types import Capabilities, Inpainter, StopFill
 
 
 class Painter(nn.Module):
@@ -79,7 +79,7 @@ def test_what_the_hole_holds_is_never_looked_at(deepfill, size):
 def test_padding_mirrors_picture_mask_and_guidance_alike():
     painter = Painter(guidance=frozenset({"sketch"}))
     image, mask = sample(10, 19)
-    FeedForward(painter, name="painter").fill(image, mask, guidance=Guidance(sketch=mask))
+    FeedForward(painter, name="painter").fill(image, mask, guidance={"sketch": mask})
     seen = painter.seen[0]
     assert seen["image"].shape == (2, 3, 16, 24)
     assert torch.equal(seen["image"][..., 10:, :19], image[..., 4:10, :].flip(-2))
@@ -181,12 +181,12 @@ def test_a_guided_network_says_so_and_uses_the_sketch(make):
     fill = FeedForward(make(sketch=True), name="deepfill")
     assert fill.capabilities.guidance == {"sketch"}
     image, mask = sample()
-    (plain,), (drawn,) = fill.fill(image, mask), fill.fill(image, mask, guidance=Guidance(sketch=torch.ones_like(mask)))
+    (plain,), (drawn,) = fill.fill(image, mask), fill.fill(image, mask, guidance={"sketch": torch.ones_like(mask)})
     assert not torch.equal(plain.raw, drawn.raw)
 
 
 def test_it_is_an_inpainter(deepfill):
-    fill: Inpainter = FeedForward.of("deepfill", deepfill, device="cpu")
+    fill: Inpainter = FeedForward("deepfill", deepfill, device="cpu")
     assert fill.name == "deepfill"
     assert fill.capabilities == Capabilities(trained=True, multiple_px=8)
 
@@ -221,8 +221,8 @@ def test_pictures_and_masks_that_do_not_fit_are_refused(image, mask, error, mess
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"guidance": Guidance(sketch=MASK)}, "painter does not accept guidance.sketch; accepted: color"),
-        ({"guidance": Guidance(color=MASK)}, r"guidance.color must have shape \(2, 4, 16, 24\)"),
+        ({"guidance": {"sketch": MASK}}, "painter does not accept guidance.sketch; accepted: color"),
+        ({"guidance": {"color": MASK}}, r"guidance.color must have shape \(2, 4, 16, 24\)"),
         ({"samples": 0}, "samples must be at least 1, got 0"),
         ({"seed": [1, 2, 3]}, "seed must be an integer or one per image .2., got 3"),
     ],

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 import inpaint
-from inpaint import registry
 from inpaint.errors import MissingDependencyError, UsageError, WeightsError
 from inpaint.models.deepfill.config import Config
-from inpaint.models.deepfill.network import Network, discriminators
-from inpaint.registry import load, resolve_device
+from inpaint.models.deepfill.network import Network
+from inpaint.registry import table as registry
+from inpaint.registry.loading import load, resolve_device
 from inpaint.weights.files import WeightsMetadata, save_weights
 
 
@@ -64,7 +64,7 @@ def test_capabilities_in_the_table_are_those_of_the_fill(name):
     else:
         # The table speaks for the whole family: of DeepFillv2, some take sketches.
         config = registry.config_class(name)(width=8, **({"sketch": True} if name == "deepfill" else {}))
-        assert registry.capabilities_of(name) == registry.network_module(name).Network(config).capabilities
+        assert registry.capabilities_of(name) == registry.network_class(name)(config).capabilities
 
 
 def test_the_parts_of_a_model_are_found_by_its_name():
@@ -104,7 +104,7 @@ def test_dtype_and_chunk_reach_the_network(tmp_path):
 def test_networks_that_only_training_needs_are_left_in_the_file(tmp_path):
     judge = {
         f"discriminator.{name}": value
-        for name, value in discriminators(Config(width=8))["discriminator"].state_dict().items()
+        for name, value in Network.discriminators(Config(width=8))["discriminator"].state_dict().items()
     }
     write_run(tmp_path, roles=("generator", "discriminator"), extra=judge)
     assert load(tmp_path, device="cpu").fill(*sample())

@@ -6,7 +6,7 @@ import torch
 from pytorch_lightning import Callback
 
 from inpaint.errors import ConfigError, RunError, WeightsError
-from inpaint.registry import load
+from inpaint.registry.loading import load
 from inpaint.training.checkpoints import read_checkpoint
 from inpaint.training.fit import _plugins
 from inpaint.weights.files import load_weights

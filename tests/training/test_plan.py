@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from inpaint import config, registry
+from inpaint import config
 from inpaint.losses import parse_losses
+from inpaint.registry import table as registry
 from inpaint.training import plan
 
 
@@ -56,7 +57,8 @@ def test_the_estimate_is_near_what_a_step_really_takes():
     script = """
 import resource, sys, torch
 torch.set_num_threads(1)
-from inpaint import config, registry
+from inpaint import config
+from inpaint.registry import table as registry
 from inpaint.losses import parse_losses
 from inpaint.training import plan
 made = config.load(["model.width=24"])

@@ -7,8 +7,15 @@ from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
-from inpaint.options import Options
+from inpaint.options import ModelConfig, Options
+from inpaint.types import Capabilities, Plane
 
+SKETCH = Plane(
+    name="sketch",
+    make="inpaint.images.edges:Sketch",
+    read="inpaint.images.planes:read_lines",
+    summary="Lines to follow in the hole, white on black.",
+)
 PlanesStage1: TypeAlias = Literal["image_ones_mask", "image_mask"]
 PlanesStage2: TypeAlias = Literal["image", "image_mask", "image_ones_mask"]
 
@@ -31,10 +38,11 @@ class DiscriminatorConfig(Options):
     padding: Literal["same_tf", "zero"] = "same_tf"  # official SAME; symmetric zeros in nipponjo and mmagic
 
 
-class Config(Options):
+class Config(ModelConfig):
     """The generator and, for training, its discriminator."""
 
     CONCERNS: ClassVar[Mapping[str, frozenset[str]]] = {"discriminator": frozenset({"discriminator"})}
+    PLANES: ClassVar = (SKETCH,)
 
     width: int = Field(48, ge=8, multiple_of=4)  # outputs of conv1; official 48, which are 24 features and 24 gates
     # Features of stage 2's decoder at 1/4, 1/2, full and full size; null: 2, 1, 1/2 and 1/4 times `width`, official
@@ -60,3 +68,9 @@ class Config(Options):
     initialization: Literal["glorot", "kaiming"] = "glorot"
     sketch: bool = False  # one more input plane for lines drawn in the hole (guided)
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
+
+    def capabilities(self) -> Capabilities:
+        """Return what the network can do; a guided one takes a sketch."""
+        return Capabilities(
+            trained=True, planes=(SKETCH,) if self.sketch else (), trained_px=256, smallest_px=8, multiple_px=8
+        )

@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint.errors import InputError
+from inpaint.models.base import InpaintNetwork
 from inpaint.models.deepfill.config import Config, PlanesStage1, PlanesStage2
 from inpaint.nn.attention import ContextualAttention
 from inpaint.nn.gated import Activation, GatedConv2d, initialize_
 from inpaint.nn.padding import PaddedConv2d
 from inpaint.nn.spectral import normalized_in_full_precision, spectrally_normalized
-from inpaint.types import Capabilities, GuidanceKind
 
 
 class Generator(nn.Module):
@@ -150,12 +150,11 @@ def _planes(names: PlanesStage1 | PlanesStage2, image: Tensor, mask: Tensor, ske
     return torch.cat(planes, dim=1) if len(planes) > 1 else image
 
 
-class Network(nn.Module):
+class Network(InpaintNetwork):
     """DeepFillv2 on pictures in [0, 1]; its state dict has the prefix `generator.`."""
 
     def __init__(self, config: Config, *, seed: int = 0) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.generator = Generator(config)
@@ -166,13 +165,9 @@ class Network(nn.Module):
         """Smallest side: reflecting 16 places (the widest dilation) at 1/4 of the size needs 17 of them."""
         return 72 if self.config.padding == "reflect" else 8
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """What callers need to know."""
-        guidance: frozenset[GuidanceKind] = frozenset({"sketch"} if self.config.sketch else ())
-        return Capabilities(trained=True, guidance=guidance, smallest_px=8, multiple_px=8)
-
-    def forward(self, image: Tensor, mask: Tensor, *, sketch: Tensor | None = None) -> dict[str, Tensor]:
+    def forward(  # type: ignore[override]
+        self, image: Tensor, mask: Tensor, *, sketch: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Fill the holes: {"raw", "coarse"}, each (B, 3, H, W) on our scale and not clamped.
 
         image: (B, 3, H, W) in [0, 1], not read in the hole. mask: (B, 1, H, W), 1 = hole. sketch: (B, 1, H, W),
@@ -199,6 +194,13 @@ class Network(nn.Module):
         if self.config.value_range == "pm1":
             coarse, refined = (coarse + 1) / 2, (refined + 1) / 2
         return {"raw": refined, "coarse": coarse}
+
+    @classmethod
+    def discriminators(cls, config: Config, *, seed: int = 0) -> dict[str, nn.Module]:
+        """Build SN-PatchGAN."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return {"discriminator": SNPatchDiscriminator(config)}
 
 
 class SNPatchDiscriminator(nn.Module):
@@ -235,10 +237,3 @@ class SNPatchDiscriminator(nn.Module):
             for layer in self.layers:
                 x = F.leaky_relu(layer(x), 0.2)  # after the last layer too, as in the official program
         return x
-
-
-def discriminators(config: Config, *, seed: int = 0) -> dict[str, nn.Module]:
-    """Build the networks that only training needs, by role."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return {"discriminator": SNPatchDiscriminator(config)}

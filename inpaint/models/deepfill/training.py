@@ -6,12 +6,14 @@ same painted picture, as the public ports do. The discriminator sees the complet
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from inpaint.losses import Losses, Record
 from inpaint.models.deepfill.config import Config
-from inpaint.models.deepfill.network import Network, discriminators
+from inpaint.models.deepfill.network import Network
 from inpaint.models.feedforward import FeedForward
 from inpaint.training.config import LoopConfig
 from inpaint.training.module import Batch, GanModule, Update
@@ -28,7 +30,7 @@ class Training(GanModule):
             name="deepfill",
             config=config,
             network=Network(config, seed=loop.seed),
-            discriminators=discriminators(config, seed=loop.seed + 1) if losses.adversarial else {},
+            discriminators=Network.discriminators(config, seed=loop.seed + 1) if losses.adversarial else {},
             losses=losses,
             loop=loop,
         )
@@ -54,11 +56,6 @@ class Training(GanModule):
         scores: Tensor = self.discriminators[role](picture, record["mask"], record.get("sketch"))
         return scores
 
-    def inpainter(self, network: nn.Module) -> Inpainter:
+    def inpainter(self, network: Any) -> Inpainter:
         """Fill with the given network."""
-        return FeedForward.of("deepfill", network, device=self.device)
-
-    @property
-    def planes(self) -> frozenset[str]:
-        """A guided model is trained with sketches."""
-        return frozenset({"sketch"} if self.config.sketch else ())
+        return FeedForward(network, name="deepfill", device=self.device)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from inpaint.models.deepfill.config import AttentionConfig, Config, DiscriminatorConfig
-from inpaint.models.deepfill.network import Network, discriminators
+from inpaint.models.deepfill.network import Network
 from inpaint.weights.formats import Converted, Entries, Format, Found, folded, power_iteration
 
 READS_COLOURS = ("conv1", "xconv1", "pmconv1")  # layers whose first three input planes are a picture
@@ -274,7 +274,9 @@ def _discriminator(
     if not isinstance(state, Mapping):
         return {}, ()
     entries = Entries({name: value for name, value in state.items() if isinstance(value, Tensor)})
-    shapes = {name: tuple(value.shape) for name, value in discriminators(config)["discriminator"].state_dict().items()}
+    shapes = {
+        name: tuple(value.shape) for name, value in Network.discriminators(config)["discriminator"].state_dict().items()
+    }
     tensors: dict[str, Tensor] = {}
     for number in range(6):
         theirs, ours = prefix.format(number + 1), f"layers.{number}"

@@ -7,11 +7,16 @@ from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import Field, field_validator
 
-from inpaint.images.edges import CannyOptions
-from inpaint.options import Options
+from inpaint.options import ModelConfig, Options
+from inpaint.types import Capabilities, Plane
 
 Stage: TypeAlias = Literal["edge", "inpaint", "edge_inpaint", "joint"]
 
+EDGES = Plane(
+    name="edges",
+    read="inpaint.images.planes:read_lines",
+    summary="All edges of the hole, white on black, in place of those that the model completes itself.",
+)
 EDGE = frozenset({"edge_generator"})
 INPAINT = frozenset({"inpaint_generator"})
 
@@ -22,10 +27,11 @@ class DiscriminatorConfig(Options):
     width: int = Field(64, gt=0)  # outputs of the first layer; official 64 (then 128, 256, 512, 1)
 
 
-class Config(Options):
+class Config(ModelConfig):
     """Both generators and discriminators, and how they are trained and used."""
 
     TRAINING: ClassVar[frozenset[str]] = frozenset({"stage", "sigma_range_px", "origin_canny", "true_edge_prob"})
+    PLANES: ClassVar = (EDGES,)
     CONCERNS: ClassVar[Mapping[str, frozenset[str]]] = {
         "mask_channel": INPAINT,
         "composite_edges": INPAINT,
@@ -52,13 +58,23 @@ class Config(Options):
     @field_validator("sigma_range_px")
     @classmethod
     def _rising(cls, pair: tuple[int, int] | None) -> tuple[int, int] | None:
-        CannyOptions(range_px=pair)
+        if pair is not None and not 1 <= pair[0] <= pair[1]:
+            raise ValueError(f"must be two whole numbers of at least 1, the smaller first, got {pair[0]} and {pair[1]}")
         return pair
 
-    @property
-    def canny(self) -> CannyOptions:
-        """How edges are found."""
-        return CannyOptions(sigma_px=self.sigma_px, range_px=self.sigma_range_px)
+    def capabilities(self) -> Capabilities:
+        """Return what the network can do."""
+        return Capabilities(trained=True, planes=(EDGES,), trained_px=256, smallest_px=8, multiple_px=4)
+
+    def training_planes(self) -> tuple[Plane, ...]:
+        """Return the edges to learn from, and those that are known; the true ones cut off at the hole are the origin's.
+
+        Both are found with one smoothing per sample.
+        """
+        options = {"sigma_px": self.sigma_px, "range_px": self.sigma_range_px}
+        true = Plane(name="edges_true", make="inpaint.images.edges:Edges", options=options)
+        known = Plane(name="edges_known", make="inpaint.images.edges:KnownEdges", options=options)
+        return (true,) if self.origin_canny or self.stage == "inpaint" else (true, known)
 
     @property
     def generators(self) -> tuple[str, ...]:

@@ -8,25 +8,27 @@ discriminator of the second stage sees colors alone, and the second generator is
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from inpaint.errors import InputError, UsageError
-from inpaint.images.edges import LUMA, canny
+from inpaint.images.edges import canny
+from inpaint.images.luma import BT709
 from inpaint.losses.base import Opinion
+from inpaint.models.base import InpaintNetwork
 from inpaint.models.edgeconnect.config import Config
+from inpaint.nn.inference import Prepared
 from inpaint.nn.instance import instance_norm, norm_relu
 from inpaint.nn.spectral import normalized_in_full_precision, spectrally_normalized
-from inpaint.types import Capabilities
+from inpaint.options import Options
 
 DEVIATION = 0.02  # of all initial weights
-
-DISCRIMINATOR_NAMES: Mapping[str, str] = {"edge": "edge_discriminator", "inpaint": "inpaint_discriminator"}
 
 
 class ResidualBlock(nn.Module):
@@ -43,7 +45,7 @@ class ResidualBlock(nn.Module):
         return branch + x if torch.is_grad_enabled() else branch.add_(x)
 
 
-class Generator(nn.Module):
+class Generator(Prepared):
     """Both generators: down to a quarter, residual blocks, up again; returns what the last convolution gives.
 
     spectral: every convolution but the last has spectral norm; the residual ones then have no bias.
@@ -122,26 +124,26 @@ class PatchDiscriminator(nn.Module):
         return Opinion(scores=x, features=tuple(features))
 
 
-def discriminators(config: Config, *, seed: int = 0) -> dict[str, nn.Module]:
-    """Build the networks that only training needs, by role."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return {
-            "edge_discriminator": PatchDiscriminator(2, config),
-            "inpaint_discriminator": PatchDiscriminator(3, config),
-        }
+class EdgeConnectOptions(Options):
+    """composite_edges: the known edges are used outside the hole (else the first stage's own, as in the authors' test
+    program). sigma_px: deviation of Canny's smoothing. null: as the network was trained.
+    """
+
+    composite_edges: bool | None = None
+    sigma_px: Annotated[float, Field(gt=0)] | None = None
 
 
-class Network(nn.Module):
-    """EdgeConnect on pictures in [0, 1]; its children are the generators that exist in the configured stage."""
+class Network(InpaintNetwork):
+    """EdgeConnect on images in [0, 1]; its children are the generators that exist in the configured stage."""
 
-    capabilities = Capabilities(trained=True, guidance=frozenset({"edges"}), smallest_px=8, multiple_px=4)
-    minimum_px = 12  # reflecting two places at a quarter of the size needs three of them
+    FillOptions = EdgeConnectOptions
+    discriminator_names: ClassVar = {"edge": "edge_discriminator", "inpaint": "inpaint_discriminator"}
 
     def __init__(self, config: Config, *, seed: int = 0) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.composite_edges, self.sigma_px = config.composite_edges, config.sigma_px
+        self.edge_generator: Generator | None = None
+        self.inpaint_generator: Generator | None = None
         with torch.random.fork_rng(devices=[]):
             # Each network has its own seed, so that it starts alike in every stage.
             if "edge_generator" in config.generators:
@@ -151,28 +153,36 @@ class Network(nn.Module):
                 torch.manual_seed(seed + 1)
                 self.inpaint_generator = Generator(4 + int(config.mask_channel), 3, config, spectral=False)
 
-    def configure(self, *, composite_edges: bool | None = None, sigma_px: float | None = None) -> None:
-        """Choose how fills are made.
-
-        composite_edges: the known lines are used outside the hole (else the first stage's own, as in the authors' test
-        program). sigma_px: deviation of Canny's smoothing. None: as the network was trained.
-        """
-        if composite_edges is not None:
-            self.composite_edges = composite_edges
-        if sigma_px is not None:
-            if not (math.isfinite(sigma_px) and sigma_px > 0):
-                raise InputError(f"sigma_px must be a positive number of pixels, got {sigma_px}")
-            self.sigma_px = float(sigma_px)
-
     @property
+    def minimum_px(self) -> int:
+        """Smallest side: reflecting two places at a quarter of the size needs three of them."""
+        return 12
+
+    def configure(self, options: EdgeConnectOptions) -> None:
+        """Choose how fills are made."""
+        if options.composite_edges is not None:
+            self.composite_edges = options.composite_edges
+        if options.sigma_px is not None:
+            self.sigma_px = options.sigma_px
+
     def missing_to_fill(self) -> str | None:
-        """Why it cannot fill, if it cannot."""
-        if "inpaint_generator" in self.config.generators:
+        """Return why it cannot fill, if it cannot."""
+        if self.inpaint_generator is not None:
             return None
         return (
-            "these weights hold the stage 'edge' alone, and the stage 'inpaint' is missing; train it along these lines "
+            "these weights hold the stage 'edge' alone, and the stage 'inpaint' is missing; train it along these edges "
             "with model.stage=edge_inpaint init.edge=THIS_RUN, or by itself with model.stage=inpaint"
         )
+
+    @classmethod
+    def discriminators(cls, config: Config, *, seed: int = 0) -> dict[str, nn.Module]:
+        """Build both PatchGANs."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return {
+                "edge_discriminator": PatchDiscriminator(2, config),
+                "inpaint_discriminator": PatchDiscriminator(3, config),
+            }
 
     def derive(self, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Return what is computed from the picture before it is padded and rounded: "gray" and "canny", (B, 1, H, W).
@@ -190,6 +200,7 @@ class Network(nn.Module):
 
         gray: (B, 1, H, W) in [0, 1]; canny: (B, 1, H, W), 1 = line. Neither is read in the hole.
         """
+        assert self.edge_generator is not None
         lines: Tensor = self.edge_generator(edge_planes(gray, canny, mask))
         return _exact(lines).sigmoid()
 
@@ -198,10 +209,11 @@ class Network(nn.Module):
 
         image: (B, 3, H, W) in [0, 1], not read in the hole. edges: (B, 1, H, W), 0 to 1, read everywhere.
         """
+        assert self.inpaint_generator is not None
         painted: Tensor = self.inpaint_generator(self._inpaint_planes(image, edges, mask))
         return (_exact(painted).tanh() + 1) / 2
 
-    def forward(
+    def forward(  # type: ignore[override]
         self,
         image: Tensor,
         mask: Tensor,
@@ -218,8 +230,9 @@ class Network(nn.Module):
 
         Without an edge generator (stage inpaint) and without edges the hole is painted without lines.
         """
-        if self.missing_to_fill is not None:
-            raise UsageError(f"EdgeConnect cannot fill: {self.missing_to_fill}")
+        missing = self.missing_to_fill()
+        if missing is not None:
+            raise UsageError(f"EdgeConnect cannot fill: {missing}")
         self._check_sides(image)
         if gray is None or canny is None:
             derived = self.derive(image, mask)
@@ -229,7 +242,7 @@ class Network(nn.Module):
 
     def _lines(self, gray: Tensor, canny: Tensor, mask: Tensor, given: Tensor | None) -> Tensor:
         hole = mask > 0.5
-        if not hasattr(self, "edge_generator"):
+        if self.edge_generator is None:
             return canny.masked_fill(hole, 0.0) if given is None else torch.where(hole, given, canny)
         if given is not None and self.composite_edges:
             return torch.where(hole, given, canny)
@@ -247,9 +260,9 @@ class Network(nn.Module):
         derived = self.derive(image, mask)
         gray, canny = derived["gray"], derived["canny"]
         tasks: dict[str, Callable[[], object]] = {}
-        if hasattr(self, "edge_generator"):
+        if self.edge_generator is not None:
             tasks["edge"] = lambda: self.edges(gray, canny, mask)
-        if hasattr(self, "inpaint_generator"):
+        if self.inpaint_generator is not None:
             tasks["inpaint"] = lambda: self.paint(image, canny, mask)
         if len(tasks) == 2:
             tasks["stages"] = lambda: self.paint(image, self._lines(gray, canny, mask, None), mask)
@@ -270,7 +283,7 @@ def _exact(x: Tensor) -> Tensor:
 
 def gray_of(image: Tensor) -> Tensor:
     """Return the gray picture (B, 1, H, W) of colors (B, 3, H, W)."""
-    weights = torch.tensor(LUMA, dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
+    weights = torch.tensor(BT709, dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
     return (image * weights).sum(dim=1, keepdim=True)
 
 

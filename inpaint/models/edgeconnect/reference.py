@@ -97,6 +97,8 @@ class Reference(nn.Module):
         super().__init__()
         self.config = network.config
         self.derive = network.derive
+        assert network.edge_generator is not None
+        assert network.inpaint_generator is not None
         self.edge_generator = PlainGenerator(network.edge_generator)
         self.inpaint_generator = PlainGenerator(network.inpaint_generator)
 

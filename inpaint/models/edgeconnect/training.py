@@ -11,17 +11,16 @@ painted, not what is pasted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from inpaint.images.edges import CannyOptions
 from inpaint.losses import Losses, Opinion, Record
 from inpaint.losses.base import Term
 from inpaint.metrics.edges import edge_counts, precision_and_recall
 from inpaint.models.edgeconnect.config import Config
-from inpaint.models.edgeconnect.network import Network, discriminators, gray_of
+from inpaint.models.edgeconnect.network import Network, gray_of
 from inpaint.models.feedforward import FeedForward, evaluating
 from inpaint.training.config import LoopConfig
 from inpaint.training.module import Batch, GanModule, Update, Values
@@ -44,7 +43,7 @@ class Training(GanModule):
 
     def __init__(self, config: Config, *, losses: Losses, loop: LoopConfig) -> None:
         losses = losses.where(lambda term: _trains(term) in config.trained)
-        judges = discriminators(config, seed=loop.seed + 2)
+        judges = Network.discriminators(config, seed=loop.seed + 2)
         super().__init__(
             name="edgeconnect",
             config=config,
@@ -89,6 +88,7 @@ class Training(GanModule):
         planes = record["gray"], record["edges_known"], record["mask"]
         if "edge_generator" in self.config.trained:
             return self.network.edges(*planes)
+        assert self.network.edge_generator is not None
         with evaluating(self.network.edge_generator), torch.no_grad():
             return self.network.edges(*planes)
 
@@ -105,13 +105,13 @@ class Training(GanModule):
         opinion: Opinion = self.discriminators[role](*planes)
         return opinion
 
-    def inpainter(self, network: nn.Module) -> Inpainter | None:
+    def inpainter(self, network: Any) -> Inpainter | None:
         """Fill with the given network, once there is one that paints."""
-        return None if self.config.stage == "edge" else FeedForward.of("edgeconnect", network, device=self.device)
+        return None if self.config.stage == "edge" else FeedForward(network, name="edgeconnect", device=self.device)
 
     def guidance(self, batch: Batch) -> Guidance | None:
         """Without an edge generator, paint along the true lines; validation would measure the lack of lines."""
-        return Guidance(edges=batch["edges_true"]) if self.config.stage == "inpaint" else None
+        return {"edges": batch["edges_true"]} if self.config.stage == "inpaint" else None
 
     def measure(self, batch: Batch, record: Record) -> Values:
         """Return precision and recall of the lines in the hole over the batch, strict and forgiving 1 and 2 pixels."""
@@ -131,17 +131,6 @@ class Training(GanModule):
         """Show the completed lines."""
         lines = record["edges"].expand(-1, 3, -1, -1)
         return Fill(completed=lines, raw=lines, mask=record["mask"])
-
-    @property
-    def planes(self) -> frozenset[str]:
-        """The lines to learn from, and those that are known; the true ones cut off at the hole are the origin's way."""
-        alone = self.config.origin_canny or self.config.stage == "inpaint"
-        return frozenset({"edges_true"} if alone else {"edges_true", "edges_known"})
-
-    @property
-    def canny(self) -> CannyOptions:
-        """As the configuration says."""
-        return self.config.canny
 
 
 def _trains(term: Term) -> str:

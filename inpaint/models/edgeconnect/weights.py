@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from inpaint.errors import WeightsError
 from inpaint.models.edgeconnect.config import Config
-from inpaint.models.edgeconnect.network import Network, discriminators
+from inpaint.models.edgeconnect.network import Network
 from inpaint.weights.formats import Converted, Entries, Format, Found, State, unit
 
 TITLE = "EdgeConnect (knazeri)"
@@ -89,7 +89,7 @@ def _check_alias(state: State, found: Found) -> None:
 
 def _convert(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
     config, tensors = Config(), dict[str, Tensor]()
-    ours = {**dict(Network(config).named_children()), **discriminators(config)}
+    ours = {**dict(Network(config).named_children()), **Network.discriminators(config)}
     for role, network in found.items():
         tensors |= _network(role, network, ours[role])
     iteration = found["inpaint_generator"].content.get("iteration")

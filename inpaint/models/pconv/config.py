@@ -6,13 +6,14 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from inpaint.options import Options
+from inpaint.options import ModelConfig
+from inpaint.types import Capabilities
 
 LEVELS_AT_256 = 7
 MOST_LEVELS = 8
 
 
-class Config(Options):
+class Config(ModelConfig):
     """The U-Net, and in which of the two phases it is trained."""
 
     # Encoder layers, each of which halves the size. auto: as many as leave 2 x 2 places of the crop in the deepest, 8
@@ -44,6 +45,10 @@ class Config(Options):
         if self.levels != "auto":
             return self
         return self.model_copy(update={"levels": min(max(side.bit_length() - 2, 2), MOST_LEVELS)})
+
+    def capabilities(self) -> Capabilities:
+        """Return what the network can do."""
+        return Capabilities(trained=True, trained_px=min(4 * 2**self.depth // 2, 512))
 
     def in_phase_2(self, iteration: int) -> bool:
         """Tell whether an iteration, from 0, belongs to phase 2."""

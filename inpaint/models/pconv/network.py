@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inpaint.models.base import InpaintNetwork
 from inpaint.models.pconv.config import Config
+from inpaint.nn.inference import Prepared
 from inpaint.nn.partial import PartialConv2d, Window
-from inpaint.types import Capabilities
 
 LEAK = 0.2  # slope of the decoder's LeakyReLU
 RANGES = {
@@ -28,7 +29,7 @@ RANGES = {
 """Mean and deviation of each color on our scale: what the network calls 0 and 1."""
 
 
-class Block(nn.Module):
+class Block(Prepared):
     """Partial convolution, batch norm, LeakyReLU; norm and activation may be missing.
 
     slope: of the activation below 0 (0 = ReLU), None = no activation.
@@ -203,20 +204,16 @@ def initialize_(network: UNet) -> None:
                 nn.init.zeros_(block.conv.bias)
 
 
-class Network(nn.Module):
+class Network(InpaintNetwork):
     """The U-Net on pictures in [0, 1] of any size; its state dict has the prefix `generator.`."""
 
-    capabilities = Capabilities(trained=True)
-    minimum_px = 1
-
     def __init__(self, config: Config, *, seed: int = 0) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.generator = UNet(config)
 
-    def forward(self, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    def forward(self, image: Tensor, mask: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
         """Fill the holes: {"raw"} (B, 3, H, W) on our scale and not clamped.
 
         image: (B, 3, H, W) in [0, 1], not read in the hole. mask: (B, 1, H, W), above 0.5 = hole. Sides are brought to
@@ -238,8 +235,3 @@ class Network(nn.Module):
         """Freeze the encoder's batch norm, as phase 2 wants it, or let it go."""
         for block in blocks_of(self.generator.encoder):
             block.freeze(frozen)
-
-
-def discriminators(config: Config, *, seed: int = 0) -> dict[str, nn.Module]:
-    """Return no network: nothing judges this one's pictures."""
-    return {}

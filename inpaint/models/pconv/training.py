@@ -7,6 +7,7 @@ goes on at a quarter of the learning rate, with a new optimizer; the decoder's b
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -75,6 +76,6 @@ class Training(GanModule):
         if self.trainer.world_size > 1 and self.trainer.strategy.root_device.type == "cuda":
             nn.SyncBatchNorm.convert_sync_batchnorm(self.network)  # type: ignore[no-untyped-call]
 
-    def inpainter(self, network: nn.Module) -> Inpainter:
+    def inpainter(self, network: Any) -> Inpainter:
         """Fill with the given network."""
-        return FeedForward.of("pconv", network, device=self.device)
+        return FeedForward(network, name="pconv", device=self.device)

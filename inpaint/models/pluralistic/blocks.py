@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inpaint.nn.inference import Prepared
+
 SLOPE = 0.1  # of every leaky ReLU but those in the attention's block
 ATTENTION_SLOPE = 0.01
 
@@ -27,7 +29,7 @@ def pooling_kernel(weight: Tensor) -> Tensor:
     return (sum(shifts[1:], shifts[0]) / 4).to(weight.dtype)
 
 
-class PoolingConv2d(nn.Conv2d):
+class PoolingConv2d(nn.Conv2d, Prepared):
     """A 3 x 3 convolution and the mean over cells of 2 x 2: (B, I, H, W) -> (B, O, H // 2, W // 2)."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -113,7 +115,7 @@ class InstanceNorm(nn.Module):
         return F.leaky_relu_(shifted, SLOPE).to(x.dtype)
 
 
-class UpBlock(nn.Module):
+class UpBlock(Prepared):
     """A residual block that doubles the size; its two transposed convolutions are one on their inputs together."""
 
     def __init__(self, inputs: int, outputs: int, hidden: int) -> None:

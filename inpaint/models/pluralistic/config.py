@@ -6,10 +6,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from inpaint.options import Options
+from inpaint.options import ModelConfig
+from inpaint.types import Capabilities
+
+MULTIPLE_PX = 32
 
 
-class Config(Options):
+class Config(ModelConfig):
     """Encoder and generator and, for training, two discriminators."""
 
     TRAINING: ClassVar[frozenset[str]] = frozenset({"initialization", "train_paths"})
@@ -23,3 +26,7 @@ class Config(Options):
     # Training: with `one`, only the generative path, whose prior is then drawn to the fixed one directly and which is
     # compared with the truth in the hole as well. An ablation of the paper; the fills are less diverse.
     train_paths: Literal["one", "two"] = "two"
+
+    def capabilities(self) -> Capabilities:
+        """Return what the network can do."""
+        return Capabilities(trained=True, stochastic=True, trained_px=256, smallest_px=8, multiple_px=MULTIPLE_PX)

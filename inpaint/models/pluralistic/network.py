@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 
 from inpaint.errors import InputError
 from inpaint.losses.base import Opinion
-from inpaint.models.feedforward import prepare_for_inference
+from inpaint.models.base import Encoding, SamplingNetwork
 from inpaint.models.pluralistic.blocks import (
     OutputBlock,
     ResBlock,
@@ -28,14 +29,11 @@ from inpaint.models.pluralistic.blocks import (
     StartBlock,
     UpBlock,
 )
-from inpaint.models.pluralistic.config import Config
-from inpaint.models.sampling import Encoding
+from inpaint.models.pluralistic.config import MULTIPLE_PX, Config
+from inpaint.nn.inference import prepare_for_inference
 from inpaint.nn.padding import pad_to
 from inpaint.nn.spectral import normalized_in_full_precision, spectrally_normalized
-from inpaint.types import Capabilities
 
-DISCRIMINATOR_NAMES: Mapping[str, str] = {"gen": "discriminator", "rec": "discriminator_rec"}
-MULTIPLE_PX = 32
 QUERY_GAIN = 0.02  # of the query's orthogonal start: attention begins almost even
 
 
@@ -136,20 +134,23 @@ class Generator(nn.Module):
         return pictures
 
 
-class Network(nn.Module):
+class Network(SamplingNetwork):
     """Pluralistic on pictures in [0, 1]; its state dict has the prefixes `encoder.` and `generator.`."""
 
-    capabilities = Capabilities(trained=True, stochastic=True, smallest_px=8, multiple_px=MULTIPLE_PX)
-    minimum_px = MULTIPLE_PX
-    ranked_by: str | None = "discriminator"
+    discriminator_names: ClassVar = {"gen": "discriminator", "rec": "discriminator_rec"}
+    ranked_by: ClassVar = "discriminator"
 
     def __init__(self, config: Config, *, seed: int = 0) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.encoder = Encoder(config)
             self.generator = Generator(config)
+
+    @property
+    def minimum_px(self) -> int:
+        """Smallest side: one place of the deepest map."""
+        return MULTIPLE_PX
 
     def encode(self, image: Tensor, mask: Tensor) -> Encoding:
         """Find the distribution of latents; image (B, 3, H, W) in [0, 1], not read in the hole, mask (B, 1, H, W).
@@ -179,14 +180,16 @@ class Network(nn.Module):
             name: torch.add(half, picture.to(exact), alpha=0.5) for name, picture in zip(names, pictures, strict=True)
         }
 
-    def forward(self, image: Tensor, mask: Tensor, z: Tensor | None = None) -> dict[str, Tensor]:
+    def forward(  # type: ignore[override]
+        self, image: Tensor, mask: Tensor, z: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Fill the holes from latents z, the mean of their distribution when there are none."""
         encoding = self.encode(image, mask)
         return self.decode(encoding, encoding.mu if z is None else z)
 
     def parts(self, image: Tensor, mask: Tensor) -> dict[str, Callable[[], object]]:
         """Return encoder, generator and discriminator as tasks for measuring their speed."""
-        judge = discriminators(self.config)["discriminator"].to(image)
+        judge = self.discriminators(self.config)["discriminator"].to(image)
         prepare_for_inference(judge.eval())
         judge.to(memory_format=torch.channels_last)
         encoding = self.encode(image, mask)
@@ -195,6 +198,13 @@ class Network(nn.Module):
             "generator": lambda: self.decode(encoding, encoding.mu),
             "discriminator": lambda: judge(image),
         }
+
+    @classmethod
+    def discriminators(cls, config: Config, *, seed: int = 0) -> dict[str, nn.Module]:
+        """Build those of the generative and of the reconstructive path."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return {"discriminator": Discriminator(config), "discriminator_rec": Discriminator(config)}
 
 
 def masked(image: Tensor, mask: Tensor) -> Tensor:
@@ -242,13 +252,6 @@ class Discriminator(nn.Module):
             last = F.leaky_relu(features[-1], 0.1)
             last = pad_to(last, max(last.shape[-2], 3), max(last.shape[-1], 3))
             return Opinion(self.conv(last), tuple(features))
-
-
-def discriminators(config: Config, *, seed: int = 0) -> dict[str, nn.Module]:
-    """Build the networks that training and ranking need, by role: of the generative and the reconstructive path."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return {"discriminator": Discriminator(config), "discriminator_rec": Discriminator(config)}
 
 
 def _start(network: nn.Module, config: Config) -> None:

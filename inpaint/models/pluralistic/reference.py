@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from inpaint.models.pluralistic.network import Network, discriminators
+from inpaint.models.pluralistic.network import Network
 from inpaint.nn.spectral import stored_weight
 
 
@@ -187,7 +187,7 @@ class Reference(nn.Module):
 
     def parts(self, image: Tensor, mask: Tensor) -> dict[str, Callable[[], object]]:
         """Return encoder, generator and discriminator as tasks for measuring their speed."""
-        judge = PlainDiscriminator(discriminators(self.config)["discriminator"]).to(image)
+        judge = PlainDiscriminator(Network.discriminators(self.config)["discriminator"]).to(image)
         mu, _, features = self.encode(image, mask)
         return {
             "encoder": lambda: self.encode(image, mask),

@@ -11,15 +11,17 @@ The discriminators see what was painted, not the completed picture.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from inpaint.losses import Losses, Opinion, Record
 from inpaint.losses.base import Term
 from inpaint.losses.pixel import PixelTerm
 from inpaint.losses.pyramid import Pyramid
 from inpaint.models.pluralistic.config import Config
-from inpaint.models.pluralistic.network import EncodedPaths, Network, discriminators, masked
+from inpaint.models.pluralistic.network import EncodedPaths, Network, masked
 from inpaint.models.sampling import Sampling
 from inpaint.training.config import LoopConfig
 from inpaint.training.module import Batch, GanModule, Update
@@ -40,7 +42,7 @@ class Training(GanModule):
 
     def __init__(self, config: Config, *, losses: Losses, loop: LoopConfig) -> None:
         losses = losses if config.train_paths == "two" else of_one_path(losses)
-        judges = discriminators(config, seed=loop.seed + 1)
+        judges = Network.discriminators(config, seed=loop.seed + 1)
         super().__init__(
             name="pluralistic",
             config=config,
@@ -93,9 +95,9 @@ class Training(GanModule):
         opinion: Opinion = self.discriminators[role](picture)
         return opinion
 
-    def inpainter(self, network: nn.Module) -> Inpainter:
+    def inpainter(self, network: Any) -> Inpainter:
         """Fill with the given network, one drawn fill for each picture."""
-        return Sampling.of("pluralistic", network, device=self.device)
+        return Sampling(network, name="pluralistic", device=self.device)
 
 
 def fixed_sigma(mask: Tensor) -> Tensor:

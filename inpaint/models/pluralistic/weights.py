@@ -16,7 +16,7 @@ from torch.nn.utils import parametrize
 
 from inpaint.models.pluralistic.blocks import InstanceNorm, OutputBlock, ResBlock, StartBlock, UpBlock
 from inpaint.models.pluralistic.config import Config
-from inpaint.models.pluralistic.network import Network, discriminators
+from inpaint.models.pluralistic.network import Network
 from inpaint.weights.formats import Converted, Entries, Format, Found, State, power_iteration
 
 CONFIG = Config(initialization="default")
@@ -36,7 +36,7 @@ UNUSED = ("attn2.alpha", "attn2.model.")
 @cache
 def networks() -> dict[str, nn.Module]:
     """Return our networks by role, of which only the structure counts."""
-    return {**dict(Network(CONFIG).named_children()), **discriminators(CONFIG)}
+    return {**dict(Network(CONFIG).named_children()), **Network.discriminators(CONFIG)}
 
 
 def layer_names(network: nn.Module) -> dict[str, tuple[str, ...]]:

@@ -5,9 +5,9 @@ from pydantic import ValidationError
 
 from inpaint.errors import InputError
 from inpaint.models.deepfill.config import AttentionConfig, Config
-from inpaint.models.deepfill.network import Network, discriminators
+from inpaint.models.deepfill.network import Network
 from inpaint.models.deepfill.reference import Port, Reference
-from inpaint.models.feedforward import prepare_for_inference
+from inpaint.nn.inference import prepare_for_inference
 
 # The fields in which the public programs differ from the official one, with small widths.
 VARIANTS = {
@@ -76,10 +76,10 @@ def test_stage_one_has_the_official_share_of_the_parameters():
 
 
 def test_the_discriminator_has_the_official_number_of_parameters():
-    networks = discriminators(Config())
+    networks = Network.discriminators(Config())
     assert list(networks) == ["discriminator"]
     assert parameters(networks["discriminator"]) == 5_946_816
-    guided = discriminators(Config(sketch=True))["discriminator"]
+    guided = Network.discriminators(Config(sketch=True))["discriminator"]
     assert parameters(guided) == 5_946_816 + 64 * 5 * 5
 
 
@@ -199,7 +199,7 @@ def test_a_sketch_for_a_network_without_that_plane_is_refused(make):
     with pytest.raises(InputError, match="sketch=false"):
         make()(image, mask, sketch=mask)
     with pytest.raises(InputError, match="sketch=false"):
-        discriminators(Config(width=8))["discriminator"](image, mask, mask)
+        Network.discriminators(Config(width=8))["discriminator"](image, mask, mask)
 
 
 @pytest.mark.parametrize("padding", ["same_tf", "zero", "symmetric", "replicate"])
@@ -233,7 +233,7 @@ def glorot_bound(weight):
 
 @pytest.mark.parametrize("fields", [{}, VARIANTS["reflect"]], ids=["official", "reflect"])
 def test_every_convolution_starts_glorot_uniform_with_zero_bias(fields):
-    networks = {"generator": Network(Config(width=16, **fields)), **discriminators(Config(width=16))}
+    networks = {"generator": Network(Config(width=16, **fields)), **Network.discriminators(Config(width=16))}
     checked = 0
     for network in networks.values():
         for name, parameter in network.named_parameters():
@@ -260,10 +260,13 @@ def test_kaiming_starts_every_convolution_of_the_generator_by_its_inputs():
 def test_initialization_depends_on_its_seed_and_on_nothing_else():
     torch.manual_seed(1)
     state = torch.get_rng_state()
-    first, judge = Network(Config(width=8), seed=3), discriminators(Config(width=8), seed=3)["discriminator"]
+    first, judge = Network(Config(width=8), seed=3), Network.discriminators(Config(width=8), seed=3)["discriminator"]
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(2)
-    again, judge_again = Network(Config(width=8), seed=3), discriminators(Config(width=8), seed=3)["discriminator"]
+    again, judge_again = (
+        Network(Config(width=8), seed=3),
+        Network.discriminators(Config(width=8), seed=3)["discriminator"],
+    )
     for one, other in ((first, again), (judge, judge_again)):
         assert all(
             torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True)
@@ -275,13 +278,13 @@ def test_initialization_depends_on_its_seed_and_on_nothing_else():
 @pytest.mark.parametrize("size", [(64, 128), (72, 40), (8, 8)])
 def test_the_discriminator_scores_every_place_of_its_last_map(padding, size):
     config = Config(width=8, discriminator={"width": 4, "padding": padding})
-    judge = discriminators(config)["discriminator"]
+    judge = Network.discriminators(config)["discriminator"]
     scores = judge(torch.rand(2, 3, *size), torch.zeros(2, 1, *size))
     assert scores.shape == (2, 16, -(-size[0] // 64), -(-size[1] // 64))
 
 
 def test_the_discriminator_scores_may_take_both_signs_and_are_leaky_after_the_last_layer():
-    judge = discriminators(Config(width=8, discriminator={"width": 4}))["discriminator"].eval()
+    judge = Network.discriminators(Config(width=8, discriminator={"width": 4}))["discriminator"].eval()
     image, mask = sample(64, 64, dtype=torch.float32)
     last: list[torch.Tensor] = []
     judge.layers[-1].register_forward_hook(lambda module, inputs, output: last.append(output))
@@ -291,7 +294,7 @@ def test_the_discriminator_scores_may_take_both_signs_and_are_leaky_after_the_la
 
 
 def test_the_discriminator_sees_pictures_between_minus_one_and_one_and_the_sketch_in_the_hole():
-    judge = discriminators(Config(width=8, sketch=True, discriminator={"width": 4}))["discriminator"].eval()
+    judge = Network.discriminators(Config(width=8, sketch=True, discriminator={"width": 4}))["discriminator"].eval()
     image, mask = sample(64, 64, dtype=torch.float32)
     seen = []
     judge.layers[0].register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from inpaint.cli.main import run
-from inpaint.registry import load
+from inpaint.registry.loading import load
 
 ORIGINS = {"nipponjo": "nipponjo", "nipponjo_tf": "nipponjo", "csqiangwen": "csqiangwen", "mmagic": "mmagic"}
 LARGEST = {torch.float64: 1e-6, torch.float32: 2e-3}  # largest difference, in standard deviations of the output

@@ -19,8 +19,8 @@ from torch import nn
 from foreign_deepfill import CONFIGS, LAYERS, ORIGIN, network_and_file
 from inpaint import config
 from inpaint.errors import ConfigError, UsageError, WeightsError
-from inpaint.models.deepfill.network import discriminators
-from inpaint.registry import load
+from inpaint.models.deepfill.network import 
+from inpaint.registry.loading import load
 from inpaint.registry.conversion import ORIGINS, Import, formats, import_weights
 from inpaint.weights.files import load_weights, read_metadata, save_weights
 from inpaint.weights.formats import find, folded
@@ -322,7 +322,7 @@ def judged(folder: Path, picture: torch.Tensor, mask: torch.Tensor) -> torch.Ten
     """Score with the imported discriminator, in float64."""
     tensors, metadata = load_weights(folder / "model.safetensors")
     assert metadata.roles == ("generator", "discriminator")
-    judge = discriminators(CONFIGS["nipponjo"])["discriminator"].double().eval()
+    judge = Network.discriminators(CONFIGS["nipponjo"])["discriminator"].double().eval()
     prefix = "discriminator."
     judge.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
     with torch.inference_mode():

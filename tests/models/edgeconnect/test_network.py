@@ -5,11 +5,11 @@ from torch import nn
 
 from inpaint.errors import InputError, UsageError
 from inpaint.models.edgeconnect.config import Config
-from inpaint.models.edgeconnect.network import Network, PatchDiscriminator, convolutions, discriminators
+from inpaint.models.edgeconnect.network import Network, PatchDiscriminator, convolutions
 from inpaint.models.edgeconnect.reference import Reference
-from inpaint.models.feedforward import FeedForward, prepare_for_inference
+from inpaint.models.feedforward import FeedForward
+from inpaint.nn.inference import prepare_for_inference
 from inpaint.nn.spectral import stored_weight
-from inpaint.types import Guidance
 
 VARIANTS = {
     "official": {},
@@ -49,7 +49,7 @@ def parameters(module):
 
 
 def test_all_networks_have_as_many_parameters_as_in_the_public_program():
-    network, judges = Network(Config()), discriminators(Config())
+    network, judges = Network(Config()), Network.discriminators(Config())
     assert parameters(network.edge_generator) == 10_761_089
     assert parameters(network.inpaint_generator) == 10_774_595
     assert parameters(judges["edge_discriminator"]) == 2_762_752
@@ -57,7 +57,7 @@ def test_all_networks_have_as_many_parameters_as_in_the_public_program():
 
 
 def test_every_layer_starts_from_the_deviation_of_the_paper_normalized_ones_included():
-    network, judges = Network(Config()), discriminators(Config())
+    network, judges = Network(Config()), Network.discriminators(Config())
     layers = [layer for part in (network, *judges.values()) for layer in convolutions(part)]
     assert len(layers) == 2 * 22 + 2 * 5
     normalized = [layer for layer in layers if hasattr(layer, "parametrizations")]
@@ -201,11 +201,11 @@ def test_lines_drawn_in_the_hole_survive_in_a_fill_of_any_size(make):
     image, mask = image[..., :37, :51].float(), mask[..., :37, :51].float()
     drawn = torch.zeros_like(mask)
     drawn[..., 12:14, :] = 1
-    fill = FeedForward(make(), name="edgeconnect").fill(image, mask, guidance=Guidance(edges=drawn))[0]
+    fill = FeedForward(make(), name="edgeconnect").fill(image, mask, guidance={"edges": drawn})[0]
     assert fill.aux["edges"].shape == mask.shape
     assert torch.equal(fill.aux["edges"][mask > 0], drawn[mask > 0].double())
     with pytest.raises(InputError, match=r"does not accept guidance\.sketch; accepted: edges"):
-        FeedForward(make(), name="edgeconnect").fill(image, mask, guidance=Guidance(sketch=drawn))
+        FeedForward(make(), name="edgeconnect").fill(image, mask, guidance={"sketch": drawn})
 
 
 def test_edges_are_found_before_the_picture_is_rounded_to_half_precision(make):
@@ -281,7 +281,7 @@ def test_another_sigma_finds_other_edges(make):
 
 
 def test_a_discriminator_sees_patches_of_70_pixels_and_gives_all_its_features():
-    judge = discriminators(Config(width=4, discriminator={"width": 4}))["inpaint_discriminator"].double().eval()
+    judge = Network.discriminators(Config(width=4, discriminator={"width": 4}))["inpaint_discriminator"].double().eval()
     picture = torch.rand(
         1, 3, 96, 104, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
     ).requires_grad_()

@@ -11,9 +11,9 @@ import torch
 from inpaint.cli.main import run
 from inpaint.images.edges import canny, luma
 from inpaint.models.edgeconnect.config import Config
-from inpaint.models.edgeconnect.network import Network, discriminators
-from inpaint.models.feedforward import prepare_for_inference
-from inpaint.registry import load
+from inpaint.models.edgeconnect.network import Network
+from inpaint.nn.inference import prepare_for_inference
+from inpaint.registry.loading import load
 from inpaint.weights.files import load_weights
 
 PAIRS = {"64x96": "", "128x128": "b_"}
@@ -79,7 +79,7 @@ def test_known_lines_are_those_of_the_program(case):
 def networks(request, folder) -> dict[str, torch.nn.Module]:
     """All four networks in float64."""
     network = Network(Config()).double()
-    made = {**dict(network.named_children()), **discriminators(Config())}
+    made = {**dict(network.named_children()), **Network.discriminators(Config())}
     tensors, _ = load_weights(folder / "model.safetensors")
     for role, part in made.items():
         part.double().load_state_dict(

@@ -16,7 +16,7 @@ from inpaint.errors import ConfigError, UsageError, WeightsError
 from inpaint.losses import parse_losses
 from inpaint.models.edgeconnect.config import Config
 from inpaint.models.edgeconnect.training import Training
-from inpaint.registry import load
+from inpaint.registry.loading import load
 from inpaint.training.config import LoopConfig
 from inpaint.weights.files import load_weights, read_metadata
 

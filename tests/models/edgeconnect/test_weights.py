@@ -11,7 +11,7 @@ import torch
 from inpaint.errors import UsageError, WeightsError
 from inpaint.models.edgeconnect import weights
 from inpaint.models.edgeconnect.config import Config
-from inpaint.models.edgeconnect.network import Network, discriminators
+from inpaint.models.edgeconnect.network import Network
 from inpaint.registry import conversion, load
 from inpaint.registry.conversion import import_weights
 from inpaint.weights.files import read_metadata
@@ -27,7 +27,7 @@ FILES = {
 @pytest.fixture(scope="module")
 def networks():
     """All networks of the public program's size, with some weights."""
-    return {**dict(Network(Config()).named_children()), **discriminators(Config())}
+    return {**dict(Network(Config()).named_children()), **Network.discriminators(Config())}
 
 
 def entries_of(networks, role, *, prefix=""):

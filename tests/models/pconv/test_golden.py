@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from golden import numbers, some_of
-from inpaint.models.feedforward import prepare_for_inference
 from inpaint.models.pconv import weights
 from inpaint.models.pconv.network import Network
+from inpaint.nn.inference import prepare_for_inference
 from inpaint.nn.partial import PartialConv2d
 
 STORED = Path(__file__).with_name("golden.npz")

@@ -6,10 +6,11 @@ from pydantic import ValidationError
 
 from inpaint import config
 from inpaint.errors import ConfigError
-from inpaint.models.feedforward import FeedForward, prepare_for_inference
+from inpaint.models.feedforward import FeedForward
 from inpaint.models.pconv.config import Config
 from inpaint.models.pconv.network import Network
 from inpaint.models.pconv.reference import Reference
+from inpaint.nn.inference import prepare_for_inference
 from lively_pconv import enlivened, sample
 
 VARIANTS = {

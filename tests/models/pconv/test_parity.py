@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from inpaint.cli.main import run
-from inpaint.registry import load
+from inpaint.registry.loading import load
 
 ORIGINS = {"naoto0804": "naoto0804", "mmagic_pconv": "mmagic"}
 LARGEST = {torch.float64: 1e-6, torch.float32: 2e-3}  # largest difference, in standard deviations of the output

@@ -16,12 +16,13 @@ from pytorch_lightning import Callback
 from skimage import data
 from torch import nn
 
-from inpaint import config, registry
+from inpaint import config
 from inpaint.errors import ConfigError
 from inpaint.losses import parse_losses
 from inpaint.masks import parse_mask
 from inpaint.models.pconv.config import Config
 from inpaint.models.pconv.training import Training
+from inpaint.registry import table as registry
 from inpaint.training import plan
 from inpaint.training.config import LoopConfig
 from inpaint.weights.files import load_weights

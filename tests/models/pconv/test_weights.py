@@ -11,8 +11,8 @@ import torch
 from inpaint.errors import WeightsError
 from inpaint.models.pconv.config import Config
 from inpaint.models.pconv.network import Network
-from inpaint.registry import load
 from inpaint.registry.conversion import import_weights
+from inpaint.registry.loading import load
 from inpaint.weights.files import load_weights, read_metadata
 from lively_pconv import enlivened, sample
 

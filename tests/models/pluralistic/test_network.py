@@ -6,11 +6,11 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from inpaint.errors import InputError
-from inpaint.models.feedforward import prepare_for_inference
 from inpaint.models.pluralistic import blocks
 from inpaint.models.pluralistic.config import Config
-from inpaint.models.pluralistic.network import Network, discriminators, known_at_eighth, masked
+from inpaint.models.pluralistic.network import Network, known_at_eighth, masked
 from inpaint.models.pluralistic.reference import PlainDiscriminator, Reference
+from inpaint.nn.inference import prepare_for_inference
 from inpaint.nn.spectral import stored_weight
 
 SMALL = Config(width=4, latent=8)
@@ -240,7 +240,7 @@ def test_under_autocast_distributions_stay_in_full_precision():
 
 
 def layers_of(config):
-    networks = {"network": Network(config), **discriminators(config)}
+    networks = {"network": Network(config), **Network.discriminators(config)}
     for role, network in networks.items():
         for name, layer in network.named_modules():
             if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):

@@ -7,7 +7,7 @@ import torch
 
 from inpaint.cli.main import run
 from inpaint.models.pluralistic.blocks import attend
-from inpaint.registry import load
+from inpaint.registry.loading import load
 
 LARGEST = {torch.float64: 1e-6, torch.float32: 2e-3}  # largest difference, in standard deviations of the output
 

@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 from skimage import data
 
-from inpaint import config, registry
+from inpaint import config
 from inpaint.losses import parse_losses
 from inpaint.models.pluralistic.config import Config
 from inpaint.models.pluralistic.training import Training, fixed_sigma
+from inpaint.registry import table as registry
 from inpaint.training.config import LoopConfig
 from tiny_run import TinyRun
 

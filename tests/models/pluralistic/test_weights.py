@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from inpaint import registry
 from inpaint.errors import UsageError, WeightsError
 from inpaint.models.pluralistic.config import Config
-from inpaint.models.pluralistic.network import Network, discriminators
+from inpaint.models.pluralistic.network import Network
+from inpaint.registry import table as registry
 from inpaint.registry.conversion import import_weights
 
 FILES = {
@@ -137,7 +137,7 @@ def parameters(network):
 
 
 def test_the_networks_have_as_many_parameters_as_the_programs():
-    network, judges = Network(Config()), discriminators(Config())
+    network, judges = Network(Config()), Network.discriminators(Config())
     assert parameters(network.encoder) == 3_604_224
     assert parameters(network.generator) == 2_374_016
     # Without the layers of the attention that the program has and never uses.

@@ -1,0 +1,35 @@
+"""Options of the fills without learning, and what each can do; cheap to import."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from inpaint.options import Options
+from inpaint.types import Capabilities
+
+
+class MeanOptions(Options):
+    """The mean color has no options."""
+
+    capabilities: ClassVar = Capabilities(needs_known=True, thread_safe=True, smallest_px=1)
+
+
+class MarchingOptions(Options):
+    """Of OpenCV's two fills."""
+
+    capabilities: ClassVar = Capabilities(needs_known=True, thread_safe=True, smallest_px=1)
+    radius: int = Field(3, ge=1, le=100)  # how far away, in pixels, known pixels count; more only blurs
+
+
+class BiharmonicOptions(Options):
+    """The biharmonic surface has no options."""
+
+    capabilities: ClassVar = Capabilities(needs_known=True, thread_safe=True, smallest_px=1)
+
+
+class PatchOptions(Options):
+    """The patch fill has no options."""
+
+    capabilities: ClassVar = Capabilities(stochastic=True, needs_known=True, thread_safe=True, smallest_px=1)

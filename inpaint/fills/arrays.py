@@ -1,0 +1,75 @@
+"""The few operations on which NumPy arrays and torch tensors differ: what fills share is written once for both.
+
+Nothing here imports torch: a tensor brings its own methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = Any
+"""A NumPy array or a torch tensor."""
+
+
+def is_floating(x: Array) -> bool:
+    """Return whether the numbers are floating point."""
+    return x.dtype.kind == "f" if isinstance(x, np.ndarray) else bool(x.is_floating_point())
+
+
+def is_finite(x: Array) -> bool:
+    """Return whether every number is finite."""
+    return bool(np.isfinite(x).all() if isinstance(x, np.ndarray) else x.isfinite().all())
+
+
+def where(condition: Array, a: Array, b: Array) -> Array:
+    """Return `a` where the condition holds and `b` elsewhere; shapes broadcast."""
+    return np.where(condition, a, b) if isinstance(condition, np.ndarray) else a.where(condition, b)
+
+
+def masked_fill(x: Array, mask: Array, value: float) -> Array:
+    """Return x with `value` where the mask is True."""
+    return np.where(mask, x.dtype.type(value), x) if isinstance(x, np.ndarray) else x.masked_fill(mask, value)
+
+
+def concatenate(parts: Sequence[Array]) -> Array:
+    """Return the parts one after the other along the first axis, in memory of their own."""
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    whole = parts[0].new_empty((sum(len(part) for part in parts), *parts[0].shape[1:]))
+    first = 0
+    for part in parts:
+        whole[first : first + len(part)] = part
+        first += len(part)
+    return whole
+
+
+def single(x: Array) -> Array:
+    """Return x in float32."""
+    return x.astype(np.float32) if isinstance(x, np.ndarray) else x.float()
+
+
+def double(x: Array) -> Array:
+    """Return x in float64, or in what is most precise on its device."""
+    if isinstance(x, np.ndarray):
+        return x.astype(np.float64)
+    return x.float() if x.device.type == "mps" else x.double()
+
+
+def like(x: Array, other: Array) -> Array:
+    """Return x in the type, and on the device, of another array of its kind."""
+    return x.astype(other.dtype) if isinstance(x, np.ndarray) else x.to(other)
+
+
+def mean_known(image: Array, hole: Array) -> Array:
+    """Return the mean color of the known pixels of each image, (..., 3, 1, 1); mid gray where nothing is known.
+
+    Args:
+        image: (..., 3, H, W).
+        hole: (..., 1, H, W), bool.
+    """
+    total = masked_fill(double(image), hole, 0.0).sum(axis=(-2, -1), keepdims=True)
+    count = (~hole).sum(axis=(-2, -1), keepdims=True)
+    return like(where(count > 0, total / count.clip(1), total + 0.5), image)

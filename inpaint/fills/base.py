@@ -1,0 +1,159 @@
+"""What every fill does, once: check, seed, count progress, stop, composite.
+
+A fill derives from `ArrayFill` or `TensorFill`, beside this, and writes only its method.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from inpaint.errors import MaskError, UsageError
+from inpaint.fills.arrays import Array, concatenate, mean_known, single, where
+from inpaint.fills.checks import check_fill
+from inpaint.fills.request import Clock, ImageSeed, Request
+from inpaint.types import Capabilities, Fill, ProgressCallback, Seed
+
+Painted: TypeAlias = dict[str, Array]
+"""Maps of one or several fills, batch first: "raw" (n, 3, H, W), perhaps "score" (n,), and intermediates."""
+
+
+class BaseFill(ABC):
+    """Checks the request, lets the method paint unit by unit, and puts the answers together.
+
+    A unit is one sample of one image; units come in the order image 0 with all its samples, image 1, ...
+    """
+
+    name: str
+    capabilities: Capabilities
+    steps = 1  # of progress per unit
+
+    @abstractmethod
+    def paint_all(self, request: Request) -> Iterator[Painted]:
+        """Yield the maps of all units in their order, of one or several at a time."""
+
+    def missing_to_fill(self) -> str | None:
+        """Return in a sentence why it cannot fill; None when it can."""
+        return None
+
+    def find_mask(self, image: Array) -> Array:
+        """Return the mask (B, 1, H, W) that a blind model finds in images (B, 3, H, W)."""
+        raise MaskError(f"{self.name} needs a mask: it does not find holes itself")
+
+    def result_type(self, x: Array) -> Array:
+        """Return x in the type of the results: float32, unless a subclass computes in float64."""
+        return single(x)
+
+    def check(
+        self,
+        image: Array,
+        mask: Array,
+        *,
+        guidance: Mapping[str, Array] | None = None,
+        samples: int = 1,
+        seed: Seed = 0,
+    ) -> None:
+        """Check the arguments of a fill, see `check_fill`. Raises UsageError when it cannot fill at all."""
+        missing = self.missing_to_fill()
+        if missing is not None:
+            raise UsageError(f"{self.name} cannot fill: {missing}")
+        check_fill(
+            image,
+            mask,
+            guidance=guidance,
+            samples=samples,
+            seed=seed,
+            capabilities=self.capabilities,
+            name=self.name,
+        )
+
+    def answer(
+        self,
+        image: Array,
+        mask: Array | None,
+        *,
+        guidance: Mapping[str, Array] | None,
+        samples: int,
+        seed: Seed,
+        progress: ProgressCallback | None,
+    ) -> list[Fill[Any]]:
+        """Fill a batch of arrays (B, C, H, W) of either kind, see `Inpainter.fill`.
+
+        When the caller asks to stop, images not reached get the mean color of what is known and the score -inf, and
+        there are no intermediates.
+        """
+        found = self.find_mask(image) if mask is None else mask
+        self.check(image, found, guidance=guidance, samples=samples, seed=seed)
+        draws = samples if self.capabilities.stochastic else 1
+        request = Request(
+            image=self.result_type(image),
+            mask=found,
+            hole=found == 1,
+            guidance=guidance or {},
+            seeds=tuple(ImageSeed.of(seed, number) for number in range(len(image))),
+            draws=draws,
+            clock=Clock(len(image) * draws, self.steps, progress),
+        )
+        fills = [self.composite(request.image, request.hole, maps) for maps in _by_sample(self._parts(request), draws)]
+        return fills if draws == samples else fills * samples
+
+    def composite(self, image: Array, hole: Array, maps: Painted) -> Fill[Any]:
+        """Return the fill of what was painted: `raw` in the hole, the image itself elsewhere."""
+        raw = maps["raw"]
+        return Fill(
+            completed=where(hole, raw.clip(0, 1), image),
+            raw=raw,
+            mask=self.result_type(hole),
+            aux={name: plane for name, plane in maps.items() if name not in ("raw", "score")},
+            score=maps.get("score"),
+        )
+
+    def _parts(self, request: Request) -> list[Painted]:
+        parts: list[Painted] = []
+        clock, units = request.clock, len(request.image) * request.draws
+        for part in self.paint_all(request):
+            parts.append(part)
+            clock.finish(len(part["raw"]))
+            if clock.stopped:
+                break
+        if clock.units_done < units:
+            parts = [{name: part[name] for name in part if name in ("raw", "score")} for part in parts]
+            parts.append(_unreached(request, clock.units_done, scored="score" in parts[0]))
+        return parts
+
+
+def _unreached(request: Request, first: int, *, scored: bool) -> Painted:
+    """Return what stands for the units from `first` on."""
+    image = request.image
+    owners = [unit // request.draws for unit in range(first, len(image) * request.draws)]
+    plain = mean_known(image[owners], request.hole[owners])  # (n, 3, 1, 1)
+    raw = where(request.hole[owners] | True, plain, image[owners])  # (n, 3, H, W)
+    return {"raw": raw, **({"score": 0 * plain[:, 0, 0, 0] - np.inf} if scored else {})}
+
+
+def _by_sample(parts: list[Painted], draws: int) -> Iterator[Painted]:
+    """Yield the maps of each sample of all images, batch first; parts are given up as they are used."""
+    names = list(parts[0])
+    if draws == 1:
+        yield {name: concatenate([part[name] for part in parts]) for name in names}
+        return
+    rows = [{name: part[name][row : row + 1] for name in names} for part in parts for row in range(len(part["raw"]))]
+    parts.clear()
+    for sample in range(draws):
+        mine = rows[sample::draws]
+        rows[sample::draws] = [{}] * len(mine)  # every image lies in memory once
+        yield mine[0] if len(mine) == 1 else {name: concatenate([row[name] for row in mine]) for name in names}
+
+
+def mapped(fill: Fill[Any], change: Callable[[Any], Any]) -> Fill[Any]:
+    """Return the fill with every array changed by a function."""
+    return Fill(
+        completed=change(fill.completed),
+        raw=change(fill.raw),
+        mask=change(fill.mask),
+        aux={name: change(plane) for name, plane in fill.aux.items()},
+        score=None if fill.score is None else change(fill.score),
+    )

@@ -1,0 +1,85 @@
+"""Planes beside image and mask: how a training sample makes one, and how a file becomes one.
+
+A model declares its planes (`inpaint.types.Plane`); what they name as `make` and `read` is imported on first use, here.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, ClassVar, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inpaint.errors import UsageError
+from inpaint.images.masks import hole_of
+from inpaint.images.photo import Photo
+from inpaint.options import Options
+from inpaint.seeds import Purpose
+from inpaint.types import Plane
+
+PlaneArray: TypeAlias = NDArray[Any]
+"""(H, W) or (H, W, C), in [0, 1]."""
+
+COMPANION: Final = "edge"
+"""Ending of the file that belongs to a photo: NAME_edge.png beside NAME.jpg, KEY.edge.png in a shard."""
+
+
+class PlaneMaker(Options):
+    """Makes one plane of a training sample; a subclass's fields are the options of `data.planes.NAME`.
+
+    purpose: of its random draws, the same for planes that must draw alike.
+    """
+
+    purpose: ClassVar[Purpose]
+
+    @property
+    def needs_companion(self) -> bool:
+        """Whether it is made from the file beside the photo."""
+        return False
+
+    @abstractmethod
+    def make(
+        self,
+        image: NDArray[np.uint8],
+        mask: NDArray[np.uint8],
+        *,
+        companion: NDArray[np.uint8] | None,
+        rng: np.random.Generator | None,
+    ) -> PlaneArray:
+        """Return the plane of one sample.
+
+        Args:
+            image: (H, W, 3), cropped and flipped.
+            mask: (H, W), 1 = hole.
+            companion: (H, W) of the file beside the photo, cut alike; None where there is none.
+            rng: For random choices; None in validation, which takes the middle of every range.
+        """
+
+
+def maker_class(plane: Plane) -> type[PlaneMaker]:
+    """Return the class that makes a plane. Raises UsageError when it is not made for training."""
+    if plane.make is None:
+        raise UsageError(f"the plane '{plane.name}' is not made for training")
+    found: type[PlaneMaker] = _imported(plane.make)
+    return found
+
+
+def plane_of(photo: Photo, plane: Plane) -> PlaneArray:
+    """Return what a file says of a plane. Raises UsageError when the plane does not come from files."""
+    if plane.read is None:
+        raise UsageError(f"the plane '{plane.name}' does not come from a file")
+    read: Callable[[Photo, str], PlaneArray] = _imported(plane.read)
+    return read(photo, plane.name)
+
+
+def read_lines(photo: Photo, name: str) -> NDArray[np.bool_]:
+    """Return lines (H, W), True = line, of a photo that shows them white on black."""
+    return hole_of(photo, what=name)
+
+
+def _imported(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

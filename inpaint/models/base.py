@@ -1,0 +1,113 @@
+"""What a network offers to be filled with, measured and trained, with defaults: everything that may be overridden."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from inpaint.options import ModelConfig, Options
+from inpaint.types import Capabilities
+
+
+class InpaintNetwork(nn.Module):
+    """Base of the networks that fill holes; its children are the roles (generator, ...).
+
+    Class attributes: `FillOptions`, what a caller of `inpaint.load` may choose for the network; `discriminator_names`,
+    short names of discriminators' roles; `ranked_by`, the role of the discriminator whose mean logit of a completed
+    image ranks several fills, or None.
+    """
+
+    FillOptions: ClassVar[type[Options]] = Options
+    discriminator_names: ClassVar[Mapping[str, str]] = {}
+    ranked_by: ClassVar[str | None] = None
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config: Any = config
+
+    @abstractmethod
+    def forward(self, image: Tensor, mask: Tensor, **planes: Tensor) -> dict[str, Tensor]:
+        """Paint a batch.
+
+        Args:
+            image: (B, 3, H, W) in [0, 1], not read in the hole; sides are multiples of `capabilities.multiple_px` and
+                at least `minimum_px`.
+            mask: (B, 1, H, W), 1 = hole.
+            planes: Those that were given of the capabilities' planes, and those of `derive`.
+
+        Returns:
+            "raw" (B, 3, H, W) on our scale, not clamped, and named intermediates.
+        """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do: its configuration says it."""
+        found: Capabilities = self.config.capabilities()
+        return found
+
+    @property
+    def minimum_px(self) -> int:
+        """Smallest side that `forward` accepts."""
+        return 1
+
+    def missing_to_fill(self) -> str | None:
+        """Return in a sentence why it cannot fill, as long as a part is still to be trained; None when it can."""
+        return None
+
+    def configure(self, options: Any) -> None:
+        """Take over the `FillOptions` of a caller of `inpaint.load`."""
+
+    def derive(self, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """Return planes (B, C, H, W) to read beside the image, passed to `forward` by name.
+
+        They are computed from the image as it came, before it is padded and brought into the network's type.
+        """
+        return {}
+
+    def parts(self, image: Tensor, mask: Tensor) -> dict[str, Callable[[], object]]:
+        """Return tasks that run a part of the network each, with their inputs prepared, for measuring."""
+        return {}
+
+    @classmethod
+    def discriminators(cls, config: Any, *, seed: int = 0) -> dict[str, nn.Module]:
+        """Build the networks that only training and ranking need, by role."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoding:
+    """What an encoder found in a batch: a normal distribution of latents, and what else decoding needs.
+
+    Args:
+        mu: (B, C, h, w), mean.
+        sigma: (B, C, h, w), standard deviation.
+        context: By name, batch first.
+    """
+
+    mu: Tensor
+    sigma: Tensor
+    context: Mapping[str, Tensor]
+
+    def rows(self, numbers: Tensor) -> Encoding:
+        """Return the encodings of these images of the batch, in this order; an image may come several times."""
+        return Encoding(
+            mu=self.mu[numbers],
+            sigma=self.sigma[numbers],
+            context={name: plane[numbers] for name, plane in self.context.items()},
+        )
+
+
+class SamplingNetwork(InpaintNetwork):
+    """Base of the networks that draw at random: encode once, decode every sample."""
+
+    @abstractmethod
+    def encode(self, image: Tensor, mask: Tensor) -> Encoding:
+        """Read a batch: image (B, 3, H, W) in [0, 1], mask (B, 1, H, W)."""
+
+    @abstractmethod
+    def decode(self, encoding: Encoding, z: Tensor) -> dict[str, Tensor]:
+        """Paint from latents z (B, C, h, w): a mapping with "raw" (B, 3, H, W) on our scale, not clamped."""

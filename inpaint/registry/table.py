@@ -1,0 +1,180 @@
+"""The table of names. Nothing is imported before it is asked for, torch included.
+
+Another package registers a model by an entry point of the group "inpaint.models": its name, and the package that holds
+`config.py`, `network.py` and `training.py`, whose docstring is the summary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from inpaint.errors import UsageError, unknown
+from inpaint.types import Capabilities, Plane
+
+if TYPE_CHECKING:
+    from inpaint.models.base import InpaintNetwork
+    from inpaint.options import ModelConfig, Options
+
+GROUP = "inpaint.models"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelEntry:
+    """A model that is trained. Its package holds `config.Config`, `network.Network` and `training.Training`."""
+
+    package: str
+    summary: str
+
+    def module(self, name: str) -> ModuleType:
+        """Import a module of the package."""
+        return import_module(f"{self.package}.{name}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FillEntry:
+    """A fill that needs no weights.
+
+    Args:
+        options: "module:class" of its options, which also say what it can do.
+        factory: "module:class" of the fill, called with its options; and with the device if `on_device`.
+        summary: One line.
+        on_device: Whether it computes with torch.
+    """
+
+    options: str
+    factory: str
+    summary: str
+    on_device: bool = False
+
+
+MODELS: Mapping[str, ModelEntry] = {
+    "deepfill": ModelEntry(
+        package="inpaint.models.deepfill",
+        summary="DeepFillv2: gated convolutions and contextual attention (Yu et al. 2019)",
+    ),
+    "edgeconnect": ModelEntry(
+        package="inpaint.models.edgeconnect", summary="EdgeConnect: edges first, then colors (Nazeri et al. 2019)"
+    ),
+    "pconv": ModelEntry(
+        package="inpaint.models.pconv", summary="partial convolutions, a U-Net without discriminator (Liu et al. 2018)"
+    ),
+    "pluralistic": ModelEntry(
+        package="inpaint.models.pluralistic",
+        summary="Pluralistic: several plausible fills of one hole (Zheng et al. 2019)",
+    ),
+}
+
+FILLS: Mapping[str, FillEntry] = {
+    "mean": FillEntry(
+        options="inpaint.classical.options:MeanOptions",
+        factory="inpaint.classical.mean:Mean",
+        summary="the mean color of the known pixels: the floor for comparisons",
+    ),
+    "telea": FillEntry(
+        options="inpaint.classical.options:MarchingOptions",
+        factory="inpaint.classical.opencv:Telea",
+        summary="fast marching (Telea 2004), OpenCV",
+    ),
+    "navier_stokes": FillEntry(
+        options="inpaint.classical.options:MarchingOptions",
+        factory="inpaint.classical.opencv:NavierStokes",
+        summary="fast marching along isophotes (after Bertalmio 2001), OpenCV",
+    ),
+    "dip": FillEntry(
+        options="inpaint.dip.fill_options:FillOptions",
+        factory="inpaint.dip.fill:DeepImagePrior",
+        summary="Deep Image Prior (Ulyanov et al. 2018): fits a network to the known pixels",
+        on_device=True,
+    ),
+    "biharmonic": FillEntry(
+        options="inpaint.classical.options:BiharmonicOptions",
+        factory="inpaint.classical.biharmonic:Biharmonic",
+        summary="the smoothest surface through the known pixels: for thin holes; scikit-image",
+    ),
+    "patch": FillEntry(
+        options="inpaint.classical.options:PatchOptions",
+        factory="inpaint.classical.patch:Patch",
+        summary="patches copied from elsewhere in the image, coarse to fine: for wide holes and texture",
+    ),
+}
+
+
+@cache
+def outside_models() -> Mapping[str, ModelEntry]:
+    """Return the models that other installed packages register; names of ours are not theirs to take."""
+    found = {}
+    for entry in entry_points(group=GROUP):
+        if entry.name not in MODELS and entry.name not in FILLS:
+            summary = (import_module(entry.value).__doc__ or "").strip().partition("\n")[0]
+            found[entry.name] = ModelEntry(package=entry.value, summary=summary)
+    return found
+
+
+def models() -> dict[str, ModelEntry]:
+    """Return every trainable model by name, those of other packages last."""
+    return {**MODELS, **outside_models()}
+
+
+def names() -> list[str]:
+    """Return all registered names, trainable models first."""
+    return [*models(), *FILLS]
+
+
+def model_entry(name: str) -> ModelEntry:
+    """Return the entry of a trainable model; raises UsageError for another name."""
+    found = MODELS.get(name) or outside_models().get(name)
+    if found is None:
+        raise UsageError(unknown("model", name, models()))
+    return found
+
+
+def config_class(name: str) -> type[ModelConfig]:
+    """Return the configuration of a trainable model."""
+    config: type[ModelConfig] = model_entry(name).module("config").Config
+    return config
+
+
+def network_class(name: str) -> type[InpaintNetwork]:
+    """Return the network of a trainable model; this imports torch."""
+    network: type[InpaintNetwork] = model_entry(name).module("network").Network
+    return network
+
+
+def training_class(name: str) -> type[Any]:
+    """Return the class that trains a model; this imports Lightning."""
+    training: type[Any] = model_entry(name).module("training").Training
+    return training
+
+
+def fill_options(name: str) -> type[Options]:
+    """Return the options of a fill that needs no weights."""
+    options: type[Options] = imported(FILLS[name].options)
+    return options
+
+
+def capabilities(name: str) -> Capabilities:
+    """Return what a registered name can do, a model in its default configuration.
+
+    Raises UsageError for another name.
+    """
+    if name in FILLS:
+        found: Capabilities = imported(FILLS[name].options).capabilities
+        return found
+    return config_class(name)().capabilities()
+
+
+def planes() -> dict[str, Plane]:
+    """Return every plane that a caller of some registered model's fill may give, by name."""
+    return {plane.name: plane for name in models() for plane in config_class(name).PLANES if plane.read is not None}
+
+
+def imported(place: str) -> Any:
+    """Return what "module:name" names."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

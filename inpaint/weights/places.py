@@ -1,0 +1,63 @@
+"""From a place (folder, file, address) to a weights file: the one function for loading and for starting a training."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from inpaint.errors import MissingDependencyError, UsageError, WeightsError
+from inpaint.weights.runs import WEIGHTS_NAME, RunFolder
+
+HUB_PREFIX = "hf://"
+
+
+def weights_at(place: str | os.PathLike[str]) -> Path | None:
+    """Return the weights file of a run folder, a file or a repository "hf://owner/name"; None for what is not there.
+
+    Raises:
+        UsageError: An address that is written wrongly.
+        WeightsError: A folder without weights, or a repository that cannot be reached.
+        MissingDependencyError: An address, and the package for it is not installed.
+    """
+    text = os.fspath(place)
+    if text.startswith(HUB_PREFIX):
+        return _from_hub(text.removeprefix(HUB_PREFIX))
+    path = Path(text)
+    if not text or not path.exists():
+        return None
+    return _weights_in(RunFolder(path)) if path.is_dir() else path
+
+
+def _weights_in(run: RunFolder) -> Path:
+    """Return the weights of a run folder, or say what the folder lacks."""
+    if run.weights.exists():
+        return run.weights
+    if run.last.exists():
+        raise WeightsError(
+            f"{run.path} holds a run without {WEIGHTS_NAME}; resume it with "
+            f"`inpaint train run.folder={run.path} resume=auto` until it saves again"
+        )
+    raise WeightsError(f"no {WEIGHTS_NAME} in {run.path}: not the folder of a run or of an import")
+
+
+def _from_hub(repository: str) -> Path:
+    """Fetch the weights of a repository on the Hugging Face hub, or find them in its cache."""
+    try:
+        import huggingface_hub
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    except ImportError:
+        raise MissingDependencyError(
+            f"{HUB_PREFIX} addresses need the package huggingface_hub: pip install 'pytorch-inpaint[hub]'"
+        ) from None
+    if repository.count("/") != 1:
+        raise UsageError(f"a repository is written {HUB_PREFIX}owner/name, got {HUB_PREFIX}{repository}")
+    try:
+        return Path(huggingface_hub.hf_hub_download(repository, WEIGHTS_NAME))
+    except HFValidationError as error:
+        raise UsageError(f"{HUB_PREFIX}{repository}: {error}") from None
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().split("\n")[0].rstrip(".")
+        raise WeightsError(
+            f"cannot fetch {WEIGHTS_NAME} of {HUB_PREFIX}{repository}: {reason}; if this machine is offline, download "
+            f"the file elsewhere and give its path"
+        ) from None
