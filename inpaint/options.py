@@ -24,15 +24,17 @@ class Options(BaseModel, frozen=True, extra="forbid"):
 class ModelConfig(Options):
     """Base of the models' configurations: every architectural switch, with its default and the paper's value.
 
-    Three things may be said of a model's options. TRAINING: those that say how to train and not what the weights are,
+    Four things may be said of a model's options. TRAINING: those that say how to train and not what the weights are,
     so that a training which starts from weights takes them from the caller and not from the weights. CONCERNS: for
     options that concern certain networks only, their roles; weights that hold none of them leave the option open.
-    PLANES: all planes that some configuration of the model takes from the caller of a fill.
+    PLANES: all planes that some configuration of the model takes from the caller of a fill. SMALL: options of a network
+    that computes in milliseconds, for tries and tests.
     """
 
     TRAINING: ClassVar[frozenset[str]] = frozenset()
     CONCERNS: ClassVar[Mapping[str, frozenset[str]]] = {}
     PLANES: ClassVar[tuple[Plane, ...]] = ()
+    SMALL: ClassVar[Mapping[str, Any]] = {}
 
     def capabilities(self) -> Capabilities:
         """Return what a network of this configuration can do."""

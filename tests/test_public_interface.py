@@ -29,9 +29,9 @@ def ast_list(text):
 
 def test_the_names_that_appear_late_are_the_functions_of_their_rooms():
     from inpaint import pipeline
-    from inpaint.registry import table as registry
+    from inpaint.registry.loading import load
 
-    assert inpaint.load is registry.load
+    assert inpaint.load is load
     assert inpaint.fill is pipeline.fill
 
 

@@ -80,12 +80,10 @@ def _check_guidance(image: Array, guidance: Mapping[str, Array], capabilities: C
     for kind in sorted(guidance):
         if kind not in accepted:
             valid = ", ".join(sorted(accepted)) or "none"
-            raise InputError(f"{name} does not accept guidance '{kind}'; accepted: {valid}")
+            raise InputError(f"{name} does not accept guidance.{kind}; accepted: {valid}")
         plane = guidance[kind]
         want = (image.shape[0], accepted[kind].channels, *image.shape[-2:])
         if tuple(plane.shape) != want:
-            raise InputError(f"guidance '{kind}' must have shape {want} to match the image, got {tuple(plane.shape)}")
+            raise InputError(f"guidance.{kind} must have shape {want} to match the image, got {tuple(plane.shape)}")
         if plane.device != image.device:
-            raise InputError(
-                f"image and guidance '{kind}' must be on one device, got {image.device} and {plane.device}"
-            )
+            raise InputError(f"image and guidance.{kind} must be on one device, got {image.device} and {plane.device}")

@@ -3,7 +3,9 @@ import pytest
 import torch
 
 from inpaint.classical.opencv import NavierStokes, Telea, navier_stokes, telea
+from inpaint.classical.options import MarchingOptions
 from inpaint.errors import InputError, MaskError, UsageError
+from inpaint.registry.loading import load
 from inpaint.types import Inpainter, StopFill
 
 FILLS = [Telea, NavierStokes]
@@ -130,8 +132,7 @@ def test_the_pixels_given_are_not_changed(make_photo, function):
 def test_the_radius_matters_and_its_default_is_three(make_photo):
     image, mask = photo_batch(make_photo, batch=1), center_hole()
     default, three, nine = (
-        fill.fill(image, mask)[0].completed
-        for fill in (Telea(), Telea(MarchingOptions(radius=3)), Telea(MarchingOptions(radius=9)))
+        fill.fill(image, mask)[0].completed for fill in (Telea(), *(Telea(MarchingOptions(radius=r)) for r in (3, 9)))
     )
     assert torch.equal(default, three)
     assert not torch.equal(three, nine)
@@ -139,8 +140,8 @@ def test_the_radius_matters_and_its_default_is_three(make_photo):
 
 @pytest.mark.parametrize("radius", [0, -1, 101, 2.5, "3"])
 def test_a_radius_that_opencv_would_silently_change_is_refused(radius):
-    with pytest.raises(UsageError, match="radius must be an integer from 1 to 100"):
-        NavierStokes(MarchingOptions(radius=radius))
+    with pytest.raises(UsageError, match=r"radius.*must be an integer at least 1 and at most 100"):
+        load("navier_stokes", radius=radius)
 
 
 @pytest.mark.parametrize("fill", FILLS)

@@ -103,7 +103,7 @@ def test_where_nothing_can_be_copied_the_fill_is_biharmonic_with_a_warning(size,
     with caplog.at_level(logging.WARNING, logger="inpaint.classical"):
         filled = painted(picture, hole)
     assert np.array_equal(filled, biharmonic(blanked(picture, hole), hole))
-    assert "no 7 x 7 pixels of the picture are free of holes" in caplog.text
+    assert "no 7 x 7 pixels of the image are free of holes" in caplog.text
 
 
 def test_a_request_to_stop_leaves_what_there_is_at_full_size(make_photo):

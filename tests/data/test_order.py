@@ -9,33 +9,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inpaint import seeds
 from inpaint.data.names import Names
-from inpaint.data.order import PassOrder
-from inpaint.data.randomness import generator
+from inpaint.data.order import EpochOrder
 
 
 @pytest.mark.parametrize("groups", [None, np.repeat(np.arange(5), [4, 1, 7, 2, 3]).astype(np.int32)])
 def test_every_photograph_comes_exactly_once_per_pass(groups):
-    order = PassOrder(17, seed=3, groups=groups, window=2)
+    order = EpochOrder(17, seed=3, groups=groups, window=2)
     for turn in range(4):
         assert sorted(order.permutation(turn).tolist()) == list(range(17))
 
 
 def test_passes_and_seeds_differ_and_repeat_themselves():
-    orders = {(seed, turn): tuple(PassOrder(50, seed=seed).permutation(turn)) for seed in (0, 1) for turn in (0, 1)}
+    orders = {(seed, turn): tuple(EpochOrder(50, seed=seed).permutation(turn)) for seed in (0, 1) for turn in (0, 1)}
     assert len(set(orders.values())) == 4
-    assert tuple(PassOrder(50, seed=1).permutation(1)) == orders[1, 1]
+    assert tuple(EpochOrder(50, seed=1).permutation(1)) == orders[1, 1]
 
 
 def test_first_places_are_spread_evenly_over_the_photographs():
-    firsts = [int(PassOrder(4, seed=seed).permutation(0)[0]) for seed in range(400)]
+    firsts = [int(EpochOrder(4, seed=seed).permutation(0)[0]) for seed in range(400)]
     # 400 draws among 4: 100 each with a standard deviation of 8.7.
     assert np.bincount(firsts, minlength=4).min() > 65
 
 
 def test_a_window_reads_only_its_own_shards_and_mixes_them():
     groups = np.repeat(np.arange(6, dtype=np.int32), 20)
-    order = PassOrder(120, seed=0, groups=groups, window=2)
+    order = EpochOrder(120, seed=0, groups=groups, window=2)
     for turn in range(3):
         shards = groups[order.permutation(turn)]
         windows = [set(shards[start : start + 40].tolist()) for start in range(0, 120, 40)]
@@ -47,7 +47,7 @@ def test_a_window_reads_only_its_own_shards_and_mixes_them():
 
 
 def test_an_order_pickles_without_its_permutations():
-    order = PassOrder(100_000, seed=0)
+    order = EpochOrder(100_000, seed=0)
     first = order.permutation(0)
     data = pickle.dumps(order)
     assert len(data) < 1000
@@ -55,7 +55,11 @@ def test_an_order_pickles_without_its_permutations():
 
 
 def test_generators_of_different_purposes_and_numbers_differ_even_for_seed_zero():
-    drawn = [generator(purpose, 0, number).random() for purpose in (1, 2, 3) for number in (0, 1, 2, 2**33)]
+    drawn = [
+        seeds.generator(0, purpose, number).random()
+        for purpose in (seeds.ORDER, seeds.PIXELS, seeds.MASK)
+        for number in (0, 1, 2, 2**33)
+    ]
     assert len(set(drawn)) == len(drawn)
 
 

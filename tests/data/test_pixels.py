@@ -10,8 +10,8 @@ from PIL import Image
 
 from inpaint.data.decoding import decode
 from inpaint.data.pixels import CenterView, RandomView
-from inpaint.data.sketches import canny_sketch, file_sketch
 from inpaint.errors import InputError
+from inpaint.images.edges import Sketch
 from inpaint.images.reading import read_rgb
 
 
@@ -111,7 +111,8 @@ def test_a_sketch_is_cut_like_its_photograph(size, crop):
 def test_canny_finds_the_border_of_a_square_and_nothing_elsewhere():
     photo = np.full((48, 48, 3), 40, np.uint8)
     photo[16:32, 16:32] = 200
-    lines = canny_sketch(photo, 1.0)
+    whole = np.ones((48, 48), np.uint8)
+    lines = Sketch(sigma_px=(1.0, 1.0)).make(photo, whole, companion=None, rng=None)
     rows, columns = np.nonzero(lines)
     assert lines.dtype == np.uint8
     assert len(rows) > 40
@@ -124,7 +125,9 @@ def test_canny_finds_the_border_of_a_square_and_nothing_elsewhere():
 
 def test_a_sketch_file_is_line_above_the_threshold():
     values = np.array([[0, 152, 153, 154, 255]], np.uint8)  # 153 / 255 = 0.6 exactly
-    assert file_sketch(values, 0.6).tolist() == [[0, 0, 0, 1, 1]]
+    blank, whole = np.zeros((1, 5, 3), np.uint8), np.ones((1, 5), np.uint8)
+    made = Sketch(source="file").make(blank, whole, companion=values, rng=None)
+    assert made.tolist() == [[0, 0, 0, 1, 1]]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -118,9 +118,9 @@ def test_sketches_travel_with_their_photographs(write_photos, tmp_path):
     source = open_source(str(tmp_path / "shards"), min_px=16)
     assert len(source) == 3
     numbers = {source.name(index).split("/")[1]: index for index in range(3)}
-    assert np.array_equal(source.read_sketch(numbers["p01.png"]), lines)
+    assert np.array_equal(source.read_companion(numbers["p01.png"]), lines)
     with pytest.raises(InputError, match=r"p00\.png' has no member"):
-        source.read_sketch(numbers["p00.png"])
+        source.read_companion(numbers["p00.png"])
 
 
 @pytest.mark.parametrize("root", ["{}", "{}/shard-*.tar", "{}/shard-000001.tar"])

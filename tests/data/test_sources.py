@@ -232,5 +232,5 @@ def test_a_file_without_permission_is_skipped(photo_folder):
 
 
 def test_a_photograph_without_a_sketch_says_what_it_looked_for(photo_folder):
-    with pytest.raises(InputError, match=r"has no sketch 'a_edge.png'"):
-        open_source(str(photo_folder), min_px=16).read_sketch(0)
+    with pytest.raises(InputError, match=r"has no 'a_edge.png'"):
+        open_source(str(photo_folder), min_px=16).read_companion(0)

@@ -16,22 +16,23 @@ from inpaint.data.opening import open_source
 from inpaint.data.stream import FixedSamples, SampleStream
 from inpaint.errors import ConfigError, DataError, UsageError
 from inpaint.options import validated
+from inpaint.types import Plane
 
 SIZE = 32
-SKETCH = frozenset({"sketch"})
+SKETCH = (Plane(name="sketch", make="inpaint.images.edges:Sketch"),)
 
 
 def config(root, **options):
     return DataConfig(root=str(root), **{"size": SIZE, "masks": "box", "workers": 0, **options})
 
 
-def stream_of(root, *, seed=0, planes=frozenset(), **options):
-    settings = config(root, **options)
+def stream_of(root, *, seed=0, planes=(), plane_options=None, **options):
+    settings = config(root, planes=plane_options or {}, **options)
     source = open_source(settings.root, min_px=settings.min_px)
     return SampleStream(source, np.arange(len(source)), settings, seed=seed, planes=planes)
 
 
-def data_of(root, *, planes=frozenset(), seed=0, batch_size=4, max_iterations=4, rank=None, world_size=None, **options):
+def data_of(root, *, planes=(), seed=0, batch_size=4, max_iterations=4, rank=None, world_size=None, **options):
     return InpaintData(
         config(root, **options),
         batch_size=batch_size,
@@ -203,7 +204,7 @@ def test_sketch_files_follow_their_photograph_through_crop_and_flip(write_photos
     photo = np.repeat(np.where(lines, 200, 20)[..., None], 3, axis=2).astype(np.uint8)
     Image.fromarray(photo).save(folder / "p00.png")
     Image.fromarray((lines * 255).astype(np.uint8)).save(folder / "p00_edge.png")
-    stream = stream_of(folder, planes=SKETCH, sketch="file")
+    stream = stream_of(folder, planes=SKETCH, plane_options={"sketch": {"source": "file"}})
     for number in range(6):
         item = stream[number]
         assert torch.equal(item["sketch"], (item["image"][:1] > 0.5) * item["mask"])
@@ -213,16 +214,27 @@ def test_a_photograph_whose_sketch_does_not_fit_is_replaced_and_named(write_phot
     folder = write_photos(2)
     Image.new("L", (44, 40)).save(folder / "p00_edge.png")
     Image.new("L", (9, 9)).save(folder / "p01_edge.png")
-    stream = stream_of(folder, planes=SKETCH, sketch="file")
+    stream = stream_of(folder, planes=SKETCH, plane_options={"sketch": {"source": "file"}})
     for number in range(4):
         stream[number]
     assert stream.reader.replaced() == 1
-    assert "p01.png: its sketch is 9x9 pixels, the photograph 45x40" in caplog.text
+    assert "p01.png: its companion is 9x9 pixels, the photograph 45x40" in caplog.text
 
 
 def test_an_unknown_plane_is_refused(write_photos):
-    with pytest.raises(UsageError, match="unknown plane 'depth'; valid: edges_known, edges_true, sketch"):
-        stream_of(write_photos(1), planes=frozenset({"depth"}))
+    with pytest.raises(ConfigError, match=r"data.planes.depth: unknown plane 'depth'; valid: sketch"):
+        stream_of(write_photos(1), planes=SKETCH, plane_options={"depth": {}})
+    with pytest.raises(ConfigError, match=r"data.planes.sketch: the model reads no further planes"):
+        stream_of(write_photos(1), plane_options={"sketch": {}})
+    with pytest.raises(UsageError, match="the plane 'given' is not made for training"):
+        stream_of(write_photos(1), planes=(Plane(name="given"),))
+
+
+def test_wrong_options_of_a_plane_are_one_line_with_their_key(write_photos):
+    with pytest.raises(ConfigError, match=r"data.planes.sketch.sigma=1: unknown key 'sigma'"):
+        stream_of(write_photos(1), planes=SKETCH, plane_options={"sketch": {"sigma": 1}})
+    with pytest.raises(ConfigError, match=r"data.planes.sketch.sigma_px: must be two positive numbers"):
+        stream_of(write_photos(1), planes=SKETCH, plane_options={"sketch": {"sigma_px": [3, 1]}})
 
 
 def test_validation_samples_are_fixed_and_differ_in_their_masks(write_photos):
@@ -351,10 +363,6 @@ def test_workers_default_to_the_cores_of_this_process(write_photos):
         ({"size": 4}, r"data\.size.*4"),
         ({"masks": "bx"}, r"data\.masks.*unknown mask 'bx'"),
         ({"crop": "native"}, r"data\.crop.*native.*random.*resize"),
-        (
-            {"sketch_sigma": (3, 1)},
-            r"data\.sketch_sigma.*must be two positive numbers, the smaller first, got 3.0 and 1.0",
-        ),
     ],
 )
 def test_a_wrong_option_is_named_in_one_line(options, message):

@@ -3,12 +3,12 @@ import pytest
 from pydantic import ValidationError
 from skimage import color, data
 
-from inpaint.images.edges import CannyOptions, canny, luma
+from inpaint.images.edges import Edges, canny, gray_of
 
 
 @pytest.fixture(scope="module")
 def gray():
-    return luma(data.astronaut()[40:180, 150:310] / 255)
+    return gray_of(data.astronaut()[40:180, 150:310])
 
 
 def hole_of(shape):
@@ -19,7 +19,7 @@ def hole_of(shape):
 
 def test_gray_is_that_of_scikit_image():
     photo = data.chelsea()[:20, :30]
-    assert np.allclose(luma(photo / 255), color.rgb2gray(photo), atol=1e-12)
+    assert np.allclose(gray_of(photo), color.rgb2gray(photo), atol=1e-12)
 
 
 def test_known_edges_do_not_depend_on_what_the_hole_holds(gray):
@@ -62,15 +62,22 @@ def test_a_strong_step_is_found_and_a_weak_one_is_not():
     assert not canny(0.05 * picture, 2.0).any()
 
 
-def test_sigma_is_fixed_or_a_whole_number_of_the_range():
+def test_a_sample_draws_its_smoothing_from_the_range_and_validation_has_the_fixed_one():
+    image, mask = data.astronaut()[40:100, 150:230], np.zeros((60, 80), np.uint8)
+
+    def made(maker, rng):
+        return maker.make(image, mask, companion=None, rng=rng)
+
+    fixed = {sigma: canny(gray_of(image), float(sigma)) for sigma in (1, 2, 3, 4)}
     rng = np.random.default_rng(0)
-    assert {CannyOptions(sigma_px=1.5).draw_px(rng) for _ in range(5)} == {1.5}
-    drawn = [CannyOptions(range_px=(1, 4)).draw_px(rng) for _ in range(200)]
-    assert set(drawn) == {1.0, 2.0, 3.0, 4.0}
-    assert min(drawn.count(value) for value in set(drawn)) > 25
+    drawn = [made(Edges(range_px=(1, 4)), rng) for _ in range(30)]
+    seen = {sigma for each in drawn for sigma, edges in fixed.items() if np.array_equal(each, edges)}
+    assert seen == {1, 2, 3, 4}
+    assert np.array_equal(made(Edges(sigma_px=3, range_px=(1, 4)), None), fixed[3])
+    assert np.array_equal(made(Edges(sigma_px=1), rng), fixed[1])
 
 
 @pytest.mark.parametrize("pair", [(0, 2), (3, 2)])
 def test_a_range_that_makes_no_sense_is_refused(pair):
     with pytest.raises(ValidationError, match="the smaller first"):
-        CannyOptions(range_px=pair)
+        Edges(range_px=pair)

@@ -9,16 +9,17 @@ from inpaint.models.feedforward import FeedForward
 from inpaint.models.sampling import Sampling
 from inpaint.nn.inference import prepare_for_inference
 from inpaint.registry import table as registry
+from inpaint.registry.loading import load
 from inpaint.training.plan import rehearse
 from inpaint.weights.files import WeightsMetadata, save_weights
 
-SMALL = {
-    "deepfill": {"width": 8},
-    "edgeconnect": {"width": 4, "blocks": 1},
-    "pconv": {"width": 4},
-    "pluralistic": {"width": 4, "latent": 8},
-}
-MODELS = list(registry.MODELS)
+MODELS = list(registry.models())
+
+
+def small(name, **fields):
+    """The model's own small configuration."""
+    config = registry.config_class(name)
+    return config.model_validate({**config.SMALL, **fields})
 
 
 @pytest.fixture
@@ -26,15 +27,15 @@ def make(lively):
     """`make(name)` builds a small network of that model with lively weights."""
 
     def build(name, **fields):
-        options = registry.config_class(name)(**SMALL[name], **fields)
+        options = small(name, **fields)
         return lively(registry.network_class(name)(options)).eval()
 
     return build
 
 
-def adapter(name, network, **options):
+def adapter(name, network, chunk=None, **options):
     kind = Sampling if network.capabilities.stochastic else FeedForward
-    return kind(network, name=name, **options)
+    return kind(network, name=name, options=kind.Options(chunk=chunk), **options)
 
 
 def sample(height, width, batch=2, seed=0):
@@ -53,7 +54,7 @@ def sample(height, width, batch=2, seed=0):
 
 
 def test_every_model_has_a_small_configuration_here():
-    assert SMALL.keys() == registry.MODELS.keys()
+    assert all(registry.config_class(name).SMALL for name in MODELS)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (37, 91), (64, 40)])
@@ -139,11 +140,11 @@ def test_a_network_prepared_for_inference_in_channels_last_paints_the_same(make,
 
 @pytest.mark.parametrize("name", MODELS)
 def test_starting_weights_depend_on_their_seed_and_on_nothing_else(name):
-    module, options = registry.network_module(name), registry.config_class(name)(**SMALL[name])
+    network, options = registry.network_class(name), small(name)
 
     def states(seed):
-        judges = module.discriminators(options, seed=seed)
-        return [each.state_dict() for each in (module.Network(options, seed=seed), *judges.values())]
+        discriminators = network.discriminators(options, seed=seed)
+        return [each.state_dict() for each in (network(options, seed=seed), *discriminators.values())]
 
     def equal(one, other):
         return [
@@ -164,7 +165,7 @@ def test_starting_weights_depend_on_their_seed_and_on_nothing_else(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_training_calls_every_network_as_a_whole_so_that_the_compiler_reaches_it(name):
     values = config.load([f"model={name}", "losses.perceptual=null", "losses.style=null"])
-    options = registry.config_class(name)(**SMALL[name])
+    options = small(name)
     module = registry.training_class(name)(options, losses=parse_losses(values.losses), loop=values.loop)
     called = set()
     for role, network in module.roles().items():
@@ -175,8 +176,8 @@ def test_training_calls_every_network_as_a_whole_so_that_the_compiler_reaches_it
 
 @pytest.mark.parametrize("name", MODELS)
 def test_weights_written_as_a_run_are_loaded_by_the_registry_with_their_discriminators(make, name, tmp_path):
-    network, module = make(name), registry.network_module(name)
-    judges = module.discriminators(network.config)
+    network = make(name)
+    judges = network.discriminators(network.config)
     tensors = dict(network.state_dict())
     for role, judge in judges.items():
         tensors |= {f"{role}.{key}": value for key, value in judge.state_dict().items()}
@@ -188,7 +189,7 @@ def test_weights_written_as_a_run_are_loaded_by_the_registry_with_their_discrimi
     save_weights(tmp_path / "model.safetensors", tensors, metadata)
     image, mask = sample(64, 64)
     (expected,) = adapter(name, network).fill(image, mask)
-    loaded = registry.load(tmp_path, device="cpu")
+    loaded = load(tmp_path, device="cpu")
     assert loaded.name == name
     (got,) = loaded.fill(image, mask)
     assert torch.allclose(got.raw, expected.raw, rtol=0, atol=1e-4 * expected.raw.std().item())

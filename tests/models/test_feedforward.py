@@ -3,20 +3,33 @@ import torch
 from torch import nn
 
 from inpaint.errors import InputError, MaskError, UsageError
+from inpaint.models.base import InpaintNetwork
 from inpaint.models.deepfill.config import Config
 from inpaint.models.deepfill.network import Network
-from inpaint.models.feedforward import FeedForward
-from inpaint.types import Capabilities, Inpainter, StopFill
+from inpaint.models.feedforward import FeedForward, FeedForwardOptions
+from inpaint.options import ModelConfig, validated
+from inpaint.types import Capabilities, Inpainter, Plane, StopFill
 
 
-class Painter(nn.Module):
+class PainterConfig(ModelConfig):
+    """Takes the named planes, and can what is said."""
+
+    planes: tuple[str, ...] = ()
+    channels: int = 1
+    needs_known: bool = False
+
+    def capabilities(self):
+        planes = tuple(Plane(name=name, channels=self.channels, read="anything") for name in self.planes)
+        return Capabilities(trained=True, multiple_px=8, planes=planes, needs_known=self.needs_known)
+
+
+class Painter(InpaintNetwork):
     """Paints what it was given plus one, and reports what it saw."""
 
     minimum_px = 16
 
-    def __init__(self, **capabilities):
-        super().__init__()
-        self.capabilities = Capabilities(trained=True, multiple_px=8, **capabilities)
+    def __init__(self, **options):
+        super().__init__(PainterConfig(**options))
         self.weight = nn.Parameter(torch.ones(()))
         self.seen: list[dict] = []
 
@@ -77,7 +90,7 @@ def test_what_the_hole_holds_is_never_looked_at(deepfill, size):
 
 
 def test_padding_mirrors_picture_mask_and_guidance_alike():
-    painter = Painter(guidance=frozenset({"sketch"}))
+    painter = Painter(planes=("sketch",))
     image, mask = sample(10, 19)
     FeedForward(painter, name="painter").fill(image, mask, guidance={"sketch": mask})
     seen = painter.seen[0]
@@ -101,7 +114,9 @@ def test_the_answer_does_not_depend_on_how_the_batch_is_cut(make, chunk):
     network = make()
     image, mask = sample(batch=5)
     (whole,) = FeedForward(network, name="deepfill", dtype=torch.float64).fill(image, mask)
-    (cut,) = FeedForward(network, name="deepfill", dtype=torch.float64, chunk=chunk).fill(image, mask)
+    (cut,) = FeedForward(network, name="deepfill", dtype=torch.float64, options=FeedForwardOptions(chunk=chunk)).fill(
+        image, mask
+    )
     assert torch.allclose(cut.raw, whole.raw, rtol=0, atol=1e-11)
     assert torch.allclose(cut.aux["coarse"], whole.aux["coarse"], rtol=0, atol=1e-11)
 
@@ -138,7 +153,9 @@ def test_the_network_is_used_in_evaluation_mode_and_otherwise_left_as_it_is():
 
 def test_progress_counts_images_and_ends_at_the_total():
     reports = []
-    FeedForward(Painter(), name="painter", chunk=2).fill(*sample(batch=5), progress=reports.append)
+    FeedForward(Painter(), name="painter", options=FeedForwardOptions(chunk=2)).fill(
+        *sample(batch=5), progress=reports.append
+    )
     assert [(report.done, report.total) for report in reports] == [(2, 5), (4, 5), (5, 5)]
     assert reports[-1].remaining_s == 0
     assert all(report.remaining_s >= 0 for report in reports)
@@ -150,7 +167,9 @@ def test_stopping_leaves_the_mean_known_color_in_the_holes_not_reached():
 
     image, mask = sample(batch=3)
     mask[2] = 1
-    (result,) = FeedForward(Painter(), name="painter", chunk=1).fill(image, mask, progress=stop)
+    (result,) = FeedForward(Painter(), name="painter", options=FeedForwardOptions(chunk=1)).fill(
+        image, mask, progress=stop
+    )
     assert torch.equal(result.completed[0], torch.where(mask[0] > 0, 1.0, image[0]))
     known = image[1][:, mask[1, 0] == 0]
     assert torch.allclose(result.completed[1][:, mask[1, 0] > 0], known.mean(dim=1)[:, None], atol=1e-6)
@@ -179,16 +198,16 @@ def test_a_picture_that_is_all_hole_or_has_none_is_no_problem(deepfill):
 
 def test_a_guided_network_says_so_and_uses_the_sketch(make):
     fill = FeedForward(make(sketch=True), name="deepfill")
-    assert fill.capabilities.guidance == {"sketch"}
+    assert fill.capabilities.guidance.keys() == {"sketch"}
     image, mask = sample()
     (plain,), (drawn,) = fill.fill(image, mask), fill.fill(image, mask, guidance={"sketch": torch.ones_like(mask)})
     assert not torch.equal(plain.raw, drawn.raw)
 
 
 def test_it_is_an_inpainter(deepfill):
-    fill: Inpainter = FeedForward("deepfill", deepfill, device="cpu")
+    fill: Inpainter = FeedForward(deepfill, name="deepfill", device="cpu")
     assert fill.name == "deepfill"
-    assert fill.capabilities == Capabilities(trained=True, multiple_px=8)
+    assert fill.capabilities == Capabilities(trained=True, trained_px=256, multiple_px=8)
 
 
 IMAGE, MASK = sample(16, 24)
@@ -229,7 +248,7 @@ def test_pictures_and_masks_that_do_not_fit_are_refused(image, mask, error, mess
 )
 def test_other_arguments_that_do_not_fit_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
-        FeedForward(Painter(guidance=frozenset({"color"})), name="painter").fill(IMAGE, MASK, **arguments)
+        FeedForward(Painter(planes=("color",), channels=4), name="painter").fill(IMAGE, MASK, **arguments)
 
 
 @pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.float64])
@@ -242,5 +261,5 @@ def test_a_mask_of_any_type_will_do(dtype):
 
 @pytest.mark.parametrize("chunk", [0, -1, "4"])
 def test_a_chunk_that_is_no_positive_integer_is_refused(chunk):
-    with pytest.raises(UsageError, match="chunk must be an integer of at least 1"):
-        FeedForward(Painter(), name="painter", chunk=chunk)
+    with pytest.raises(UsageError, match=r"chunk=.*: must be a positive integer"):
+        validated(FeedForwardOptions, {"chunk": chunk})

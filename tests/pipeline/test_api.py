@@ -10,18 +10,21 @@ from PIL import Image
 
 import inpaint
 from inpaint.errors import InpaintError, InputError, MaskError, UsageError
+from inpaint.fills.tensor_fill import TensorFill
 from inpaint.images.photo import Photo
 from inpaint.pipeline import fill_photo
-from inpaint.types import Capabilities, Fill
+from inpaint.types import Capabilities, Fill, Plane
 
 
-class Recorder:
+class Recorder(TensorFill):
     """Fills with gray and remembers what it was given."""
 
     name = "recorder"
+    paint_all = None
 
-    def __init__(self, *, value=0.5, error=None, **capabilities):
-        self.capabilities = Capabilities(trained=False, **capabilities)
+    def __init__(self, *, value=0.5, error=None, takes=(), **capabilities):
+        planes = tuple(Plane(name=name, read="inpaint.images.planes:read_lines") for name in takes)
+        self.capabilities = Capabilities(planes=planes, **capabilities)
         self.value, self.error, self.calls = value, error, []
 
     def fill(self, image, mask, *, guidance=None, samples=1, seed=0, progress=None):
@@ -147,20 +150,20 @@ def test_the_model_gets_float_planes_the_grown_hole_and_the_seed(photo):
     assert image.dtype == mask.dtype == torch.float32
     assert np.allclose(image[0].permute(1, 2, 0).numpy() * 255, photo, atol=1e-4)
     assert mask.sum() == 13  # pixels within distance 2 of one
-    assert (guidance, seed) == (None, 7)
+    assert (guidance, seed) == ({}, 7)
 
 
-@pytest.mark.parametrize(("kind", "called"), [("sketch", "a sketch"), ("edges", "edges")])
-def test_lines_reach_models_that_accept_them_and_no_other(photo, kind, called):
+@pytest.mark.parametrize("kind", ["sketch", "edges"])
+def test_lines_reach_models_that_accept_them_and_no_other(photo, kind):
     lines = np.zeros((40, 56), np.uint8)
     lines[12] = 255
-    model = Recorder(guidance=frozenset({kind}))
-    inpaint.fill(photo, box(), model=model, **{kind: lines})
+    model = Recorder(takes=[kind])
+    inpaint.fill(photo, box(), model=model, guidance={kind: lines})
     guidance = model.calls[0][2]
-    assert guidance.given() == {kind}
-    assert np.array_equal(getattr(guidance, kind)[0, 0].numpy(), lines / 255)
-    with pytest.raises(UsageError, match=f"recorder does not accept {called}; guidance it accepts: none"):
-        inpaint.fill(photo, box(), model=Recorder(), **{kind: lines})
+    assert guidance.keys() == {kind}
+    assert np.array_equal(guidance[kind][0, 0].numpy(), lines / 255)
+    with pytest.raises(UsageError, match=f"recorder does not accept '{kind}'; guidance it accepts: none"):
+        inpaint.fill(photo, box(), model=Recorder(), guidance={kind: lines})
 
 
 def test_no_hole_gives_the_picture_back_with_a_warning_and_without_the_model(photo, caplog):
@@ -207,7 +210,7 @@ def test_planes_of_another_size_are_refused_by_the_single_step(photo):
     with pytest.raises(MaskError, match="the mask must have the photo's size"):
         fill_photo(Photo(pixels=photo), box(39, 56), Recorder())
     with pytest.raises(MaskError, match="the sketch must have the photo's size"):
-        fill_photo(Photo(pixels=photo), box(), Recorder(guidance=frozenset({"sketch"})), sketch=box(40, 55))
+        fill_photo(Photo(pixels=photo), box(), Recorder(takes=["sketch"]), guidance={"sketch": box(40, 55)})
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from PIL import Image
 import inpaint
 from inpaint.errors import InpaintError, InputError, UsageError
 from inpaint.pipeline import JobOptions, check_folder, plan_jobs, run_jobs
-from inpaint.types import Progress
 
 
 @pytest.fixture
@@ -142,7 +141,7 @@ def test_a_bad_file_is_reported_and_the_rest_goes_on(folders, gray_inpainter):
 
 
 def test_a_defect_of_the_model_on_one_photo_does_not_end_the_others(folders, gray_inpainter):
-    original = gray_inpainter.fill
+    original = gray_inpainter.answer
 
     def sometimes(image, mask, **options):
         if gray_inpainter.calls == 0:
@@ -150,7 +149,7 @@ def test_a_defect_of_the_model_on_one_photo_does_not_end_the_others(folders, gra
             raise RuntimeError("a shape\nis wrong")
         return original(image, mask, **options)
 
-    gray_inpainter.fill = sometimes
+    gray_inpainter.answer = sometimes
     outcomes = run(plan_jobs(folders / "photos", folders / "masks", folders / "out"), gray_inpainter)
     assert [outcome.status for outcome in outcomes] == ["failed", "filled", "filled"]
     assert outcomes[0].reason.endswith("a.jpg: RuntimeError: a shape is wrong")
@@ -193,26 +192,26 @@ def test_the_next_photo_is_decoded_while_the_model_works(folders, gray_inpainter
         return photo
 
     monkeypatch.setattr(room, "read_photo", remember)
-    fill, waits = gray_inpainter.fill, iter(("b.png", "c.tif"))
+    fill, waits = gray_inpainter.answer, iter(("b.png", "c.tif"))
 
     def wait_for_next(image, mask, **options):
         assert all(read[name].wait(20) for name in [next(waits, None)] if name)
         return fill(image, mask, **options)
 
-    gray_inpainter.fill = wait_for_next
+    gray_inpainter.answer = wait_for_next
     outcomes = run(plan_jobs(folders / "photos", folders / "masks", folders / "out"), gray_inpainter)
     assert {outcome.status for outcome in outcomes} == {"filled"}
 
 
 def test_leaving_in_the_middle_keeps_what_is_finished_and_nothing_half(folders, gray_inpainter):
-    fill = gray_inpainter.fill
+    fill = gray_inpainter.answer
 
     def interrupted(image, mask, **options):
         if gray_inpainter.calls == 1:
             raise KeyboardInterrupt
         return fill(image, mask, **options)
 
-    gray_inpainter.fill = interrupted
+    gray_inpainter.answer = interrupted
     with pytest.raises(KeyboardInterrupt):
         run(plan_jobs(folders / "photos", folders / "masks", folders / "out"), gray_inpainter)
     assert files(folders / "out") == ["a.jpg"]
@@ -223,8 +222,8 @@ def test_lines_are_matched_as_a_mask_is(folders, kind):
     (folders / "lines").mkdir()
     Image.open(folders / "masks/b.png").save(folders / "lines/b.png")
     Image.open(folders / "masks/a.png").save(folders / f"lines/a_{kind}.png")
-    jobs = plan_jobs(folders / "photos", folders / "masks", folders / "out", **{kind: folders / "lines"})
-    found = [job.lines[kind] for job in jobs]
+    jobs = plan_jobs(folders / "photos", folders / "masks", folders / "out", guidance={kind: folders / "lines"})
+    found = [job.guidance[kind] for job in jobs]
     assert [path.name for path in found[:2]] == [f"a_{kind}.png", "b.png"]
     assert f"no {kind} c.*" in found[2]
 
@@ -263,8 +262,8 @@ def test_a_model_that_is_no_fill_for_thread_safe_is_not_run_several_times_at_onc
     with pytest.raises(UsageError, match="gray fills one photo at a time"):
         list(run_jobs(jobs, gray_inpainter, JobOptions(), at_once=2))
     seen = set()
-    fill = gray_inpainter.fill
-    gray_inpainter.fill = lambda *arguments, **options: seen.add(threading.get_ident()) or fill(*arguments, **options)
+    fill = gray_inpainter.answer
+    gray_inpainter.answer = lambda *arguments, **options: seen.add(threading.get_ident()) or fill(*arguments, **options)
     assert {outcome.status for outcome in run_jobs(jobs, gray_inpainter, JobOptions())} == {"filled"}
     assert seen == {threading.get_ident()}
 
@@ -277,13 +276,13 @@ def test_leaving_fills_that_run_at_the_same_time_hurries_them_and_writes_no_more
         name = "endless"
         capabilities = replace(gray_inpainter.capabilities, thread_safe=True)
 
-        def fill(self, image, mask, *, progress=None, **options):
+        def paint(self, image, hole, context):
             if image.any():  # which fill begins first is chance, so the first of the list is told by being black
                 begun.wait()
                 while True:
-                    progress(Progress(done=1, total=2))
+                    context.clock.report(0.5, preview=object())
                     time.sleep(0.001)
-            return super().fill(image, mask)
+            return super().paint(image, hole, context)
 
     jobs = plan_jobs(folders / "photos", folders / "masks", folders / "out")
     outcomes = run_jobs(jobs, Endless(), JobOptions(), at_once=2)

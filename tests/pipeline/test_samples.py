@@ -8,6 +8,7 @@ from PIL import Image
 from inpaint.cli import infer
 from inpaint.cli.main import run
 from inpaint.errors import UsageError
+from inpaint.fills.tensor_fill import TensorFill
 from inpaint.images.reading import read_photo
 from inpaint.pipeline import JobOptions, check_samples, fill_photo_often, plan_jobs, run_jobs
 from inpaint.types import Capabilities, Fill
@@ -17,14 +18,14 @@ HOLE[10:20, 15:40] = True
 SCORES = (0.2, 0.9, 0.5, 0.7)
 
 
-class Grays:
+class Grays(TensorFill):
     """Sample k is one gray, number k of the list; scored."""
 
     name = "grays"
-    capabilities = Capabilities(trained=True, stochastic=True, smallest_px=1)
+    paint_all = None
 
     def __init__(self, scored=True):
-        self.can_score = scored
+        self.capabilities = Capabilities(trained=True, stochastic=True, scored=scored, smallest_px=1)
         self.asked = []
 
     def fill(self, image, mask, *, guidance=None, samples=1, seed=0, progress=None):
@@ -32,7 +33,7 @@ class Grays:
         fills = []
         for number in range(samples):
             raw = torch.full_like(image, (40 + 40 * number) / 255)
-            score = torch.tensor([SCORES[number]]) if self.can_score else None
+            score = torch.tensor([SCORES[number]]) if self.capabilities.scored else None
             fills.append(Fill(completed=torch.where(mask == 1, raw, image), raw=raw, mask=mask, score=score))
         return fills
 

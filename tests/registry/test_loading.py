@@ -11,7 +11,8 @@ from inpaint.errors import MissingDependencyError, UsageError, WeightsError
 from inpaint.models.deepfill.config import Config
 from inpaint.models.deepfill.network import Network
 from inpaint.registry import table as registry
-from inpaint.registry.loading import load, resolve_device
+from inpaint.registry.loading import load
+from inpaint.system.devices import resolve_device
 from inpaint.weights.files import WeightsMetadata, save_weights
 
 
@@ -56,7 +57,7 @@ def test_loading_a_run_imports_no_lightning_and_fills(tmp_path):
 @pytest.mark.parametrize("name", registry.names())
 def test_capabilities_in_the_table_are_those_of_the_fill(name):
     if name in registry.FILLS:
-        fill, listed = load(name, device="cpu"), registry.capabilities_of(name)
+        fill, listed = load(name, device="cpu"), registry.capabilities(name)
         assert type(fill).capabilities == listed
         # Deep Image Prior adds that one core is enough where torch has one thread.
         assert replace(fill.capabilities, thread_safe=listed.thread_safe) == listed
@@ -64,16 +65,16 @@ def test_capabilities_in_the_table_are_those_of_the_fill(name):
     else:
         # The table speaks for the whole family: of DeepFillv2, some take sketches.
         config = registry.config_class(name)(width=8, **({"sketch": True} if name == "deepfill" else {}))
-        assert registry.capabilities_of(name) == registry.network_class(name)(config).capabilities
+        assert registry.capabilities(name) == registry.network_class(name)(config).capabilities
 
 
 def test_the_parts_of_a_model_are_found_by_its_name():
     assert registry.config_class("deepfill") is Config
-    assert registry.network_module("deepfill").Network is Network
+    assert registry.network_class("deepfill") is Network
     assert registry.training_class("deepfill").__name__ == "Training"
 
 
-@pytest.mark.parametrize("function", [registry.capabilities_of, registry.config_class, registry.training_class])
+@pytest.mark.parametrize("function", [registry.capabilities, registry.config_class, registry.training_class])
 def test_an_unknown_model_is_named_with_the_valid_ones(function):
     with pytest.raises(UsageError, match=r"unknown model 'deepfil' .did you mean 'deepfill'.*; valid: deepfill"):
         function("deepfil")

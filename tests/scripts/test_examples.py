@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 from skimage import data
 
-from inpaint.images.edges import canny, luma
+from inpaint.images.edges import canny, gray_of
 from inpaint.models.edgeconnect.config import Config
 from inpaint.models.edgeconnect.network import Network
 from inpaint.weights.files import WeightsMetadata, save_weights
@@ -62,7 +62,7 @@ def test_the_lines_of_the_middle_come_from_the_side_that_they_stand_on():
     photo, mask, edges = script("merge_photos").merged(left, right, middle=0.5)
     assert mask.sum() == 120 * 80
     for part, one in ((slice(40, 80), left), (slice(80, 120), right)):
-        lines = canny(luma(one / 255), 2.0)[:, part]
+        lines = canny(gray_of(one), 2.0)[:, part]
         assert lines.sum() > 50
         assert np.array_equal(edges[:, part], lines)
         assert np.array_equal(photo[:, part], one[:, part])

@@ -41,6 +41,7 @@ class DiscriminatorConfig(Options):
 class Config(ModelConfig):
     """The generator and, for training, its discriminator."""
 
+    SMALL: ClassVar = {"width": 8, "discriminator": {"width": 4}}
     CONCERNS: ClassVar[Mapping[str, frozenset[str]]] = {"discriminator": frozenset({"discriminator"})}
     PLANES: ClassVar = (SKETCH,)
 

@@ -30,6 +30,7 @@ class DiscriminatorConfig(Options):
 class Config(ModelConfig):
     """Both generators and discriminators, and how they are trained and used."""
 
+    SMALL: ClassVar = {"width": 4, "blocks": 1, "discriminator": {"width": 4}}
     TRAINING: ClassVar[frozenset[str]] = frozenset({"stage", "sigma_range_px", "origin_canny", "true_edge_prob"})
     PLANES: ClassVar = (EDGES,)
     CONCERNS: ClassVar[Mapping[str, frozenset[str]]] = {

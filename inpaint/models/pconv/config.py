@@ -16,6 +16,7 @@ MOST_LEVELS = 8
 class Config(ModelConfig):
     """The U-Net, and in which of the two phases it is trained."""
 
+    SMALL: ClassVar = {"width": 4}
     # Encoder layers, each of which halves the size. auto: as many as leave 2 x 2 places of the crop in the deepest, 8
     # at most: the paper's 8 at 512 px, the public programs' 7 at 256, 5 at 64. A training writes the number it took.
     levels: Annotated[int, Field(ge=2, le=MOST_LEVELS)] | Literal["auto"] = "auto"

@@ -15,6 +15,7 @@ MULTIPLE_PX = 32
 class Config(ModelConfig):
     """Encoder and generator and, for training, two discriminators."""
 
+    SMALL: ClassVar = {"width": 4, "latent": 8}
     TRAINING: ClassVar[frozenset[str]] = frozenset({"initialization", "train_paths"})
 
     # Features at half of the size; doubled twice on the way down, so that the widest maps have four times as many.

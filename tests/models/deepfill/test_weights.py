@@ -19,9 +19,9 @@ from torch import nn
 from foreign_deepfill import CONFIGS, LAYERS, ORIGIN, network_and_file
 from inpaint import config
 from inpaint.errors import ConfigError, UsageError, WeightsError
-from inpaint.models.deepfill.network import 
-from inpaint.registry.loading import load
+from inpaint.models.deepfill.network import Network
 from inpaint.registry.conversion import ORIGINS, Import, formats, import_weights
+from inpaint.registry.loading import load
 from inpaint.weights.files import load_weights, read_metadata, save_weights
 from inpaint.weights.formats import find, folded
 

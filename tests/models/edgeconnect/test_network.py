@@ -5,11 +5,12 @@ from torch import nn
 
 from inpaint.errors import InputError, UsageError
 from inpaint.models.edgeconnect.config import Config
-from inpaint.models.edgeconnect.network import Network, PatchDiscriminator, convolutions
+from inpaint.models.edgeconnect.network import EdgeConnectOptions, Network, PatchDiscriminator, convolutions
 from inpaint.models.edgeconnect.reference import Reference
 from inpaint.models.feedforward import FeedForward
 from inpaint.nn.inference import prepare_for_inference
 from inpaint.nn.spectral import stored_weight
+from inpaint.options import validated
 
 VARIANTS = {
     "official": {},
@@ -172,7 +173,7 @@ def test_known_lines_are_put_around_the_completed_ones_unless_told_otherwise(mak
         derived = network.derive(image, mask)
         completed = network.edges(derived["gray"], derived["canny"], mask)
         composited = network(image, mask)
-        network.configure(composite_edges=False)
+        network.configure(EdgeConnectOptions(composite_edges=False))
         raw = network(image, mask)
     assert torch.equal(raw["edges"], completed)
     assert torch.equal(composited["edges"], torch.where(hole, completed, derived["canny"]))
@@ -267,16 +268,16 @@ def test_sides_that_the_network_cannot_halve_twice_are_refused(make):
             make()(image[..., :height, :width], mask[..., :height, :width])
 
 
-def test_a_senseless_sigma_is_refused(make):
-    with pytest.raises(InputError, match="sigma_px must be a positive number of pixels, got -1"):
-        make().configure(sigma_px=-1)
+def test_a_senseless_sigma_is_refused():
+    with pytest.raises(UsageError, match="sigma_px=-1: must be a positive number"):
+        validated(EdgeConnectOptions, {"sigma_px": -1})
 
 
 def test_another_sigma_finds_other_edges(make):
     image, mask = sample()
     network = make()
     before = network.derive(image, mask)["canny"]
-    network.configure(sigma_px=1)
+    network.configure(EdgeConnectOptions(sigma_px=1))
     assert not torch.equal(network.derive(image, mask)["canny"], before)
 
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from inpaint.cli.main import run
-from inpaint.images.edges import canny, luma
+from inpaint.images.edges import canny
+from inpaint.images.luma import BT709, luma
 from inpaint.models.edgeconnect.config import Config
 from inpaint.models.edgeconnect.network import Network
 from inpaint.nn.inference import prepare_for_inference
@@ -72,7 +73,7 @@ def test_known_lines_are_those_of_the_program(case):
     pairs = zip(case["image"].permute(0, 2, 3, 1).numpy(), case["mask"][:, 0].numpy() == 0, strict=True)
     for number, (photo, known) in enumerate(pairs):
         for name, where in (("canny", known), ("canny_train", None)):
-            assert np.array_equal(canny(luma(photo), 2.0, known=where), case[name][number, 0].numpy() > 0)
+            assert np.array_equal(canny(luma(photo, BT709), 2.0, known=where), case[name][number, 0].numpy() > 0)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["as stored", "prepared for inference"])

@@ -12,8 +12,9 @@ from inpaint.errors import UsageError, WeightsError
 from inpaint.models.edgeconnect import weights
 from inpaint.models.edgeconnect.config import Config
 from inpaint.models.edgeconnect.network import Network
-from inpaint.registry import conversion, load
+from inpaint.registry import conversion
 from inpaint.registry.conversion import import_weights
+from inpaint.registry.loading import load
 from inpaint.weights.files import read_metadata
 
 FILES = {

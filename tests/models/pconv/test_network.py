@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from inpaint import config
 from inpaint.errors import ConfigError
-from inpaint.models.feedforward import FeedForward
+from inpaint.models.feedforward import FeedForward, FeedForwardOptions
 from inpaint.models.pconv.config import Config
 from inpaint.models.pconv.network import Network
 from inpaint.models.pconv.reference import Reference
@@ -297,5 +297,5 @@ def test_the_answer_does_not_depend_on_how_the_batch_is_cut(make, chunk):
     network = make()
     image, mask = sample(batch=3)
     (whole,) = FeedForward(network, name="pconv").fill(image, mask)
-    (cut,) = FeedForward(network, name="pconv", chunk=chunk).fill(image, mask)
+    (cut,) = FeedForward(network, name="pconv", options=FeedForwardOptions(chunk=chunk)).fill(image, mask)
     assert torch.allclose(cut.raw, whole.raw, rtol=0, atol=1e-11)

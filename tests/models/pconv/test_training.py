@@ -265,7 +265,7 @@ def test_several_gpus_share_the_statistics_of_their_batches(pconv_run, device, w
 
 def test_the_registry_offers_the_training():
     assert registry.training_class("pconv") is Training
-    assert issubclass(registry.network_module("pconv").Network, nn.Module)
+    assert issubclass(registry.network_class("pconv"), nn.Module)
 
 
 @pytest.mark.slow

@@ -126,7 +126,7 @@ def test_the_network_paints_what_the_plain_arithmetic_of_the_papers_program_pain
 
 
 def test_the_discriminator_scores_as_the_plain_arithmetic_does(lively):
-    judge = with_exact_norms(lively(discriminators(SMALL)["discriminator"]).double().eval())
+    judge = with_exact_norms(lively(Network.discriminators(SMALL)["discriminator"]).double().eval())
     image, _ = sample(96, 128)
     expected = PlainDiscriminator(judge)(image)
     assert expected.shape == (2, 1, 1, 2)
@@ -214,7 +214,7 @@ def test_sides_that_are_no_multiples_of_32_are_refused(size):
     ("size", "scores"), [((32, 32), (1, 1)), ((64, 100), (1, 1)), ((96, 160), (1, 3)), ((256, 256), (6, 6))]
 )
 def test_the_discriminator_scores_patches_of_any_picture(size, scores):
-    judge = discriminators(SMALL)["discriminator"]
+    judge = Network.discriminators(SMALL)["discriminator"]
     opinion = judge(torch.rand(2, 3, *size))
     assert opinion.scores.shape == (2, 1, *scores)
     assert len(opinion.features) == 7
@@ -224,7 +224,7 @@ def test_the_discriminator_scores_patches_of_any_picture(size, scores):
 
 def test_under_autocast_distributions_stay_in_full_precision():
     torch.manual_seed(0)
-    network, judge = Network(SMALL), discriminators(SMALL)["discriminator"]
+    network, judge = Network(SMALL), Network.discriminators(SMALL)["discriminator"]
     image, mask = (plane.float() for plane in sample(64, 64))
     expected = network(image, mask)["raw"]
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -289,4 +289,4 @@ def test_the_official_start_reaches_the_query_alone_and_leaves_pytorchs_elsewher
 def test_attention_starts_without_a_say():
     network = Network(SMALL)
     assert network.generator.attn1.gamma.item() == network.generator.attn1.alpha.item() == 0
-    assert discriminators(SMALL)["discriminator"].attn2.gamma.item() == 0
+    assert Network.discriminators(SMALL)["discriminator"].attn2.gamma.item() == 0

@@ -12,7 +12,7 @@ from inpaint import config
 from inpaint.losses import parse_losses
 from inpaint.models.pluralistic.config import Config
 from inpaint.models.pluralistic.training import Training, fixed_sigma
-from inpaint.registry import table as registry
+from inpaint.registry.loading import load
 from inpaint.training.config import LoopConfig
 from tiny_run import TinyRun
 
@@ -250,7 +250,7 @@ def test_discriminators_step_first_and_all_four_networks_learn_and_are_saved(tmp
     # At 32 pixels its output is a single place, which instance normalization makes constant.
     constant = "network.generator.decoder0.conv1.parametrizations.weight.original"
     assert [name for name, value in before.items() if torch.equal(trained[name], value)] == [constant]
-    model = registry.load(run.folder.path, device="cpu")
+    model = load(run.folder.path, device="cpu")
     planes = batch(40)
     fills = model.fill(planes["image"], planes["mask"], samples=2)
     assert all(torch.isfinite(fill.score).all() for fill in fills)

@@ -9,8 +9,8 @@ from torch import nn
 from inpaint.errors import UsageError, WeightsError
 from inpaint.models.pluralistic.config import Config
 from inpaint.models.pluralistic.network import Network
-from inpaint.registry import table as registry
 from inpaint.registry.conversion import import_weights
+from inpaint.registry.loading import load
 
 FILES = {
     "encoder": "latest_net_E.pth",
@@ -152,14 +152,14 @@ def test_files_of_a_gpu_and_of_a_cpu_with_and_without_duplicates_give_the_same_w
     expected = imported(tmp_path, *(write(role) for role in FILES), name="expected")
     got = imported(tmp_path, *(write(role, prefix=prefix, duplicates=duplicates) for role in FILES))
     assert expected.roles == got.roles == tuple(FILES)
-    one, other = (registry.load(each.folder, device="cpu") for each in (expected, got))
+    one, other = (load(each.folder, device="cpu") for each in (expected, got))
     for key, value in one.network.state_dict().items():
         assert torch.equal(value, other.network.state_dict()[key]), key
 
 
 def test_the_first_pass_of_the_program_is_kept_where_its_vectors_have_not_converged(tmp_path, write, networks):
     folder = imported(tmp_path, *(write(role) for role in FILES)).folder
-    loaded = registry.load(folder, device="cpu", dtype=torch.float64).network
+    loaded = load(folder, device="cpu", dtype=torch.float64).network
     for ours, theirs in (("generator.decoder2.conv2", "decoder2.conv2"), ("encoder.prior.conv1", "prior.conv1")):
         state = networks[ours.partition(".")[0]][0]
         bar = state[f"{theirs}.module.weight_bar"].double()
@@ -185,7 +185,7 @@ def test_the_two_paths_discriminators_are_told_by_their_files_names_or_by_the_pe
 
 def test_discriminators_are_optional_and_their_absence_is_said_where_it_matters(tmp_path, write):
     folder = imported(tmp_path, write("encoder"), write("generator")).folder
-    model = registry.load(folder, device="cpu")
+    model = load(folder, device="cpu")
     image, mask = torch.rand(1, 3, 64, 64), torch.ones(1, 1, 64, 64)
     assert [fill.score for fill in model.fill(image, mask, samples=2)] == [None, None]
     with pytest.raises(WeightsError, match="does not hold the discriminator 'gen'; it holds: none"):
@@ -234,6 +234,6 @@ def test_fine_tuning_starts_from_all_four_networks(tmp_path, write):
     loop = LoopConfig(optimizers={"generator": {"lr": 1e-4}, "discriminator": {"lr": 1e-4}})
     module = Training(Config(initialization="default"), losses=losses, loop=loop)
     module.load_initial(folder)
-    weights = registry.load(folder, device="cpu").network.encoder.prior.conv1.weight
+    weights = load(folder, device="cpu").network.encoder.prior.conv1.weight
     assert torch.allclose(module.network.eval().encoder.prior.conv1.weight, weights, rtol=1e-5)
     assert module.license.startswith("CC BY-NC")
