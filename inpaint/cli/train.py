@@ -99,7 +99,7 @@ def train(config: TrainConfig) -> int:
         else:
             os.environ[FOLDER_VARIABLE] = before
     if first_process():
-        _report(console, result, claimed, closing, missing=getattr(module.network, "missing_to_fill", None))
+        _report(console, result, claimed, closing, missing=module.network.missing_to_fill())
     return 0 if result.interrupted_by is None else 128 + result.interrupted_by
 
 

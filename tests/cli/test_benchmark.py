@@ -25,9 +25,9 @@ def test_masks_are_measured_and_written_as_json(tmp_path, capsys):
     assert "| center | 256 px |" in capsys.readouterr().out
 
 
-def test_an_unknblind_is_named(capsys):
-    assert run(["benchmark", "masks", "--kind", "center"]) == 2
-    assert "unknown mask 'center' (did you mean 'center'?)" in capsys.readouterr().err
+def test_an_unknown_mask_is_named(capsys):
+    assert run(["benchmark", "masks", "--kind", "centr"]) == 2
+    assert "unknown mask 'centr' (did you mean 'center'?)" in capsys.readouterr().err
 
 
 def test_missing_data_is_one_line(tmp_path, capsys):

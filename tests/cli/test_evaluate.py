@@ -74,7 +74,7 @@ def test_a_second_call_goes_on_where_the_first_stopped(arguments, tmp_path, caps
     [
         ("--model", "teleaa", "unknown model 'teleaa' (did you mean 'telea'?)"),
         ("--model", "telea", "--model telea is given twice"),
-        ("--masks", "center", "unknown mask 'center' (did you mean 'center'?)"),
+        ("--masks", "centr", "unknown mask 'centr' (did you mean 'center'?)"),
         ("--masks", ",", "masks must name at least one kind"),
         ("--size", "big", "Invalid value for '--size'"),
         ("--size", "2", "size must be at least 8, got 2"),

@@ -69,14 +69,14 @@ def test_every_option_reaches_its_place(here, monkeypatch, gray_inpainter):
         seen.update(model=model, device=device)
         return gray_inpainter
 
-    fill = gray_inpainter.fill
+    answer = gray_inpainter.answer
 
     def remember(image, mask, **options):
-        seen.update(hole=mask[0, 0].numpy() == 1, seed=options["seed"])
-        return fill(image, mask, **options)
+        seen.update(hole=mask[0, 0] == 1, seed=options["seed"])
+        return answer(image, mask, **options)
 
     monkeypatch.setattr(infer, "load_model", load)
-    gray_inpainter.fill = remember
+    gray_inpainter.answer = remember
     mask = np.full((40, 56), 255, np.uint8)
     mask[20, 30] = 0
     Image.fromarray(mask).save("m.png")
@@ -122,14 +122,14 @@ def test_a_bad_file_is_reported_the_rest_goes_on_and_the_status_is_one(here, cap
 
 
 def test_ctrl_c_leaves_finished_files_and_says_how_to_go_on(here, monkeypatch, capsys, gray_inpainter):
-    fill = gray_inpainter.fill
+    answer = gray_inpainter.answer
 
     def interrupted(image, mask, **options):
         if gray_inpainter.calls == 1:
             raise KeyboardInterrupt
-        return fill(image, mask, **options)
+        return answer(image, mask, **options)
 
-    gray_inpainter.fill = interrupted
+    gray_inpainter.answer = interrupted
     monkeypatch.setattr(infer, "load_model", lambda model, device: gray_inpainter)
     assert run(["infer", "--model=gray", "--image=photos", "--mask=masks", "--output=out"]) == 130
     assert [line for line in capsys.readouterr().err.splitlines() if line] == [

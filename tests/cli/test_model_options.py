@@ -53,7 +53,7 @@ def test_an_option_goes_to_every_model_that_takes_it(weights):
         (["latnt=mean"], r"unknown option of .*plural 'latnt' .did you mean 'latent'.*; valid: .*latent"),
         (["device=cpu"], "unknown option of .* 'device'"),
         (["latent=average"], "--option latent=average: must be one of drawn, mean"),
-        (["chunk=many"], "--option chunk=many: must be an integer or null"),
+        (["chunk=many"], "--option chunk=many: must be a positive integer or null"),
     ],
 )
 def test_mistakes_are_named_with_what_is_valid(weights, texts, message):

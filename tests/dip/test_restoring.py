@@ -10,6 +10,7 @@ import inpaint
 from inpaint.dip import solving
 from inpaint.dip.arithmetic import EXACT, fast
 from inpaint.dip.fill import DeepImagePrior, budget_of
+from inpaint.dip.fill_options import FillOptions
 from inpaint.dip.options import DipOptions
 from inpaint.dip.prior import (
     PictureFit,
@@ -406,7 +407,7 @@ def test_several_pictures_are_filled_at_once_where_torch_has_one_thread(monkeypa
 
 
 def test_fills_at_the_same_time_do_not_disturb_each_other():
-    model = DeepImagePrior(iterations=6, width=8, device="cpu")
+    model = DeepImagePrior(FillOptions(iterations=6, width=8), device="cpu")
     image, mask = waves(24, 32), strokes(24, 32)
 
     def fill(seed):
@@ -427,7 +428,7 @@ def test_progress_is_told_and_can_stop_the_fill():
         seen.append(step)
         raise StopFill
 
-    model = DeepImagePrior(iterations=50_000, width=8, device="cpu")
+    model = DeepImagePrior(FillOptions(iterations=50_000, width=8), device="cpu")
     image, mask = waves(24, 32).repeat(2, 1, 1, 1), strokes(24, 32).repeat(2, 1, 1, 1)
     fill = model.fill(image, mask, progress=progress)[0]
     assert len(seen) == 1

@@ -318,7 +318,7 @@ def test_stochastic_models_get_a_seed_per_photograph_that_does_not_depend_on_the
     [
         ({"masks": []}, "masks must name at least one kind, each once; got none"),
         ({"masks": ["center", "center"]}, "each once; got center, center"),
-        ({"masks": ["center"]}, "unknown mask 'center' (did you mean 'center'?)"),
+        ({"masks": ["centr"]}, "unknown mask 'centr' (did you mean 'center'?)"),
         ({"size": 3}, "size must be at least 8, got 3"),
         ({"count": 0}, "count must be at least 1, got 0"),
         ({"jobs": 0}, "jobs must be at least 1, got 0"),

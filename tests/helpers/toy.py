@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from inpaint.losses import Opinion, parse_losses
-from inpaint.options import Options
+from inpaint.options import ModelConfig
 from inpaint.training.module import GanModule, Update
 from inpaint.types import Fill
 from tiny_run import TinyRun
@@ -21,7 +21,7 @@ LOSSES = {
 PLAIN = {name: {"kind": "sgd", "lr": 0.05} for name in ("generator", "discriminator")}
 
 
-class Config(Options):
+class Config(ModelConfig):
     """No options."""
 
 
