@@ -1,0 +1,50 @@
+"""Planes beside image and mask: what a model names is imported on first use."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inpaint.errors import UsageError
+from inpaint.images.edges import Sketch
+from inpaint.images.planes import maker_class, plane_of, read_lines
+from inpaint.images.reading import read_photo
+from inpaint.registry.table import planes
+from inpaint.types import Plane
+
+
+@pytest.fixture
+def drawing(tmp_path):
+    """A photo file of one white line on black."""
+    lines = np.zeros((6, 8), np.uint8)
+    lines[2] = 255
+    Image.fromarray(lines).save(tmp_path / "lines.png")
+    return read_photo(tmp_path / "lines.png")
+
+
+def test_white_is_a_line(drawing):
+    lines = read_lines(drawing, "sketch")
+    assert lines.dtype == bool
+    assert lines[2].all()
+    assert lines.sum() == 8
+
+
+def test_a_plane_is_made_and_read_by_what_it_names(drawing):
+    plane = Plane(name="lines", make="inpaint.images.edges:Sketch", read="inpaint.images.planes:read_lines")
+    assert maker_class(plane) is Sketch
+    assert np.array_equal(plane_of(drawing, plane), read_lines(drawing, "lines"))
+
+
+def test_a_plane_without_maker_or_reader_says_so(drawing):
+    with pytest.raises(UsageError, match="the plane 'depth' is not made for training"):
+        maker_class(Plane(name="depth"))
+    with pytest.raises(UsageError, match="the plane 'depth' does not come from a file"):
+        plane_of(drawing, Plane(name="depth"))
+
+
+@pytest.mark.parametrize("name", sorted(planes()))
+def test_what_the_models_name_can_be_imported(name, drawing):
+    plane = planes()[name]
+    assert plane.summary
+    assert plane_of(drawing, plane).shape[:2] == (6, 8)
+    if plane.make is not None:
+        maker_class(plane)(**plane.options)

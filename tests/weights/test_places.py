@@ -1,0 +1,72 @@
+"""From a place to a weights file."""
+
+import builtins
+
+import pytest
+
+from inpaint.errors import MissingDependencyError, UsageError, WeightsError
+from inpaint.weights.places import weights_at
+
+
+def test_a_file_is_itself_and_a_run_folder_its_weights(tmp_path):
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"")
+    assert weights_at(weights) == weights
+    assert weights_at(tmp_path) == weights
+
+
+@pytest.mark.parametrize("place", ["", "nowhere", "telea"])
+def test_what_is_not_there_is_none(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert weights_at(place) is None
+
+
+def test_a_folder_without_weights_says_what_it_lacks(tmp_path):
+    with pytest.raises(WeightsError, match=r"no model.safetensors in .*: not the folder of a run or of an import"):
+        weights_at(tmp_path)
+    (tmp_path / "last.ckpt").touch()
+    with pytest.raises(WeightsError, match=r"holds a run without model.safetensors; resume it with .*resume=auto"):
+        weights_at(tmp_path)
+
+
+def test_a_repository_is_written_with_its_owner():
+    pytest.importorskip("huggingface_hub")
+    with pytest.raises(UsageError, match="a repository is written hf://owner/name, got hf://alone"):
+        weights_at("hf://alone")
+
+
+def test_a_repository_is_fetched_by_its_name(monkeypatch, tmp_path):
+    hub = pytest.importorskip("huggingface_hub")
+    asked = []
+
+    def download(repository, name):
+        asked.append((repository, name))
+        return str(tmp_path / name)
+
+    monkeypatch.setattr(hub, "hf_hub_download", download)
+    assert weights_at("hf://owner/name") == tmp_path / "model.safetensors"
+    assert asked == [("owner/name", "model.safetensors")]
+
+
+def test_a_repository_that_cannot_be_reached_is_one_line(monkeypatch):
+    hub = pytest.importorskip("huggingface_hub")
+
+    def download(repository, name):
+        raise OSError("no route to host.\nmore text")
+
+    monkeypatch.setattr(hub, "hf_hub_download", download)
+    with pytest.raises(WeightsError, match=r"cannot fetch model.safetensors of hf://owner/name: no route to host; if"):
+        weights_at("hf://owner/name")
+
+
+def test_without_the_package_the_extra_is_named(monkeypatch):
+    real = builtins.__import__
+
+    def without_hub(name, *arguments, **options):
+        if name.startswith("huggingface_hub"):
+            raise ImportError(name)
+        return real(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without_hub)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'pytorch-inpaint\[hub\]'"):
+        weights_at("hf://owner/name")
