@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from inpaint.data.config import DataConfig
 from inpaint.data.opening import counted, open_source, report_skipped, split
-from inpaint.data.sampler import IterationSampler, validation_batches
+from inpaint.data.order import IterationSampler, validation_batches
 from inpaint.data.sources import PhotoSource
 from inpaint.data.stream import FixedSamples, SampleStream
 from inpaint.errors import DataError, InpaintError

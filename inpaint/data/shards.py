@@ -19,10 +19,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaint.data.cache import Arrays, cache_path, load_index, save_index
 from inpaint.data.decoding import decode
 from inpaint.data.headers import HEAD_BYTES, THREADS, Header, header_of_bytes, quiet_about_size
-from inpaint.data.names import Names
+from inpaint.data.index import Arrays, Names, cache_path, load_index, save_index
 from inpaint.data.sources import Skipped, stem_and_suffix, too_small
 from inpaint.errors import DataError, InputError
 from inpaint.images.formats import IMAGE_SUFFIXES

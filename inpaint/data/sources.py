@@ -13,10 +13,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaint.data.cache import Arrays, cache_path, load_index, save_index
 from inpaint.data.decoding import decode
 from inpaint.data.headers import Header, headers_of_files
-from inpaint.data.names import Names
+from inpaint.data.index import Arrays, Names, cache_path, load_index, save_index
 from inpaint.errors import DataError, InputError
 from inpaint.images.formats import IMAGE_SUFFIXES
 from inpaint.images.planes import COMPANION

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from inpaint.data import headers
-from inpaint.data.cache import cache_path
 from inpaint.data.config import DataConfig
+from inpaint.data.index import cache_path
 from inpaint.data.opening import open_source, report_skipped, split
 from inpaint.data.scan import scan
 from inpaint.errors import DataError, InputError
