@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from inpaint.config.overrides import Override, parse
 from inpaint.config.schema import TrainConfig, build, translated
 from inpaint.errors import ConfigError, InpaintError, unknown
 from inpaint.options import show
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig, ListConfig
 
 PRIMARY = "train"
 RUN = "config"  # the primary file that a run stores in its folder
@@ -61,9 +62,6 @@ def compose(overrides: Sequence[str], *, config_dir: str | None = None, config_n
     Raises:
         ConfigError: a file or choice is not there or no YAML, an override cannot be read, or ${...} leads nowhere.
     """
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
     library = Library.of(config_dir)
     choices, changes = dict[str, Any](), list[Override]()
     for override in map(parse, overrides):
@@ -200,7 +198,7 @@ class Composition:
         for group in reversed(further):
             if self.choices[group] is None:
                 raise ConfigError(f"'~{group}': no file of this group is chosen")
-            found += self._chosen(group, self.choices[group], ())
+            found += self._chosen(group, self.choices[group], ()) if group not in self.done else []
         found += self._reversed(primary, ())
         for group in self.choices.keys() - self.done:
             raise ConfigError(f"defaults: override {group}: no file chooses one; write {group}: {self.choices[group]}")
@@ -208,8 +206,6 @@ class Composition:
 
     def _reversed(self, name: str, including: tuple[str, ...], said_by: str = "--config-name") -> list[DictConfig]:
         """Return what a file stands for, last first: an outer file's choice is known before the inner ones are read."""
-        from omegaconf import OmegaConf
-
         path = self.library.path(name, said_by=said_by)
         if name in including:
             raise ConfigError(f"'{path}' includes itself by its defaults")
@@ -242,10 +238,6 @@ class Composition:
 
 def _read(path: Path) -> DictConfig:
     """Return a YAML file's contents. Raises ConfigError that names the file."""
-    from omegaconf import DictConfig, OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
     try:
         head = re.match(r"(?:[ \t]*(?:#.*)?\n)*?[ \t]*#[ \t]*@package[ \t]+(\S+)", path.read_text(encoding="utf-8"))
         body = OmegaConf.load(path)
@@ -262,8 +254,6 @@ def _read(path: Path) -> DictConfig:
 
 def _defaults(body: DictConfig, path: Path) -> list[tuple[str, Any, bool]]:
     """Take the defaults list out of a file: (group or "", choice or name, whether it only overrides a choice)."""
-    from omegaconf import OmegaConf
-
     found: Any = body.pop("defaults") if "defaults" in body else OmegaConf.create([])
     listed: Any = OmegaConf.to_container(found) if OmegaConf.is_list(found) else [[found]]  # no list: refused below
     entries = list[tuple[str, Any, bool]]()
@@ -279,16 +269,12 @@ def _defaults(body: DictConfig, path: Path) -> list[tuple[str, Any, bool]]:
 
 
 def _plain(config: DictConfig | ListConfig, *, resolve: bool) -> dict[str, Any]:
-    from omegaconf import OmegaConf
-
     plain = OmegaConf.to_container(config, resolve=resolve)
     return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
 
 
 def _apply(override: Override, composed: Any) -> None:
     """Set or delete one key. Raises ConfigError for one that is to be deleted and not there."""
-    from omegaconf import OmegaConf
-
     if not override.deletes:
         OmegaConf.update(composed, override.key, override.value, merge=True, force_add=True)
         return

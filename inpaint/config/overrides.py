@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, TypeAlias
 
 from inpaint.errors import ConfigError
 
@@ -41,33 +41,19 @@ _REFUSED = {
     **dict.fromkeys(("int", "float", "str", "bool", "json_str"), _ALONE),
 }
 
+Chooser: TypeAlias = Callable[[Sequence[str]], list[str]]
+
 
 class Quoted(str):
     """Text that stood in quotes: never a number, a choice of several values, or null."""
 
 
 @dataclass(frozen=True)
-class Pattern:
-    """The names of a group that one pattern of `include` and none of `exclude` fits, as file systems have them."""
-
-    include: tuple[str, ...]
-    exclude: tuple[str, ...] = ()
-
-    def among(self, names: Sequence[str]) -> list[str]:
-        """Return the names that fit, in their order."""
-
-        def fits(name: str, patterns: tuple[str, ...]) -> bool:
-            return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-        return [name for name in names if fits(name, self.include) and not fits(name, self.exclude)]
-
-
-@dataclass(frozen=True)
 class Override:
     """One argument of the command line.
 
-    deletes: ~KEY. has_value: whether there is a "=". value: of plain containers. sweep: the several values of -m, None
-    for one value.
+    deletes: ~KEY. has_value: whether there is a "=". value: of plain containers. sweep: the several values of -m, or
+    what chooses them among the names of the key's group; None for one value.
     """
 
     line: str
@@ -75,7 +61,7 @@ class Override:
     deletes: bool
     has_value: bool
     value: Any
-    sweep: list[Any] | Pattern | None
+    sweep: list[Any] | Chooser | None
 
     def jobs(self, names: Sequence[str]) -> list[str]:
         """Return one argument for each value.
@@ -91,7 +77,7 @@ class Override:
         """
         if self.sweep is None:
             return [self.line]
-        values = self.sweep.among(names) if isinstance(self.sweep, Pattern) else self.sweep
+        values = self.sweep(names) if callable(self.sweep) else self.sweep
         if not values:
             raise ConfigError(f"'{self.line}' stands for no value at all")
         front = self.line[: self.line.index("=")]
@@ -132,15 +118,16 @@ def quoted(text: str) -> str:
     return "'" + re.sub(r"(\\*)('|\Z)", lambda match: match[1] * 2 + ("\\'" if match[2] else ""), text) + "'"
 
 
-def _value(line: str, text: str) -> tuple[Any, list[Any] | Pattern | None]:
+def _value(line: str, text: str) -> tuple[Any, list[Any] | Chooser | None]:
     """Return the one value, and None or the several that it stands for."""
     function = _FUNCTION.fullmatch(text)
     if function is not None and function[1] in _REFUSED:
         raise ConfigError(f"'{line}': {_REFUSED[function[1]]}")
     try:
         if function is not None and function[1] in _SWEEPS:
-            positional, named = _Reader(function[2]).arguments()
-            return None, _SWEEPS[function[1]](*positional, **named)
+            arguments = _Reader(function[2]).arguments()
+            named = {name: value for name, value in arguments if name}
+            return None, _SWEEPS[function[1]](*[value for name, value in arguments if not name], **named)
         values = _Reader(text).values()
     except (ValueError, TypeError):
         # Names of folders hold what the grammar has other uses for (umlauts, brackets): take them as they stand.
@@ -168,21 +155,16 @@ class _Reader:
         found = [self._value()]
         while self._take(","):
             found.append(self._value())
-        self._end()
+        self._expect(r"\Z")
         return found
 
-    def arguments(self) -> tuple[list[Any], dict[str, Any]]:
-        """Return what stands between the parentheses of a function: values and NAME=VALUE."""
-        positional, named = list[Any](), dict[str, Any]()
-        while self.text[self.at :].strip(" \t"):
-            if positional or named:
-                self._expect(",")
-            name = self._take(r"(\w+)[ \t]*=")
-            if name:
-                named[name[1]] = self._value()
-            else:
-                positional.append(self._value())
-        return positional, named
+    def arguments(self) -> list[tuple[str, Any]]:
+        """Return what stands between the parentheses of a function: (NAME or "", value)."""
+        return self._items(r"\Z", self._argument)
+
+    def _argument(self) -> tuple[str, Any]:
+        name = self._take(r"(\w+)[ \t]*=")
+        return name[1] if name else "", self._value()
 
     def _value(self) -> Any:
         if self._take(r"\["):
@@ -220,10 +202,6 @@ class _Reader:
         if match is None:
             raise ValueError(self.text[self.at :])
         return match
-
-    def _end(self) -> None:
-        if self.text[self.at :].strip(" \t"):
-            raise ValueError(self.text[self.at :])
 
 
 def _scalar(word: str) -> Any:
@@ -288,11 +266,13 @@ def _range(start: float, stop: float | None = None, step: float = 1) -> list[Any
     return found
 
 
-def _glob(include: Any, exclude: Any = ()) -> Pattern:
-    def texts(patterns: Any) -> tuple[str, ...]:
-        return (patterns,) if isinstance(patterns, str) else tuple(str(pattern) for pattern in patterns)
+def _glob(include: Any, exclude: Any = ()) -> Chooser:
+    wanted, unwanted = ([one] if isinstance(one, str) else [str(each) for each in one] for one in (include, exclude))
 
-    return Pattern(texts(include), texts(exclude))
+    def fits(name: str, patterns: list[str]) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+    return lambda names: [name for name in names if fits(name, wanted) and not fits(name, unwanted)]
 
 
 _SWEEPS: dict[str, Callable[..., Any]] = {"choice": _choice, "range": _range, "glob": _glob}
