@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from inpaint.training.fit import FitResult
     from inpaint.training.progress import RunConsole
 
-HELP = """Train a model on your photographs.
+HELP = """Train a model on your photos.
 
 Options are KEY=VALUE; the keys are those of configs/train.yaml, of the model's YAML and of its architecture. A value is
 null, true, false, a number, text, [a,b] or {a: b}; GROUP=NAME chooses a file, ~KEY leaves a key out. One run is one
@@ -37,7 +37,7 @@ Ctrl-C and SIGTERM save and stop; exit status 130 and 143.
 """
 
 
-@click.command(help=HELP, short_help="train a model on your photographs")
+@click.command(help=HELP, short_help="train a model on your photos")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("-m", "--multirun", is_flag=True, help="Run every combination of KEY=A,B values.")
 @click.option("--cfg", type=click.Choice(["job"]), help="Print the configuration and stop.")

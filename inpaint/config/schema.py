@@ -95,7 +95,7 @@ class TrainConfig(LoopConfig):
         if self.data.root is None:
             raise ConfigError(
                 "data.root is missing: give data.root=FOLDER, a list file, tar shards, "
-                "or data.root=samples for the bundled photographs"
+                "or data.root=samples for the bundled photos"
             )
         return self.data.root
 
