@@ -125,8 +125,7 @@ def _report(console: RunConsole, launch: Launch, result: FitResult) -> None:
         return
     measured = "".join(f"  {name} {value:.4f}" for name, value in result.validation.items())
     console.say(f"finished {result.iteration} iterations{measured}")
-    missing = launch.module.network.missing_to_fill()
-    if missing is None:
+    if launch.missing_to_fill is None:
         console.say(f"use it: inpaint infer --model {run} --image PHOTO --mask MASK --output RESULT.png")
     else:
-        console.say(f"it cannot fill yet: {missing}")
+        console.say(f"it cannot fill yet: {launch.missing_to_fill}")

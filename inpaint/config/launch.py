@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -16,6 +16,7 @@ from inpaint.config.schema import TrainConfig
 from inpaint.data.module import InpaintData
 from inpaint.data.scan import scan
 from inpaint.losses import parse_losses
+from inpaint.models.base import InpaintNetwork
 from inpaint.registry.table import training_class
 from inpaint.training import loggers, plan
 from inpaint.training.fit import FitResult, fit, resumed_iteration
@@ -33,6 +34,11 @@ class Launch:
     claimed: Claim
     module: GanModule
     data: InpaintData
+
+    @property
+    def missing_to_fill(self) -> str | None:
+        """What the trained network still lacks to fill photos, None where it lacks nothing."""
+        return cast(InpaintNetwork, self.module.network).missing_to_fill()  # as of every model of the table
 
     def open(self) -> None:
         """Find the photos and, for a run that starts, make its folder; in the first process only.

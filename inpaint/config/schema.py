@@ -126,6 +126,9 @@ def build(values: Mapping[str, Any]) -> TrainConfig:
 # Keys that have, or had, another name -------------------------------------------------------------------------------
 
 RENAMED: dict[str, str] = {
+    "data.sketch": "data.planes.sketch.source",
+    "data.sketch_sigma": "data.planes.sketch.sigma_px",
+    "data.sketch_threshold": "data.planes.sketch.threshold",
     "hydra": "Hydra's own settings have no effect here; see run.folder, -m and --config-dir",
 }
 """Former dotted key, of one value or of all below it -> the key of today, or a sentence where there is none.
@@ -165,7 +168,8 @@ def translated(values: Mapping[str, Any]) -> dict[str, Any]:
         values: plain containers, possibly written by an earlier version.
 
     Returns:
-        New containers in which every former key of RENAMED that has a successor is called like it.
+        New containers in which every former key of RENAMED that has a successor is called like it, less the options of
+        planes that the model does not read: earlier versions stored them for every model.
     """
     plain = deepcopy(dict(values))
     for former, new in RENAMED.items():
@@ -181,6 +185,10 @@ def translated(values: Mapping[str, Any]) -> dict[str, Any]:
             block[key] = block[key] if isinstance(block.get(key), dict) else {}
             block = block[key]
         block[last] = value
+    data = plain.get("data")
+    if plain != values and isinstance(data, dict) and data.get("planes"):
+        read = {plane.name for plane in architecture(plain.get("model", {})).training_planes()}
+        data["planes"] = {name: options for name, options in data["planes"].items() if name in read}
     return plain
 
 

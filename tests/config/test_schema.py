@@ -131,6 +131,9 @@ def test_errors_come_without_torch():
 # Keys that had another name -------------------------------------------------------------------------------------------
 
 
+SKETCH = {"source": "file", "sigma_px": [1.5, 2.5], "threshold": 0.5}
+
+
 @pytest.fixture
 def renamed(monkeypatch) -> None:
     """Two keys, a block and a key without a successor that an earlier version knew."""
@@ -161,6 +164,22 @@ def test_a_former_key_is_answered_with_its_new_name(override, said, renamed, tmp
         OmegaConf.to_yaml(OmegaConf.from_dotlist([f"{key}={value}"])) + "defaults: [train, _self_]\n"
     )
     assert refusal(config_dir=str(tmp_path), config_name="mine") == said
+
+
+@pytest.mark.parametrize("override", ["data.sketch=file", "data.sketch_sigma=[1,2]", "data.sketch_threshold=0.5"])
+def test_the_options_of_a_sketch_stand_with_the_planes_now(override):
+    assert "this key is called 'data.planes.sketch." in refusal(override)
+
+
+@pytest.mark.parametrize(("guided", "planes"), [(True, {"sketch": SKETCH}), (False, {})])
+def test_a_run_that_stored_the_options_of_a_sketch_is_repeated(guided, planes, tmp_path):
+    stored = config.load([f"model.sketch={guided}"]).resolved()
+    del stored["data"]["planes"]
+    stored["data"] |= {"sketch": "file", "sketch_sigma": [1.5, 2.5], "sketch_threshold": 0.5}
+    OmegaConf.save(OmegaConf.create(stored), tmp_path / "config.yaml")
+    again = config.load([], config_dir=str(tmp_path), config_name="config")
+    assert again.data.planes == planes
+    assert again.resolved()["model"] == stored["model"]
 
 
 def test_a_key_beside_a_former_one_is_itself(renamed):
