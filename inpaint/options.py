@@ -50,10 +50,26 @@ class ModelConfig(Options):
 
 
 def validated(options: type[OptionsT], values: Mapping[str, Any], *, key: str = "") -> OptionsT:
-    """Build an option group from plain values; `key` is where the group stands in the configuration.
+    """Build an option group from plain values.
 
     Types are taken literally: "16" is no number, true is no 1. A number without a fractional part is an integer (1e6).
-    Raises ConfigError naming the first offending key, its value and what would be valid.
+
+    Args:
+        options: the class of the group.
+        values: plain containers, as YAML and the command line give them.
+        key: where the group stands in the configuration, for messages.
+
+    Returns:
+        The group, with every default.
+
+    Raises:
+        ConfigError: names the first offending key, its value and what would be valid.
+
+    Example:
+        >>> class Size(Options):
+        ...     px: int
+        >>> validated(Size, {"px": 1e3})
+        Size(px=1000)
     """
     try:
         # JSON because pydantic's strict mode takes its lists for tuples, and text for paths.
@@ -63,7 +79,16 @@ def validated(options: type[OptionsT], values: Mapping[str, Any], *, key: str = 
 
 
 def explain(error: ValidationError, options: type[BaseModel], *, key: str = "") -> str:
-    """Return the first mistake that pydantic found as one line."""
+    """Return the first mistake that pydantic found as one line.
+
+    Args:
+        error: what pydantic raised.
+        options: the class of the group that it raised it for.
+        key: where the group stands in the configuration.
+
+    Returns:
+        "KEY=VALUE: must be ...", or the message of a check of ours behind the key.
+    """
     first = error.errors()[0]
     keys, schema = _follow(_schema(options), first["loc"])
     where = dotted(key, *keys)
@@ -86,7 +111,12 @@ def dotted(*parts: object) -> str:
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return a nested mapping as {"a.b.c": value}; lists are values."""
+    """Return a nested mapping with one key for each value; lists are values.
+
+    Example:
+        >>> flat({"data": {"size": 64, "masks": ["box"]}})
+        {'data.size': 64, 'data.masks': ['box']}
+    """
     found: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, Mapping):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,14 +10,15 @@ from inpaint.errors import UsageError
 
 if TYPE_CHECKING:
     from inpaint.config import TrainConfig
+    from inpaint.config.launch import Launch
     from inpaint.training.fit import FitResult
     from inpaint.training.progress import RunConsole
-    from inpaint.training.runs import Claim
 
-HELP = """Train a model on your photographs.
+HELP = """Train a model on your photos.
 
-Options are KEY=VALUE in Hydra's grammar; the keys are those of configs/train.yaml, of the model's YAML and of its
-architecture. One run is one folder, checkpoints/MODEL-TIME unless run.folder names another.
+Options are KEY=VALUE; the keys are those of configs/train.yaml, of the model's YAML and of its architecture. A value is
+null, true, false, a number, text, [a,b] or {a: b}; GROUP=NAME chooses a file, ~KEY leaves a key out. One run is one
+folder, checkpoints/MODEL-TIME unless run.folder names another.
 
 \b
 Examples:
@@ -38,7 +37,7 @@ Ctrl-C and SIGTERM save and stop; exit status 130 and 143.
 """
 
 
-@click.command(help=HELP, short_help="train a model on your photographs")
+@click.command(help=HELP, short_help="train a model on your photos")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("-m", "--multirun", is_flag=True, help="Run every combination of KEY=A,B values.")
 @click.option("--cfg", type=click.Choice(["job"]), help="Print the configuration and stop.")
@@ -60,122 +59,55 @@ def command(
         return run_sweep(list(overrides), config_dir=config_dir, config_name=config_name)
     config = configuration.load(overrides, config_dir=config_dir, config_name=config_name)
     if cfg:
-        click.echo(_yaml(config), nl=False)
+        from omegaconf import OmegaConf
+
+        click.echo(OmegaConf.to_yaml(OmegaConf.create(config.model_dump(mode="json"))), nl=False)
         return 0
     config.require_data()
     if config.dry_run:
-        return _print_plan(config)
+        from inpaint.config.launch import prepare
+
+        click.echo("\n".join(prepare(config).summary()))
+        click.echo("dry run: configuration and data are fine, nothing was written")
+        return 0
     return train(config)
 
 
 def train(config: TrainConfig) -> int:
-    """Train as configured and return the exit status: 0, or 128 plus the signal that ended it early.
+    """Train as configured, saying how far it is.
 
-    Raises InpaintError subclasses for everything that is wrong, before anything is written where possible.
+    Args:
+        config: the whole configuration.
+
+    Returns:
+        The exit status: 0, or 128 plus the signal that ended the training early.
+
+    Raises:
+        InpaintError: something is wrong, said before anything is written where possible.
     """
-    from inpaint.training.plan import rehearse
+    from inpaint.config.launch import prepare
     from inpaint.training.progress import RunConsole
-    from inpaint.training.runs import FOLDER_VARIABLE, claim, first_process
+    from inpaint.training.runs import first_process
 
     console = RunConsole()
-    resolved = config.resolved()
-    claimed = claim(config.run.folder, resolved, resume=config.resume)
-    module, data = _build(config, claimed)
+    launch = prepare(config)
+    launch.open()
     if first_process():
-        rehearse(module, size_px=config.data.size)
-        # Photographs that cannot be used are said before the folder exists; the other processes find headers cached.
-        data.prepare_data()
-        data.setup()
-        if claimed.checkpoint is None:
-            _record(claimed, resolved)
-        _announce(console, config, claimed, data)
-    before = os.environ.get(FOLDER_VARIABLE)
-    os.environ[FOLDER_VARIABLE] = str(claimed.run.path)
-    try:
-        result, closing = _fit(console, config, claimed, module, data, resolved)
-    finally:
-        if before is None:
-            del os.environ[FOLDER_VARIABLE]
-        else:
-            os.environ[FOLDER_VARIABLE] = before
+        _announce(console, launch)
+    result, closing = launch.fit(console)
     if first_process():
-        _report(console, result, claimed, closing, missing=module.network.missing_to_fill())
+        _report(console, launch, result)
+        for line in closing:
+            console.say(line)
     return 0 if result.interrupted_by is None else 128 + result.interrupted_by
 
 
-def _record(claimed: Claim, resolved: dict[str, Any]) -> None:
-    """Make the run folder where there is none, and write config.yaml."""
-    claimed.run.create(resolved, head=_head(claimed.run.path))
-
-
-def _build(config: TrainConfig, claimed: Claim) -> tuple[Any, Any]:
-    """Return the training module, its networks initialized, and the data, at the iteration of the checkpoint."""
-    import torch
-
-    from inpaint.data.module import InpaintData
-    from inpaint.losses import parse_losses
-    from inpaint.registry.table import training_class
-    from inpaint.training.fit import resumed_iteration
-    from inpaint.training.plan import check_hardware, device_count
-
-    loop = config.loop
-    check_hardware(loop)
-    if loop.trainer.threads is not None:
-        torch.set_num_threads(loop.trainer.threads)
-    config.per_device(device_count(loop)[1] * loop.trainer.num_nodes)
-    losses = parse_losses(config.losses)
-    module = training_class(config.model["name"])(config.architecture(), losses=losses, loop=loop)
-    if claimed.checkpoint is None:
-        module.load_initial({} if config.init is None else config.init)
-    data = InpaintData(
-        config.data,
-        batch_size=config.batch_size,
-        max_iterations=config.max_iterations,
-        seed=config.seed,
-        val_batch_size=config.validation.batch_size,
-        planes=module.planes,
-    )
-    data.start_iteration = resumed_iteration(claimed.checkpoint)
-    return module, data
-
-
-def _fit(
-    console: RunConsole, config: TrainConfig, claimed: Claim, module: Any, data: Any, resolved: dict[str, Any]
-) -> tuple[FitResult, list[str]]:
-    from inpaint.training import loggers
-    from inpaint.training.fit import fit
-    from inpaint.training.progress import TrainingProgress
-    from inpaint.training.recording import Recording
-
-    made = loggers.build(
-        config.logger,
-        run=claimed.run,
-        config=resolved,
-        wandb=config.wandb,
-        start_iteration=data.start_iteration,
-        best={f"val/{module.best_measure}": "max" if module.best_is_largest else "min"},
-    )
-    callbacks: list[Any] = [TrainingProgress(module, console=console)]
-    if claimed.checkpoint is not None:
-        # Only fit tells whether the checkpoint can be gone on from; until then the folder stays as it is.
-        callbacks.append(Recording(lambda: _record(claimed, resolved)))
-    result = fit(
-        module,
-        data,
-        loop=config.loop,
-        run=claimed.run,
-        loggers=made,
-        resume=claimed.checkpoint,
-        callbacks=callbacks,
-    )
-    return result, loggers.closing_lines(made)
-
-
-def _announce(console: RunConsole, config: TrainConfig, claimed: Claim, data: Any) -> None:
+def _announce(console: RunConsole, launch: Launch) -> None:
     from inpaint.training.plan import hardware_lines
 
-    start = f", resuming at {data.start_iteration}" if claimed.checkpoint else ""
-    console.say(f"run folder   {claimed.run.path}")
+    config = launch.config
+    start = f", resuming at {launch.data.start_iteration}" if launch.claimed.checkpoint else ""
+    console.say(f"run folder   {launch.claimed.run.path}")
     console.say(
         f"model        {config.model['name']}, {config.max_iterations} iterations of {config.batch_size}{start}"
     )
@@ -184,68 +116,16 @@ def _announce(console: RunConsole, config: TrainConfig, claimed: Claim, data: An
         console.say(f"hardware     {line}")
 
 
-def _report(console: RunConsole, result: FitResult, claimed: Claim, closing: list[str], *, missing: str | None) -> None:
-    run = claimed.run
+def _report(console: RunConsole, launch: Launch, result: FitResult) -> None:
+    run = launch.claimed.run.path
     if result.interrupted_by is not None:
         console.say(
-            f"stopped at iteration {result.iteration}, everything saved; go on with run.folder={run.path} resume=auto"
+            f"stopped at iteration {result.iteration}, everything saved; go on with run.folder={run} resume=auto"
         )
+        return
+    measured = "".join(f"  {name} {value:.4f}" for name, value in result.validation.items())
+    console.say(f"finished {result.iteration} iterations{measured}")
+    if launch.missing_to_fill is None:
+        console.say(f"use it: inpaint infer --model {run} --image PHOTO --mask MASK --output RESULT.png")
     else:
-        measured = "".join(f"  {name} {value:.4f}" for name, value in result.validation.items())
-        console.say(f"finished {result.iteration} iterations{measured}")
-        if missing is None:
-            console.say(f"use it: inpaint infer --model {run.path} --image PHOTO --mask MASK --output RESULT.png")
-        else:
-            console.say(f"it cannot fill yet: {missing}")
-    for line in closing:
-        console.say(line)
-
-
-def _print_plan(config: TrainConfig) -> int:
-    """Check data and configuration as a training would, and print what it would do."""
-    from inpaint.data.scan import scan
-    from inpaint.training import plan
-    from inpaint.training.runs import claim
-
-    claimed = claim(config.run.folder, config.resolved(), resume=config.resume)
-    module, data = _build(config, claimed)
-    plan.rehearse(module, size_px=config.data.size)
-    report = scan(config.data)
-    devices = plan.device_count(config.loop)[1] * config.trainer.num_nodes
-    share = config.per_device(devices)
-    counts = plan.parameters(module)
-    needed = plan.memory_bytes(module, size_px=config.data.size, samples=share // config.accumulate)
-    start = f"resume at iteration {data.start_iteration}" if claimed.checkpoint else "start at iteration 0"
-    lines = [
-        f"run folder   {claimed.run.path}, {start}",
-        *report.lines(),
-        *(f"             {skipped.name}: {skipped.problem}" for skipped in report.skipped[:10]),
-        f"model        {config.model['name']}: "
-        + ", ".join(f"{role} {count:,}" for role, count in counts.items())
-        + " parameters",
-        f"losses       {', '.join(name for name, term in config.losses.items() if term is not None)}",
-        f"iterations   {config.max_iterations:,} of {config.batch_size} samples, "
-        f"{config.max_iterations * config.batch_size / report.train:,.1f} passes over the data",
-        f"batch        {share} samples per device"
-        + (f" in {config.accumulate} parts" if config.accumulate > 1 else ""),
-        *(f"hardware     {line}" for line in plan.hardware_lines(config.loop)),
-        f"memory       about {needed / plan.GB:.1f} GB per device",
-        "dry run: configuration and data are fine, nothing was written",
-    ]
-    click.echo("\n".join(lines))
-    return 0
-
-
-def _yaml(config: TrainConfig) -> str:
-    from omegaconf import OmegaConf
-
-    return OmegaConf.to_yaml(OmegaConf.create(config.model_dump(mode="json")))
-
-
-def _head(folder: object) -> str:
-    from importlib.metadata import version
-
-    return (
-        f"inpaint {version('inpaint')}: {' '.join(sys.argv[1:])}\n"
-        f"Repeat this run: inpaint train --config-dir {folder} --config-name config run.folder=FOLDER"
-    )
+        console.say(f"it cannot fill yet: {launch.missing_to_fill}")

@@ -24,7 +24,7 @@ _PACKAGES = (
     "scikit-image",
     "Pillow",
     "albumentations",
-    "hydra-core",
+    "omegaconf",
     "pydantic",
     "safetensors",
     "wandb",

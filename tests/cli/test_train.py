@@ -130,6 +130,20 @@ def test_help_shows_examples(capsys):
     shown = capsys.readouterr().out
     for part in ("dry_run=true", "resume=auto", "--config-dir mine", "-m data.root=photos/"):
         assert part in shown
+    for part in ("[a,b]", "{a: b}", "GROUP=NAME", "~KEY"):
+        assert part in shown
+    assert "Hydra" not in shown
+
+
+def test_the_configuration_is_printed_without_torch():
+    code = (
+        "import sys; from inpaint.cli.main import run\n"
+        "status = run(['train', '--cfg', 'job', 'model=pluralistic'])\n"
+        "sys.exit(status or any(name.split('.')[0] in ('torch', 'pytorch_lightning') for name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert yaml.safe_load(done.stdout)["model"]["name"] == "pluralistic"
 
 
 @pytest.mark.parametrize(

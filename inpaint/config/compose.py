@@ -1,0 +1,299 @@
+"""Composing a configuration: train.yaml, the chosen files of its groups, a user's own YAML, and KEY=VALUE on top.
+
+A group is a folder (model/), a choice one of its files; whatever a file holds is merged at the root. A user's folder is
+searched before ours. OmegaConf merges and resolves ${...}; what the result means is decided by the schema alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from inpaint.config.overrides import Override, parse
+from inpaint.config.schema import TrainConfig, build, translated
+from inpaint.errors import ConfigError, InpaintError, unknown
+from inpaint.options import show
+
+PRIMARY = "train"
+RUN = "config"  # the primary file that a run stores in its folder
+_DEFAULTS = "write a list of _self_, NAME and GROUP: NAME"
+
+
+def load(overrides: Sequence[str], *, config_dir: str | None = None, config_name: str = PRIMARY) -> TrainConfig:
+    """Compose a configuration and validate it.
+
+    Args:
+        overrides: arguments KEY=VALUE, GROUP=NAME and ~KEY, later ones over earlier ones.
+        config_dir: a folder of the user's own YAML, searched before ours; a run folder repeats a run.
+        config_name: the primary file, without .yaml; `config` for the one in a run folder.
+
+    Returns:
+        The whole configuration with every default.
+
+    Raises:
+        ConfigError: in one line, everything that a user can get wrong.
+
+    Example:
+        >>> load(["model=pconv", "data.size=128"]).model["name"]
+        'pconv'
+    """
+    return build(compose(overrides, config_dir=config_dir, config_name=config_name))
+
+
+def compose(overrides: Sequence[str], *, config_dir: str | None = None, config_name: str = PRIMARY) -> dict[str, Any]:
+    """Merge YAML and overrides.
+
+    Args:
+        overrides: as for `load`.
+        config_dir: as for `load`.
+        config_name: as for `load`.
+
+    Returns:
+        Plain containers with every ${...} resolved; not validated.
+
+    Raises:
+        ConfigError: a file or choice is not there or no YAML, an override cannot be read, or ${...} leads nowhere.
+    """
+    library = Library.of(config_dir)
+    choices, changes = dict[str, Any](), list[Override]()
+    for override in map(parse, overrides):
+        if override.sweep is not None:
+            raise ConfigError(
+                f"'{override.line}' holds several values: add -m to run one after the other, or write [a,b] for a list"
+            )
+        names = library.names(override.key)
+        chooses = override.deletes or isinstance(override.value, str | int | list)
+        if not names or not chooses:
+            changes.append(override)
+            continue
+        if override.deletes and override.has_value:
+            raise ConfigError(f"'{override.line}': write ~{override.key}")
+        choices[override.key] = override.value
+        for name in _listed(override.value):
+            if name not in names:
+                raise ConfigError(f"{override.key}={name}: {unknown(override.key, name, names)}")
+    said_by = "configuration"
+    try:
+        composed = OmegaConf.merge(*Composition(library, choices).layers(config_name))
+        for override in changes:
+            said_by = f"'{override.line}'"
+            _apply(override, composed)
+        said_by = "configuration"
+        return _plain(composed, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{said_by}: {_one_line(error)}") from None
+
+
+def sweep(overrides: Sequence[str], *, config_dir: str | None = None, config_name: str = PRIMARY) -> list[list[str]]:
+    """Return the overrides of every job of -m.
+
+    Args:
+        overrides: arguments of which some hold several values: KEY=a,b, choice(a,b), range(start,stop,step) or
+            glob(pattern), which chooses from the files of a group.
+        config_dir: as for `load`.
+        config_name: as for `load`.
+
+    Returns:
+        One list of arguments for each combination of values, the last argument's changing fastest.
+
+    Raises:
+        ConfigError: an argument cannot be read, or stands for no value at all.
+
+    Example:
+        >>> sweep(["seed=0,1", "data.size=64"])
+        [['seed=0', 'data.size=64'], ['seed=1', 'data.size=64']]
+    """
+    library = Library.of(config_dir)
+    library.path(config_name)
+    columns = [override.jobs(library.names(override.key)) for override in map(parse, overrides)]
+    return [list(job) for job in product(*columns)]
+
+
+def configs_folder(package: Path | None = None) -> Path:
+    """Return where our YAML lies: inside an installed package, else beside it in the checkout.
+
+    Args:
+        package: the folder of the package; None for the one that runs.
+
+    Returns:
+        The folder that holds train.yaml.
+
+    Raises:
+        InpaintError: neither holds it.
+    """
+    package = package or Path(__file__).resolve().parents[1]
+    for folder in (package / "configs", package.parent / "configs"):
+        if (folder / f"{PRIMARY}.yaml").is_file():
+            return folder
+    raise InpaintError(
+        f"{PRIMARY}.yaml is neither in {package / 'configs'} nor in {package.parent / 'configs'}: reinstall"
+    )
+
+
+@dataclass(frozen=True)
+class Library:
+    """The YAML that can be chosen from, by group and name: that of the first folder which has it."""
+
+    folders: tuple[Path, ...]
+
+    @classmethod
+    def of(cls, config_dir: str | None) -> Library:
+        """Return our YAML behind that of a user's folder. Raises ConfigError when there is no such folder."""
+        if config_dir is None:
+            return cls((configs_folder(),))
+        users = Path(config_dir).expanduser().resolve()
+        if not users.is_dir():
+            raise ConfigError(f"--config-dir {config_dir}: no such folder")
+        return cls((users, configs_folder()))
+
+    def names(self, group: str = "") -> list[str]:
+        """Return the choices of a group, "" for the primary files; empty when there is no such group."""
+        return sorted({file.stem for folder in self.folders for file in (folder / group).glob("*.yaml")})
+
+    def path(self, name: str, *, said_by: str = "--config-name") -> Path:
+        """Return the file of GROUP/NAME or of a primary NAME. Raises ConfigError when there is none."""
+        for folder in self.folders:
+            if (folder / f"{name}.yaml").is_file():
+                return folder / f"{name}.yaml"
+        group, _, last = name.rpartition("/")
+        raise ConfigError(f"{said_by}: {unknown(group or 'configuration', last, self.names(group))}")
+
+
+@dataclass
+class Composition:
+    """The files that make up one configuration.
+
+    choices: {group: name, names or None} of the command line, which win over every file's. done: groups whose files
+    have been placed, so that none is merged twice.
+    """
+
+    library: Library
+    choices: dict[str, Any]
+    done: set[str] = field(default_factory=set)
+
+    def layers(self, primary: str) -> list[DictConfig]:
+        """Return the contents of all files in the order in which they are merged.
+
+        Args:
+            primary: the name of the primary file.
+
+        Returns:
+            The files that the primary one's defaults name, behind them those of further groups on the command line.
+
+        Raises:
+            ConfigError: a file is not there or cannot be used.
+        """
+        named = Composition(self.library, dict(self.choices))
+        named._reversed(primary, ())
+        further = [group for group in self.choices if group not in named.done]
+        found = list[Any]()
+        for group in reversed(further):
+            if self.choices[group] is None:
+                raise ConfigError(f"'~{group}': no file of this group is chosen")
+            found += self._chosen(group, self.choices[group], ()) if group not in self.done else []
+        found += self._reversed(primary, ())
+        for group in self.choices.keys() - self.done:
+            raise ConfigError(f"defaults: override {group}: no file chooses one; write {group}: {self.choices[group]}")
+        return found[::-1]
+
+    def _reversed(self, name: str, including: tuple[str, ...], said_by: str = "--config-name") -> list[DictConfig]:
+        """Return what a file stands for, last first: an outer file's choice is known before the inner ones are read."""
+        path = self.library.path(name, said_by=said_by)
+        if name in including:
+            raise ConfigError(f"'{path}' includes itself by its defaults")
+        body = _read(path)
+        if name == RUN and "defaults" not in body:
+            body = OmegaConf.create(translated(_plain(body, resolve=False)))
+        entries = _defaults(body, path)
+        inside = (*including, name)
+        for group, chosen, overrides in entries:
+            if overrides:
+                self.choices.setdefault(group, chosen)
+        found = list[Any]()
+        for group, chosen, overrides in reversed(entries):
+            if chosen == "_self_":
+                found.append(body)
+            elif not group:
+                folder = name.rpartition("/")[0]
+                target = chosen.lstrip("/") if chosen.startswith("/") or not folder else f"{folder}/{chosen}"
+                found += self._reversed(target, inside, f"'{path}': defaults")
+            elif not overrides and group not in self.done:
+                chosen = self.choices.setdefault(group, chosen)
+                found += self._chosen(group, chosen, inside, f"'{path}': defaults")
+        return found
+
+    def _chosen(self, group: str, chosen: Any, including: tuple[str, ...], said_by: str = "") -> list[DictConfig]:
+        self.done.add(group)
+        names = reversed(_listed(chosen))
+        return [layer for name in names for layer in self._reversed(f"{group}/{name}", including, said_by)]
+
+
+def _read(path: Path) -> DictConfig:
+    """Return a YAML file's contents. Raises ConfigError that names the file."""
+    try:
+        head = re.match(r"(?:[ \t]*(?:#.*)?\n)*?[ \t]*#[ \t]*@package[ \t]+(\S+)", path.read_text(encoding="utf-8"))
+        body = OmegaConf.load(path)
+    except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as error:
+        raise ConfigError(f"'{path}': {_one_line(error)}") from None
+    if head and head[1] != "_global_":
+        raise ConfigError(
+            f"'{path}': @package {head[1]}: a chosen file always lands at the root; write its keys in full"
+        )
+    if not isinstance(body, DictConfig):
+        raise ConfigError(f"'{path}' is no mapping of keys to values")
+    return body
+
+
+def _defaults(body: DictConfig, path: Path) -> list[tuple[str, Any, bool]]:
+    """Take the defaults list out of a file: (group or "", choice or name, whether it only overrides a choice)."""
+    found: Any = body.pop("defaults") if "defaults" in body else OmegaConf.create([])
+    listed: Any = OmegaConf.to_container(found) if OmegaConf.is_list(found) else [[found]]  # no list: refused below
+    entries = list[tuple[str, Any, bool]]()
+    for entry in listed:
+        group, chosen = next(iter(entry.items())) if isinstance(entry, dict) and len(entry) == 1 else ("", entry)
+        match = re.fullmatch(r"(override )?[ /]*([\w/.-]*)", str(group))
+        if match is None or not isinstance(chosen, str | list | None if group else str) or "@" in str(chosen):
+            raise ConfigError(f"'{path}': defaults: cannot read {show(entry)}; {_DEFAULTS}")
+        entries.append((match[2], chosen, match[1] is not None))
+    if all(chosen != "_self_" for _, chosen, _ in entries):
+        entries.append(("", "_self_", False))
+    return entries
+
+
+def _plain(config: DictConfig | ListConfig, *, resolve: bool) -> dict[str, Any]:
+    plain = OmegaConf.to_container(config, resolve=resolve)
+    return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
+
+
+def _apply(override: Override, composed: Any) -> None:
+    """Set or delete one key. Raises ConfigError for one that is to be deleted and not there."""
+    if not override.deletes:
+        OmegaConf.update(composed, override.key, override.value, merge=True, force_add=True)
+        return
+    above, _, last = override.key.rpartition(".")
+    block = OmegaConf.select(composed, above) if above else composed
+    if not OmegaConf.is_dict(block) or last not in block:
+        keys = [f"{above}.{key}".lstrip(".") for key in block] if OmegaConf.is_dict(block) else []
+        raise ConfigError(f"'{override.line}': {unknown('key', override.key, keys)}")
+    if override.has_value and block[last] != override.value:
+        raise ConfigError(f"'{override.line}': {override.key} is {block[last]}; write ~{override.key}")
+    del block[last]
+
+
+def _listed(chosen: Any) -> list[str]:
+    """Return the names of a choice: none, one or several."""
+    return [] if chosen is None else [str(name) for name in (chosen if isinstance(chosen, list) else [chosen])]
+
+
+def _one_line(error: BaseException) -> str:
+    """Return OmegaConf's or YAML's message without its layout and its internals."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return "; ".join(line for line in dict.fromkeys(lines) if line and not re.match(r"(object_type=|full_key:)", line))

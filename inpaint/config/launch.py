@@ -1,0 +1,177 @@
+"""From a configuration to a trained run: what `inpaint train` does, for a notebook as well."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, cast
+
+import torch
+
+from inpaint.config.schema import TrainConfig
+from inpaint.data.module import InpaintData
+from inpaint.data.scan import scan
+from inpaint.losses import parse_losses
+from inpaint.models.base import InpaintNetwork
+from inpaint.registry.table import training_class
+from inpaint.training import loggers, plan
+from inpaint.training.fit import FitResult, fit, resumed_iteration
+from inpaint.training.module import GanModule
+from inpaint.training.progress import RunConsole, TrainingProgress
+from inpaint.training.recording import Recording
+from inpaint.training.runs import FOLDER_VARIABLE, Claim, claim, first_process
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A training that is ready to begin: networks initialized, data at the iteration that it starts from."""
+
+    config: TrainConfig
+    claimed: Claim
+    module: GanModule
+    data: InpaintData
+
+    @property
+    def missing_to_fill(self) -> str | None:
+        """What the trained network still lacks to fill photos, None where it lacks nothing."""
+        return cast(InpaintNetwork, self.module.network).missing_to_fill()  # as of every model of the table
+
+    def open(self) -> None:
+        """Find the photos and, for a run that starts, make its folder; in the first process only.
+
+        Raises:
+            InpaintError: no photo can be used, or the folder cannot be written.
+        """
+        if first_process():
+            # Photos that cannot be used are said before the folder exists; the other processes find headers cached.
+            self.data.prepare_data()
+            self.data.setup()
+            if self.claimed.checkpoint is None:
+                self._record()
+
+    def fit(self, console: RunConsole | None = None) -> tuple[FitResult, list[str]]:
+        """Train to the end, or to the signal that ends it, after `open`.
+
+        Args:
+            console: where iterations, losses and the remaining time are shown; None for standard output.
+
+        Returns:
+            How the training ended, and what its trackers have to say, such as how to upload what they recorded.
+
+        Raises:
+            RunError: the checkpoint cannot be gone on from, or a loss is not finite.
+        """
+        module, config = self.module, self.config
+        made = loggers.build(
+            config.logger,
+            run=self.claimed.run,
+            config=config.resolved(),
+            wandb=config.wandb,
+            start_iteration=self.data.start_iteration,
+            best={f"val/{module.best_measure}": "max" if module.best_is_largest else "min"},
+        )
+        callbacks: list[Any] = [TrainingProgress(module, console=console)]
+        if self.claimed.checkpoint is not None:
+            # Only fit tells whether the checkpoint can be gone on from; until then the folder stays as it is.
+            callbacks.append(Recording(self._record))
+        with _folder_for_other_processes(str(self.claimed.run.path)):
+            result = fit(
+                module,
+                self.data,
+                loop=config.loop,
+                run=self.claimed.run,
+                loggers=made,
+                resume=self.claimed.checkpoint,
+                callbacks=callbacks,
+            )
+        return result, loggers.closing_lines(made)
+
+    def summary(self) -> list[str]:
+        """Return what the training would do, one subject a line; reads the photos and writes nothing."""
+        config, module = self.config, self.module
+        report = scan(config.data)
+        share = config.per_device(plan.device_count(config.loop)[1] * config.trainer.num_nodes)
+        counts = ", ".join(f"{role} {count:,}" for role, count in plan.parameters(module).items())
+        needed = plan.memory_bytes(module, size_px=config.data.size, samples=share // config.accumulate)
+        resumes = self.claimed.checkpoint is not None
+        start = f"resume at iteration {self.data.start_iteration}" if resumes else "start at iteration 0"
+        samples = config.max_iterations * config.batch_size
+        return [
+            f"run folder   {self.claimed.run.path}, {start}",
+            *report.lines(),
+            *(f"             {skipped.name}: {skipped.problem}" for skipped in report.skipped[:10]),
+            f"model        {config.model['name']}: {counts} parameters",
+            f"losses       {', '.join(name for name, term in config.losses.items() if term is not None)}",
+            f"iterations   {config.max_iterations:,} of {config.batch_size} samples, "
+            f"{samples / report.train:,.1f} passes over the data",
+            f"batch        {share} samples per device"
+            + (f" in {config.accumulate} parts" if config.accumulate > 1 else ""),
+            *(f"hardware     {line}" for line in plan.hardware_lines(config.loop)),
+            f"memory       about {needed / plan.GB:.1f} GB per device",
+        ]
+
+    def _record(self) -> None:
+        """Make the run folder where there is none, and write config.yaml."""
+        folder = self.claimed.run.path
+        head = (
+            f"inpaint {version('inpaint')}: {' '.join(sys.argv[1:])}\n"
+            f"Repeat this run: inpaint train --config-dir {folder} --config-name config run.folder=FOLDER"
+        )
+        self.claimed.run.create(self.config.resolved(), head=head)
+
+
+def prepare(config: TrainConfig) -> Launch:
+    """Build the module and the data of a training and check all that can be checked before it; write nothing.
+
+    Args:
+        config: as `inpaint.config.load` returns it; data.root must be given.
+
+    Returns:
+        The training. `open` and `fit` run it, `summary` tells what it would do.
+
+    Raises:
+        ConfigError: the hardware, the model, its losses and the sizes do not go together.
+        RunError: the folder is taken, or what it holds cannot be resumed.
+        WeightsError: what `init` names is of another model.
+    """
+    config.require_data()
+    claimed = claim(config.run.folder, config.resolved(), resume=config.resume)
+    loop = config.loop
+    plan.check_hardware(loop)
+    if loop.trainer.threads is not None:
+        torch.set_num_threads(loop.trainer.threads)
+    config.per_device(plan.device_count(loop)[1] * loop.trainer.num_nodes)
+    losses = parse_losses(config.losses)
+    module: GanModule = training_class(config.model["name"])(config.architecture(), losses=losses, loop=loop)
+    if claimed.checkpoint is None:
+        module.load_initial({} if config.init is None else config.init)
+    data = InpaintData(
+        config.data,
+        batch_size=config.batch_size,
+        max_iterations=config.max_iterations,
+        seed=config.seed,
+        val_batch_size=config.validation.batch_size,
+        planes=module.planes,
+    )
+    data.start_iteration = resumed_iteration(claimed.checkpoint)
+    if first_process():
+        plan.rehearse(module, size_px=config.data.size)
+    return Launch(config, claimed, module, data)
+
+
+@contextmanager
+def _folder_for_other_processes(path: str) -> Iterator[None]:
+    """Tell the processes that Lightning starts for further devices where the run lives."""
+    before: Any = os.environ.get(FOLDER_VARIABLE)
+    os.environ[FOLDER_VARIABLE] = path
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[FOLDER_VARIABLE]
+        else:
+            os.environ[FOLDER_VARIABLE] = before

@@ -1,0 +1,245 @@
+"""Everything that `inpaint train` understands, validated once, every mistake one line.
+
+Each room owns the model of its own options; this file puts them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+from inpaint.data.config import DataConfig
+from inpaint.errors import ConfigError
+from inpaint.options import Options, flat, show, validated
+from inpaint.registry.initial import architecture, started_from
+from inpaint.training.config import LoopConfig, WandbConfig
+
+LoggerName = Literal["csv", "tensorboard", "wandb"]
+
+
+class RunConfig(Options):
+    """Where the run lives."""
+
+    folder: str | None = None  # null: checkpoints/MODEL-TIME
+
+
+class TrainConfig(LoopConfig):
+    """Everything that `inpaint train` understands.
+
+    model holds the registered name and, once built, every option of its architecture.
+    """
+
+    model: dict[str, Any]
+    losses: dict[str, dict[str, Any] | None]
+    data: DataConfig = DataConfig()
+    run: RunConfig = RunConfig()
+    resume: str | None = None  # auto, a run folder or a checkpoint
+    # A run folder or weights file to start from, or one for each part of a model that is trained in parts.
+    init: str | dict[str, str | None] | None = None
+    dry_run: bool = False
+    logger: LoggerName | list[LoggerName] | None = "csv"
+    wandb: WandbConfig = Field(default_factory=WandbConfig)
+
+    @model_validator(mode="after")
+    def _devices_divide(self) -> TrainConfig:
+        if isinstance(self.trainer.devices, int):
+            self.per_device(self.trainer.devices * self.trainer.num_nodes)
+        return self
+
+    def per_device(self, devices: int) -> int:
+        """Return how many samples of an iteration each device computes.
+
+        Args:
+            devices: how many there are, over all nodes.
+
+        Returns:
+            Samples per device and iteration, over all accumulation steps.
+
+        Raises:
+            ConfigError: the devices and accumulation steps do not divide the batch.
+        """
+        if self.batch_size % (devices * self.accumulate):
+            steps = f" and accumulate={self.accumulate}" if self.accumulate > 1 else ""
+            raise ConfigError(f"batch_size={self.batch_size} must be a multiple of {devices} devices{steps}")
+        return self.batch_size // devices
+
+    @property
+    def loop(self) -> LoopConfig:
+        """The part that the training loop understands."""
+        return LoopConfig.model_validate({name: getattr(self, name) for name in LoopConfig.model_fields})
+
+    def architecture(self) -> BaseModel:
+        """Return the model's own configuration, as its network takes it."""
+        return architecture(self.model)
+
+    def resolved(self) -> dict[str, Any]:
+        """Return plain containers that repeat the run from any folder, without its place and its history."""
+        plain = self.model_dump(mode="json")
+        plain["data"] |= {key: _absolute(plain["data"][key]) for key in ("root", "val")}
+        plain["losses"] = {name: block and _with_absolute_weights(block) for name, block in plain["losses"].items()}
+        parts = self.init
+        init = {key: _absolute(place) for key, place in parts.items()} if isinstance(parts, dict) else _absolute(parts)
+        return plain | {"run": {"folder": None}, "resume": None, "init": init, "dry_run": False}
+
+    def require_data(self) -> str:
+        """Return data.root.
+
+        Raises:
+            ConfigError: it was not given.
+        """
+        if self.data.root is None:
+            raise ConfigError(
+                "data.root is missing: give data.root=FOLDER, a list file, tar shards, "
+                "or data.root=samples for the bundled photos"
+            )
+        return self.data.root
+
+
+def build(values: Mapping[str, Any]) -> TrainConfig:
+    """Validate a configuration and fill in every default, those of the architecture included.
+
+    Args:
+        values: plain containers, as `compose` returns them: at least model, losses and optimizers.
+
+    Returns:
+        The configuration, model with every option of its architecture, places with the home folder written out.
+
+    Raises:
+        ConfigError: a key is unknown, renamed or another program's, or its value is not valid.
+    """
+    for key, value in flat(values).items():
+        if value == "???":
+            raise ConfigError(f"{key} has no value: give {key}=VALUE")
+        _check_name(key, value)
+    _check_depth(values)
+    config = validated(TrainConfig, _expand_home(values))
+    chosen = started_from(config.init, config.model) or architecture(config.model)
+    chosen = chosen.for_crop(config.data.size)
+    return config.model_copy(update={"model": {"name": config.model["name"], **chosen.model_dump(mode="json")}})
+
+
+# Keys that have, or had, another name -------------------------------------------------------------------------------
+
+RENAMED: dict[str, str] = {
+    "data.sketch": "data.planes.sketch.source",
+    "data.sketch_sigma": "data.planes.sketch.sigma_px",
+    "data.sketch_threshold": "data.planes.sketch.threshold",
+    "hydra": "Hydra's own settings have no effect here; see run.folder, -m and --config-dir",
+}
+"""Former dotted key, of one value or of all below it -> the key of today, or a sentence where there is none.
+
+A user is told; the configuration that a run has stored is translated.
+"""
+
+# What people know from Lightning and from other programs, and our key for it.
+_OURS = {
+    "max_iterations": "max_steps max_epochs epochs steps iterations max_iters trainer.max_steps trainer.max_epochs "
+    "trainer.min_steps trainer.min_epochs trainer.max_time",
+    "accumulate": "accumulate_grad_batches trainer.accumulate_grad_batches",
+    "clip": "gradient_clip_val trainer.gradient_clip_val trainer.gradient_clip_algorithm",
+    "batch_size": "data.batch_size trainer.batch_size batch bs",
+    "log_every": "trainer.log_every_n_steps log_every_n_steps",
+    "save_every": "trainer.enable_checkpointing",
+    "validation.every": "trainer.val_check_interval trainer.check_val_every_n_epoch val_check_interval",
+    "run.folder": "trainer.default_root_dir output output_dir run_dir folder",
+    "resume": "trainer.ckpt_path trainer.resume_from_checkpoint ckpt_path resume_from_checkpoint",
+    "init": "checkpoint pretrained weights init_from",
+    "logger": "trainer.logger loggers",
+    "dry_run": "trainer.fast_dev_run fast_dev_run",
+    "data.root": "data.train data.path data.folder data.dir photos",
+    "data.workers": "num_workers data.num_workers trainer.num_workers",
+    "trainer.devices": "gpus trainer.gpus num_gpus",
+    "trainer.accelerator": "device",
+    "optimizers.generator.lr": "lr learning_rate model.lr",
+    "wandb.mode": "wandb.offline",
+}
+_FOREIGN = {theirs: ours for ours, names in _OURS.items() for theirs in names.split()}
+
+
+def translated(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stored configuration of a run under the keys of today.
+
+    Args:
+        values: plain containers, possibly written by an earlier version.
+
+    Returns:
+        New containers in which every former key of RENAMED that has a successor is called like it, less the options of
+        planes that the model does not read: earlier versions stored them for every model.
+    """
+    plain = deepcopy(dict(values))
+    for former, new in RENAMED.items():
+        *above, last = former.split(".")
+        block: Any = plain
+        for key in above:
+            block = block.get(key) if isinstance(block, dict) else None
+        if " " in new or not isinstance(block, dict) or last not in block:
+            continue
+        value, block = block.pop(last), plain
+        *above, last = new.split(".")
+        for key in above:
+            block[key] = block[key] if isinstance(block.get(key), dict) else {}
+            block = block[key]
+        block[last] = value
+    data = plain.get("data")
+    if plain != values and isinstance(data, dict) and data.get("planes"):
+        read = {plane.name for plane in architecture(plain.get("model", {})).training_planes()}
+        data["planes"] = {name: options for name, options in data["planes"].items() if name in read}
+    return plain
+
+
+def _check_name(key: str, value: object) -> None:
+    """Raise ConfigError for a key whose name here is known to be another one."""
+    if key in _FOREIGN:
+        raise ConfigError(f"{key}={show(value)}: this program's key is '{_FOREIGN[key]}'")
+    for former, new in RENAMED.items():
+        if _below(key, former) and not _below(key, new):
+            now = new if " " in new else f"this key is called '{new}{key.removeprefix(former)}' now"
+            raise ConfigError(f"{key}={show(value)}: {now}")
+
+
+def _check_depth(values: Mapping[str, Any]) -> None:
+    """Raise ConfigError for a key at the root that belongs into a block."""
+    bare = TrainConfig.model_construct(optimizers={}, model={}, losses={})
+    leaves = flat(bare.model_dump(mode="json", warnings=False))
+    for key in values.keys() - TrainConfig.model_fields.keys():
+        deeper = [leaf for leaf in leaves if leaf.rpartition(".")[2] == key]
+        if deeper:
+            raise ConfigError(f"{key}={show(values[key])}: unknown key; did you mean '{deeper[0]}'?")
+
+
+def _below(key: str, block: str) -> bool:
+    return key == block or key.startswith((f"{block}.", f"{block}/"))
+
+
+# Places ---------------------------------------------------------------------------------------------------------------
+
+_PLACES = ("data.root", "data.val", "run.folder", "resume", "init")
+
+
+def _expand_home(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Shells leave the ~ of `data.root=~/photos` alone."""
+    expanded: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            value = _expand_home(value, f"{prefix}{key}.")
+        elif (f"{prefix}{key}" in _PLACES or prefix == "init.") and isinstance(value, str) and value.startswith("~"):
+            with suppress(RuntimeError):  # nobody of that name: a folder may be called so
+                value = str(Path(value).expanduser())
+        expanded[key] = value
+    return expanded
+
+
+def _with_absolute_weights(loss: dict[str, Any]) -> dict[str, Any]:
+    """Return a loss whose weights, if they are a file of the user's, are found from everywhere."""
+    weights = loss.get("weights")
+    return loss if weights in (None, "torchvision", "random") else {**loss, "weights": _absolute(str(weights))}
+
+
+def _absolute(place: str | None) -> str | None:
+    """Return an existing path as it is called from everywhere; names and patterns stay."""
+    return str(Path(place).resolve()) if place and place != "samples" and Path(place).exists() else place
