@@ -32,15 +32,6 @@ def sample():
     return torch.rand(1, 3, 24, 33, generator=generator), (torch.rand(1, 1, 24, 33, generator=generator) < 0.3).float()
 
 
-def test_importing_the_registry_and_asking_for_capabilities_imports_no_torch():
-    code = (
-        "import sys, inpaint.registry as r; r.names(); [r.capabilities_of(n) for n in r.names()]; "
-        "print({'torch', 'cv2', 'pydantic'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == "set()"
-
-
 def test_loading_a_run_imports_no_lightning_and_fills(tmp_path):
     write_run(tmp_path / "run")
     code = (
@@ -58,13 +49,11 @@ def test_loading_a_run_imports_no_lightning_and_fills(tmp_path):
 def test_capabilities_in_the_table_are_those_of_the_fill(name):
     if name in registry.FILLS:
         fill, listed = load(name, device="cpu"), registry.capabilities(name)
-        assert type(fill).capabilities == listed
         # Deep Image Prior adds that one core is enough where torch has one thread.
         assert replace(fill.capabilities, thread_safe=listed.thread_safe) == listed
         assert fill.name == name
     else:
-        # The table speaks for the whole family: of DeepFillv2, some take sketches.
-        config = registry.config_class(name)(width=8, **({"sketch": True} if name == "deepfill" else {}))
+        config = registry.config_class(name)(width=8)
         assert registry.capabilities(name) == registry.network_class(name)(config).capabilities
 
 
@@ -117,8 +106,8 @@ def test_networks_that_only_training_needs_are_left_in_the_file(tmp_path):
 def test_a_sketch_network_accepts_sketches_and_another_does_not(tmp_path):
     write_run(tmp_path / "guided", network=Network(Config(width=8, sketch=True)))
     write_run(tmp_path / "plain")
-    assert load(tmp_path / "guided", device="cpu").capabilities.guidance == {"sketch"}
-    assert load(tmp_path / "plain", device="cpu").capabilities.guidance == frozenset()
+    assert load(tmp_path / "guided", device="cpu").capabilities.guidance.keys() == {"sketch"}
+    assert load(tmp_path / "plain", device="cpu").capabilities.guidance == {}
 
 
 def test_registered_names_win_over_paths(tmp_path, monkeypatch):
@@ -187,11 +176,11 @@ def test_weights_that_do_not_fit_their_configuration_are_refused(tmp_path, confi
     ("source", "options", "message"),
     [
         ("telea", {"radus": 3}, "unknown option of telea 'radus' .did you mean 'radius'.*valid: radius"),
-        ("telea", {"radius": 0}, "radius must be an integer from 1 to 100, got 0"),
+        ("telea", {"radius": 0}, "radius=0: must be an integer at least 1 and at most 100"),
         ("telea", {"chunk": 1}, "unknown option of telea 'chunk'; valid: radius"),
         ("run", {"radius": 3}, "unknown option of models with weights 'radius'; valid: chunk"),
         ("run", {"name": "x"}, "unknown option of models with weights 'name'; valid: chunk"),
-        ("run", {"chunk": 0}, "chunk must be an integer of at least 1"),
+        ("run", {"chunk": 0}, "chunk=0: must be a positive integer or null"),
         ("run", {"dtype": "float23"}, "unknown dtype 'float23'.*valid: bfloat16, float16, float32, float64"),
         ("run", {"dtype": torch.int8}, "unknown dtype 'int8'"),
         ("run", {"device": "gpu"}, "unknown device 'gpu'.*valid: auto, cpu"),
@@ -206,7 +195,7 @@ def test_options_that_do_not_exist_or_do_not_fit_are_refused(tmp_path, monkeypat
 
 
 def test_options_of_a_fill_reach_it():
-    assert load("telea", device="cpu", radius=7).radius == 7
+    assert load("telea", device="cpu", radius=7).options.radius == 7
 
 
 def test_the_automatic_device_exists():
@@ -228,7 +217,7 @@ def test_a_run_loads_onto_the_gpu_and_fills_pictures_of_the_cpu(tmp_path):
 
 def test_a_hub_address_without_the_package_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'inpaint\[hub\]'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install 'pytorch-inpaint\[hub\]'"):
         load("hf://owner/name", device="cpu")
 
 
