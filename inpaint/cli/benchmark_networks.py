@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from inpaint.errors import UsageError
+from inpaint.registry.table import MODELS
 
 if TYPE_CHECKING:
     from inpaint.benchmark.step import StepSetting
@@ -29,7 +30,7 @@ def _common(function: Command) -> Command:
         click.option("--device", default="cpu", show_default=True, metavar="NAME", help="cpu, cuda, mps or auto."),
         click.option("--compile/--no-compile", "compiled", default=False, show_default=True, help="torch.compile."),
         click.option("--size", type=click.IntRange(8, 8192), default=256, show_default=True, help="Side in pixels."),
-        click.option("--model", default="deepfill", show_default=True, metavar="NAME"),
+        click.option("--model", default=next(iter(MODELS)), show_default=True, metavar="NAME"),
     ):
         function = option(function)
     return function

@@ -91,7 +91,7 @@ def _smooth_field(rng: np.random.Generator, height: int, width: int, bumps: floa
 
 
 def _wander(rng: np.random.Generator, height: int, width: int, count: int) -> list[NDArray[np.int32]]:
-    """Return polylines (N, 2) of (x, y) whose direction drifts, starting in or just outside the image."""
+    """Return polylines (N, 2) of (x, y) whose direction drifts, from in or just outside the image."""
     starts = 1.5 * rng.random((count, 2)) - 0.25
     lengths = rng.integers(4, 25, count).tolist()
     turns = 0.6 * rng.standard_normal((count, 24))

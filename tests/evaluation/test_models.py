@@ -6,7 +6,7 @@ from inpaint.errors import InpaintError, UsageError
 from inpaint.evaluation import identity, label_models
 
 
-def test_models_are_labelled_by_name_or_folder_and_never_alike(tmp_path):
+def test_models_are_labeled_by_name_or_folder_and_never_alike(tmp_path):
     for folder in ("a/run", "b/run", "c/other"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "model.safetensors").write_bytes(b"x")

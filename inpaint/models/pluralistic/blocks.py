@@ -99,13 +99,13 @@ class InstanceNorm(nn.Module):
         """Normalize x (B, C, H, W) over its places and apply the activation; the dtype stays."""
         exact = x.to(torch.promote_types(x.dtype, torch.float32))
         # Several times as fast as torch.var_mean in channels_last layout, and as exact.
-        centerd = exact - exact.mean(dim=(2, 3), keepdim=True)
-        variance = centerd.square().mean(dim=(2, 3), keepdim=True)  # (B, C, 1, 1)
+        centered = exact - exact.mean(dim=(2, 3), keepdim=True)
+        variance = centered.square().mean(dim=(2, 3), keepdim=True)  # (B, C, 1, 1)
         scale = self.weight.view(1, -1, 1, 1) * torch.rsqrt(variance + self.eps)
-        if torch.is_grad_enabled() and centerd.requires_grad:
-            shifted = torch.addcmul(self.bias.view(1, -1, 1, 1), centerd, scale)
+        if torch.is_grad_enabled() and centered.requires_grad:
+            shifted = torch.addcmul(self.bias.view(1, -1, 1, 1), centered, scale)
         else:
-            shifted = centerd.mul_(scale).add_(self.bias.view(1, -1, 1, 1))  # fresh memory would cost more
+            shifted = centered.mul_(scale).add_(self.bias.view(1, -1, 1, 1))  # fresh memory would cost more
         return F.leaky_relu_(shifted, SLOPE).to(x.dtype)
 
 
