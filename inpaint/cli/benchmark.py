@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -83,12 +83,8 @@ def restore(
     threads: int | None,
     rounds: int,
     quality: bool,
-    data: str,
-    mask: str,
-    iterations: int,
-    seeds: int,
-    width: int | None,
     json_path: Path | None,
+    **compared: Any,
 ) -> None:
     """Milliseconds of one iteration of every preset, here and in the published arithmetic, in turns."""
     from dataclasses import asdict
@@ -112,19 +108,13 @@ def restore(
             figures: dict[str, object] = {name: asdict(each) for name, each in found.items()}
         else:
             figures = {}
-            click.echo(f"{data}, {mask}, {size} x {size} px, {iterations} iterations, {seeds} seeds: hole PSNR (dB)\n")
+            click.echo(
+                f"{compared['data']}, {compared['mask']}, {size} x {size} px, {compared['iterations']} iterations, "
+                f"{compared['seeds']} seeds: hole PSNR (dB)\n"
+            )
             click.echo("| preset | this | published | difference |\n|---|---:|---:|---:|")
             for name in names:
-                each = compare_quality(
-                    name,
-                    data=data,
-                    mask=mask,
-                    size=size,
-                    iterations=iterations,
-                    seeds=seeds,
-                    width=width,
-                    device=where,
-                )
+                each = compare_quality(name, size=size, device=where, **compared)
                 means = (sum(values) / len(values) for values in (each.fast, each.published))
                 click.echo(f"| `{name}` | {' | '.join(f'{m:.2f}' for m in means)} | {each.difference:+.2f} |")
                 figures[name] = asdict(each)

@@ -19,7 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def _common(function: Command) -> Command:
-    """Add the options that both commands have."""
+    """Add the options that both commands have; rounds, memory, profile and threads go to `measure` as they are."""
     path = click.Path(path_type=Path, dir_okay=False)
     for option in (
         click.option("--json", "json_path", type=path, help="Write the figures here."),
@@ -57,19 +57,16 @@ def forward(
     dtype: str,
     device: str,
     compiled: bool,
-    threads: int | None,
     against: str | None,
-    memory: bool,
-    profile: bool,
-    rounds: int,
     json_path: Path | None,
+    **how: Any,
 ) -> None:
     """Milliseconds of one pass through a network with random weights, and its peak memory."""
     from inpaint.benchmark.forward import Setting, compared_settings, measure
 
     own = Setting(model=model, part=part, compile=compiled, size=size, batch=batch, dtype=dtype, device=device)
     settings = compared_settings(own, against)
-    found = measure(settings, rounds=rounds, memory=memory, profile=profile, threads=threads)
+    found = measure(settings, **how)
     title = f"{model}, {part}" if part else model
     _report("forward", f"{title}, {size} x {size} px, batch {batch}, {device}", settings, found, batch, json_path)
 
@@ -98,12 +95,9 @@ def step(
     channels_last: bool,
     device: str,
     compiled: bool,
-    threads: int | None,
     against: tuple[str, ...],
-    memory: bool,
-    profile: bool,
-    rounds: int,
     json_path: Path | None,
+    **how: Any,
 ) -> None:
     """Milliseconds of one training step, all updates of an iteration, as `inpaint train` runs it.
 
@@ -126,7 +120,7 @@ def step(
     if against:
         changed = [_in_full(change) for change in against if change != "separate"]
         settings[", ".join(against)] = step_setting([*given, *changed], separate="separate" in against)
-    found = measure(settings, rounds=rounds, memory=memory, profile=profile, threads=threads)
+    found = measure(settings, **how)
     title = f"{model}, {size} x {size} px, batch {batch}, {device}, {precision}"
     title += f", channels_last {channels_last}, compile {compiled}"
     further = {

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,8 @@ class _Job:
         total = len(self.photos) * len(self.masks) * len(self.models)
         names = [self.photos.name(index) for index in range(len(self.photos))]
         keys = [(name, mask, model) for name in names for mask in self.masks for model in self.models]
-        report = _counter(total, sum(key in results for key in keys), progress)
+        report, done = progress or (lambda step: None), sum(key in results for key in keys)
+        report(Progress(done=done, total=total))
         failures: list[Failure] = []
         # So that a slow model's next fill can begin while the one before it, a whole row of models back, goes on.
         ahead = self.jobs * len(self.models)
@@ -189,7 +191,8 @@ class _Job:
                     failures.append(_failed(names[task.index], task.kind, task.label, answer))
                 else:
                     self._keep(task, answer, names[task.index], results)
-                report(task.fills)
+                done += task.fills
+                report(Progress(done=done, total=total))
         return failures
 
     def _work(self, names: Sequence[str], results: Results) -> Iterator[tuple[_Task, Work[Measured | InpaintError]]]:
@@ -201,16 +204,16 @@ class _Job:
             try:
                 photo = self.photos.read(index)
             except InpaintError as error:
-                yield _Task(index, "", "", fills=len(todo)), Work(partial(_passed, error))
+                yield _Task(index, "", "", fills=len(todo)), _refused(error)
                 continue
-            for kind in dict.fromkeys(kind for kind, _ in todo):
+            for kind, pairs in groupby(todo, key=lambda pair: pair[0]):
+                height, width = photo.shape[:2]
                 try:
-                    mask = self._draw(kind, index, photo)
+                    mask = draw_mask(kind, self.masks[kind], seed=self.seed, index=index, height=height, width=width)
                 except InpaintError as error:
-                    for label in [label for other, label in todo if other == kind]:
-                        yield _Task(index, kind, label), Work(partial(_passed, error))
+                    yield from ((_Task(index, kind, label), _refused(error)) for _, label in pairs)
                     continue
-                for label in [label for other, label in todo if other == kind]:
+                for _, label in pairs:
                     task = _Task(index, kind, label, mask_hash=mask_hash(mask))
                     fill = partial(self._fill, label, photo, mask, fill_seed(seed=self.seed, index=index))
                     yield task, Work(fill, alone=not self.models[label].capabilities.thread_safe)
@@ -229,10 +232,6 @@ class _Job:
                 mask_hash=task.mask_hash,
             )
         )
-
-    def _draw(self, kind: str, index: int, photo: Rgb) -> HoleMask:
-        height, width = photo.shape[:2]
-        return draw_mask(kind, self.masks[kind], seed=self.seed, index=index, height=height, width=width)
 
     def _fill(self, label: str, photo: Rgb, mask: HoleMask, seed: int) -> Measured | InpaintError:
         model = self.models[label]
@@ -258,22 +257,8 @@ class _Task:
     fills: int = 1
 
 
-def _passed(error: InpaintError) -> InpaintError:
-    return error
-
-
-def _counter(total: int, done: int, progress: ProgressCallback | None) -> Callable[[int], None]:
-    """Return a function that reports so many fills more, and report the start."""
-    state = done
-
-    def report(more: int) -> None:
-        nonlocal state
-        state += more
-        if progress is not None:
-            progress(Progress(done=state, total=total))
-
-    report(0)
-    return report
+def _refused(error: InpaintError) -> Work[Measured | InpaintError]:
+    return Work(lambda: error)
 
 
 def _failed(image: str, mask: str, model: str, error: InpaintError) -> Failure:

@@ -105,12 +105,7 @@ class Bar:
         self._inner = _Row(display, "")
 
     def show(
-        self,
-        done: float,
-        total: float | None = None,
-        *,
-        description: str | None = None,
-        remaining_s: float | None = None,
+        self, done: float, total: float | None = None, *, description: str = "", remaining_s: float | None = None
     ) -> None:
         """Say how far the work is.
 
@@ -118,11 +113,11 @@ class Bar:
             done: Steps complete. The first call tells where the work starts: what an earlier run has done took no time
                 now and is left out of the estimate.
             total: Steps of the whole; None leaves it as it was.
-            description: What stands before the bar from now on; None leaves it.
+            description: What stands before the bar from now on; "" leaves it.
             remaining_s: The rest in seconds, where the work itself knows better than its recent pace.
         """
         self.done, self.total = done, self.total if total is None else total
-        self._outer.show(done, self.total, description=description, remaining_s=remaining_s)
+        self._outer.show(done, self.total, remaining_s, text=description)
         self._inner.hide()
 
     def report(self, step: Progress) -> None:
@@ -132,7 +127,7 @@ class Bar:
     def inner(self, step: Progress, description: str = "this one") -> None:
         """Show the steps of the item at work on a bar of their own, where it has several; hidden by the next item."""
         if step.total > 1:
-            self._inner.show(step.done, step.total, description=description, remaining_s=step.remaining_s)
+            self._inner.show(step.done, step.total, step.remaining_s, text=description)
             self._outer.show(self.done, self.total, part=step.done / step.total)
 
     def track(self, items: Iterable[Item]) -> Iterator[Item]:
@@ -176,34 +171,26 @@ def bar(description: str, total: float | None = None, *, console: Console | None
 class _Row:
     """One line of the display, added when it is first shown."""
 
-    def __init__(self, display: RichProgress | None, description: str) -> None:
+    def __init__(self, display: RichProgress | None, text: str) -> None:
         self._display = display
-        self._description = description
+        self._text = text
         self._task: TaskID | None = None
         self._pace = Pace()
 
     def show(
-        self,
-        done: float,
-        total: float | None,
-        *,
-        description: str | None = None,
-        remaining_s: float | None = None,
-        part: float = 0.0,
+        self, done: float, total: float | None, remaining_s: float | None = None, *, text: str = "", part: float = 0.0
     ) -> None:
         """Show `done` steps and a part of the next one."""
         if self._display is None:
             return
-        self._description = description or self._description
+        self._text = text or self._text
         self._pace.mark(done + part)
         if remaining_s is None and total is not None:
             remaining_s = self._pace.remaining_s(total)
         left = "" if remaining_s is None else f"{duration(max(remaining_s, 0))} left"
         if self._task is None:
-            self._task = self._display.add_task(self._description, total=total, left=left)
-        self._display.update(
-            self._task, description=self._description, completed=done, total=total, left=left, visible=True
-        )
+            self._task = self._display.add_task(self._text, total=total, left=left)
+        self._display.update(self._task, description=self._text, completed=done, total=total, left=left, visible=True)
 
     def hide(self) -> None:
         """Leave the display; what is shown next is another item's."""
