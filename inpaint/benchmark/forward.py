@@ -6,29 +6,25 @@ that a processor treats them specially would be slow.
 
 from __future__ import annotations
 
-import json
-import os
-import resource
-import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from inpaint.errors import InpaintError, UsageError, unknown
+from inpaint.benchmark.memory import own_process_peak
+from inpaint.benchmark.profiling import shares
+from inpaint.benchmark.timing import Measured, Work, take_turns, torch_threads
+from inpaint.errors import UsageError, unknown
 from inpaint.nn.inference import prepare_for_inference
 from inpaint.nn.spectral import converge
 from inpaint.registry import table as registry
-from inpaint.system import devices
+from inpaint.system.devices import resolve_device
+from inpaint.system.environment import load_average
 
 DTYPES = {
     "float32": torch.float32,
@@ -48,7 +44,7 @@ class Setting:
     public ports where it differs from that.
     """
 
-    model: str = "deepfill"
+    model: str
     kind: str = "network"
     part: str | None = None
     compile: bool = False
@@ -56,20 +52,63 @@ class Setting:
     batch: int = 1
     dtype: str = "float32"
     device: str = "cpu"
-    threads: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables."""
+        return f"{self.kind}, {self.dtype}" + (", compiled" if self.compile else "")
 
 
-@dataclass(frozen=True)
-class Timing:
-    """Milliseconds of one pass over the rounds. user_ms: processor time of all threads, lowest."""
+def compared_settings(own: Setting, against: str | None) -> dict[str, Setting]:
+    """Return a setting, and the one that it is compared with, by their names.
 
-    median_ms: float
-    lowest_ms: float
-    highest_ms: float
-    user_ms: float
+    Args:
+        own: What is measured first.
+        against: "reference" or "port", the plain arithmetic; "eager", "compiled" or a dtype, the network in another
+            way; None: nothing.
+
+    Raises:
+        UsageError: There is no such thing, or it is what is measured already.
+    """
+    if against is None:
+        return {own.name: own}
+    others = {kind: replace(own, kind=kind, compile=False) for kind in PLAIN}
+    others |= {how: replace(own, compile=how == "compiled") for how in ("eager", "compiled")}
+    others |= {dtype: replace(own, dtype=dtype) for dtype in DTYPES}
+    if against not in others:
+        raise UsageError(unknown("--against", against, others))
+    if others[against] == own:
+        raise UsageError(f"--against {against} is what is measured already; give something else")
+    return {own.name: own, others[against].name: others[against]}
 
 
-def enliven(network: nn.Module, *, seed: int = 0) -> None:
+def measure(
+    settings: Mapping[str, Setting], *, rounds: int, memory: bool, profile: bool, threads: int | None = None
+) -> Measured:
+    """Time one pass of all settings in turns.
+
+    Args:
+        settings: By name, all on one device.
+        rounds: How many rounds count.
+        memory: Measure the peak memory of each in a process of its own.
+        profile: Find which operators take which share of the time.
+        threads: Of torch; None: its own choice.
+    """
+    with torch_threads(threads) as used:
+        load, tasks = load_average(), {name: forward_task(setting) for name, setting in settings.items()}
+        turns = take_turns(tasks, rounds=rounds)
+        device = resolve_device(next(iter(settings.values())).device)
+        return Measured(
+            turns.timings(),
+            turns.ratio(),
+            peaks={name: peak_bytes(setting) if memory else None for name, setting in settings.items()},
+            shares={name: shares(task, device=device) for name, task in tasks.items()} if profile else {},
+            torch_threads=used,
+            load_before=load,
+        )
+
+
+def randomize_weights(network: nn.Module, *, seed: int = 0) -> None:
     """Redraw all weights, normal with deviation 2.4 / sqrt(inputs of a place); scales of norms stay near 1."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -87,13 +126,12 @@ def build(setting: Setting) -> nn.Module:
     """Return the network of a setting, ready to fill; raises UsageError for a model or dtype that is not there."""
     if setting.dtype not in DTYPES:
         raise UsageError(unknown("dtype", setting.dtype, DTYPES))
-    device = devices.resolve_device(setting.device)
+    device = resolve_device(setting.device)
     if setting.dtype == "tf32" and device.type != "cuda":
         raise UsageError(f"tf32 needs a GPU; valid on {device.type}: {', '.join(DTYPES.keys() - {'tf32'})}")
-    config = registry.config_class(setting.model)()
-    config = config.for_crop(setting.size)
+    config = registry.config_class(setting.model)().for_crop(setting.size)
     network: nn.Module = registry.network_class(setting.model)(config)
-    enliven(network)
+    randomize_weights(network)
     network = network.eval().requires_grad_(False).to(DTYPES[setting.dtype])
     if setting.kind in PLAIN:
         network = _plain(setting.model, setting.kind, network)
@@ -116,8 +154,8 @@ def _plain(model: str, kind: str, network: nn.Module) -> nn.Module:
     return plain
 
 
-def forward_task(setting: Setting) -> Callable[[], None]:
-    """Return the task of one pass: random pictures, the middle square of half the side as the hole.
+def forward_task(setting: Setting) -> Work:
+    """Return the task of one pass: random images, the middle square of half the side as the hole.
 
     Raises UsageError for a part that the network does not have.
     """
@@ -137,11 +175,18 @@ def forward_task(setting: Setting) -> Callable[[], None]:
     return work
 
 
-def _part(setting: Setting, network: nn.Module, image: Tensor, mask: Tensor) -> Callable[[], object]:
-    if not hasattr(network, "parts"):
-        raise UsageError(f"'{setting.model}' is measured as a whole only; leave out the part '{setting.part}'")
+@runtime_checkable
+class _InParts(Protocol):
+    """A network, or plain arithmetic, that is measured part by part as well, see `InpaintNetwork.parts`."""
+
+    def parts(self, image: Tensor, mask: Tensor) -> dict[str, Callable[[], object]]: ...
+
+
+def _part(setting: Setting, network: nn.Module, image: Tensor, mask: Tensor) -> Work:
     with torch.inference_mode():
-        parts: dict[str, Callable[[], object]] = cast(Any, network).parts(image, mask)
+        parts = network.parts(image, mask) if isinstance(network, _InParts) else {}
+    if not parts:
+        raise UsageError(f"'{setting.model}' is measured as a whole only; leave out the part '{setting.part}'")
     if setting.part not in parts:
         raise UsageError(unknown(f"part of {setting.model}", str(setting.part), parts))
     return parts[setting.part]
@@ -160,72 +205,11 @@ def _tensor_float(allowed: bool) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = before[1]
 
 
-def times_in_turns(tasks: Mapping[str, Callable[[], None]], *, rounds: int) -> tuple[dict[str, Timing], list[float]]:
-    """Time every task once in each round, after one round that does not count.
-
-    Returns the timings and, for two tasks, each round's time of the second over that of the first.
-    """
-    wall: dict[str, list[float]] = {name: [] for name in tasks}
-    user: dict[str, list[float]] = {name: [] for name in tasks}
-    for number in range(rounds + 1):
-        for name, work in tasks.items():
-            started, used = time.perf_counter(), time.process_time()
-            work()
-            if number:
-                wall[name].append(1000 * (time.perf_counter() - started))
-                user[name].append(1000 * (time.process_time() - used))
-    timings = {
-        name: Timing(statistics.median(values), min(values), max(values), min(user[name]))
-        for name, values in wall.items()
-    }
-    first, *others = wall.values()
-    ratios = [other / own for own, other in zip(first, others[0], strict=True)] if others else []
-    return timings, ratios
-
-
 def peak_bytes(setting: Setting) -> int:
-    """Return the most memory that one pass takes in a process of its own.
-
-    On a GPU what torch allocated there, on a CPU the resident memory of the whole process, libraries included.
-    """
-    command = [sys.executable, "-m", "inpaint.benchmark.forward", json.dumps(asdict(setting))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        last = done.stderr.strip().rpartition("\n")[2] or f"exit status {done.returncode}"
-        raise InpaintError(f"measuring the memory of {setting.kind} at {setting.size} px failed: {last}")
-    return int(done.stdout)
+    """Return the most memory that one pass takes, building included, as `own_process_peak` says."""
+    return own_process_peak(_paint_once, asdict(setting), what=f"{setting.kind} at {setting.size} px")
 
 
-def _own_peak(setting: Setting) -> int:
-    if setting.threads is not None:
-        torch.set_num_threads(setting.threads)
-    forward_task(setting)()
-    if devices.resolve_device(setting.device).type == "cuda":
-        return torch.cuda.max_memory_allocated()
-    return resident_peak()
-
-
-def resident_peak() -> int:
-    """Return the most bytes of memory that this process has had."""
-    try:
-        # What the kernel reports as ru_maxrss begins with the size of the process that started this one.
-        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-        return 1024 * int(status.partition("VmHWM:")[2].split()[0])
-    except (OSError, IndexError, ValueError):
-        pass  # no Linux
-    # Kilobytes, on macOS bytes.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def load_average() -> float | None:
-    """Return how many processes wanted to run in the last minute, where the system says so."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-
-
-def _main(arguments: list[str]) -> None:
-    settings: dict[str, Any] = json.loads(arguments[0])
-    print(_own_peak(Setting(**settings)))
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1:])
+def _paint_once(setting: dict[str, Any]) -> torch.device:
+    forward_task(Setting(**setting))()
+    return resolve_device(setting["device"])

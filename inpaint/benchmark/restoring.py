@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inpaint.benchmark.forward import Timing, times_in_turns
+from inpaint.benchmark.timing import Timing, take_turns
 from inpaint.dip.arithmetic import EXACT, Arithmetic, fast
 from inpaint.dip.lanczos import LanczosDownsampler
 from inpaint.dip.presets import preset
 from inpaint.dip.prior import PictureFit, View, meshgrid_input, noise_input
 from inpaint.evaluation.measure import as_batch
-from inpaint.evaluation.photographs import Photographs, draw_mask
+from inpaint.evaluation.photos import Photos, draw_mask
 from inpaint.masks import parse_mask
 from inpaint.metrics import psnr_hole
 from inpaint.optimize.loop import optimize
@@ -44,9 +44,10 @@ def compare_speed(name: str, *, size: int, rounds: int, device: torch.device) ->
         label: _iteration(name, arithmetic, size, device)
         for label, arithmetic in (("fast", fast(device)), ("published", EXACT))
     }
-    timings, ratios = times_in_turns(tasks, rounds=rounds)
-    lowest = timings["published"].lowest_ms / timings["fast"].lowest_ms
-    return Compared(name, timings["fast"], timings["published"], statistics.median(ratios), lowest)
+    turns = take_turns(tasks, rounds=rounds)
+    timings, ratio = turns.timings(), turns.ratio()
+    assert ratio is not None
+    return Compared(name, timings["fast"], timings["published"], ratio.median, ratio.of_lowest)
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,11 @@ def compare_quality(
     progress: Callable[[], None] | None = None,
 ) -> Quality:
     """Fill one photograph of `data` per seed both ways, from the same weights, with the same number of iterations."""
-    photographs, kind = Photographs(data, size=size), parse_mask(mask)
+    photos, kind = Photos(data, size=size), parse_mask(mask)
     found: dict[str, list[float]] = {"fast": [], "published": []}
     for seed in range(seeds):
-        index = seed % len(photographs)
-        photo = photographs.read(index)
+        index = seed % len(photos)
+        photo = photos.read(index)
         hole = draw_mask(mask, kind, seed=seed, index=index, height=size, width=size)
         image, gap = (plane.to(device) for plane in as_batch(photo, np.asarray(hole)))
         for label, arithmetic in (("fast", fast(device)), ("published", EXACT)):

@@ -1,26 +1,24 @@
 """How long one training step takes, all updates of an iteration included, and how much memory it needs.
 
-The step is the one that training runs (`inpaint.training.steps`), on random pictures.
+The step is the one that training runs (`inpaint.training.steps`), on random images.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from inpaint.benchmark.forward import Timing, resident_peak, times_in_turns
+from inpaint.benchmark.memory import own_process_peak
 from inpaint.benchmark.profiling import multiplications, shares
-from inpaint.errors import InpaintError
+from inpaint.benchmark.timing import Measured, Work, take_turns, torch_threads
 from inpaint.losses import Opinion, Record, parse_losses
 from inpaint.options import validated
 from inpaint.registry import table as registry
+from inpaint.system.environment import load_average
 from inpaint.training.config import LoopConfig
 from inpaint.training.module import Batch, GanModule
 from inpaint.training.steps import Step, with_steps
@@ -30,8 +28,8 @@ from inpaint.training.steps import Step, with_steps
 class StepSetting:
     """One way to train: plain containers, as a configuration resolves to them.
 
-    architecture, losses, loop: the blocks of the configuration. size: side of the pictures in pixels. separate: the
-    discriminators judge true and painted pictures in two passes instead of one.
+    architecture, losses, loop: the blocks of the configuration. size: side of the images in pixels. separate:
+    the discriminators take real and completed images in two passes instead of one.
     """
 
     model: str
@@ -40,20 +38,6 @@ class StepSetting:
     loop: Mapping[str, Any]
     size: int
     separate: bool = False
-
-
-@dataclass(frozen=True)
-class Measured:
-    """timings, peaks in bytes and shares of operator groups by setting; each round's ratio second to first.
-
-    macs: multiply-accumulates of one step of the first setting; None if not asked for.
-    """
-
-    timings: dict[str, Timing]
-    ratios: list[float]
-    peaks: dict[str, int | None]
-    shares: dict[str, dict[str, float]] = field(default_factory=dict)
-    macs: int | None = None
 
 
 def build(setting: StepSetting) -> GanModule:
@@ -85,7 +69,7 @@ def _judge_apart(module: GanModule, *, pictures: int) -> None:
 
 
 def random_batch(module: GanModule, *, size: int) -> Batch:
-    """Return pictures of noise with the middle square as the hole, and sparse lines for every further plane."""
+    """Return images of noise with the middle square as the hole, and sparse lines for every further plane."""
     generator = torch.Generator().manual_seed(0)
     count = module.loop.batch_size
     batch = {"image": torch.rand(count, 3, size, size, generator=generator), "mask": torch.zeros(count, 1, size, size)}
@@ -95,23 +79,39 @@ def random_batch(module: GanModule, *, size: int) -> Batch:
     return {name: plane.to(module.device) for name, plane in batch.items()}
 
 
-def measure(settings: Mapping[str, StepSetting], *, rounds: int, memory: bool, profile: bool) -> Measured:
-    """Time the steps of all settings in turns, after one round that compiles and does not count."""
-    modules = {name: build(setting) for name, setting in settings.items()}
+def measure(
+    settings: Mapping[str, StepSetting], *, rounds: int, memory: bool, profile: bool, threads: int | None = None
+) -> Measured:
+    """Time the steps of all settings in turns, after one round that compiles and does not count.
 
-    def work(steps: dict[str, Step]) -> Measured:
-        tasks = {name: _task(modules[name], steps[name], settings[name].size) for name in settings}
-        timings, ratios = times_in_turns(tasks, rounds=rounds)
-        peaks = {name: peak_bytes(setting) if memory else None for name, setting in settings.items()}
-        if not profile:
-            return Measured(timings, ratios, peaks)
-        found = {name: shares(task, device=modules[name].device) for name, task in tasks.items()}
-        return Measured(timings, ratios, peaks, found, multiplications(next(iter(tasks.values()))))
+    Args:
+        settings: By name.
+        rounds: How many rounds count.
+        memory: Measure the peak memory of each in a process of its own.
+        profile: Find which operators take which share of the time, and count the multiplications of the first.
+        threads: Of torch; None: its own choice.
+    """
+    with torch_threads(threads) as used:
+        load, modules = load_average(), {name: build(setting) for name, setting in settings.items()}
 
-    return with_steps(modules, work)
+        def work(steps: dict[str, Step]) -> Measured:
+            tasks = {name: _task(modules[name], steps[name], settings[name].size) for name in settings}
+            turns = take_turns(tasks, rounds=rounds)
+            found = {name: shares(task, device=modules[name].device) for name, task in tasks.items()} if profile else {}
+            return Measured(
+                turns.timings(),
+                turns.ratio(),
+                peaks={name: peak_bytes(setting) if memory else None for name, setting in settings.items()},
+                shares=found,
+                macs=multiplications(next(iter(tasks.values()))) if profile else None,
+                torch_threads=used,
+                load_before=load,
+            )
+
+        return with_steps(modules, work)
 
 
-def _task(module: GanModule, step: Step, size: int) -> Callable[[], None]:
+def _task(module: GanModule, step: Step, size: int) -> Work:
     batch = random_batch(module, size=size)
 
     def work() -> None:
@@ -123,31 +123,18 @@ def _task(module: GanModule, step: Step, size: int) -> Callable[[], None]:
 
 
 def peak_bytes(setting: StepSetting) -> int:
-    """Return the most memory that training takes, of two steps in a process of its own.
-
-    On a GPU what torch allocated there, on a CPU the resident memory of the whole process, libraries included.
-    """
-    threads = torch.get_num_threads()
-    command = [sys.executable, "-m", "inpaint.benchmark.step", json.dumps(asdict(setting)), str(threads)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        last = done.stderr.strip().rpartition("\n")[2] or f"exit status {done.returncode}"
-        raise InpaintError(f"measuring the memory of a step of {setting.model} at {setting.size} px failed: {last}")
-    return int(done.stdout.strip().rpartition("\n")[2])
+    """Return the most memory that training takes, of two steps, as `own_process_peak` says."""
+    return own_process_peak(_train_twice, asdict(setting), what=f"a step of {setting.model} at {setting.size} px")
 
 
-def _own_peak(setting: StepSetting) -> int:
+def _train_twice(fields: dict[str, Any]) -> torch.device:
+    setting = StepSetting(**fields)
     module = build(setting)
 
-    def work(steps: dict[str, Step]) -> int:
+    def work(steps: dict[str, Step]) -> torch.device:
         task = _task(module, steps["own"], setting.size)
         for _ in range(2):  # optimizers take their memory at the end of the first
             task()
-        return torch.cuda.max_memory_allocated() if module.device.type == "cuda" else resident_peak()
+        return module.device
 
     return with_steps({"own": module}, work)
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(int(sys.argv[2]))
-    print(_own_peak(StepSetting(**json.loads(sys.argv[1]))))

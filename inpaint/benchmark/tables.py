@@ -1,13 +1,66 @@
-"""Tables of speed from the JSON that `inpaint benchmark` writes, for a README that can be made again."""
+"""Figures of speed: as Markdown when they are measured, as JSON with what they depend on, and as tables of a page."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
+from inpaint.benchmark.timing import Measured, Rate
 from inpaint.errors import UsageError, unknown
+from inpaint.system import environment
+from inpaint.system.files import atomic_write
 
 Figures: TypeAlias = Mapping[str, Any]
+
+
+def write_figures(path: Path, figures: Figures) -> None:
+    """Write figures as JSON, with the hardware, the versions and the commit that they belong to."""
+    about = {
+        "hardware": environment.hardware(),
+        "versions": environment.versions(),
+        "commit": environment.commit(),
+    }
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps({**figures, **about}, indent=2) + "\n", encoding="utf-8")
+
+
+def read_figures(path: Path) -> Figures:
+    """Read what `write_figures` wrote; raises UsageError for anything else."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} holds no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise UsageError(f"{path} holds no figures of a benchmark")
+    return found
+
+
+def rates_table(rates: Mapping[str, Rate], sizes: Mapping[str, str], *, unit: str) -> str:
+    """Return rates as a Markdown table."""
+    rows = [
+        f"| {name} | {sizes[name]} | {rate.median:,.0f} | {rate.lowest:,.0f} | {rate.highest:,.0f} |"
+        for name, rate in rates.items()
+    ]
+    return "\n".join([f"| | size | {unit} (median) | lowest | highest |\n|---|---|---|---|---|", *rows])
+
+
+def measured_table(found: Measured, *, batch: int) -> str:
+    """Return times, memory, shares and ratio as Markdown; batch: images in one run."""
+    lines = ["| | ms (median) | lowest | highest | processor ms | images/s | peak MB |\n|---|---|---|---|---|---|---|"]
+    for name, each in found.timings.items():
+        times = (each.median_ms, each.lowest_ms, each.highest_ms, each.user_ms, 1000 * batch / each.median_ms)
+        lines.append(f"| {name} | {' | '.join(f'{value:,.1f}' for value in times)} | {_megabytes(found.peaks[name])} |")
+    if found.shares:
+        lines.append("\n| share of the time | " + " | ".join(found.shares) + " |\n|---|" + "---|" * len(found.shares))
+        for group in dict.fromkeys(group for shares in found.shares.values() for group in shares):
+            row = " | ".join(f"{shares.get(group, 0):.1%}" for shares in found.shares.values())
+            lines.append(f"| {group} | {row} |")
+    if found.ratio is not None:
+        both = f"{found.ratio.median:.2f} (median of the rounds), {found.ratio.of_lowest:.2f} (lowest to lowest)"
+        lines.append(f"\ntimes as fast: {both}")
+    return "\n".join(lines)
 
 
 def tables(figures: Iterable[Figures]) -> str:

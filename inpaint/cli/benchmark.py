@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from inpaint.cli.benchmark_networks import forward, step
-from inpaint.cli.benchmark_restore import restore
-from inpaint.cli.benchmark_table import table
-from inpaint.cli.reporting import write_figures
 
 if TYPE_CHECKING:
-    from inpaint.benchmark.rates import Rate
+    from collections.abc import Mapping
 
+    from inpaint.benchmark.timing import Work
 
+MARKER = "speed"
 EXAMPLES = """
 \b
 Examples:
@@ -36,8 +34,92 @@ def command() -> None:
     """Measure speed on this machine, everything in turns within one run."""
 
 
-for part in (forward, step, table, restore):
-    command.add_command(part)
+command.add_command(forward)
+command.add_command(step)
+rounds_option = click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+json_option = click.option(
+    "--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures here."
+)
+
+
+@command.command("table", short_help="Markdown tables of the JSON that the others wrote")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help=f"Put the tables between <!-- {MARKER} --> and <!-- end of {MARKER} --> of this file instead.",
+)
+def table(files: tuple[Path, ...], into: Path | None) -> None:
+    """Markdown tables of the JSON files that the other commands wrote."""
+    from inpaint.benchmark.tables import read_figures, replaced, tables
+    from inpaint.system.files import atomic_write
+
+    text = tables([read_figures(path) for path in files])
+    if into is None:
+        click.echo(text, nl=False)
+        return
+    changed = replaced(into.read_text(encoding="utf-8"), MARKER, text)
+    with atomic_write(into) as temporary:
+        temporary.write_text(changed, encoding="utf-8")
+
+
+@command.command("restore", short_help="one iteration of Deep Image Prior, against the published arithmetic")
+@click.option("--preset", "presets", metavar="NAME[,NAME]", help="Only these presets. Default: all.")
+@click.option("--size", type=click.IntRange(16, 4096), default=256, show_default=True, help="Side in pixels.")
+@click.option("--device", default="cpu", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1 or auto.")
+@click.option("--threads", type=click.IntRange(1), help="Processor threads. Default: torch's own choice.")
+@rounds_option
+@click.option("--quality", is_flag=True, help="Compare hole PSNR instead of time: one photo per seed, both ways.")
+@click.option("--data", default="samples", show_default=True, metavar="PLACE", help="Photos for --quality.")
+@click.option("--masks", "mask", default="text", show_default=True, metavar="KIND", help="Holes for --quality.")
+@click.option("--iterations", type=click.IntRange(1), default=300, show_default=True, help="For --quality.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="For --quality.")
+@click.option("--width", type=click.IntRange(4, 512), help="Channels at most, for --quality. Default: the preset's.")
+@json_option
+def restore(
+    presets: str | None,
+    size: int,
+    device: str,
+    threads: int | None,
+    rounds: int,
+    quality: bool,
+    json_path: Path | None,
+    **compared: Any,
+) -> None:
+    """Milliseconds of one iteration of every preset, here and in the published arithmetic, in turns."""
+    from dataclasses import asdict
+
+    from inpaint.benchmark.restoring import compare_quality, compare_speed, speed_table
+    from inpaint.benchmark.tables import write_figures
+    from inpaint.benchmark.timing import torch_threads
+    from inpaint.dip.presets import PRESETS, preset
+    from inpaint.system.devices import resolve_device
+    from inpaint.system.environment import cpu_name
+
+    names = list(PRESETS) if presets is None else _listed(presets)
+    for name in names:
+        preset(name)
+    where = resolve_device(device)
+    with torch_threads(threads) as used:
+        place = f"{cpu_name()}, {used} threads" if where.type == "cpu" else str(where)
+        if not quality:
+            found = {name: compare_speed(name, size=size, rounds=rounds, device=where) for name in names}
+            click.echo(f"{size} x {size} px, {place}, one iteration\n\n{speed_table(found)}")
+            figures: dict[str, object] = {name: asdict(each) for name, each in found.items()}
+        else:
+            figures = {}
+            click.echo(
+                f"{compared['data']}, {compared['mask']}, {size} x {size} px, {compared['iterations']} iterations, "
+                f"{compared['seeds']} seeds: hole PSNR (dB)\n"
+            )
+            click.echo("| preset | this | published | difference |\n|---|---:|---:|---:|")
+            for name in names:
+                each = compare_quality(name, size=size, device=where, **compared)
+                means = (sum(values) / len(values) for values in (each.fast, each.published))
+                click.echo(f"| `{name}` | {' | '.join(f'{m:.2f}' for m in means)} | {each.difference:+.2f} |")
+                figures[name] = asdict(each)
+    if json_path is not None:
+        write_figures(json_path, {"size": size, "quality": quality, "presets": figures})
 
 
 @command.command("masks", short_help="masks per second on one core, for every kind")
@@ -45,22 +127,15 @@ for part in (forward, step, table, restore):
     "--size", type=click.IntRange(8, 8192), help="Side in pixels; default: what a preset is made for, or 256."
 )
 @click.option("--kind", "kinds", metavar="NAME[,NAME]", help="Only these kinds. Default: all.")
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
-@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures here.")
+@rounds_option
+@json_option
 def masks(size: int | None, kinds: str | None, rounds: int, json_path: Path | None) -> None:
     """Masks per second on one core, for every kind."""
-    from inpaint.benchmark.rates import mask_sides, mask_tasks, rates_in_turns
-    from inpaint.errors import ConfigError, unknown
+    from inpaint.benchmark.rates import mask_sides, mask_tasks
 
-    sides = mask_sides(size)
-    if kinds is not None:
-        chosen = [name.strip() for name in kinds.split(",")]
-        for name in chosen:
-            if name not in sides:
-                raise ConfigError(unknown("mask", name, sides))
-        sides = {name: sides[name] for name in chosen}
-    rates = rates_in_turns(mask_tasks(sides), rounds=rounds)
-    _report("masks", rates, {name: f"{side} px" for name, side in sides.items()}, unit="masks/s", json_path=json_path)
+    sides = mask_sides(size, None if kinds is None else _listed(kinds))
+    sizes = {name: f"{side} px" for name, side in sides.items()}
+    _rates("masks", mask_tasks(sides), sizes, rounds=rounds, turn_s=0.2, json_path=json_path)
 
 
 @command.command("data", short_help="training samples per second on one core")
@@ -68,32 +143,42 @@ def masks(size: int | None, kinds: str | None, rounds: int, json_path: Path | No
 @click.option("--size", type=click.IntRange(8, 8192), default=256, show_default=True, help="Side of the crop, pixels.")
 @click.option("--masks", default="deepfill", show_default=True, metavar="KIND[,KIND]", help="Measured in turns.")
 @click.option("--crop", type=click.Choice(["random", "resize"]), default="random", show_default=True)
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
-@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures here.")
+@rounds_option
+@json_option
 def data(data: str, size: int, masks: str, crop: str, rounds: int, json_path: Path | None) -> None:
     """Training samples per second on one core: decode, crop, flip, mask."""
-    from inpaint.benchmark.rates import data_task, rates_in_turns
+    from inpaint.benchmark.rates import data_task
     from inpaint.data.config import DataConfig
     from inpaint.options import validated
 
-    kinds = [name.strip() for name in masks.split(",")]
     plain = {"root": data, "size": size, "crop": crop}
-    tasks = {kind: data_task(validated(DataConfig, {**plain, "masks": kind}, key="data")) for kind in kinds}
-    rates = rates_in_turns(tasks, rounds=rounds, round_s=2.0)
-    _report("data", rates, dict.fromkeys(kinds, f"{size} px"), unit="samples/s", json_path=json_path)
+    tasks = {kind: data_task(validated(DataConfig, {**plain, "masks": kind}, key="data")) for kind in _listed(masks)}
+    _rates("data", tasks, dict.fromkeys(tasks, f"{size} px"), rounds=rounds, turn_s=2.0, json_path=json_path)
 
 
-def _report(
-    kind: str, rates: Mapping[str, Rate], notes: Mapping[str, str], *, unit: str, json_path: Path | None
+def _rates(
+    kind: str,
+    tasks: Mapping[str, Work],
+    sizes: Mapping[str, str],
+    *,
+    rounds: int,
+    turn_s: float,
+    json_path: Path | None,
 ) -> None:
-    """Print a Markdown table and, if asked for, write JSON with the hardware."""
+    """Measure how often per second each task runs, print a Markdown table and, if asked for, write JSON."""
     from dataclasses import asdict
 
+    from inpaint.benchmark.tables import rates_table, write_figures
+    from inpaint.benchmark.timing import take_turns
     from inpaint.system.environment import cpu_name
 
-    click.echo(f"{cpu_name()}, one core\n")
-    click.echo(f"| | size | {unit} (median) | lowest | highest |\n|---|---|---|---|---|")
-    for name, rate in rates.items():
-        click.echo(f"| {name} | {notes[name]} | {rate.median:,.0f} | {rate.lowest:,.0f} | {rate.highest:,.0f} |")
-    measured = {name: {"size": notes[name], **asdict(rate)} for name, rate in rates.items()}
-    write_figures(json_path, {"benchmark": kind, "unit": unit, "rates": measured})
+    rates = take_turns(tasks, rounds=rounds, turn_s=turn_s).rates()
+    unit = {"data": "samples/s", "masks": "masks/s"}[kind]
+    click.echo(f"{cpu_name()}, one core\n\n{rates_table(rates, sizes, unit=unit)}")
+    if json_path is not None:
+        measured = {name: {"size": sizes[name], **asdict(rate)} for name, rate in rates.items()}
+        write_figures(json_path, {"benchmark": kind, "unit": unit, "rates": measured})
+
+
+def _listed(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]

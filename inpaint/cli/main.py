@@ -18,12 +18,12 @@ import click
 from inpaint.errors import InpaintError, unknown
 
 VERBS = {
-    "train": "train a model on your photographs",
+    "train": "train a model on your photos",
     "infer": "fill the holes of one photo or a folder of photos",
     "restore": "repair one photo with nothing but the photo itself",
-    "evaluate": "measure several models on the same photographs and masks",
+    "evaluate": "measure several models on the same photos and masks",
     "masks": "draw a sheet of every kind of mask",
-    "shards": "write a folder of photographs as tar shards",
+    "shards": "write a folder of photos as tar shards",
     "import-weights": "turn a public program's checkpoint into weights for here",
     "benchmark": "measure speed on this machine",
     "info": "show versions, devices and optional features",
@@ -104,7 +104,7 @@ def _warnings_on_stderr() -> Iterator[None]:
 
 
 class _StderrHandler(logging.Handler):
-    """Writes to what is standard error at that moment: a progress bar puts itself in between while it is shown."""
+    """Writes to what is standard error just then: a progress bar puts itself in between while it is shown."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one line, "error: ..." from level ERROR on."""

@@ -1,10 +1,12 @@
-"""`inpaint shards`: write a folder of photographs as tar shards that training reads."""
+"""`inpaint shards`: write a folder of photos as tar shards that training reads."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
+
+from inpaint.system.progress import bar
 
 EXAMPLES = """
 \b
@@ -20,7 +22,7 @@ Examples:
     "root",
     metavar="FOLDER",
     required=True,
-    help="Folder of photographs (with its subfolders), or a list file, one path a line.",
+    help="Folder of photos (with its subfolders), or a list file, one path a line.",
 )
 @click.option(
     "--output",
@@ -36,34 +38,28 @@ Examples:
     type=click.IntRange(min=1),
     default=1_000_000_000,
     show_default=True,
-    help="Close a shard before it holds more bytes of photographs.",
+    help="Close a shard before it holds more bytes of photos.",
 )
-@click.option("--count", "shard_count", type=click.IntRange(min=1), help="Close a shard at this many photographs.")
-@click.option(
-    "--min-px", type=click.IntRange(min=1), default=16, show_default=True, help="Leave out smaller photographs."
-)
+@click.option("--count", "shard_count", type=click.IntRange(min=1), help="Close a shard at this many photos.")
+@click.option("--min-px", type=click.IntRange(min=1), default=16, show_default=True, help="Leave out smaller photos.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order in which they are mixed."
 )
 def command(root: str, folder: Path, shard_bytes: int, shard_count: int | None, min_px: int, seed: int) -> None:
-    """Write photographs as tar shards for training data that does not fit one disk.
+    """Write photos as tar shards for training data that does not fit one disk.
 
     The files go in unchanged, in webdataset's layout, with NAME_edge.* as KEY.edge.* where there is one. Needs the
     extra `shards`: pip install 'inpaint[shards]'.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from inpaint.data.opening import report_skipped
     from inpaint.data.packing import plan_shards
 
     packing = plan_shards(root, folder, shard_bytes=shard_bytes, shard_count=shard_count, seed=seed, min_px=min_px)
     report_skipped(root, packing.source)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     shards = 0
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("writing shards", total=len(packing.order))
+    with bar("photos", len(packing.order)) as photos:
+        photos.show(0)
         for shard in packing.write(folder):
             shards += 1
-            progress.update(task, completed=shard.done)
-    click.echo(f"{len(packing.order)} photographs in {shards} shards: {folder}")
+            photos.show(shard.done)
+    click.echo(f"{len(packing.order)} photos in {shards} shards: {folder}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +20,7 @@ from inpaint.data.order import IterationSampler, validation_batches
 from inpaint.data.sources import PhotoSource
 from inpaint.data.stream import FixedSamples, SampleStream
 from inpaint.errors import DataError, InpaintError
+from inpaint.system.environment import cores
 from inpaint.types import Plane
 
 logger = logging.getLogger("inpaint.data")
@@ -160,7 +160,7 @@ class InpaintData(LightningDataModule):
         if self.config.workers is not None:
             return self.config.workers
         here = self.trainer.num_devices if self.trainer is not None else 1
-        return max(min(MOST_WORKERS, available_cores() // max(here, 1)), 1)
+        return max(min(MOST_WORKERS, cores() // max(here, 1)), 1)
 
 
 class Photographs:
@@ -200,11 +200,6 @@ class Photographs:
         report_skipped(str(self.config.root), self.train_source)
         if self.config.val is not None:
             report_skipped(self.config.val, self.val_source)
-
-
-def available_cores() -> int:
-    """Return the CPU cores that this process may use, which on shared machines are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Answers(Dataset[Any]):

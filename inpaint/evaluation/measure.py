@@ -1,4 +1,4 @@
-"""One model on one picture: fill, time, round to 8 bit, measure."""
+"""One model on one photo: fill, time, round to 8 bit, measure."""
 
 from __future__ import annotations
 
@@ -7,36 +7,43 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from inpaint.errors import InpaintError
+from inpaint.evaluation.photos import Rgb
 from inpaint.masks import HoleMask
 from inpaint.metrics import measure
 from inpaint.types import Inpainter
 
-Picture = NDArray[np.uint8]
 WARM_UP_PX = 64
 
 
 class FillFailedError(InpaintError):
-    """A model gave no usable answer for one picture."""
+    """A model gave no usable answer for one photo."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A completed picture (H, W, 3) uint8, its metrics by name, and the seconds of the fill."""
+    """A completed image (H, W, 3) uint8, its metrics by name, and the seconds of the fill."""
 
-    completed: Picture
+    completed: Rgb
     metrics: dict[str, float]
     seconds: float
 
 
-def fill_and_measure(model: Inpainter, photo: Picture, mask: HoleMask, *, seed: int) -> Measured:
-    """Fill photo (H, W, 3) where mask (H, W) is 1, and compare what a person would save as 8 bit with the original.
+def fill_and_measure(model: Inpainter, photo: Rgb, mask: HoleMask, *, seed: int) -> Measured:
+    """Fill a photo and compare what would be saved as 8 bit with the original.
 
-    The clock runs from the picture in memory to the answer in memory; copying to an accelerator and back is part of it.
-    Raises InpaintError when the model refuses, runs out of memory or answers with values that are not finite.
+    The clock runs from the image in memory to the answer in memory; copying to an accelerator and back is part of it.
+
+    Args:
+        model: Fills one image at a time here.
+        photo: (H, W, 3) RGB.
+        mask: (H, W), 1 = hole.
+        seed: For models that draw at random.
+
+    Raises:
+        InpaintError: The model refuses, runs out of memory or answers with values that are not finite.
     """
     image, hole = as_batch(photo, mask)
     try:
@@ -53,15 +60,15 @@ def fill_and_measure(model: Inpainter, photo: Picture, mask: HoleMask, *, seed: 
     rounded = (completed.double().clamp(0, 1) * 255).round()  # (1, 3, H, W), 0 to 255
     exact = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].double() / 255
     values = measure(rounded / 255, exact, hole)
-    picture: Picture = rounded[0].permute(1, 2, 0).to(torch.uint8).numpy()
-    return Measured(picture, {name: value.item() for name, value in values.items()}, seconds)
+    image_8_bit: Rgb = rounded[0].permute(1, 2, 0).to(torch.uint8).numpy()
+    return Measured(image_8_bit, {name: value.item() for name, value in values.items()}, seconds)
 
 
-def warm_up(model: Inpainter, photo: Picture, mask: HoleMask, *, seed: int) -> None:
+def warm_up(model: Inpainter, photo: Rgb, mask: HoleMask, *, seed: int) -> None:
     """Let a model do what only its first fill does (importing, allocating, choosing kernels), off the clock.
 
-    A network fills the picture itself, because kernels are chosen by shape; a method without training, which may take
-    minutes per picture, a small gray one.
+    A network fills the photo itself, because kernels are chosen by shape; a method without training, which may take
+    minutes per photo, a small gray image.
     """
     if not model.capabilities.trained:
         side = max(WARM_UP_PX, model.capabilities.smallest_px)
@@ -74,7 +81,7 @@ def warm_up(model: Inpainter, photo: Picture, mask: HoleMask, *, seed: int) -> N
         raise FillFailedError(f"out of memory: {str(error).splitlines()[0]}") from None
 
 
-def as_batch(photo: Picture, mask: HoleMask) -> tuple[Tensor, Tensor]:
+def as_batch(photo: Rgb, mask: HoleMask) -> tuple[Tensor, Tensor]:
     """Return image (1, 3, H, W) in [0, 1] and mask (1, 1, H, W), float32."""
     image = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].contiguous().float() / 255
     return image, torch.from_numpy(mask.copy())[None, None].float()

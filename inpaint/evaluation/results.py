@@ -1,4 +1,4 @@
-"""The CSV of an evaluation: one line per photograph, kind of mask and model, appended as the fills come."""
+"""The CSV of an evaluation: one line per photo, kind of mask and model, appended as the fills come."""
 
 from __future__ import annotations
 

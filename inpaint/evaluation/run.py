@@ -1,24 +1,27 @@
-"""Several models on the same photographs and the same masks, resumable line by line."""
+"""Several models on the same photos and the same masks, resumable line by line."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from inpaint.errors import InpaintError, UsageError
 from inpaint.evaluation.measure import Measured, fill_and_measure, warm_up
-from inpaint.evaluation.photographs import Photographs, Picture, draw_mask, fill_seed, mask_hash
-from inpaint.evaluation.pictures import FOLDER, picture_path, write_picture, write_sheet
+from inpaint.evaluation.photos import Photos, Rgb, draw_mask, fill_seed, mask_hash
 from inpaint.evaluation.results import Results, Row
-from inpaint.evaluation.settings import RESULTS_NAME, claim
+from inpaint.evaluation.settings import RESULTS_NAME, open_evaluation
+from inpaint.evaluation.sheet import FOLDER, fill_path, write_sheet
 from inpaint.evaluation.summary import PROTOCOL, Entry, markdown, summarize
+from inpaint.images.photo import photo_of_array
+from inpaint.images.writing import write_photo
 from inpaint.masks import HoleMask, Mask, parse_mask
 from inpaint.system import environment
 from inpaint.system.files import atomic_write
@@ -29,12 +32,12 @@ logger = logging.getLogger("inpaint.evaluation")
 
 SUMMARY_NAME = "summary.json"
 TABLE_NAME = "table.md"
-SHOWN = 6  # photographs on the contact sheet when nothing else is said
+SHOWN = 6  # photos on the contact sheet when nothing else is said
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A fill that gave no numbers, and why; model "" when the photograph itself could not be read."""
+    """A fill that gave no numbers, and why; model "" when the photo itself could not be read."""
 
     image: str
     mask: str
@@ -69,22 +72,32 @@ def evaluate(
     command: str = "",
     progress: ProgressCallback | None = None,
 ) -> Evaluation:
-    """Measure every model on every photograph and kind of mask, and write the results to the folder `output`.
-
-    models: by the label under which they appear. data, size, count: see `Photographs`. masks: kinds or presets;
-    `seed` with kind and number of the photograph decides each mask. device: where the models compute, recorded with the
-    results. shown: photographs whose fills are kept as pictures and laid out on the sheet. jobs: fills
-    at the same time, of models that keep one core busy; the numbers are the same for any, but the seconds are longer
-    than of one fill alone. identities: what tells one
-    model from a later one of the same label (a hash of its weights), recorded too. command: what a person would type.
-    progress: counts fills, and is called once at the start with what an earlier evaluation has left done.
+    """Measure every model on every photo and kind of mask, and write the results to the folder `output`.
 
     Writes settings.json, results.csv (a line per fill, at once), and at the end summary.json, table.md, sheet.png and
-    pictures/ with the first photographs. An evaluation that was interrupted goes on where it stopped when it is
-    called again with the same settings; further models may be added. A photograph that cannot be read and a fill that
-    fails are reported and counted, and tried again by the next call. Nothing about the models changes.
+    pictures/ with the fills of the first photos. An evaluation that was interrupted goes on where it stopped when it is
+    called again with the same settings; further models may be added. A photo that cannot be read and a fill that fails
+    are reported and counted, and tried again by the next call. Nothing about the models changes.
 
-    Raises UsageError for settings that are wrong or differ from those in the folder, DataError without photographs.
+    Args:
+        models: By the label under which they appear (`label_models`).
+        data: Where the photos are, with `size` and `count` as `Photos` takes them.
+        masks: Kinds or presets; `seed` with kind and number of the photo decides each mask.
+        output: The folder of the results, which need not exist.
+        size: Side of the square cut from each photo, in pixels; None: native size.
+        seed: Not negative.
+        count: Only the first so many photos.
+        device: Where the models compute, recorded with the results (`device_name`).
+        shown: How many photos' fills are kept as images and laid out on the sheet.
+        jobs: Fills at the same time, of models that keep one core busy. The numbers are the same for any, but the
+            seconds are longer than of one fill alone.
+        identities: What tells one model from a later one of the same label (`identity`), recorded too.
+        command: What repeats the evaluation, shown with the table.
+        progress: Counts fills, and is called once at the start with what an earlier evaluation has left done.
+
+    Raises:
+        UsageError: Settings are wrong or differ from those in the folder.
+        DataError: There are no photos.
     """
     if not models:
         raise UsageError("nothing to evaluate: name at least one model")
@@ -95,10 +108,10 @@ def evaluate(
     if jobs < 1:
         raise UsageError(f"jobs must be at least 1, got {jobs}")
     parsed = {kind: parse_mask(kind) for kind in masks}
-    photographs = Photographs(data, size=size, count=count)
+    photos = Photos(data, size=size, count=count)
     settings: dict[str, Any] = {
         "version": 1,
-        "photographs": {"count": len(photographs), "fingerprint": photographs.fingerprint()},
+        "photographs": {"count": len(photos), "fingerprint": photos.fingerprint()},
         "size": size,
         "seed": seed,
         "masks": list(masks),
@@ -107,16 +120,16 @@ def evaluate(
         # Like the device: seconds of two kinds must not end in one mean.
         **({"jobs": jobs} if jobs > 1 else {}),
     }
-    claim(output, settings)
+    open_evaluation(output, settings)
     accelerated = not device.startswith("cpu")
-    job = _Job(models, photographs, parsed, output, shown=shown, seed=seed, accelerated=accelerated, jobs=jobs)
+    job = _Job(models, photos, parsed, output, shown=shown, seed=seed, accelerated=accelerated, jobs=jobs)
     with Results(output / RESULTS_NAME) as results:
         failures = job.run(results, progress)
         rows = results.rows
-    sheet = write_sheet(output, photographs, shown=shown, masks=parsed, models=list(models), seed=seed)
+    sheet = write_sheet(output, photos, shown=shown, masks=parsed, models=list(models), seed=seed)
     entries = summarize(rows, masks=masks, models=list(models))
     shape = f"{size} x {size}" if size else "native size"
-    title = f"{len(photographs)} photograph{'s' * (len(photographs) > 1)} of `{data}`, {shape}, seed {seed}, {device}."
+    title = f"{len(photos)} photo{'s' * (len(photos) > 1)} of `{data}`, {shape}, seed {seed}, {device}."
     if jobs > 1:
         title += f" {jobs} fills at a time, which makes the seconds longer."
     table = markdown(entries, title=f"{title} Command: `{command}`" if command else title)
@@ -127,22 +140,22 @@ def evaluate(
         "results": entries,
         "masks_hash": _masks_hash(rows, masks),
         "failures": [vars(failure) for failure in failures],
-        "skipped_files": photographs.skipped,
+        "skipped_files": photos.skipped,
         "versions": environment.versions(),
         "hardware": environment.hardware(),
     }
     _write_text(output / SUMMARY_NAME, json.dumps(summary, indent=2, allow_nan=False) + "\n")
     _write_text(output / TABLE_NAME, table)
-    return Evaluation(entries=entries, table=table, failures=failures, skipped=photographs.skipped, sheet=sheet)
+    return Evaluation(entries=entries, table=table, failures=failures, skipped=photos.skipped, sheet=sheet)
 
 
 class _Job:
-    """The loop over photographs, masks and models, in this order: each photograph is decoded once."""
+    """The loop over photos, masks and models, in this order: each photo is decoded once."""
 
     def __init__(
         self,
         models: Mapping[str, Inpainter],
-        photographs: Photographs,
+        photos: Photos,
         masks: Mapping[str, Mask],
         output: Path,
         *,
@@ -152,7 +165,7 @@ class _Job:
         jobs: int,
     ) -> None:
         self.models = models
-        self.photographs = photographs
+        self.photos = photos
         self.masks = masks
         self.output = output
         self.shown = shown
@@ -164,10 +177,11 @@ class _Job:
 
     def run(self, results: Results, progress: ProgressCallback | None) -> list[Failure]:
         """Do every fill that `results` lacks, in the same order for any number of jobs; return what failed."""
-        total = len(self.photographs) * len(self.masks) * len(self.models)
-        names = [self.photographs.name(index) for index in range(len(self.photographs))]
+        total = len(self.photos) * len(self.masks) * len(self.models)
+        names = [self.photos.name(index) for index in range(len(self.photos))]
         keys = [(name, mask, model) for name in names for mask in self.masks for model in self.models]
-        report = _counter(total, sum(key in results for key in keys), progress)
+        report, done = progress or (lambda step: None), sum(key in results for key in keys)
+        report(Progress(done=done, total=total))
         failures: list[Failure] = []
         # So that a slow model's next fill can begin while the one before it, a whole row of models back, goes on.
         ahead = self.jobs * len(self.models)
@@ -177,36 +191,37 @@ class _Job:
                     failures.append(_failed(names[task.index], task.kind, task.label, answer))
                 else:
                     self._keep(task, answer, names[task.index], results)
-                report(task.fills)
+                done += task.fills
+                report(Progress(done=done, total=total))
         return failures
 
     def _work(self, names: Sequence[str], results: Results) -> Iterator[tuple[_Task, Work[Measured | InpaintError]]]:
-        """Yield what there is to do, reading each photograph when its turn comes."""
+        """Yield what there is to do, reading each photo when its turn comes."""
         for index, name in enumerate(names):
             todo = [(m, label) for m in self.masks for label in self.models if (name, m, label) not in results]
             if not todo:
                 continue
             try:
-                photo = self.photographs.read(index)
+                photo = self.photos.read(index)
             except InpaintError as error:
-                yield _Task(index, "", "", fills=len(todo)), Work(partial(_passed, error))
+                yield _Task(index, "", "", fills=len(todo)), _refused(error)
                 continue
-            for kind in dict.fromkeys(kind for kind, _ in todo):
+            for kind, pairs in groupby(todo, key=lambda pair: pair[0]):
+                height, width = photo.shape[:2]
                 try:
-                    mask = self._draw(kind, index, photo)
+                    mask = draw_mask(kind, self.masks[kind], seed=self.seed, index=index, height=height, width=width)
                 except InpaintError as error:
-                    for label in [label for other, label in todo if other == kind]:
-                        yield _Task(index, kind, label), Work(partial(_passed, error))
+                    yield from ((_Task(index, kind, label), _refused(error)) for _, label in pairs)
                     continue
-                for label in [label for other, label in todo if other == kind]:
+                for _, label in pairs:
                     task = _Task(index, kind, label, mask_hash=mask_hash(mask))
                     fill = partial(self._fill, label, photo, mask, fill_seed(seed=self.seed, index=index))
                     yield task, Work(fill, alone=not self.models[label].capabilities.thread_safe)
 
     def _keep(self, task: _Task, measured: Measured, name: str, results: Results) -> None:
         if task.index < self.shown:
-            path = picture_path(self.output, index=task.index, mask=task.kind, model=task.label)
-            write_picture(path, measured.completed)
+            path = fill_path(self.output, index=task.index, mask=task.kind, model=task.label)
+            write_photo(photo_of_array(measured.completed), path)
         results.append(
             Row(
                 image=name,
@@ -218,11 +233,7 @@ class _Job:
             )
         )
 
-    def _draw(self, kind: str, index: int, photo: Picture) -> HoleMask:
-        height, width = photo.shape[:2]
-        return draw_mask(kind, self.masks[kind], seed=self.seed, index=index, height=height, width=width)
-
-    def _fill(self, label: str, photo: Picture, mask: HoleMask, seed: int) -> Measured | InpaintError:
+    def _fill(self, label: str, photo: Rgb, mask: HoleMask, seed: int) -> Measured | InpaintError:
         model = self.models[label]
         # Accelerators choose their kernels anew for every shape.
         key = (label, photo.shape if self.accelerated and model.capabilities.trained else None)
@@ -237,7 +248,7 @@ class _Job:
 
 @dataclass(frozen=True)
 class _Task:
-    """One fill, or several that one failure spares; photograph by number."""
+    """One fill, or several that one failure spares; photo by number."""
 
     index: int
     kind: str
@@ -246,22 +257,8 @@ class _Task:
     fills: int = 1
 
 
-def _passed(error: InpaintError) -> InpaintError:
-    return error
-
-
-def _counter(total: int, done: int, progress: ProgressCallback | None) -> Callable[[int], None]:
-    """Return a function that reports so many fills more, and report the start."""
-    state = done
-
-    def report(more: int) -> None:
-        nonlocal state
-        state += more
-        if progress is not None:
-            progress(Progress(done=state, total=total))
-
-    report(0)
-    return report
+def _refused(error: InpaintError) -> Work[Measured | InpaintError]:
+    return Work(lambda: error)
 
 
 def _failed(image: str, mask: str, model: str, error: InpaintError) -> Failure:
@@ -271,7 +268,7 @@ def _failed(image: str, mask: str, model: str, error: InpaintError) -> Failure:
 
 
 def _masks_hash(rows: Sequence[Row], masks: Sequence[str]) -> dict[str, str]:
-    """Return one hash per kind over all its masks by photograph, to compare with another evaluation's."""
+    """Return one hash per kind over all its masks by photo, to compare with another evaluation's."""
     found = {}
     for kind in masks:
         lines = sorted({f"{row.image}\0{row.mask_hash}" for row in rows if row.mask == kind})

@@ -14,11 +14,12 @@ SETTINGS_NAME = "settings.json"
 RESULTS_NAME = "results.csv"
 
 
-def claim(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Take `folder` for an evaluation with these settings: new, or going on with the same ones and further models.
+def open_evaluation(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Open `folder` for an evaluation with these settings: new, or going on with the same ones and further models.
 
-    Raises UsageError naming the first difference when the folder holds an evaluation with other settings, InpaintError
-    when it cannot be used.
+    Raises:
+        UsageError: The folder holds an evaluation with other settings; names the first difference.
+        InpaintError: It cannot be used.
     """
     wanted = json.loads(json.dumps(settings))
     path = folder / SETTINGS_NAME

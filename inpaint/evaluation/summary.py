@@ -1,4 +1,4 @@
-"""From lines to a verdict: means with their 95 % intervals, as JSON and as a Markdown table."""
+"""From rows to a verdict: means with their 95 % intervals, as JSON and as a Markdown table."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from inpaint.evaluation.results import Row
 from inpaint.metrics import METRICS, PSNR_CAP_DB
 
 PROTOCOL = {
-    "compared": "the completed picture rounded to 8 bit against the original in 8 bit, RGB, range [0, 1]",
-    "hole": "l1_hole, psnr_hole, ssim_hole: over hole pixels; l1, psnr, ssim: over the whole picture",
-    "psnr": f"per picture, at most {PSNR_CAP_DB:g} dB",
+    "compared": "the completed image rounded to 8 bit against the original in 8 bit, RGB, range [0, 1]",
+    "hole": "l1_hole, psnr_hole, ssim_hole: over hole pixels; l1, psnr, ssim: over the whole image",
+    "psnr": f"per image, at most {PSNR_CAP_DB:g} dB",
     "ssim": "Gaussian window 11 x 11, sigma 1.5, mean of channels; borders mirrored for the hole, valid region else",
-    "mean": "over photographs that every model has filled; interval: Student t, 95 %",
-    "seconds": "wall clock per photograph, one at a time, from the picture in memory to the answer; warm-up excluded",
+    "mean": "over photos that every model has filled; interval: Student t, 95 %",
+    "seconds": "wall clock per photo, one at a time, from the image in memory to the answer; warm-up excluded",
 }
 
 
@@ -33,7 +33,7 @@ class Estimate(TypedDict):
 
 
 class Entry(TypedDict):
-    """One model on one kind of mask. n: photographs in the means; filled: those this model has filled."""
+    """One model on one kind of mask. n: photos in the means; filled: those this model has filled."""
 
     mask: str
     model: str
@@ -59,8 +59,8 @@ def estimate(values: Sequence[float]) -> Estimate:
 def summarize(rows: Sequence[Row], *, masks: Sequence[str], models: Sequence[str]) -> list[Entry]:
     """Return an entry per kind of mask and model, in the order asked for.
 
-    Means are over the photographs that every model has filled with that kind of mask, so that a model which refuses
-    hard pictures is not rewarded. A model that filled none at all has no means and does not count there.
+    Means are over the photos that every model has filled with that kind of mask, so that a model which refuses
+    hard photos is not rewarded. A model that filled none at all has no means and does not count there.
     """
     found: dict[tuple[str, str], dict[str, Row]] = defaultdict(dict)
     for row in rows:
@@ -126,7 +126,7 @@ def _cells(estimates: Sequence[Estimate], factor: float, decimals: int, more_is_
         interval = "" if found["high"] is None else f" ± {(found['high'] - found['mean']) * factor:.{decimals}f}"
         texts.append((shown + interval, float(shown)))
     values = [value for _, value in texts if value is not None]
-    # What looks equal in the table is equally good.
+    # What is shown as equal is equally good.
     best = (max if more_is_better else min)(values) if len(values) > 1 else None
     return [f"**{text}**" if value is not None and value == best else text for text, value in texts]
 
@@ -143,7 +143,7 @@ def _notes(entries: Sequence[Entry], masks: Sequence[str]) -> list[str]:
             notes.append(f"{mask}: nothing was filled.")
             continue
         ratio: Any = column[0]["metrics"]["hole_ratio"]["mean"]
-        notes.append(f"{mask}: {column[0]['n']} photographs, hole {100 * ratio:.1f} % on average.")
+        notes.append(f"{mask}: {column[0]['n']} photos, hole {100 * ratio:.1f} % on average.")
         if any(entry["filled"] != entry["n"] for entry in column):
             filled = ", ".join(f"{entry['model']} {entry['filled']}" for entry in column)
             notes.append(f"{mask}: means are over what every model filled; filled were: {filled}.")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from inpaint.errors import MaskError
 from inpaint.images.luma import BT601
 from inpaint.images.photo import Photo, white_of
-from inpaint.images.reading import MAX_PIXELS, read_photo
+from inpaint.images.reading import MAX_PIXELS, read_gray, read_photo
 
 _log = logging.getLogger("inpaint.images")
 
@@ -24,52 +24,75 @@ INVERTED_ABOVE = 0.7
 """A mask with a larger share of hole gets a warning that it looks inverted."""
 
 
-def read_mask(path: str | os.PathLike[str], *, invert: bool = False, max_pixels: int = MAX_PIXELS) -> Hole:
-    """Read a mask file as (H, W) bool, True = hole (white, or black with `invert`).
+def read_mask(
+    path: str | os.PathLike[str], *, invert: bool = False, max_pixels: int = MAX_PIXELS, quiet: bool = False
+) -> Hole:
+    """Read a mask file as (H, W) bool, True = hole: the one way from a file to a mask.
 
-    Any format that `read_photo` reads; `hole_of` says how color, alpha and gray values are taken. Raises InputError.
+    Args:
+        path: Of any format that `read_photo` reads; `hole_of` says how color, alpha and gray values are taken.
+        invert: Black = hole.
+        max_pixels: Most pixels that the file may claim.
+        quiet: Do not warn of what was guessed, for files that are read again and again.
+
+    Raises:
+        InputError: The file cannot be read.
     """
-    return hole_of(read_photo(path, max_pixels=max_pixels), invert=invert)
+    gray = read_gray(path, max_pixels=max_pixels)
+    if gray is None:
+        return hole_of(read_photo(path, max_pixels=max_pixels), invert=invert, quiet=quiet)
+    return _hole(gray, None, name=os.fspath(path), invert=invert, quiet=quiet)
 
 
-def hole_of(photo: Photo, *, invert: bool = False, warn_inverted: bool = True, what: str = "mask") -> Hole:
-    """Return the (H, W) bool hole that a picture describes: luminance of at least 128 of 255, and not transparent.
+def hole_of(photo: Photo, *, invert: bool = False, what: str = "mask", quiet: bool = False) -> Hole:
+    """Return the (H, W) bool hole that an image describes: luminance of at least 128 of 255, and not transparent.
 
-    A picture of one color with varying alpha is taken by its alpha (opaque = hole), with a warning. Values 0 and 1 are
-    taken as 0 and 255. Other values than black and white are thresholded, with a warning. `what` names the picture in
-    warnings: sketches are read the same way (white = line).
+    An image of one color with varying alpha is taken by its alpha (opaque = hole), with a warning. Values 0 and 1 are
+    taken as 0 and 255. Other values than black and white are thresholded, with a warning.
+
+    Args:
+        photo: The image.
+        invert: Dark = hole.
+        what: Names the image in warnings: sketches are read the same way (white = line).
+        quiet: Do not warn.
     """
-    white = white_of(photo.pixels.dtype)
-    values = _luminance(photo)  # (H, W) float32, 0..white
-    if photo.alpha is not None and photo.alpha.min() != photo.alpha.max():
-        alpha = photo.alpha.astype(np.float32)
+    return _hole(photo.pixels, photo.alpha, name=photo.name, invert=invert, what=what, quiet=quiet)
+
+
+def _hole(
+    pixels: NDArray[Any], alpha: NDArray[Any] | None, *, name: str, invert: bool, what: str = "mask", quiet: bool
+) -> Hole:
+    """Return the hole of pixels (H, W) or (H, W, 3) and alpha (H, W)."""
+    guessed = _log.debug if quiet else _log.warning
+    white, values = white_of(pixels.dtype), _luminance(pixels)  # (H, W), 0..white
+    if alpha is not None and alpha.min() != alpha.max():
+        alpha = alpha.astype(np.float32)
         if values.min() == values.max():
-            _log.warning("%s: the %s has one color; its alpha is used, opaque = white", photo.name, what)
+            guessed("%s: the %s has one color; its alpha is used, opaque = white", name, what)
             values = alpha
         else:
             values = values * (alpha / np.float32(white))
-    top = float(values.max())
-    if white > 1 and top == 1:
-        _log.warning("%s: the %s has values 0 and 1; 1 is taken as white", photo.name, what)
+    if white > 1 and values.max() == 1:
+        guessed("%s: the %s has values 0 and 1; 1 is taken as white", name, what)
         values = values * np.float32(white)
-    gray = (values > 0) & (values < white)
-    if gray.any():
-        share = float(gray.mean())
-        _log.warning(
-            "%s: the %s is not black and white (%.1f %% gray); thresholded at 128", photo.name, what, 100 * share
-        )
-    hole: Hole = values >= white * (128 / 255)
+    if not quiet and (gray := _share((values > 0) & (values < white))):
+        guessed("%s: the %s is not black and white (%.1f %% gray); thresholded at 128", name, what, 100 * gray)
+    hole: Hole = values >= (128 * white // 255 if white > 1 else 128 / 255)
     if invert:
         hole = ~hole
-    if warn_inverted and hole.mean() > INVERTED_ABOVE:
-        _log.warning(
+    if not quiet and (share := _share(hole)) > INVERTED_ABOVE:
+        guessed(
             "%s: %.0f %% of the %s is %s; it looks inverted (--invert-mask turns it round)",
-            photo.name,
-            100 * float(hole.mean()),
+            name,
+            100 * share,
             what,
             "hole" if what == "mask" else "line",
         )
     return hole
+
+
+def _share(where: Hole) -> float:
+    return np.count_nonzero(where) / where.size
 
 
 def fit_to(plane: NDArray[Kind], height: int, width: int, *, name: str = "mask", what: str = "mask") -> NDArray[Kind]:
@@ -107,11 +130,14 @@ def dilate_hole(hole: Hole, radius_px: int) -> Hole:
     return grown
 
 
-def _luminance(photo: Photo) -> NDArray[np.float32]:
-    if photo.gray:
-        return photo.pixels[..., 0].astype(np.float32)
-    luma: NDArray[np.float32] = photo.pixels.astype(np.float32) @ np.array(BT601, np.float32)
-    if photo.pixels.dtype.kind == "u":
-        # white is exactly white, whatever the weights' rounding
-        luma = np.rint(luma)
-    return luma
+def _luminance(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return (H, W), 0..white; values without color, the usual case, as they are."""
+    if pixels.ndim == 2:
+        return pixels
+    red, green, blue = cv2.split(pixels)
+    if np.array_equal(red, green) and np.array_equal(red, blue):
+        gray: NDArray[Any] = red
+        return gray
+    luma: NDArray[np.float32] = pixels.astype(np.float32) @ np.array(BT601, np.float32)
+    # White is exactly white, whatever the weights' rounding.
+    return np.rint(luma) if pixels.dtype.kind == "u" else luma

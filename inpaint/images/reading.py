@@ -57,6 +57,38 @@ def read_rgb(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> N
         return _read_rgb(stream, path, max_pixels)
 
 
+def read_gray(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8] | None:
+    """Read an ordinary picture of 8 bits that has neither color nor alpha: the short way for masks.
+
+    Args:
+        path: The file.
+        max_pixels: Most pixels that it may claim.
+
+    Returns:
+        (H, W), upright; None for any other file, which `read_photo` reads.
+
+    Raises:
+        InputError: As `read_photo` does.
+    """
+    path = Path(path)
+    with _opened(path) as stream:
+        format_ = _format(stream, path)
+        if format_.name not in ("JPEG", "PNG", "BMP") or (format_.name == "PNG" and _png_depth(stream) > 8):
+            return None
+        picture = _header(stream, format_, path, max_pixels)
+        if picture.mode not in ("1", "L", "RGB") or "transparency" in picture.info or _frames(picture) > 1:
+            return None
+        with _decoding(path):
+            if picture.mode == "1":
+                picture = picture.convert("L")
+            # Channel by channel: memory for all three at once would cost more than decoding.
+            first, *rest = picture.getbands()
+            values = np.asarray(picture.getchannel(first))
+            if not all(np.array_equal(values, np.asarray(picture.getchannel(band))) for band in rest):
+                return None
+            return np.ascontiguousarray(upright(values, metadata.orientation(picture)))
+
+
 def decode_rgb(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Return the picture in the bytes of a file as `read_rgb` does; `name` stands in its errors."""
     return _read_rgb(io.BytesIO(data), Path(name), max_pixels)
@@ -70,8 +102,7 @@ def from_pillow(picture: Image.Image, path: Path | None = None, *, turn: bool = 
     Raises InputError for kinds that are no ordinary photo (floating point, Lab, 32-bit integer).
     """
     name = "image" if path is None else str(path)
-    frames = getattr(picture, "n_frames", 1)
-    if frames > 1 and picture.format != "JPEG":
+    if (frames := _frames(picture)) > 1:
         _log.warning("%s: has %d pages or frames; the first is used", name, frames)
     picture.load()  # before the metadata: a PNG may hold them after the pixels, and damage is found here
     orientation, exif = metadata.orientation(picture), metadata.exif_bytes(picture)
@@ -119,6 +150,11 @@ def _read_rgb(stream: BinaryIO, path: Path, max_pixels: int) -> NDArray[np.uint8
                 return np.ascontiguousarray(upright(np.asarray(picture), orientation))
         stream.seek(0)
     return to_uint8(_read(stream, path, max_pixels).pixels)
+
+
+def _frames(picture: Image.Image) -> int:
+    """Return how many pictures the file holds; thumbnails of a JPEG do not count."""
+    return 1 if picture.format == "JPEG" else int(getattr(picture, "n_frames", 1))  # not every kind of Pillow's has it
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Masks: which part of a picture is the hole. `parse_mask("deepfill").draw(rng, height, width)` draws one."""
+"""Masks: which part of an image is the hole. `parse_mask("deepfill").draw(rng, height, width)` draws one."""
 
 from inpaint.masks.base import HoleMask, Mask, hole_ratio
 from inpaint.masks.parse import KINDS, PRESETS, MaskSpec, names, parse_mask

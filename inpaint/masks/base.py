@@ -47,11 +47,21 @@ class Mask(BaseModel, ABC, frozen=True, extra="forbid"):
     kind: str
 
     def draw(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
-        """Draw one mask, (H, W) uint8, 1 = hole.
+        """Draw one mask.
 
         There is always at least one hole pixel and one known pixel: a mask with none is drawn again, and after 100
-        attempts one random pixel is changed (only tiny sizes and extreme options come to that). A size with fewer than
-        two pixels raises MaskError.
+        attempts one random pixel is changed (only tiny sizes and extreme options come to that).
+
+        Args:
+            rng: Where all random numbers come from.
+            height: Of the mask, in pixels.
+            width: Of the mask, in pixels.
+
+        Returns:
+            (H, W) uint8, 1 = hole, a new array.
+
+        Raises:
+            MaskError: There are fewer than two pixels.
         """
         if height < 1 or width < 1 or height * width < 2:
             raise MaskError(f"a mask needs at least two pixels, got {height} x {width}")

@@ -14,7 +14,7 @@ SIDES: tuple[Side, ...] = ("left", "right", "top", "bottom")
 
 
 class Box(Mask):
-    """Boxes anywhere in the picture; each side is a uniform share of the picture's side, height and width apart."""
+    """Boxes anywhere in the image; each side is a uniform share of the image's side, height and width apart."""
 
     kind: Literal["box"] = "box"
     count: CountSpan = (1, 1)
@@ -33,7 +33,7 @@ class Box(Mask):
 
 
 class Center(Mask):
-    """One box in the center, always the same: `fraction` of each side (0.5 leaves three quarters of the picture)."""
+    """One box in the center, always the same: `fraction` of each side (0.5 leaves three quarters of the image)."""
 
     kind: Literal["center"] = "center"
     fraction: float = Field(0.5, gt=0, lt=1)
@@ -47,7 +47,7 @@ class Center(Mask):
 
 
 class Half(Mask):
-    """One half of the picture. `side` names the missing half; "random" draws one of the four."""
+    """One half of the image. `side` names the missing half; "random" draws one of the four."""
 
     kind: Literal["half"] = "half"
     side: Literal["left", "right", "top", "bottom", "random"] = "random"
@@ -60,11 +60,12 @@ class Half(Mask):
 
 
 class Outpaint(Mask):
-    """Strips along the borders, to be invented: what extending a picture looks like to a network.
+    """Strips along the borders, to be invented, as in extending an image.
 
-    sides: the missing sides (one, several, or "all"), or "random": each with probability 1/2, at least one (as LaMa's
-    outpainting masks). share: a strip's uniform share of the picture's side; every strip has its own, and the middle
-    always stays.
+    Args:
+        sides: The missing sides (one, several, or "all"), or "random": each with probability 1/2, at least one (as
+            LaMa's outpainting masks).
+        share: A strip's uniform share of the image's side; every strip has its own, and the middle always stays.
     """
 
     kind: Literal["outpaint"] = "outpaint"

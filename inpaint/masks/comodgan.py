@@ -64,7 +64,7 @@ class CoModGan(Mask):
 
 
 def _paint_boxes(mask: HoleMask, rng: np.random.Generator, limit: int, max_rows: int, max_cols: int) -> None:
-    """Add fewer than `limit` boxes of fewer than max_rows x max_cols pixels, up to half of each outside the picture."""
+    """Add fewer than `limit` boxes of fewer than max_rows x max_cols pixels, up to half of each outside the image."""
     height, width = mask.shape
     for u, v, s, t in rng.random((int(rng.integers(limit)), 4)).tolist():
         rows, cols = int(max_rows * u), int(max_cols * v)

@@ -117,9 +117,13 @@ def _whole(wanted: float, span: tuple[float, float], size: int) -> int:
 def with_hole_pixels(mask: HoleMask, count: int, direction_rad: float = 0.0) -> HoleMask:
     """Return the mask grown or shrunk at its rim to exactly `count` hole pixels, 1 <= count < size.
 
-    Pixels join in the order of their distance to the hole (and leave in the order of their distance to what is known);
-    of equally distant pixels those further along `direction_rad` come first, so that the last ring has no ragged edge.
-    The mask must hold both kinds of pixels.
+    Pixels join in the order of their distance to the hole (and leave in the order of their distance to what is known).
+
+    Args:
+        mask: (H, W), with both kinds of pixels.
+        count: Hole pixels afterwards.
+        direction_rad: Of equally distant pixels those further along it come first, so that the last ring has no ragged
+            edge.
     """
     hole = cv2.countNonZero(mask)
     if hole == count:

@@ -3,8 +3,8 @@
 Source: arXiv 1806.03589 and its public code, whose constants belong to 256 x 256. Repaired here, because each changes
 what a network learns:
 
-- the picture's size was read with its sides swapped: on a 256 x 512 picture strokes gathered in the left half;
-- the random flips returned a new picture that was thrown away: every stroke ran from left to right;
+- the image's size was read with its sides swapped: on a 256 x 512 image strokes gathered in the left half;
+- the random flips returned a new image that was thrown away: every stroke ran from left to right;
 - widths, box and shrinkage were fixed in pixels: here they are scaled by min(H, W) / 256;
 - vertices were clipped to W and H, one pixel outside: here to W - 1 and H - 1;
 - one mask served a whole batch: here every sample has its own.
@@ -35,14 +35,19 @@ def paint_zigzags(
 ) -> None:
     """Add free-form strokes to the hole in place, all flipped together left-right and top-bottom with probability 1/2.
 
-    strokes, vertices: (fewest, most). width_px: stroke widths in pixels of this mask, uniform, at least 1.
+    Args:
+        mask: (H, W), changed.
+        rng: Where the numbers come from.
+        strokes: (fewest, most).
+        vertices: Of a stroke, (fewest, most).
+        width_px: Of a stroke, uniform, in pixels of this mask, at least 1.
     """
     height, width = mask.shape
     count = int(rng.integers(strokes[0], strokes[1] + 1))
     flip_x, flip_y, *widths = rng.random(2 + count).tolist()
     for n in range(count):
         points = zigzag(rng, height, width, vertices)
-        # Mirroring the points mirrors the stroke, and is much cheaper than mirroring the picture.
+        # Mirroring the points mirrors the stroke, and is much cheaper than mirroring the image.
         if flip_x < 0.5:
             points = [(width - 1 - x, y) for x, y in points]
         if flip_y < 0.5:

@@ -1,4 +1,4 @@
-"""Masks from files: published mask sets, or a person's own."""
+"""Masks from files: published mask sets, or those of the user."""
 
 from __future__ import annotations
 
@@ -12,28 +12,35 @@ import numpy as np
 from pydantic import Field, PrivateAttr, field_validator
 
 from inpaint.errors import MaskError
+from inpaint.images.formats import IMAGE_SUFFIXES
+from inpaint.images.masks import INVERTED_ABOVE, read_mask
 from inpaint.masks.base import HoleMask, Mask, Span, hole_ratio
 from inpaint.masks.irregular import dilate
 
 logger = logging.getLogger("inpaint.masks")
 
-SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg", ".gif"})
-INVERTED_ABOVE = 0.7  # a mean hole ratio that looks as if white meant known
-LOOKED_AT = 16  # files read to judge the polarity
+CHECKED = 16  # files read at the start, to find out whether white is the hole
 
 
 class Folder(Mask):
-    """A random file of a folder (with its subfolders), flipped, turned, dilated.
+    """A random file of a folder (with its subfolders), flipped, turned, dilated; warns when the masks look inverted.
 
-    path: the folder. hole: which color is the hole; values from 128 on are white. The published PConv test masks and
-    most sets are white = hole; PConv's raw training masks are mostly white and need hole="black". fit: "resize" scales
-    a file to the size (nearest, the aspect may change); "crop" cuts a random part of the same aspect as large as
-    possible, then scales it. flip: probability of each of the two mirrors. rotate_deg: largest turn to either side;
-    what a turn leaves open is filled by reflection, so the borders of a picture are not always known. dilate_px: the
-    hole grows by a disc of this radius, uniform, in pixels of a picture of 512.
+    A file is read as `images.masks.read_mask` reads the mask of a photo, and may have any of the formats of photos.
 
-    Raises MaskError for a folder that is missing, holds no picture, or none with a hole; warns when the masks look
-    inverted. A file that cannot be read raises MaskError when it is drawn.
+    Args:
+        path: The folder.
+        hole: Which color is the hole. The published PConv test masks and most sets are white = hole; PConv's raw
+            training masks are mostly white and need hole="black".
+        fit: "resize" scales a file to the size (nearest, the aspect may change); "crop" cuts a random part of the same
+            aspect as large as possible, then scales it.
+        flip: Probability of each of the two mirrors.
+        rotate_deg: Largest turn to either side; what a turn leaves open is filled by reflection, so the borders of an
+            image are not always known.
+        dilate_px: The hole grows by a disc of this radius, uniform, in pixels of an image of 512.
+
+    Raises:
+        MaskError: The folder is missing, holds no image, or none with a hole.
+        InputError: A file cannot be read; also when it is drawn.
     """
 
     kind: Literal["folder"] = "folder"
@@ -53,18 +60,20 @@ class Folder(Mask):
         return span
 
     def model_post_init(self, _context: object) -> None:
-        """List the files, in the order of their names, and look at some of them."""
+        """List the files, in the order of their names, and check some of them."""
         folder = Path(self.path).expanduser()
         if not folder.is_dir():
             raise MaskError(f"mask folder '{self.path}' is not a folder")
-        found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        found = sorted(
+            p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")
+        )
         if not found:
-            raise MaskError(f"mask folder '{self.path}' holds no picture ({', '.join(sorted(SUFFIXES))})")
+            raise MaskError(f"mask folder '{self.path}' holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
         self._files = tuple(str(p) for p in found)
-        step = max(1, len(found) // LOOKED_AT)
-        ratios = [hole_ratio(_read(name, self.hole)) for name in self._files[::step][:LOOKED_AT]]
+        step = max(1, len(found) // CHECKED)
+        ratios = [hole_ratio(_read(name, self.hole)) for name in self._files[::step][:CHECKED]]
         if not any(ratios):
-            raise MaskError(f"no mask looked at in '{self.path}' has a hole ({self.hole}, threshold 128)")
+            raise MaskError(f"no mask checked in '{self.path}' has a hole ({self.hole}, threshold 128)")
         if float(np.mean(ratios)) > INVERTED_ABOVE:
             other = "black" if self.hole == "white" else "white"
             logger.warning(
@@ -107,14 +116,6 @@ def _crop(mask: HoleMask, height: int, width: int, u: float, v: float) -> HoleMa
 @lru_cache(maxsize=256)
 def _read(path: str, hole: str) -> HoleMask:
     """Return the mask of a file, read-only because it is shared."""
-    # Through a buffer: OpenCV's own reader does not find names outside ASCII on every system.
-    try:
-        data = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise MaskError(f"cannot read mask '{path}': {error.strerror or error}") from error
-    gray = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
-    if gray is None:
-        raise MaskError(f"cannot read mask '{path}': not a picture, or damaged")
-    mask = np.asarray((gray >= 128) if hole == "white" else (gray < 128), dtype=np.uint8)
+    mask = read_mask(path, invert=hole == "black", quiet=True).view(np.uint8)
     mask.flags.writeable = False
     return mask

@@ -19,7 +19,7 @@ COARSE_PX = 128
 class PConv(Mask):
     """Irregular masks in the manner of the PConv paper (arXiv 1804.07723), which took theirs from video occlusions.
 
-    The published files are photographs of motion and cannot be drawn; this is a generator of our own of the same look:
+    The published files are photos of motion and cannot be drawn; this is a generator of our own of the same kind:
     crescents and blobs between level lines of smooth random fields, as objects leave behind when they move, and
     wandering strokes, all dilated by a disc of 5 to 47 pixels diameter at 512 (what the paper's page names), randomly
     rotated. Ratios spread over the paper's six buckets, (0.01, 0.1] to (0.5, 0.6]; the presets pconv_01_10 ...
@@ -76,7 +76,7 @@ def _smooth_field(rng: np.random.Generator, height: int, width: int, bumps: floa
     """Return smooth noise with about `bumps` bumps along the longer side, under any rotation."""
     step, turn = bumps / max(height, width), 2 * math.pi * rng.random()
     c, s = step * math.cos(turn), step * math.sin(turn)
-    # One warp rotates, crops and enlarges: picture pixel (x, y) reads the grid around its center.
+    # One warp rotates, crops and enlarges: image pixel (x, y) reads the grid around its center.
     matrix = np.array([[c, -s, 7.5 - c * width / 2 + s * height / 2], [s, c, 7.5 - s * width / 2 - c * height / 2]])
     return np.asarray(
         cv2.warpAffine(
@@ -91,7 +91,7 @@ def _smooth_field(rng: np.random.Generator, height: int, width: int, bumps: floa
 
 
 def _wander(rng: np.random.Generator, height: int, width: int, count: int) -> list[NDArray[np.int32]]:
-    """Return polylines (N, 2) of (x, y) whose direction drifts, starting in or just outside the picture."""
+    """Return polylines (N, 2) of (x, y) whose direction drifts, from in or just outside the image."""
     starts = 1.5 * rng.random((count, 2)) - 0.25
     lengths = rng.integers(4, 25, count).tolist()
     turns = 0.6 * rng.standard_normal((count, 24))
@@ -152,7 +152,7 @@ class Pluralistic(Mask):
     """Pluralistic's irregular mask (CVPR 2019): 16 to 64 lines, filled circles and arcs of ellipses, 60 : 20 : 20 %.
 
     Lines and arcs are 4 to 20 pixels thick at 256, circles have that radius. The public code swaps the sides of
-    pictures that are not square and refuses sides under 64: both repaired.
+    images that are not square and refuses sides under 64: both repaired.
     """
 
     kind: Literal["pluralistic"] = "pluralistic"
@@ -179,7 +179,7 @@ class Pluralistic(Mask):
 
 
 class PluralisticBoxes(Mask):
-    """Pluralistic's regular mask: n = 1 to 5 boxes, each side from 1 / (n + 7) of the picture to all that is left."""
+    """Pluralistic's regular mask: n = 1 to 5 boxes, each side from 1 / (n + 7) of the image to all that is left."""
 
     kind: Literal["pluralistic_boxes"] = "pluralistic_boxes"
     count: CountSpan = (1, 5)

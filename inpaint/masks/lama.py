@@ -2,8 +2,8 @@
 
 Kept as the public code draws them: a wrapper adds one to the largest number of chains, so "times 4 to 5" is 4 to 6; the
 weights of lines and boxes are relative (1 : 0.3 is 76.9 % lines). Evaluation sets drop masks that cover more than half
-of the picture: `max_share`. The public procedure draws five variants and keeps one of those that pass; drawing until
-one passes gives the same distribution, and never loses a picture. After this filter thin, medium and thick masks cover
+of the image: `max_share`. The public procedure draws five variants and keeps one of those that pass; drawing until
+one passes gives the same distribution, and never loses an image. After this filter thin, medium and thick masks cover
 nearly the same share (0.26 to 0.29): they differ in the width of the strokes.
 """
 
@@ -38,8 +38,12 @@ class LamaBoxes(BaseModel, frozen=True, extra="forbid"):
 class Lama(Mask):
     """One kind out of chains and boxes, drawn by weight. The defaults are LaMa's training masks (256 crops).
 
-    nominal_px: the size that the pixels above belong to. max_share: masks that cover more are drawn again (the least
-    of 100 is taken if none passes).
+    Args:
+        nominal_px: The size that the pixels of lines and boxes belong to.
+        lines: The chains.
+        boxes: The boxes; None: chains only.
+        boxes_weight: How often boxes are drawn, relative to chains.
+        max_share: Masks that cover more are drawn again (the least of 100 is taken if none passes).
     """
 
     kind: Literal["lama"] = "lama"

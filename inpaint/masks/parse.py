@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from inpaint.errors import ConfigError, InpaintError, unknown
 from inpaint.masks.base import Mask
@@ -125,12 +125,21 @@ def names() -> list[str]:
 def parse_mask(spec: MaskSpec) -> Mask:
     """Return the mask that `spec` describes.
 
-    A string is a kind with its defaults or a preset (`names()`), or "folder:PATH" for the mask files of a folder. A
-    mapping is {kind: NAME, option: value, ...}, where NAME may be a preset whose options are then replaced one by one.
-    A list is a mixture: of such masks, or of {mask: ..., weight: ...}. A Mask is returned as it is.
+    Args:
+        spec: A string is a kind with its defaults or a preset (`names()`), or "folder:PATH" for the mask files of a
+            folder. A mapping is {kind: NAME, option: value, ...}, where NAME may be a preset whose options are then
+            replaced one by one. A list is a mixture: of such masks, or of {mask: ..., weight: ...}. A Mask is returned
+            as it is.
 
-    Raises ConfigError, in one line, for an unknown name or option or a value that is not valid, and MaskError for a
-    mask folder that cannot be used.
+    Raises:
+        ConfigError: An unknown name or option or a value that is not valid, in one line.
+        MaskError: A mask folder that cannot be used.
+        InputError: A mask file that cannot be read.
+
+    Example:
+        >>> from numpy.random import default_rng
+        >>> parse_mask({"kind": "center", "fraction": 0.5}).draw(default_rng(0), 4, 4).tolist()
+        [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
     """
     if isinstance(spec, Mask):
         return spec
@@ -196,14 +205,19 @@ def _config_error(name: str, kind: type[Mask], error: ValidationError) -> Inpain
 
 def _options_at(kind: type[Mask], where: tuple[int | str, ...]) -> list[str]:
     """Return the names of the options at a place inside a kind."""
-    model: Any = kind
+    model: type[BaseModel] = kind
     for part in where:
         if isinstance(part, int):
             continue
-        annotation = model.model_fields[part].annotation
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        model = next((c for c in candidates if hasattr(c, "model_fields")), model)
+        model = _model_in(model.model_fields[part].annotation) or model
     return [field for field in model.model_fields if field != "kind"]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the first model that an annotation speaks of: the class itself, of a tuple, a union ..."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
 
 
 def _example(name: str) -> str:

@@ -19,12 +19,18 @@ ANGLE_RANGE = 2 * math.pi / 15
 
 
 def zigzag(rng: np.random.Generator, height: int, width: int, vertices: tuple[int, int]) -> list[tuple[int, int]]:
-    """Return the points (x, y) of one free-form stroke, all inside the picture.
+    """Return the points (x, y) of one free-form stroke, all inside the image.
 
     DeepFillv2's algorithm (arXiv 1806.03589, supplement, with the constants of its public code): from a uniform start
-    the stroke takes `vertices` (both ends possible) steps of length N(R, floor(R / 2)) clipped to [0, 2R], with
-    R = diagonal / 8, whose angle is uniform in a window around 2 pi / 5 and is mirrored at every second step. The
-    window is drawn once a stroke. The misprint of the paper and the swapped sides of the public code are repaired.
+    the stroke takes steps of length N(R, floor(R / 2)) clipped to [0, 2R], with R = diagonal / 8, whose angle is
+    uniform in a window around 2 pi / 5 and is mirrored at every second step. The window is drawn once a stroke. The
+    misprint of the paper and the swapped sides of the public code are repaired.
+
+    Args:
+        rng: Where the numbers come from.
+        height: Of the image, in pixels.
+        width: Of the image, in pixels.
+        vertices: (fewest, most) steps, both possible.
     """
     count = int(rng.integers(vertices[0], vertices[1] + 1))
     uniform = rng.random(count + 4).tolist()
@@ -65,9 +71,17 @@ def paint_chains(
 ) -> None:
     """Add LaMa's chains of thick lines to the hole, in place.
 
-    chains: (fewest, most). Each starts anywhere and has 1 to 5 segments; a segment's angle is 0.01 + {0 .. angles - 1}
-    radians, negated in every second chain; its length and width are uniform integers of the spans (both ends possible)
-    times `scale`. Ends are clipped to the picture (advimman/lama, saicinpainting/training/data/masks.py).
+    Each starts anywhere and has 1 to 5 segments; a segment's angle is 0.01 + {0 .. angles - 1} radians, negated in
+    every second chain. Ends are clipped to the image (advimman/lama, saicinpainting/training/data/masks.py).
+
+    Args:
+        mask: (H, W), changed.
+        rng: Where the numbers come from.
+        chains: (fewest, most).
+        angles: How many directions there are.
+        length_px: Of a segment before scaling: uniform integers, both ends possible.
+        width_px: Likewise.
+        scale: What both are multiplied by.
     """
     height, width = mask.shape
     count = int(rng.integers(chains[0], chains[1] + 1))

@@ -19,8 +19,11 @@ CAP_HEIGHT_PX = 22  # of OpenCV's fonts at scale 1
 class Text(Mask):
     """Lines of random letters and digits, all turned by one random angle.
 
-    lines: how many. height: capital height as a share of the shorter side. weight: stroke width as a share of the
-    capital height. rotate_deg: largest turn to either side. Strokes are at least one pixel wide.
+    Args:
+        lines: How many.
+        height: Capital height as a share of the shorter side.
+        weight: Stroke width as a share of the capital height; strokes are at least one pixel wide.
+        rotate_deg: Largest turn to either side.
     """
 
     kind: Literal["text"] = "text"

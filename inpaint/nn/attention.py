@@ -41,7 +41,12 @@ HALO_ROWS = 8  # blocks below this many rows spend most of their time on halos; 
 
 
 def aligned_index(size: int, out: int, *, device: torch.device | None = None) -> Tensor:
-    """Return `out` indices into a side of `size`, first on first and last on last, halves rounded up (TensorFlow)."""
+    """Return `out` indices into a side of `size`, first on first and last on last, halves rounded up (TensorFlow).
+
+    Example:
+        >>> aligned_index(8, 4).tolist()
+        [0, 2, 5, 7]
+    """
     if out == 1:
         return torch.zeros(1, dtype=torch.long, device=device)
     step = torch.arange(out, device=device)
@@ -55,15 +60,28 @@ def _aligned(x: Tensor, factor: int) -> Tensor:
 
 
 def sample_features(x: Tensor, *, mode: FeatureSampling) -> Tensor:
-    """Take every second position of x (B, C, 2h, 2w): from 0 on, or nearest with aligned corners. (B, C, h, w)."""
+    """Take every second position of a map.
+
+    Args:
+        x: (B, C, 2h, 2w).
+        mode: floor: from 0 on. aligned: nearest with aligned corners.
+
+    Returns:
+        (B, C, h, w).
+    """
     return x[..., ::2, ::2] if mode == "floor" else _aligned(x, 2)
 
 
 def sample_mask(mask: Tensor, *, mode: MaskSampling) -> Tensor:
-    """Take the mask (B, 1, 8h, 8w) to the attention's grid (B, 1, h, w), without averaging.
+    """Take a mask to the attention's grid, without averaging.
 
-    floor8: every eighth pixel from 0 on. aligned8: nearest with aligned corners in one step. aligned4_2: the same in
-    two steps, by 4 and by 2, which picks other pixels than one step.
+    Args:
+        mask: (B, 1, 8h, 8w), 1 = hole.
+        mode: floor8: every eighth pixel from 0 on. aligned8: nearest with aligned corners in one step. aligned4_2: the
+            same in two steps, by 4 and by 2, which picks other pixels than one step.
+
+    Returns:
+        (B, 1, h, w).
     """
     if mode == "floor8":
         return mask[..., ::8, ::8]
@@ -117,9 +135,21 @@ class _ShiftedSum(torch.autograd.Function):
 def shifted_sum(
     x: Tensor, steps: tuple[int, ...], start: int = 0, stop: int | None = None, *, out: Tensor | None = None
 ) -> Tensor:
-    """Add to x (B, L) itself moved by every step: out[:, i] = x[:, i] + sum of x[:, i + step], beyond the ends 0.
+    """Add to x itself moved by every step: out[:, i] = x[:, i] + sum of x[:, i + step], beyond the ends 0.
 
-    Returns places start to stop only, (B, stop - start); in `out`, if given, which then carries no gradient.
+    Args:
+        x: (B, L).
+        steps: How far it is moved, in places, to either side.
+        start: The first place that is wanted.
+        stop: The place behind the last; None: L.
+        out: Memory for the result, which then carries no gradient; None: new memory.
+
+    Returns:
+        (B, stop - start).
+
+    Example:
+        >>> shifted_sum(torch.tensor([[1.0, 2.0, 4.0]]), (1,)).tolist()
+        [[3.0, 6.0, 4.0]]
     """
     stop = x.shape[1] if stop is None else stop
     if out is None:
@@ -305,7 +335,12 @@ def _block(shared: _Attended, buffers: _Buffers, top: int, bottom: int) -> Tenso
 def block_rows(h: int, w: int, batch: int, *, itemsize: int, cached: bool) -> tuple[int, int]:
     """Return how many samples and how many rows of queries a block of attention has, by the memory of one map.
 
-    itemsize: bytes of a number. cached: whether maps should fit into a CPU's cache.
+    Args:
+        h: Rows of the grid.
+        w: Columns of the grid.
+        batch: Samples there are.
+        itemsize: Bytes of a number.
+        cached: Whether maps should fit into a CPU's cache.
     """
     row = h * w * w * itemsize  # one row of queries against all keys
     rows = (CACHE_BYTES if cached else MAP_BYTES) // row
@@ -323,12 +358,16 @@ def overlap_count(h: int, w: int, *, like: Tensor) -> Tensor:
 
 
 class ContextualAttention(nn.Module):
-    """Rebuilds features from known places that look alike. No parameters; options name what public programs differ in.
+    """Rebuilds features from known places that are alike. No parameters; options name what public programs differ in.
 
-    fuse: add the scores of neighboring pairs before the softmax. masked: `zero` keeps unknown keys in the softmax with
-    score 0 (official), `inf` leaves them out. norm_eps: `clamp` the key norm at 1e-4 (official), or add 1e-4 `inside`
-    to every square. overlap: divide the paste by 4 (official, darkens the border) or by the true `count`. chunk: rows
-    of queries per block, None = chosen by the size; the result does not depend on it.
+    Args:
+        fuse: Add the scores of neighboring pairs before the softmax.
+        masked: `zero` keeps unknown keys in the softmax with score 0 (official), `inf` leaves them out.
+        norm_eps: `clamp` the key norm at 1e-4 (official), or add 1e-4 `inside` to every square.
+        overlap: Divide the paste by 4 (official, darkens the border) or by the true `count`.
+        sampling: How features are taken to the grid, see `sample_features`.
+        mask_sampling: How the mask is, see `sample_mask`.
+        chunk: Rows of queries per block, None = chosen by the size; the result does not depend on it.
     """
 
     def __init__(
@@ -354,11 +393,20 @@ class ContextualAttention(nn.Module):
         self.chunk = chunk
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """Attend from every place of features (B, C, 2h, 2w) to the known ones; mask (B, 1, 8h, 8w), 1 = hole.
+        """Attend from every place to the known ones.
 
-        Computes in float32 (float64 for float64 features) also under autocast, since scores reach several hundred;
-        returns the dtype of the features, in channels_last layout. Where several blocks are needed and gradients are
-        wanted, blocks are computed again in the backward pass.
+        Computes in float32 (float64 for float64 features) also under autocast, since scores reach several hundred.
+        Where several blocks are needed and gradients are wanted, blocks are computed again in the backward pass.
+
+        Args:
+            features: (B, C, 2h, 2w).
+            mask: (B, 1, 8h, 8w), 1 = hole.
+
+        Returns:
+            The features rebuilt, of the same shape and dtype, in channels_last layout.
+
+        Raises:
+            ValueError: The sizes do not fit.
         """
         batch, _, height, width = features.shape
         if height % 2 or width % 2 or tuple(mask.shape) != (batch, 1, 4 * height, 4 * width):

@@ -8,7 +8,7 @@ convolution only knows hole or no hole.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, Self, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +27,12 @@ STRIP_BYTES = 4 * 2**20
 
 
 def gated(x: Tensor, *, activation: Activation = "elu") -> Tensor:
-    """Return activation(a) * sigmoid(g) for x = [a; g] (B, 2C, H, W)."""
+    """Return activation(a) * sigmoid(g) for x = [a; g] (B, 2C, H, W).
+
+    Example:
+        >>> gated(torch.tensor([2.0, 0.0]).view(1, 2, 1, 1)).item()
+        1.0
+    """
     feature, gate = x.chunk(2, dim=1)  # (B, C, H, W) each
     if x.is_cpu and x.stride(1) == 1 and not torch.compiler.is_compiling():
         return cast(Tensor, _GatedApart.apply(x, activation))
@@ -108,8 +113,13 @@ def _strips(
 def upsampling_kernels(weight: Tensor) -> Tensor:
     """Return four 2 x 2 kernels that do to x what a 3 x 3 kernel does to x with every pixel repeated 2 x 2.
 
-    weight: (O, I, 3, 3). Returns (4 * O, I, 2, 2): for phases (row, column) of the output (0, 0), (0, 1), (1, 0) and
-    (1, 1). Kernel rows that fall on one pixel are added: even output rows see rows y - 1, y; odd ones y, y + 1.
+    Kernel rows that fall on one pixel are added: even output rows see rows y - 1, y; odd ones y, y + 1.
+
+    Args:
+        weight: (O, I, 3, 3).
+
+    Returns:
+        (4 * O, I, 2, 2): for phases (row, column) of the output (0, 0), (0, 1), (1, 0) and (1, 1).
     """
 
     def along(kernel: Tensor, dim: int) -> tuple[Tensor, Tensor]:
@@ -121,10 +131,20 @@ def upsampling_kernels(weight: Tensor) -> Tensor:
 
 
 class GatedConv2d(PaddedConv2d, Prepared):
-    """Gated convolution with `features` outputs; weight (2 * features, in_channels, kernel, kernel).
+    """Gated convolution; weight (2 * features, in_channels, kernel, kernel).
 
-    With `upsample`, every pixel is repeated 2 x 2 before the convolution.
+    Args:
+        in_channels: Channels that come in.
+        features: Channels that go out.
+        kernel: Side of the kernel, odd.
+        stride: Step between outputs.
+        dilation: Step within the kernel.
+        padding: What lies beyond the border.
+        activation: Of the features.
+        upsample: Repeat every pixel 2 x 2 before the convolution.
     """
+
+    prepared = ("phases",)
 
     def __init__(
         self,
@@ -145,18 +165,9 @@ class GatedConv2d(PaddedConv2d, Prepared):
         self.register_buffer("phases", None, persistent=False)
 
     def prepare_for_inference(self) -> None:
-        """Compute the kernels of the upsampling once, for use without gradients, until `train()` is called.
-
-        They are not part of the state dict. Call it again when weights change.
-        """
+        """Compute the kernels of the upsampling once."""
         if self.upsample and (self.kernel_size, self.stride, self.dilation) == ((3, 3), (1, 1), (1, 1)):
             self.phases = upsampling_kernels(self.weight.detach())
-
-    def train(self, mode: bool = True) -> Self:
-        """Forget what was prepared for inference when training begins."""
-        if mode:
-            self.phases = None
-        return super().train(mode)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (B, in_channels, H, W) to (B, features, ceil(H / stride), ceil(W / stride)), or twice H and W."""
@@ -225,8 +236,11 @@ Initialization: TypeAlias = Literal["glorot", "kaiming"]
 def initialize_(module: nn.Module, how: Initialization = "glorot") -> None:
     """Give every convolution below `module` random weights and zero biases.
 
-    glorot: uniform, the default of TensorFlow; kaiming: normal, by the inputs, with the gain of ReLU. Draws from
-    torch's global generator: call it inside `torch.random.fork_rng` with a seed.
+    Draws from torch's global generator: call it inside `torch.random.fork_rng` with a seed.
+
+    Args:
+        module: The network.
+        how: glorot: uniform, the default of TensorFlow; kaiming: normal, by the inputs, with the gain of ReLU.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):

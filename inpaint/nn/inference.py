@@ -1,25 +1,46 @@
-"""What a network computes once instead of in every pass, when it trains no more."""
+"""Layers that compute once, when training is over, what they would otherwise compute in every pass."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from typing import ClassVar, Self
 
 from torch import nn
 
-from inpaint.nn.spectral import fold
+from inpaint.nn.spectral import remove_spectral_norm
 
 
 class Prepared(nn.Module):
-    """Base of layers that can compute something once, for networks that train no more."""
+    """Base of a layer that can be prepared for inference.
 
-    @abstractmethod
+    `prepared` names the buffers that hold what is computed once. The layer registers them as None and not persistent,
+    so that they are no part of its state dict, and fills them in `prepare_for_inference`; they are None again when
+    training begins. Beside another layer it comes second: `class GatedConv2d(PaddedConv2d, Prepared)`.
+    """
+
+    prepared: ClassVar[tuple[str, ...]] = ()
+
     def prepare_for_inference(self) -> None:
-        """Compute it."""
+        """Compute once what does not change any more, for use without gradients. Call it again when weights change."""
+        raise NotImplementedError
+
+    def train(self, mode: bool = True) -> Self:
+        """Forget what was prepared for inference when training begins."""
+        if mode:
+            for name in self.prepared:
+                setattr(self, name, None)
+        return super().train(mode)
 
 
 def prepare_for_inference(network: nn.Module) -> None:
-    """Divide spectral norms out, then prepare every layer below the network that can be."""
-    fold(network)
-    for module in list(network.modules()):
-        if isinstance(module, Prepared):
-            module.prepare_for_inference()
+    """Prepare every layer that can be, for networks that train no more.
+
+    Spectral norms are divided out, then each `Prepared` layer computes what it needs once. The network computes the
+    same up to rounding.
+
+    Args:
+        network: Any network; it is left in evaluation mode, its spectral norms are gone for good.
+    """
+    remove_spectral_norm(network)
+    for layer in list(network.modules()):
+        if isinstance(layer, Prepared):
+            layer.prepare_for_inference()

@@ -10,15 +10,15 @@ EPS = 1e-5
 
 
 def instance_norm(x: Tensor) -> Tensor:
-    """Bring every channel of every picture of x (B, C, H, W) to mean 0 and variance 1: (x - mean) / sqrt(var + 1e-5).
+    """Bring every channel of every image of x (B, C, H, W) to mean 0 and variance 1: (x - mean) / sqrt(var + 1e-5).
 
     The variance is that of the places themselves (divided by H W). Statistics of half precision are taken in float32.
-    Without gradients on a CPU, a picture with its channels last is normalized where it lies: PyTorch's own instance
+    Without gradients on a CPU, an image with its channels last is normalized where it lies: PyTorch's own instance
     normalization would bring it into another order and back.
     """
     if torch.is_grad_enabled() or not x.is_cpu or not x.is_contiguous(memory_format=torch.channels_last):
         return F.instance_norm(x, eps=EPS)
-    # One picture alone is a batch of one, whose batch statistics are its own.
+    # One image alone is a batch of one, whose batch statistics are its own.
     parts = [F.batch_norm(one, None, None, training=True, eps=EPS) for one in torch.split(x, 1)]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 

@@ -1,4 +1,4 @@
-"""Padding: what a convolution sees beyond the border, and growing a picture to a size that a network accepts."""
+"""Padding: what a convolution sees beyond the border, and growing an image to a size that a network accepts."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ def same_amount(size: int, kernel: int, *, stride: int = 1, dilation: int = 1) -
     """Return how many zeros TensorFlow's SAME puts before and after a side of `size`; the smaller half comes first.
 
     The output has ceil(size / stride) positions.
+
+    Example:
+        >>> same_amount(8, 5, stride=2)
+        (1, 2)
     """
     out = -(-size // stride)
     total = max((out - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
@@ -31,9 +35,13 @@ def _mirrored(size: int, before: int, after: int, device: torch.device) -> Tenso
 
 
 def pad(x: Tensor, amounts: tuple[int, int, int, int], *, mode: PaddingMode) -> Tensor:
-    """Pad the last two axes of `x` (B, C, H, W) by (left, right, top, bottom) pixels.
+    """Pad the last two axes of a tensor.
 
-    `symmetric` and `replicate` work for any amount; `reflect` needs amounts below the side length.
+    Args:
+        x: (B, C, H, W).
+        amounts: Pixels at the left, right, top and bottom. `symmetric` and `replicate` work for any, `reflect` needs
+            amounts below the side length.
+        mode: What lies beyond the border.
     """
     left, right, top, bottom = amounts
     if not any(amounts):
@@ -106,5 +114,10 @@ def pad_to(x: Tensor, height: int, width: int) -> Tensor:
 
 
 def padded_side(side: int, *, multiple: int, minimum: int = 1) -> int:
-    """Return the smallest multiple of `multiple` that is at least `side` and `minimum`."""
+    """Return the smallest multiple of `multiple` that is at least `side` and `minimum`.
+
+    Example:
+        >>> padded_side(33, multiple=8), padded_side(3, multiple=8, minimum=16)
+        (40, 16)
+    """
     return -(-max(side, minimum) // multiple) * multiple

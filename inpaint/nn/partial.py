@@ -42,10 +42,18 @@ class Window:
 
 
 class PartialConv2d(nn.Conv2d):
-    """A partial convolution of one picture or of several concatenated `parts`, given by their channels.
+    """A partial convolution of one map or of several concatenated ones. Padded by dilation * (kernel - 1) / 2.
 
-    Both sides are padded by dilation * (kernel - 1) / 2. With `upsample`, every pixel of the first part is repeated
-    2 x 2 before (3 x 3 kernels without stride and dilation, border "hole").
+    Args:
+        parts: Channels of each map that comes in.
+        out_channels: Channels that go out.
+        kernel: Side of the kernel, odd.
+        stride: Step between outputs.
+        dilation: Step within the kernel.
+        bias: Whether there is one.
+        border: What lies beyond the border.
+        upsample: Repeat every pixel of the first part 2 x 2 before (3 x 3 kernels without stride and dilation, border
+            "hole").
     """
 
     def __init__(
@@ -73,10 +81,15 @@ class PartialConv2d(nn.Conv2d):
     def forward(  # type: ignore[override]
         self, parts: Sequence[Tensor], known: Sequence[Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Return y (B, out_channels, H', W') and m' (B, 1, H', W').
+        """Convolve what is known.
 
-        parts: one (B, channels, H, W) each, the first at half the size with `upsample`; not read where it is not known.
-        known: one (B, 1, H, W) each, above 0.5 = known; None where all is known, which leaves the border.
+        Args:
+            parts: One (B, channels, H, W) each, the first at half the size with `upsample`; not read where it is not
+                known.
+            known: One (B, 1, H, W) each, above 0.5 = known; None where all is known, which leaves the border.
+
+        Returns:
+            y (B, out_channels, H', W') and m' (B, 1, H', W').
         """
         if known is None:
             known = [torch.ones_like(part[:, :1]) for part in parts]

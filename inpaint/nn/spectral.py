@@ -3,7 +3,7 @@
 One power iteration per forward pass in training and none in evaluation, so that evaluating a network does not change
 it; the left and right vectors are buffers, constants for the gradient. Programs that iterate in evaluation as well are
 followed in their first pass: their importers make that one iteration and store its vectors. For filling, the quotient
-is computed once (`fold`).
+is computed once (`remove_spectral_norm`).
 
 Initialize a layer before it is normalized: afterwards `layer.weight` is a quotient made anew at every access, and what
 is written into it is lost without a word.
@@ -24,11 +24,16 @@ Layer = TypeVar("Layer", bound=nn.Module)
 
 
 def spectrally_normalized(layer: Layer, *, dim: int | None = None) -> Layer:
-    """Divide the layer's weight by its largest singular value from now on; returns the same layer.
+    """Divide the layer's weight by its largest singular value from now on.
 
-    dim: the axis of the weight that gives the rows of the matrix; None is torch's choice, the output channels: 1 for
-    transposed convolutions, else 0. Some programs take 0 everywhere. Initialize the weight before: the starting vectors
-    are drawn from torch's global generator and iterated on it.
+    Args:
+        layer: Its weight is initialized already: the first vectors are drawn from torch's global generator and iterated
+            on it.
+        dim: The axis of the weight that gives the rows of the matrix; None is torch's choice, the output channels: 1
+            for transposed convolutions, else 0. Some programs take 0 everywhere.
+
+    Returns:
+        The same layer.
     """
     spectral_norm(layer, n_power_iterations=1, eps=1e-12, dim=dim)
     return layer
@@ -43,7 +48,7 @@ def stored_weight(layer: nn.Module) -> Tensor:
     return weight
 
 
-def fold(network: nn.Module) -> None:
+def remove_spectral_norm(network: nn.Module) -> None:
     """Replace every normalized weight below `network` by its quotient, for good: for networks that train no more."""
     network.eval()  # in training mode the quotient would come from one more iteration
     for layer in list(network.modules()):
@@ -72,7 +77,7 @@ def normalized_in_full_precision(layers: Iterable[nn.Module]) -> Iterator[None]:
     """
     with parametrize.cached():
         for layer in layers:
-            if not parametrize.is_parametrized(layer, "weight"):  # folded
+            if not parametrize.is_parametrized(layer, "weight"):  # removed
                 continue
             with torch.autocast(next(layer.parameters()).device.type, enabled=False):
                 _ = layer.weight

@@ -26,8 +26,13 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, w
 class VGG(nn.Module):
     """The convolutional part in evaluation mode, without gradients for its weights.
 
-    weights: `torchvision` (ImageNet, fetched once into torch hub's folder), the path of a torchvision checkpoint, or
-    `random`, seeded, for tests and dry runs. Raises WeightsError, one line, when they cannot be had.
+    Args:
+        name: Which of the two.
+        weights: `torchvision` (ImageNet, fetched once into torch hub's folder), the path of a torchvision checkpoint,
+            or `random`, seeded, for tests and dry runs.
+
+    Raises:
+        WeightsError: They cannot be had; one line that says what to do.
     """
 
     def __init__(self, name: VggName, *, weights: str = "torchvision") -> None:
@@ -44,20 +49,24 @@ class VGG(nn.Module):
             )
         self.eval().requires_grad_(False)
 
-    def forward(self, pictures: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
         """Return the features of the named layers; nothing behind the last of them is computed.
 
-        pictures: (B, 3, H, W), normalized by `normalized` or not, as the loss wants it.
-        Raises InputError when the pictures are too small to reach the last layer.
+        Args:
+            images: (B, 3, H, W), normalized by `normalized` or not, as the loss wants it.
+            layers: "relu3_1", "pool4" ...
+
+        Raises:
+            InputError: The images are too small to reach the last layer.
         """
         wanted, found = set(layers), dict[str, Tensor]()
-        x = pictures
+        x = images
         for name, stage in self.stages.items():
             if wanted <= found.keys():
                 break
             if name.startswith("pool") and min(x.shape[-2:]) < 2:
-                height, width = pictures.shape[-2:]
-                raise InputError(f"pictures of {height} x {width} pixels are too small for {self.name}'s {name}")
+                height, width = images.shape[-2:]
+                raise InputError(f"images of {height} x {width} pixels are too small for {self.name}'s {name}")
             x = stage(x)
             if name in wanted:
                 found[name] = x
@@ -85,10 +94,10 @@ def check_layers(name: VggName, layers: Collection[str]) -> None:
             raise ConfigError(unknown(f"layer of {name}", layer, valid))
 
 
-def normalized(pictures: Tensor) -> Tensor:
-    """Map pictures (B, 3, H, W) from [0, 1] to zero mean and unit deviation over ImageNet."""
-    mean, deviation = (pictures.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, DEVIATION))
-    return (pictures - mean) / deviation
+def normalized(images: Tensor) -> Tensor:
+    """Map images (B, 3, H, W) from [0, 1] to zero mean and unit deviation over ImageNet."""
+    mean, deviation = (images.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, DEVIATION))
+    return (images - mean) / deviation
 
 
 def weights_place(name: VggName) -> tuple[str, Path]:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TypedDict
 from urllib.parse import urlparse
 
+from inpaint.system.devices import Accelerator, accelerators
+
 _PACKAGES = (
     "inpaint",
     "torch",
@@ -30,14 +32,6 @@ _PACKAGES = (
     "wandb",
     "tensorboard",
 )
-
-
-class Accelerator(TypedDict):
-    """One GPU. device: what `--device` takes."""
-
-    device: str
-    name: str
-    memory_bytes: int
 
 
 class Hardware(TypedDict):
@@ -78,8 +72,6 @@ def hardware() -> Hardware:
     """Return the processor, memory and accelerators that torch sees."""
     import torch
 
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    properties = [torch.cuda.get_device_properties(number) for number in range(count)]
     return {
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cpu": cpu_name(),
@@ -87,10 +79,7 @@ def hardware() -> Hardware:
         "memory_bytes": _memory_bytes(),
         "torch_threads": torch.get_num_threads(),
         "cuda": torch.version.cuda,
-        "accelerators": [
-            {"device": f"cuda:{number}", "name": found.name, "memory_bytes": found.total_memory}
-            for number, found in enumerate(properties)
-        ],
+        "accelerators": accelerators(),
         "mps": torch.backends.mps.is_available(),
     }
 
@@ -126,6 +115,27 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def load_average() -> float | None:
+    """Return how many processes wanted to run in the last minute, where the system says so."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def commit() -> str | None:
+    """Return the commit this package stands at, with "+" after it if files were changed; None outside a checkout."""
+    folder = Path(__file__).parents[2]
+    if not (folder / ".git").exists():
+        return None
+    try:
+        asked = [["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain", "--untracked-files=no"]]
+        head, changed = (
+            subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+            for command in asked
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head + ("+" if changed else "")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

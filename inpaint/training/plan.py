@@ -12,6 +12,7 @@ from torch import Tensor
 
 from inpaint.errors import ConfigError, InputError, unknown
 from inpaint.losses import Term
+from inpaint.system.environment import cores
 from inpaint.training.adversarial import generator_values
 from inpaint.training.config import LoopConfig
 
@@ -48,8 +49,9 @@ def hardware_lines(loop: LoopConfig) -> list[str]:
     elif accelerator == "mps":
         names = "Apple GPU"
     else:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        names = f"CPU, {_counted(cores, 'core')}, {_counted(loop.trainer.threads or torch.get_num_threads(), 'thread')}"
+        names = (
+            f"CPU, {_counted(cores(), 'core')}, {_counted(loop.trainer.threads or torch.get_num_threads(), 'thread')}"
+        )
     processes = _counted(count * loop.trainer.num_nodes, "process", "processes")
     return [f"{names}; {processes}, {loop.trainer.precision}"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from inpaint.benchmark.tables import replaced, tables
-from inpaint.cli.benchmark_table import MARKER
+from inpaint.cli.benchmark import MARKER
 from inpaint.cli.main import run
 from inpaint.errors import UsageError
 

@@ -1,19 +1,14 @@
+"""`inpaint benchmark`: what each verb prints and writes, and one line for every mistake."""
+
 import json
-from time import sleep
+import re
 
 import pytest
-import torch
 
-from inpaint.benchmark.forward import Setting, build, peak_bytes, times_in_turns
-from inpaint.benchmark.rates import rates_in_turns
 from inpaint.cli.main import run
 
-
-def test_tasks_take_turns_after_one_warm_up():
-    calls = []
-    rates = rates_in_turns({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=2, round_s=0.0)
-    assert "".join(calls) == "ab" * 3
-    assert all(rate.lowest <= rate.median <= rate.highest for rate in rates.values())
+SMALL = ["model.width=8", "model.discriminator.width=4"]
+STEP = ["--size", "32", "--batch", "2", "--threads", "1", "--rounds", "1", "--no-memory"]
 
 
 def test_masks_are_measured_and_written_as_json(tmp_path, capsys):
@@ -25,9 +20,23 @@ def test_masks_are_measured_and_written_as_json(tmp_path, capsys):
     assert "| center | 256 px |" in capsys.readouterr().out
 
 
-def test_an_unknown_mask_is_named(capsys):
+def test_an_unknown_kind_of_mask_is_named(capsys):
     assert run(["benchmark", "masks", "--kind", "centr"]) == 2
     assert "unknown mask 'centr' (did you mean 'center'?)" in capsys.readouterr().err
+
+
+def test_samples_are_measured_in_turns(photo_folder, tmp_path, capsys, monkeypatch):
+    from inpaint.benchmark import timing
+
+    real = timing.take_turns
+    monkeypatch.setattr(timing, "take_turns", lambda tasks, rounds, turn_s: real(tasks, rounds=rounds))
+    path = tmp_path / "rates.json"
+    options = ["--data", str(photo_folder), "--size", "24", "--masks", "box, center", "--rounds", "2"]
+    assert run(["benchmark", "data", *options, "--json", str(path)]) == 0
+    written = json.loads(path.read_text())
+    assert (written["benchmark"], written["unit"]) == ("data", "samples/s")
+    assert {name: rate["size"] for name, rate in written["rates"].items()} == {"box": "24 px", "center": "24 px"}
+    assert "| center | 24 px |" in capsys.readouterr().out
 
 
 def test_missing_data_is_one_line(tmp_path, capsys):
@@ -45,6 +54,7 @@ def test_a_pass_is_measured_against_the_reference_in_turns_and_written_as_json(t
     assert all(0 < timing["lowest_ms"] <= timing["median_ms"] for timing in written["timings"].values())
     assert written["settings"]["reference, float32"]["kind"] == "reference"
     assert written["ratio"]["median"] > 0
+    assert written["peak_bytes"] == dict.fromkeys(written["timings"], 5_000_000)
     assert written["hardware"]["cores"] >= 1
     assert written["versions"]["torch"]
     assert "commit" in written
@@ -52,39 +62,73 @@ def test_a_pass_is_measured_against_the_reference_in_turns_and_written_as_json(t
     assert "16 x 16 px, batch 1, cpu, threads 1" in out
     assert "| 5 |" in out
     assert "times as fast" in out
+    assert run(["benchmark", "table", str(path)]) == 0
+    assert "| deepfill | 16 px, batch 1 |" in capsys.readouterr().out
 
 
-def test_the_ratio_is_that_of_the_same_round():
-    waits = iter([0.0, 0.0, 0.002, 0.02, 0.002, 0.02])
-    timings, ratios = times_in_turns({"a": lambda: sleep(next(waits)), "b": lambda: sleep(next(waits))}, rounds=2)
-    assert len(ratios) == 2
-    assert all(ratio > 1 for ratio in ratios)
-    assert timings["a"].lowest_ms >= 2
-    assert timings["b"].lowest_ms >= 20
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--against", "float32"], "--against float32 is what is measured already"),
+        (["--against", "float"], "unknown --against 'float' (did you mean 'float"),
+        (["--model", "deepfil"], "unknown model 'deepfil' (did you mean 'deepfill'?)"),
+        (["--dtype", "float8"], "unknown dtype 'float8'"),
+        (["--device", "tpu"], "unknown device 'tpu'"),
+        (["--part", "encoder"], "'deepfill' is measured as a whole only; leave out the part 'encoder'"),
+    ],
+)
+def test_a_mistake_in_a_pass_is_one_line(capsys, options, message):
+    assert run(["benchmark", "forward", "--size", "16", *options]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
 
 
-def test_what_is_timed_and_its_reference_paint_the_same_picture():
-    network, plain = (build(Setting(kind=kind, dtype="float64")) for kind in ("network", "reference"))
-    image = torch.rand(1, 3, 32, 40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    mask = torch.zeros(1, 1, 32, 40, dtype=torch.float64)
-    mask[..., 8:20, 10:30] = 1
-    with torch.inference_mode():
-        got, expected = network(image, mask)["raw"], plain(image, mask)["raw"]
-    assert expected.std() > 0.1
-    assert torch.allclose(got, expected, rtol=0, atol=1e-10)
+def test_two_steps_are_measured_in_turns_and_written_as_json(tmp_path, capsys):
+    path = tmp_path / "step.json"
+    arguments = [*SMALL, *STEP, "--against", "channels_last=true", "--profile", "--json", str(path)]
+    assert run(["benchmark", "step", *arguments]) == 0
+    written = json.loads(path.read_text())
+    assert list(written["timings"]) == ["this", "channels_last=true"]
+    layouts = [setting["loop"]["trainer"]["channels_last"] for setting in written["settings"].values()]
+    assert layouts == [False, True]
+    assert written["images_per_s"]["this"] == pytest.approx(2000 / written["timings"]["this"]["median_ms"])
+    assert sum(written["shares"]["this"].values()) == pytest.approx(1)
+    assert written["shares"]["this"]["convolution"] > 0.1
+    assert written["macs_per_picture"] > 1e6
+    out = capsys.readouterr().out
+    assert re.search(r"threads 1(, load \d+\.\d)?\n", out)
+    assert "times as fast" in out
+    assert "| convolution |" in out
+    assert "GMAC per image" in out
 
 
-@pytest.mark.slow
-def test_the_peak_memory_is_that_of_a_process_of_its_own():
-    small, large = (peak_bytes(Setting(size=size, threads=1)) for size in (16, 512))
-    assert 50e6 < small < large
+def test_a_change_without_a_value_is_one_line(capsys):
+    assert run(["benchmark", "step", *SMALL, *STEP, "--against", "faster"]) == 2
+    assert "--against faster: write KEY=VALUE, or `separate`" in capsys.readouterr().err
 
 
-def test_comparing_a_setting_with_itself_is_refused(capsys):
-    assert run(["benchmark", "forward", "--against", "float32"]) == 2
-    assert "--against float32 is what is measured already" in capsys.readouterr().err
+def test_presets_are_measured_both_ways_and_written_as_json(tmp_path, capsys):
+    path = tmp_path / "found.json"
+    arguments = ["--preset=jpeg,missing-most", "--size=32", "--rounds=1", f"--json={path}"]
+    assert run(["benchmark", "restore", *arguments]) == 0
+    found = json.loads(path.read_text())["presets"]
+    assert found.keys() == {"jpeg", "missing-most"}
+    assert found["jpeg"]["published"]["median_ms"] > 0
+    assert found["jpeg"]["ratio"] == found["jpeg"]["of_lowest"]  # of a single round
+    assert "| `jpeg` |" in capsys.readouterr().out
 
 
-def test_an_unknown_model_is_named(capsys):
-    assert run(["benchmark", "forward", "--model", "deepfil"]) == 2
-    assert "unknown model 'deepfil' (did you mean 'deepfill'?)" in capsys.readouterr().err
+def test_what_is_painted_is_compared_seed_by_seed(tmp_path, capsys):
+    path = tmp_path / "found.json"
+    options = ["--preset=text", "--size=32", "--width=8", "--iterations=30", "--seeds=2", f"--json={path}"]
+    assert run(["benchmark", "restore", "--quality", *options]) == 0
+    found = json.loads(path.read_text())["presets"]["text"]
+    assert len(found["fast"]) == len(found["published"]) == 2
+    assert all(abs(one - other) < 3 for one, other in zip(found["fast"], found["published"], strict=True))
+    assert "| `text` |" in capsys.readouterr().out
+
+
+def test_an_unknown_preset_is_named(capsys):
+    assert run(["benchmark", "restore", "--preset=vaze"]) == 2
+    assert "unknown preset 'vaze' (did you mean 'vase'?)" in capsys.readouterr().err

@@ -7,9 +7,7 @@ import time
 
 import pytest
 
-from inpaint.cli.evaluate import identity, label
 from inpaint.cli.main import run
-from inpaint.errors import UsageError
 
 
 @pytest.fixture
@@ -30,7 +28,7 @@ def replaced(arguments, option, value):
 def test_evaluating_prints_the_table_and_writes_the_results(arguments, tmp_path, capsys):
     assert run(arguments) == 0
     printed = capsys.readouterr()
-    assert printed.out.startswith("4 photographs of")
+    assert printed.out.startswith("4 photos of")
     assert (tmp_path / "out" / "table.md").read_text().strip() in printed.out
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         *("results.csv", "settings.json", "summary.json", "table.md", "sheet.png", "pictures")
@@ -73,7 +71,7 @@ def test_a_second_call_goes_on_where_the_first_stopped(arguments, tmp_path, caps
     ("option", "value", "text"),
     [
         ("--model", "teleaa", "unknown model 'teleaa' (did you mean 'telea'?)"),
-        ("--model", "telea", "--model telea is given twice"),
+        ("--model", "telea", "model telea is given twice"),
         ("--masks", "centr", "unknown mask 'centr' (did you mean 'center'?)"),
         ("--masks", ",", "masks must name at least one kind"),
         ("--size", "big", "Invalid value for '--size'"),
@@ -106,27 +104,6 @@ def test_a_bad_photograph_is_named_and_the_rest_goes_on_with_status_1(arguments,
     assert "bad.png" in printed.err
     assert "1 file skipped" in printed.err
     assert len((tmp_path / "out" / "results.csv").read_text().splitlines()) == 1 + 4 * 2 * 2
-
-
-def test_models_are_labelled_by_name_or_folder_and_never_alike(tmp_path):
-    for folder in ("a/run", "b/run", "c/other"):
-        (tmp_path / folder).mkdir(parents=True)
-        (tmp_path / folder / "model.safetensors").write_bytes(b"x")
-    one, two, three = (str(tmp_path / folder) for folder in ("a/run", "b/run", "c/other"))
-    assert label(["telea", three]) == {"telea": "telea", "other": three}
-    assert label([f"{three}/model.safetensors"]) == {"other": f"{three}/model.safetensors"}
-    assert label([one, two]) == {one: one, two: two}
-    with pytest.raises(UsageError, match="telea is given twice"):
-        label(["telea", "mean", "telea"])
-
-
-def test_the_identity_of_a_model_changes_with_its_weights(tmp_path):
-    (tmp_path / "model.safetensors").write_bytes(b"one")
-    before = identity(str(tmp_path))
-    assert before == identity(str(tmp_path / "model.safetensors"))
-    (tmp_path / "model.safetensors").write_bytes(b"two")
-    assert identity(str(tmp_path)) != before
-    assert identity("telea") == "telea"
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -48,7 +48,7 @@ def test_a_folder_of_masks_is_white_in_the_hole_and_the_same_again(tmp_path, cap
 
 
 def test_a_sheet_that_cannot_be_written_is_not_drawn(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("inpaint.cli.masks._write_sheet", lambda *arguments: pytest.fail("drawn"))
+    monkeypatch.setattr("inpaint.masks.sheet.mask_sheet", lambda *arguments, **options: pytest.fail("drawn"))
     assert run(["masks", "--output", str(tmp_path / "nodir" / "x.png")]) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -66,7 +66,7 @@ def test_nothing_but_the_result_is_printed_where_there_is_no_terminal(tmp_path, 
     [
         ([], 2, "give either --output SHEET.png or --folder FOLDER"),
         (["--output", "sheet.png", "--folder", "masks"], 2, "give either"),
-        (["--output", "sheet.tga"], 2, "must end in .png"),
+        (["--output", "sheet.tga"], 2, "unknown suffix '.tga'; valid: .bmp, .jpeg, .jpg, .png"),
         (["--output", "sheet.png", "--kind", "bruhs"], 2, "unknown mask 'bruhs' (did you mean 'brush'?)"),
         (["--output", "sheet.png", "--kind", "folder:gone"], 1, "'gone' is not a folder"),
         (["--output", "nowhere/sheet.png", "--kind", "center", "--size", "8"], 1, "cannot write 'nowhere/sheet.png'"),

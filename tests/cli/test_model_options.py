@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from inpaint.cli import infer, model_options
-from inpaint.cli.evaluate import identity
 from inpaint.cli.main import run
 from inpaint.errors import UsageError
+from inpaint.evaluation import identity
 from inpaint.models.pluralistic.config import Config
 from inpaint.models.pluralistic.network import Network
 from inpaint.weights.files import WeightsMetadata, save_weights

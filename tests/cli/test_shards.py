@@ -18,7 +18,7 @@ def test_a_folder_becomes_shards_and_the_last_line_says_where(photo_folder, tmp_
     (photo_folder / "text.png").write_text("no picture")
     output = tmp_path / "deep" / "shards"
     assert run(["shards", "--input", str(photo_folder), "--output", str(output), "--count", "3"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"4 photographs in 2 shards: {output}"
+    assert capsys.readouterr().out.splitlines()[-1] == f"4 photos in 2 shards: {output}"
     assert sorted(path.name for path in output.iterdir()) == [
         "shard-000000.tar",
         "shard-000000.tar.index",

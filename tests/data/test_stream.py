@@ -11,11 +11,12 @@ import torch
 from PIL import Image
 
 from inpaint.data.config import DataConfig
-from inpaint.data.module import InpaintData, available_cores
+from inpaint.data.module import InpaintData
 from inpaint.data.opening import open_source
 from inpaint.data.stream import FixedSamples, SampleStream
 from inpaint.errors import ConfigError, DataError, UsageError
 from inpaint.options import validated
+from inpaint.system.environment import cores
 from inpaint.types import Plane
 
 SIZE = 32
@@ -352,7 +353,7 @@ def test_data_without_a_root_say_what_is_valid():
 
 def test_workers_default_to_the_cores_of_this_process(write_photos):
     loader = data_of(write_photos(3), workers=None).train_dataloader()
-    assert loader.num_workers == min(8, available_cores())
+    assert loader.num_workers == min(8, cores())
     assert loader.persistent_workers
 
 

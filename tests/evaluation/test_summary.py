@@ -42,7 +42,7 @@ def test_the_table_has_a_row_per_model_groups_columns_by_mask_and_marks_the_best
     assert [cell.split(":")[0] for cell in cells[0][1:]] == ["center"] * 4 + ["half"] * 4
     assert cells[2][:5] == ["x", "**25.00 ± 0.00**", "0.25 ± 0.00", "0.250 ± 0.000", "0.025"]
     assert cells[3][:5] == ["y", "50.00 ± 0.00", "**0.50 ± 0.00**", "**0.500 ± 0.000**", "0.05"]
-    assert "center: 2 photographs, hole 25.0 % on average." in text
+    assert "center: 2 photos, hole 25.0 % on average." in text
 
 
 def test_a_single_model_is_not_marked_as_the_best():

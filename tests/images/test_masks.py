@@ -3,7 +3,8 @@ import pytest
 from PIL import Image
 
 from inpaint.errors import InputError, MaskError
-from inpaint.images.masks import dilate_hole, fit_to, read_mask
+from inpaint.images.masks import dilate_hole, fit_to, hole_of, read_mask
+from inpaint.images.reading import read_gray, read_photo
 
 
 def box(height=12, width=20):
@@ -76,6 +77,63 @@ def test_a_rotated_mask_is_turned_as_the_photo_is(tmp_path):
     exif[0x112] = 6
     Image.fromarray(box() * np.uint8(255)).save(tmp_path / "m.png", exif=exif)
     assert np.array_equal(read_mask(tmp_path / "m.png"), np.rot90(box(), -1))
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize(
+    ("name", "mode", "short"),
+    [
+        *[(name, mode, True) for name in ("m.png", "m.bmp", "m.jpg") for mode in ("L", "RGB")],
+        ("m.png", "1", True),
+        *[(name, mode, False) for name, mode in (("m.png", "P"), ("m.png", "LA"), ("m.tif", "L"), ("m.webp", "L"))],
+    ],
+)
+def test_the_short_way_reads_what_the_long_way_reads(tmp_path, caplog, name, mode, short, orientation):
+    values = np.random.default_rng(0).integers(0, 256, (12, 20), np.uint8)
+    if mode in ("1", "P"):
+        values = box() * np.uint8(255)
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    options = {} if name == "m.bmp" else {"exif": exif}
+    Image.fromarray(values).convert(mode).save(tmp_path / name, **options)
+    gray = read_gray(tmp_path / name)
+    assert (gray is not None) == short
+    photo = read_photo(tmp_path / name)
+    if gray is not None:
+        assert np.array_equal(np.repeat(gray[..., None], 3, axis=2), photo.pixels)
+    said = {}
+    for way, read in {"one": lambda: read_mask(tmp_path / name), "other": lambda: hole_of(photo)}.items():
+        caplog.clear()
+        said[way] = (read().tolist(), caplog.messages)
+    assert said["one"] == said["other"]
+
+
+@pytest.mark.parametrize("transparent", [0, 255])
+def test_what_has_color_alpha_or_depth_goes_the_long_way(tmp_path, transparent):
+    red = np.zeros((12, 20, 3), np.uint8)
+    red[..., 0] = box() * 255
+    assert read_gray(saved(tmp_path, red)) is None
+    assert not read_mask(tmp_path / "m.png").any()  # the luminance of red is 76
+    assert read_gray(saved(tmp_path, box() * np.uint16(65535))) is None
+    Image.fromarray(box() * np.uint8(255)).save(tmp_path / "m.png", transparency=transparent)
+    assert read_gray(tmp_path / "m.png") is None
+
+
+def test_nothing_is_said_when_asked_to_be_quiet(tmp_path, caplog):
+    path = saved(tmp_path, np.full((12, 20), 200, np.uint8))
+    assert read_mask(path, quiet=True).all()
+    assert caplog.messages == []
+    assert read_mask(path).all()
+    assert len(caplog.messages) == 2
+
+
+def test_a_damaged_mask_is_named_on_the_short_way_too(tmp_path):
+    path = saved(tmp_path, np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8))
+    path.write_bytes(path.read_bytes()[:900])
+    with pytest.raises(InputError, match=r"cannot read '.*m\.png': damaged or truncated"):
+        read_mask(path)
+    with pytest.raises(InputError, match="claims 64 x 64 pixels, more than the limit of 100"):
+        read_mask(path, max_pixels=100)
 
 
 def test_an_unreadable_mask_is_named(tmp_path):

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from inpaint.errors import ConfigError, MaskError
+from inpaint.errors import ConfigError, InputError, MaskError
+from inpaint.images.masks import read_mask
 from inpaint.masks import KINDS, PRESETS, Mask, hole_ratio, names, parse_mask
 from inpaint.masks.boxes import Box, Center, Half
 from inpaint.masks.compose import Mixture, Target, Union, with_hole_pixels
@@ -149,6 +150,22 @@ class TestFolder:
         first[:] = 1
         assert np.array_equal(mask.draw(np.random.default_rng(0), 40, 60), kept)
 
+    def test_a_file_is_read_as_the_mask_of_a_photo_is_and_in_silence(self, tmp_path, caplog):
+        corner = np.zeros((12, 20), np.uint8)
+        corner[:5, :6] = 1
+        Image.fromarray(corner).save(tmp_path / "zero_and_one.png")
+        Image.fromarray(np.stack([corner * 255] * 3 + [corner * 200], axis=-1)).save(tmp_path / "transparent.png")
+        Image.fromarray(np.where(corner, np.uint8(140), np.uint8(90))).save(tmp_path / "gray.png")
+        Image.fromarray(corner * np.uint16(65535)).save(tmp_path / "deep.png")
+        masks = Folder(path=str(tmp_path), flip=0)
+        for seed in range(20):
+            assert np.array_equal(masks.draw(np.random.default_rng(seed), 12, 20), corner)
+        for path in tmp_path.iterdir():
+            assert np.array_equal(read_mask(path), corner)
+        caplog.clear()
+        masks.draw(np.random.default_rng(0), 12, 20)
+        assert caplog.messages == []
+
     def test_masks_that_look_inverted_are_named(self, mask_folder, caplog):
         Folder(path=str(mask_folder))
         assert not caplog.text
@@ -159,13 +176,13 @@ class TestFolder:
     def test_a_folder_that_cannot_be_used_says_why(self, tmp_path):
         with pytest.raises(MaskError, match="nowhere' is not a folder"):
             parse_mask(f"folder:{tmp_path}/nowhere")
-        with pytest.raises(MaskError, match="holds no picture"):
+        with pytest.raises(MaskError, match="holds no image"):
             parse_mask(f"folder:{tmp_path}")
-        Image.new("L", (8, 8), 1).save(tmp_path / "zero_and_one.png")
-        with pytest.raises(MaskError, match=r"no mask looked at .* has a hole"):
+        Image.new("L", (8, 8), 127).save(tmp_path / "dark.png")
+        with pytest.raises(MaskError, match=r"no mask checked .* has a hole"):
             parse_mask(f"folder:{tmp_path}")
         (tmp_path / "broken.png").write_text("not a picture")
-        with pytest.raises(MaskError, match=r"cannot read mask '.*broken.png': not a picture, or damaged"):
+        with pytest.raises(InputError, match=r"cannot read '.*broken.png': its content is not a picture"):
             parse_mask(f"folder:{tmp_path}")
 
 

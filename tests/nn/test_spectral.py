@@ -3,7 +3,13 @@ import pytest
 import torch
 
 from inpaint.nn.padding import PaddedConv2d
-from inpaint.nn.spectral import converge, fold, normalized_in_full_precision, spectrally_normalized, stored_weight
+from inpaint.nn.spectral import (
+    converge,
+    normalized_in_full_precision,
+    remove_spectral_norm,
+    spectrally_normalized,
+    stored_weight,
+)
 
 
 def make():
@@ -84,7 +90,7 @@ def test_the_rows_of_a_transposed_convolution_are_chosen_and_by_default_its_outp
         assert (abs(largest - 1) < 1e-4) == (axis == rows)
 
 
-def test_folding_keeps_the_quotient_of_the_stored_vectors_and_nothing_else():
+def test_removing_the_norm_keeps_the_quotient_of_the_stored_vectors_and_nothing_else():
     layer, x = make().train(), torch.rand(1, 4, 9, 7)
     with torch.no_grad():  # as after a step: the vectors are no longer those of the weight
         layer.parametrizations.weight.original.add_(0.3 * torch.rand(6, 4, 5, 5))
@@ -94,11 +100,11 @@ def test_folding_keeps_the_quotient_of_the_stored_vectors_and_nothing_else():
     network = torch.nn.Sequential(layer)
     painted = network.eval()(x)
     network.train()
-    fold(network)
+    remove_spectral_norm(network)
     assert np.allclose(layer.weight.detach().numpy().reshape(6, -1), expected, rtol=1e-5)
     assert torch.allclose(network(x), painted, atol=1e-6)
     assert set(network.state_dict()) == {"0.weight", "0.bias"}
-    fold(network)  # nothing left to do
+    remove_spectral_norm(network)  # nothing left to do
     with normalized_in_full_precision(network.modules()):
         assert torch.allclose(network(x), painted, atol=1e-6)
 

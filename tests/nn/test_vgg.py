@@ -85,7 +85,7 @@ def test_normalization_is_that_of_torchvision(pictures):
 
 
 def test_pictures_too_small_for_a_layer_are_refused():
-    with pytest.raises(InputError, match=r"pictures of 4 x 9 pixels are too small for vgg16's pool3"):
+    with pytest.raises(InputError, match=r"images of 4 x 9 pixels are too small for vgg16's pool3"):
         VGG("vgg16", weights="random")(torch.zeros(1, 3, 4, 9), ["pool3"])
 
 

@@ -12,7 +12,6 @@ from inpaint.models.deepfill.config import Config
 from inpaint.models.deepfill.network import Network
 from inpaint.registry import table as registry
 from inpaint.registry.loading import load
-from inpaint.system.devices import resolve_device
 from inpaint.weights.files import WeightsMetadata, save_weights
 
 
@@ -196,11 +195,6 @@ def test_options_that_do_not_exist_or_do_not_fit_are_refused(tmp_path, monkeypat
 
 def test_options_of_a_fill_reach_it():
     assert load("telea", device="cpu", radius=7).options.radius == 7
-
-
-def test_the_automatic_device_exists():
-    assert torch.zeros(1, device=resolve_device("auto")).item() == 0
-    assert resolve_device(torch.device("cpu")) == torch.device("cpu")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -28,7 +28,7 @@ def toy(**losses):
         ),
         (
             {"look": {**LOOK, "network": "vgg19", "layers": ["pool5"]}},
-            "data.size=16: losses.look: pictures of 16 x 16 pixels are too small for vgg19's pool5",
+            "data.size=16: losses.look: images of 16 x 16 pixels are too small for vgg19's pool5",
         ),
         (
             {"game": GAME, "more": {"kind": "feature_matching", "of": "raw", "weight": 1.0, "layers": [1]}},

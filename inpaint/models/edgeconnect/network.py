@@ -81,7 +81,7 @@ class Generator(Prepared):
 
     def prepare_for_inference(self) -> None:
         """Drop the biases in front of a normalization, which takes them out again."""
-        self.normalized = []  # what was normalized has been folded
+        self.normalized = []  # spectral norms are gone by now
         for layer in convolutions(self):
             if layer is not self.head:
                 layer.bias = None

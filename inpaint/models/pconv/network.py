@@ -35,6 +35,8 @@ class Block(Prepared):
     slope: of the activation below 0 (0 = ReLU), None = no activation.
     """
 
+    prepared = ("shift", "kernel_0", "kernel_1")
+
     def __init__(
         self,
         parts: int | Sequence[int],
@@ -55,7 +57,7 @@ class Block(Prepared):
         self.shift: Tensor | None
         self.kernel_0: Tensor | None
         self.kernel_1: Tensor | None
-        for name in ("shift", "kernel_0", "kernel_1"):
+        for name in self.prepared:
             self.register_buffer(name, None, persistent=False)
 
     def forward(self, parts: Sequence[Tensor], window: Window) -> Tensor:
@@ -88,15 +90,13 @@ class Block(Prepared):
     def train(self, mode: bool = True) -> Self:
         """Leave a frozen batch norm in evaluation; forget what was prepared for inference when training begins."""
         super().train(mode)
-        if mode:
-            self.shift = self.kernel_0 = self.kernel_1 = None
         if self.frozen and self.norm is not None:
             self.norm.eval()
         return self
 
     @torch.no_grad()
     def prepare_for_inference(self) -> None:
-        """Fold the batch norm into the kernels, for use without gradients, until `train()` is called.
+        """Fold the batch norm into the kernels.
 
         gamma (y - mean) / sqrt(var + eps) + beta multiplies the kernels, and adds a shift after the ratio.
         """

@@ -6,8 +6,6 @@ convolution of stride 2; a 1 x 1 convolution and such a mean may change places. 
 
 from __future__ import annotations
 
-from typing import Self
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,20 +30,16 @@ def pooling_kernel(weight: Tensor) -> Tensor:
 class PoolingConv2d(nn.Conv2d, Prepared):
     """A 3 x 3 convolution and the mean over cells of 2 x 2: (B, I, H, W) -> (B, O, H // 2, W // 2)."""
 
+    prepared = ("kernel",)
+
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(in_channels, out_channels, 3, padding=1)
         self.kernel: Tensor | None
         self.register_buffer("kernel", None, persistent=False)
 
     def prepare_for_inference(self) -> None:
-        """Compute the kernel of both steps once, until `train()` is called."""
+        """Compute the kernel of both steps once."""
         self.kernel = pooling_kernel(self.weight.detach())
-
-    def train(self, mode: bool = True) -> Self:
-        """Forget what was prepared for inference when training begins."""
-        if mode:
-            self.kernel = None
-        return super().train(mode)
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve and average."""
@@ -105,18 +99,20 @@ class InstanceNorm(nn.Module):
         """Normalize x (B, C, H, W) over its places and apply the activation; the dtype stays."""
         exact = x.to(torch.promote_types(x.dtype, torch.float32))
         # Several times as fast as torch.var_mean in channels_last layout, and as exact.
-        centerd = exact - exact.mean(dim=(2, 3), keepdim=True)
-        variance = centerd.square().mean(dim=(2, 3), keepdim=True)  # (B, C, 1, 1)
+        centered = exact - exact.mean(dim=(2, 3), keepdim=True)
+        variance = centered.square().mean(dim=(2, 3), keepdim=True)  # (B, C, 1, 1)
         scale = self.weight.view(1, -1, 1, 1) * torch.rsqrt(variance + self.eps)
-        if torch.is_grad_enabled() and centerd.requires_grad:
-            shifted = torch.addcmul(self.bias.view(1, -1, 1, 1), centerd, scale)
+        if torch.is_grad_enabled() and centered.requires_grad:
+            shifted = torch.addcmul(self.bias.view(1, -1, 1, 1), centered, scale)
         else:
-            shifted = centerd.mul_(scale).add_(self.bias.view(1, -1, 1, 1))  # fresh memory would cost more
+            shifted = centered.mul_(scale).add_(self.bias.view(1, -1, 1, 1))  # fresh memory would cost more
         return F.leaky_relu_(shifted, SLOPE).to(x.dtype)
 
 
 class UpBlock(Prepared):
     """A residual block that doubles the size; its two transposed convolutions are one on their inputs together."""
+
+    prepared = ("kernel",)
 
     def __init__(self, inputs: int, outputs: int, hidden: int) -> None:
         super().__init__()
@@ -129,14 +125,8 @@ class UpBlock(Prepared):
         self.register_buffer("kernel", None, persistent=False)
 
     def prepare_for_inference(self) -> None:
-        """Join both kernels once, until `train()` is called."""
+        """Join both kernels once."""
         self.kernel = self._joined().detach()
-
-    def train(self, mode: bool = True) -> Self:
-        """Forget what was prepared for inference when training begins."""
-        if mode:
-            self.kernel = None
-        return super().train(mode)
 
     def _joined(self) -> Tensor:
         return torch.cat((self.conv2.weight, self.bypass.weight))  # (hidden + inputs, outputs, 3, 3)

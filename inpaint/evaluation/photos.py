@@ -1,4 +1,4 @@
-"""What every model is measured on: prepared photographs by number, and a seeded mask for each."""
+"""What every model is measured on: prepared photos by number, and a seeded mask for each."""
 
 from __future__ import annotations
 
@@ -8,21 +8,29 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from inpaint import seeds
 from inpaint.data.opening import open_source, report_skipped
 from inpaint.data.sources import SAMPLES
 from inpaint.errors import UsageError
 from inpaint.masks import HoleMask, Mask
 
 SMALLEST_PX = 8
-Picture = NDArray[np.uint8]
+Rgb = NDArray[np.uint8]
+"""A photo in memory, (H, W, 3)."""
 
 
-class Photographs:
-    """The first `count` photographs of a folder, list file, tar shards or "samples", in the source's sorted order.
+class Photos:
+    """Photos by number, in the source's sorted order. Files that cannot be used are named and counted in `skipped`.
 
-    size: side of the square; the shorter side is brought to it (by area downwards, cubic upwards) and the middle cut
-    out, as for the validation set of a training run; None = native size. Files that are no pictures or have a side
-    below 8 pixels are named in a warning and counted in `skipped`. Raises DataError when nothing is left.
+    Args:
+        data: A folder, list file, tar shards or "samples".
+        size: Side of the square in pixels, at least 8; the shorter side is brought to it (by area downwards, cubic
+            upwards) and the middle cut out, as for the validation set of a training run. None: native size.
+        count: Only the first so many; None: all.
+
+    Raises:
+        UsageError: A number is too small.
+        DataError: Nothing is left of files that hold an image with sides of at least 8 pixels.
     """
 
     def __init__(self, data: str, *, size: int | None = None, count: int | None = None) -> None:
@@ -44,12 +52,12 @@ class Photographs:
         return self._count
 
     def name(self, index: int) -> str:
-        """Return what a person would call photograph `index`: its path below the root."""
+        """Return what photo `index` is called: its path below the root."""
         name = self._source.name(index)
         return Path(name).name if self._source.kind == SAMPLES else name
 
-    def read(self, index: int) -> Picture:
-        """Return photograph `index`, prepared: (H, W, 3) RGB. Raises InputError when it cannot be decoded."""
+    def read(self, index: int) -> Rgb:
+        """Return photo `index`, prepared: (H, W, 3) RGB. Raises InputError when it cannot be decoded."""
         photo = self._source.read(index)
         return photo if self._view is None else self._view(photo, None)[0]
 
@@ -63,25 +71,20 @@ class Photographs:
 
 
 def draw_mask(kind: str, mask: Mask, *, seed: int, index: int, height: int, width: int) -> HoleMask:
-    """Draw the mask of photograph `index`: (H, W) uint8, 1 = hole. mask: what `kind` describes.
+    """Draw the mask of photo `index`: (H, W) uint8, 1 = hole. mask: what `kind` describes.
 
     A function of these arguments alone: every model gets the same masks, whatever else is evaluated beside it.
     """
-    # The hash comes last: NumPy's seed sequences do not see trailing zeros, and seed and index may be 0.
-    rng = np.random.default_rng((index, seed, _hash(f"evaluation mask {kind}")))
-    return mask.draw(rng, height, width)
+    purpose = seeds.Purpose(seeds.named(f"evaluation mask {kind}"), "isp")
+    return mask.draw(seeds.generator(seed, purpose, index), height, width)
 
 
 def fill_seed(*, seed: int, index: int) -> int:
-    """Return the seed with which stochastic models fill photograph `index`."""
-    return _hash(f"evaluation fill {seed} {index}") >> 1
+    """Return the seed with which stochastic models fill photo `index`."""
+    return seeds.named(f"evaluation fill {seed} {index}") >> 1
 
 
 def mask_hash(mask: HoleMask) -> str:
     """Return twelve hexadecimal digits that identify a mask."""
     height, width = mask.shape
     return hashlib.blake2b(f"{height}x{width}:".encode() + np.packbits(mask).tobytes(), digest_size=6).hexdigest()
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "little")

@@ -1,24 +1,19 @@
-"""`inpaint benchmark step`: the step that is timed is the one that trains."""
-
-import json
-import re
+"""The step that is timed is the one that trains."""
 
 import pytest
 import torch
 
 from inpaint.benchmark.profiling import group_of, multiplications, shares
 from inpaint.benchmark.step import build, peak_bytes, random_batch
-from inpaint.cli.benchmark_networks import _step_setting
-from inpaint.cli.main import run
+from inpaint.cli.benchmark_networks import step_setting
 from inpaint.training.steps import with_steps
 
 SMALL = ["model.width=8", "model.discriminator.width=4"]
 OVERRIDES = [*SMALL, "data.size=32", "batch_size=2", "trainer.accelerator=cpu", "trainer.devices=1"]
-OPTIONS = ["--size", "32", "--batch", "2", "--threads", "1", "--rounds", "1", "--no-memory"]
 
 
 def test_a_step_moves_every_network_and_counts():
-    module = build(_step_setting(OVERRIDES))
+    module = build(step_setting(OVERRIDES))
     before = {name: value.clone() for name, value in module.named_parameters()}
     batch = random_batch(module, size=32)
 
@@ -33,10 +28,10 @@ def test_a_step_moves_every_network_and_counts():
         assert all(value.isfinite().all() for value in network.parameters())
 
 
-def test_discriminators_judge_apart_only_when_asked():
+def test_discriminators_take_real_and_fake_apart_only_when_asked():
     seen = {}
     for separate in (False, True):
-        module = build(_step_setting(OVERRIDES, separate=separate))
+        module = build(step_setting(OVERRIDES, separate=separate))
         calls = seen.setdefault(separate, [])
         module.discriminators["discriminator"].register_forward_pre_hook(
             lambda _, planes, calls=calls: calls.append(len(planes[0]))
@@ -44,29 +39,6 @@ def test_discriminators_judge_apart_only_when_asked():
         batch = random_batch(module, size=32)
         with_steps({"own": module}, lambda steps, batch=batch: steps["own"](batch))
     assert seen == {False: [4, 2], True: [2, 2, 2]}
-
-
-def test_two_settings_are_measured_in_turns_and_written_as_json(tmp_path, capsys):
-    path = tmp_path / "step.json"
-    arguments = [*SMALL, *OPTIONS, "--against", "channels_last=true", "--profile", "--json", str(path)]
-    assert run(["benchmark", "step", *arguments]) == 0
-    written = json.loads(path.read_text())
-    assert list(written["timings"]) == ["this", "channels_last=true"]
-    layouts = [setting["loop"]["trainer"]["channels_last"] for setting in written["settings"].values()]
-    assert layouts == [False, True]
-    assert written["images_per_s"]["this"] == pytest.approx(2000 / written["timings"]["this"]["median_ms"])
-    assert sum(written["shares"]["this"].values()) == pytest.approx(1)
-    assert written["shares"]["this"]["convolution"] > 0.1
-    assert written["macs_per_picture"] > 1e6
-    out = capsys.readouterr().out
-    assert re.search(r"threads 1(, load \d+\.\d)?\n", out)
-    assert "times as fast" in out
-    assert "| convolution |" in out
-
-
-def test_a_change_without_a_value_is_one_line(capsys):
-    assert run(["benchmark", "step", *SMALL, *OPTIONS, "--against", "faster"]) == 2
-    assert "--against faster: write KEY=VALUE, or `separate`" in capsys.readouterr().err
 
 
 def test_operators_are_grouped_by_name():
@@ -84,7 +56,7 @@ def test_multiplications_are_those_of_the_formula():
 
 @pytest.mark.slow
 def test_the_memory_of_a_step_grows_with_the_batch():
-    small, large = (peak_bytes(_step_setting([*OVERRIDES, "data.size=128", f"batch_size={batch}"])) for batch in (1, 8))
+    small, large = (peak_bytes(step_setting([*OVERRIDES, "data.size=128", f"batch_size={batch}"])) for batch in (1, 8))
     assert 50e6 < small < large
 
 
@@ -95,9 +67,7 @@ def test_compiled_networks_train_like_plain_ones():
     # Adam would turn the sign of a gradient that is all rounding into a whole step.
     sgd = ("kind=sgd", "lr=0.01")
     plain_steps = [f"optimizers.{name}.{option}" for name in ("generator", "discriminator") for option in sgd]
-    settings = {
-        name: _step_setting([*OVERRIDES, *plain_steps, f"trainer.compile={name}"]) for name in ("false", "true")
-    }
+    settings = {name: step_setting([*OVERRIDES, *plain_steps, f"trainer.compile={name}"]) for name in ("false", "true")}
     modules = {name: build(setting) for name, setting in settings.items()}
     batch = random_batch(modules["false"], size=32)
 
