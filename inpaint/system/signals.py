@@ -123,4 +123,5 @@ def _end(number: int, frame: FrameType | None) -> None:
 def _install(handlers: dict[signal.Signals, Handler | int | None]) -> None:
     if threading.current_thread() is threading.main_thread():
         for number, handler in handlers.items():
-            signal.signal(number, handler)
+            if handler is not None:  # that of a library in C
+                signal.signal(number, handler)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from inpaint.dip.lanczos import LanczosDownsampler, lanczos_taps
+from inpaint.dip.layers import LanczosDownsampler, lanczos_taps
 
 
 def kernel(factor, lobes):
