@@ -127,10 +127,13 @@ def restore(
         InputError: The image cannot be used; MaskError for the mask.
         UsageError: Task, inputs and options do not fit each other.
     """
-    options = options or DipOptions()
+    started, options, device = time.monotonic(), options or DipOptions(), torch.device(device)
     check_task(task, mask=mask is not None, flash=flash is not None, options=options)
     _check_tensors(task, image, mask, flash)
-    work = _Restoration(task, options, torch.device(device), seed, spent_s, callback)
+    budget_s = options.budget_s(device)
+    if budget_s is not None:
+        budget_s = max(budget_s - spent_s, 0.1) * (1 - RESERVE)
+    work = _Restoration(task, options, device, seed, budget_s, callback, started)
     image = image.to(torch.float32)
     return work.whole(image, flash) if mask is None else work.fill(image, mask == 1)
 
@@ -167,26 +170,17 @@ def _check_tensors(task: Task, image: Tensor, mask: Tensor | None, flash: Tensor
         )
 
 
+@dataclass(frozen=True)
 class _Restoration:
-    """One restoration under way."""
+    """One restoration under way; budget_s counts from `started`."""
 
-    def __init__(
-        self,
-        task: Task,
-        options: DipOptions,
-        device: torch.device,
-        seed: int,
-        spent_s: float,
-        callback: RestoreCallback | None,
-    ) -> None:
-        self.task = task
-        self.options = options
-        self.device = device
-        self.seed = seed
-        self.callback = callback
-        self.started = time.monotonic()
-        budget_s = options.budget_s(device)
-        self.budget_s = None if budget_s is None else max(budget_s - spent_s, 0.1) * (1 - RESERVE)
+    task: Task
+    options: DipOptions
+    device: torch.device
+    seed: int
+    budget_s: float | None
+    callback: RestoreCallback | None
+    started: float
 
     def fill(self, image: Tensor, hole: Tensor) -> Restored:
         """Fill image (1, 3, H, W) where hole (1, 1, H, W) is True."""
@@ -215,9 +209,9 @@ class _Restoration:
                 hole=gap[region.slices],
             )
 
-            def show(seen: Tensor, part: Index = part) -> Tensor:
+            def show(painted: Tensor, part: Index = part) -> Tensor:
                 present = raw.clone()
-                present[part] = seen.to(raw)
+                present[part] = painted.to(raw)
                 return _composited(present, image, hole)
 
             share = region.area / sum(each.area for each in regions[number:])
@@ -239,7 +233,7 @@ class _Restoration:
         """Restore the whole image."""
         name = self.options.preset or self._preset_for_whole(image)
         problem = Problem(task=self.task, preset=name, target=image, flash=flash)
-        solution = self._solve(problem, 1.0, 0, 1, lambda seen: seen.to(image).clamp(0, 1))
+        solution = self._solve(problem, 1.0, 0, 1, lambda painted: painted.to(image).clamp(0, 1))
         raw = solution.image.to(image)
         deviation = None if solution.deviation is None else solution.deviation.to(image)
         part = _part(Region.whole(raw.shape[-2:]), problem, solution)

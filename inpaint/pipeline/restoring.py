@@ -35,7 +35,7 @@ from inpaint.system.files import atomic_write
 FEW_ITERATIONS = 100  # with fewer there are colors at best, for every task
 
 PhotoCallback: TypeAlias = Callable[[RestoreStep, Callable[[], Photo]], None]
-"""Called after every iteration with what it gave and a function that makes the photo of that moment; raises
+"""Called after every iteration with what it gave and a function that makes the photo as it is by then; raises
 `inpaint.types.StopFill` to get what there is."""
 
 _log = logging.getLogger("inpaint.pipeline")

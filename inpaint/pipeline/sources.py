@@ -1,4 +1,4 @@
-"""What a caller may give as a picture: a path, a Pillow image, an array or a `Photo`, all made one."""
+"""What a caller may give as a photo or a mask: a path, a Pillow image or an array, all made one."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ def save(path, values):
 
 
 def pixels(path):
-    with Image.open(path) as picture:
-        return np.asarray(picture)
+    with Image.open(path) as image:
+        return np.asarray(image)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def here(tmp_path, monkeypatch, make_photo):
     save("portrait.png", np.zeros((56, 40), np.uint8))
     save("narrow.png", make_photo(40, 7))
     save("small_lit.png", make_photo(20, 28))
-    (tmp_path / "text.png").write_bytes(b"no picture")
+    (tmp_path / "text.png").write_bytes(b"no image")
     return tmp_path
 
 

@@ -64,8 +64,8 @@ def test_the_input_is_perturbed_anew_in_every_iteration_and_repeatably():
     one, again, other = (objective.evaluate(StepInfo(iteration=k, progress=0.0)).image for k in (1, 1, 2))
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
-    calm = [small_objective().evaluate(StepInfo(iteration=k, progress=0.0)).image for k in (1, 2)]
-    assert torch.equal(*calm)
+    unperturbed = [small_objective().evaluate(StepInfo(iteration=k, progress=0.0)).image for k in (1, 2)]
+    assert torch.equal(*unperturbed)
 
 
 def test_the_perturbation_has_its_deviation_in_both_layouts():

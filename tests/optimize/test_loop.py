@@ -27,7 +27,7 @@ def test_adam_cools_down_at_the_minimum():
 def test_the_first_step_of_adam_is_the_learning_rate_against_the_gradient():
     problem = Quadratic()
     result = optimize(problem, LoopOptions(iterations=2, lr=0.01, cooldown=NONE, averaging=None))
-    # Adam's first step is lr * sign(gradient); the second iterate shows it.
+    # Adam's first step is lr * sign(gradient); the second image shows it.
     expected = 0.01 * torch.sign(problem.target)
     assert torch.allclose(result.image, expected, atol=1e-6)
 
