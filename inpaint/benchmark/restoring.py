@@ -16,15 +16,17 @@ from torch import Tensor
 
 from inpaint.benchmark.timing import Timing, take_turns
 from inpaint.dip.arithmetic import EXACT, Arithmetic, fast
-from inpaint.dip.lanczos import LanczosDownsampler
-from inpaint.dip.presets import preset
-from inpaint.dip.prior import PictureFit, View, meshgrid_input, noise_input
+from inpaint.dip.layers import LanczosDownsampler
+from inpaint.dip.objective import Observation, PriorObjective, meshgrid_input, noise_input
+from inpaint.dip.presets import FILL_TASKS, preset
 from inpaint.evaluation.measure import as_batch
 from inpaint.evaluation.photos import Photos, draw_mask
 from inpaint.masks import parse_mask
 from inpaint.metrics import psnr_hole
-from inpaint.optimize.loop import optimize
-from inpaint.optimize.steps import LoopOptions, Moment
+from inpaint.optimize.base import StepInfo
+from inpaint.optimize.loop import LoopOptions, optimize
+from inpaint.optimize.optimizers import AdamOptions
+from inpaint.optimize.schedule import CooldownOptions
 
 
 @dataclass(frozen=True)
@@ -85,11 +87,14 @@ def compare_quality(
         hole = draw_mask(mask, kind, seed=seed, index=index, height=size, width=size)
         image, gap = (plane.to(device) for plane in as_batch(photo, np.asarray(hole)))
         for label, arithmetic in (("fast", fast(device)), ("published", EXACT)):
-            fit = _fit(name, arithmetic, image * (1 - gap), 1 - gap, seed=seed, width=width)
+            objective = _objective(name, arithmetic, image * (1 - gap), 1 - gap, seed=seed, width=width)
             options = LoopOptions(
-                iterations=iterations, lr=preset(name).lr, fused=arithmetic.fused, settle=0.0, average_from=0.1
+                iterations=iterations,
+                lr=preset(name).lr,
+                adam=AdamOptions(fused=arithmetic.fused),
+                cooldown=CooldownOptions(share=0.0),
             )
-            best = optimize(fit, options, seed=seed).best
+            best = optimize(objective, options, seed=seed).best
             completed = torch.where(gap == 1, best.clamp(0, 1), image)
             found[label].append(psnr_hole(completed, image, gap).item())
             if progress is not None:
@@ -102,14 +107,14 @@ def _iteration(name: str, arithmetic: Arithmetic, size: int, device: torch.devic
     draw = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, size, size, generator=draw).to(device)
     weights = (torch.rand(1, 1, size, size, generator=draw) > 0.2).float().to(device)
-    fit = _fit(name, arithmetic, image, weights, seed=0, width=None)
-    optimizer = torch.optim.Adam(fit.parameters(), lr=preset(name).lr, fused=arithmetic.fused)
+    objective = _objective(name, arithmetic, image, weights, seed=0, width=None)
+    optimizer = torch.optim.Adam(objective.parameters(), lr=preset(name).lr, fused=arithmetic.fused)
     count = 0
 
     def work() -> None:
         nonlocal count
         optimizer.zero_grad(set_to_none=True)
-        fit.evaluate(Moment(iteration=count, progress=0.0)).loss.backward()  # type: ignore[no-untyped-call]
+        objective.evaluate(StepInfo(iteration=count, progress=0.0)).loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         count += 1
         if device.type == "cuda":
@@ -118,21 +123,21 @@ def _iteration(name: str, arithmetic: Arithmetic, size: int, device: torch.devic
     return work
 
 
-def _fit(
+def _objective(
     name: str, arithmetic: Arithmetic, image: Tensor, weights: Tensor, *, seed: int, width: int | None
-) -> PictureFit:
+) -> PriorObjective:
     chosen = preset(name) if width is None else preset(name).narrowed(width)
     size = (image.shape[-2], image.shape[-1])
     options = chosen.network.fitting(*size)
     z = meshgrid_input(*size) if chosen.input == "meshgrid" else noise_input(options.in_channels, *size, seed=seed)
-    target, known, reduce = image, weights if chosen.task in ("inpaint", "restore") else None, None
+    target, known, downsample = image, weights if chosen.task in FILL_TASKS else None, None
     if chosen.task == "super-resolve":
-        reduce = LanczosDownsampler(4).to(image.device)
-        target = reduce(image)
-    view = View(z=z.to(image), size=size, target=target, weights=known, reduce=reduce)
-    return PictureFit(
+        downsample = LanczosDownsampler(4).to(image.device)
+        target = downsample(image)
+    data = Observation(z=z.to(image), size=size, target=target, weights=known, downsample=downsample)
+    return PriorObjective(
         arithmetic.network(options, seed=seed).to(image.device),
-        [view],
+        [data],
         seed=seed,
         noise=chosen.noise,
         dtype=arithmetic.dtype,

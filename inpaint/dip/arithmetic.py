@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -14,7 +13,14 @@ from inpaint.dip.skip import Skip, SkipOptions
 
 @dataclass(frozen=True, kw_only=True)
 class Arithmetic:
-    """dtype of the maps; channels_last: their layout; plain: published order and idle biases; fused: Adam's kernel."""
+    """One way of computing.
+
+    Args:
+        dtype: Of the maps.
+        channels_last: Their layout.
+        plain: In the published order, with idle biases.
+        fused: Adam in one kernel.
+    """
 
     dtype: torch.dtype = torch.float32
     channels_last: bool = False
@@ -53,6 +59,8 @@ def computes_bfloat16(device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu":
         return False
-    ask: Any = getattr(torch.cpu, "get_capabilities", None)
-    found = ask() if ask is not None else {}
+    try:
+        found = torch.cpu.get_capabilities()
+    except AttributeError:  # an older torch does not say
+        return False
     return bool(found.get("avx512_bf16") or found.get("amx_bf16") or found.get("bf16"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import torch
 
@@ -41,10 +42,9 @@ def available_bytes(device: torch.device) -> int | None:
         return None
     # What the system keeps of files is given up when it is needed.
     try:
-        with open("/proc/meminfo", encoding="ascii") as stream:  # noqa: PTH123 - no file of a person's
-            for line in stream:
-                if line.startswith("MemAvailable:"):
-                    free = max(free, 1024 * int(line.split()[1]))
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                free = max(free, 1024 * int(line.split()[1]))
     except (OSError, ValueError):
         pass
     return free

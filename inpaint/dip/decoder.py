@@ -27,7 +27,7 @@ class DecoderOptions(Options):
         return int(2**self.depth)
 
     def input_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return height and width of the input from which pictures of at least this size are decoded."""
+        """Return height and width of the input from which images of at least this size are decoded."""
         return -(-height // self.multiple_px), -(-width // self.multiple_px)
 
 

@@ -1,43 +1,105 @@
-"""What a person may choose for a restoration by Deep Image Prior; everything has an automatic value."""
+"""What a caller may choose for Deep Image Prior, and what it can do; cheap to import."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from inpaint.dip.presets import PRESETS
-from inpaint.errors import unknown
+from inpaint.errors import UsageError, unknown
 from inpaint.options import Options
+from inpaint.types import Capabilities
+
+if TYPE_CHECKING:
+    import torch
+
+CPU_BUDGET_S = 60.0
 
 
-class DipOptions(Options):
-    """preset: None chooses by task, size and hole. iterations, width, lr: None takes the preset's, or what fits the
-    budget. exact: the published arithmetic and course, see `arithmetic.EXACT`; no crop, no coarse start, no early stop.
+class FillOptions(Options):
+    """What may be chosen for `load("dip")`; all else follows from size and hole.
 
-    stop: variance (EMV) and window (WMV) watch for the moment before noise is painted, hold-out watches known pixels
-    kept from the loss; auto takes variance for denoising and hold-out for holes. langevin: average samples of Langevin
-    dynamics, which also give a map of uncertainty. runs: average as many results from different seeds.
+    Args:
+        budget: Time for one image: "60s", "5m", "1h", seconds, or "none" for the preset's whole course; size, width and
+            iterations follow from it. "auto" is a minute on a CPU, but none on an accelerator or where the course was
+            asked for by iterations or exact.
+        preset: A published setting; null chooses by size and hole.
+        iterations: At most; null: the preset's, or what the budget allows.
+        width: Channels at most; null: the preset's, or what the budget allows.
+        exact: The published arithmetic and course, see `arithmetic.EXACT`; no crop, no coarse start, no early stop.
+        tv: Weight of the total variation.
     """
 
+    capabilities: ClassVar = Capabilities(stochastic=True, needs_known=True, smallest_px=8)
+    budget: str | float = "auto"
     preset: str | None = None
-    network: Literal["skip", "decoder"] = "skip"
     iterations: int | None = Field(None, ge=1)
     width: int | None = Field(None, ge=4, le=512)
-    lr: float | None = Field(None, gt=0)
-    factor: Literal[2, 4, 8] = 4  # of super-resolution
-    lobes: Literal[2, 3] = 2  # of the Lanczos kernel that reduces the size
     exact: bool = False
     tv: float = Field(0.0, ge=0)
+
+    @field_validator("preset")
+    @classmethod
+    def _known_preset(cls, value: str | None) -> str | None:
+        if value is not None:
+            from inpaint.dip.presets import PRESETS  # imports torch
+
+            if value not in PRESETS:
+                raise ValueError(unknown("preset", value, PRESETS))
+        return value
+
+    @field_validator("budget")
+    @classmethod
+    def _a_time(cls, value: str | float) -> str | float:
+        if value != "auto":
+            seconds_of(str(value))
+        return value
+
+    def budget_s(self, device: torch.device) -> float | None:
+        """Return the seconds for one image on a device; None is without limit."""
+        if self.budget == "auto":
+            free = device.type != "cpu" or self.exact or self.iterations is not None
+            return None if free else CPU_BUDGET_S
+        return seconds_of(str(self.budget))
+
+
+class DipOptions(FillOptions):
+    """All options of a restoration of any task.
+
+    Args:
+        network: decoder is the Deep Decoder, which has its own settings.
+        lr: Learning rate; None takes the preset's.
+        factor: Of super-resolution.
+        lobes: Of the Lanczos kernel that reduces the size.
+        langevin: Average samples of Langevin dynamics, which also give a map of uncertainty.
+        runs: Average as many results from different seeds.
+        stop: variance (EMV) and window (WMV) stop before noise is painted, hold-out by known pixels kept from the loss;
+            auto takes variance for denoising and hold-out for holes.
+        crop: Work on rectangles around the holes.
+        coarse: Start at half the size; None: for wide holes in large images.
+    """
+
+    network: Literal["skip", "decoder"] = "skip"
+    lr: float | None = Field(None, gt=0)
+    factor: Literal[2, 4, 8] = 4
+    lobes: Literal[2, 3] = 2
     langevin: bool = False
     runs: int = Field(1, ge=1, le=100)
     stop: Literal["auto", "variance", "window", "hold-out", "never"] = "auto"
     crop: bool = True
-    coarse: bool | None = None  # None: for wide holes in large pictures
+    coarse: bool | None = None
 
-    @field_validator("preset")
-    @classmethod
-    def _known(cls, value: str | None) -> str | None:
-        if value is not None and value not in PRESETS:
-            raise ValueError(unknown("preset", value, PRESETS))
-        return value
+
+def seconds_of(text: str) -> float | None:
+    """Return seconds from "60", "60s", "5m", "1.5h"; None for "none". Raises UsageError for anything else."""
+    if text == "none":
+        return None
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number, unit = (text[:-1], units[text[-1]]) if text and text[-1] in units else (text, 1.0)
+    try:
+        value = float(number) * unit
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise UsageError(f"must be a time like 60s, 5m or 1h, or none; got '{text}'")
+    return value

@@ -1,9 +1,7 @@
 """The published settings by name, as in the notebooks of github.com/DmitryUlyanov/deep-image-prior (042e0d4).
 
-Where the paper's supplement and the notebooks differ, the notebooks made the figures. Two fields are ours. `useful`:
-the fewest iterations after which a run is worth its name, measured on pictures of 256 x 256; larger ones take more in
-proportion, and a budget takes a narrower network or, for wide holes, a smaller picture before it takes fewer. `calmer`:
-the noise on the input where nobody asked for the published setting.
+Where the paper's supplement and the notebooks differ, the notebooks made the figures. Two fields are ours: `useful` and
+`fast_noise`.
 """
 
 from __future__ import annotations
@@ -21,15 +19,26 @@ InputKind: TypeAlias = Literal["noise", "meshgrid", "flash"]
 Task: TypeAlias = Literal["inpaint", "restore", "denoise", "super-resolve", "flash"]
 
 TASKS: tuple[Task, ...] = ("inpaint", "restore", "denoise", "super-resolve", "flash")
+FILL_TASKS: tuple[Task, ...] = ("inpaint", "restore")
+"""Tasks with a mask: known pixels stay as they are. restore is for scattered pixels."""
 
 
 class Preset(Options):
     """What one kind of damage is repaired with.
 
-    input: what the network paints from; noise is uniform in [0, 0.1), meshgrid the two coordinates in [0, 1], flash the
-    other photograph. noise: deviation of what is added to the input in every iteration. calmer: the deviation with
-    which a run gets as far in fewer iterations; None where the published one is best. block: made for wide holes, for
-    which a start at half the size loses nothing.
+    Args:
+        task: What it is for.
+        network: The published one.
+        input: What the network paints from; noise is uniform in [0, 0.1), meshgrid the two coordinates in [0, 1], flash
+            the other photograph.
+        iterations: Of the published run.
+        useful: The fewest that are worth running, measured on images of 256 x 256. Larger ones take more in proportion,
+            and a budget takes a narrower network or, for wide holes, a smaller image before it takes fewer.
+        lr: Learning rate.
+        noise: Deviation of what is added to the input in every iteration.
+        fast_noise: The deviation with which a run gets as far in fewer iterations, taken where nobody asked for the
+            published setting; None where that is best.
+        wide_holes: Made for wide holes, for which a start at half the size loses nothing.
     """
 
     task: Task
@@ -39,8 +48,8 @@ class Preset(Options):
     useful: int = Field(gt=0)
     lr: float = Field(0.01, gt=0)
     noise: float = Field(0.0, ge=0)
-    calmer: float | None = Field(None, ge=0)
-    block: bool = False
+    fast_noise: float | None = Field(None, ge=0)
+    wide_holes: bool = False
 
     def narrowed(self, width: int) -> Preset:
         """Return the preset with at most `width` channels anywhere, and skip branches of at most 4 if it narrows."""
@@ -63,7 +72,7 @@ PRESETS: Mapping[str, Preset] = {
         iterations=5001,
         useful=1000,
         noise=0.03,
-        block=True,
+        wide_holes=True,
     ),
     "text": Preset(
         task="inpaint",
@@ -71,14 +80,14 @@ PRESETS: Mapping[str, Preset] = {
         iterations=6001,
         useful=600,
         noise=0.03,
-        calmer=0.01,
+        fast_noise=0.01,
     ),
     "library": Preset(
         task="inpaint",
         network=SkipOptions(in_channels=1, down=_TOWER, skip=0, kernel_down=5, upsample="nearest", pointwise=False),
         iterations=3001,
         useful=600,
-        block=True,
+        wide_holes=True,
     ),
     "denoise": Preset(
         task="denoise",

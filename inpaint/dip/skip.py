@@ -3,7 +3,7 @@
 One set of weights, two ways of computing. The plain way is the published one: enlarge, put skip and enlarged features
 side by side, normalize, pad, convolve. The folded way normalizes before enlarging and lets one transposed convolution
 enlarge and convolve. With nearest neighbor that is the same function. With bilinear enlarging the statistics are those
-of the smaller map, and what follows is normalized again; training cannot tell, but the pictures differ.
+of the smaller map, and what follows is normalized again; training cannot tell, but the images differ.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from inpaint.dip.lanczos import LanczosDownsampler
 from inpaint.dip.layers import (
     Activation,
     Border,
     Convolution,
+    LanczosDownsampler,
     Normalization,
     Upsampling,
     activate,
@@ -92,7 +92,7 @@ class SkipOptions(Options):
         return self.model_copy(update={name: first(getattr(self, name)) for name in names})
 
     def deepest(self, height: int, width: int) -> int:
-        """Return how many scales a picture of this size allows; 0 means that it is too small for any.
+        """Return how many scales an image of this size allows; 0 means that it is too small for any.
 
         Mirroring needs a map larger than what is mirrored, and normalization more than one value per channel.
         """
@@ -126,7 +126,7 @@ class Skip(nn.Module):
         self.head = Convolution(widths[0], options.out_channels, 1, bias=True, generator=generator)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Paint a picture from z (1, in_channels, H, W): in [0, 1] with the sigmoid, else unbounded."""
+        """Paint an image from z (1, in_channels, H, W): in [0, 1] with the sigmoid, else unbounded."""
         painted = self.head(self.scales(z)).float()
         bounded: Tensor = painted.sigmoid() if self.options.sigmoid else painted
         return bounded

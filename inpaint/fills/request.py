@@ -34,8 +34,13 @@ class ImageSeed:
         return seeds.generator(self.words, seeds.DRAW, sample)
 
     def integer(self) -> int:
-        """Return one number that stands for the seed: the image's own, or one derived from (s, i)."""
-        return self.words[0] if len(self.words) == 1 else seeds.integer(self.words[0], seeds.IMAGE, self.words[1])
+        """Return one number that stands for the seed: the image's own, or one derived from (s, i).
+
+        (s, 0) is s itself: a method that restores a single image by another way paints the same with it.
+        """
+        if len(self.words) == 1 or self.words[1] == 0:
+            return self.words[0]
+        return seeds.integer(self.words[0], seeds.IMAGE, self.words[1])
 
 
 class Clock:

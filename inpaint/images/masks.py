@@ -121,11 +121,20 @@ def fit_to(plane: NDArray[Kind], height: int, width: int, *, name: str = "mask",
     return np.ascontiguousarray(plane[take_rows][:, take_columns])
 
 
-def dilate_hole(hole: Hole, radius_px: int) -> Hole:
-    """Return the hole grown by `radius_px` pixels in every direction (Euclidean distance); 0 returns it as it is."""
+def dilate_hole(hole: Hole, radius_px: float, *, chamfer: bool = False) -> Hole:
+    """Return the hole (H, W) grown by a disc; a radius of 0 and an empty hole return it as it is.
+
+    Args:
+        hole: True = hole.
+        radius_px: All pixels at most so far from the hole become hole.
+        chamfer: Measure distances by OpenCV's 3 x 3 approximation, off by up to 5 %, as masks drawn for training do:
+            the same seed keeps giving the same mask.
+    """
     if radius_px == 0 or not hole.any():
         return hole
-    distance: NDArray[Any] = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # A distance map costs the same for every radius; morphology with a large disc does not.
+    precision = cv2.DIST_MASK_3 if chamfer else cv2.DIST_MASK_PRECISE
+    distance: NDArray[Any] = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, precision)
     grown: Hole = distance <= radius_px
     return grown
 

@@ -13,9 +13,8 @@ from pydantic import Field, PrivateAttr, field_validator
 
 from inpaint.errors import MaskError
 from inpaint.images.formats import IMAGE_SUFFIXES
-from inpaint.images.masks import INVERTED_ABOVE, read_mask
+from inpaint.images.masks import INVERTED_ABOVE, dilate_hole, read_mask
 from inpaint.masks.base import HoleMask, Mask, Span, hole_ratio
-from inpaint.masks.irregular import dilate
 
 logger = logging.getLogger("inpaint.masks")
 
@@ -102,7 +101,7 @@ class Folder(Mask):
             )
             mask = np.asarray(turned, dtype=np.uint8)
         radius = (self.dilate_px[0] + (self.dilate_px[1] - self.dilate_px[0]) * u[5]) * min(height, width) / 512
-        return dilate(mask, radius) if radius >= 1 else mask
+        return dilate_hole(mask == 1, radius, chamfer=True).astype(np.uint8) if radius >= 1 else mask
 
 
 def _crop(mask: HoleMask, height: int, width: int, u: float, v: float) -> HoleMask:

@@ -54,15 +54,6 @@ class PConv(Mask):
         return mask
 
 
-def dilate(mask: HoleMask, radius_px: float) -> HoleMask:
-    """Return the hole grown by a disc: all pixels at most `radius_px` away from it. An empty hole stays empty."""
-    if not cv2.countNonZero(mask):
-        return mask.copy()
-    # A distance map costs the same for every radius; morphology with a large disc does not.
-    distance = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
-    return np.asarray(distance <= radius_px, dtype=np.uint8)
-
-
 def _occlusion_bands(rng: np.random.Generator, height: int, width: int) -> HoleMask:
     """Return crescents and blobs: where a smooth random field exceeds a level by less than a second field says."""
     level, spread = rng.random(2).tolist()

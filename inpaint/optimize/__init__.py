@@ -1,1 +1,1 @@
-"""Fitting one picture: the loop, its steps, and what can be plugged in; no method lives here."""
+"""Fitting one image: the loop, and what can be plugged in; no method lives here."""

@@ -1,6 +1,6 @@
-"""When an optimization has seen enough: windowed variance for noisy targets, a hold-out for holes.
+"""When a search should end: windowed variance for noisy targets, pixels held out for holes.
 
-Fitted to a noisy picture, the network first paints the picture and then the noise. In between its output rests for a
+Fitted to a noisy image, the network first paints the image and then the noise. In between its output rests for a
 while, so the variance of recent outputs has a minimum (Wang et al. 2021, arXiv 2112.06074). Values are read from an
 accelerator only every few iterations.
 """
@@ -18,13 +18,19 @@ CHECK_EVERY = 5
 
 
 class Stopper(Protocol):
-    """Looks at every iterate; `best` is the average at the best moment so far, None when that is not known."""
+    """Follows a run; `best` is the average as it was at the best iteration so far, None when that is not known."""
 
     best: Tensor | None
     best_iteration: int
 
-    def update(self, iteration: int, picture: Tensor, average: Tensor | None) -> bool:
-        """Return True when the search should end. picture: the newest output (1, C, H, W); iteration counts from 1."""
+    def update(self, iteration: int, image: Tensor, average: Tensor | None) -> bool:
+        """Return whether the search should end.
+
+        Args:
+            iteration: From 1.
+            image: The newest output, (1, C, H, W).
+            average: Of the outputs so far, None before it begins.
+        """
         ...
 
 
@@ -51,9 +57,14 @@ class _Minimum:
 
 
 class MovingVariance(_Minimum):
-    """EMV: exponential mean m and variance v of the outputs; needs the memory of one picture.
+    """EMV: exponential mean m and variance v of the outputs; needs the memory of one image.
 
-    d = x - m, m += a d, v = (1 - a)(v + a |d|^2), the squared norm summed over the picture.
+    d = x - m, m += a d, v = (1 - a)(v + a |d|^2), the squared norm summed over the image.
+
+    Args:
+        patience: Iterations to wait for a lower variance.
+        step: a.
+        start: Iterations before which nothing is decided.
     """
 
     def __init__(self, *, patience: int = 1000, step: float = 0.1, start: int = 100) -> None:
@@ -63,12 +74,12 @@ class MovingVariance(_Minimum):
         self.variance: Tensor | None = None
         self._mean: Tensor | None = None
 
-    def update(self, iteration: int, picture: Tensor, average: Tensor | None) -> bool:
+    def update(self, iteration: int, image: Tensor, average: Tensor | None) -> bool:
         """See `Stopper`."""
-        if self._mean is None or self.variance is None or self._mean.shape != picture.shape:
-            self._mean, self.variance = picture.clone(), picture.new_zeros(())
+        if self._mean is None or self.variance is None or self._mean.shape != image.shape:
+            self._mean, self.variance = image.clone(), image.new_zeros(())
             return False
-        off = picture - self._mean
+        off = image - self._mean
         self._mean = self._mean + self.step * off
         self.variance = (1 - self.step) * (self.variance + self.step * off.square().sum())
         if iteration <= self.start or iteration % CHECK_EVERY:
@@ -80,8 +91,12 @@ class MovingVariance(_Minimum):
 class WindowVariance(_Minimum):
     """WMV: the variance of the last `window` outputs, mean over pixels, kept up to date by running sums.
 
-    Outputs are averaged down until the window takes at most `limit_bytes`; sums are float64, and recomputed once per
-    window, so that rounding does not pile up.
+    Sums are float64, and recomputed once per window, so that rounding does not pile up.
+
+    Args:
+        window: Outputs.
+        patience: Iterations to wait for a lower variance.
+        limit_bytes: Memory of the window; outputs are averaged down until they fit.
     """
 
     def __init__(self, *, window: int = 100, patience: int = 1000, limit_bytes: int = 64_000_000) -> None:
@@ -103,12 +118,12 @@ class WindowVariance(_Minimum):
         mean = self._sum / self.window
         return (self._squares / self.window - mean.square()).mean()
 
-    def update(self, iteration: int, picture: Tensor, average: Tensor | None) -> bool:
+    def update(self, iteration: int, image: Tensor, average: Tensor | None) -> bool:
         """See `Stopper`."""
-        if picture.shape != self._shape:
-            self._begin(picture)
+        if image.shape != self._shape:
+            self._begin(image)
         slot = self._seen % self.window
-        new, old = self._reduced(picture), self._ring[slot]
+        new, old = self._reduced(image), self._ring[slot]
         self._sum += new.double() - old.double()
         self._squares += new.double().square() - old.double().square()
         self._ring[slot] = new
@@ -123,24 +138,26 @@ class WindowVariance(_Minimum):
         self.improved(iteration, float(variance), average)
         return self.waited(iteration)
 
-    def _begin(self, picture: Tensor) -> None:
-        self._shape, self._seen, self.factor = picture.shape, 0, 1
-        while self.window * self._reduced(picture).numel() * 4 > self.limit_bytes and self.factor < 64:
+    def _begin(self, image: Tensor) -> None:
+        self._shape, self._seen, self.factor = image.shape, 0, 1
+        while self.window * self._reduced(image).numel() * 4 > self.limit_bytes and self.factor < 64:
             self.factor *= 2
-        small = self._reduced(picture)
+        small = self._reduced(image)
         self._ring = torch.zeros(self.window, *small.shape, device=small.device)
         self._sum = torch.zeros(small.shape, dtype=torch.float64, device=small.device)
         self._squares = torch.zeros_like(self._sum)
 
-    def _reduced(self, picture: Tensor) -> Tensor:
-        return picture if self.factor == 1 else F.avg_pool2d(picture, self.factor, ceil_mode=True)
+    def _reduced(self, image: Tensor) -> Tensor:
+        return image if self.factor == 1 else F.avg_pool2d(image, self.factor, ceil_mode=True)
 
 
 class HoldOut(_Minimum):
     """Stops when the average no longer comes closer to known pixels that the loss does not see.
 
-    error: the mean error of a picture (1, 3, H, W) on the pixels held out, or None when it cannot be told at that size.
-    start: iterations before which nothing is decided.
+    Args:
+        error: Of an image (1, C, H, W) on the pixels held out; None when it is not known at that size.
+        patience: Iterations to wait for a smaller error.
+        start: Iterations before which nothing is decided.
     """
 
     def __init__(self, error: Callable[[Tensor], Tensor | None], *, patience: int = 500, start: int = 0) -> None:
@@ -148,7 +165,7 @@ class HoldOut(_Minimum):
         self.error = error
         self.start = start
 
-    def update(self, iteration: int, picture: Tensor, average: Tensor | None) -> bool:
+    def update(self, iteration: int, image: Tensor, average: Tensor | None) -> bool:
         """See `Stopper`."""
         if average is None or iteration < self.start or iteration % CHECK_EVERY:
             return False

@@ -6,27 +6,24 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias, overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inpaint.errors import InputError, MaskError, UsageError
-from inpaint.images import metadata
+from inpaint.errors import UsageError
 from inpaint.images.formats import format_of_name
-from inpaint.images.masks import Hole, dilate_hole, fit_to, hole_of
-from inpaint.images.photo import Photo, Pixels, photo_of_array, upright
+from inpaint.images.masks import dilate_hole, fit_to, hole_of
+from inpaint.images.photo import Photo, upright
 from inpaint.images.planes import plane_of
-from inpaint.images.reading import MAX_PIXELS, from_pillow, read_photo
+from inpaint.images.reading import MAX_PIXELS
 from inpaint.images.sixteen_bit import channels_of
 from inpaint.images.writing import to_pillow, write_photo
 from inpaint.pipeline.photo import check_guidance, fill_photo
 from inpaint.pipeline.running import check_folder
+from inpaint.pipeline.sources import PathLike, Source, drawn_of, name_of, photo_of
 from inpaint.types import Inpainter
-
-PathLike: TypeAlias = "str | os.PathLike[str]"
-Source: TypeAlias = "PathLike | Image.Image | NDArray[Any]"
 
 
 @overload
@@ -111,17 +108,17 @@ def fill(
         check_folder(Path(output).parent)
     if dilate < 0:
         raise UsageError(f"dilate must be at least 0 pixels, got {dilate}")
-    photo, orientation = _photo(image, max_pixels)
+    photo, orientation = photo_of(image, max_pixels)
     size = (photo.height, photo.width)
-    hole = fit_to(_hole(mask, invert_mask, max_pixels), *size, name=_name(mask, "mask"))
+    hole = fit_to(hole_of(drawn_of(mask, "mask", max_pixels), invert=invert_mask), *size, name=name_of(mask, "mask"))
     inpainter = _inpainter(model, device, model_options)
     sources = guidance or {}
     check_guidance(inpainter, sources)
     planes = {
         name: fit_to(
-            plane_of(_drawn(source, name, max_pixels), inpainter.capabilities.guidance[name]),
+            plane_of(drawn_of(source, name, max_pixels), inpainter.capabilities.guidance[name]),
             *size,
-            name=_name(source, name),
+            name=name_of(source, name),
             what=name,
         )
         for name, source in sources.items()
@@ -152,54 +149,8 @@ def _inpainter(model: PathLike | Inpainter, device: str, options: dict[str, Any]
     return model
 
 
-def _photo(image: PathLike | Image.Image | NDArray[Any], max_pixels: int) -> tuple[Photo, int]:
-    """Return the photo and how it still has to be turned when it becomes a file."""
-    if isinstance(image, np.ndarray):
-        return photo_of_array(image), 1
-    if isinstance(image, Image.Image):
-        return from_pillow(image, turn=False), metadata.orientation(image)
-    if isinstance(image, (str, os.PathLike)):
-        return read_photo(image, max_pixels=max_pixels), 1
-    raise InputError(f"image must be a path, a Pillow image or a NumPy array, got {type(image).__name__}")
-
-
 def _turned(photo: Photo, orientation: int) -> Photo:
     if orientation == 1:
         return photo
     alpha = None if photo.alpha is None else np.ascontiguousarray(upright(photo.alpha, orientation))
     return replace(photo, pixels=np.ascontiguousarray(upright(photo.pixels, orientation)), alpha=alpha)
-
-
-def _hole(source: Source, invert: bool, max_pixels: int) -> Hole:
-    return hole_of(_drawn(source, "mask", max_pixels), invert=invert)
-
-
-def _drawn(source: Source, what: str, max_pixels: int) -> Photo:
-    """Return a mask or plane as the photo that it would be in a file."""
-    if isinstance(source, (str, os.PathLike)):
-        return read_photo(source, max_pixels=max_pixels)
-    if isinstance(source, Image.Image):
-        return from_pillow(source, turn=False)
-    if isinstance(source, np.ndarray):
-        return photo_of_array(_mask_array(source, what))
-    raise MaskError(f"{what} must be a path, a Pillow image or a NumPy array, got {type(source).__name__}")
-
-
-def _mask_array(values: NDArray[Any], what: str) -> Pixels:
-    """Return a mask array as uint8, uint16 or float; the many ways to say 0 and 1 become 0 and white."""
-    if values.dtype.kind == "f":
-        if not (np.isfinite(values).all() and values.min(initial=0) >= 0 and values.max(initial=0) <= 1):
-            raise MaskError(f"a floating-point {what} must lie in [0, 1]; use uint8 for 0..255")
-        return values.astype(np.float32)
-    if values.dtype.kind not in "bui":
-        raise MaskError(f"{what} must be bool, integer or floating point, got {values.dtype}")
-    top = int(values.max(initial=0))
-    if values.min(initial=0) < 0 or top > 65535:
-        raise MaskError(f"{what} must lie in 0..255 or 0..65535, got {values.min()} to {top}")
-    if top <= 1:
-        return values.astype(np.uint8) * np.uint8(255)
-    return values.astype(np.uint8 if top <= 255 and values.dtype != np.uint16 else np.uint16)
-
-
-def _name(source: Source, what: str) -> str:
-    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else what

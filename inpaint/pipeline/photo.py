@@ -76,18 +76,7 @@ def fill_photo_often(
     if not hole.any():
         _log.warning("%s: the mask has no hole, so nothing is filled", photo.name)
         return [Sample(photo=photo, number=1, score=None)]
-    if inpainter.capabilities.needs_known and hole.all():
-        raise MaskError(f"{photo.name}: the mask covers the whole photo, and {inpainter.name} works from known pixels")
-    if hole.all():
-        _log.warning("%s: the mask covers the whole photo, so %s has nothing to go by", photo.name, inpainter.name)
-    if photo.alpha is not None:
-        unseen = float((photo.alpha[hole] == 0).mean())
-        if unseen > 0:
-            _log.warning(
-                "%s: %.0f %% of the hole is transparent and stays so: the fill does not show there",
-                photo.name,
-                100 * unseen,
-            )
+    check_hole(photo, hole, inpainter.capabilities, name=inpainter.name)
     fills = _fills(photo, hole, inpainter, planes, samples, seed, progress)
     return [
         Sample(
@@ -106,6 +95,22 @@ def check_photo(photo: Photo, capabilities: Capabilities, *, name: str) -> None:
         raise InputError(
             f"{photo.name}: {photo.width} x {photo.height} pixels are too few; {name} needs at least {smallest} a side"
         )
+
+
+def check_hole(photo: Photo, hole: Hole, capabilities: Capabilities, *, name: str) -> None:
+    """Raise MaskError when the hole, which is not empty, leaves nothing known to a fill that needs it; warn of less."""
+    if hole.all():
+        if capabilities.needs_known:
+            raise MaskError(f"{photo.name}: the mask covers the whole photo, and {name} works from known pixels")
+        _log.warning("%s: the mask covers the whole photo, so %s has nothing to go by", photo.name, name)
+    if photo.alpha is not None:
+        unseen = float((photo.alpha[hole] == 0).mean())
+        if unseen > 0:
+            _log.warning(
+                "%s: %.0f %% of the hole is transparent and stays so: the fill does not show there",
+                photo.name,
+                100 * unseen,
+            )
 
 
 def check_guidance(inpainter: Inpainter, names: Iterable[str]) -> None:

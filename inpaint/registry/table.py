@@ -87,7 +87,7 @@ FILLS: Mapping[str, FillEntry] = {
         summary="fast marching along isophotes (after Bertalmio 2001), OpenCV",
     ),
     "dip": FillEntry(
-        options="inpaint.dip.fill_options:FillOptions",
+        options="inpaint.dip.options:FillOptions",
         factory="inpaint.dip.fill:DeepImagePrior",
         summary="Deep Image Prior (Ulyanov et al. 2018): fits a network to the known pixels",
         on_device=True,

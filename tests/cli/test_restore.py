@@ -1,4 +1,4 @@
-"""`inpaint restore` as a person uses it: every task, every wrong input, interruptions, traces."""
+"""`inpaint restore` as a user calls it: every task, every wrong input, interruptions, traces."""
 
 import json
 import os
@@ -25,8 +25,8 @@ def save(path, values):
 
 
 def pixels(path):
-    with Image.open(path) as picture:
-        return np.asarray(picture)
+    with Image.open(path) as image:
+        return np.asarray(image)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def here(tmp_path, monkeypatch, make_photo):
     save("portrait.png", np.zeros((56, 40), np.uint8))
     save("narrow.png", make_photo(40, 7))
     save("small_lit.png", make_photo(20, 28))
-    (tmp_path / "text.png").write_bytes(b"no picture")
+    (tmp_path / "text.png").write_bytes(b"no image")
     return tmp_path
 
 
@@ -92,6 +92,15 @@ def test_alpha_and_depth_are_kept(here, make_photo):
     assert pixels("gray.png").dtype == np.uint16
 
 
+def test_a_hole_is_restored_as_infer_fills_it_with_the_same_seed(here):
+    common = ["--image=photo.png", "--mask=mask.png", "--device=cpu", "--seed=5", "--dilate=1"]
+    assert run(["restore", "--task=inpaint", "--output=one.png", "--iterations=5", "--width=8", *common]) == 0
+    options = ["--option=iterations=5", "--option=width=8"]
+    assert run(["infer", "--model=dip", "--output=other.png", *options, *common]) == 0
+    assert np.array_equal(pixels("one.png"), pixels("other.png"))
+    assert not np.array_equal(pixels("one.png"), pixels("photo.png"))
+
+
 def test_a_trace_tells_the_course_and_previews_are_written(here, monkeypatch):
     from inpaint.images import writing
 
@@ -104,9 +113,9 @@ def test_a_trace_tells_the_course_and_previews_are_written(here, monkeypatch):
     assert (trace["request"]["task"], trace["request"]["seed"]) == ("inpaint", 3)
     part = trace["parts"][0]
     assert (part["preset"], part["iterations"], part["reason"]) == ("text", 5, "finished")
-    lines = part["trace"]
-    assert [line["iteration"] for line in lines] == [1, 5]
-    assert lines[-1]["loss"] > 0
+    rows = part["trace"]
+    assert [row["iteration"] for row in rows] == [1, 5]
+    assert rows[-1]["loss"] > 0
 
 
 def test_the_map_of_uncertainty_is_a_gray_picture(here, capsys):
@@ -133,22 +142,22 @@ def test_a_budget_for_a_few_iterations_warns(here, capsys):
 def test_without_a_hole_the_photo_is_written_as_it_is(here, capsys):
     arguments = ["--task=inpaint", "--image=photo.png", "--mask=black.png", "--output=out.png"]
     assert run(["restore", *arguments]) == 0
-    assert capsys.readouterr().err == "warning: photo.png: the mask has no hole: nothing is done\n"
+    assert capsys.readouterr().err == "warning: photo.png: the mask has no hole, so nothing is filled\n"
     assert np.array_equal(pixels("out.png"), pixels("photo.png"))
 
 
 BAD = {
     "missing photo": ({"image": "no.png"}, 1, "cannot read 'no.png': no such file"),
     "text named png": ({"image": "text.png"}, 1, "its content is not a picture"),
-    "no mask": ({"mask": None}, 2, "--task inpaint needs --mask"),
-    "no mask for restore": ({"task": "restore", "mask": None}, 2, "--task restore needs --mask"),
-    "mask for denoising": ({"task": "denoise"}, 2, "--task denoise takes no --mask"),
-    "no flash": ({"task": "flash", "mask": None}, 2, "--task flash needs --flash"),
-    "unwanted flash": ({"flash": "lit.png"}, 2, "--task inpaint takes no --flash"),
+    "no mask": ({"mask": None}, 2, "the task inpaint needs a mask: which pixels are missing"),
+    "no mask for restore": ({"task": "restore", "mask": None}, 2, "the task restore needs a mask"),
+    "mask for denoising": ({"task": "denoise"}, 2, "the task denoise takes no mask"),
+    "no flash": ({"task": "flash", "mask": None}, 2, "the task flash needs a flash image"),
+    "unwanted flash": ({"flash": "lit.png"}, 2, "the task inpaint takes no flash image"),
     "flash of another size": (
         {"task": "flash", "mask": None, "flash": "small_lit.png"},
         1,
-        "small_lit.png: 28 x 20 pixels, the photo without flash 56 x 40",
+        "the image with flash has 28 x 20 pixels, the one without 56 x 40",
     ),
     "all hole": ({"mask": "white.png"}, 1, "the mask covers the whole photo"),
     "other aspect": ({"mask": "portrait.png"}, 1, "portrait.png: the mask has 40 x 56 pixels, the photo 56 x 40"),
@@ -156,7 +165,7 @@ BAD = {
     "unknown task": ({"task": "sharpen"}, 2, "'sharpen' is not one of"),
     "unknown preset": ({"preset": "vaze"}, 2, "unknown preset 'vaze' (did you mean 'vase'?)"),
     "preset of another task": ({"preset": "jpeg"}, 2, "the preset 'jpeg' is for denoise; for inpaint: vase, text"),
-    "no time": ({"budget": "soon"}, 2, "budget must be a time like 60s, 5m or 1h, or none; got 'soon'"),
+    "no time": ({"budget": "soon"}, 2, "budget: must be a time like 60s, 5m or 1h, or none; got 'soon'"),
     "unknown scale": ({"scale": "3"}, 2, "'3' is not one of '2', '4', '8'"),
     "unknown device": ({"device": "tpu"}, 2, "unknown device 'tpu'"),
     "unknown suffix": ({"output": "x.gif"}, 2, "unknown suffix '.gif'"),

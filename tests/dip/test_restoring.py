@@ -1,64 +1,34 @@
-"""Restoring pictures: what every task returns, what stays as it was, what is chosen, and what is refused."""
+"""Restoring images: what every task returns, what stays as it was, what is chosen, and what is refused."""
 
-from concurrent.futures import ThreadPoolExecutor
-
-import numpy as np
 import pytest
 import torch
 
-import inpaint
 from inpaint.dip import solving
-from inpaint.dip.arithmetic import EXACT, fast
-from inpaint.dip.fill import DeepImagePrior, budget_of
-from inpaint.dip.fill_options import FillOptions
+from inpaint.dip.objective import Observation, PriorObjective, noise_input
 from inpaint.dip.options import DipOptions
-from inpaint.dip.prior import (
-    PictureFit,
-    View,
-    halved,
-    meshgrid_input,
-    misfit,
-    noise_input,
-    shrunk,
-    total_variation,
-)
 from inpaint.dip.restoring import restore
 from inpaint.dip.skip import Skip, SkipOptions
-from inpaint.errors import ConfigError, InpaintError, InputError, MaskError, UsageError
+from inpaint.errors import InpaintError, InputError, MaskError, UsageError
 from inpaint.metrics import psnr, psnr_hole
-from inpaint.optimize.loop import optimize
-from inpaint.optimize.steps import LoopOptions, Moment
+from inpaint.optimize.averaging import AveragingOptions
+from inpaint.optimize.loop import LoopOptions, optimize
 from inpaint.types import StopFill
-
-CPU = torch.device("cpu")
-
-
-def waves(height, width):
-    """A smooth picture (1, 3, H, W)."""
-    y, x = np.mgrid[0:height, 0:width] / 64
-    planes = (0.5 + 0.3 * np.sin(6 * x + 2 * y), 0.5 + 0.3 * np.cos(5 * y), 0.5 + 0.2 * np.sin(4 * (x + y)))
-    return torch.from_numpy(np.stack(planes)).float()[None]
-
-
-def strokes(height, width):
-    """A thin hole (1, 1, H, W)."""
-    mask = torch.zeros(1, 1, height, width)
-    mask[..., height // 3 : height // 3 + 3, 4 : width - 4] = 1
-    mask[..., 4 : height - 4, width // 2 : width // 2 + 2] = 1
-    return mask
+from smooth import strokes, waves
 
 
 def quick(**changes):
     return DipOptions(**{"iterations": 6, "width": 8, **changes})
 
 
-def test_a_smooth_picture_is_continued_through_text():
+def test_a_smooth_image_is_continued_through_text():
     image, mask = waves(64, 64), strokes(64, 64)
     options = SkipOptions(in_channels=8, down=(16,) * 3, skip=4, upsample="nearest")
     network = Skip(options)
-    view = View(z=noise_input(8, 64, 64, seed=0), size=(64, 64), target=image * (1 - mask), weights=1 - mask)
-    outcome = optimize(PictureFit(network, [view], noise=0.03), LoopOptions(iterations=300, average=0.97))
-    completed = torch.where(mask == 1, outcome.best, image)
+    data = Observation(z=noise_input(8, 64, 64, seed=0), size=(64, 64), target=image * (1 - mask), weights=1 - mask)
+    result = optimize(
+        PriorObjective(network, [data], noise=0.03), LoopOptions(iterations=300, averaging=AveragingOptions(decay=0.97))
+    )
+    completed = torch.where(mask == 1, result.best, image)
     assert psnr_hole(completed, image, mask).item() > 30
 
 
@@ -70,17 +40,17 @@ def test_known_pixels_stay_bit_for_bit_and_the_hole_is_painted(size, preset):
     marked = torch.where(mask == 1, torch.tensor(float("nan")), image)
     found = restore("inpaint", marked, mask, options=quick(preset=preset))
     hole = (mask == 1).expand_as(image)
-    assert torch.equal(found.picture[~hole], image[~hole])
-    assert found.picture.isfinite().all()
-    assert 0 <= found.picture.min() <= found.picture.max() <= 1
-    assert found.picture[hole].std() > 0
+    assert torch.equal(found.image[~hole], image[~hole])
+    assert found.image.isfinite().all()
+    assert 0 <= found.image.min() <= found.image.max() <= 1
+    assert found.image[hole].std() > 0
 
 
 @pytest.mark.parametrize("exact", [False, True])
-def test_the_same_seed_gives_the_same_picture_and_another_another(exact):
+def test_the_same_seed_gives_the_same_image_and_another_another(exact):
     image, mask = waves(40, 48), strokes(40, 48)
     one, same, other = (
-        restore("inpaint", image, mask, options=quick(exact=exact), seed=seed).picture for seed in (3, 3, 4)
+        restore("inpaint", image, mask, options=quick(exact=exact), seed=seed).image for seed in (3, 3, 4)
     )
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
@@ -88,28 +58,30 @@ def test_the_same_seed_gives_the_same_picture_and_another_another(exact):
 
 def test_what_was_in_the_hole_does_not_matter():
     image, mask = waves(40, 48), strokes(40, 48)
-    one = restore("inpaint", image, mask, options=quick()).picture
-    other = restore("inpaint", torch.where(mask == 1, 1.0, image), mask, options=quick()).picture
+    one = restore("inpaint", image, mask, options=quick()).image
+    other = restore("inpaint", torch.where(mask == 1, 1.0, image), mask, options=quick()).image
     assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize("factor", [2, 4, 8])
-def test_super_resolution_has_the_size_and_comes_closer_to_the_small_picture(factor):
+def test_super_resolution_has_the_size_and_comes_closer_to_the_small_image(factor):
     small = waves(12, 17)
     seen = []
     options = quick(factor=factor, iterations=30)
-    found = restore("super-resolve", small, options=options, watch=lambda step: seen.append(float(step.iterate.loss)))
-    assert found.picture.shape == (1, 3, 12 * factor, 17 * factor)
+    found = restore(
+        "super-resolve", small, options=options, callback=lambda step: seen.append(float(step.intermediate.loss))
+    )
+    assert found.image.shape == (1, 3, 12 * factor, 17 * factor)
     assert seen[-1] < seen[0]
 
 
-def test_denoising_brings_the_picture_closer_to_the_clean_one():
+def test_denoising_brings_the_image_closer_to_the_clean_one():
     clean = waves(48, 48)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
     noisy = (clean + 0.15 * noise).clamp(0, 1)
     found = restore("denoise", noisy, options=DipOptions(width=16, iterations=120))
-    assert psnr(found.picture, clean).item() > psnr(noisy, clean).item() + 3
-    assert not torch.equal(found.picture, noisy)
+    assert psnr(found.image, clean).item() > psnr(noisy, clean).item() + 3
+    assert not torch.equal(found.image, noisy)
 
 
 def test_white_noise_and_what_compression_leaves_get_their_presets():
@@ -118,23 +90,23 @@ def test_white_noise_and_what_compression_leaves_get_their_presets():
     blocky = torch.nn.functional.interpolate(waves(4, 5), scale_factor=8)
     names = [restore("denoise", each, options=quick(iterations=1)).parts[0].preset for each in (noisy, blocky)]
     assert names == ["denoise", "jpeg"]
-    hurried = restore("denoise", noisy, options=quick(iterations=1), budget_s=30, device="cpu")
+    hurried = restore("denoise", noisy, options=quick(iterations=1, budget=30), device="cpu")
     assert hurried.parts[0].preset == "jpeg"
 
 
-def test_the_flash_task_paints_from_the_picture_with_flash():
+def test_the_flash_task_paints_from_the_image_with_flash():
     dark = 0.3 * waves(24, 32)
     lit, other = waves(24, 32), waves(24, 32).flip(-1)
-    one, two = (restore("flash", dark, flash=flash, options=quick()).picture for flash in (lit, other))
+    one, two = (restore("flash", dark, flash=flash, options=quick()).image for flash in (lit, other))
     assert one.shape == dark.shape
     assert not torch.allclose(one, two)
 
 
-def test_a_gray_picture_stays_gray():
+def test_a_gray_image_stays_gray():
     gray = waves(32, 32)[:, :1].expand(-1, 3, -1, -1).contiguous()
     mask = (torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0)) < 0.5).float()
-    picture = restore("restore", gray, mask, options=quick()).picture
-    assert torch.equal(picture[:, :1].expand_as(picture), picture)
+    image = restore("restore", gray, mask, options=quick()).image
+    assert torch.equal(image[:, :1].expand_as(image), image)
 
 
 def test_langevin_sampling_gives_a_map_of_uncertainty():
@@ -160,20 +132,20 @@ def test_the_map_of_uncertainty_of_a_hole_covers_it():
 def test_the_deep_decoder_does_the_same_tasks(task):
     mask = strokes(40, 48) if task == "inpaint" else None
     found = restore(task, waves(40, 48), mask, options=quick(network="decoder", factor=2))
-    assert found.picture.shape[-2:] == ((80, 96) if task == "super-resolve" else (40, 48))
+    assert found.image.shape[-2:] == ((80, 96) if task == "super-resolve" else (40, 48))
     assert found.parts[0].depth == 5
 
 
 def test_a_fill_that_is_stopped_returns_what_there_is():
-    def watch(step):
-        if step.iterate.done == 3:
-            assert step.picture().shape == (1, 3, 40, 48)
+    def callback(step):
+        if step.intermediate.done == 3:
+            assert step.image().shape == (1, 3, 40, 48)
             raise StopFill
 
     image, mask = waves(40, 48), strokes(40, 48)
-    found = restore("inpaint", image, mask, options=quick(iterations=10_000), watch=watch)
-    assert (found.reason, found.parts[0].outcome.iterations) == ("interrupted", 3)
-    assert torch.equal(found.picture[..., 0, :], image[..., 0, :])
+    found = restore("inpaint", image, mask, options=quick(iterations=10_000), callback=callback)
+    assert (found.reason, found.parts[0].result.iterations) == ("interrupted", 3)
+    assert torch.equal(found.image[..., 0, :], image[..., 0, :])
 
 
 def far_holes():
@@ -189,7 +161,7 @@ def test_holes_far_apart_are_worked_on_one_by_one():
     assert len(found.parts) == 2
     assert all(part.region.area < 0.3 * 200 * 420 for part in found.parts)
     hole = (mask == 1).expand_as(image)
-    assert torch.equal(found.picture[~hole], image[~hole])
+    assert torch.equal(found.image[~hole], image[~hole])
     whole = restore("inpaint", image, mask, options=quick(crop=False, iterations=1))
     assert [part.region.size for part in whole.parts] == [(200, 420)]
 
@@ -197,35 +169,35 @@ def test_holes_far_apart_are_worked_on_one_by_one():
 def test_holes_that_were_not_reached_are_filled_plainly():
     image, mask = far_holes()
 
-    def watch(step):
+    def callback(step):
         raise StopFill
 
-    found = restore("inpaint", image, mask, options=quick(), watch=watch)
+    found = restore("inpaint", image, mask, options=quick(), callback=callback)
     assert len(found.parts) == 1
-    second = found.picture[..., 150:160, 390:400]
+    second = found.image[..., 150:160, 390:400]
     assert second.std() > 0
     assert (second - image[..., 150:160, 390:400]).abs().mean() < 0.1
 
 
-def test_a_picture_too_large_for_the_time_is_worked_on_smaller(monkeypatch):
-    monkeypatch.setattr(solving._Work, "_seconds_per_iteration", lambda self, width, scale: 0.02 * scale)
+def test_a_image_too_large_for_the_time_is_worked_on_smaller(monkeypatch):
+    monkeypatch.setattr(solving, "_seconds_per_iteration", lambda builder, seed, width, scale: 0.02 * scale)
     mask = torch.zeros(1, 1, 260, 260)
     mask[..., 60:200, 60:200] = 1
-    found = restore("inpaint", waves(260, 260), mask, options=DipOptions(iterations=3), budget_s=3.0)
+    found = restore("inpaint", waves(260, 260), mask, options=DipOptions(iterations=3, budget=3.0))
     assert found.parts[0].scale < 1
-    assert found.picture.shape == (1, 3, 260, 260)
+    assert found.image.shape == (1, 3, 260, 260)
 
 
-def test_running_out_of_memory_makes_the_working_picture_smaller_with_a_warning(monkeypatch, caplog):
-    evaluate, sizes = PictureFit.evaluate, []
+def test_running_out_of_memory_makes_the_working_image_smaller_with_a_warning(monkeypatch, caplog):
+    evaluate, sizes = PriorObjective.evaluate, []
 
-    def limited(self, moment):
-        sizes.append(self.views[0].size)
-        if self.views[0].size[0] > 50:
+    def limited(self, step):
+        sizes.append(self.observations[0].size)
+        if self.observations[0].size[0] > 50:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return evaluate(self, moment)
+        return evaluate(self, step)
 
-    monkeypatch.setattr(PictureFit, "evaluate", limited)
+    monkeypatch.setattr(PriorObjective, "evaluate", limited)
     image, mask = waves(96, 96), strokes(96, 96)
     found = restore("inpaint", image, mask, options=quick())
     assert sizes[0] == (96, 96)
@@ -234,10 +206,10 @@ def test_running_out_of_memory_makes_the_working_picture_smaller_with_a_warning(
 
 
 def test_a_task_whose_size_is_given_says_what_would_fit(monkeypatch):
-    def full(self, moment):
+    def full(self, step):
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(PictureFit, "evaluate", full)
+    monkeypatch.setattr(PriorObjective, "evaluate", full)
     with pytest.raises(InpaintError, match="not enough memory to paint 64 x 40 pixels with 8 channels; about 45 x 28"):
         restore("denoise", waves(40, 64), options=quick())
 
@@ -257,15 +229,26 @@ def test_before_it_begins_the_memory_is_looked_at(monkeypatch, caplog):
 @pytest.mark.parametrize(
     ("task", "given", "error", "text"),
     [
-        ("inpaint", {}, MaskError, "the task inpaint needs a mask"),
-        ("restore", {}, MaskError, "the task restore needs a mask"),
+        ("inpaint", {}, UsageError, "the task inpaint needs a mask"),
+        ("restore", {}, UsageError, "the task restore needs a mask"),
         ("inpaint", {"mask": torch.ones(1, 1, 16, 20)}, MaskError, "all hole"),
         ("inpaint", {"mask": torch.full((1, 1, 16, 20), 0.5)}, MaskError, "must be 0 .known. or 1"),
         ("denoise", {"mask": torch.zeros(1, 1, 16, 20)}, UsageError, "takes no mask"),
-        ("flash", {}, UsageError, "needs the same scene taken with flash"),
+        ("flash", {}, UsageError, "needs a flash image: the same scene taken with flash"),
         ("denoise", {"flash": waves(16, 20)}, UsageError, "takes no flash"),
         ("flash", {"flash": waves(16, 24)}, InputError, "24 x 16 pixels, the one without 20 x 16"),
-        ("denoise", {"options": DipOptions(preset="text")}, UsageError, "for denoise: denoise, jpeg"),
+        (
+            "denoise",
+            {"options": DipOptions(preset="text")},
+            UsageError,
+            "'text' is for inpaint; for denoise: denoise, jpeg",
+        ),
+        (
+            "flash",
+            {"flash": waves(16, 20), "options": DipOptions(network="decoder")},
+            UsageError,
+            "needs the network skip",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(task, given, error, text):
@@ -273,191 +256,21 @@ def test_what_does_not_fit_is_refused(task, given, error, text):
         restore(task, waves(16, 20), **given)
 
 
-def test_pictures_below_eight_pixels_are_refused():
+def test_images_below_eight_pixels_are_refused():
     with pytest.raises(InputError, match="at least 8 pixels, got 7x20"):
         restore("denoise", waves(7, 20))
 
 
 def test_one_color_is_continued_at_once():
     color = torch.tensor([0.2, 0.5, 0.9]).view(1, 3, 1, 1).expand(1, 3, 40, 48)
-    found = restore("inpaint", torch.where(strokes(40, 48) == 1, 0.0, color), strokes(40, 48), budget_s=1000)
-    assert torch.equal(found.picture, color)
+    mask = strokes(40, 48)
+    found = restore("inpaint", torch.where(mask == 1, 0.0, color), mask, options=DipOptions(budget=1000))
+    assert found.parts == ()
+    assert torch.equal(found.image, color)
 
 
 def test_without_a_hole_nothing_is_done():
     image = waves(16, 20)
     found = restore("inpaint", image, torch.zeros(1, 1, 16, 20))
-    assert torch.equal(found.picture, image)
+    assert torch.equal(found.image, image)
     assert found.parts == ()
-
-
-# The objective
-
-
-def test_noise_and_meshgrid_are_as_published():
-    z = noise_input(32, 40, 50, seed=1)
-    assert z.shape == (1, 32, 40, 50)
-    assert 0 <= z.min() <= z.max() < 0.1
-    assert z.std().item() == pytest.approx(0.1 / 12**0.5, rel=0.02)
-    assert torch.equal(z, noise_input(32, 40, 50, seed=1))
-    grid = meshgrid_input(5, 9)[0]
-    assert grid.shape == (2, 5, 9)
-    assert torch.equal(grid[0, 2], torch.arange(9) / 8)
-    assert torch.equal(grid[1, :, 3], torch.arange(5) / 4)
-
-
-def test_the_misfit_counts_known_pixels_only():
-    rng = np.random.default_rng(0)
-    painted, target = rng.random((2, 1, 3, 5, 7))
-    weights = (rng.random((1, 1, 5, 7)) < 0.6).astype(float)
-    known = np.broadcast_to(weights == 1, painted.shape)
-    expected = ((painted - target)[known] ** 2).mean()
-    found = misfit(*(torch.from_numpy(each) for each in (painted, target, weights)))
-    assert float(found) == pytest.approx(expected)
-
-
-def test_total_variation_is_smooth_where_the_picture_is_flat_and_does_not_depend_on_size():
-    flat = torch.full((1, 3, 6, 6), 0.5, requires_grad=True)
-    total_variation(flat).backward()
-    assert flat.grad.isfinite().all()
-    slope = torch.arange(40.0).expand(1, 3, 30, 40) * 0.01
-    assert total_variation(slope).item() == pytest.approx(0.01, rel=0.01)
-    assert total_variation(slope[..., :12]).item() == pytest.approx(0.01, rel=0.01)
-
-
-def small_fit(**changes):
-    options = SkipOptions(in_channels=4, down=(6, 6), skip=2)
-    view = View(z=noise_input(4, 16, 20, seed=0), size=(16, 20), target=waves(16, 20))
-    return PictureFit(Skip(options), [view], **changes)
-
-
-def test_the_input_is_perturbed_anew_in_every_iteration_and_repeatably():
-    fit = small_fit(noise=0.05, seed=2)
-    one, again, other = (fit.evaluate(Moment(iteration=k, progress=0.0)).picture for k in (1, 1, 2))
-    assert torch.equal(one, again)
-    assert not torch.equal(one, other)
-    calm = [small_fit().evaluate(Moment(iteration=k, progress=0.0)).picture for k in (1, 2)]
-    assert torch.equal(*calm)
-
-
-def test_the_perturbation_has_its_deviation_in_both_layouts():
-    for channels_last in (False, True):
-        fit = small_fit(noise=0.05, channels_last=channels_last)
-        z = fit.views[0].z
-        off = fit._perturbed(z, 3) - z
-        assert off.std().item() == pytest.approx(0.05, rel=0.05)
-        assert off.mean().abs() < 0.005
-
-
-def test_pixels_held_out_do_not_count_until_the_run_settles():
-    view = small_fit().views[0]
-    weights, held = torch.ones(1, 1, 16, 20), torch.zeros(1, 1, 16, 20)
-    held[..., 4:7, 4:7] = 1
-    target = torch.where(held == 1, 5.0, view.target)
-    held_view = View(z=view.z, size=view.size, target=target, weights=weights, held=held)
-    fit = PictureFit(small_fit().network, [held_view])
-    searching = fit.evaluate(Moment(iteration=0, progress=0.0)).loss
-    settling = fit.evaluate(Moment(iteration=0, progress=0.95, settling=True)).loss
-    assert settling > searching + 0.1
-    assert fit.held_out_error(view.target) == pytest.approx(float((5 - view.target[..., 4:7, 4:7]).square().mean()))
-
-
-def test_pictures_are_made_smaller_by_what_is_known():
-    picture = torch.arange(24.0).reshape(1, 1, 4, 6)
-    weights = torch.ones(1, 1, 4, 6)
-    weights[..., 0, 0] = 0
-    weights[..., 2:, 4:] = 0
-    weights[..., 2, 4] = 1
-    small, known = halved(picture, weights)
-    assert small[0, 0, 0].tolist() == pytest.approx([(1 + 6 + 7) / 3, (2 + 3 + 8 + 9) / 4, (4 + 5 + 10 + 11) / 4])
-    assert known[0, 0].tolist() == [[1, 1, 1], [1, 1, 0]]
-    assert shrunk(picture, None, (2, 2))[0].shape == (1, 1, 2, 2)
-
-
-def test_the_fast_arithmetic_starts_where_the_published_one_does():
-    image, options = waves(64, 64), SkipOptions(in_channels=4, down=(16, 16), skip=4, upsample="nearest")
-    losses = []
-    for kind in (EXACT, fast(CPU)):
-        view = View(z=noise_input(4, 64, 64, seed=0), size=(64, 64), target=image)
-        fit = PictureFit(kind.network(options, seed=0), [view], dtype=kind.dtype, channels_last=kind.channels_last)
-        losses.append(fit.evaluate(Moment(iteration=0, progress=0.0)).loss.item())
-    assert losses[1] == pytest.approx(losses[0], rel=0.02)
-
-
-# As a fill like any other
-
-
-def test_dip_is_a_fill_by_name():
-    model = inpaint.load("dip", device="cpu", iterations=4, width=8)
-    image = torch.cat((waves(24, 32), waves(24, 32).flip(-1)))
-    mask = torch.cat((strokes(24, 32), strokes(24, 32)))
-    fills = model.fill(image, mask, samples=2, seed=1)
-    hole = (mask == 1).expand_as(image)
-    assert len(fills) == 2
-    assert all(torch.equal(fill.completed[~hole], image[~hole]) for fill in fills)
-    assert not torch.equal(fills[0].completed, fills[1].completed)
-    alone = model.fill(image[:1], mask[:1], seed=1)[0]
-    assert torch.equal(alone.completed, fills[0].completed[:1])
-
-
-@pytest.mark.parametrize(("threads", "several"), [(1, True), (2, False)])
-def test_several_pictures_are_filled_at_once_where_torch_has_one_thread(monkeypatch, threads, several):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    assert DeepImagePrior(device="cpu").capabilities.thread_safe == several
-
-
-def test_fills_at_the_same_time_do_not_disturb_each_other():
-    model = DeepImagePrior(FillOptions(iterations=6, width=8), device="cpu")
-    image, mask = waves(24, 32), strokes(24, 32)
-
-    def fill(seed):
-        return model.fill(image, mask, seed=seed)[0].completed
-
-    answers = []
-    for workers in (1, 3):
-        with ThreadPoolExecutor(workers) as pool:
-            answers.append(list(pool.map(fill, range(3))))
-    for alone, together in zip(*answers, strict=True):
-        assert torch.equal(alone, together)
-
-
-def test_progress_is_told_and_can_stop_the_fill():
-    seen = []
-
-    def progress(step):
-        seen.append(step)
-        raise StopFill
-
-    model = DeepImagePrior(FillOptions(iterations=50_000, width=8), device="cpu")
-    image, mask = waves(24, 32).repeat(2, 1, 1, 1), strokes(24, 32).repeat(2, 1, 1, 1)
-    fill = model.fill(image, mask, progress=progress)[0]
-    assert len(seen) == 1
-    assert (seen[0].done <= 1000, seen[0].total) == (True, 2000)
-    hole = (mask == 1).expand_as(image)
-    assert torch.equal(fill.completed[~hole], image[~hole])
-    assert fill.completed.isfinite().all()
-
-
-@pytest.mark.parametrize(
-    ("options", "text"),
-    [
-        ({"budget": "soon"}, "budget must be a time like 60s, 5m or 1h, or none; got 'soon'"),
-        ({"budget": "-5s"}, "budget must be a time"),
-        ({"preset": "vaze"}, "unknown preset 'vaze' \\(did you mean 'vase'"),
-        ({"width": 2}, "width=2: must be .*at least 4"),
-        ({"iterations": 0}, "iterations=0"),
-        ({"color": 1}, "unknown option of dip 'color'"),
-    ],
-)
-def test_options_that_cannot_be_are_refused(options, text):
-    with pytest.raises((UsageError, ConfigError), match=text):
-        inpaint.load("dip", **options)
-
-
-def test_the_budget_is_automatic_where_nothing_else_was_asked_for():
-    assert budget_of("auto", DipOptions(), CPU) == 60
-    assert budget_of("auto", DipOptions(iterations=100), CPU) is None
-    assert budget_of("auto", DipOptions(), torch.device("cuda")) is None
-    assert budget_of("none", DipOptions(), CPU) is None
-    assert budget_of("1.5m", DipOptions(exact=True), CPU) == 90
-    assert budget_of(20, DipOptions(), CPU) == 20

@@ -255,5 +255,6 @@ def test_an_integer_seed_gives_every_image_its_own():
     first, second = ImageSeed.of(5, 0), ImageSeed.of(5, 1)
     draws = [seed.generator(sample).random() for seed in (first, second) for sample in (0, 1)]
     assert len(set(draws)) == 4
-    assert first.integer() != second.integer()
+    assert first.integer() == 5
+    assert second.integer() not in (5, 6)
     assert ImageSeed.of([11, 12], 1).integer() == 12

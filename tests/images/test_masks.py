@@ -183,6 +183,18 @@ def test_dilation_reaches_exactly_the_pixels_within_the_radius(radius):
     assert np.array_equal(dilate_hole(hole, radius), expected)
 
 
-def test_nothing_grows_from_nothing():
-    assert not dilate_hole(np.zeros((5, 7), bool), 3).any()
+def test_dilation_by_the_approximate_distance_is_off_by_less_than_a_pixel():
+    hole = np.zeros((41, 51), bool)
+    hole[20, 30] = True
+    y, x = np.mgrid[:41, :51]
+    distance = np.hypot(y - 20, x - 30)
+    grown = dilate_hole(hole, 9.0, chamfer=True)
+    assert grown[distance <= 8.4].all()
+    assert not grown[distance >= 9.6].any()
+    assert not np.array_equal(grown, dilate_hole(hole, 9.0))
+
+
+@pytest.mark.parametrize("chamfer", [False, True])
+def test_nothing_grows_from_nothing(chamfer):
+    assert not dilate_hole(np.zeros((5, 7), bool), 3, chamfer=chamfer).any()
     assert np.array_equal(dilate_hole(box(), 0), box())

@@ -18,7 +18,7 @@ from inpaint.masks import hole_ratio, names, parse_mask
 from inpaint.masks.boxes import Box, Center, Half, Outpaint
 from inpaint.masks.comodgan import CoModGan
 from inpaint.masks.deepfill import Brush, DeepFill, DeepFillBox
-from inpaint.masks.irregular import Mmagic, PConv, Walk, dilate
+from inpaint.masks.irregular import Mmagic, PConv, Walk
 from inpaint.masks.lama import Lama, LamaBoxes, LamaLines
 from inpaint.masks.strokes import paint_stroke, zigzag
 from inpaint.masks.text import Text
@@ -258,16 +258,6 @@ class TestIrregular:
         ratios = draw_many(PConv(), 400, 128, 128).mean(axis=(1, 2))
         shares = [((ratios > low / 10) & (ratios <= low / 10 + 0.1)).mean() for low in range(6)]
         assert min(shares) > 0.02
-
-    def test_dilation_by_a_disc_reaches_exactly_the_radius(self):
-        mask = np.zeros((41, 51), np.uint8)
-        mask[20, 30] = 1
-        y, x = np.mgrid[:41, :51]
-        distance = np.hypot(y - 20, x - 30)
-        grown = dilate(mask, 9.0)
-        assert grown[distance <= 8.4].all()
-        assert not grown[distance >= 9.6].any()
-        assert not dilate(np.zeros((5, 7), np.uint8), 3).any()
 
     def test_a_walk_is_connected_and_covers_what_a_step_by_step_walk_covers(self):
         def step_by_step(rng, height, width):

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from inpaint.optimize.loop import optimize
-from inpaint.optimize.steps import Evaluation, LoopOptions
+from inpaint.optimize.averaging import AveragingOptions
+from inpaint.optimize.base import Evaluation
+from inpaint.optimize.loop import LoopOptions, optimize
+from inpaint.optimize.schedule import CooldownOptions
 from inpaint.optimize.stopping import CHECK_EVERY, HoldOut, MovingVariance, WindowVariance
 
 
 def course(count, shape=(1, 3, 6, 5), seed=0):
-    """Outputs that come to rest around the middle and get restless again, as a prior does on a noisy picture."""
+    """Outputs that come to rest around the middle and get restless again, as a prior does on a noisy photo."""
     rng = np.random.default_rng(seed)
     t = np.arange(count) / count
     unrest = 0.02 + (t - 0.5) ** 2
@@ -18,31 +20,31 @@ def course(count, shape=(1, 3, 6, 5), seed=0):
 
 
 def test_the_windows_variance_is_numpys_at_every_step():
-    stopper, pictures = WindowVariance(window=20, patience=10_000), course(130)
-    for number, picture in enumerate(pictures, start=1):
-        stopper.update(number, picture, None)
+    stopper, images = WindowVariance(window=20, patience=10_000), course(130)
+    for number, image in enumerate(images, start=1):
+        stopper.update(number, image, None)
         if number < 20:
             assert stopper.variance is None
             continue
-        window = np.stack([each.double().numpy() for each in pictures[number - 20 : number]])
+        window = np.stack([each.double().numpy() for each in images[number - 20 : number]])
         assert float(stopper.variance) == pytest.approx(window.var(axis=0).mean(), rel=1e-5)
 
 
 def test_the_windows_memory_is_bounded():
     stopper = WindowVariance(window=10, limit_bytes=10 * 4 * 3 * 16 * 16)
-    for number, picture in enumerate(course(12, shape=(1, 3, 64, 64)), start=1):
-        stopper.update(number, picture, None)
+    for number, image in enumerate(course(12, shape=(1, 3, 64, 64)), start=1):
+        stopper.update(number, image, None)
     assert stopper.factor == 4
     assert stopper._ring.numel() * 4 <= stopper.limit_bytes
 
 
 def test_the_moving_variance_follows_its_formula():
-    stopper, pictures = MovingVariance(patience=10_000, step=0.1), course(40)
-    mean, variance = pictures[0].double().numpy(), 0.0
-    stopper.update(1, pictures[0], None)
-    for number, picture in enumerate(pictures[1:], start=2):
-        stopper.update(number, picture, None)
-        off = picture.double().numpy() - mean
+    stopper, images = MovingVariance(patience=10_000, step=0.1), course(40)
+    mean, variance = images[0].double().numpy(), 0.0
+    stopper.update(1, images[0], None)
+    for number, image in enumerate(images[1:], start=2):
+        stopper.update(number, image, None)
+        off = image.double().numpy() - mean
         mean = mean + 0.1 * off
         variance = 0.9 * (variance + 0.1 * (off**2).sum())
         assert float(stopper.variance) == pytest.approx(variance, rel=1e-5)
@@ -51,8 +53,8 @@ def test_the_moving_variance_follows_its_formula():
 @pytest.mark.parametrize("stopper", [MovingVariance(patience=60, start=20), WindowVariance(window=30, patience=60)])
 def test_the_stop_is_where_the_output_rested(stopper):
     stopped = None
-    for number, picture in enumerate(course(400), start=1):
-        if stopper.update(number, picture, torch.full((1, 3, 6, 5), float(number))):
+    for number, image in enumerate(course(400), start=1):
+        if stopper.update(number, image, torch.full((1, 3, 6, 5), float(number))):
             stopped = number
             break
     assert 170 <= stopper.best_iteration <= 245
@@ -79,33 +81,33 @@ def test_a_hold_out_that_cannot_be_told_decides_nothing():
 class Wandering:
     """A course made beforehand, wrapped as an objective."""
 
-    def __init__(self, pictures):
-        self.pictures, self.x = pictures, torch.zeros(1, requires_grad=True)
+    def __init__(self, images):
+        self.images, self.x = images, torch.zeros(1, requires_grad=True)
 
     def parameters(self):
         return [self.x]
 
-    def evaluate(self, moment):
-        return Evaluation(loss=self.x.sum(), picture=self.pictures[moment.iteration])
+    def evaluate(self, step):
+        return Evaluation(loss=self.x.sum(), image=self.images[step.iteration])
 
 
 def test_a_run_that_is_stopped_returns_the_average_of_the_best_moment():
-    options = LoopOptions(iterations=400, settle=0.0, average_from=0.0)
+    options = LoopOptions(iterations=400, cooldown=CooldownOptions(share=0.0), averaging=AveragingOptions(start=0.0))
     stopper = MovingVariance(patience=60, start=20)
-    outcome = optimize(Wandering(course(400)), options, stopper=stopper)
-    assert outcome.reason == "stopped early"
-    assert outcome.iterations < 320
-    assert torch.equal(outcome.best, stopper.best)
-    assert not torch.equal(outcome.best, outcome.average)
+    result = optimize(Wandering(course(400)), options, stopper=stopper)
+    assert result.reason == "stopped early"
+    assert result.iterations < 320
+    assert torch.equal(result.best, stopper.best)
+    assert not torch.equal(result.best, result.average)
 
 
-def test_after_an_early_stop_a_run_settles():
-    options = LoopOptions(iterations=400, settle=0.1, average_from=0.0)
+def test_after_an_early_stop_a_run_cools_down():
+    options = LoopOptions(iterations=400, cooldown=CooldownOptions(share=0.1), averaging=AveragingOptions(start=0.0))
     seen = []
-    outcome = optimize(
-        Wandering(course(400)), options, stopper=HoldOut(lambda a: torch.tensor(1.0), patience=50), watch=seen.append
+    result = optimize(
+        Wandering(course(400)), options, stopper=HoldOut(lambda a: torch.tensor(1.0), patience=50), callback=seen.append
     )
-    settling = [iterate.done for iterate in seen if iterate.settling]
-    assert outcome.reason == "stopped early"
-    assert len(settling) == 7  # the iterate at which it was decided, and a tenth of the run that it became
-    assert outcome.iterations == 55 + 6
+    cooling = [found.done for found in seen if found.cooldown]
+    assert result.reason == "stopped early"
+    assert len(cooling) == 7  # the iterate at which it was decided, and a tenth of the run that it became
+    assert result.iterations == 55 + 6

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from inpaint.dip.lanczos import LanczosDownsampler, lanczos_taps
+from inpaint.dip.layers import LanczosDownsampler, lanczos_taps
 
 
 def kernel(factor, lobes):
@@ -37,12 +37,12 @@ def test_the_kernel_for_four_has_the_published_figures():
 
 @pytest.mark.parametrize("factor", [2, 4, 8])
 @pytest.mark.parametrize("lobes", [2, 3])
-def test_reduced_pictures_are_the_sums_that_the_kernel_says(factor, lobes):
+def test_reduced_images_are_the_sums_that_the_kernel_says(factor, lobes):
     rng = np.random.default_rng(0)
-    picture, weights = rng.random((2, 3 * factor + 3, 4 * factor + 1)), kernel(factor, lobes)
+    image, weights = rng.random((2, 3 * factor + 3, 4 * factor + 1)), kernel(factor, lobes)
     around = (len(weights) - factor) // 2
-    padded = np.pad(picture, ((0, 0), (around, around), (around, around)), mode="edge")
-    rows, columns = picture.shape[1] // factor, picture.shape[2] // factor
+    padded = np.pad(image, ((0, 0), (around, around), (around, around)), mode="edge")
+    rows, columns = image.shape[1] // factor, image.shape[2] // factor
     expected = np.array(
         [
             [
@@ -57,7 +57,7 @@ def test_reduced_pictures_are_the_sums_that_the_kernel_says(factor, lobes):
             for plane in padded
         ]
     )
-    found = LanczosDownsampler(factor, lobes=lobes)(torch.from_numpy(picture)[None])
+    found = LanczosDownsampler(factor, lobes=lobes)(torch.from_numpy(image)[None])
     assert found.shape == (1, 2, rows, columns)
     assert np.allclose(found[0], expected, atol=1e-6)
 
@@ -66,10 +66,10 @@ def test_reduced_pictures_are_the_sums_that_the_kernel_says(factor, lobes):
 def test_constants_stay_and_shifts_by_the_factor_commute(factor):
     reduce = LanczosDownsampler(factor)
     assert torch.allclose(reduce(torch.full((1, 3, 40, 48), 0.7)), torch.tensor(0.7), atol=1e-6)
-    picture = torch.rand(1, 3, 96, 96)
-    shifted = torch.roll(picture, factor, dims=-1)
+    image = torch.rand(1, 3, 96, 96)
+    shifted = torch.roll(image, factor, dims=-1)
     inner = slice(4, -4)
-    expected = torch.roll(reduce(picture), 1, dims=-1)[..., inner, inner]
+    expected = torch.roll(reduce(image), 1, dims=-1)[..., inner, inner]
     assert torch.allclose(reduce(shifted)[..., inner, inner], expected, atol=1e-6)
 
 

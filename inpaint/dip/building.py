@@ -1,0 +1,208 @@
+"""From what is given to what the loop runs: network, data at every scale, input, schedule, early stopping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from inpaint import seeds
+from inpaint.dip.analysis import hold_out_blocks
+from inpaint.dip.arithmetic import EXACT, fast
+from inpaint.dip.decoder import DecoderOptions, decoder_input
+from inpaint.dip.layers import LanczosDownsampler
+from inpaint.dip.objective import Observation, PriorObjective, halved, meshgrid_input, noise_input, shrunk
+from inpaint.dip.options import DipOptions
+from inpaint.dip.planning import Plan
+from inpaint.dip.presets import FILL_TASKS, PRESETS, Task, published_iterations, published_noise
+from inpaint.dip.skip import SkipOptions
+from inpaint.images.masks import Hole
+from inpaint.optimize.averaging import AveragingOptions
+from inpaint.optimize.langevin import LangevinOptions
+from inpaint.optimize.loop import LoopOptions
+from inpaint.optimize.optimizers import AdamOptions
+from inpaint.optimize.schedule import CooldownOptions
+from inpaint.optimize.stopping import HoldOut, MovingVariance, Stopper, WindowVariance
+
+COARSE_FROM_PX = 512  # shorter side of a working image from which a start at half the size pays
+COARSE_SHARE = 0.3  # more saves time, but what was learned small stays coarse in the hole
+HOLD_OUT_SHARE = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What is given.
+
+    Args:
+        task, preset: What it is.
+        target: (1, C, H, W).
+        weights: (1, 1, H, W), 1 = known; None = everything.
+        hole: The same as (H, W), True = unknown.
+        flash: (1, 3, H, W) for the task flash.
+    """
+
+    task: Task
+    preset: str
+    target: Tensor
+    weights: Tensor | None = None
+    hole: Hole | None = None
+    flash: Tensor | None = None
+
+    def size(self, factor: int) -> tuple[int, int]:
+        """Return height and width of what is painted."""
+        height, width = self.target.shape[-2:]
+        return (factor * height, factor * width) if self.task == "super-resolve" else (height, width)
+
+
+class Builder:
+    """Makes the parts of a run for one problem; which of them, options and device decide."""
+
+    def __init__(self, problem: Problem, options: DipOptions, device: torch.device) -> None:
+        self.problem = problem
+        self.options = options
+        self.device = device
+        self.preset = PRESETS[problem.preset]
+        self.arithmetic = EXACT if options.exact else fast(device)
+        self.fills = problem.task in FILL_TASKS
+        self.decodes = options.network == "decoder"
+        self.size = problem.size(options.factor)
+        known = problem.target if problem.weights is None else problem.target * problem.weights
+        self.gray = bool((known[:, :1] == known).all())
+        # Whoever names a preset wants its published setting; one that was chosen automatically may be bettered.
+        self._as_published = options.exact or options.preset is not None
+        # Langevin samples and the published course come from the whole run, and nothing is kept from the loss.
+        self._plain_run = options.exact or options.langevin
+
+    @property
+    def iterations(self) -> int:
+        """How many at most, as asked for or published."""
+        if self.options.iterations is not None:
+            return self.options.iterations
+        if self.decodes:
+            return 40000 if self.fills else 1900
+        return published_iterations(self.problem.preset, factor=self.options.factor)
+
+    def network_options(self, width: int) -> SkipOptions | DecoderOptions:
+        """Return the network of at most `width` channels, with all its scales."""
+        channels = 1 if self.gray else 3
+        if self.decodes:
+            return DecoderOptions(width=self.options.width or (256 if self.fills else 128), out_channels=channels)
+        return self.preset.narrowed(width).network.model_copy(update={"out_channels": channels})
+
+    def fitted_options(self, plan: Plan) -> SkipOptions | DecoderOptions:
+        """Return the network with as many scales as the smallest working image allows."""
+        height, width = plan.size(*self.size)
+        options = self.network_options(plan.width)
+        if isinstance(options, DecoderOptions):
+            return options
+        return options.fitting(height // 2, width // 2) if self._starts_coarse(plan) else options.fitting(height, width)
+
+    def objective(self, plan: Plan, seed: int) -> PriorObjective:
+        """Return a fresh network and its data."""
+        options = self.fitted_options(plan)
+        network = self.arithmetic.network(options, seed=seeds.integer(seed, seeds.WEIGHTS, 0))
+        coarse = self._starts_coarse(plan)
+        return PriorObjective(
+            network.to(self.device),
+            self._observations(options, plan.size(*self.size), seed, coarse=coarse),
+            seed=seed,
+            noise=self._noise(),
+            tv=self.options.tv,
+            coarse=COARSE_SHARE if coarse else 0.0,
+            dtype=self.arithmetic.dtype,
+            channels_last=self.arithmetic.channels_last,
+        )
+
+    def loop_options(self, plan: Plan, budget_s: float | None) -> LoopOptions:
+        """Return how the loop runs."""
+        lr = self.preset.lr
+        if self.decodes:
+            lr = 0.0025 if self.fills else 0.01
+        elif not self._as_published:
+            # The notebook's flash setting can get stuck at a reddish image, and its slow rate for missing pixels
+            # needs all of its 11000 iterations.
+            lr = 0.01 if budget_s is not None or lr > 0.01 else lr
+        langevin = self.options.langevin
+        cools = not self._plain_run and self.problem.task != "denoise"
+        return LoopOptions(
+            # Under a budget the plan's number is an estimate: the clock ends the run, which may be faster than that.
+            iterations=plan.iterations if budget_s is None else self.iterations,
+            lr=self.options.lr or lr,
+            adam=AdamOptions(fused=self.arithmetic.fused, weight_decay=5e-8 if langevin else 0.0),
+            cooldown=CooldownOptions(share=0.15 if cools else 0.0),
+            averaging=AveragingOptions(start=0.0 if self.options.exact else 0.1),
+            langevin=LangevinOptions() if langevin else None,
+        )
+
+    def stopper(self, objective: PriorObjective, expected: int) -> Stopper | None:
+        """Return what may end the search of a run of about `expected` iterations early."""
+        kind = self.options.stop
+        if kind == "auto":
+            kind = "never"
+            if not self._plain_run:
+                kind = "hold-out" if self.fills else "variance" if self.problem.task == "denoise" else "never"
+        patience = max(50, min(1000, expected // 3))
+        if kind == "variance":
+            return MovingVariance(patience=patience)
+        if kind == "window":
+            return WindowVariance(patience=patience)
+        if kind == "hold-out" and objective.observations[0].held_out is not None:
+            return HoldOut(objective.held_out_mse, patience=min(500, patience), start=int(0.3 * expected))
+        return None
+
+    def _starts_coarse(self, plan: Plan) -> bool:
+        if not self.fills or self.options.exact or self.decodes:
+            return False
+        shorter = min(plan.size(*self.size))
+        if self.options.coarse is not None:
+            return self.options.coarse and shorter >= 32
+        return self.preset.wide_holes and shorter >= COARSE_FROM_PX
+
+    def _noise(self) -> float:
+        if self.decodes:
+            return 0.0
+        if self._as_published or self.preset.fast_noise is None:
+            return published_noise(self.problem.preset, factor=self.options.factor)
+        return self.preset.fast_noise
+
+    def _observations(
+        self, options: SkipOptions | DecoderOptions, size: tuple[int, int], seed: int, *, coarse: bool
+    ) -> list[Observation]:
+        target, weights, hole = self.problem.target, self.problem.weights, self.problem.hole
+        if self.gray:
+            target = target[:, :1]
+        if self.fills and size != tuple(target.shape[-2:]):
+            target, weights = shrunk(target, weights, size)
+            hole = None if weights is None else (weights[0, 0] == 0).cpu().numpy()
+        z = self._input(options, size, seed).to(self.device)
+        target = target.to(self.device)
+        weights = None if weights is None else weights.to(self.device)
+        held_out = self._held_out(hole, seed)
+        downsample = None
+        if self.problem.task == "super-resolve":
+            downsample = LanczosDownsampler(self.options.factor, lobes=self.options.lobes).to(self.device)
+        found = [Observation(z=z, size=size, target=target, weights=weights, held_out=held_out, downsample=downsample)]
+        if coarse:
+            small, known = halved(target, weights)
+            half = (small.shape[-2], small.shape[-1])
+            found.append(Observation(z=z[..., ::2, ::2].contiguous(), size=half, target=small, weights=known))
+        return found
+
+    def _held_out(self, hole: Hole | None, seed: int) -> Tensor | None:
+        wanted = self.options.stop == "hold-out" or (self.options.stop == "auto" and not self._plain_run)
+        if hole is None or not wanted or not hole.any():
+            return None
+        draw = seeds.integer(seed, seeds.HOLD_OUT, 0)
+        held_out = torch.from_numpy(hold_out_blocks(hole, share=HOLD_OUT_SHARE, seed=draw)).float()
+        return held_out[None, None].to(self.device)  # (1, 1, H, W)
+
+    def _input(self, options: SkipOptions | DecoderOptions, size: tuple[int, int], seed: int) -> Tensor:
+        if isinstance(options, DecoderOptions):
+            return decoder_input(options, *size, seed=seeds.integer(seed, seeds.INPUT, 0))
+        if self.preset.input == "meshgrid":
+            return meshgrid_input(*size)
+        if self.preset.input == "flash":
+            assert self.problem.flash is not None
+            return self.problem.flash.float()
+        return noise_input(options.in_channels, *size, seed=seed)

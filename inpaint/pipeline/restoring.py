@@ -1,0 +1,201 @@
+"""One photo restored by itself: Deep Image Prior for holes, missing pixels, noise, size and flash, from photo to photo.
+
+`fill_photo` with the model "dip" and the task inpaint are one computation: the same restoration of the same tensors.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from inpaint.dip.options import DipOptions
+from inpaint.dip.presets import Task
+from inpaint.dip.restoring import Restored, RestoreStep, check_task, restore
+from inpaint.errors import InputError
+from inpaint.images.masks import Hole, dilate_hole, fit_to, hole_of
+from inpaint.images.photo import Photo, photo_of_array
+from inpaint.images.reading import MAX_PIXELS
+from inpaint.images.writing import write_photo
+from inpaint.pipeline.photo import check_hole, check_photo
+from inpaint.pipeline.sources import Source, drawn_of, name_of, photo_of
+from inpaint.system.devices import resolve_device
+from inpaint.system.files import atomic_write
+
+FEW_ITERATIONS = 100  # with fewer there are colors at best, for every task
+
+PhotoCallback: TypeAlias = Callable[[RestoreStep, Callable[[], Photo]], None]
+"""Called after every iteration with what it gave and a function that makes the photo as it is by then; raises
+`inpaint.types.StopFill` to get what there is."""
+
+_log = logging.getLogger("inpaint.pipeline")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RestoredPhoto:
+    """The restored photo, and what the restoration says of itself: its parts, how long it took, how sure it is."""
+
+    photo: Photo
+    restored: Restored
+
+
+def restore_photo(
+    image: Source | Photo,
+    task: Task,
+    *,
+    mask: Source | None = None,
+    flash: Source | Photo | None = None,
+    options: DipOptions | None = None,
+    invert_mask: bool = False,
+    dilate: int = 0,
+    device: str = "auto",
+    seed: int = 0,
+    spent_s: float = 0.0,
+    max_pixels: int = MAX_PIXELS,
+    callback: PhotoCallback | None = None,
+) -> RestoredPhoto:
+    """Restore one photo with nothing but the photo itself.
+
+    Args:
+        image: A path, a Pillow image, an array or a `Photo`; for the task flash the one without.
+        task: inpaint, restore (scattered missing pixels), denoise (also JPEG), super-resolve or flash.
+        mask: What is missing, white, for the tasks inpaint and restore; known pixels stay as they are.
+        flash: The same scene with flash, for the task flash.
+        options: All else, the budget of time among it.
+        invert_mask: Black is missing.
+        dilate: Pixels by which the hole grows.
+        device: "auto", "cpu", "cuda", "cuda:1".
+        seed: Of every random step.
+        spent_s: Seconds of the budget that are gone already; what reading takes counts by itself.
+        max_pixels: Refuse files that claim more, and results that would have more.
+        callback: See `PhotoCallback`.
+
+    Raises:
+        UsageError: Task, inputs and options do not fit each other.
+        InputError: A photo that cannot be used; MaskError for the mask.
+
+    Example:
+        >>> pixels = np.zeros((16, 20, 3), np.uint8)
+        >>> small = restore_photo(pixels, "super-resolve", options=DipOptions(factor=2, iterations=1, width=4))
+        >>> small.photo.pixels.shape, small.restored.reason
+        ((32, 40, 3), 'finished')
+    """
+    started = time.monotonic()
+    options = options or DipOptions()
+    check_task(task, mask=mask is not None, flash=flash is not None, options=options)
+    photo = _photo(image, max_pixels)
+    check_photo(photo, DipOptions.capabilities, name=f"the task {task}")
+    factor = options.factor if task == "super-resolve" else 1
+    if photo.width * photo.height * factor * factor > max_pixels:
+        raise InputError(
+            f"{photo.name}: the result would have {photo.width * factor} x {photo.height * factor} pixels, "
+            f"more than the limit of {max_pixels:,}"
+        )
+    hole: Hole | None = None
+    if mask is not None:
+        given = hole_of(drawn_of(mask, "mask", max_pixels), invert=invert_mask)
+        hole = dilate_hole(fit_to(given, photo.height, photo.width, name=name_of(mask, "mask")), dilate)
+        if hole.any():
+            check_hole(photo, hole, DipOptions.capabilities, name=f"the task {task}")
+        else:
+            _log.warning("%s: the mask has no hole, so nothing is filled", photo.name)
+
+    def tell(step: RestoreStep) -> None:
+        if step.intermediate.event is not None:
+            _log.warning("%s", step.intermediate.event)
+        if callback is not None:
+            callback(step, lambda: _with_answer(photo, step.image(), hole))
+
+    restored = restore(
+        task,
+        _tensor(photo),
+        None if hole is None else torch.from_numpy(hole).float()[None, None],  # (1, 1, H, W)
+        flash=None if flash is None else _tensor(_photo(flash, max_pixels)),
+        options=options,
+        device=resolve_device(device),
+        seed=seed,
+        spent_s=spent_s + time.monotonic() - started,
+        callback=tell,
+    )
+    for part in restored.parts:
+        if part.result.reason == "budget" and part.result.iterations < FEW_ITERATIONS:
+            _log.warning(
+                "the budget had room for %d iterations only: expect little, or give a longer --budget",
+                part.result.iterations,
+            )
+    return RestoredPhoto(photo=_with_answer(photo, restored.image, hole), restored=restored)
+
+
+def write_trace(restored: Restored, path: str | os.PathLike[str], request: Mapping[str, Any]) -> None:
+    """Write how a restoration went as JSON: the request, and per part what it was made with and the loss on the way.
+
+    Args:
+        restored: What it gave.
+        path: The file; its folder is made.
+        request: What was asked for, in the types of JSON.
+    """
+    parts = [
+        {
+            "region": asdict(part.region),
+            "preset": part.preset,
+            "width": part.width,
+            "scale": part.scale,
+            "depth": part.depth,
+            "iterations": part.result.iterations,
+            "elapsed_s": part.result.elapsed_s,
+            "reason": part.result.reason,
+            "divergences": part.result.divergences,
+            "trace": [asdict(row) for row in part.result.trace],
+        }
+        for part in restored.parts
+    ]
+    content = {"request": dict(request), "elapsed_s": restored.elapsed_s, "parts": parts}
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def write_uncertainty(restored: Restored, path: str | os.PathLike[str]) -> float | None:
+    """Write the deviation of Langevin samples as a gray image, white = the largest, and return that.
+
+    Where there were too few samples for one, nothing is written, a warning says so, and None comes back.
+    """
+    if restored.uncertainty is None:
+        _log.warning("too few samples for a map of uncertainty: none is written")
+        return None
+    plane = restored.uncertainty[0, 0].cpu().numpy()  # (H, W)
+    top = max(float(plane.max()), 1e-12)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    write_photo(photo_of_array(np.rint(255 * plane / top).astype(np.uint8)), path)
+    return top
+
+
+def _photo(image: Source | Photo, max_pixels: int) -> Photo:
+    return image if isinstance(image, Photo) else photo_of(image, max_pixels)[0]
+
+
+def _tensor(photo: Photo) -> Tensor:
+    return torch.from_numpy(photo.array()).permute(2, 0, 1)[None].contiguous()  # (1, 3, H, W)
+
+
+def _with_answer(photo: Photo, answer: Tensor, hole: Hole | None) -> Photo:
+    """Return the answer (1, 3, H, W) with all that came with the photo; without a hole at the answer's size."""
+    painted = answer[0].permute(1, 2, 0).cpu().numpy()  # (H, W, 3)
+    if hole is not None:
+        return photo.with_fill(painted, hole)
+    height, width = painted.shape[:2]
+    alpha = photo.alpha
+    if alpha is not None and alpha.shape != (height, width):
+        alpha = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC)
+    blank = np.zeros((height, width, 3), photo.pixels.dtype)
+    return replace(photo, pixels=blank, alpha=alpha).with_fill(painted, np.ones((height, width), bool))

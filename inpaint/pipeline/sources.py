@@ -1,0 +1,61 @@
+"""What a caller may give as a photo or a mask: a path, a Pillow image or an array, all made one."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from inpaint.errors import InputError, MaskError
+from inpaint.images import metadata
+from inpaint.images.photo import Photo, Pixels, photo_of_array
+from inpaint.images.reading import from_pillow, read_photo
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+Source: TypeAlias = "PathLike | Image.Image | NDArray[Any]"
+
+
+def photo_of(source: Source, max_pixels: int) -> tuple[Photo, int]:
+    """Return the photo and how it still has to be turned when it becomes a file (EXIF orientation)."""
+    if isinstance(source, np.ndarray):
+        return photo_of_array(source), 1
+    if isinstance(source, Image.Image):
+        return from_pillow(source, turn=False), metadata.orientation(source)
+    if isinstance(source, (str, os.PathLike)):
+        return read_photo(source, max_pixels=max_pixels), 1
+    raise InputError(f"image must be a path, a Pillow image or a NumPy array, got {type(source).__name__}")
+
+
+def drawn_of(source: Source, what: str, max_pixels: int) -> Photo:
+    """Return a mask or plane as the photo that it would be in a file; `what` names it in messages."""
+    if isinstance(source, (str, os.PathLike)):
+        return read_photo(source, max_pixels=max_pixels)
+    if isinstance(source, Image.Image):
+        return from_pillow(source, turn=False)
+    if isinstance(source, np.ndarray):
+        return photo_of_array(_mask_array(source, what))
+    raise MaskError(f"{what} must be a path, a Pillow image or a NumPy array, got {type(source).__name__}")
+
+
+def name_of(source: Source, what: str) -> str:
+    """Return the path for messages, or `what` for something in memory."""
+    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else what
+
+
+def _mask_array(values: NDArray[Any], what: str) -> Pixels:
+    """Return a mask array as uint8, uint16 or float; the many ways to say 0 and 1 become 0 and white."""
+    if values.dtype.kind == "f":
+        if not (np.isfinite(values).all() and values.min(initial=0) >= 0 and values.max(initial=0) <= 1):
+            raise MaskError(f"a floating-point {what} must lie in [0, 1]; use uint8 for 0..255")
+        return values.astype(np.float32)
+    if values.dtype.kind not in "bui":
+        raise MaskError(f"{what} must be bool, integer or floating point, got {values.dtype}")
+    top = int(values.max(initial=0))
+    if values.min(initial=0) < 0 or top > 65535:
+        raise MaskError(f"{what} must lie in 0..255 or 0..65535, got {values.min()} to {top}")
+    if top <= 1:
+        return values.astype(np.uint8) * np.uint8(255)
+    return values.astype(np.uint8 if top <= 255 and values.dtype != np.uint16 else np.uint16)
