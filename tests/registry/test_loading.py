@@ -228,7 +228,7 @@ def test_a_run_loads_onto_the_gpu_and_fills_pictures_of_the_cpu(tmp_path):
 
 def test_a_hub_address_without_the_package_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'inpaint\[hub\]'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install 'pytorch-inpaint\[hub\]'"):
         load("hf://owner/name", device="cpu")
 
 
