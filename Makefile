@@ -1,4 +1,5 @@
-# `make test` and `make demo` install by themselves; a second run skips that.
+# Every target installs into .venv first, once: PyTorch and the rest, some gigabytes. `make PYTHON=python3.12 test` chooses
+# the Python.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,56 +7,71 @@ STAMP := $(VENV)/.installed
 
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: install demo test test-slow check format bench clean
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow check format docs bench clean
 
-install: $(STAMP)
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+install: $(STAMP) ## install everything into .venv
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev]'
 	touch $@
 
-demo: $(STAMP)
+demo: $(STAMP) ## train a small network for some minutes, fill a photo with it: demo/contact_sheet.png
 	$(BIN)/python scripts/demo.py
 
-test: $(STAMP)
+test: $(STAMP) ## run the tests, without the slow ones
+	@echo 'The tests usually take TEST_MINUTES on two cores.'
 	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
-test-slow: $(STAMP)
+test-slow: $(STAMP) ## run the slow tests
+	@echo 'The slow tests usually take SLOW_MINUTES on two cores.'
 	$(BIN)/python -m pytest -q -m slow
 
-check: $(STAMP)
+check: $(STAMP) ## lint, formatting, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(STAMP)
+format: $(STAMP) ## mend what lint and formatting can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Writes the figures of this machine and puts their tables into the README: a quarter of an hour, on an idle machine.
+docs: $(STAMP) ## build the site of the documentation into site/
+	$(BIN)/mkdocs build --strict
+
+# A line a measurement: the file below docs/benchmarks, and the arguments.
+define MEASUREMENTS
+deepfill_forward_256_port           forward --size 256 --rounds 12 --against port --profile
+deepfill_forward_256_reference      forward --size 256 --rounds 8 --against reference
+deepfill_forward_256_bfloat16       forward --size 256 --rounds 8 --dtype bfloat16 --against float32
+deepfill_forward_512_port           forward --size 512 --rounds 4 --against port --profile
+deepfill_forward_512_reference      forward --size 512 --rounds 4 --against reference
+deepfill_forward_512_bfloat16       forward --size 512 --rounds 4 --dtype bfloat16 --against float32
+pconv_forward_256_reference         forward --model pconv --size 256 --rounds 8 --against reference
+pconv_forward_512_reference         forward --model pconv --size 512 --rounds 4 --against reference
+pluralistic_forward_256_encoder     forward --model pluralistic --part encoder --size 256 --rounds 12 --no-memory --against reference
+pluralistic_forward_256_generator   forward --model pluralistic --part generator --size 256 --rounds 12 --no-memory --against reference
+pluralistic_forward_256_discriminator forward --model pluralistic --part discriminator --size 256 --rounds 12 --no-memory --against reference
+edgeconnect_forward_256_reference   forward --model edgeconnect --size 256 --rounds 6 --against reference
+edgeconnect_forward_256_bfloat16    forward --model edgeconnect --size 256 --rounds 6 --no-memory --dtype bfloat16 --against float32
+deepfill_step_128                   step --size 128 --batch 2 --channels-last --against channels_last=false --profile
+deepfill_step_128_bf16              step --size 128 --batch 2 --channels-last --precision bf16-mixed --against precision=32-true --profile
+data                                data --data $(PHOTOS)
+endef
+export MEASUREMENTS
 FIGURES := docs/benchmarks
 PHOTOS ?= samples
 BENCH := $(BIN)/python scripts/benchmark.py
 
-bench: $(STAMP)
-	$(BENCH) forward --size 256 --rounds 12 --against port --profile --json $(FIGURES)/deepfill_forward_256_port.json
-	$(BENCH) forward --size 256 --rounds 8 --against reference --json $(FIGURES)/deepfill_forward_256_reference.json
-	$(BENCH) forward --size 256 --rounds 8 --dtype bfloat16 --against float32 --json $(FIGURES)/deepfill_forward_256_bfloat16.json
-	$(BENCH) forward --size 512 --rounds 4 --against port --profile --json $(FIGURES)/deepfill_forward_512_port.json
-	$(BENCH) forward --size 512 --rounds 4 --against reference --json $(FIGURES)/deepfill_forward_512_reference.json
-	$(BENCH) forward --size 512 --rounds 4 --dtype bfloat16 --against float32 --json $(FIGURES)/deepfill_forward_512_bfloat16.json
-	$(BENCH) forward --model pconv --size 256 --rounds 8 --against reference --json $(FIGURES)/pconv_forward_256_reference.json
-	$(BENCH) forward --model pconv --size 512 --rounds 4 --against reference --json $(FIGURES)/pconv_forward_512_reference.json
-	for part in encoder generator discriminator; do $(BENCH) forward --model pluralistic --part $$part --size 256 --rounds 12 \
-		--no-memory --against reference --json $(FIGURES)/pluralistic_forward_256_$$part.json || exit 1; done
-	$(BENCH) forward --model edgeconnect --size 256 --rounds 6 --against reference --json $(FIGURES)/edgeconnect_forward_256_reference.json
-	$(BENCH) forward --model edgeconnect --size 256 --rounds 6 --no-memory --dtype bfloat16 --against float32 --json $(FIGURES)/edgeconnect_forward_256_bfloat16.json
-	$(BENCH) step --size 128 --batch 2 --channels-last --against channels_last=false --profile --json $(FIGURES)/deepfill_step_128.json
-	$(BENCH) step --size 128 --batch 2 --channels-last --precision bf16-mixed --against precision=32-true --profile --json $(FIGURES)/deepfill_step_128_bf16.json
-	$(BENCH) data --data $(PHOTOS) --json $(FIGURES)/data.json
+bench: $(STAMP) ## measure this machine's speed into docs/speed.md: a quarter of an hour, on an idle machine
+	@echo "$$MEASUREMENTS" | while read -r name arguments; do \
+		echo "benchmark $$arguments"; $(BENCH) $$arguments --json $(FIGURES)/$$name.json </dev/null || exit 1; done
 	$(BENCH) masks
-	$(BENCH) table $(FIGURES)/*.json --into README.md
+	$(BENCH) table $(FIGURES)/*.json --into docs/speed.md
 
-clean:
-	rm -rf $(VENV) build dist
+clean: ## remove what was installed and built
+	rm -rf $(VENV) build dist site

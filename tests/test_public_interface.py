@@ -45,7 +45,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_the_version_is_the_installed_one():
-    assert inpaint.__version__ == version("inpaint")
+    assert inpaint.__version__ == version("pytorch-inpaint")
 
 
 def test_the_console_command_is_the_main_of_the_command_line():

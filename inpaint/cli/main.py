@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 
 import click
 
+from inpaint import __version__
 from inpaint.errors import InpaintError, unknown
 
 VERBS = {
@@ -52,7 +53,7 @@ class VerbGroup(click.Group):
 
 
 @click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="inpaint")
+@click.version_option(__version__)
 def inpaint() -> None:
     """Train, compare and use image inpainting models. `inpaint COMMAND --help` shows a command's options."""
 

@@ -49,7 +49,7 @@ def command(root: str, folder: Path, shard_bytes: int, shard_count: int | None, 
     """Write photos as tar shards for training data that does not fit one disk.
 
     The files go in unchanged, in webdataset's layout, with NAME_edge.* as KEY.edge.* where there is one. Needs the
-    extra `shards`: pip install 'inpaint[shards]'.
+    extra `shards`: pip install 'pytorch-inpaint[shards]'.
     """
     from inpaint.data.opening import report_skipped
     from inpaint.data.packing import plan_shards

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any, cast
 
 import torch
 
+from inpaint import __version__
 from inpaint.config.schema import TrainConfig
 from inpaint.data.module import InpaintData
 from inpaint.data.scan import scan
@@ -118,7 +118,7 @@ class Launch:
         """Make the run folder where there is none, and write config.yaml."""
         folder = self.claimed.run.path
         head = (
-            f"inpaint {version('inpaint')}: {' '.join(sys.argv[1:])}\n"
+            f"inpaint {__version__}: {' '.join(sys.argv[1:])}\n"
             f"Repeat this run: inpaint train --config-dir {folder} --config-name config run.folder=FOLDER"
         )
         self.claimed.run.create(self.config.resolved(), head=head)

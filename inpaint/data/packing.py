@@ -14,8 +14,9 @@ from inpaint.data.headers import quiet_about_size
 from inpaint.data.opening import open_source
 from inpaint.data.shards import write_index
 from inpaint.data.sources import FileSource, Skipped
-from inpaint.errors import DataError, InpaintError, InputError, MissingDependencyError, UsageError
+from inpaint.errors import DataError, InpaintError, InputError, UsageError
 from inpaint.images.planes import COMPANION
+from inpaint.system.extras import import_optional
 from inpaint.system.files import atomic_write
 
 
@@ -115,13 +116,7 @@ def plan_shards(
 
 
 def _tar_writer() -> Any:
-    try:
-        from webdataset.writer import TarWriter
-    except ImportError:
-        raise MissingDependencyError(
-            "writing shards needs the package webdataset; install it with: pip install 'inpaint[shards]'"
-        ) from None
-    return TarWriter
+    return import_optional("shards", "webdataset.writer", purpose="writing shards").TarWriter
 
 
 def _unique_key(name: str, keys: set[str]) -> str:

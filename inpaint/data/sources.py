@@ -1,4 +1,4 @@
-"""Where photographs come from: a folder, a list file, tar shards, or the ones bundled with two libraries."""
+"""Where photographs come from: a folder, a list file, tar shards, or the bundled samples."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ LIST_SUFFIXES = (".txt", ".flist")
 COMPANION_ENDING = f"_{COMPANION}"  # a file so called beside NAME.jpg belongs to it, and is no photograph
 _INDEX_VERSION = 1
 
-# Color photographs and three textures that lie inside the wheels themselves: nothing is downloaded.
+# Color photos and three textures that lie inside scikit-image's wheel and ours: nothing is downloaded, and the set is
+# the same in every installation.
 _SKIMAGE_SAMPLES = (
     "astronaut.png",
     "brick.png",
@@ -38,7 +39,7 @@ _SKIMAGE_SAMPLES = (
     "motorcycle_right.png",
     "rocket.jpg",
 )
-_SKLEARN_SAMPLES = ("china.jpg", "flower.jpg")
+_OUR_SAMPLES = ("china.jpg", "flower.jpg")
 
 
 class PhotoSource(Protocol):
@@ -172,15 +173,12 @@ def open_files(root: str, *, min_px: int) -> FileSource:
 
 
 def sample_files() -> list[Path]:
-    """Return the bundled photographs that are on this disk: scikit-image's, and scikit-learn's when it is installed."""
-    bundled = (("skimage", Path("data"), _SKIMAGE_SAMPLES), ("sklearn", Path("datasets/images"), _SKLEARN_SAMPLES))
-    files: list[Path] = []
-    for package, folder, names in bundled:
-        spec = importlib.util.find_spec(package)
-        if spec is not None and spec.submodule_search_locations:
-            where = Path(next(iter(spec.submodule_search_locations))) / folder
-            files.extend(where / name for name in names if (where / name).is_file())
-    return files
+    """Return the bundled samples, always the same in the same order: scikit-image's and the two beside this file."""
+    skimage = importlib.util.find_spec("skimage")  # not imported: that takes long
+    assert skimage is not None  # required by this package
+    assert skimage.origin is not None
+    theirs, ours = Path(skimage.origin).parent / "data", Path(__file__).parent / "samples"
+    return [*(theirs / name for name in _SKIMAGE_SAMPLES), *(ours / name for name in _OUR_SAMPLES)]
 
 
 def list_folder(folder: Path) -> list[str]:

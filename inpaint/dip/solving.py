@@ -20,6 +20,7 @@ from inpaint.dip.planning import Plan, candidates, choose, for_time, within_memo
 from inpaint.errors import InpaintError
 from inpaint.optimize.base import IntermediateResult, OptimizeResult, StepInfo
 from inpaint.optimize.loop import optimize_several
+from inpaint.system.environment import is_out_of_memory
 
 PROBE_ITERATIONS = 3
 
@@ -72,7 +73,7 @@ def solve(
         try:
             return _run(builder, plan, seed, left, callback)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             height, width = builder.size
             scale = 0.7 * plan.scale
@@ -158,8 +159,3 @@ def _enlarged(image: Tensor, size: tuple[int, int]) -> Tensor:
     """Return the image in color at the size of the task."""
     image = image.expand(-1, 3, -1, -1)
     return image if tuple(image.shape[-2:]) == size else F.interpolate(image, size=size, mode="bicubic")
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or ("alloc" in text and "memory" in text)

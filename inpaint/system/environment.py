@@ -8,15 +8,15 @@ import platform
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TypedDict
 from urllib.parse import urlparse
 
 from inpaint.system.devices import Accelerator, accelerators
+from inpaint.system.extras import DISTRIBUTION, PACKAGES, install_command, is_installed
 
 _PACKAGES = (
-    "inpaint",
+    DISTRIBUTION,
     "torch",
     "torchvision",
     "pytorch-lightning",
@@ -86,11 +86,11 @@ def hardware() -> Hardware:
 
 def features() -> dict[str, Feature]:
     """Return the optional abilities by name."""
-    return {
-        "shards": {"available": find_spec("webdataset") is not None, "hint": "pip install 'inpaint[shards]'"},
-        "hub": {"available": find_spec("huggingface_hub") is not None, "hint": "pip install 'inpaint[hub]'"},
-        "wandb login": {"available": _wandb_login(), "hint": "wandb login; without it runs are recorded offline"},
+    extras: dict[str, Feature] = {
+        extra: {"available": is_installed(extra), "hint": install_command(extra)} for extra in PACKAGES
     }
+    login = "wandb login; without it runs are recorded offline"
+    return extras | {"wandb login": {"available": _wandb_login(), "hint": login}}
 
 
 def cpu_name() -> str:

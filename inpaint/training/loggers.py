@@ -13,6 +13,7 @@ import numpy as np
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 from inpaint.errors import ConfigError, unknown
+from inpaint.system.extras import import_optional
 from inpaint.training.config import WandbConfig
 from inpaint.training.csvlog import CsvLogger
 from inpaint.training.wandblog import Best, WandbTracker
@@ -40,7 +41,7 @@ def build(
     names: csv, tensorboard, wandb, one or several. config: the resolved configuration, for trackers that compare runs.
     start_iteration: from which the run goes on; later entries of an interrupted run are dropped where that is possible.
     best: the model's own measures of what is best, for summaries: {val/NAME: min or max}.
-    Raises ConfigError for an unknown name.
+    Raises ConfigError for an unknown name, MissingDependencyError for TensorBoard without its package.
     """
     wanted = [names] if isinstance(names, str) else list(names or ())
     for name in wanted:
@@ -83,5 +84,6 @@ def closing_lines(loggers: Iterable[Logger]) -> list[str]:
 
 
 def _tensorboard(run: RunFolder, start_iteration: int) -> TensorBoardLogger:
+    import_optional("tensorboard", purpose="logger=tensorboard")
     purge_step = start_iteration + 1 if start_iteration else None
     return TensorBoardLogger(run.path, name="", version="tensorboard", default_hp_metric=False, purge_step=purge_step)

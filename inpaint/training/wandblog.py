@@ -191,7 +191,7 @@ class WandbTracker(Logger):
 def facts() -> dict[str, Any]:
     """Return what besides the configuration tells one run from another: versions and the command."""
     versions = {}
-    for package in ("inpaint", "torch", "pytorch-lightning", "albumentations", "numpy"):
+    for package in ("pytorch-inpaint", "torch", "pytorch-lightning", "albumentations", "numpy"):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 
-from inpaint.errors import MissingDependencyError, UsageError, WeightsError
+from inpaint.errors import UsageError, WeightsError
+from inpaint.system.extras import import_optional
 from inpaint.weights.runs import WEIGHTS_NAME, RunFolder
 
 HUB_PREFIX = "hf://"
@@ -42,20 +44,15 @@ def _weights_in(run: RunFolder) -> Path:
 
 def _from_hub(repository: str) -> Path:
     """Fetch the weights of a repository on the Hugging Face hub, or find them in its cache."""
-    try:
-        import huggingface_hub
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-    except ImportError:
-        raise MissingDependencyError(
-            f"{HUB_PREFIX} addresses need the package huggingface_hub: pip install 'pytorch-inpaint[hub]'"
-        ) from None
+    hub = import_optional("hub", purpose=f"{HUB_PREFIX}{repository}")
+    errors = import_module("huggingface_hub.errors")
     if repository.count("/") != 1:
         raise UsageError(f"a repository is written {HUB_PREFIX}owner/name, got {HUB_PREFIX}{repository}")
     try:
-        return Path(huggingface_hub.hf_hub_download(repository, WEIGHTS_NAME))
-    except HFValidationError as error:
+        return Path(hub.hf_hub_download(repository, WEIGHTS_NAME))
+    except errors.HFValidationError as error:
         raise UsageError(f"{HUB_PREFIX}{repository}: {error}") from None
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().split("\n")[0].rstrip(".")
         raise WeightsError(
             f"cannot fetch {WEIGHTS_NAME} of {HUB_PREFIX}{repository}: {reason}; if this machine is offline, download "

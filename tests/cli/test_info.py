@@ -32,7 +32,7 @@ def test_json_holds_the_same_and_the_devices_of_torch():
     assert len(report["hardware"]["accelerators"]) == torch.cuda.device_count()
     assert report["hardware"]["cores"] == len(os.sched_getaffinity(0))
     assert report["hardware"]["memory_bytes"] > 2**27
-    assert {"shards", "hub", "wandb login"} == set(report["features"])
+    assert {"tensorboard", "shards", "hub", "wandb login"} == set(report["features"])
 
 
 def test_gpus_are_listed_with_their_memory(monkeypatch):
@@ -49,11 +49,12 @@ def test_gpus_are_listed_with_their_memory(monkeypatch):
 
 
 def test_a_missing_package_is_reported_and_no_error(monkeypatch):
-    monkeypatch.setattr(environment, "find_spec", lambda name: None)
-    monkeypatch.setattr(environment, "_PACKAGES", ("inpaint", "no-such-package"))
+    monkeypatch.setattr(environment, "is_installed", lambda extra: False)
+    monkeypatch.setattr(environment, "_PACKAGES", ("torch", "no-such-package"))
     text = show()
     assert "no-such-package  missing" in text
-    assert "no (pip install 'inpaint[shards]')" in text
+    for extra in ("tensorboard", "shards", "hub"):
+        assert f"no (pip install 'pytorch-inpaint[{extra}]')" in text
 
 
 @pytest.mark.parametrize(

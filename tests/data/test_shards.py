@@ -222,7 +222,8 @@ def test_a_tar_that_disappears_during_training_is_an_input_error(write_photos, t
 
 def test_writing_shards_without_webdataset_names_the_extra(write_photos, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "webdataset.writer", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'inpaint\[shards\]'"):
+    message = r"^writing shards needs the package webdataset: pip install 'pytorch-inpaint\[shards\]'$"
+    with pytest.raises(MissingDependencyError, match=message):
         pack(write_photos(1), tmp_path / "shards")
     assert not (tmp_path / "shards").exists()
 

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inpaint.data import headers
+import inpaint
+from inpaint.data import headers, sources
 from inpaint.data.config import DataConfig
 from inpaint.data.index import cache_path
 from inpaint.data.opening import open_source, report_skipped, split
 from inpaint.data.scan import scan
+from inpaint.data.sources import sample_files
 from inpaint.errors import DataError, InputError
 from inpaint.images.reading import read_rgb
 
@@ -75,14 +77,33 @@ def test_a_list_names_paths_relative_to_itself(photo_folder, tmp_path):
 
 def test_bundled_photographs_are_color_pictures_on_this_disk():
     source = open_source("samples", min_px=16)
-    assert len(source) >= 10
     assert not source.skipped
+    assert [Path(source.name(index)).name for index in range(len(source))] == [
+        *("astronaut.png", "brick.png", "chelsea.png", "coffee.png", "grass.png", "gravel.png"),
+        *("hubble_deep_field.jpg", "motorcycle_left.png", "motorcycle_right.png", "rocket.jpg"),
+        *("china.jpg", "flower.jpg"),
+    ]
     assert source.read(0).shape == (*source.sizes_px[0], 3)
     train, val = split(source, seed=0)
     held_out = {Path(source.name(index)).name for index in val}
-    assert held_out <= {"chelsea.png", "rocket.jpg", "flower.jpg"}
-    assert len(held_out) >= 2
-    assert len(train) + len(val) == len(source)
+    assert held_out == {"chelsea.png", "rocket.jpg", "flower.jpg"}
+    assert sorted([*train, *val]) == list(range(len(source)))
+
+
+def test_the_samples_of_our_own_travel_with_the_package_and_their_credits():
+    *_, china, flower = sample_files()
+    package = Path(inpaint.__file__).parent
+    assert china.parent == flower.parent == package / "data" / "samples"
+    credits = (china.parent / "CREDITS.md").read_text()
+    assert all(f"`{file.name}`" in credits for file in china.parent.glob("*.jpg"))
+
+
+def test_a_sample_that_is_gone_is_named(monkeypatch, caplog):
+    monkeypatch.setattr(sources, "_OUR_SAMPLES", ("china.jpg", "gone.jpg"))
+    source = open_source("samples", min_px=16)
+    assert [(Path(skip.name).name, skip.problem) for skip in source.skipped] == [("gone.jpg", "no such file")]
+    report_skipped("samples", source)
+    assert "1 of 12 files is skipped" in caplog.text
 
 
 def test_unusable_files_are_skipped_and_named_in_one_warning(photo_folder, caplog):
