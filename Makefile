@@ -33,7 +33,7 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Writes the figures of this machine and puts their tables into the README: a quarter of an hour, on an idle machine.
+# Writes the figures of this machine and puts their tables into docs/speed.md: a quarter of an hour, on an idle machine.
 FIGURES := docs/benchmarks
 PHOTOS ?= samples
 BENCH := $(BIN)/python scripts/benchmark.py
@@ -55,7 +55,7 @@ bench: $(STAMP)
 	$(BENCH) step --size 128 --batch 2 --channels-last --precision bf16-mixed --against precision=32-true --profile --json $(FIGURES)/deepfill_step_128_bf16.json
 	$(BENCH) data --data $(PHOTOS) --json $(FIGURES)/data.json
 	$(BENCH) masks
-	$(BENCH) table $(FIGURES)/*.json --into README.md
+	$(BENCH) table $(FIGURES)/*.json --into docs/speed.md
 
 clean:
 	rm -rf $(VENV) build dist
