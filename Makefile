@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: install demo test test-slow check format bench clean
+.PHONY: install demo test test-slow check format docs bench clean
 
 install: $(STAMP)
 
@@ -33,6 +33,11 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The site, from pages and docstrings, into site/; needs no network once the tools are installed.
+docs: $(STAMP)
+	test -x $(BIN)/mkdocs || $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 # Writes the figures of this machine and puts their tables into docs/speed.md: a quarter of an hour, on an idle machine.
 FIGURES := docs/benchmarks
 PHOTOS ?= samples
@@ -58,4 +63,4 @@ bench: $(STAMP)
 	$(BENCH) table $(FIGURES)/*.json --into docs/speed.md
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist site

@@ -59,7 +59,9 @@ def single(override):
     return f"{key}={value}" if value.startswith(("[", "{")) else f"{key}={value.partition(',')[0]}"
 
 
-@pytest.mark.parametrize(("page", "line", "words"), TRAININGS, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("page", "line", "words"), TRAININGS, ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_keys_of_trainings_exist_and_take_these_values(page, line, words, tmp_path, monkeypatch):
     (tmp_path / "my-masks").mkdir()
     Image.new("L", (8, 8), 255).save(tmp_path / "my-masks" / "a.png")

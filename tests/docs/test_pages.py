@@ -1,6 +1,5 @@
 """What the pages say holds: links lead somewhere, commands can be called, keys exist."""
 
-
 import pytest
 
 from pages import DOCS, PAGES, ROOT, anchors, links, name_of
