@@ -41,7 +41,7 @@ format: $(STAMP) ## mend what lint and formatting can mend
 	$(BIN)/ruff format .
 
 docs: $(STAMP) ## build the site of the documentation into site/
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # A line a measurement: the file below docs/benchmarks, and the arguments.
 define MEASUREMENTS

@@ -1,4 +1,4 @@
-"""Tables of speed, and that the README's come from the figures beside it."""
+"""Tables of speed, and that those of docs/speed.md come from the figures beside it."""
 
 import json
 from pathlib import Path
@@ -79,8 +79,8 @@ def test_the_command_prints_the_table_or_puts_it_into_a_file(tmp_path, capsys):
     assert "b.json holds no figures" in capsys.readouterr().err
 
 
-def test_the_tables_of_the_readme_are_those_of_the_figures_in_docs():
+def test_the_tables_of_the_page_are_those_of_the_figures_in_docs():
     figures = [json.loads(path.read_text()) for path in sorted((ROOT / "docs" / "benchmarks").glob("*.json"))]
     assert figures
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
     assert replaced(text, MARKER, tables(figures)) == text
