@@ -1,6 +1,6 @@
 """How long one training step takes, all updates of an iteration included, and how much memory it needs.
 
-The step is the one that training runs (`inpaint.training.steps`), on random pictures.
+The step is the one that training runs (`inpaint.training.steps`), on random images.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from inpaint.benchmark.forward import Timing, resident_peak, times_in_turns
 from inpaint.benchmark.profiling import multiplications, shares
 from inpaint.errors import InpaintError
-from inpaint.losses import Opinion, Record, parse_losses
+from inpaint.losses import parse_losses
 from inpaint.options import validated
 from inpaint.registry import table as registry
 from inpaint.training.config import LoopConfig
-from inpaint.training.module import Batch, GanModule
+from inpaint.training.module import Batch, TrainingModule
 from inpaint.training.steps import Step, with_steps
 
 
@@ -30,8 +29,8 @@ from inpaint.training.steps import Step, with_steps
 class StepSetting:
     """One way to train: plain containers, as a configuration resolves to them.
 
-    architecture, losses, loop: the blocks of the configuration. size: side of the pictures in pixels. separate: the
-    discriminators judge true and painted pictures in two passes instead of one.
+    architecture, losses, loop: the blocks of the configuration. size: side of the images in pixels. separate: the
+    discriminators get real and generated images in two passes instead of one.
     """
 
     model: str
@@ -56,36 +55,18 @@ class Measured:
     macs: int | None = None
 
 
-def build(setting: StepSetting) -> GanModule:
+def build(setting: StepSetting) -> TrainingModule:
     """Return the module that trains as the setting says."""
     loop = validated(LoopConfig, setting.loop)
     config = validated(registry.config_class(setting.model), setting.architecture, key="model")
     training = registry.training_class(setting.model)
-    module: GanModule = training(config, losses=parse_losses(setting.losses), loop=loop)
-    if setting.separate:
-        _judge_apart(module, pictures=loop.batch_size // loop.accumulate)
+    module: TrainingModule = training(config, losses=parse_losses(setting.losses), loop=loop)
+    module.real_and_fake_together = not setting.separate
     return module
 
 
-def _judge_apart(module: GanModule, *, pictures: int) -> None:
-    """Let the discriminators take a batch that holds true and painted pictures in two passes."""
-    judge = module.discriminate
-
-    def apart(role: str, picture: Tensor, record: Record) -> Tensor | Opinion:
-        if picture.shape[0] != 2 * pictures:
-            return judge(role, picture, record)
-        halves = []
-        for part in (slice(0, pictures), slice(pictures, None)):
-            said = judge(role, picture[part], {name: plane[part] for name, plane in record.items() if plane.ndim})
-            halves.append(said if isinstance(said, Opinion) else Opinion(said))
-        features = tuple(torch.cat(pair) for pair in zip(*(half.features for half in halves), strict=True))
-        return Opinion(torch.cat([half.scores for half in halves]), features)
-
-    module.discriminate = apart  # type: ignore[method-assign]
-
-
-def random_batch(module: GanModule, *, size: int) -> Batch:
-    """Return pictures of noise with the middle square as the hole, and sparse lines for every further plane."""
+def random_batch(module: TrainingModule, *, size: int) -> Batch:
+    """Return images of noise with the middle square as the hole, and sparse edges for every further plane."""
     generator = torch.Generator().manual_seed(0)
     count = module.loop.batch_size
     batch = {"image": torch.rand(count, 3, size, size, generator=generator), "mask": torch.zeros(count, 1, size, size)}
@@ -111,7 +92,7 @@ def measure(settings: Mapping[str, StepSetting], *, rounds: int, memory: bool, p
     return with_steps(modules, work)
 
 
-def _task(module: GanModule, step: Step, size: int) -> Callable[[], None]:
+def _task(module: TrainingModule, step: Step, size: int) -> Callable[[], None]:
     batch = random_batch(module, size=size)
 
     def work() -> None:

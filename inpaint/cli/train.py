@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from inpaint.config import TrainConfig
     from inpaint.training.fit import FitResult
     from inpaint.training.progress import RunConsole
-    from inpaint.training.runs import Claim
+    from inpaint.training.runs import OpenedRun
 
 HELP = """Train a model on your photographs.
 
@@ -73,49 +73,50 @@ def train(config: TrainConfig) -> int:
 
     Raises InpaintError subclasses for everything that is wrong, before anything is written where possible.
     """
-    from inpaint.training.plan import rehearse
+    from inpaint.training.plan import dry_run_step
     from inpaint.training.progress import RunConsole
-    from inpaint.training.runs import FOLDER_VARIABLE, claim, first_process
+    from inpaint.training.runs import FOLDER_VARIABLE, first_process, open_run
 
     console = RunConsole()
     resolved = config.resolved()
-    claimed = claim(config.run.folder, resolved, resume=config.resume)
-    module, data = _build(config, claimed)
+    opened = open_run(config.run.folder, resolved, resume=config.resume)
+    module, data = _build(config, opened)
     if first_process():
-        rehearse(module, size_px=config.data.size)
+        dry_run_step(module, size_px=config.data.size)
         # Photographs that cannot be used are said before the folder exists; the other processes find headers cached.
         data.prepare_data()
         data.setup()
-        if claimed.checkpoint is None:
-            _record(claimed, resolved)
-        _announce(console, config, claimed, data)
+        if opened.checkpoint is None:
+            _record(opened, resolved)
+        _announce(console, config, opened, data)
     before = os.environ.get(FOLDER_VARIABLE)
-    os.environ[FOLDER_VARIABLE] = str(claimed.run.path)
+    os.environ[FOLDER_VARIABLE] = str(opened.run.path)
     try:
-        result, closing = _fit(console, config, claimed, module, data, resolved)
+        result, closing = _fit(console, config, opened, module, data, resolved)
     finally:
         if before is None:
             del os.environ[FOLDER_VARIABLE]
         else:
             os.environ[FOLDER_VARIABLE] = before
     if first_process():
-        _report(console, result, claimed, closing, missing=module.network.missing_to_fill())
+        _report(console, result, opened, closing, missing=module.network.missing_to_fill())
     return 0 if result.interrupted_by is None else 128 + result.interrupted_by
 
 
-def _record(claimed: Claim, resolved: dict[str, Any]) -> None:
+def _record(opened: OpenedRun, resolved: dict[str, Any]) -> None:
     """Make the run folder where there is none, and write config.yaml."""
-    claimed.run.create(resolved, head=_head(claimed.run.path))
+    opened.run.create(resolved, head=_head(opened.run.path))
 
 
-def _build(config: TrainConfig, claimed: Claim) -> tuple[Any, Any]:
+def _build(config: TrainConfig, opened: OpenedRun) -> tuple[Any, Any]:
     """Return the training module, its networks initialized, and the data, at the iteration of the checkpoint."""
     import torch
 
     from inpaint.data.module import InpaintData
     from inpaint.losses import parse_losses
+    from inpaint.registry.initial import load_initial
     from inpaint.registry.table import training_class
-    from inpaint.training.fit import resumed_iteration
+    from inpaint.training.checkpoints import resumed_iteration
     from inpaint.training.plan import check_hardware, device_count
 
     loop = config.loop
@@ -125,8 +126,8 @@ def _build(config: TrainConfig, claimed: Claim) -> tuple[Any, Any]:
     config.per_device(device_count(loop)[1] * loop.trainer.num_nodes)
     losses = parse_losses(config.losses)
     module = training_class(config.model["name"])(config.architecture(), losses=losses, loop=loop)
-    if claimed.checkpoint is None:
-        module.load_initial({} if config.init is None else config.init)
+    if opened.checkpoint is None:
+        load_initial(module, {} if config.init is None else config.init)
     data = InpaintData(
         config.data,
         batch_size=config.batch_size,
@@ -135,47 +136,47 @@ def _build(config: TrainConfig, claimed: Claim) -> tuple[Any, Any]:
         val_batch_size=config.validation.batch_size,
         planes=module.planes,
     )
-    data.start_iteration = resumed_iteration(claimed.checkpoint)
+    data.start_iteration = resumed_iteration(opened.checkpoint)
     return module, data
 
 
 def _fit(
-    console: RunConsole, config: TrainConfig, claimed: Claim, module: Any, data: Any, resolved: dict[str, Any]
+    console: RunConsole, config: TrainConfig, opened: OpenedRun, module: Any, data: Any, resolved: dict[str, Any]
 ) -> tuple[FitResult, list[str]]:
     from inpaint.training import loggers
+    from inpaint.training.callbacks import Recording
     from inpaint.training.fit import fit
     from inpaint.training.progress import TrainingProgress
-    from inpaint.training.recording import Recording
 
     made = loggers.build(
         config.logger,
-        run=claimed.run,
+        run=opened.run,
         config=resolved,
         wandb=config.wandb,
         start_iteration=data.start_iteration,
-        best={f"val/{module.best_measure}": "max" if module.best_is_largest else "min"},
+        best={f"val/{module.best_metric}": module.best_mode},
     )
     callbacks: list[Any] = [TrainingProgress(module, console=console)]
-    if claimed.checkpoint is not None:
+    if opened.checkpoint is not None:
         # Only fit tells whether the checkpoint can be gone on from; until then the folder stays as it is.
-        callbacks.append(Recording(lambda: _record(claimed, resolved)))
+        callbacks.append(Recording(lambda: _record(opened, resolved)))
     result = fit(
         module,
         data,
         loop=config.loop,
-        run=claimed.run,
+        run=opened.run,
         loggers=made,
-        resume=claimed.checkpoint,
+        resume=opened.checkpoint,
         callbacks=callbacks,
     )
     return result, loggers.closing_lines(made)
 
 
-def _announce(console: RunConsole, config: TrainConfig, claimed: Claim, data: Any) -> None:
+def _announce(console: RunConsole, config: TrainConfig, opened: OpenedRun, data: Any) -> None:
     from inpaint.training.plan import hardware_lines
 
-    start = f", resuming at {data.start_iteration}" if claimed.checkpoint else ""
-    console.say(f"run folder   {claimed.run.path}")
+    start = f", resuming at {data.start_iteration}" if opened.checkpoint else ""
+    console.say(f"run folder   {opened.run.path}")
     console.say(
         f"model        {config.model['name']}, {config.max_iterations} iterations of {config.batch_size}{start}"
     )
@@ -184,8 +185,10 @@ def _announce(console: RunConsole, config: TrainConfig, claimed: Claim, data: An
         console.say(f"hardware     {line}")
 
 
-def _report(console: RunConsole, result: FitResult, claimed: Claim, closing: list[str], *, missing: str | None) -> None:
-    run = claimed.run
+def _report(
+    console: RunConsole, result: FitResult, opened: OpenedRun, closing: list[str], *, missing: str | None
+) -> None:
+    run = opened.run
     if result.interrupted_by is not None:
         console.say(
             f"stopped at iteration {result.iteration}, everything saved; go on with run.folder={run.path} resume=auto"
@@ -205,19 +208,19 @@ def _print_plan(config: TrainConfig) -> int:
     """Check data and configuration as a training would, and print what it would do."""
     from inpaint.data.scan import scan
     from inpaint.training import plan
-    from inpaint.training.runs import claim
+    from inpaint.training.runs import open_run
 
-    claimed = claim(config.run.folder, config.resolved(), resume=config.resume)
-    module, data = _build(config, claimed)
-    plan.rehearse(module, size_px=config.data.size)
+    opened = open_run(config.run.folder, config.resolved(), resume=config.resume)
+    module, data = _build(config, opened)
+    plan.dry_run_step(module, size_px=config.data.size)
     report = scan(config.data)
     devices = plan.device_count(config.loop)[1] * config.trainer.num_nodes
     share = config.per_device(devices)
     counts = plan.parameters(module)
     needed = plan.memory_bytes(module, size_px=config.data.size, samples=share // config.accumulate)
-    start = f"resume at iteration {data.start_iteration}" if claimed.checkpoint else "start at iteration 0"
+    start = f"resume at iteration {data.start_iteration}" if opened.checkpoint else "start at iteration 0"
     lines = [
-        f"run folder   {claimed.run.path}, {start}",
+        f"run folder   {opened.run.path}, {start}",
         *report.lines(),
         *(f"             {skipped.name}: {skipped.problem}" for skipped in report.skipped[:10]),
         f"model        {config.model['name']}: "

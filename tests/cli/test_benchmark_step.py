@@ -33,7 +33,7 @@ def test_a_step_moves_every_network_and_counts():
         assert all(value.isfinite().all() for value in network.parameters())
 
 
-def test_discriminators_judge_apart_only_when_asked():
+def test_real_and_generated_images_go_apart_only_when_asked():
     seen = {}
     for separate in (False, True):
         module = build(_step_setting(OVERRIDES, separate=separate))
