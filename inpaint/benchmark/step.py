@@ -10,17 +10,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from inpaint.benchmark.memory import own_process_peak
 from inpaint.benchmark.profiling import multiplications, shares
 from inpaint.benchmark.timing import Measured, Work, take_turns, torch_threads
-from inpaint.losses import Opinion, Record, parse_losses
+from inpaint.losses import parse_losses
 from inpaint.options import validated
 from inpaint.registry import table as registry
 from inpaint.system.environment import load_average
 from inpaint.training.config import LoopConfig
-from inpaint.training.module import Batch, GanModule
+from inpaint.training.module import Batch, TrainingModule
 from inpaint.training.steps import Step, with_steps
 
 
@@ -28,8 +27,8 @@ from inpaint.training.steps import Step, with_steps
 class StepSetting:
     """One way to train: plain containers, as a configuration resolves to them.
 
-    architecture, losses, loop: the blocks of the configuration. size: side of the images in pixels. separate:
-    the discriminators take real and completed images in two passes instead of one.
+    architecture, losses, loop: the blocks of the configuration. size: side of the images in pixels. separate: the
+    discriminators get real and generated images in two passes instead of one.
     """
 
     model: str
@@ -40,36 +39,18 @@ class StepSetting:
     separate: bool = False
 
 
-def build(setting: StepSetting) -> GanModule:
+def build(setting: StepSetting) -> TrainingModule:
     """Return the module that trains as the setting says."""
     loop = validated(LoopConfig, setting.loop)
     config = validated(registry.config_class(setting.model), setting.architecture, key="model")
     training = registry.training_class(setting.model)
-    module: GanModule = training(config, losses=parse_losses(setting.losses), loop=loop)
-    if setting.separate:
-        _judge_apart(module, pictures=loop.batch_size // loop.accumulate)
+    module: TrainingModule = training(config, losses=parse_losses(setting.losses), loop=loop)
+    module.real_and_fake_together = not setting.separate
     return module
 
 
-def _judge_apart(module: GanModule, *, pictures: int) -> None:
-    """Let the discriminators take a batch that holds true and painted pictures in two passes."""
-    judge = module.discriminate
-
-    def apart(role: str, picture: Tensor, record: Record) -> Tensor | Opinion:
-        if picture.shape[0] != 2 * pictures:
-            return judge(role, picture, record)
-        halves = []
-        for part in (slice(0, pictures), slice(pictures, None)):
-            said = judge(role, picture[part], {name: plane[part] for name, plane in record.items() if plane.ndim})
-            halves.append(said if isinstance(said, Opinion) else Opinion(said))
-        features = tuple(torch.cat(pair) for pair in zip(*(half.features for half in halves), strict=True))
-        return Opinion(torch.cat([half.scores for half in halves]), features)
-
-    module.discriminate = apart  # type: ignore[method-assign]
-
-
-def random_batch(module: GanModule, *, size: int) -> Batch:
-    """Return images of noise with the middle square as the hole, and sparse lines for every further plane."""
+def random_batch(module: TrainingModule, *, size: int) -> Batch:
+    """Return images of noise with the middle square as the hole, and sparse edges for every further plane."""
     generator = torch.Generator().manual_seed(0)
     count = module.loop.batch_size
     batch = {"image": torch.rand(count, 3, size, size, generator=generator), "mask": torch.zeros(count, 1, size, size)}
@@ -111,7 +92,7 @@ def measure(
         return with_steps(modules, work)
 
 
-def _task(module: GanModule, step: Step, size: int) -> Work:
+def _task(module: TrainingModule, step: Step, size: int) -> Work:
     batch = random_batch(module, size=size)
 
     def work() -> None:

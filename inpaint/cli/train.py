@@ -106,8 +106,8 @@ def _announce(console: RunConsole, launch: Launch) -> None:
     from inpaint.training.plan import hardware_lines
 
     config = launch.config
-    start = f", resuming at {launch.data.start_iteration}" if launch.claimed.checkpoint else ""
-    console.say(f"run folder   {launch.claimed.run.path}")
+    start = f", resuming at {launch.data.start_iteration}" if launch.opened.checkpoint else ""
+    console.say(f"run folder   {launch.opened.run.path}")
     console.say(
         f"model        {config.model['name']}, {config.max_iterations} iterations of {config.batch_size}{start}"
     )
@@ -117,7 +117,7 @@ def _announce(console: RunConsole, launch: Launch) -> None:
 
 
 def _report(console: RunConsole, launch: Launch, result: FitResult) -> None:
-    run = launch.claimed.run.path
+    run = launch.opened.run.path
     if result.interrupted_by is not None:
         console.say(
             f"stopped at iteration {result.iteration}, everything saved; go on with run.folder={run} resume=auto"

@@ -12,18 +12,20 @@ from typing import Any, cast
 import torch
 
 from inpaint import __version__
-from inpaint.config.schema import TrainConfig
+from inpaint.config.schema import TrainConfig, translated
 from inpaint.data.module import InpaintData
 from inpaint.data.scan import scan
 from inpaint.losses import parse_losses
 from inpaint.models.base import InpaintNetwork
+from inpaint.registry.initial import load_initial
 from inpaint.registry.table import training_class
 from inpaint.training import loggers, plan
-from inpaint.training.fit import FitResult, fit, resumed_iteration
-from inpaint.training.module import GanModule
+from inpaint.training.callbacks import Recording
+from inpaint.training.checkpoints import resumed_iteration
+from inpaint.training.fit import FitResult, fit
+from inpaint.training.module import TrainingModule
 from inpaint.training.progress import RunConsole, TrainingProgress
-from inpaint.training.recording import Recording
-from inpaint.training.runs import FOLDER_VARIABLE, Claim, claim, first_process
+from inpaint.training.runs import FOLDER_VARIABLE, OpenedRun, first_process, open_run
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class Launch:
     """A training that is ready to begin: networks initialized, data at the iteration that it starts from."""
 
     config: TrainConfig
-    claimed: Claim
-    module: GanModule
+    opened: OpenedRun
+    module: TrainingModule
     data: InpaintData
 
     @property
@@ -50,7 +52,7 @@ class Launch:
             # Photos that cannot be used are said before the folder exists; the other processes find headers cached.
             self.data.prepare_data()
             self.data.setup()
-            if self.claimed.checkpoint is None:
+            if self.opened.checkpoint is None:
                 self._record()
 
     def fit(self, console: RunConsole | None = None) -> tuple[FitResult, list[str]]:
@@ -68,24 +70,24 @@ class Launch:
         module, config = self.module, self.config
         made = loggers.build(
             config.logger,
-            run=self.claimed.run,
+            run=self.opened.run,
             config=config.resolved(),
             wandb=config.wandb,
             start_iteration=self.data.start_iteration,
-            best={f"val/{module.best_measure}": "max" if module.best_is_largest else "min"},
+            best={f"val/{module.best_metric}": module.best_mode},
         )
         callbacks: list[Any] = [TrainingProgress(module, console=console)]
-        if self.claimed.checkpoint is not None:
+        if self.opened.checkpoint is not None:
             # Only fit tells whether the checkpoint can be gone on from; until then the folder stays as it is.
             callbacks.append(Recording(self._record))
-        with _folder_for_other_processes(str(self.claimed.run.path)):
+        with _folder_for_other_processes(str(self.opened.run.path)):
             result = fit(
                 module,
                 self.data,
                 loop=config.loop,
-                run=self.claimed.run,
+                run=self.opened.run,
                 loggers=made,
-                resume=self.claimed.checkpoint,
+                resume=self.opened.checkpoint,
                 callbacks=callbacks,
             )
         return result, loggers.closing_lines(made)
@@ -97,11 +99,11 @@ class Launch:
         share = config.per_device(plan.device_count(config.loop)[1] * config.trainer.num_nodes)
         counts = ", ".join(f"{role} {count:,}" for role, count in plan.parameters(module).items())
         needed = plan.memory_bytes(module, size_px=config.data.size, samples=share // config.accumulate)
-        resumes = self.claimed.checkpoint is not None
+        resumes = self.opened.checkpoint is not None
         start = f"resume at iteration {self.data.start_iteration}" if resumes else "start at iteration 0"
         samples = config.max_iterations * config.batch_size
         return [
-            f"run folder   {self.claimed.run.path}, {start}",
+            f"run folder   {self.opened.run.path}, {start}",
             *report.lines(),
             *(f"             {skipped.name}: {skipped.problem}" for skipped in report.skipped[:10]),
             f"model        {config.model['name']}: {counts} parameters",
@@ -116,12 +118,12 @@ class Launch:
 
     def _record(self) -> None:
         """Make the run folder where there is none, and write config.yaml."""
-        folder = self.claimed.run.path
+        folder = self.opened.run.path
         head = (
             f"inpaint {__version__}: {' '.join(sys.argv[1:])}\n"
             f"Repeat this run: inpaint train --config-dir {folder} --config-name config run.folder=FOLDER"
         )
-        self.claimed.run.create(self.config.resolved(), head=head)
+        self.opened.run.create(self.config.resolved(), head=head)
 
 
 def prepare(config: TrainConfig) -> Launch:
@@ -139,16 +141,16 @@ def prepare(config: TrainConfig) -> Launch:
         WeightsError: what `init` names is of another model.
     """
     config.require_data()
-    claimed = claim(config.run.folder, config.resolved(), resume=config.resume)
+    opened = open_run(config.run.folder, config.resolved(), resume=config.resume, translate=translated)
     loop = config.loop
     plan.check_hardware(loop)
     if loop.trainer.threads is not None:
         torch.set_num_threads(loop.trainer.threads)
     config.per_device(plan.device_count(loop)[1] * loop.trainer.num_nodes)
     losses = parse_losses(config.losses)
-    module: GanModule = training_class(config.model["name"])(config.architecture(), losses=losses, loop=loop)
-    if claimed.checkpoint is None:
-        module.load_initial({} if config.init is None else config.init)
+    module: TrainingModule = training_class(config.model["name"])(config.architecture(), losses=losses, loop=loop)
+    if opened.checkpoint is None:
+        load_initial(module, {} if config.init is None else config.init)
     data = InpaintData(
         config.data,
         batch_size=config.batch_size,
@@ -157,10 +159,10 @@ def prepare(config: TrainConfig) -> Launch:
         val_batch_size=config.validation.batch_size,
         planes=module.planes,
     )
-    data.start_iteration = resumed_iteration(claimed.checkpoint)
+    data.start_iteration = resumed_iteration(opened.checkpoint)
     if first_process():
-        plan.rehearse(module, size_px=config.data.size)
-    return Launch(config, claimed, module, data)
+        plan.dry_run_step(module, size_px=config.data.size)
+    return Launch(config, opened, module, data)
 
 
 @contextmanager

@@ -1,19 +1,29 @@
-"""Losses: one small file per family, and their composition from configuration."""
+"""Losses: one small file per term, and their composition from configuration."""
 
-from inpaint.losses.base import AdversarialTerm, JudgedTerm, Opinion, OpinionTerm, PictureTerm, Record, Term
+from inpaint.losses.base import (
+    AdversarialTerm,
+    Discriminator,
+    DiscriminatorOutput,
+    DiscriminatorTerm,
+    MatchingTerm,
+    Record,
+    RecordTerm,
+    Term,
+)
 from inpaint.losses.compose import KINDS, Losses, parse_losses
-from inpaint.losses.perceptual import PerceptionTerm
+from inpaint.losses.features import FeatureTerm
 
 __all__ = [
     "KINDS",
     "AdversarialTerm",
-    "JudgedTerm",
+    "Discriminator",
+    "DiscriminatorOutput",
+    "DiscriminatorTerm",
+    "FeatureTerm",
     "Losses",
-    "Opinion",
-    "OpinionTerm",
-    "PerceptionTerm",
-    "PictureTerm",
+    "MatchingTerm",
     "Record",
+    "RecordTerm",
     "Term",
     "parse_losses",
 ]

@@ -1,4 +1,4 @@
-"""Adversarial losses. Scores may have any shape: every entry is judged on its own (patch discriminators)."""
+"""Adversarial losses on logits of any shape: patch discriminators give one for every patch."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class Hinge(AdversarialTerm):
 
     kind: Literal["hinge"] = "hinge"
 
-    def for_generator(self, fake: Tensor) -> Tensor:
+    def generator_loss(self, fake: Tensor) -> Tensor:
         """Return - mean D(G)."""
         return -fake.mean()
 
-    def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return half the sum of both hinge terms."""
         return 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
 
 
 class NonSaturating(AdversarialTerm):
-    """The original game with the generator's non-saturating loss (Goodfellow et al. 2014), on logits.
+    """The original adversarial loss with the generator's non-saturating side (Goodfellow et al. 2014), on logits.
 
     Discriminator: (mean -ln s(D(x)) + mean -ln(1 - s(D(G)))) / 2 with s the sigmoid, the halves as in EdgeConnect.
     Generator: mean -ln s(D(G)). This is the binary cross entropy of s(D), never infinite.
@@ -38,11 +38,11 @@ class NonSaturating(AdversarialTerm):
 
     kind: Literal["nsgan"] = "nsgan"
 
-    def for_generator(self, fake: Tensor) -> Tensor:
-        """Return the cross entropy of the generator's pictures with "true"."""
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        """Return the cross entropy of the generator's images with the label "real"."""
         return F.softplus(-fake).mean()
 
-    def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return half the sum of both cross entropies."""
         return 0.5 * (F.softplus(-real).mean() + F.softplus(fake).mean())
 
@@ -50,41 +50,41 @@ class NonSaturating(AdversarialTerm):
 class LeastSquares(AdversarialTerm):
     """Least squares with labels 1 and 0 (LSGAN, arXiv 1611.04076).
 
-    Discriminator: (mean (D(x) - 1)^2 + mean D(G)^2) / 2. Generator: mean (D(G) - 1)^2. sigmoid: squash the scores
+    Discriminator: (mean (D(x) - 1)^2 + mean D(G)^2) / 2. Generator: mean (D(G) - 1)^2. sigmoid: take that of the logits
     first, as EdgeConnect's program does; Pluralistic's does not.
     """
 
     kind: Literal["lsgan"] = "lsgan"
     sigmoid: bool = False
 
-    def for_generator(self, fake: Tensor) -> Tensor:
-        """Return the squared distance of the scores from 1."""
-        return (self._squashed(fake) - 1).square().mean()
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        """Return the squared distance of the outputs from 1."""
+        return (self._output(fake) - 1).square().mean()
 
-    def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return half the sum of both squared distances."""
-        return 0.5 * ((self._squashed(real) - 1).square().mean() + self._squashed(fake).square().mean())
+        return 0.5 * ((self._output(real) - 1).square().mean() + self._output(fake).square().mean())
 
-    def _squashed(self, scores: Tensor) -> Tensor:
-        return scores.sigmoid() if self.sigmoid else scores
+    def _output(self, logits: Tensor) -> Tensor:
+        return logits.sigmoid() if self.sigmoid else logits
 
 
 class Wasserstein(AdversarialTerm):
     """Wasserstein distance with a gradient penalty (WGAN-GP, arXiv 1704.00028).
 
     Discriminator: mean D(G) - mean D(x) + penalty * E[(|grad D| - 1)^2]. Generator: - mean D(G).
-    penalty: weight of the gradient penalty, see `losses/penalties.py`. region: `hole` looks at the gradient inside the
-    hole only, as DeepFill and SC-FEGAN do, since a completed picture equals the true one elsewhere.
+    penalty: weight of the gradient penalty, see `losses/penalties.py`. region: `hole` takes the gradient inside the
+    hole only, as DeepFill and SC-FEGAN do, since a completed image equals the real one elsewhere.
     """
 
     kind: Literal["wgan_gp"] = "wgan_gp"
     penalty: float = Field(10.0, ge=0)
     region: Literal["all", "hole"] = "all"
 
-    def for_generator(self, fake: Tensor) -> Tensor:
+    def generator_loss(self, fake: Tensor) -> Tensor:
         """Return - mean D(G)."""
         return -fake.mean()
 
-    def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return the negative distance estimate, without the penalty."""
         return fake.mean() - real.mean()

@@ -1,7 +1,7 @@
 """What every loss term is: a validated group of options that turns a prediction record into one unweighted number.
 
 A prediction record is a mapping of named tensors that a model fills in: `image`, `mask`, `masked`, `raw`, `completed`,
-often `coarse`, later `edges` and others; pictures are (B, C, H, W) on our [0, 1] scale, unclamped, `mask` is
+often `coarse`, later `edges` and others; images are (B, C, H, W) on our [0, 1] scale, unclamped, `mask` is
 (B, 1, H, W) with 1 = hole, and `hole_share` () is the mean of the mask over the whole global batch, so that a
 normalization by area gives the same result on one device and on many.
 
@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, TypeAlias
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from inpaint.options import Options
 
@@ -25,18 +25,41 @@ Region = Literal["all", "hole", "known"]
 Norm = Literal["l1", "l2"]
 
 
+class DiscriminatorOutput(NamedTuple):
+    """What a discriminator returns: logits (B, ...), higher = more real, and features before them, each (B, ...)."""
+
+    logits: Tensor
+    features: tuple[Tensor, ...] = ()
+
+
+class Discriminator(nn.Module):
+    """Base of all discriminators.
+
+    `forward` takes the tensors that `inputs` names, in this order, and returns a `DiscriminatorOutput`. IMAGE stands
+    for the image to be told real from fake; the other names are entries of the prediction record.
+    """
+
+    IMAGE: ClassVar[str] = "image"
+    inputs: tuple[str, ...] = (IMAGE,)
+
+    def discriminate(self, image: Tensor, record: Record) -> DiscriminatorOutput:
+        """Return what the network says of an image (B, C, H, W), given the record of the same batch."""
+        output: DiscriminatorOutput = self(*(image if name == self.IMAGE else record[name] for name in self.inputs))
+        return output
+
+
 class Term(Options):
-    """Options that every loss has: how much it weighs in the sum. With weight 0 the generator's side is left out."""
+    """Options that every loss has: its weight in the sum. With weight 0 the generator's side is left out."""
 
     weight: float = Field(ge=0)
 
     @property
     @abstractmethod
     def entries(self) -> frozenset[str]:
-        """Names of the record's entries that the term looks at, besides `mask` and `hole_share`."""
+        """Names of the record's entries that the term reads, besides `mask` and `hole_share`."""
 
 
-class PictureTerm(Term):
+class RecordTerm(Term):
     """A loss computed from the record alone."""
 
     @abstractmethod
@@ -44,17 +67,10 @@ class PictureTerm(Term):
         """Return the unweighted loss, a scalar."""
 
 
-class Opinion(NamedTuple):
-    """What a discriminator says: scores (B, ...), and the features on the way to them, each (B, ...)."""
+class DiscriminatorTerm(Term):
+    """A loss on the output of a discriminator.
 
-    scores: Tensor
-    features: tuple[Tensor, ...] = ()
-
-
-class JudgedTerm(Term):
-    """A loss on what a discriminator says.
-
-    of: the painted picture. real: the entry that plays the true one. discriminator: the role of who judges.
+    of: the entry that is generated. real: the entry that it is compared with. discriminator: its role.
     """
 
     of: str
@@ -63,12 +79,12 @@ class JudgedTerm(Term):
 
     @property
     def entries(self) -> frozenset[str]:
-        """The painted and the true picture."""
+        """The generated and the real image."""
         return frozenset({self.of, self.real})
 
 
-class AdversarialTerm(JudgedTerm):
-    """A game between the generator and one discriminator, given by the two sides' losses on scores (any shape).
+class AdversarialTerm(DiscriminatorTerm):
+    """An adversarial loss: the generator's and the discriminator's side, each a function of logits of any shape.
 
     r1: weight of the R1 penalty in the discriminator's loss (see `losses/penalties.py`); it needs no other.
     """
@@ -76,19 +92,19 @@ class AdversarialTerm(JudgedTerm):
     r1: float = Field(0.0, ge=0)
 
     @abstractmethod
-    def for_generator(self, fake: Tensor) -> Tensor:
-        """Return the generator's loss given the scores of its pictures."""
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        """Return the generator's loss given the logits of its images."""
 
     @abstractmethod
-    def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Return the discriminator's loss given the scores of true pictures and of generated ones."""
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return the discriminator's loss given the logits of real and of generated images."""
 
 
-class OpinionTerm(JudgedTerm):
-    """A generator's loss that compares the opinions on painted and on true pictures."""
+class MatchingTerm(DiscriminatorTerm):
+    """A generator's loss that compares a discriminator's outputs for generated and for real images."""
 
     @abstractmethod
-    def __call__(self, fake: Opinion, real: Opinion) -> Tensor:
+    def __call__(self, fake: DiscriminatorOutput, real: DiscriminatorOutput) -> Tensor:
         """Return the unweighted loss, a scalar; nothing of `real` gets a gradient."""
 
 

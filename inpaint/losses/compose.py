@@ -1,4 +1,4 @@
-"""From the `losses` block of a configuration to validated terms, and all that is computed from pictures alone."""
+"""From the `losses` block of a configuration to validated terms, and all that is computed from the record alone."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from torch import Tensor
 
 from inpaint.errors import ConfigError, unknown
 from inpaint.losses.adversarial import Hinge, LeastSquares, NonSaturating, Wasserstein
-from inpaint.losses.base import AdversarialTerm, JudgedTerm, OpinionTerm, PictureTerm, Record, Term
+from inpaint.losses.base import AdversarialTerm, DiscriminatorTerm, MatchingTerm, Record, RecordTerm, Term
 from inpaint.losses.feature_matching import FeatureMatching
-from inpaint.losses.kl import GaussianDivergence
-from inpaint.losses.perceptual import Perception, PerceptionTerm, Perceptual, Style
+from inpaint.losses.features import FeatureExtractor, FeatureTerm
+from inpaint.losses.kl import KLDivergence
+from inpaint.losses.perceptual import Perceptual
 from inpaint.losses.pixel import L1, L2
 from inpaint.losses.pyramid import Pyramid
+from inpaint.losses.style import Style
 from inpaint.losses.total_variation import TotalVariation
 from inpaint.options import validated
 
@@ -24,7 +26,7 @@ KINDS: dict[str, type[Term]] = {
     "perceptual": Perceptual,
     "style": Style,
     "tv": TotalVariation,
-    "kl": GaussianDivergence,
+    "kl": KLDivergence,
     "pyramid": Pyramid,
     "hinge": Hinge,
     "nsgan": NonSaturating,
@@ -37,39 +39,29 @@ KINDS: dict[str, type[Term]] = {
 class Losses:
     """The terms of one model by name, in the order of the configuration. Selections share their VGG networks."""
 
-    def __init__(self, terms: Mapping[str, Term], *, perception: Perception | None = None) -> None:
+    def __init__(self, terms: Mapping[str, Term], *, extractor: FeatureExtractor | None = None) -> None:
         self.terms = dict(terms)
-        self._perception = perception or Perception()
-
-    @property
-    def pictures(self) -> dict[str, PictureTerm]:
-        """Terms computed from the prediction record alone."""
-        return {name: term for name, term in self.terms.items() if isinstance(term, PictureTerm)}
-
-    @property
-    def perceptions(self) -> dict[str, PerceptionTerm]:
-        """Terms that need a VGG."""
-        return {name: term for name, term in self.terms.items() if isinstance(term, PerceptionTerm)}
+        self._extractor = extractor or FeatureExtractor()
 
     @property
     def adversarial(self) -> dict[str, AdversarialTerm]:
-        """Games with a discriminator."""
+        """Adversarial losses."""
         return {name: term for name, term in self.terms.items() if isinstance(term, AdversarialTerm)}
 
     @property
-    def matching(self) -> dict[str, OpinionTerm]:
-        """Generators' losses on what a discriminator says of painted and true pictures."""
-        return {name: term for name, term in self.terms.items() if isinstance(term, OpinionTerm)}
+    def matching(self) -> dict[str, MatchingTerm]:
+        """Generators' losses that compare a discriminator's outputs for generated and real images."""
+        return {name: term for name, term in self.terms.items() if isinstance(term, MatchingTerm)}
 
     @property
     def discriminators(self) -> frozenset[str]:
         """Roles of the discriminators that the terms need."""
-        return frozenset(term.discriminator for term in self.terms.values() if isinstance(term, JudgedTerm))
+        return frozenset(term.discriminator for term in self.terms.values() if isinstance(term, DiscriminatorTerm))
 
     def where(self, keep: Callable[[Term], bool]) -> Losses:
         """Return the terms that `keep` accepts, e.g. `lambda term: term.entries <= what_a_stage_paints`."""
         kept = {name: term for name, term in self.terms.items() if keep(term)}
-        return Losses(kept, perception=self._perception)
+        return Losses(kept, extractor=self._extractor)
 
     def only(self, *names: str) -> Losses:
         """Return the named terms. Raises ConfigError for a name that there is not."""
@@ -77,23 +69,32 @@ class Losses:
             if name not in self.terms:
                 raise ConfigError(unknown("loss", name, self.terms))
         kept = {name: term for name, term in self.terms.items() if name in names}
-        return Losses(kept, perception=self._perception)
+        return Losses(kept, extractor=self._extractor)
 
-    def weighing(self) -> Losses:
+    def weighted(self) -> Losses:
         """Return the terms whose weight is not 0."""
         return self.where(lambda term: term.weight > 0)
 
-    def of_pictures(self, record: Record) -> dict[str, Tensor]:
-        """Compute every term that needs no discriminator, unweighted; each VGG looks once at each set of pictures."""
-        values = {name: term(record) for name, term in self.pictures.items()}
-        values |= self._perception.measure(self.perceptions, record)
+    def of_record(self, record: Record) -> dict[str, Tensor]:
+        """Return every term that needs no discriminator, unweighted; each VGG gets each set of images once."""
+        values = {name: term(record) for name, term in self.terms.items() if isinstance(term, RecordTerm)}
+        features = {name: term for name, term in self.terms.items() if isinstance(term, FeatureTerm)}
+        values |= self._extractor.losses(features, record)
         return {name: values[name] for name in self.terms if name in values}
 
 
 def parse_losses(block: Mapping[str, Any]) -> Losses:
-    """Validate a mapping of name -> {kind, weight, options}; a term that is null is left out.
+    """Validate the `losses` block of a configuration.
 
-    Raises ConfigError naming the key, the value and what is valid.
+    Args:
+        block: Name -> {kind, weight, options}; a term that is None is left out.
+
+    Raises:
+        ConfigError: Names the key, the value and what is valid.
+
+    Example:
+        >>> list(parse_losses({"pixel": {"kind": "l1", "of": "raw", "weight": 1.0}, "style": None}).terms)
+        ['pixel']
     """
     return Losses({name: _parse(name, options) for name, options in block.items() if options is not None})
 

@@ -7,10 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from inpaint.losses.base import PictureTerm, Record, at_least_float32
+from inpaint.losses.base import Record, RecordTerm, at_least_float32
 
 
-class GaussianDivergence(PictureTerm):
+class KLDivergence(RecordTerm):
     """Mean over all elements of the divergence between two diagonal Gaussians of the record.
 
     of: P reads `P_mu` and `P_sigma` (a standard deviation, not a variance). against: the other one, likewise; null is
@@ -38,10 +38,10 @@ class GaussianDivergence(PictureTerm):
         else:
             other = _gaussian(record, self.against, detached=self.detach == "against")
         first, second = (other, own) if self.first == "against" else (own, other)
-        return gaussian_divergence(*first, *second).mean()
+        return kl_divergence(*first, *second).mean()
 
 
-def gaussian_divergence(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
+def kl_divergence(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
     """Return KL(N(a, b^2) || N(c, d^2)) = ln(d / b) + (b^2 + (a - c)^2) / (2 d^2) - 1/2, elementwise."""
     return d.log() - b.log() + ((b / d).square() + ((a - c) / d).square() - 1) / 2
 

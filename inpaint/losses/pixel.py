@@ -8,11 +8,11 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from inpaint.losses.base import Norm, PictureTerm, Record, Region, at_least_float32, distance
+from inpaint.losses.base import Norm, Record, RecordTerm, Region, at_least_float32, distance
 
 
-class PixelTerm(PictureTerm):
-    """A mean over pixels and channels of a distance between a painted picture and the truth.
+class PixelTerm(RecordTerm):
+    """A mean over pixels and channels of a distance between a generated image and the real one.
 
     of, target: the two entries. region: where it is measured. alpha: how many times a hole pixel counts compared with a
     known one, with region `all`.
@@ -37,15 +37,15 @@ class PixelTerm(PictureTerm):
 
     @property
     def entries(self) -> frozenset[str]:
-        """The painted picture and the truth."""
+        """The generated and the real image."""
         return frozenset({self.of, self.target})
 
     def mean(self, record: Record, norm: Norm) -> Tensor:
         """Average the distance over the region. An empty region gives 0."""
         difference = at_least_float32(record[self.of]) - record[self.target]
-        apart = distance(difference, norm)  # (B, C, H, W)
+        distances = distance(difference, norm)  # (B, C, H, W)
         weights = self._weights(record)
-        total = apart.mean() if weights is None else (apart * weights.to(apart.dtype)).mean()
+        total = distances.mean() if weights is None else (distances * weights.to(distances.dtype)).mean()
         if self.normalize == "whole" or (self.normalize == "region" and self.region == "all"):
             return total
         of_hole = self.normalize == "hole" or self.region == "hole"
@@ -68,7 +68,7 @@ class PixelTerm(PictureTerm):
 
 
 class L1(PixelTerm):
-    """Mean absolute difference between `of` and the truth."""
+    """Mean absolute difference between `of` and `target`."""
 
     kind: Literal["l1"] = "l1"
 
@@ -78,7 +78,7 @@ class L1(PixelTerm):
 
 
 class L2(PixelTerm):
-    """Mean squared difference between `of` and the truth."""
+    """Mean squared difference between `of` and `target`."""
 
     kind: Literal["l2"] = "l2"
 
@@ -91,8 +91,8 @@ def spatial_discount(mask: Tensor, gamma: float) -> Tensor:
     """Return gamma^d in the hole, d = distance in pixels to the nearest known pixel; 1 elsewhere. (B, 1, H, W).
 
     Spatially discounted reconstruction loss (DeepFill, arXiv 1801.07892, section 4.2, gamma 0.99): what lies deep in a
-    hole may look different from the truth. The paper has rectangles, where all metrics agree; we count steps to a
-    neighbor left, right, above or below, which scans along rows and columns find exactly for any hole. The picture's
+    hole may differ from the original. The paper has rectangles, where all metrics agree; we count steps to a
+    neighbor left, right, above or below, which scans along rows and columns find exactly for any hole. The image's
     border counts as unknown. (The public program starts at d = 0 at the hole's rim; here the rim has d = 1.)
     """
     far = mask.shape[-2] + mask.shape[-1]  # more than any distance there is

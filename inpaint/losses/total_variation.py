@@ -8,13 +8,13 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from inpaint.losses.base import PictureTerm, Record, at_least_float32
+from inpaint.losses.base import Record, RecordTerm, at_least_float32
 
 
-class TotalVariation(PictureTerm):
+class TotalVariation(RecordTerm):
     """Sum of |a - b| over horizontal and vertical neighbors inside the region, divided by the number of all elements.
 
-    Partial convolutions (arXiv 1804.07723, section 3.4) use the completed picture and the hole dilated by one pixel, so
+    Partial convolutions (arXiv 1804.07723, section 3.4) use the completed image and the hole dilated by one pixel, so
     that the seam counts. region: `hole`, grown by `dilate` pixels in all eight directions, or `all`.
     """
 
@@ -25,19 +25,19 @@ class TotalVariation(PictureTerm):
 
     @property
     def entries(self) -> frozenset[str]:
-        """The picture."""
+        """The image."""
         return frozenset({self.of})
 
     def __call__(self, record: Record) -> Tensor:
         """Return the sum over pairs divided by B * C * H * W."""
-        picture = at_least_float32(record[self.of])
-        across = (picture[..., 1:] - picture[..., :-1]).abs()
-        down = (picture[..., 1:, :] - picture[..., :-1, :]).abs()
+        image = at_least_float32(record[self.of])
+        across = (image[..., 1:] - image[..., :-1]).abs()
+        down = (image[..., 1:, :] - image[..., :-1, :]).abs()
         if self.region == "hole":
-            inside = dilated(record["mask"], self.dilate).to(picture.dtype)
+            inside = dilated(record["mask"], self.dilate).to(image.dtype)
             across = across * (inside[..., 1:] * inside[..., :-1])
             down = down * (inside[..., 1:, :] * inside[..., :-1, :])
-        return (across.sum() + down.sum()) / picture.numel()
+        return (across.sum() + down.sum()) / image.numel()
 
 
 def dilated(mask: Tensor, pixels: int) -> Tensor:

@@ -1,9 +1,10 @@
-"""How good a fill is: pure functions with one number per picture, and running means of them."""
+"""How good a fill is: pure functions with one number per image, and running means of them."""
 
-from inpaint.metrics.accumulate import HoleMetrics
+from inpaint.metrics.accumulate import FirstNotFinite, RunningMeans
 from inpaint.metrics.pixel import (
     METRICS,
     PSNR_CAP_DB,
+    counted,
     hole_ratio,
     l1,
     l1_hole,
@@ -18,7 +19,9 @@ from inpaint.metrics.ssim import ssim_map
 __all__ = [
     "METRICS",
     "PSNR_CAP_DB",
-    "HoleMetrics",
+    "FirstNotFinite",
+    "RunningMeans",
+    "counted",
     "hole_ratio",
     "l1",
     "l1_hole",

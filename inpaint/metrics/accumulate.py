@@ -1,4 +1,4 @@
-"""Means of the metrics over many pictures, in any batches, on any number of processes."""
+"""Running means of whatever is measured: over images, iterations and processes, without waiting for the accelerator."""
 
 from __future__ import annotations
 
@@ -7,60 +7,63 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from inpaint.errors import InputError
-from inpaint.metrics.pixel import HOLE_ONLY, METRICS, measure
 
-
-class HoleMetrics:
-    """Running means per picture of every metric in METRICS.
-
-    A picture without a hole counts for the whole-picture metrics only. With several processes, give `compute` the sum
-    over processes (for example `lambda t: strategy.reduce(t, reduce_op="sum")`): pictures weigh the same wherever they
-    were measured, so results do not depend on the number of processes as long as no picture is measured twice.
-    """
+class RunningMeans:
+    """Weighted means by name. Sums stay on the device of what is added, in float64 where it has that type."""
 
     def __init__(self) -> None:
-        self._state: Tensor | None = None
+        self._sums: dict[str, Tensor] = {}  # (2,): weighted sum, sum of weights
 
-    def update(self, completed: Tensor, image: Tensor, mask: Tensor) -> None:
-        """Measure a batch: pictures (B, 3, H, W) in [0, 1], mask (B, 1, H, W), 1 = hole."""
-        measured = measure(completed.detach(), image.detach(), mask.detach())
-        values = torch.stack(list(measured.values()))  # (M, B)
-        # Counted by the hole, not by NaN: a model that paints NaN must not look good by being left out.
-        has_hole = measured["hole_ratio"] > 0
-        everywhere = torch.ones_like(has_hole)
-        counted = torch.stack([has_hole if name in HOLE_ONLY else everywhere for name in measured])  # (M, B)
-        new = torch.stack((torch.where(counted, values, 0).sum(dim=1), counted.sum(dim=1).to(values.dtype)))  # (2, M)
-        self._state = new if self._state is None else self._state + new
+    @property
+    def names(self) -> list[str]:
+        """What was added, in the order of its first time."""
+        return list(self._sums)
 
-    def state(self, device: torch.device | str | None = None) -> Tensor:
-        """Return sums and counts, (2, M); zeros on `device` while nothing was measured. States add up."""
-        if self._state is None:
-            device = torch.device(device or "cpu")
-            dtype = torch.float32 if device.type == "mps" else torch.float64
-            return torch.zeros(2, len(METRICS), dtype=dtype, device=device)
-        return self._state if device is None else self._state.to(device)
+    def add(self, name: str, values: Tensor, weight: Tensor | float = 1) -> None:
+        """Add values to a mean.
 
-    def merge(self, state: Tensor) -> None:
-        """Add the `state()` of another accumulator."""
-        if tuple(state.shape) != (2, len(METRICS)):
-            raise InputError(f"state must have shape (2, {len(METRICS)}), got {tuple(state.shape)}")
-        self._state = state.clone() if self._state is None else self._state + state.to(self._state.device)
-
-    def compute(
-        self, reduce: Callable[[Tensor], Tensor] | None = None, *, device: torch.device | str | None = None
-    ) -> dict[str, float]:
-        """Return the mean of every metric; NaN where no picture counted.
-
-        reduce: sums a tensor over all processes; it is called once, also by a process that measured nothing, whose
-        zeros are made on `device`.
+        Args:
+            name: Of the mean.
+            values: Any shape.
+            weight: Of each value, of the same shape, or one number. What weighs 0 is left out, also where it is NaN.
         """
-        state = self.state(device)
-        if reduce is not None:
-            state = reduce(state.clone())
-        sums, counts = state.cpu().double()
-        return dict(zip(METRICS, (sums / counts).tolist(), strict=True))
+        values = values.detach().to(torch.float32 if values.device.type == "mps" else torch.float64)
+        weights = weight.to(values) if isinstance(weight, Tensor) else torch.full_like(values, weight)
+        new = torch.stack(((torch.where(weights > 0, values, 0.0) * weights).sum(), weights.sum()))
+        self._sums[name] = self._sums[name] + new if name in self._sums else new
 
-    def reset(self) -> None:
-        """Forget everything measured so far."""
-        self._state = None
+    def compute(self, reduce: Callable[[Tensor], Tensor] | None = None) -> dict[str, float]:
+        """Return the means; NaN where nothing has weight.
+
+        Args:
+            reduce: Sums a tensor over all processes, for example `lambda t: strategy.reduce(t, reduce_op="sum")`. It is
+                called once, so all processes must have added the same names in the same order, if only with weight 0.
+                Everything then weighs the same wherever it was measured.
+        """
+        if not self._sums:
+            return {}
+        state = torch.stack(list(self._sums.values()))  # (N, 2)
+        sums, weights = (state if reduce is None else reduce(state)).cpu().double().unbind(dim=1)
+        return dict(zip(self._sums, (sums / weights).tolist(), strict=True))
+
+    def clear(self) -> None:
+        """Forget everything added so far."""
+        self._sums.clear()
+
+
+class FirstNotFinite:
+    """Remembers when which value was not finite first."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, Tensor] = {}  # name -> first such step, -1 = none
+
+    def add(self, name: str, value: Tensor, step: int) -> None:
+        """Note a scalar of a step."""
+        first = self._first.get(name, torch.full((), -1, dtype=torch.int64, device=value.device))
+        self._first[name] = torch.where((first < 0) & ~value.detach().isfinite(), step, first)
+
+    def find(self) -> tuple[str, int] | None:
+        """Return the name and the step of the earliest value that was not finite."""
+        steps = {name: int(first) for name, first in self._first.items()}
+        found = {name: step for name, step in steps.items() if step >= 0}
+        return min(found.items(), key=lambda item: item[1]) if found else None

@@ -1,12 +1,14 @@
-"""How far a completed picture is from the original, in the hole and over the whole picture.
+"""How far a completed image is from the original, in the hole and over the whole image.
 
-Every function takes `completed` and `image`, (B, 3, H, W) in [0, 1], and returns one number per picture, (B,) float64
-(float32 on devices without it). Means over several pictures are means of these numbers, never of pixels.
+Every function takes `completed` and `image`, (B, 3, H, W) in [0, 1], and returns one number per image, (B,) float64
+(float32 on devices without it). Means over several images are means of these numbers, never of pixels.
 
-`mask`: (B, 1, H, W), 1 = hole; above 0.5 counts as hole. A picture without a hole has no hole error: NaN.
+`mask`: (B, 1, H, W), 1 = hole; above 0.5 counts as hole. An image without a hole has no hole error: NaN.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -15,7 +17,7 @@ from inpaint.errors import InputError
 from inpaint.metrics.ssim import RADIUS_PX, WINDOW_PX, ssim_map
 
 PSNR_CAP_DB = 100.0
-"""PSNR of identical pictures would be infinite and spoil every mean: no PSNR is reported above this."""
+"""PSNR of identical images would be infinite and spoil every mean: no PSNR is reported above this."""
 
 
 def l1_hole(completed: Tensor, image: Tensor, mask: Tensor) -> Tensor:
@@ -37,19 +39,19 @@ def ssim_hole(completed: Tensor, image: Tensor, mask: Tensor) -> Tensor:
 
 
 def l1(completed: Tensor, image: Tensor) -> Tensor:
-    """Mean absolute difference over the whole picture, in [0, 1]."""
+    """Mean absolute difference over the whole image, in [0, 1]."""
     _check_pair(completed, image)
     return (_wide(completed) - _wide(image)).abs().mean(dim=(1, 2, 3))
 
 
 def psnr(completed: Tensor, image: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio of the whole picture in dB, data range 1, at most PSNR_CAP_DB."""
+    """Peak signal-to-noise ratio of the whole image in dB, data range 1, at most PSNR_CAP_DB."""
     _check_pair(completed, image)
     return _decibels((_wide(completed) - _wide(image)).square().mean(dim=(1, 2, 3)))
 
 
 def ssim(completed: Tensor, image: Tensor) -> Tensor:
-    """SSIM of the whole picture: mean over pixels whose window lies inside it; over all if a side is below 11."""
+    """SSIM of the whole image: mean over pixels whose window lies inside it; over all if a side is below 11."""
     _check_pair(completed, image)
     return _valid_mean(ssim_map(_wide(completed), _wide(image)))
 
@@ -62,7 +64,24 @@ def hole_ratio(mask: Tensor) -> Tensor:
 
 
 def measure(completed: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
-    """Return every metric of this file by name, each (B,), computing the differences and the SSIM map once."""
+    """Return every metric of this file by name, computing the differences and the SSIM map once.
+
+    Args:
+        completed: (B, 3, H, W) in [0, 1].
+        image: The original, (B, 3, H, W) in [0, 1].
+        mask: (B, 1, H, W), 1 = hole.
+
+    Returns:
+        The names of METRICS in their order, each (B,).
+
+    Raises:
+        InputError: For shapes that do not belong together.
+
+    Example:
+        >>> image, mask = torch.zeros(1, 3, 16, 16), torch.ones(1, 1, 16, 16)
+        >>> round(measure(image + 0.1, image, mask)["psnr_hole"].item(), 3)
+        20.0
+    """
     hole = _checked_hole(completed, image, mask)
     difference = _wide(completed) - _wide(image)  # (B, 3, H, W)
     absolute = difference.abs().mean(dim=1)  # (B, H, W)
@@ -79,11 +98,21 @@ def measure(completed: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]
     }
 
 
+def counted(measured: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return which images count in the mean of each metric that `measure` returned, (B,) bool.
+
+    What is measured in the hole counts for images that have one. That is told by the hole and not by NaN: a model that
+    paints NaN must not look good by being left out.
+    """
+    has_hole = measured["hole_ratio"] > 0
+    return {name: has_hole if name in HOLE_ONLY else torch.ones_like(has_hole) for name in measured}
+
+
 METRICS = ("l1_hole", "psnr_hole", "ssim_hole", "l1", "psnr", "ssim", "hole_ratio")
 """The names that `measure` returns, in its order."""
 
 HOLE_ONLY = frozenset({"l1_hole", "psnr_hole", "ssim_hole"})
-"""Those that are NaN for a picture without a hole."""
+"""Those that are NaN for an image without a hole."""
 
 
 def _wide(x: Tensor) -> Tensor:
@@ -101,7 +130,7 @@ def _hole_mean(values: Tensor, hole: Tensor) -> Tensor:
 
 
 def _valid_mean(values: Tensor) -> Tensor:
-    """Average (B, H, W) over the pixels whose whole window lies inside the picture, or over all if there are none."""
+    """Average (B, H, W) over the pixels whose whole window lies inside the image, or over all if there are none."""
     if min(values.shape[1:]) >= WINDOW_PX:
         values = values[:, RADIUS_PX:-RADIUS_PX, RADIUS_PX:-RADIUS_PX]
     return values.mean(dim=(1, 2))

@@ -1,7 +1,7 @@
 """Structural similarity as a map, so that it can be averaged over a hole.
 
 Wang, Bovik, Sheikh, Simoncelli 2004, eq. 13, with the paper's constants: Gaussian window of 11 x 11 and sigma 1.5,
-K1 = 0.01, K2 = 0.03, data range 1, each color channel by itself, population (co)variances. At the borders the picture
+K1 = 0.01, K2 = 0.03, data range 1, each color channel by itself, population (co)variances. At the borders the image
 continues as its mirror image (the edge pixel twice), which is what scikit-image does with `gaussian_weights=True,
 sigma=1.5, use_sample_covariance=False`: maps and means agree with it.
 """
@@ -34,11 +34,11 @@ def ssim_map(a: Tensor, b: Tensor) -> Tensor:
         return _ssim_rows(a, b, 0, a.shape[-2])
     height = a.shape[-2]
     tops = range(0, height, _BAND_PX)
-    pictures = [
+    images = [
         torch.cat([_ssim_rows(a[i : i + 1], b[i : i + 1], top, min(top + _BAND_PX, height)) for top in tops], dim=1)
         for i in range(len(a))
     ]
-    return torch.cat(pictures)
+    return torch.cat(images)
 
 
 def _ssim_rows(a: Tensor, b: Tensor, top: int, bottom: int) -> Tensor:

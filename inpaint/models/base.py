@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from inpaint.losses.base import Discriminator
 from inpaint.options import ModelConfig, Options
 from inpaint.types import Capabilities
 
@@ -73,7 +74,7 @@ class InpaintNetwork(nn.Module):
         return {}
 
     @classmethod
-    def discriminators(cls, config: Any, *, seed: int = 0) -> dict[str, nn.Module]:
+    def discriminators(cls, config: Any, *, seed: int = 0) -> dict[str, Discriminator]:
         """Build the networks that only training and ranking need, by role."""
         return {}
 

@@ -13,7 +13,7 @@ from inpaint.errors import UsageError
 from inpaint.fills.base import Painted
 from inpaint.fills.request import Request
 from inpaint.fills.tensor_fill import TensorFill
-from inpaint.losses.base import Opinion
+from inpaint.losses.base import DiscriminatorOutput
 from inpaint.models.base import InpaintNetwork
 from inpaint.models.discriminators import StoredDiscriminators
 from inpaint.nn.padding import pad_to, padded_side
@@ -99,9 +99,8 @@ class FeedForward(TensorFill):
             raise UsageError(f"{self.name} came without discriminators: load it from a weights file that holds them")
         discriminator = self._discriminators.named(name)
         with torch.no_grad():
-            output = discriminator(*(plane.to(self.device, self.dtype) for plane in inputs))
-        logits: Tensor = output.scores if isinstance(output, Opinion) else output
-        return self.result_type(logits).to(inputs[0].device)
+            output: DiscriminatorOutput = discriminator(*(plane.to(self.device, self.dtype) for plane in inputs))
+        return self.result_type(output.logits).to(inputs[0].device)
 
     def _ready(self, plane: Tensor) -> Tensor:
         """Return a plane (B, C, H, W) as the network takes it: there, in its type, of a size that it accepts."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from inpaint.errors import ConfigError, unknown
+from inpaint.errors import ConfigError, WeightsError, unknown
 from inpaint.options import ModelConfig, flat, show, validated
 from inpaint.registry import table
 from inpaint.weights.runs import WEIGHTS_NAME
+
+if TYPE_CHECKING:
+    from inpaint.training.module import TrainingModule
+
+log = logging.getLogger("inpaint.training")
 
 Init: TypeAlias = "str | Mapping[str, str | None] | None"
 """A run folder or weights file to start from, or one for each part of the model."""
@@ -28,7 +34,7 @@ def architecture(model: Mapping[str, Any]) -> ModelConfig:
 def started_from(init: Init, model: Mapping[str, Any]) -> ModelConfig | None:
     """Return the architecture of the weights to start from; None when there are none, or of another model.
 
-    What the person gives as model options must agree with it, except where the weights say nothing: options of the
+    What the caller gives as model options must agree with it, except where the weights say nothing: options of the
     training, and of networks that the file does not hold. Raises ConfigError that names the keys that differ.
     """
     files = {key: path for key, place in _places(init).items() if (path := _weights(place)).is_file()}
@@ -37,7 +43,7 @@ def started_from(init: Init, model: Mapping[str, Any]) -> ModelConfig | None:
     from inpaint.weights.files import read_metadata
 
     said = {key: read_metadata(path) for key, path in files.items()}
-    own = architecture(model)  # a mistake in the person's own options is said first
+    own = architecture(model)  # a mistake in the caller's own options is said first
     if any(metadata.model != model["name"] for metadata in said.values()):
         return None
     certain, weak = dict[str, dict[str, Any]](), dict[str, Any]()
@@ -63,6 +69,65 @@ def started_from(init: Init, model: Mapping[str, Any]) -> ModelConfig | None:
                 "leave these keys out to take what it has"
             )
     return wanted
+
+
+def load_initial(module: TrainingModule, init: str | Path | Mapping[str, str | None]) -> None:
+    """Start a training from the weights of runs or imports: every network of the file, every one of ours that it has.
+
+    Args:
+        module: The training; its average follows.
+        init: A run folder or weights file; or one for each part that `module.init_parts` names, whose networks alone
+            are taken from it, while what is not mentioned starts anew.
+
+    Raises:
+        ConfigError: There is no such part, or a network that the training uses and does not train comes from nowhere.
+        WeightsError: A file is of another model, or its tensors do not fit.
+    """
+    if isinstance(init, Mapping):
+        for part in init:
+            if part not in module.init_parts:
+                raise ConfigError(f"init.{part}: {unknown('part', part, module.init_parts)}")
+        sources = [(place, module.init_parts[part]) for part, place in init.items() if place is not None]
+    else:
+        sources = [(str(init), tuple(module.roles()))]
+    loaded = {role for place, roles in sources for role in _load_roles(module, _weights(place), roles)}
+    for role in module.untrained():
+        if role not in loaded:
+            part = next(part for part, roles in module.init_parts.items() if role in roles)
+            raise ConfigError(
+                f"{module.model_name} uses a trained {role} here and does not train it: give init.{part}=FOLDER of a "
+                "run or import that holds it"
+            )
+    module.average.follow(module.network)
+
+
+def _load_roles(module: TrainingModule, file: Path, roles: tuple[str, ...]) -> set[str]:
+    """Load those of the training's networks that are among `roles`; return which the file had."""
+    from inpaint.weights.files import load_into, load_weights, mention_license
+
+    tensors, metadata = load_weights(file)
+    if metadata.model != module.model_name:
+        raise WeightsError(f"{file} holds '{metadata.model}', but the model to train is '{module.model_name}'")
+    loaded = set[str]()
+    for role, network in module.roles().items():
+        prefix = f"{role}."
+        state = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        if role not in roles:
+            continue
+        if role in module.discriminators and not state:
+            log.warning("%s holds no %s: it starts anew", file, role)
+            continue
+        if not state and module.init_parts:
+            raise WeightsError(
+                f"{file} holds {', '.join(metadata.roles)}, but no {role}; "
+                f"init.{'=, init.'.join(module.init_parts)}= start single parts from weights"
+            )
+        load_into(network, state, source=file)
+        loaded.add(role)
+    licenses = [known for known in (module.license, metadata.license) if known is not None]
+    module.license = "; ".join(dict.fromkeys(licenses)) or None
+    mention_license(file, metadata)
+    return loaded
 
 
 def _places(init: Init) -> dict[str, str]:

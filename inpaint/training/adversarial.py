@@ -1,87 +1,108 @@
-"""Both sides of the games with discriminators: what is judged together, how precisely, and what is logged."""
+"""Both sides of adversarial losses: what goes through a discriminator together, how precisely, and what is logged."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from inpaint.losses import AdversarialTerm, JudgedTerm, Losses, Opinion, OpinionTerm, Record
+from inpaint.losses import AdversarialTerm, DiscriminatorOutput, DiscriminatorTerm, Losses, MatchingTerm, Record
 from inpaint.losses.adversarial import Wasserstein
 from inpaint.losses.base import at_least_float32
 from inpaint.losses.penalties import gradient_penalty, r1_penalty
 
-Judge: TypeAlias = Callable[[str, Tensor, Record], "Tensor | Opinion"]
-"""The opinion of the discriminator with the given role on a picture, with what else of the record it looks at."""
+TermT = TypeVar("TermT", bound=DiscriminatorTerm)
+Discriminate: TypeAlias = Callable[[str, Tensor, Record], DiscriminatorOutput]
+"""What the discriminator with the given role says of images (B, C, H, W), given the record of the same batch."""
 
 
-def generator_values(losses: Losses, record: Record, judge: Judge) -> dict[str, Tensor]:
-    """Return the generator's side of every game and every comparison of opinions, unweighted.
+def generator_losses(
+    losses: Losses, record: Record, discriminate: Discriminate, *, together: bool = True
+) -> dict[str, Tensor]:
+    """Return the generator's side of every adversarial loss and every matching loss.
 
-    Each discriminator looks once at each picture, however many terms ask; at the true one only if some term compares.
+    Each discriminator gets each generated image once, however many terms there are; the real one only where a term
+    compares the two.
+
+    Args:
+        losses: Terms of any kind; others are left out.
+        record: With the graph of the generators.
+        discriminate: From role, images and record to the output.
+        together: Generated and real images go through in one batch, else in two passes, generated first.
+
+    Returns:
+        Unweighted scalars by name.
     """
     values: dict[str, Tensor] = {}
-    for same in _together({**losses.adversarial, **losses.matching}):
-        first = next(iter(same.values()))
-        if any(isinstance(term, OpinionTerm) for term in same.values()):
-            pictures = torch.cat((record[first.of], record[first.real].detach()))
-            fake, real = _halves(_opinion(judge, first.discriminator, pictures, _Twice(record)))
-        else:
-            fake = real = _opinion(judge, first.discriminator, record[first.of], record)
-        for name, term in same.items():
+    for terms in _same_inputs({**losses.adversarial, **losses.matching}):
+        first = next(iter(terms.values()))
+        images = [record[first.of]]
+        if any(isinstance(term, MatchingTerm) for term in terms.values()):
+            images.append(record[first.real].detach())
+        fake, *real = _outputs(discriminate, first.discriminator, images, record, together=together)
+        for name, term in terms.items():
             if isinstance(term, AdversarialTerm):
-                values[name] = term.for_generator(fake.scores)
-            elif isinstance(term, OpinionTerm):
-                values[name] = term(fake, real)
+                values[name] = term.generator_loss(fake.logits)
+            elif isinstance(term, MatchingTerm):
+                values[name] = term(fake, *real)
     return values
 
 
-def discriminator_values(losses: Losses, record: Record, judge: Judge) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return the sum of the discriminators' side of every game, penalties included, and the values to log.
+def discriminator_losses(
+    losses: Losses, record: Record, discriminate: Discriminate, *, together: bool = True
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the discriminators' side of every adversarial loss, penalties included.
 
-    Games are not weighted, each discriminator plays its own: NAME_d, and unweighted NAME_r1, NAME_gp; the mean scores
-    are d_real and d_fake, of several games NAME_d_real and NAME_d_fake.
+    Args:
+        losses: Terms of any kind; others are left out.
+        record: Nothing in it gets a gradient.
+        discriminate: From role, images and record to the output.
+        together: Real and generated images go through in one batch, so that both meet the same spectral norm; else in
+            two passes, real first.
+
+    Returns:
+        Their sum, unweighted, since each discriminator has its own; and by name what to log: NAME_d, unweighted NAME_r1
+        and NAME_gp, and the mean logits d_real and d_fake, of several losses NAME_d_real and NAME_d_fake.
     """
-    games = losses.adversarial
-    planes = _Detached(record)
+    detached = _Each(record, Tensor.detach)
     total: Tensor | None = None
     values: dict[str, Tensor] = {}
-    for same in _together(games):
-        first = next(iter(same.values()))
-        # True and painted pictures in one pass, so that both meet the same spectral norm.
-        pictures = torch.cat((planes[first.real], planes[first.of]))
-        real, fake = _halves(_opinion(judge, first.discriminator, pictures, _Twice(planes)))
-        for name, term in same.items():
-            assert isinstance(term, AdversarialTerm)
-            values[f"{name}_d"] = term.for_discriminator(real.scores, fake.scores)
-            front = f"{name}_" if len(games) > 1 else ""
-            values[f"{front}d_real"], values[f"{front}d_fake"] = real.scores.mean(), fake.scores.mean()
+    for terms in _same_inputs(losses.adversarial):
+        first = next(iter(terms.values()))
+        images = [detached[first.real], detached[first.of]]
+        real, fake = _outputs(discriminate, first.discriminator, images, detached, together=together)
+        for name, term in terms.items():
+            values[f"{name}_d"] = term.discriminator_loss(real.logits, fake.logits)
+            front = f"{name}_" if len(losses.adversarial) > 1 else ""
+            values[f"{front}d_real"], values[f"{front}d_fake"] = real.logits.mean(), fake.logits.mean()
             total = values[f"{name}_d"] if total is None else total + values[f"{name}_d"]
-            for kind, weight, value in _penalties(term, planes, judge):
+            for kind, weight, value in _penalties(term, detached, discriminate):
                 values[f"{name}_{kind}"] = value
                 total = total + weight * value
     return total if total is not None else torch.zeros(()), values
 
 
-def _penalties(term: AdversarialTerm, planes: Record, judge: Judge) -> Iterator[tuple[str, float, Tensor]]:
+def _penalties(
+    term: AdversarialTerm, record: Record, discriminate: Discriminate
+) -> Iterator[tuple[str, float, Tensor]]:
     """Yield kind, weight and unweighted value of every penalty that the term asks for."""
-    precise = _Detached(planes, precise=True)
+    precise = _Each(record, _precise)
 
-    def scores(picture: Tensor) -> Tensor:
-        return _opinion(judge, term.discriminator, picture, precise).scores
+    def logits(image: Tensor) -> Tensor:
+        return at_least_float32(discriminate(term.discriminator, image, precise).logits)
 
     real = precise[term.real]
     if term.r1:
         with _twice_differentiable(real.device):
-            yield "r1", term.r1, r1_penalty(scores, real)
+            yield "r1", term.r1, r1_penalty(logits, real)
     if isinstance(term, Wasserstein) and term.penalty:
         mask = precise["mask"] if term.region == "hole" else None
         with _twice_differentiable(real.device):
-            yield "gp", term.penalty, gradient_penalty(scores, real, precise[term.of], mask=mask)
+            yield "gp", term.penalty, gradient_penalty(logits, real, precise[term.of], mask=mask)
 
 
 @contextmanager
@@ -98,38 +119,39 @@ def _twice_differentiable(device: torch.device) -> Iterator[None]:
         yield
 
 
-def _together(terms: Mapping[str, JudgedTerm]) -> Iterable[dict[str, JudgedTerm]]:
-    """Return the terms in groups that look at the same pictures with the same discriminator."""
-    groups: dict[tuple[str, str, str], dict[str, JudgedTerm]] = {}
+def _same_inputs(terms: Mapping[str, TermT]) -> Iterable[dict[str, TermT]]:
+    """Return the terms in groups that give the same images to the same discriminator."""
+    groups: dict[tuple[str, str, str], dict[str, TermT]] = {}
     for name, term in terms.items():
         groups.setdefault((term.discriminator, term.of, term.real), {})[name] = term
     return groups.values()
 
 
-def _opinion(judge: Judge, role: str, picture: Tensor, record: Record) -> Opinion:
-    """Judge in at least float32: under autocast a mean of scores would be taken in half precision."""
-    said = judge(role, picture, record)
-    opinion = said if isinstance(said, Opinion) else Opinion(said)
-    return Opinion(at_least_float32(opinion.scores), opinion.features)
+def _outputs(
+    discriminate: Discriminate, role: str, images: list[Tensor], record: Record, *, together: bool
+) -> list[DiscriminatorOutput]:
+    """Return the output for each of one or two batches of images, logits in at least float32.
+
+    Under autocast a mean of logits would otherwise be taken in half precision.
+    """
+    if together and len(images) == 2:
+        both = discriminate(role, torch.cat(images), _Each(record, _twice))
+        halves = zip(both.logits.chunk(2), *(feature.chunk(2) for feature in both.features), strict=True)
+        outputs = [DiscriminatorOutput(logits, tuple(features)) for logits, *features in halves]
+    else:
+        outputs = [discriminate(role, image, record) for image in images]
+    return [DiscriminatorOutput(at_least_float32(output.logits), output.features) for output in outputs]
 
 
-def _halves(both: Opinion) -> tuple[Opinion, Opinion]:
-    scores = both.scores.chunk(2)
-    features = [feature.chunk(2) for feature in both.features]
-    first, second = (Opinion(scores[i], tuple(feature[i] for feature in features)) for i in (0, 1))
-    return first, second
+class _Each(Mapping[str, Tensor]):
+    """A record whose tensors are changed when they are asked for."""
 
-
-class _Detached(Mapping[str, Tensor]):
-    """A record without gradients; precise: in at least float32."""
-
-    def __init__(self, record: Record, *, precise: bool = False) -> None:
+    def __init__(self, record: Record, change: Callable[[Tensor], Tensor]) -> None:
         self._record = record
-        self._precise = precise
+        self._change = change
 
     def __getitem__(self, name: str) -> Tensor:
-        plane = self._record[name].detach()
-        return at_least_float32(plane) if self._precise and plane.is_floating_point() else plane
+        return self._change(self._record[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._record)
@@ -138,18 +160,10 @@ class _Detached(Mapping[str, Tensor]):
         return len(self._record)
 
 
-class _Twice(Mapping[str, Tensor]):
-    """A record for a batch that holds every picture twice; doubles only what is asked for."""
+def _twice(tensor: Tensor) -> Tensor:
+    """Return a batch followed by itself; what is one number for the whole batch stays."""
+    return torch.cat((tensor, tensor)) if tensor.ndim else tensor
 
-    def __init__(self, record: Record) -> None:
-        self._record = record
 
-    def __getitem__(self, name: str) -> Tensor:
-        plane = self._record[name]
-        return torch.cat((plane, plane)) if plane.ndim else plane
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._record)
-
-    def __len__(self) -> int:
-        return len(self._record)
+def _precise(tensor: Tensor) -> Tensor:
+    return at_least_float32(tensor) if tensor.is_floating_point() else tensor

@@ -5,44 +5,26 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import torch
 from pytorch_lightning import Trainer
 
 from inpaint.errors import RunError, WeightsError
 from inpaint.system.files import atomic_write
-from inpaint.training.callback import IterationCallback
-from inpaint.training.metering import Metering
+from inpaint.training.callbacks import IterationCallback, Metering
+from inpaint.training.module import TrainingModule
 from inpaint.weights.files import WeightsMetadata, load_foreign, read_metadata, save_weights
-
-if TYPE_CHECKING:
-    from inpaint.training.module import GanModule
+from inpaint.weights.runs import RunFolder
 
 FORMAT = "inpaint-training-1"
 logger = logging.getLogger("inpaint.training")
 
 
-class RunFiles(Protocol):
-    """Where a run keeps its checkpoints and weights."""
-
-    @property
-    def last(self) -> Path:
-        """The checkpoint to resume from."""
-
-    @property
-    def best(self) -> Path:
-        """The checkpoint with the best validation result."""
-
-    @property
-    def weights(self) -> Path:
-        """The networks used at inference, averaged."""
-
-
 class Checkpoints(IterationCallback):
     """Saves last.ckpt and model.safetensors every `every` iterations, and best.ckpt when validation says so."""
 
-    def __init__(self, module: GanModule, files: RunFiles, *, every: int, metering: Metering) -> None:
+    def __init__(self, module: TrainingModule, files: RunFolder, *, every: int, metering: Metering) -> None:
         super().__init__(module)
         self.files = files
         self.every = every
@@ -81,7 +63,7 @@ class Checkpoints(IterationCallback):
             "model": self.module.model_name,
             "config": self.module.config.model_dump(mode="json"),
             "best_value": self.best_value,
-            **self.module.training_state(),
+            **training_state(self.module),
         }
 
     def restore(self, trainer: Trainer, path: Path) -> None:
@@ -95,7 +77,7 @@ class Checkpoints(IterationCallback):
                 key for key in {*state["config"], *config} if state["config"].get(key) != config.get(key)
             )
             raise RunError(f"{path} has other model options: model.{', model.'.join(different)} differ")
-        module.load_training_state(state)
+        load_training_state(module, state)
         self.best_value = state["best_value"]
         if path.resolve() == self.files.last.resolve():
             self._saved_at = module.iteration
@@ -112,18 +94,69 @@ class Checkpoints(IterationCallback):
         module = self.module
         network = module.averaged_network()
         # Those that the model keeps, as far as this training has them.
-        judges = {role: judge for role, judge in module.discriminators.items() if role in module.kept_discriminators}
+        kept = {role: network for role, network in module.discriminators.items() if role in module.kept_discriminators}
         metadata = WeightsMetadata(
             model=module.model_name,
             config=module.config.model_dump(mode="json"),
-            roles=(*(name for name, _ in network.named_children()), *judges),
+            roles=(*(name for name, _ in network.named_children()), *kept),
             iteration=module.iteration,
             license=module.license,
         )
-        tensors = {
-            f"{role}.{name}": value for role, judge in judges.items() for name, value in judge.state_dict().items()
-        }
+        tensors = {f"{role}.{name}": value for role, one in kept.items() for name, value in one.state_dict().items()}
         save_weights(self.files.weights, {**network.state_dict(), **tensors}, metadata)
+
+
+def training_state(module: TrainingModule) -> dict[str, Any]:
+    """Return all that the next iteration depends on, in plain containers and tensors.
+
+    Random numbers are no part of it: every iteration derives its own from (seed, iteration).
+    """
+    return {
+        "iteration": module.iteration,
+        "license": module.license,
+        "network": module.network.state_dict(),
+        "discriminators": module.discriminators.state_dict(),
+        "average": module.average.network.state_dict() if module.loop.ema.decay is not None else None,
+        "optimizers": {name: optimizer.state_dict() for name, optimizer in module.optimizers_by_name().items()},
+        "kinds": {name: module.loop.optimizers[name].kind for name in module.optimizers_by_name()},
+        "scaler": module.trainer.precision_plugin.state_dict(),
+    }
+
+
+def load_training_state(module: TrainingModule, state: Mapping[str, Any]) -> None:
+    """Continue from a state returned by `training_state`, with the optimizers' options as configured now.
+
+    Raises:
+        RunError: The state has other discriminators or other kinds of optimizers.
+    """
+    kinds = {name: module.loop.optimizers[name].kind for name in module.optimizers_by_name()}
+    if state["kinds"] != kinds:
+        raise RunError(f"the run used the optimizers {_listed(state['kinds'])}, now configured: {_listed(kinds)}")
+    discriminators = {name.split(".", 1)[0] for name in state["discriminators"]}
+    if discriminators != set(module.discriminators):
+        raise RunError(
+            f"the run has the discriminators {sorted(discriminators)}, the losses configured now need "
+            f"{sorted(module.discriminators)}"
+        )
+    module.iteration = int(state["iteration"])
+    module.license = state.get("license")
+    module.network.load_state_dict(state["network"])
+    module.discriminators.load_state_dict(state["discriminators"])
+    if state["average"] is None:
+        module.average.follow(module.network)
+    else:
+        module.average.network.load_state_dict(state["average"])
+    for name, optimizer in module.optimizers_by_name().items():
+        configured = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
+        optimizer.load_state_dict(state["optimizers"][name])
+        for group, options in zip(optimizer.param_groups, configured, strict=True):
+            group.update(options)
+    if state["scaler"]:
+        module.trainer.precision_plugin.load_state_dict(dict(state["scaler"]))
+
+
+def _listed(kinds: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={kind}" for name, kind in kinds.items()) or "none"
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
@@ -141,3 +174,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise RunError(f"{path} is not a checkpoint of this program")
     return state
+
+
+def resumed_iteration(path: Path | None) -> int:
+    """Return the iteration from which a checkpoint continues; 0 without one."""
+    if path is None:
+        return 0
+    iteration = read_checkpoint(path)["iteration"]
+    if not isinstance(iteration, int):
+        raise RunError(f"{path} does not say at which iteration it was written")
+    return iteration

@@ -65,7 +65,7 @@ class ValidationConfig(Options):
 
     every: PositiveInt = 1000  # iterations
     batch_size: PositiveInt = 8
-    panel: int = Field(8, ge=0, le=64)  # photographs in the fixed panel; 0 = none
+    panel: int = Field(8, ge=0, le=64)  # photos in the fixed panel; 0 = none
 
 
 class LoopConfig(Options):

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
@@ -18,29 +18,20 @@ from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.loggers import Logger
 
-from inpaint.errors import RunError
-from inpaint.training.callback import IterationCallback
-from inpaint.training.checkpoints import Checkpoints, RunFiles, read_checkpoint
+from inpaint.training.callbacks import IterationCallback, Metering
+from inpaint.training.checkpoints import Checkpoints
 from inpaint.training.config import LoopConfig
-from inpaint.training.metering import Metering
-from inpaint.training.module import GanModule
+from inpaint.training.module import TrainingModule
 from inpaint.training.validation import Validation
+from inpaint.weights.runs import RunFolder
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 AGREE_EVERY = 10  # iterations after which several processes tell each other of signals
 
 
-class FitFiles(RunFiles, Protocol):
-    """Where `fit` writes in a run folder."""
-
-    @property
-    def panels(self) -> Path:
-        """Folder of the panels."""
-
-
 @dataclass(frozen=True)
 class FitResult:
-    """How a training ended: completed iterations, the last measures, and the signal that cut it short, if any."""
+    """How a training ended: completed iterations, the last metrics, and the signal that cut it short, if any."""
 
     iteration: int
     validation: dict[str, float]
@@ -48,19 +39,28 @@ class FitResult:
 
 
 def fit(
-    module: GanModule,
+    module: TrainingModule,
     data: LightningDataModule,
     *,
     loop: LoopConfig,
-    run: FitFiles,
+    run: RunFolder,
     loggers: Sequence[Logger],
     resume: Path | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> FitResult:
     """Train until max_iterations, or until SIGINT or SIGTERM, which save and end cleanly.
 
-    resume: a checkpoint to continue from; the data module must start at its iteration (see `resumed_iteration`).
-    Raises RunError for a checkpoint of another architecture and for losses that are not finite.
+    Args:
+        module: What is trained.
+        data: Its batches; must start at the iteration of `resume` (see `checkpoints.resumed_iteration`).
+        loop: Everything about the loop.
+        run: Where checkpoints, weights and panels are written.
+        loggers: Get every number by iteration.
+        resume: A checkpoint to continue from.
+        callbacks: Further ones, called after those that measure and save.
+
+    Raises:
+        RunError: The checkpoint is of another architecture, or a loss is not finite.
     """
     metering = Metering(module, loop.log_every)
     checkpoints = Checkpoints(module, run, every=loop.save_every, metering=metering)
@@ -124,7 +124,7 @@ class Interruption(IterationCallback):
     A second signal ends the program at once.
     """
 
-    def __init__(self, module: GanModule, checkpoints: Checkpoints) -> None:
+    def __init__(self, module: TrainingModule, checkpoints: Checkpoints) -> None:
         super().__init__(module)
         self.checkpoints = checkpoints
         self.signal_number: int | None = None
@@ -219,13 +219,3 @@ def quiet_lightning() -> Iterator[None]:
     finally:
         for talker, level in zip(talkers, levels, strict=True):
             talker.setLevel(level)
-
-
-def resumed_iteration(path: Path | None) -> int:
-    """Return the iteration from which a checkpoint continues; 0 without one."""
-    if path is None:
-        return 0
-    iteration = read_checkpoint(path)["iteration"]
-    if not isinstance(iteration, int):
-        raise RunError(f"{path} does not say at which iteration it was written")
-    return iteration

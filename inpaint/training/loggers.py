@@ -22,7 +22,7 @@ from inpaint.weights.runs import RunFolder
 __all__ = ["NAMES", "CsvLogger", "WandbTracker", "build", "closing_lines", "log_panel", "rewind"]
 
 NAMES = ("csv", "tensorboard", "wandb")
-PICTURES = ("masked", "coarse", "completed", "original")
+COLUMNS = ("masked", "coarse", "completed", "original")
 
 log = logging.getLogger("inpaint.training")
 
@@ -64,9 +64,9 @@ def rewind(loggers: Iterable[Logger], iteration: int) -> None:
 
 
 def log_panel(loggers: Iterable[Logger], *, iteration: int, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Send the fixed panel to the trackers that show pictures.
+    """Send the fixed panel to the trackers that show images.
 
-    rows: one mapping per photograph with pictures masked, coarse, completed, original (H, W, 3) uint8, coarse possibly
+    rows: one mapping per photo with images masked, coarse, completed, original (H, W, 3) uint8, coarse possibly
     None, and mask (H, W) uint8, 1 = hole. The sheet in the run's panels folder is written elsewhere.
     """
     for logger in loggers:
@@ -74,12 +74,12 @@ def log_panel(loggers: Iterable[Logger], *, iteration: int, rows: Sequence[Mappi
             logger.log_panel(iteration=iteration, rows=rows)
         elif isinstance(logger, TensorBoardLogger):
             for number, row in enumerate(rows):
-                strip = np.concatenate([row[name] for name in PICTURES if row.get(name) is not None], axis=1)
+                strip = np.concatenate([row[name] for name in COLUMNS if row.get(name) is not None], axis=1)
                 logger.experiment.add_image(f"panel/{number}", strip, iteration, dataformats="HWC")
 
 
 def closing_lines(loggers: Iterable[Logger]) -> list[str]:
-    """Return what a person should be told when the run has ended, such as how to upload what was recorded offline."""
+    """Return what a user should be told when the run has ended, such as how to upload what was recorded offline."""
     return [line for logger in loggers if isinstance(logger, WandbTracker) for line in logger.closing_lines()]
 
 

@@ -1,73 +1,63 @@
-"""GanModule: the training step that every model shares, with or without adversaries.
+"""TrainingModule: the iteration that every model shares, with or without discriminators.
 
-A model states its networks, which of them each optimizer moves, and how a batch becomes a prediction record; this
-module does the rest once: manual optimization, accumulation, clipping, freezing, averaging, learning rates, exact
-iteration count, and a guard against losses that are not finite.
+A model states its networks, its phases and how a batch becomes a prediction record; this module does the rest once:
+manual optimization, accumulation, clipping, freezing, averaging, learning rates, an exact count of iterations, and a
+guard against losses that are not finite.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
-import numpy as np
 import torch
 from pytorch_lightning import LightningModule
+from pytorch_lightning.plugins.precision import MixedPrecision
 from pytorch_lightning.strategies import ParallelStrategy
 from torch import Tensor, nn
 
+from inpaint import seeds
 from inpaint.errors import ConfigError, RunError, unknown
-from inpaint.losses import Losses, Opinion, Record
+from inpaint.losses import Discriminator, DiscriminatorOutput, Losses, Record
+from inpaint.metrics import FirstNotFinite, RunningMeans
 from inpaint.options import ModelConfig
-from inpaint.training.adversarial import discriminator_values, generator_values
+from inpaint.training.adversarial import discriminator_losses, generator_losses
 from inpaint.training.config import LoopConfig
 from inpaint.training.ema import Average
-from inpaint.training.initial import load_initial
-from inpaint.training.meter import Meter
 from inpaint.training.optimizers import build_optimizer, rate_factor
-from inpaint.training.state import load_training_state, training_state
+from inpaint.training.phases import Frozen, Phase, Update, Values, only_trainable, phase_at, with_late_starts
 from inpaint.types import Fill, Guidance, Inpainter, Plane
 
 Batch: TypeAlias = dict[str, Tensor]
-Values: TypeAlias = dict[str, Tensor]
 
 
-@dataclass(frozen=True)
-class Update:
-    """One optimizer step of an iteration.
-
-    optimizer: its name in the configuration. networks: the roles whose parameters it moves; all others are frozen
-    meanwhile. losses: from the record to (what is minimized, unweighted values to log).
-    needs_gradient: whether the record must carry the graph of the networks that painted it.
-    rate: what the optimizer's learning rate is multiplied by, for models that change it themselves.
-    """
-
-    optimizer: str
-    networks: tuple[str, ...]
-    losses: Callable[[Record], tuple[Tensor, Values]]
-    needs_gradient: bool = True
-    rate: float = 1.0
-
-
-class GanModule(LightningModule):
+class TrainingModule(LightningModule):
     """Base of every model's training.
 
-    network: what fills holes; its children are the roles (generator, ...). discriminators: roles used in training only.
-    optimizer_names: what may be configured; those that no update uses, for want of an adversarial loss, are left out.
+    A model writes `predict`, `phases` and `inpainter`; everything else has a default.
+
+    Attributes:
+        optimizer_names: What may be configured; those that no update uses, for want of an adversarial loss, are left
+            out.
+        kept_discriminators: Roles written with the weights that fill, for models that rank their fills.
+        real_and_fake_together: Discriminators get real and generated images in one batch, else in two passes.
+        sync_batch_norm: Several GPUs share the statistics of their batches.
+        metrics: Names of what `measure` returns; none = it is not called.
+        best_metric: Which val/NAME decides what best.ckpt is.
+        best_mode: Whether the smallest or the largest is best.
+        init_parts: Roles by the names under which `init.NAME=FOLDER` takes their weights from a run.
     """
 
     optimizer_names: frozenset[str] = frozenset({"generator", "discriminator"})
-    kept_discriminators: tuple[str, ...] = ()  # written with the weights that fill, for models that rank their fills
-    simultaneous: bool = False  # True: the gradients of all updates are computed before any optimizer steps
-    measures: bool = False  # whether `measure` has something to say
-    best_measure: str = "l1_hole"  # which val/NAME decides what best.ckpt is
-    best_is_largest: bool = False
+    kept_discriminators: tuple[str, ...] = ()
+    real_and_fake_together: bool = True
+    sync_batch_norm: bool = False
+    metrics: tuple[str, ...] = ()
+    best_metric: str = "l1_hole"
+    best_mode: Literal["min", "max"] = "min"
     init_parts: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    taken_over: tuple[str, ...] = ()  # roles that are used and not trained, so that they must come from somewhere
 
     def __init__(
         self,
@@ -75,10 +65,23 @@ class GanModule(LightningModule):
         name: str,
         config: ModelConfig,
         network: nn.Module,
-        discriminators: Mapping[str, nn.Module],
+        discriminators: Mapping[str, Discriminator],
         losses: Losses,
         loop: LoopConfig,
     ) -> None:
+        """Put a training together.
+
+        Args:
+            name: Of the model in the registry.
+            config: Its architecture.
+            network: What fills holes; its children are the roles (generator, ...).
+            discriminators: All that the model has, by role; those that no loss asks for are left out.
+            losses: As configured.
+            loop: Everything else.
+
+        Raises:
+            ConfigError: Losses or optimizers do not go with the model.
+        """
         super().__init__()
         self.automatic_optimization = False
         self.model_name = name
@@ -86,42 +89,52 @@ class GanModule(LightningModule):
         self.losses = losses
         self.loop = loop
         self.network = network
-        self.discriminators = nn.ModuleDict(discriminators)
+        self.discriminators = nn.ModuleDict({r: d for r, d in discriminators.items() if r in losses.discriminators})
         self.average = Average(network, loop.ema.decay)
-        self.iteration = 0  # turns of the loop that are complete
+        self.iteration = 0  # complete ones
         self.license: str | None = None  # of the weights that training started from; it holds for what becomes of them
-        self.meter = Meter()
-        self._check_names()
+        self.logged = RunningMeans()  # since the last line of the log
+        self._not_finite = FirstNotFinite()
+        self._frozen = Frozen()
+        self._check_losses(list(discriminators))
+        starts = {name: settings.start for name, settings in loop.optimizers.items()}
+        self.timeline = with_late_starts(self.phases(), starts)
+        self._check_optimizers()
+        self._frozen.apply(self.roles(), phase_at(self.timeline, 0).frozen)
 
-    # What a model states -----------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def updates(self) -> list[Update]:
-        """Return the optimizer steps of one iteration, in order."""
+    # What a model states ---------------------------------------------------------------------------------------------
 
     @abstractmethod
     def predict(self, batch: Batch) -> dict[str, Tensor]:
-        """Turn a batch (image (B, 3, S, S), mask (B, 1, S, S), further planes) into a prediction record."""
+        """Turn a batch into a prediction record.
+
+        Args:
+            batch: image (B, 3, S, S) in [0, 1], mask (B, 1, S, S), 1 = hole, and the planes that the model asks for.
+
+        Returns:
+            Tensors by name for the losses and discriminators: image, mask, raw, completed and whatever else they read.
+        """
+
+    @abstractmethod
+    def phases(self) -> Sequence[Phase]:
+        """Return what is trained from which iteration on, beginning at 0."""
 
     @abstractmethod
     def inpainter(self, network: nn.Module) -> Inpainter | None:
         """Wrap the averaged network for validation; None while the model cannot fill yet."""
 
-    def discriminate(self, role: str, picture: Tensor, record: Record) -> Tensor | Opinion:
-        """Return what a discriminator says to a picture, with what else of the record it looks at.
-
-        That are its scores, or, for losses that compare them, an Opinion with its features. Where several batches are
-        judged together, `picture` and every entry of `record` hold them one after the other.
-        """
-        raise NotImplementedError(f"{type(self).__name__} names discriminator '{role}' but does not say what it sees")
-
     def measure(self, batch: Batch, record: Record) -> Values:
-        """Return the model's own measures on a validation batch by name; called if `measures` is set.
+        """Return the model's own metrics on a validation batch: those that `metrics` names.
 
-        record: of `predict` with the averaged network. A value is (B,), one per picture and NaN for a picture that does
-        not count, or () for the whole batch. Means over all validation pictures are logged as val/NAME.
+        Args:
+            batch: As in `predict`.
+            record: Of the averaged network.
+
+        Returns:
+            A value is (B,), one per image and NaN for an image that does not count, or () for the whole batch. Means
+            over all validation images are logged as val/NAME.
         """
-        return {}
+        raise NotImplementedError(f"{type(self).__name__} names the metrics {self.metrics} but does not measure them")
 
     def preview(self, batch: Batch, record: Record) -> Fill | None:
         """Return what the panel shows while there is no inpainter, from the record as in `measure`; None = nothing."""
@@ -136,12 +149,26 @@ class GanModule(LightningModule):
         """Return what guides the fill of a validation batch."""
         return {name: batch[name] for name in self.config.capabilities().guidance if name in batch}
 
-    # Ready-made updates ------------------------------------------------------------------------------------------
+    # Ready-made parts of it ------------------------------------------------------------------------------------------
+
+    def standard_updates(self, *networks: str, rate: float = 1.0) -> tuple[Update, ...]:
+        """Return the usual updates: all discriminators in one step, if there are any, then `networks` in another."""
+        update = Update("generator", networks, self.generator_losses, rate=rate)
+        if not self.discriminators:
+            return (update,)
+        roles = tuple(self.discriminators)
+        return Update("discriminator", roles, self.discriminator_losses, rate=rate, needs_gradient=False), update
 
     def generator_losses(self, record: Record) -> tuple[Tensor, Values]:
-        """Sum all picture terms and the generator's side of all games; what weighs nothing is not computed."""
-        losses = self.losses.weighing()
-        found = {**losses.of_pictures(record), **generator_values(losses, record, self.discriminate)}
+        """Return the weighted sum of all terms on the generators' side, and the terms unweighted by name.
+
+        What weighs nothing is not computed.
+        """
+        losses = self.losses.weighted()
+        found = {
+            **losses.of_record(record),
+            **generator_losses(losses, record, self.discriminate, together=self.real_and_fake_together),
+        }
         values = {name: found[name] for name in losses.terms}
         total = sum(
             (losses.terms[name].weight * value for name, value in values.items()), torch.zeros((), device=self.device)
@@ -149,63 +176,145 @@ class GanModule(LightningModule):
         return total, values
 
     def discriminator_losses(self, record: Record) -> tuple[Tensor, Values]:
-        """Sum the discriminators' side of all games, unweighted: each discriminator plays its own game."""
-        return discriminator_values(self.losses, record, self.discriminate)
+        """Return the sum of all adversarial losses on the discriminators' side, unweighted, and what to log by name."""
+        return discriminator_losses(self.losses, record, self.discriminate, together=self.real_and_fake_together)
 
-    # The step ----------------------------------------------------------------------------------------------------
+    def discriminate(self, role: str, image: Tensor, record: Record) -> DiscriminatorOutput:
+        """Return what a discriminator says of an image (B, C, H, W), given the record of the same batch."""
+        discriminator = self.discriminators[role]
+        assert isinstance(discriminator, Discriminator)
+        return discriminator.discriminate(image, record)
+
+    # One iteration ---------------------------------------------------------------------------------------------------
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """Run one iteration on this device's slice of the global batch."""
-        with self._own_randomness():
-            parts = self._parts(batch)
-            share = self._global_mean(batch["mask"].mean())
-            updates = [u for u in self.updates() if self.iteration >= self.loop.optimizers[u.optimizer].start]
-            # One forward pass serves all updates of an iteration; with accumulation that would keep every graph alive.
-            shared = self._record(parts[0], share) if len(parts) == 1 and updates else None
-            if self.simultaneous:
-                for update in updates:
-                    self._find_gradients(update, parts, share, shared)
-                with self._one_scale(updates):
+        """Train on this device's slice of one global batch. All that happens stands here, in its order."""
+        with self._randomness():
+            phase = self._enter_phase()
+            updates = phase.due(self.iteration)
+            hole_share = self._global_mean(batch["mask"].mean())
+            parts = self._parts(batch)  # several to accumulate gradients over
+            # One forward pass serves several updates; with accumulation that would keep the graph of every part alive.
+            shared = self.record(parts[0], hole_share) if updates and len(parts) == 1 else None
+            for place, update in enumerate(updates, 1):
+                last_use = shared is None or not any(later.needs_gradient for later in updates[place:])
+                self._optimizer(update.optimizer).zero_grad(set_to_none=True)
+                with only_trainable(self.roles(), update.networks):
+                    for number, part in enumerate(parts, 1):
+                        record = self._record_for(update, part, hole_share, shared)
+                        with self._synchronizing(last=number == len(parts)):
+                            loss, values = update.losses(record)
+                            keep = phase.simultaneous and update.needs_gradient and not last_use
+                            self.manual_backward(loss / len(parts), retain_graph=keep)
+                        self._log_losses(update.optimizer, loss, values)
+                        self._guard()
+                if not phase.simultaneous:
+                    self._step(update)
+                    if update.needs_gradient:
+                        shared = None  # what made it has moved
+            if phase.simultaneous:
+                with self._one_loss_scale(updates):
                     for update in updates:
                         self._step(update)
-            else:
-                for update in updates:
-                    self._find_gradients(update, parts, share, shared)
-                    self._step(update)
             if self.loop.ema.decay is not None:
                 self.average.update(self.network, self.iteration)
         self.iteration += 1
 
-    def _find_gradients(
-        self, update: Update, parts: list[Batch], share: Tensor, shared: dict[str, Tensor] | None
-    ) -> None:
-        """Leave the gradients of an update in its networks' parameters."""
-        self._optimizer(update.optimizer).zero_grad(set_to_none=True)
-        with self._only_trainable(update.networks):
-            for number, part in enumerate(parts):
-                if shared is not None:
-                    record = shared
-                else:
-                    with torch.set_grad_enabled(update.needs_gradient):
-                        record = self._record(part, share)
-                if not update.needs_gradient:
-                    record = {name: plane.detach() for name, plane in record.items()}
-                with torch.enable_grad(), self._sync_only_if(last=number == len(parts) - 1):
-                    loss, values = update.losses(record)
-                    self.manual_backward(loss / len(parts))
-                self._note(update.optimizer, loss, values)
+    @contextmanager
+    def _randomness(self) -> Iterator[None]:
+        """Draw from a state that depends on (seed, iteration, rank) alone, and leave the global one untouched."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(seeds.integer(self.loop.seed, seeds.ITERATION, self.iteration, self.global_rank))
+            yield
+
+    def _enter_phase(self) -> Phase:
+        """Freeze what the iteration's phase freezes, and return the phase."""
+        phase = phase_at(self.timeline, self.iteration)
+        self._frozen.apply(self.roles(), phase.frozen)
+        if phase.fresh_optimizers and phase.start == self.iteration:
+            for optimizer in self.trainer.optimizers:
+                optimizer.state.clear()
+        return phase
+
+    def _parts(self, batch: Batch) -> list[Batch]:
+        """Split a batch for accumulation, in the memory layout that is asked for."""
+        tensors = {name: value for name, value in batch.items() if isinstance(value, Tensor)}
+        if self.loop.trainer.channels_last:
+            tensors = {
+                n: t.contiguous(memory_format=torch.channels_last) if t.ndim == 4 else t for n, t in tensors.items()
+            }
+        if self.loop.accumulate == 1:
+            return [tensors]
+        pieces = {name: tensor.chunk(self.loop.accumulate) for name, tensor in tensors.items()}
+        return [{name: piece[i] for name, piece in pieces.items()} for i in range(self.loop.accumulate)]
+
+    def record(self, batch: Batch, hole_share: Tensor | None = None) -> dict[str, Tensor]:
+        """Return the prediction record of a batch, with the share of the hole in the global batch, () in [0, 1]."""
+        return {**self.predict(batch), "hole_share": batch["mask"].mean() if hole_share is None else hole_share}
+
+    def _record_for(
+        self, update: Update, batch: Batch, hole_share: Tensor, shared: dict[str, Tensor] | None
+    ) -> dict[str, Tensor]:
+        """Return the shared record, or a new one where there is none, with its graph if the update needs it."""
+        if shared is None:
+            with torch.set_grad_enabled(update.needs_gradient):
+                shared = self.record(batch, hole_share)
+        return shared if update.needs_gradient else {name: tensor.detach() for name, tensor in shared.items()}
+
+    def _synchronizing(self, *, last: bool) -> AbstractContextManager[Any]:
+        """Exchange gradients between devices with the last part of an accumulated batch only."""
+        strategy = self.trainer.strategy
+        if last or not isinstance(strategy, ParallelStrategy):
+            return nullcontext()
+        return strategy.block_backward_sync()
+
+    def _log_losses(self, optimizer: str, loss: Tensor, values: Values) -> None:
+        short = {"generator": "loss_g", "discriminator": "loss_d"}.get(optimizer, f"loss_{optimizer}")
+        for name, value in {**values, short: loss}.items():
+            self.logged.add(f"train/{name}", value)
+            self._not_finite.add(name, value, self.iteration)
+
+    def _guard(self) -> None:
+        """Stop at once where looking costs nothing; on accelerators `check_finite` is called with every log line."""
+        if self.device.type == "cpu":
+            self.check_finite()
+
+    def check_finite(self) -> None:
+        """Stop with a RunError that names the first loss that was not finite and its batch."""
+        found = self._not_finite.find()
+        if found is None:
+            return
+        name, iteration = found
+        first = iteration * self.loop.batch_size
+        raise RunError(
+            f"loss '{name}' is not finite in iteration {iteration} (samples {first} to "
+            f"{first + self.loop.batch_size - 1} of the stream, seed {self.loop.seed}); the last checkpoint is from "
+            "before; a smaller learning rate, clip=1 or trainer.precision=32-true may help"
+        )
 
     def _step(self, update: Update) -> None:
+        """Set the learning rate and step; Lightning undoes the loss scale and calls `on_before_optimizer_step`."""
         optimizer = self._optimizer(update.optimizer)
         settings = self.loop.optimizers[update.optimizer]
         factor = update.rate * rate_factor(settings.schedule, self.iteration, self.loop.max_iterations)
         for group in optimizer.param_groups:
             group["lr"] = settings.lr * factor
         optimizer.step()
-        self.meter.add(f"lr/{update.optimizer}", torch.tensor(optimizer.param_groups[0]["lr"]))
+        self.logged.add(f"lr/{update.optimizer}", torch.full((), settings.lr * factor, device=self.device))
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clip and log the gradient norm, after the fp16 scaler has been undone."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        if self.loop.clip is not None:
+            nn.utils.clip_grads_with_norm_(parameters, self.loop.clip, norm)
+        name = next(name for name, known in self.optimizers_by_name().items() if known is optimizer)
+        # With a scaler, a step whose gradients overflow is left out by design, and the scale is lowered.
+        self.logged.add(f"grad_norm/{name}", norm, 1 if self._scaler() is None else norm.isfinite())
 
     @contextmanager
-    def _one_scale(self, updates: list[Update]) -> Iterator[None]:
+    def _one_loss_scale(self, updates: list[Update]) -> Iterator[None]:
         """Let all optimizers undo the one scale that the fp16 scaler gave all gradients; it adapts after the last."""
         scaler = self._scaler()
         if scaler is None or not updates:
@@ -220,83 +329,71 @@ class GanModule(LightningModule):
 
     def _scaler(self) -> Any:
         """Return the fp16 scaler; None in other precisions."""
-        return getattr(self.trainer.precision_plugin, "scaler", None)
+        plugin = self.trainer.precision_plugin
+        return plugin.scaler if isinstance(plugin, MixedPrecision) else None
 
-    def _record(self, batch: Batch, share: Tensor) -> dict[str, Tensor]:
-        return {**self.predict(batch), "hole_share": share}
+    def _global_mean(self, value: Tensor) -> Tensor:
+        mean = self.trainer.strategy.reduce(value, reduce_op="mean")
+        return mean if isinstance(mean, Tensor) else torch.as_tensor(mean, device=self.device)
 
-    def _parts(self, batch: Batch) -> list[Batch]:
-        planes = {name: value for name, value in batch.items() if isinstance(value, Tensor)}
-        if self.loop.trainer.channels_last:
-            planes = {
-                n: p.contiguous(memory_format=torch.channels_last) if p.ndim == 4 else p for n, p in planes.items()
-            }
-        if self.loop.accumulate == 1:
-            return [planes]
-        pieces = {name: plane.chunk(self.loop.accumulate) for name, plane in planes.items()}
-        return [{name: piece[i] for name, piece in pieces.items()} for i in range(self.loop.accumulate)]
+    # Networks and optimizers -----------------------------------------------------------------------------------------
 
-    def _note(self, optimizer: str, loss: Tensor, values: Values) -> None:
-        short = {"generator": "loss_g", "discriminator": "loss_d"}.get(optimizer, f"loss_{optimizer}")
-        for name, value in {**values, short: loss}.items():
-            self.meter.add(f"train/{name}", value.detach())
-            self.meter.watch(name, value.detach(), self.iteration)
-        if self.device.type == "cpu":
-            self.check_finite()
+    def roles(self) -> dict[str, nn.Module]:
+        """Return every network by role."""
+        return {**dict(self.network.named_children()), **dict(self.discriminators.items())}
 
-    def check_finite(self) -> None:
-        """Stop with a RunError that names the first loss that was not finite and its batch."""
-        found = self.meter.first_not_finite()
-        if found is None:
-            return
-        name, iteration = found
-        first = iteration * self.loop.batch_size
-        raise RunError(
-            f"loss '{name}' is not finite in iteration {iteration} (samples {first} to "
-            f"{first + self.loop.batch_size - 1} of the stream, seed {self.loop.seed}); the last checkpoint is from "
-            "before; a smaller learning rate, clip=1 or trainer.precision=32-true may help"
-        )
+    def untrained(self) -> list[str]:
+        """Return the roles that fill and that no phase trains, so that their weights must come from a run or import."""
+        return [role for role, _ in self.network.named_children() if role not in self._moved(None)]
 
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Clip and log the gradient norm, after the fp16 scaler has been undone."""
-        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        if self.loop.clip is not None:
-            nn.utils.clip_grads_with_norm_(parameters, self.loop.clip, norm)
-        name = next(name for name, known in self.optimizers_by_name().items() if known is optimizer)
-        # With a scaler, a step whose gradients overflow is left out by design, and the scale is lowered.
-        self.meter.add(f"grad_norm/{name}", norm.detach(), if_finite=self._scaler() is not None)
+    def _moved(self, optimizer: str | None) -> tuple[str, ...]:
+        """Return the roles that an optimizer moves in some phase; None = any optimizer."""
+        updates = [update for phase in self.timeline for update in phase.updates]
+        chosen = [update for update in updates if optimizer in (None, update.optimizer)]
+        return tuple(dict.fromkeys(role for update in chosen for role in update.networks))
 
-    # Setup -------------------------------------------------------------------------------------------------------
+    def _used_optimizers(self) -> list[str]:
+        """Return the configured optimizers that step, in the order of the configuration."""
+        return [name for name in self.loop.optimizers if self._moved(name)]
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Build one optimizer per name in the configuration."""
-        roles = self.roles()
-        moved = {update.optimizer: update.networks for update in self.updates()}
-        return [
-            build_optimizer(self.loop.optimizers[name], [p for role in moved[name] for p in roles[role].parameters()])
-            for name in self._used_optimizers()
-        ]
+        roles, made = self.roles(), []
+        for name in self._used_optimizers():
+            parameters = [p for role in self._moved(name) for p in roles[role].parameters()]
+            made.append(build_optimizer(self.loop.optimizers[name], parameters))
+        return made
 
-    def roles(self) -> dict[str, nn.Module]:
-        """Return every trained network by role."""
-        return {**dict(self.network.named_children()), **dict(self.discriminators.items())}
+    def optimizers_by_name(self) -> dict[str, torch.optim.Optimizer]:
+        """Return the optimizers that step, in the order of the configuration."""
+        return dict(zip(self._used_optimizers(), self.trainer.optimizers, strict=True))
+
+    def _optimizer(self, name: str) -> Any:
+        wrapped = self.optimizers()
+        return wrapped[self._used_optimizers().index(name)] if isinstance(wrapped, list) else wrapped
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all networks but of what the phase has frozen."""
+        super().train(mode)
+        self._frozen.apply(self.roles(), self._frozen.names)
+        return self
 
     def setup(self, stage: str) -> None:
-        """Choose the memory layout before anything is built around the networks."""
+        """Choose memory layout and batch norms before anything is built around the networks."""
         if self.loop.trainer.channels_last:
             self.network.to(memory_format=torch.channels_last)
             self.discriminators.to(memory_format=torch.channels_last)
+        if self.sync_batch_norm and self.trainer.world_size > 1 and self.trainer.strategy.root_device.type == "cuda":
+            nn.SyncBatchNorm.convert_sync_batchnorm(self.network)  # type: ignore[no-untyped-call]
+        if len({phase.frozen for phase in self.timeline}) > 1:
+            # DDP exchanges gradients of the parameters that need one now, and a later phase may train more.
+            self._frozen.apply(self.roles(), ())
 
     def on_fit_start(self) -> None:
         """Compile the networks, once they are where they will be trained."""
         if self.loop.trainer.compile:
             for network in self.roles().values():
                 network.compile()
-
-    def load_initial(self, init: str | Path | Mapping[str, str | None]) -> None:
-        """Start from the weights of runs or imports, see `initial.load_initial`."""
-        load_initial(self, init)
 
     def averaged_network(self) -> nn.Module:
         """Return the network that fills: the average, or the current state when averaging is off."""
@@ -324,80 +421,25 @@ class GanModule(LightningModule):
             for part in training:
                 part.training = True
 
-    # State for exact resuming ------------------------------------------------------------------------------------
+    # Checks ----------------------------------------------------------------------------------------------------------
 
-    def training_state(self) -> dict[str, Any]:
-        """Return all that the next iteration depends on, see `state.training_state`."""
-        return training_state(self)
+    def _check_losses(self, discriminators: list[str]) -> None:
+        if not self.losses.weighted().terms:
+            raise ConfigError(f"losses: no loss with a weight above 0 is left for {self.model_name}")
+        trained = {term.discriminator for term in self.losses.adversarial.values()}
+        for name, term in self.losses.matching.items():
+            if term.discriminator not in trained:
+                raise ConfigError(f"losses.{name}: no adversarial loss trains discriminator '{term.discriminator}'")
+        for name, wanted in (self.losses.adversarial | self.losses.matching).items():
+            if wanted.discriminator not in discriminators:
+                raise ConfigError(
+                    f"losses.{name}.discriminator: {unknown('discriminator', wanted.discriminator, discriminators)}"
+                )
 
-    def load_training_state(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state returned by `training_state`; raises RunError when it is of another training."""
-        load_training_state(self, state)
-
-    # Helpers -----------------------------------------------------------------------------------------------------
-
-    def _check_names(self) -> None:
-        used = {update.optimizer for update in self.updates()}
+    def _check_optimizers(self) -> None:
+        used = {update.optimizer for phase in self.phases() for update in phase.updates}
         for name in self.loop.optimizers:
             if name not in self.optimizer_names:
                 raise ConfigError(f"optimizers.{name}: {unknown('optimizer', name, self.optimizer_names)}")
         for name in used - set(self.loop.optimizers):
             raise ConfigError(f"optimizers.{name} is missing; {self.model_name} uses: {', '.join(sorted(used))}")
-        if not self.losses.weighing().terms:
-            raise ConfigError(f"losses: no loss with a weight above 0 is left for {self.model_name}")
-        played = {term.discriminator for term in self.losses.adversarial.values()}
-        for name, term in self.losses.matching.items():
-            if term.discriminator not in played:
-                raise ConfigError(f"losses.{name}: no adversarial loss trains discriminator '{term.discriminator}'")
-        for name, judged in (self.losses.adversarial | self.losses.matching).items():
-            if judged.discriminator not in self.discriminators:
-                known = list(self.discriminators)
-                raise ConfigError(
-                    f"losses.{name}.discriminator: {unknown('discriminator', judged.discriminator, known)}"
-                )
-
-    def optimizers_by_name(self) -> dict[str, torch.optim.Optimizer]:
-        """Return the optimizers that step, in the order of the configuration."""
-        return dict(zip(self._used_optimizers(), self.trainer.optimizers, strict=True))
-
-    def _used_optimizers(self) -> list[str]:
-        """Return the configured optimizers that step, in the order of the configuration."""
-        used = {update.optimizer for update in self.updates()}
-        return [name for name in self.loop.optimizers if name in used]
-
-    def _optimizer(self, name: str) -> Any:
-        wrapped = self.optimizers()
-        return wrapped[self._used_optimizers().index(name)] if isinstance(wrapped, list) else wrapped
-
-    @contextmanager
-    def _only_trainable(self, roles: tuple[str, ...]) -> Iterator[None]:
-        """Freeze every network outside `roles`, so that no gradient is computed only to be thrown away."""
-        frozen = [p for role, network in self.roles().items() if role not in roles for p in network.parameters()]
-        before = [p.requires_grad for p in frozen]
-        for parameter in frozen:
-            parameter.requires_grad_(False)
-        try:
-            yield
-        finally:
-            for parameter, needed in zip(frozen, before, strict=True):
-                parameter.requires_grad_(needed)
-
-    def _sync_only_if(self, *, last: bool) -> AbstractContextManager[Any]:
-        """Exchange gradients between devices with the last part of an accumulated batch only."""
-        strategy = self.trainer.strategy
-        if last or not isinstance(strategy, ParallelStrategy):
-            return nullcontext()
-        return strategy.block_backward_sync()
-
-    @contextmanager
-    def _own_randomness(self) -> Iterator[None]:
-        """Draw from a state that depends on (seed, iteration, rank) alone, and leave the global one untouched."""
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            sequence = np.random.SeedSequence((self.loop.seed, self.iteration, self.global_rank))
-            torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0]))
-            yield
-
-    def _global_mean(self, value: Tensor) -> Tensor:
-        mean = self.trainer.strategy.reduce(value, reduce_op="mean")
-        return mean if isinstance(mean, Tensor) else torch.as_tensor(mean, device=self.device)

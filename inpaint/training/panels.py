@@ -1,4 +1,4 @@
-"""The fixed panel of a run: what the networks make of the same few photographs, side by side."""
+"""The fixed panel of a run: what the networks make of the same few photos, side by side."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from inpaint.images.sheets import contact_sheet
 from inpaint.system.files import atomic_write
 from inpaint.types import Fill
 
-Picture = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 GRAY = 0.5  # what the hole is shown as
 
 
 class PanelRow(TypedDict):
-    """One photograph of the panel: pictures (H, W, 3) uint8, mask (H, W) with 1 = hole; coarse None without a stage."""
+    """One photo of the panel: images (H, W, 3) uint8, mask (H, W) with 1 = hole; coarse None without a stage."""
 
-    masked: Picture
-    coarse: Picture | None
-    completed: Picture
-    original: Picture
+    masked: Pixels
+    coarse: Pixels | None
+    completed: Pixels
+    original: Pixels
     mask: NDArray[np.uint8]
 
 
@@ -44,10 +44,10 @@ def panel_rows(image: Tensor, mask: Tensor, fill: Fill) -> list[PanelRow]:
     ]
 
 
-def to_bytes(picture: Tensor) -> Picture:
-    """Round a picture (3, H, W) in [0, 1] to (H, W, 3) uint8."""
-    rounded = (picture.detach().float().clamp(0, 1) * 255).round().byte()
-    array: Picture = rounded.permute(1, 2, 0).cpu().numpy()
+def to_bytes(image: Tensor) -> Pixels:
+    """Round an image (3, H, W) in [0, 1] to (H, W, 3) uint8."""
+    rounded = (image.detach().float().clamp(0, 1) * 255).round().byte()
+    array: Pixels = rounded.permute(1, 2, 0).cpu().numpy()
     return array
 
 

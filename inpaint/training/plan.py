@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,25 +12,29 @@ from torch import Tensor
 from inpaint.errors import ConfigError, InputError, unknown
 from inpaint.losses import Term
 from inpaint.system.environment import cores
-from inpaint.training.adversarial import generator_values
+from inpaint.training.adversarial import generator_losses
 from inpaint.training.config import LoopConfig
-
-if TYPE_CHECKING:
-    from inpaint.training.module import GanModule
+from inpaint.training.module import TrainingModule
 
 GB = 1024**3
 
 
-def parameters(module: GanModule) -> dict[str, int]:
+def parameters(module: TrainingModule) -> dict[str, int]:
     """Return the number of trained parameters by role."""
     return {role: sum(p.numel() for p in network.parameters()) for role, network in module.roles().items()}
 
 
-def memory_bytes(module: GanModule, *, size_px: int, samples: int) -> int:
+def memory_bytes(module: TrainingModule, *, size_px: int, samples: int) -> int:
     """Estimate the memory of one device, from what one sample leaves behind for the backward pass.
 
-    samples: how many are computed at once. Counts weights, gradients, two moments of Adam, averaged networks and the
-    tensors that autograd keeps; temporary buffers of the library come on top. Gray samples are computed for it.
+    Args:
+        module: The training; gray samples are computed with it, and it stays as it is.
+        size_px: Side of the crops.
+        samples: How many are computed at once.
+
+    Returns:
+        Bytes of weights, gradients, two moments of Adam, averaged networks and the tensors that autograd keeps;
+        temporary buffers of the library come on top.
     """
     weights = sum(parameters(module).values()) * 4
     kept = _kept_bytes(module, size_px)
@@ -100,31 +103,36 @@ def check_hardware(loop: LoopConfig) -> None:
         )
 
 
-def rehearse(module: GanModule, *, size_px: int) -> None:
+def dry_run_step(module: TrainingModule, *, size_px: int) -> None:
     """Compute one gray sample and its losses, so that what cannot work is said before a run has a folder.
 
-    Changes nothing in the module. Raises ConfigError when the network does not take pictures of size_px x size_px, or
-    a loss looks at an entry that the prediction record does not have.
+    Args:
+        module: The training; it stays as it is.
+        size_px: Side of the crops.
+
+    Raises:
+        ConfigError: The network does not take images of that size, or a loss reads an entry that the prediction record
+            does not have.
     """
     with torch.no_grad(), _in_eval_mode(module):
         batch = _gray_sample(module, size_px)
         try:
-            record = module.predict(batch)
+            record = module.record(batch)
         except InputError as error:
             raise ConfigError(f"data.size={size_px}: {error}") from None
-        with_share = {**record, "hole_share": batch["mask"].mean()}
+        entries = record.keys() - {"hole_share"}
         for name, term in module.losses.terms.items():
-            for entry in sorted(term.entries - record.keys()):
-                raise ConfigError(f"{_key(name, term, entry)}: {unknown('entry of the record', entry, record)}")
-            _try(module, name, with_share, size_px=size_px)
+            for entry in sorted(term.entries - entries):
+                raise ConfigError(f"{_key(name, term, entry)}: {unknown('entry of the record', entry, entries)}")
+            _try(module, name, record, size_px=size_px)
 
 
-def _try(module: GanModule, name: str, record: dict[str, Tensor], *, size_px: int) -> None:
-    """Compute one loss, of a game the generator's side. Raises ConfigError that names what it does not go with."""
+def _try(module: TrainingModule, name: str, record: dict[str, Tensor], *, size_px: int) -> None:
+    """Compute one loss, its generator's side. Raises ConfigError that names what it does not go with."""
     losses = module.losses.only(name)
     try:
-        losses.of_pictures(record)
-        generator_values(losses, record, module.discriminate)
+        losses.of_record(record)
+        generator_losses(losses, record, module.discriminate)
     except ConfigError as error:
         raise ConfigError(f"losses.{name}: {error}") from None
     except InputError as error:
@@ -140,7 +148,7 @@ def _key(name: str, term: Term, entry: str) -> str:
 
 
 @contextmanager
-def _in_eval_mode(module: GanModule) -> Iterator[None]:
+def _in_eval_mode(module: TrainingModule) -> Iterator[None]:
     """Keep what networks gather while they train, such as running means, as it is."""
     training = [part for part in module.modules() if part.training]
     module.eval()
@@ -176,7 +184,7 @@ def _counted(number: int, one: str, several: str | None = None) -> str:
     return f"{number} {one if number == 1 else several or one + 's'}"
 
 
-def _gray_sample(module: GanModule, size_px: int) -> dict[str, Tensor]:
+def _gray_sample(module: TrainingModule, size_px: int) -> dict[str, Tensor]:
     """Return a batch of one with everything that the module wants, a quarter of it a hole."""
     planes = {"image": 3, "mask": 1, **{plane.name: plane.channels for plane in module.planes}}
     batch = {name: torch.full((1, channels, size_px, size_px), 0.5) for name, channels in planes.items()}
@@ -185,7 +193,7 @@ def _gray_sample(module: GanModule, size_px: int) -> dict[str, Tensor]:
     return batch
 
 
-def _kept_bytes(module: GanModule, size_px: int) -> int:
+def _kept_bytes(module: TrainingModule, size_px: int) -> int:
     """Return the bytes that autograd keeps for one sample."""
     seen: dict[int, Tensor] = {}
 
@@ -197,15 +205,16 @@ def _kept_bytes(module: GanModule, size_px: int) -> int:
     # Two, since one sample may be too few for the statistics of a batch.
     batch = {name: torch.cat((plane, plane)) for name, plane in _gray_sample(module, size_px).items()}
     with _buffers_kept(module), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        record = {**module.predict(batch), "hole_share": batch["mask"].mean()}
-        kept = [update.losses(record)[0] for update in module.updates()]  # with their graphs
+        record = module.record(batch)
+        updates = max((phase.updates for phase in module.timeline), key=len)
+        kept = [update.losses(record)[0] for update in updates]  # with their graphs
     # `seen` holds the tensors themselves: a memory that were freed could lend its address to the next.
     del kept
     return sum(tensor.untyped_storage().nbytes() for tensor in seen.values()) // 2
 
 
 @contextmanager
-def _buffers_kept(module: GanModule) -> Iterator[None]:
+def _buffers_kept(module: TrainingModule) -> Iterator[None]:
     """Put back what networks gather while they train."""
     before = [(buffer, buffer.clone()) for buffer in module.buffers()]
     try:

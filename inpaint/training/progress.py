@@ -7,23 +7,20 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from pytorch_lightning import LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from inpaint.training.callback import IterationCallback
-
-if TYPE_CHECKING:
-    from inpaint.training.module import GanModule
+from inpaint.training.callbacks import IterationCallback
+from inpaint.training.module import TrainingModule
 
 WINDOW_S = 120.0  # speed is that of the last two minutes, validation and saving included
 LINE_EVERY_S = 10.0  # least time between two lines of a log file
 
 
 class RunConsole(Console):
-    """What a training prints on. When nobody reads any more (`inpaint train ... | head`) it falls silent."""
+    """What a training prints on. When nobody reads any more (`inpaint train ... | head`) it prints no more."""
 
     def say(self, line: str) -> None:
         """Print one line as it stands."""
@@ -79,7 +76,7 @@ class TrainingProgress(IterationCallback):
     """
 
     def __init__(
-        self, module: GanModule, *, console: RunConsole | None = None, clock: Callable[[], float] = time.monotonic
+        self, module: TrainingModule, *, console: RunConsole | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__(module)
         self.console = console or RunConsole()
@@ -123,14 +120,14 @@ class TrainingProgress(IterationCallback):
     def _text(self, trainer: Trainer) -> str:
         figures: dict[str, float] = {}
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            figures |= getattr(callback, "latest", {})
+            figures |= callback.latest if isinstance(callback, IterationCallback) else {}
         return progress_text(
             self.module.iteration,
             self.total,
             images_per_s=(self._pace.per_s() or 0.0) * self.module.loop.batch_size,
             remaining_s=self._pace.remaining_s(self.total),
             figures=figures,
-            measure=self.module.best_measure,
+            metric=self.module.best_metric,
         )
 
 
@@ -141,14 +138,23 @@ def progress_text(
     images_per_s: float,
     remaining_s: float | None,
     figures: Mapping[str, float],
-    measure: str = "l1_hole",
+    metric: str = "l1_hole",
 ) -> str:
-    """Return "iteration 120/1000  loss 0.1234  val L1 0.0567  34.5 images/s  0:12:34 left".
+    """Return the line that shows how far a training is.
 
-    measure: which val/NAME is shown.
+    Args:
+        done: Iterations that are complete.
+        total: All iterations.
+        images_per_s: Speed.
+        remaining_s: Seconds that are left; None while that is not known.
+        figures: What was measured last, by name.
+        metric: Which val/NAME of it is shown.
+
+    Returns:
+        "iteration 120/1000  loss 0.1234  val L1 0.0567  34.5 images/s  0:12:34 left"
     """
-    label = "val L1" if measure == "l1_hole" else f"val {measure}"
-    names = {"train/loss_g": "loss", f"val/{measure}": label}
+    label = "val L1" if metric == "l1_hole" else f"val {metric}"
+    names = {"train/loss_g": "loss", f"val/{metric}": label}
     shown = [f"{label} {figures[name]:.4f}" for name, label in names.items() if name in figures]
     rest = f"{duration(remaining_s)} left" if remaining_s is not None else "estimating"
     return "  ".join([f"iteration {done}/{total}", *shown, f"{images_per_s:.1f} images/s", rest])

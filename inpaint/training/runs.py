@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ log = logging.getLogger("inpaint.training")
 FOLDER_VARIABLE = "INPAINT_RUN_FOLDER"
 """Tells the processes that Lightning starts for further devices which folder the first one chose."""
 
-# What may change when a run goes on without the pictures, the losses or the arithmetic becoming others. A key stands
+# What may change when a run goes on without the photos, the losses or the arithmetic becoming others. A key stands
 # for all below it. max_iterations is here because most schedules do not look at it; see `inexact_changes`.
 _HARMLESS = (
     "max_iterations",
@@ -43,21 +43,31 @@ _HARMLESS = (
 
 
 @dataclass(frozen=True)
-class Claim:
+class OpenedRun:
     """A folder that may be used, and the checkpoint to go on from (None = start at iteration 0)."""
 
     run: RunFolder
     checkpoint: Path | None
 
 
-def claim(folder: str | None, config: Mapping[str, Any], *, resume: str | None) -> Claim:
+Translate = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+def open_run(
+    folder: str | None, config: Mapping[str, Any], *, resume: str | None, translate: Translate = dict
+) -> OpenedRun:
     """Decide where a run lives and whether it goes on or starts. Writes nothing.
 
-    folder: run.folder, None for checkpoints/MODEL-TIME. config: the resolved configuration, whose `model` block must
-    match that of the run to be resumed, as must kinds of optimizers and the set of discriminators.
-    resume: None, "auto" (starts fresh when there is nothing to resume), or a run folder or checkpoint file; without a
-    `folder`, the run goes on in the folder of what it resumes.
-    Raises RunError when the folder is taken, there is nothing at the path, or what it holds cannot go on so.
+    Args:
+        folder: run.folder; None for checkpoints/MODEL-TIME.
+        config: The resolved configuration. Its `model` block must match that of the run to be resumed, as must kinds of
+            optimizers and the set of discriminators.
+        resume: None, "auto" (starts fresh when there is nothing to resume), or a run folder or checkpoint file; without
+            a `folder`, the run goes on in the folder of what it resumes.
+        translate: Brings the configuration that a run has stored under the keys of today.
+
+    Raises:
+        RunError: The folder is taken, there is nothing at the path, or what it holds cannot go on so.
     """
     if resume not in (None, "auto"):
         checkpoint = _checkpoint_at(str(resume))
@@ -65,14 +75,14 @@ def claim(folder: str | None, config: Mapping[str, Any], *, resume: str | None) 
         run = RunFolder(folder) if folder else source
         if not _same(run.path, source.path):
             _refuse_taken(run)
-        _check_resumable(source, config)
-        return Claim(run, checkpoint)
+        _check_resumable(source, config, translate)
+        return OpenedRun(run, checkpoint)
     if resume == "auto" and not folder:
         raise RunError("resume=auto needs run.folder=FOLDER: without it every run gets a new folder, nothing to resume")
     run = RunFolder(folder) if folder else RunFolder(default_folder(_model_name(config)))
     if resume == "auto" and run.last.exists():
-        _check_resumable(run, config)
-        return Claim(run, run.last)
+        _check_resumable(run, config, translate)
+        return OpenedRun(run, run.last)
     # A kill before the first checkpoint leaves a configuration and nothing to go on from: start anew. Weights without
     # a checkpoint are somebody's import, which training would overwrite.
     if resume == "auto" and run.weights.exists() and first_process():
@@ -82,7 +92,7 @@ def claim(folder: str | None, config: Mapping[str, Any], *, resume: str | None) 
         )
     if resume is None:
         _refuse_taken(run)
-    return Claim(run, None)
+    return OpenedRun(run, None)
 
 
 def default_folder(model: str, *, parent: Path = Path("checkpoints")) -> Path:
@@ -136,17 +146,17 @@ def _checkpoint_at(place: str) -> Path:
     return path
 
 
-def _check_resumable(run: RunFolder, config: Mapping[str, Any]) -> None:
+def _check_resumable(run: RunFolder, config: Mapping[str, Any], translate: Translate) -> None:
     """Compare the run's configuration with the present one: what its state belongs to must be the same.
 
     That is the model, the kinds of the optimizers and the discriminators; the rest should be, and is warned of.
     """
     if not run.config_yaml.exists():
         return  # loading the checkpoint will tell
-    before = run.config()
-    old, new = flat(before.get("model") or {}, "model."), flat(config.get("model") or {}, "model.")
-    changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    before = translate(run.config())
+    changed = differences({"model": before.get("model") or {}}, {"model": config.get("model") or {}})
     if changed:
+        old, new = flat(before), flat(config)
         first = ", ".join(f"{key}={show(new.get(key))} (the run has {show(old.get(key))})" for key in changed[:4])
         more = f" and {len(changed) - 4} more" if len(changed) > 4 else ""
         raise RunError(f"cannot resume '{run.path}' with other model options: {first}{more}")
@@ -182,7 +192,7 @@ def _check_discriminators(run: RunFolder, before: Mapping[str, Any], after: Mapp
 
 
 def _adversaries(config: Mapping[str, Any]) -> dict[str, str]:
-    """Return which discriminator each adversarial loss plays against. Raises ConfigError for losses that are wrong."""
+    """Return the discriminator of each adversarial loss. Raises ConfigError for losses that are wrong."""
     from inpaint.losses import parse_losses  # torch comes with it, and `inpaint train --cfg job` does without
 
     return {name: term.discriminator for name, term in parse_losses(config.get("losses") or {}).adversarial.items()}

@@ -9,23 +9,29 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from inpaint.training.fit import float32_precision, quiet_lightning
-from inpaint.training.module import Batch, GanModule
+from inpaint.training.module import Batch, TrainingModule
 
 Step: TypeAlias = Callable[[Batch], None]
 Result = TypeVar("Result")
 
 
-def with_steps(modules: Mapping[str, GanModule], work: Callable[[dict[str, Step]], Result]) -> Result:
-    """Start a training of each module on one device each, all at once, and return work({name: its step}).
+def with_steps(modules: Mapping[str, TrainingModule], work: Callable[[dict[str, Step]], Result]) -> Result:
+    """Start a training of each module on one device each, all at once, and work with their steps.
 
-    A step takes a batch on the module's device and runs one iteration: losses, gradients, optimizers, averaging, in the
-    module's precision, compiled if its loop says so. No photographs are read and nothing is written.
+    Args:
+        modules: By name.
+        work: Gets each module's step by the same name. A step takes a batch on the module's device and runs one
+            iteration: losses, gradients, optimizers, averaging, in the module's precision, compiled if its loop says
+            so.
+
+    Returns:
+        What `work` returns. No photos are read and nothing is written.
     """
     return _started(list(modules.items()), {}, work)
 
 
 def _started(
-    waiting: list[tuple[str, GanModule]], ready: dict[str, Step], work: Callable[[dict[str, Step]], Result]
+    waiting: list[tuple[str, TrainingModule]], ready: dict[str, Step], work: Callable[[dict[str, Step]], Result]
 ) -> Result:
     if not waiting:
         return work(ready)
@@ -59,7 +65,7 @@ class _First(Callback, Generic[Result]):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Work with the step."""
-        assert isinstance(pl_module, GanModule)
+        assert isinstance(pl_module, TrainingModule)
         loop = pl_module.loop
 
         def step(batch: Batch) -> None:

@@ -1,34 +1,37 @@
-"""Measuring a run while it trains: the same photographs and masks every time, and a fixed panel to look at."""
+"""Measuring a run while it trains: the same photos and masks every time, and a fixed panel to look at."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from pytorch_lightning import Trainer
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from inpaint.metrics import HoleMetrics
-from inpaint.training.callback import IterationCallback
+from inpaint.metrics import METRICS, RunningMeans, counted, measure
+from inpaint.training.callbacks import IterationCallback, Metering, summed
 from inpaint.training.checkpoints import Checkpoints
 from inpaint.training.loggers import log_panel
-from inpaint.training.measures import Means
-from inpaint.training.metering import Metering
+from inpaint.training.module import TrainingModule
 from inpaint.training.panels import panel_rows, write_panel
 from inpaint.types import Fill, Inpainter
 
-if TYPE_CHECKING:
-    from inpaint.training.module import GanModule
-
 
 class Validation(IterationCallback):
-    """Fills the validation photographs with the averaged networks every `every` iterations, and at the end."""
+    """Fills the validation photos with the averaged networks every `every` iterations, and at the end."""
 
     def __init__(
-        self, module: GanModule, *, every: int, panel: int, panels: Path, checkpoints: Checkpoints, metering: Metering
+        self,
+        module: TrainingModule,
+        *,
+        every: int,
+        panel: int,
+        panels: Path,
+        checkpoints: Checkpoints,
+        metering: Metering,
     ) -> None:
         super().__init__(module)
         self.every = every
@@ -36,74 +39,61 @@ class Validation(IterationCallback):
         self.panels = panels
         self.checkpoints = checkpoints
         self.metering = metering
-        self.latest: dict[str, float] = {}
 
     def after_iteration(self, trainer: Trainer) -> None:
         """Validate when it is due."""
         if not self.due(self.every):
             return
         inpainter = self.module.inpainter(self.module.averaged_network())
-        measured = self._measure(trainer, inpainter)
-        if measured:
-            self._report(trainer, measured)
+        if inpainter is not None or self.module.metrics:
+            self._report(trainer, self._measure(trainer, inpainter))
         self._paint_panel(trainer, inpainter)
         self.metering.pause()
 
     def _measure(self, trainer: Trainer, inpainter: Inpainter | None) -> dict[str, float]:
         """Measure the fills, if there are any, and what the model itself measures."""
-        module, metrics, own = self.module, HoleMetrics(), Means()
-        if inpainter is None and not module.measures:
-            return {}
-        for batch in trainer.datamodule.val_dataloader():  # type: ignore[attr-defined]
-            planes = _to_device(batch, module.device)
+        module, means = self.module, RunningMeans()
+        for name in (*(METRICS if inpainter is not None else ()), *module.metrics):
+            means.add(name, torch.zeros((), device=module.device), 0)  # where a process has no image of its own
+        for samples in trainer.datamodule.val_dataloader():  # type: ignore[attr-defined]
+            batch = _to_device(samples, module.device)
             if inpainter is not None:
-                fill = self._fill(inpainter, planes)
-                metrics.update(fill.completed, planes["image"], planes["mask"])
-            if module.measures:
-                own.add(self._own(planes), pictures=len(planes["image"]))
+                measured = measure(self._fill(inpainter, batch).completed, batch["image"], batch["mask"])
+                for name, counts in counted(measured).items():
+                    means.add(name, measured[name], counts)
+            if module.metrics:
+                with module.averaging():
+                    own = module.measure(batch, module.record(batch))
+                for name in module.metrics:
+                    each = 1 if own[name].ndim else len(batch["image"])
+                    means.add(name, own[name], ~own[name].isnan() * each)
+        return means.compute(lambda sums: summed(trainer, sums))
 
-        def summed(state: Tensor) -> Tensor:
-            return torch.as_tensor(trainer.strategy.reduce(state, reduce_op="sum"))
-
-        measured = {} if inpainter is None else metrics.compute(summed, device=module.device)
-        if module.measures:
-            if not own.names:  # this process has no picture of its own and learns the names from a foreign one
-                own.add(self._own(self._first(trainer, 1)), pictures=0)
-            measured |= own.compute(summed)
-        return measured
-
-    def _fill(self, inpainter: Inpainter, planes: dict[str, Tensor]) -> Fill:
-        return inpainter.fill(planes["image"], planes["mask"], guidance=self.module.guidance(planes))[0]
-
-    def _own(self, planes: dict[str, Tensor]) -> dict[str, Tensor]:
-        with self.module.averaging():
-            return self.module.measure(planes, self._record(planes))
-
-    def _record(self, planes: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {**self.module.predict(planes), "hole_share": planes["mask"].mean()}
+    def _fill(self, inpainter: Inpainter, batch: dict[str, Tensor]) -> Fill:
+        return inpainter.fill(batch["image"], batch["mask"], guidance=self.module.guidance(batch))[0]
 
     def _report(self, trainer: Trainer, measured: dict[str, float]) -> None:
         module = self.module
         self.latest = {f"val/{name}": value for name, value in measured.items()}
         for logger in trainer.loggers:
             logger.log_metrics(self.latest, step=module.iteration)
-        if module.best_measure in measured:
-            value = measured[module.best_measure]
-            self.checkpoints.offer_best(trainer, -value if module.best_is_largest else value)
+        if module.best_metric in measured:
+            value = measured[module.best_metric]
+            self.checkpoints.offer_best(trainer, -value if module.best_mode == "max" else value)
 
     def _paint_panel(self, trainer: Trainer, inpainter: Inpainter | None) -> None:
         if not trainer.is_global_zero or self.panel == 0:
             return
-        planes = self._first(trainer, self.panel)
+        batch = self._first(trainer, self.panel)
         if inpainter is not None:
-            fill = self._fill(inpainter, planes)
+            fill = self._fill(inpainter, batch)
         else:
             with self.module.averaging():
-                shown = self.module.preview(planes, self._record(planes))
+                shown = self.module.preview(batch, self.module.record(batch))
             if shown is None:
                 return
             fill = shown
-        rows = panel_rows(planes["image"], planes["mask"], fill)
+        rows = panel_rows(batch["image"], batch["mask"], fill)
         write_panel(self.panels / f"{self.module.iteration:08d}.png", rows)
         log_panel(trainer.loggers, iteration=self.module.iteration, rows=rows)
 

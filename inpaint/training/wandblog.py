@@ -58,7 +58,7 @@ class WandbTracker(Logger):
         self._session: Any = None
         self._broken = False
         self._offline_folder: Path | None = None
-        self._constant_pictures_sent = False
+        self._constant_images_sent = False
 
     @property
     def name(self) -> str:
@@ -68,7 +68,7 @@ class WandbTracker(Logger):
     @property
     def version(self) -> str | None:
         """Id of the W&B run, once it has one."""
-        return getattr(self._session, "id", None)
+        return None if self._session is None else str(self._session.id)
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
@@ -82,20 +82,18 @@ class WandbTracker(Logger):
 
     @rank_zero_only
     def log_panel(self, *, iteration: int, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Record the panel's pictures (H, W, 3) uint8 with the mask (H, W), 1 = hole, as an overlay to switch on."""
-        # The photographs stay the same: once is enough, and a long run stays small.
-        names = (
-            ("completed", "coarse") if self._constant_pictures_sent else ("completed", "coarse", "masked", "original")
-        )
+        """Record the panel's images (H, W, 3) uint8 with the mask (H, W), 1 = hole, as an overlay to switch on."""
+        # The photos stay the same: once is enough, and a long run stays small.
+        names = ("completed", "coarse") if self._constant_images_sent else ("completed", "coarse", "masked", "original")
         self._guard(
             lambda session: session.log(
                 {
-                    **{f"panel/{name}": self._pictures(name, iteration, rows) for name in names if _has(rows, name)},
+                    **{f"panel/{name}": self._images(name, iteration, rows) for name in names if _has(rows, name)},
                     "iteration": iteration,
                 }
             )
         )
-        self._constant_pictures_sent = True
+        self._constant_images_sent = True
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
@@ -111,12 +109,12 @@ class WandbTracker(Logger):
         folders = sorted(self._offline_folder.parent.glob("offline-run-*")) or [self._offline_folder]
         return ["W&B recorded offline; upload with: wandb sync " + " ".join(str(folder) for folder in folders)]
 
-    def _pictures(self, name: str, iteration: int, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    def _images(self, name: str, iteration: int, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         image = self._wandb.Image
         return [
             image(
                 row[name],
-                caption=f"photograph {number}, iteration {iteration}",
+                caption=f"photo {number}, iteration {iteration}",
                 masks={"hole": {"mask_data": row["mask"], "class_labels": {1: "hole"}}},
             )
             for number, row in enumerate(rows)

@@ -190,13 +190,13 @@ def test_a_rehearsal_changes_no_network_and_no_random_numbers():
     from inpaint import config
     from inpaint.losses import parse_losses
     from inpaint.registry import table as registry
-    from inpaint.training.plan import rehearse
+    from inpaint.training.plan import dry_run_step
 
     made = config.load(["model.width=8", "model.discriminator.width=4"])
     module = registry.training_class("deepfill")(made.architecture(), losses=parse_losses(made.losses), loop=made.loop)
     before = {name: value.clone() for name, value in module.state_dict().items()}
     modes, random = [part.training for part in module.modules()], torch.get_rng_state()
-    rehearse(module, size_px=32)
+    dry_run_step(module, size_px=32)
     assert all(value.equal(before[name]) for name, value in module.state_dict().items())
     assert [part.training for part in module.modules()] == modes
     assert torch.get_rng_state().equal(random)

@@ -106,6 +106,6 @@ def test_the_sweep_is_rendered_here_as_wandb_does():
 
 
 def test_the_sweep_measures_what_validation_logs():
-    from inpaint.training.module import GanModule
+    from inpaint.training.module import TrainingModule
 
-    assert sweep()["metric"] == {"name": f"val/{GanModule.best_measure}", "goal": "minimize"}
+    assert sweep()["metric"] == {"name": f"val/{TrainingModule.best_metric}", "goal": "minimize"}

@@ -10,8 +10,9 @@ from inpaint.losses import parse_losses
 from inpaint.models.deepfill.config import Config
 from inpaint.models.deepfill.training import Training
 from inpaint.training import loggers
+from inpaint.training.checkpoints import resumed_iteration
 from inpaint.training.config import LoopConfig
-from inpaint.training.fit import fit, resumed_iteration
+from inpaint.training.fit import fit
 from inpaint.weights.runs import RunFolder
 
 LOSSES = {
@@ -22,7 +23,7 @@ LOSSES = {
 
 
 class TinyRun:
-    """DeepFillv2 at width 8 on four drawn photographs of 32 x 32; every part can be looked at after `fit`."""
+    """DeepFillv2 at width 8 on four drawn photos of 32 x 32; every part can be looked at after `fit`."""
 
     def __init__(self, folder, photos, *, losses=LOSSES, val=None, resume=None, callbacks=(), **options):
         options.setdefault("optimizers", {name: {"lr": 1e-3} for name in ("generator", "discriminator")})

@@ -1,4 +1,4 @@
-"""The smallest model with everything: a painter that cannot fill yet, critics with features, measures of its own."""
+"""The smallest model with everything: a painter that cannot fill yet, critics with features, metrics of its own."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from inpaint.losses import Opinion, parse_losses
+from inpaint.losses import Discriminator, DiscriminatorOutput, parse_losses
 from inpaint.options import ModelConfig
-from inpaint.training.module import GanModule, Update
+from inpaint.training.module import TrainingModule
+from inpaint.training.phases import Phase
 from inpaint.types import Fill
 from tiny_run import TinyRun
 
-GAME = {"kind": "nsgan", "of": "raw", "weight": 1.0}
+ADVERSARY = {"kind": "nsgan", "of": "raw", "weight": 1.0}
 LOSSES = {
     "pixel": {"kind": "l1", "of": "raw", "weight": 1.0},
-    "game": GAME,
+    "adversary": ADVERSARY,
     "matching": {"kind": "feature_matching", "of": "raw", "weight": 10.0},
 }
 PLAIN = {name: {"kind": "sgd", "lr": 0.05} for name in ("generator", "discriminator")}
@@ -26,7 +27,7 @@ class Config(ModelConfig):
 
 
 class Painter(nn.Module):
-    """One convolution of the masked picture and the mask."""
+    """One convolution of the masked image and the mask."""
 
     def __init__(self):
         super().__init__()
@@ -38,7 +39,7 @@ class Painter(nn.Module):
         return self.generator(torch.cat((image * (1 - mask), mask), dim=1)).tanh()
 
 
-class Critic(nn.Module):
+class Critic(Discriminator):
     """Two convolutions; what lies between them is its feature."""
 
     def __init__(self, seed=2):
@@ -49,36 +50,31 @@ class Critic(nn.Module):
             self.last = nn.Conv2d(4, 1, 3)
         self.calls = []
 
-    def forward(self, picture):
-        self.calls.append(len(picture))
-        feature = F.softplus(self.first(picture))
-        return self.last(feature), feature
+    def forward(self, image):
+        self.calls.append(len(image))
+        feature = F.softplus(self.first(image))
+        return DiscriminatorOutput(self.last(feature), (feature,))
 
 
-class Toy(GanModule):
-    """Trained like any model; `inpainter` is None."""
+class Toy(TrainingModule):
+    """Trained like any model; `inpainter` is None. phases: from the module to its phases, if not the usual ones."""
 
-    def __init__(self, *, losses, loop, measures=True, simultaneous=False):
-        self.simultaneous, self.measures = simultaneous, measures
+    def __init__(self, *, losses, loop, measures=True, simultaneous=False, phases=None):
+        self.chosen = phases or (lambda toy: [Phase(0, toy.standard_updates("generator"), simultaneous=simultaneous)])
+        self.metrics = ("error", "share") if measures else ()
         losses = parse_losses(losses)
         critics = {role: Critic() for role in sorted(losses.discriminators)}
         super().__init__(
             name="toy", config=Config(), network=Painter(), discriminators=critics, losses=losses, loop=loop
         )
 
-    def updates(self):
-        judge = Update("discriminator", tuple(self.discriminators), self.discriminator_losses, needs_gradient=False)
-        generator = Update("generator", ("generator",), self.generator_losses)
-        return [judge, generator] if self.losses.adversarial else [generator]
+    def phases(self):
+        return self.chosen(self)
 
     def predict(self, batch):
         image, mask = batch["image"], batch["mask"]
         raw = self.network(image, mask)
         return {"image": image, "mask": mask, "raw": raw, "completed": torch.where(mask > 0.5, raw, image)}
-
-    def discriminate(self, role, picture, record):
-        scores, feature = self.discriminators[role](picture)
-        return Opinion(scores, (feature,))
 
     def inpainter(self, network):
         return None
@@ -91,12 +87,12 @@ class Toy(GanModule):
 
 
 class ToyRun(TinyRun):
-    """A training of the toy on the photographs of `TinyRun`."""
+    """A training of the toy on the photos of `TinyRun`."""
 
-    def __init__(self, folder, photos, *, losses=LOSSES, measures=True, simultaneous=False, **options):
+    def __init__(self, folder, photos, *, losses=LOSSES, measures=True, simultaneous=False, phases=None, **options):
         options.setdefault("optimizers", PLAIN)
         super().__init__(folder, photos, **options)
         loop = self.loop
         if not any(block["kind"] in ("nsgan", "lsgan", "hinge", "wgan_gp") for block in losses.values()):
             loop = loop.model_copy(update={"optimizers": {"generator": loop.optimizers["generator"]}})
-        self.module = Toy(losses=losses, loop=loop, measures=measures, simultaneous=simultaneous)
+        self.module = Toy(losses=losses, loop=loop, measures=measures, simultaneous=simultaneous, phases=phases)

@@ -9,7 +9,7 @@ from inpaint.losses.pixel import spatial_discount
 
 
 def term(**options):
-    return parse_losses({"it": {"of": "raw", "weight": 1.0, **options}}).pictures["it"]
+    return parse_losses({"it": {"of": "raw", "weight": 1.0, **options}}).terms["it"]
 
 
 @pytest.fixture
@@ -130,11 +130,11 @@ def test_a_discounted_loss_weighs_hole_pixels_and_leaves_known_ones(record):
     assert term(kind="l1", discount=0.8)(record).item() == pytest.approx(expected, rel=1e-12)
 
 
-def test_an_all_hole_picture_is_discounted_and_finite():
+def test_an_all_hole_image_is_discounted_and_finite():
     assert spatial_discount(torch.ones(1, 1, 4, 6), 0.9).max().item() == pytest.approx(0.9**10)
 
 
-def test_half_precision_pictures_are_compared_in_single(record):
+def test_half_precision_images_are_compared_in_single(record):
     half = {name: value.to(torch.bfloat16) for name, value in record.items()}
     assert term(kind="l1", region="hole", normalize="region")(half).dtype == torch.float32
 

@@ -4,13 +4,12 @@ import pytest
 import torch
 
 from inpaint import metrics
-from inpaint.errors import InputError
-from inpaint.metrics import HoleMetrics
+from inpaint.metrics import FirstNotFinite, RunningMeans
 
 
 @pytest.fixture
-def pictures():
-    """Five pictures (5, 3, 13, 17), holes of very different area."""
+def images():
+    """Five images (5, 3, 13, 17), holes of very different area."""
     generator = torch.Generator().manual_seed(3)
     image = torch.rand(5, 3, 13, 17, generator=generator)
     completed = (image + 0.2 * torch.randn(image.shape, generator=generator)).clamp(0, 1)
@@ -20,78 +19,124 @@ def pictures():
     return completed, image, mask
 
 
-def per_picture_means(pictures):
-    rows = [metrics.measure(*(x[i : i + 1] for x in pictures)) for i in range(5)]
+def add(means, *batch):
+    """Add all metrics of a batch, as a validation does."""
+    measured = metrics.measure(*batch)
+    for name, counts in metrics.counted(measured).items():
+        means.add(name, measured[name], counts)
+
+
+def per_image_means(images):
+    rows = [metrics.measure(*(x[i : i + 1] for x in images)) for i in range(5)]
     return {name: sum(row[name].item() for row in rows) / 5 for name in metrics.METRICS}
 
 
 @pytest.mark.parametrize("split", [[5], [1, 1, 1, 1, 1], [2, 3], [4, 1]])
-def test_any_batching_gives_the_mean_over_pictures(pictures, split):
-    accumulator = HoleMetrics()
-    for part in zip(*(x.split(split) for x in pictures), strict=True):
-        accumulator.update(*part)
-    assert accumulator.compute() == pytest.approx(per_picture_means(pictures), rel=1e-12)
+def test_any_batching_gives_the_mean_over_images(images, split):
+    means = RunningMeans()
+    for part in zip(*(x.split(split) for x in images), strict=True):
+        add(means, *part)
+    assert means.compute() == pytest.approx(per_image_means(images), rel=1e-12)
+    assert means.names == list(metrics.METRICS)
 
 
-def test_merged_accumulators_equal_one(pictures):
-    first, second, idle = HoleMetrics(), HoleMetrics(), HoleMetrics()
-    first.update(*(x[:2] for x in pictures))
-    second.update(*(x[2:] for x in pictures))
-    for part in (second, idle):
-        first.merge(part.state())
-    assert first.compute() == pytest.approx(per_picture_means(pictures), rel=1e-12)
-
-
-def test_reducing_over_processes_of_unequal_load_gives_the_mean_over_pictures(pictures):
-    """What `reduce` sees on each of three processes, one of which measured nothing; all get the same answer."""
-    processes = [HoleMetrics() for _ in range(3)]
-    processes[0].update(*(x[:4] for x in pictures))
-    processes[1].update(*(x[4:] for x in pictures))
-    total = torch.stack([process.state() for process in processes]).sum(dim=0)
+def test_reducing_over_processes_of_unequal_load_gives_the_mean_over_images(images):
+    """What `reduce` gets on each of three processes, one of which measured nothing; all get the same answer."""
+    processes = [RunningMeans() for _ in range(3)]
+    add(processes[0], *(x[:4] for x in images))
+    add(processes[1], *(x[4:] for x in images))
+    for name in metrics.METRICS:
+        processes[2].add(name, torch.zeros(()), 0)
+    states = []
     for process in processes:
-        before = process.state().clone()
-        assert process.compute(lambda state: state.copy_(total)) == pytest.approx(
-            per_picture_means(pictures), rel=1e-12
-        )
-        assert torch.equal(process.state(), before)  # an in-place all-reduce must not be counted twice
+        process.compute(lambda state: states.append(state.clone()) or state)
+    total = torch.stack(states).sum(dim=0)
+    for process in processes:
+        for _ in range(2):  # an in-place all-reduce must not be counted twice
+            reduced = process.compute(lambda state: state.copy_(total))
+            assert reduced == pytest.approx(per_image_means(images), rel=1e-12)
 
 
-def test_a_picture_without_a_hole_counts_for_the_whole_picture_metrics_only(pictures):
-    completed, image, mask = pictures
+def test_an_image_without_a_hole_counts_for_the_whole_image_metrics_only(images):
+    completed, image, mask = images
     mask[4] = 0
-    accumulator, holes = HoleMetrics(), HoleMetrics()
-    accumulator.update(completed, image, mask)
-    holes.update(completed[:4], image[:4], mask[:4])
-    assert accumulator.compute()["l1_hole"] == pytest.approx(holes.compute()["l1_hole"])
-    assert accumulator.compute()["psnr"] == pytest.approx(metrics.psnr(completed, image).mean().item())
+    means, holes = RunningMeans(), RunningMeans()
+    add(means, completed, image, mask)
+    add(holes, completed[:4], image[:4], mask[:4])
+    assert means.compute()["l1_hole"] == pytest.approx(holes.compute()["l1_hole"])
+    assert means.compute()["psnr"] == pytest.approx(metrics.psnr(completed, image).mean().item())
 
 
-def test_a_model_that_paints_nan_is_not_left_out_of_the_mean(pictures):
-    completed, image, mask = pictures
+def test_a_model_that_paints_nan_is_not_left_out_of_the_mean(images):
+    completed, image, mask = images
     completed[0, 0, 0, 0] = torch.nan
-    accumulator = HoleMetrics()
-    accumulator.update(completed, image, mask)
-    assert math.isnan(accumulator.compute()["l1_hole"])
+    means = RunningMeans()
+    add(means, completed, image, mask)
+    assert math.isnan(means.compute()["l1_hole"])
 
 
-def test_nothing_measured_gives_nan_and_reset_forgets(pictures):
-    accumulator = HoleMetrics()
-    assert all(math.isnan(value) for value in accumulator.compute().values())
-    accumulator.update(*pictures)
-    accumulator.reset()
-    assert all(math.isnan(value) for value in accumulator.compute().values())
-
-
-def test_measuring_builds_no_graph_and_changes_nothing(pictures):
-    completed, image, mask = pictures
+def test_measuring_builds_no_graph_and_changes_nothing(images):
+    completed, image, mask = images
     completed.requires_grad_()
     copies = [x.detach().clone() for x in (completed, image, mask)]
-    accumulator = HoleMetrics()
-    accumulator.update(completed, image, mask)
-    assert not accumulator.state().requires_grad
+    means = RunningMeans()
+    add(means, completed, image, mask)
+    kept = []
+    means.compute(lambda state: kept.append(state) or state)
+    assert not kept[0].requires_grad
     assert all(torch.equal(a, b) for a, b in zip(copies, (completed, image, mask), strict=True))
 
 
-def test_a_state_of_another_shape_is_refused():
-    with pytest.raises(InputError, match=r"state must have shape \(2, 7\), got \(3,\)"):
-        HoleMetrics().merge(torch.zeros(3))
+def test_means_are_those_since_they_were_cleared():
+    means = RunningMeans()
+    for value in (1.0, 2.0, 6.0):
+        means.add("loss", torch.tensor(value))
+    assert means.compute() == {"loss": 3.0}
+    means.clear()
+    assert means.compute() == {}
+    means.add("loss", torch.tensor(4.0))
+    assert means.compute() == {"loss": 4.0}
+
+
+def test_one_number_may_weigh_as_much_as_a_batch():
+    means = RunningMeans()
+    means.add("a", torch.tensor([1.0, float("nan"), 4.0]), torch.tensor([True, False, True]))
+    means.add("b", torch.tensor(1.0), 3)
+    means.add("a", torch.tensor([7.0]))
+    means.add("b", torch.tensor(5.0), torch.tensor(1))
+    assert means.compute() == {"a": 4.0, "b": 2.0}
+    assert means.compute(lambda state: 2 * state) == {"a": 4.0, "b": 2.0}
+
+
+@pytest.mark.parametrize("bad", [math.inf, math.nan])
+def test_a_value_that_is_not_finite_spoils_the_mean_unless_it_weighs_nothing(bad):
+    means = RunningMeans()
+    for value in map(torch.tensor, (1.0, bad, 2.0)):
+        means.add("loss", value)
+        means.add("norm", value, value.isfinite())
+    found = means.compute()
+    assert not math.isfinite(found["loss"])
+    assert found["norm"] == 1.5
+
+
+def test_a_mean_of_nothing_is_no_number():
+    means = RunningMeans()
+    means.add("norm", torch.tensor(math.inf), 0)
+    assert math.isnan(means.compute()["norm"])
+
+
+def test_sums_of_many_small_numbers_stay_exact():
+    means = RunningMeans()
+    means.add("loss", torch.tensor(1.0))
+    for _ in range(1000):
+        means.add("loss", torch.tensor(1e-9), 1)
+    assert means.compute()["loss"] * 1001 == pytest.approx(1 + 1e-6, rel=1e-12)
+
+
+def test_the_earliest_value_that_was_not_finite_is_named_once_and_for_all():
+    first = FirstNotFinite()
+    for step, (a, b) in enumerate([(1.0, 2.0), (1.0, math.nan), (math.inf, 1.0), (1.0, math.nan)]):
+        assert first.find() == (None if step < 2 else ("b", 1))
+        first.add("a", torch.tensor(a, requires_grad=True), step)
+        first.add("b", torch.tensor(b), step)
+    assert first.find() == ("b", 1)

@@ -17,13 +17,13 @@ def maps(seed=0, batch=3, height=13, width=17):
 
 def by_hand(soft, true, mask, tolerance_px):
     """Precision and recall over the whole batch, from distances between pixels."""
-    right = lines = found = truth = 0
+    right = edges = found = truth = 0
     for one, other, hole in zip(soft.numpy()[:, 0], true.numpy()[:, 0], mask.numpy()[:, 0], strict=True):
         a, b = np.argwhere(one * hole > 0.5), np.argwhere(other * hole > 0.5)
         apart = cdist(a, b, "chebyshev")
-        right, lines = right + (apart.min(axis=1) <= tolerance_px).sum(), lines + len(a)
+        right, edges = right + (apart.min(axis=1) <= tolerance_px).sum(), edges + len(a)
         found, truth = found + (apart.min(axis=0) <= tolerance_px).sum(), truth + len(b)
-    return right / lines, found / truth
+    return right / edges, found / truth
 
 
 @pytest.mark.parametrize("tolerance_px", [0, 1, 2])
@@ -49,7 +49,7 @@ def test_counts_of_parts_add_up():
     assert torch.equal(sum(edge_counts(soft[i : i + 1], true[i : i + 1], mask[i : i + 1])[0] for i in range(3)), whole)
 
 
-def test_a_line_one_pixel_beside_the_true_one_counts_only_with_tolerance():
+def test_an_edge_one_pixel_beside_the_true_one_counts_only_with_tolerance():
     true, mask = torch.zeros(1, 1, 9, 9), torch.ones(1, 1, 9, 9)
     true[..., 4] = 1
     beside = true.roll(1, dims=-1)

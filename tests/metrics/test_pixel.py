@@ -12,7 +12,7 @@ from inpaint.errors import InputError
 
 @pytest.fixture
 def batch(make_photo):
-    """Two pictures (2, 3, 29, 40), a damaged copy, and masks of different area that touch borders."""
+    """Two images (2, 3, 29, 40), a damaged copy, and masks of different area that touch borders."""
     image = torch.stack([torch.from_numpy(make_photo(29, 40, seed)).permute(2, 0, 1) for seed in (1, 2)]) / 255
     noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
     completed = (image + 0.1 * noise).clamp(0, 1)
@@ -46,7 +46,7 @@ def test_l1_and_psnr_in_the_hole_agree_with_numpy_on_the_hole_pixels_alone(batch
         assert one_psnr.item() == pytest.approx(peak_signal_noise_ratio(inside_b, inside_a, data_range=1), rel=1e-12)
 
 
-def test_whole_picture_psnr_and_ssim_agree_with_scikit_image(batch):
+def test_whole_image_psnr_and_ssim_agree_with_scikit_image(batch):
     completed, image, _ = batch
     psnr, ssim = metrics.psnr(completed, image), metrics.ssim(completed, image)
     for i, (a, b) in enumerate(zip(as_numpy(completed), as_numpy(image), strict=True)):
@@ -68,7 +68,7 @@ def test_ssim_agrees_with_torchmetrics_away_from_borders(batch):
     assert torch.allclose(metrics.ssim_map(completed, image)[inner], full.mean(dim=1)[inner], atol=1e-9)
 
 
-def test_ssim_of_a_tall_picture_has_no_seams(make_photo):
+def test_ssim_of_a_tall_image_has_no_seams(make_photo):
     image = make_photo(75, 21, 5)
     damaged = np.roll(image, 2, axis=0)
     pair = [torch.from_numpy(x).permute(2, 0, 1)[None] / 255 for x in (damaged, image)]
@@ -77,12 +77,12 @@ def test_ssim_of_a_tall_picture_has_no_seams(make_photo):
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 13), (4, 3), (10, 30), (11, 11), (12, 3)])
-def test_pictures_smaller_than_the_window_are_measured(height, width):
+def test_images_smaller_than_the_window_are_measured(height, width):
     a, b = torch.rand(2, 2, 3, height, width, generator=torch.Generator().manual_seed(1))
     ones = torch.ones(2, 1, height, width)
     values = metrics.measure(a, b, ones)
     assert all(torch.isfinite(value).all() for value in values.values())
-    # scipy continues axes shorter than its window in the same way; scikit-image itself refuses such pictures.
+    # scipy continues axes shorter than its window in the same way; scikit-image itself refuses such images.
     from scipy.ndimage import gaussian_filter1d
 
     def blur(x):
@@ -96,7 +96,7 @@ def test_pictures_smaller_than_the_window_are_measured(height, width):
         assert values["ssim_hole"][i].item() == pytest.approx(want, abs=1e-9)
 
 
-def test_identical_pictures_reach_the_best_values_and_a_finite_psnr(batch):
+def test_identical_images_reach_the_best_values_and_a_finite_psnr(batch):
     _, image, mask = batch
     best = metrics.measure(image, image, mask)
     assert best["l1_hole"].tolist() == [0, 0]
@@ -112,7 +112,7 @@ def test_what_happens_outside_the_hole_does_not_touch_l1_and_psnr_of_the_hole(ba
     assert not torch.equal(metrics.l1(elsewhere, image), metrics.l1(completed, image))
 
 
-def test_a_hole_over_everything_equals_the_whole_picture(batch):
+def test_a_hole_over_everything_equals_the_whole_image(batch):
     completed, image, mask = batch
     values = metrics.measure(completed, image, torch.ones_like(mask))
     assert values["l1_hole"].tolist() == pytest.approx(values["l1"].tolist(), rel=1e-12)
@@ -130,7 +130,7 @@ def test_a_hole_of_one_pixel_is_measured_at_that_pixel():
     assert metrics.hole_ratio(mask).item() == pytest.approx(1 / 35)
 
 
-def test_a_picture_without_a_hole_has_no_hole_error(batch):
+def test_an_image_without_a_hole_has_no_hole_error(batch):
     completed, image, mask = batch
     mask[1] = 0
     for metric in (metrics.l1_hole, metrics.psnr_hole, metrics.ssim_hole):

@@ -10,7 +10,7 @@ from inpaint.models.sampling import Sampling
 from inpaint.nn.inference import prepare_for_inference
 from inpaint.registry import table as registry
 from inpaint.registry.loading import load
-from inpaint.training.plan import rehearse
+from inpaint.training.plan import dry_run_step
 from inpaint.weights.files import WeightsMetadata, save_weights
 
 MODELS = list(registry.models())
@@ -170,7 +170,7 @@ def test_training_calls_every_network_as_a_whole_so_that_the_compiler_reaches_it
     called = set()
     for role, network in module.roles().items():
         network.register_forward_hook(lambda *ignored, role=role: called.add(role))
-    rehearse(module, size_px=64)
+    dry_run_step(module, size_px=64)
     assert called == set(module.roles())
 
 

@@ -6,6 +6,7 @@ import torch
 from pytorch_lightning import Callback
 
 from inpaint.errors import ConfigError, RunError, WeightsError
+from inpaint.registry.initial import load_initial
 from inpaint.registry.loading import load
 from inpaint.training.checkpoints import read_checkpoint
 from inpaint.training.fit import _plugins
@@ -25,7 +26,7 @@ def assert_same_state(first, second):
 
 
 class Signal(Callback):
-    """Sends this process a signal during an iteration, as a person or a scheduler would."""
+    """Sends this process a signal during an iteration, as a user or a scheduler would."""
 
     def __init__(self, number, iteration):
         self.number, self.iteration = number, iteration
@@ -190,7 +191,7 @@ def test_a_run_can_start_from_the_weights_of_another(tiny_run, caplog):
     first = tiny_run("first", max_iterations=2)
     first.fit()
     second = tiny_run("second")
-    second.module.load_initial(first.folder.path)
+    load_initial(second.module, first.folder.path)
     assert [record.message for record in caplog.records if "anew" in record.message] == [
         f"{first.folder.path / 'model.safetensors'} holds no discriminator: it starts anew"
     ]
@@ -205,7 +206,7 @@ def test_weights_of_another_architecture_are_refused(tiny_run, tmp_path):
     second = tiny_run("second")
     second.module.network.generator.conv1 = second.module.network.generator.conv2
     with pytest.raises(WeightsError, match="conv1"):
-        second.module.load_initial(first.folder.path)
+        load_initial(second.module, first.folder.path)
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(tiny_run):

@@ -288,7 +288,7 @@ def test_a_resumed_run_continues_the_same_wandb_run_and_a_new_one_does_not(fake,
     assert json.loads((tmp_path / "my-run" / "wandb.json").read_text()) == {"id": anew}
 
 
-def test_the_panel_carries_the_mask_and_sends_unchanging_pictures_once(fake, tmp_path):
+def test_the_panel_carries_the_mask_and_sends_unchanging_images_once(fake, tmp_path):
     wandb = fake(login=True)
     made = tracker(tmp_path)
     rows = panel()
@@ -299,7 +299,7 @@ def test_the_panel_carries_the_mask_and_sends_unchanging_pictures_once(fake, tmp
     first, second = (call[1] for call in wandb.calls if call[0] == "log")
     assert set(first) == {"panel/completed", "panel/masked", "panel/original", "iteration"}
     assert set(second) == {"panel/completed", "iteration"}
-    assert first["panel/completed"][1] == ((12, 10, 3), "photograph 1, iteration 5", (12, 10))
+    assert first["panel/completed"][1] == ((12, 10, 3), "photo 1, iteration 5", (12, 10))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import copy
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from torch.nn import functional as F
 from inpaint.errors import ConfigError
 from inpaint.training import fit as fitting
 from inpaint.training.checkpoints import read_checkpoint
+from inpaint.training.phases import Phase
 from inpaint.weights.files import load_weights
-from toy import GAME, LOSSES, PLAIN, ToyRun
+from toy import ADVERSARY, LOSSES, PLAIN, ToyRun
 
 
 @pytest.fixture
@@ -41,16 +43,16 @@ def step_by_hand(run, batch, *, simultaneous, lr=0.05):
     before = copy.deepcopy(critic)
     image, raw = batch["image"], painter(batch["image"], batch["mask"])
     entropy = F.binary_cross_entropy_with_logits
-    real, fake = critic(image)[0], critic(raw.detach())[0]
+    real, fake = critic(image).logits, critic(raw.detach()).logits
     loss = (entropy(real, torch.ones_like(real)) + entropy(fake, torch.zeros_like(fake))) / 2
-    judged = list(critic.parameters())
+    learning = list(critic.parameters())
     with torch.no_grad():
-        for parameter, gradient in zip(judged, torch.autograd.grad(loss, judged), strict=True):
+        for parameter, gradient in zip(learning, torch.autograd.grad(loss, learning), strict=True):
             parameter -= lr * gradient
-    judge = before if simultaneous else critic
-    score, feature = judge(raw)
-    loss = F.l1_loss(raw, image) + entropy(score, torch.ones_like(score))
-    loss = loss + 10 * F.l1_loss(feature, judge(image)[1].detach())
+    against = before if simultaneous else critic
+    logits, (feature,) = against(raw)
+    loss = F.l1_loss(raw, image) + entropy(logits, torch.ones_like(logits))
+    loss = loss + 10 * F.l1_loss(feature, against(image).features[0].detach())
     painted = list(painter.parameters())
     with torch.no_grad():
         for parameter, gradient in zip(painted, torch.autograd.grad(loss, painted), strict=True):
@@ -64,7 +66,7 @@ def assert_near(module, expected, atol):
 
 
 @pytest.mark.parametrize("simultaneous", [False, True])
-def test_the_generator_plays_against_the_discriminator_before_or_after_its_step(toy_run, simultaneous):
+def test_the_generator_trains_against_the_discriminator_before_or_after_its_step(toy_run, simultaneous):
     batches = Batches()
     run = toy_run(max_iterations=1, simultaneous=simultaneous, callbacks=[batches])
     start = copy.copy(run)
@@ -108,30 +110,30 @@ def test_one_loss_scale_holds_for_all_gradients_of_an_iteration(toy_run, monkeyp
     assert moved > 1e-3
 
 
-def test_a_game_without_weight_trains_the_discriminator_alone(toy_run):
-    losses = {**LOSSES, "game": {**GAME, "weight": 0.0}, "matching": None}
+def test_an_adversarial_loss_without_weight_trains_the_discriminator_alone(toy_run):
+    losses = {**LOSSES, "adversary": {**ADVERSARY, "weight": 0.0}, "matching": None}
     run = toy_run(max_iterations=2, log_every=1, losses={k: v for k, v in losses.items() if v})
     critic = run.module.discriminators["discriminator"]
     start = critic.first.weight.detach().clone()
     run.fit()
     assert not torch.equal(critic.first.weight, start)
-    assert critic.calls == [8, 8]  # true and painted pictures of the discriminator's own step, and no more
+    assert critic.calls == [8, 8]  # real and painted images of the discriminator's own step, and no more
     head = run.folder.metrics.read_text().splitlines()[0].split(",")
-    assert "train/game_d" in head
-    assert "train/game" not in head
+    assert "train/adversary_d" in head
+    assert "train/adversary" not in head
 
 
 def test_penalties_train_and_are_logged(toy_run):
-    losses = {"pixel": LOSSES["pixel"], "game": {"kind": "wgan_gp", "of": "raw", "weight": 0.1, "r1": 1.0}}
+    losses = {"pixel": LOSSES["pixel"], "adversary": {"kind": "wgan_gp", "of": "raw", "weight": 0.1, "r1": 1.0}}
     run = toy_run(max_iterations=2, log_every=1, losses=losses, simultaneous=True, accumulate=2)
     run.fit()
     head, *rows = (line.split(",") for line in run.folder.metrics.read_text().splitlines())
     values = dict(zip(head, rows[0], strict=True))
-    assert float(values["train/game_gp"]) > 0
-    assert float(values["train/game_r1"]) > 0
+    assert float(values["train/adversary_gp"]) > 0
+    assert float(values["train/adversary_r1"]) > 0
 
 
-def test_matching_without_a_game_is_refused(toy_run):
+def test_matching_without_an_adversarial_loss_is_refused(toy_run):
     with pytest.raises(ConfigError, match=r"losses.matching: no adversarial loss trains discriminator 'discriminator'"):
         toy_run(losses={name: LOSSES[name] for name in ("pixel", "matching")})
 
@@ -155,7 +157,7 @@ def measured(run, name):
 
 def test_a_stage_that_cannot_fill_is_measured_by_its_own_means(toy_run):
     run = toy_run(max_iterations=6, validation={"every": 4, "panel": 1, "batch_size": 2}, save_every=2)
-    run.module.best_measure = "error"
+    run.module.best_metric = "error"
     result = run.fit()
     found = measured(run, "val/error")
     assert found.keys() == {4, 6}
@@ -169,10 +171,10 @@ def test_a_stage_that_cannot_fill_is_measured_by_its_own_means(toy_run):
     assert sorted(path.name for path in run.folder.panels.iterdir()) == ["00000004.png", "00000006.png"]
 
 
-@pytest.mark.parametrize(("largest", "kept"), [(False, min), (True, max)])
-def test_the_best_checkpoint_follows_the_measure_that_the_model_names(toy_run, largest, kept):
+@pytest.mark.parametrize(("mode", "kept"), [("min", min), ("max", max)])
+def test_the_best_checkpoint_follows_the_metric_that_the_model_names(toy_run, mode, kept):
     run = toy_run(max_iterations=3, validation={"every": 1, "panel": 0}, measures=True)
-    run.module.best_measure, run.module.best_is_largest = "error", largest
+    run.module.best_metric, run.module.best_mode = "error", mode
     run.fit()
     found = measured(run, "val/error")
     assert read_checkpoint(run.folder.best)["iteration"] == kept(found, key=found.get)
@@ -199,7 +201,7 @@ def test_measuring_changes_nothing_that_the_training_depends_on(toy_run):
 
 def test_a_stage_that_cannot_fill_resumes_with_the_bits_of_an_uninterrupted_run(toy_run):
     whole = toy_run("whole", max_iterations=5, simultaneous=True)
-    whole.module.best_measure = "error"
+    whole.module.best_metric = "error"
     whole.fit()
     for iterations in (3, 5):
         part = toy_run(
@@ -208,7 +210,7 @@ def test_a_stage_that_cannot_fill_resumes_with_the_bits_of_an_uninterrupted_run(
             simultaneous=True,
             resume=whole.folder.path.parent / "parts" / "last.ckpt" if iterations == 5 else None,
         )
-        part.module.best_measure = "error"
+        part.module.best_metric = "error"
         part.fit()
     first, second = whole.state(), part.state()
     assert first.keys() == second.keys()
@@ -217,8 +219,8 @@ def test_a_stage_that_cannot_fill_resumes_with_the_bits_of_an_uninterrupted_run(
 
 
 def test_the_vgg_is_no_part_of_the_model(toy_run):
-    look = {"kind": "perceptual", "of": "completed", "weight": 0.1, "weights": "random", "layers": ["pool1"]}
-    run = toy_run(max_iterations=1, losses={"look": look}, measures=False)
+    features = {"kind": "perceptual", "of": "completed", "weight": 0.1, "weights": "random", "layers": ["pool1"]}
+    run = toy_run(max_iterations=1, losses={"features": features}, measures=False)
     run.fit()
     trained = sum(p.numel() for p in run.module.network.parameters())
     assert sum(p.numel() for p in run.module.parameters()) == 2 * trained  # the network and its average
@@ -228,27 +230,37 @@ def test_the_vgg_is_no_part_of_the_model(toy_run):
 DRIVER = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {here!r})
+sys.path[:0] = [{here!r}, {tests!r}]
 import torch
 torch.set_num_threads(1)
 from toy import ToyRun
+from test_module import freezing_first
 
-run = ToyRun(Path(sys.argv[1]) / "run", Path(sys.argv[2]), max_iterations=3, simultaneous=True,
+run = ToyRun(Path(sys.argv[1]) / "run", Path(sys.argv[2]), max_iterations=3, phases=freezing_first,
              trainer={{"devices": 2}}, validation={{"every": 3, "panel": 1, "batch_size": 2}})
 run.fit()
 """
 
 
-def test_two_processes_that_step_simultaneously_reach_the_weights_and_measures_of_one(tmp_path, photos, toy_run):
+def freezing_first(toy):
+    """Let the critic's first layer learn from the second iteration on, all steps simultaneous."""
+    frozen = Phase(0, toy.standard_updates("generator"), frozen=("discriminator.first",), simultaneous=True)
+    return [frozen, replace(frozen, start=1, frozen=())]
+
+
+def test_two_processes_reach_the_weights_and_metrics_of_one_through_phases(tmp_path, photos, toy_run):
     here = Path(__file__).resolve().parents[1] / "helpers"
     driver = tmp_path / "driver.py"
-    driver.write_text(DRIVER.format(here=str(here)))
+    driver.write_text(DRIVER.format(here=str(here), tests=str(Path(__file__).parent)))
     run = [sys.executable, str(driver), str(tmp_path), str(photos)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(run, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    alone = toy_run("alone", max_iterations=3, simultaneous=True, validation={"every": 3, "panel": 1, "batch_size": 2})
+    validation = {"every": 3, "panel": 1, "batch_size": 2}
+    alone = toy_run("alone", max_iterations=3, phases=freezing_first, validation=validation)
+    before = alone.module.discriminators["discriminator"].first.weight.detach().clone()
     alone.fit()
+    assert not torch.equal(alone.module.discriminators["discriminator"].first.weight, before)
     together = ToyRun(tmp_path / "run", photos, optimizers=PLAIN)
     theirs = together.state()
     for name, value in alone.state().items():
@@ -258,9 +270,9 @@ def test_two_processes_that_step_simultaneously_reach_the_weights_and_measures_o
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("default:The .grad attribute:UserWarning")  # the compiler looks, and hides it
+@pytest.mark.filterwarnings("default:The .grad attribute:UserWarning")  # the compiler reads it, and hides it
 def test_compiled_networks_train_as_plain_ones_with_penalties(toy_run):
-    losses = {**LOSSES, "game": {**GAME, "kind": "wgan_gp", "penalty": 0.1, "r1": 0.1}}
+    losses = {**LOSSES, "adversary": {**ADVERSARY, "kind": "wgan_gp", "penalty": 0.1, "r1": 0.1}}
     runs = [
         toy_run(name, max_iterations=2, losses=losses, simultaneous=True, trainer={"compile": name == "compiled"})
         for name in ("plain", "compiled")

@@ -1,4 +1,4 @@
-"""What a training would cost."""
+"""What can be known of a training before it begins."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from inpaint import config
+from inpaint.errors import ConfigError, WeightsError
 from inpaint.losses import parse_losses
 from inpaint.registry import table as registry
 from inpaint.training import plan
+from inpaint.training.config import LoopConfig
+from toy import ADVERSARY, LOSSES, Toy
 
 
 def training(*overrides: str):
@@ -69,7 +73,7 @@ if sys.argv[1] == "estimate":
 else:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     batch = {"image": torch.rand(8, 3, 128, 128), "mask": (torch.rand(8, 1, 128, 128) > 0.7).float()}
-    record = {**module.predict(batch), "hole_share": batch["mask"].mean()}
+    record = module.record(batch)
     losses = module.generator_losses(record)[0], module.discriminator_losses(record)[0]
     print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
 """
@@ -78,3 +82,68 @@ else:
         for what in ("estimate", "real")
     )
     assert 0.6 < estimate / real < 1.5
+
+
+# The dry run ----------------------------------------------------------------------------------------------------------
+
+FEATURES = {"kind": "perceptual", "of": "raw", "weight": 0.1, "weights": "random"}
+
+
+def toy(**losses):
+    optimizers = {name: {} for name in ("generator", "discriminator")}
+    return Toy(losses={"pixel": LOSSES["pixel"], **losses}, loop=LoopConfig(optimizers=optimizers))
+
+
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        ({"features": {**FEATURES, "of": ["raw", "corse"]}}, "losses.features.of: unknown entry of the record 'corse'"),
+        ({"features": {**FEATURES, "target": "imgae"}}, "losses.features.target: unknown entry of the record 'imgae'"),
+        (
+            {"adversary": {**ADVERSARY, "real": "edges_true"}},
+            "losses.adversary.real: unknown entry of the record 'edges_true'",
+        ),
+        (
+            {"latent": {"kind": "kl", "of": "posterior", "weight": 1.0}},
+            "losses.latent: unknown entry of the record 'posterior_mu'",
+        ),
+        (
+            {"features": {**FEATURES, "network": "vgg19", "layers": ["pool5"]}},
+            r"data\.size=16: losses\.features: .* of 16 x 16 pixels are too small for vgg19's pool5",
+        ),
+        (
+            {"adversary": ADVERSARY, "more": {"kind": "feature_matching", "of": "raw", "weight": 1.0, "layers": [1]}},
+            "losses.more: layers: 'discriminator' has the features 0 to 0, not 1",
+        ),
+    ],
+)
+def test_a_loss_that_does_not_go_with_the_record_is_named(losses, message):
+    with pytest.raises(ConfigError, match=f"^{message}"):
+        plan.dry_run_step(toy(**losses), size_px=16)
+
+
+def test_missing_vgg_weights_are_said_before_a_run_begins(monkeypatch, tmp_path):
+    def offline(*_, **__):
+        raise OSError("no network")
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    with pytest.raises(WeightsError, match=r"the losses need vgg16-397923af\.pth and it cannot be fetched \(no net"):
+        plan.dry_run_step(toy(features={**FEATURES, "weights": "torchvision"}), size_px=16)
+
+
+def test_a_dry_run_changes_nothing():
+    module = toy(adversary=ADVERSARY, matching=LOSSES["matching"], features=FEATURES)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    plan.dry_run_step(module, size_px=16)
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    assert module.discriminators.training
+    assert all(parameter.grad is None for parameter in module.parameters())
+
+
+def test_memory_counts_what_every_update_keeps():
+    plain = toy()
+    with_features = toy(features={**FEATURES, "layers": ["relu1_2"]})
+    needed = [plan.memory_bytes(module, size_px=16, samples=1) for module in (plain, with_features)]
+    # VGG's first two convolutions and their activations keep 64 features of every pixel each.
+    assert needed[1] - needed[0] > 2 * 64 * 16 * 16 * 4

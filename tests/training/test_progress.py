@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from inpaint.training.callbacks import IterationCallback
 from inpaint.training.progress import Pace, RunConsole, TrainingProgress, duration, progress_text
 
 
@@ -18,10 +19,14 @@ class Clock:
         return self.now
 
 
+class Figures(IterationCallback):
+    def __init__(self, module: SimpleNamespace) -> None:
+        super().__init__(module)
+        self.latest = {"train/loss_g": 0.5, "other": 1.0}
+
+
 def train(progress: TrainingProgress, module: SimpleNamespace, clock: Clock, *, seconds_each: float, upto: int) -> None:
-    trainer = SimpleNamespace(
-        is_global_zero=True, callbacks=[SimpleNamespace(latest={"train/loss_g": 0.5, "other": 1.0}), object()]
-    )
+    trainer = SimpleNamespace(is_global_zero=True, callbacks=[Figures(module), object()])
     progress.on_train_start(trainer, module)
     while module.iteration < upto:
         module.iteration += 1
@@ -32,7 +37,7 @@ def train(progress: TrainingProgress, module: SimpleNamespace, clock: Clock, *, 
 
 @pytest.fixture
 def module() -> SimpleNamespace:
-    return SimpleNamespace(iteration=0, best_measure="l1_hole", loop=SimpleNamespace(max_iterations=100, batch_size=8))
+    return SimpleNamespace(iteration=0, best_metric="l1_hole", loop=SimpleNamespace(max_iterations=100, batch_size=8))
 
 
 def test_the_rest_is_estimated_from_the_recent_speed():
@@ -93,8 +98,8 @@ def test_the_line_leaves_out_what_is_not_known():
     )
 
 
-def test_the_line_shows_the_measure_that_decides_what_is_best():
+def test_the_line_shows_the_metric_that_decides_what_is_best():
     text = progress_text(
-        1, 10, images_per_s=0, remaining_s=None, figures={"val/edge_f1": 0.5, "val/l1_hole": 0.1}, measure="edge_f1"
+        1, 10, images_per_s=0, remaining_s=None, figures={"val/edge_f1": 0.5, "val/l1_hole": 0.1}, metric="edge_f1"
     )
     assert text == "iteration 1/10  val edge_f1 0.5000  0.0 images/s  estimating"

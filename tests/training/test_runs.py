@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from inpaint.errors import RunError
-from inpaint.training.runs import FOLDER_VARIABLE, claim, default_folder, differences, first_process
+from inpaint.training.runs import FOLDER_VARIABLE, default_folder, differences, first_process, open_run
 from inpaint.weights.runs import RunFolder
 
 CONFIG = {
@@ -44,36 +44,36 @@ def changed(**changes) -> dict:
 
 def test_a_new_folder_is_free_and_nothing_is_written_by_asking(tmp_path):
     for resume in (None, "auto"):
-        claimed = claim(str(tmp_path / "a" / "b"), CONFIG, resume=resume)
-        assert (claimed.run.path, claimed.checkpoint) == (tmp_path / "a" / "b", None)
+        opened = open_run(str(tmp_path / "a" / "b"), CONFIG, resume=resume)
+        assert (opened.run.path, opened.checkpoint) == (tmp_path / "a" / "b", None)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_existing_run_without_resume_is_an_error_that_names_the_way_on(begun):
     with pytest.raises(RunError, match=r"run already holds a run: resume=auto continues it"):
-        claim(str(begun.path), CONFIG, resume=None)
+        open_run(str(begun.path), CONFIG, resume=None)
 
 
 def test_auto_continues_from_the_last_checkpoint(begun):
-    assert claim(str(begun.path), CONFIG, resume="auto").checkpoint == begun.last
+    assert open_run(str(begun.path), CONFIG, resume="auto").checkpoint == begun.last
 
 
 def test_auto_starts_anew_when_a_kill_left_only_the_configuration(begun):
     begun.last.unlink()
-    assert claim(str(begun.path), CONFIG, resume="auto").checkpoint is None
+    assert open_run(str(begun.path), CONFIG, resume="auto").checkpoint is None
 
 
 def test_the_same_command_starts_again_when_a_crash_left_only_the_configuration(begun):
     begun.last.unlink()
-    claimed = claim(str(begun.path), CONFIG, resume=None)
-    assert (claimed.run.path, claimed.checkpoint) == (begun.path, None)
+    opened = open_run(str(begun.path), CONFIG, resume=None)
+    assert (opened.run.path, opened.checkpoint) == (begun.path, None)
 
 
 @pytest.mark.parametrize("kept", ["last.ckpt", "best.ckpt", "model.safetensors"])
 def test_a_folder_that_holds_anything_learnt_is_taken(kept, tmp_path):
     (tmp_path / kept).write_bytes(b"learnt")
     with pytest.raises(RunError, match="already holds a run"):
-        claim(str(tmp_path), CONFIG, resume=None)
+        open_run(str(tmp_path), CONFIG, resume=None)
 
 
 def test_auto_does_not_overwrite_an_import(tmp_path):
@@ -81,20 +81,20 @@ def test_auto_does_not_overwrite_an_import(tmp_path):
     run.weights.write_bytes(b"weights")
     for _ in range(2):
         with pytest.raises(RunError, match="already holds a run that cannot be resumed"):
-            claim(str(tmp_path), CONFIG, resume="auto")
+            open_run(str(tmp_path), CONFIG, resume="auto")
         run.create({"model": CONFIG["model"]})  # imports have a configuration too
 
 
 def test_auto_without_a_folder_would_never_find_anything():
     with pytest.raises(RunError, match=r"resume=auto needs run\.folder"):
-        claim(None, CONFIG, resume="auto")
+        open_run(None, CONFIG, resume="auto")
 
 
 def test_a_path_continues_in_its_own_folder_or_branches_into_another(begun, tmp_path):
     for place in (begun.path, begun.last):
-        claimed = claim(None, CONFIG, resume=str(place))
-        assert (claimed.run.path, claimed.checkpoint) == (begun.path, begun.last)
-    branch = claim(str(tmp_path / "branch"), CONFIG, resume=str(begun.last))
+        opened = open_run(None, CONFIG, resume=str(place))
+        assert (opened.run.path, opened.checkpoint) == (begun.path, begun.last)
+    branch = open_run(str(tmp_path / "branch"), CONFIG, resume=str(begun.last))
     assert (branch.run.path, branch.checkpoint) == (tmp_path / "branch", begun.last)
 
 
@@ -103,21 +103,21 @@ def test_a_branch_does_not_overwrite_a_third_run(begun, tmp_path):
     third.create(CONFIG)
     third.weights.write_bytes(b"weights")
     with pytest.raises(RunError, match="third already holds a run"):
-        claim(str(tmp_path / "third"), CONFIG, resume=str(begun.path))
+        open_run(str(tmp_path / "third"), CONFIG, resume=str(begun.path))
 
 
 def test_a_missing_path_is_an_error_and_not_a_fresh_start(begun, tmp_path):
     with pytest.raises(RunError, match=r"resume=nowhere: no such run folder or checkpoint"):
-        claim(str(tmp_path / "new"), CONFIG, resume="nowhere")
+        open_run(str(tmp_path / "new"), CONFIG, resume="nowhere")
     begun.last.unlink()
     with pytest.raises(RunError, match=r"holds no last\.ckpt"):
-        claim(None, CONFIG, resume=str(begun.path))
+        open_run(None, CONFIG, resume=str(begun.path))
 
 
 def test_another_architecture_is_an_error_that_names_the_keys(begun):
     other = changed(model={"name": "deepfill", "width": 24, "attention": {"fuse": False}})
     with pytest.raises(RunError) as caught:
-        claim(str(begun.path), other, resume="auto")
+        open_run(str(begun.path), other, resume="auto")
     assert "with other model options: " in str(caught.value)  # of which some say how to train
     assert "model.width=24 (the run has 16)" in str(caught.value)
     assert "model.attention.fuse=false (the run has true)" in str(caught.value)
@@ -152,7 +152,7 @@ def test_other_discriminators_are_an_error_that_names_the_loss(before, after, sa
     run.create(before)
     run.last.write_bytes(b"state")
     with pytest.raises(RunError) as caught:
-        claim(str(tmp_path), after, resume="auto")
+        open_run(str(tmp_path), after, resume="auto")
     assert said in str(caught.value)
 
 
@@ -161,7 +161,7 @@ def test_a_loss_may_change_its_weight_or_its_name_or_go_when_no_discriminator_do
     run.create(with_losses(game=HINGE))
     run.last.write_bytes(b"state")
     other = changed(losses={"renamed": {**HINGE, "weight": 0.5, "discriminator": "discriminator"}})
-    assert claim(str(tmp_path), other, resume="auto").checkpoint == run.last
+    assert open_run(str(tmp_path), other, resume="auto").checkpoint == run.last
     assert "losses.game.weight" in caplog.text
 
 
@@ -170,14 +170,14 @@ def test_another_kind_of_optimizer_is_an_error_that_names_the_key(tmp_path):
     run.create(changed(optimizers={"generator": {"kind": "adam", "lr": 1e-4, "schedule": {"kind": "constant"}}}))
     run.last.write_bytes(b"state")
     falling = changed(optimizers={"generator": {"kind": "adam", "lr": 1e-3, "schedule": {"kind": "cosine"}}})
-    assert claim(str(tmp_path), falling, resume="auto").checkpoint == run.last
+    assert open_run(str(tmp_path), falling, resume="auto").checkpoint == run.last
     other = changed(optimizers={"generator": {"kind": "sgd", "lr": 1e-4, "schedule": {"kind": "constant"}}})
     with pytest.raises(RunError, match=r'optimizers\.generator\.kind="sgd" \(the run has "adam"\)'):
-        claim(str(tmp_path), other, resume="auto")
+        open_run(str(tmp_path), other, resume="auto")
 
 
 def test_harmless_changes_resume_silently(begun, caplog):
-    claim(
+    open_run(
         str(begun.path),
         changed(max_iterations=200, logger="wandb", data={"root": "photos", "workers": 4}),
         resume="auto",
@@ -186,7 +186,7 @@ def test_harmless_changes_resume_silently(begun, caplog):
 
 
 def test_changes_that_break_exactness_are_named(begun, caplog):
-    claim(str(begun.path), changed(batch_size=8, data={"root": "others", "workers": 0}), resume="auto")
+    open_run(str(begun.path), changed(batch_size=8, data={"root": "others", "workers": 0}), resume="auto")
     assert "changed batch_size, data.root:" in caplog.text
 
 
@@ -195,7 +195,7 @@ def test_a_longer_run_is_not_exact_when_the_rate_follows_its_length(tmp_path, ca
     run = RunFolder(tmp_path)
     run.create(changed(optimizers=falling))
     run.last.write_bytes(b"state")
-    claim(str(tmp_path), changed(optimizers=falling, max_iterations=200), resume="auto")
+    open_run(str(tmp_path), changed(optimizers=falling, max_iterations=200), resume="auto")
     assert "max_iterations" in caplog.text
 
 
@@ -204,7 +204,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     with pytest.raises(RunError, match=r"cannot use run folder '.*file/run': Not a directory"):
         RunFolder(tmp_path / "file" / "run").create(CONFIG)
     with pytest.raises(RunError, match="is a file"):
-        claim(str(tmp_path / "file"), CONFIG, resume=None)
+        open_run(str(tmp_path / "file"), CONFIG, resume=None)
 
 
 def test_the_configuration_comes_back_as_it_was_written(tmp_path):
@@ -218,7 +218,7 @@ def test_the_configuration_comes_back_as_it_was_written(tmp_path):
 def test_a_damaged_configuration_is_one_line(begun, text):
     begun.config_yaml.write_text(text)
     with pytest.raises(RunError, match=r"config\.yaml"):
-        claim(str(begun.path), CONFIG, resume="auto")
+        open_run(str(begun.path), CONFIG, resume="auto")
 
 
 def test_default_folders_never_collide(tmp_path):
@@ -235,7 +235,7 @@ def test_further_processes_use_the_folder_of_the_first_and_may_find_it_begun(beg
     monkeypatch.setenv(FOLDER_VARIABLE, str(begun.path))
     begun.last.unlink()
     assert not first_process()
-    assert claim(None, CONFIG, resume=None).run.path == begun.path
+    assert open_run(None, CONFIG, resume=None).run.path == begun.path
 
 
 def test_processes_that_others_launch_need_a_name_they_agree_on(monkeypatch, tmp_path):

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint.errors import InputError
+from inpaint.losses.base import Discriminator, DiscriminatorOutput
 from inpaint.models.base import InpaintNetwork
 from inpaint.models.deepfill.config import Config, PlanesStage1, PlanesStage2
 from inpaint.nn.attention import ContextualAttention
@@ -196,19 +197,20 @@ class Network(InpaintNetwork):
         return {"raw": refined, "coarse": coarse}
 
     @classmethod
-    def discriminators(cls, config: Config, *, seed: int = 0) -> dict[str, nn.Module]:
+    def discriminators(cls, config: Config, *, seed: int = 0) -> dict[str, Discriminator]:
         """Build SN-PatchGAN."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return {"discriminator": SNPatchDiscriminator(config)}
 
 
-class SNPatchDiscriminator(nn.Module):
-    """SN-PatchGAN (section 3.2 of the paper): one score for every place of the last map and each of its channels."""
+class SNPatchDiscriminator(Discriminator):
+    """SN-PatchGAN (section 3.2 of the paper): one logit for every place of the last map and each of its channels."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.sketch = config.sketch
+        self.inputs = (self.IMAGE, "mask", *(["sketch"] if config.sketch else []))
         width, padding = config.discriminator.width, config.discriminator.padding
         outputs = (width, 2 * width, 4 * width, 4 * width, 4 * width, 4 * width)
         inputs = (4 + int(config.sketch), *outputs)
@@ -220,8 +222,8 @@ class SNPatchDiscriminator(nn.Module):
         for layer in self.layers:
             spectrally_normalized(layer)
 
-    def forward(self, picture: Tensor, mask: Tensor, sketch: Tensor | None = None) -> Tensor:
-        """Score pictures (B, 3, H, W) in [0, 1] with their masks (B, 1, H, W): (B, 4 width, H/64, W/64), rounded up.
+    def forward(self, image: Tensor, mask: Tensor, sketch: Tensor | None = None) -> DiscriminatorOutput:
+        """Return logits (B, 4 width, H/64, W/64), rounded up, of images (B, 3, H, W) in [0, 1] and masks (B, 1, H, W).
 
         sketch: (B, 1, H, W), read in the hole only; for a guided model that is given none, no lines.
         """
@@ -229,11 +231,11 @@ class SNPatchDiscriminator(nn.Module):
             raise InputError(
                 "this discriminator was built without a sketch plane (sketch=false), but a sketch was given"
             )
-        planes = [2 * picture - 1, mask]
+        planes = [2 * image - 1, mask]
         if self.sketch:
             planes.append(torch.zeros_like(mask) if sketch is None else sketch * mask)
         x = torch.cat(planes, dim=1)
         with normalized_in_full_precision(self.layers):
             for layer in self.layers:
                 x = F.leaky_relu(layer(x), 0.2)  # after the last layer too, as in the official program
-        return x
+        return DiscriminatorOutput(x)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from inpaint.errors import InputError, UsageError
 from inpaint.images.edges import canny
 from inpaint.images.luma import BT709
-from inpaint.losses.base import Opinion
+from inpaint.losses.base import Discriminator, DiscriminatorOutput
 from inpaint.models.base import InpaintNetwork
 from inpaint.models.edgeconnect.config import Config
 from inpaint.nn.inference import Prepared
@@ -87,13 +87,17 @@ class Generator(Prepared):
                 layer.bias = None
 
 
-class PatchDiscriminator(nn.Module):
-    """70x70 PatchGAN: five convolutions of 4x4 with spectral norm, without biases; a score for every patch."""
+class PatchDiscriminator(Discriminator):
+    """70x70 PatchGAN: five convolutions of 4x4 with spectral norm, without biases; a logit for every patch.
 
-    def __init__(self, inputs: int, config: Config) -> None:
+    inputs: what it reads in this order, channels of all together.
+    """
+
+    def __init__(self, channels: int, config: Config, *, inputs: tuple[str, ...] = Discriminator.inputs) -> None:
         super().__init__()
+        self.inputs = inputs
         width = config.discriminator.width
-        sides = (inputs, width, 2 * width, 4 * width, 8 * width, 1)
+        sides = (channels, width, 2 * width, 4 * width, 8 * width, 1)
         self.layers = nn.ModuleList(
             nn.Conv2d(before, after, 4, stride=2 if number < 3 else 1, padding=1, bias=False)
             for number, (before, after) in enumerate(itertools.pairwise(sides))
@@ -102,12 +106,12 @@ class PatchDiscriminator(nn.Module):
         for layer in self.layers:
             spectrally_normalized(layer)
 
-    def forward(self, *planes: Tensor) -> Opinion:
-        """Judge planes: scores, one for every patch, (B, 1, H/8 - 2, W/8 - 2), and the outputs of all five layers.
+    def forward(self, *planes: Tensor) -> DiscriminatorOutput:
+        """Return logits, one for every patch, (B, 1, H/8 - 2, W/8 - 2), and the outputs of all five layers.
 
-        planes: the gray picture (B, 1, H, W) and its edges (B, 1, H, W) for the edge discriminator, the picture
+        planes: the gray image (B, 1, H, W) and its edges (B, 1, H, W) for the edge discriminator, the image
         (B, 3, H, W) for the other; or all of them as one tensor.
-        Scores are logits; the authors' program calls their sigmoid the output. The last feature is the scores.
+        The authors' program calls the sigmoid of the logits the output. The last feature is the logits.
         """
         x = torch.cat(planes, dim=1) if len(planes) > 1 else planes[0]
         if min(x.shape[-2:]) < 24:
@@ -121,7 +125,7 @@ class PatchDiscriminator(nn.Module):
                 if number < len(self.layers):
                     x = F.leaky_relu(x, 0.2)
                 features.append(x)
-        return Opinion(scores=x, features=tuple(features))
+        return DiscriminatorOutput(logits=x, features=tuple(features))
 
 
 class EdgeConnectOptions(Options):
@@ -175,12 +179,12 @@ class Network(InpaintNetwork):
         )
 
     @classmethod
-    def discriminators(cls, config: Config, *, seed: int = 0) -> dict[str, nn.Module]:
+    def discriminators(cls, config: Config, *, seed: int = 0) -> dict[str, Discriminator]:
         """Build both PatchGANs."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return {
-                "edge_discriminator": PatchDiscriminator(2, config),
+                "edge_discriminator": PatchDiscriminator(2, config, inputs=("gray", Discriminator.IMAGE)),
                 "inpaint_discriminator": PatchDiscriminator(3, config),
             }
 

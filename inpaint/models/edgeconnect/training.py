@@ -1,10 +1,10 @@
 """Training of EdgeConnect in four stages (paper section 3; details as in the authors' program).
 
-edge: the edge generator against its discriminator. inpaint: the second generator against its own, on the true lines.
-edge_inpaint: the same on the lines of a trained edge generator, which gets no gradient. joint: everything at once, and
-the colors' losses reach the edge generator through the lines that they were painted along.
+edge: the edge generator against its discriminator. inpaint: the second generator against its own, on the true edges.
+edge_inpaint: the same on the edges of a trained edge generator, which is frozen. joint: everything at once, and the
+colors' losses reach the edge generator through the edges that they were painted along.
 
-All gradients of an iteration are found before any network moves, as in that program. Discriminators see what was
+All gradients of an iteration are computed before any network moves, as in that program. Discriminators get what was
 painted, not what is pasted.
 """
 
@@ -16,26 +16,27 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from inpaint.losses import Losses, Opinion, Record
+from inpaint.losses import Losses, Record
 from inpaint.losses.base import Term
 from inpaint.metrics.edges import edge_counts, precision_and_recall
 from inpaint.models.edgeconnect.config import Config
 from inpaint.models.edgeconnect.network import Network, gray_of
-from inpaint.models.feedforward import FeedForward, evaluating
+from inpaint.models.feedforward import FeedForward
 from inpaint.training.config import LoopConfig
-from inpaint.training.module import Batch, GanModule, Update, Values
+from inpaint.training.module import Batch, TrainingModule
+from inpaint.training.phases import Phase, Values
 from inpaint.types import Fill, Guidance, Inpainter
 
-LINES = "edges_raw"  # the entry of the record that the edge generator's losses look at
-TOLERANCES_PX = (0, 1, 2)
+EDGES = "edges_raw"  # the entry of the record that the edge generator's losses read
+TOLERANCES = {"": 0, "_1px": 1, "_2px": 2}  # by the suffix of the metrics
+METRICS = tuple(f"edge_{name}{suffix}" for suffix in TOLERANCES for name in ("precision", "recall", "f1"))
 
 
-class Training(GanModule):
+class Training(TrainingModule):
     """EdgeConnect with its losses and updates; losses of what the stage does not train are left out."""
 
     config: Config
     network: Network
-    simultaneous = True
     init_parts: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "edge": ("edge_generator", "edge_discriminator"),
         "inpaint": ("inpaint_generator", "inpaint_discriminator"),
@@ -43,32 +44,28 @@ class Training(GanModule):
 
     def __init__(self, config: Config, *, losses: Losses, loop: LoopConfig) -> None:
         losses = losses.where(lambda term: _trains(term) in config.trained)
-        judges = Network.discriminators(config, seed=loop.seed + 2)
         super().__init__(
             name="edgeconnect",
             config=config,
             network=Network(config, seed=loop.seed),
-            discriminators={role: judge for role, judge in judges.items() if role in losses.discriminators},
+            discriminators=Network.discriminators(config, seed=loop.seed + 2),
             losses=losses,
             loop=loop,
         )
         self.kept_discriminators = tuple(self.discriminators)  # the next stage goes on with them
-        self.taken_over = tuple(role for role in config.generators if role not in config.trained)
         if "edge_generator" in config.trained:
-            self.measures = True
+            self.metrics = METRICS
         if config.stage == "edge":
-            self.best_measure, self.best_is_largest = "edge_f1_2px", True
+            self.best_metric, self.best_mode = "edge_f1_2px", "max"
 
-    def updates(self) -> list[Update]:
+    def phases(self) -> list[Phase]:
         """All discriminators in one step, all generators that the stage trains in another."""
-        generators = Update("generator", self.config.trained, self.generator_losses)
-        if not self.discriminators:
-            return [generators]
-        judges = Update("discriminator", tuple(self.discriminators), self.discriminator_losses, needs_gradient=False)
-        return [judges, generators]
+        trained = self.config.trained
+        frozen = tuple(role for role in self.config.generators if role not in trained)
+        return [Phase(0, self.standard_updates(*trained), frozen=frozen, simultaneous=True)]
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:
-        """Complete the lines of a batch and paint along them, as far as the stage does."""
+        """Complete the edges of a batch and paint along them, as far as the stage does."""
         image, mask, true = batch["image"], batch["mask"], batch["edges_true"]
         known = batch.get("edges_known", true).masked_fill(mask > 0.5, 0.0)
         record = {"image": image, "mask": mask, "masked": image * (1 - mask), "gray": gray_of(image)}
@@ -76,50 +73,37 @@ class Training(GanModule):
         if self.config.stage == "inpaint":
             record["edges"] = true
         else:
-            record[LINES] = self._completed_lines(record)
-            record["edges"] = self._mixed(torch.where(mask > 0.5, record[LINES], known), true)
+            # A stage that does not train the first network uses it as a fill does.
+            learning = torch.is_grad_enabled() and "edge_generator" in self.config.trained
+            with torch.set_grad_enabled(learning):
+                record[EDGES] = self.network.edges(record["gray"], known, mask)
+            record["edges"] = self._mixed(torch.where(mask > 0.5, record[EDGES], known), true)
         if "inpaint_generator" in self.config.generators:
             raw = self.network.paint(image, record["edges"], mask)
             record |= {"raw": raw, "completed": torch.where(mask > 0.5, raw, image)}
         return record
 
-    def _completed_lines(self, record: Record) -> Tensor:
-        """Run the first stage: with its graph if it learns, else as it will be used."""
-        planes = record["gray"], record["edges_known"], record["mask"]
-        if "edge_generator" in self.config.trained:
-            return self.network.edges(*planes)
-        assert self.network.edge_generator is not None
-        with evaluating(self.network.edge_generator), torch.no_grad():
-            return self.network.edges(*planes)
-
-    def _mixed(self, lines: Tensor, true: Tensor) -> Tensor:
-        """Replace the lines of some samples by the true ones."""
+    def _mixed(self, edges: Tensor, true: Tensor) -> Tensor:
+        """Replace the edges of some samples by the true ones."""
         if self.config.true_edge_prob == 0 or not self.network.training:  # the averaged network never is
-            return lines
-        chosen = torch.rand(len(lines), 1, 1, 1, device=lines.device) < self.config.true_edge_prob
-        return torch.where(chosen, true.to(lines.dtype), lines)
-
-    def discriminate(self, role: str, picture: Tensor, record: Record) -> Opinion:
-        """Judge lines together with the gray picture, colors alone."""
-        planes = (record["gray"], picture) if role == "edge_discriminator" else (picture,)
-        opinion: Opinion = self.discriminators[role](*planes)
-        return opinion
+            return edges
+        chosen = torch.rand(len(edges), 1, 1, 1, device=edges.device) < self.config.true_edge_prob
+        return torch.where(chosen, true.to(edges.dtype), edges)
 
     def inpainter(self, network: Any) -> Inpainter | None:
         """Fill with the given network, once there is one that paints."""
         return None if self.config.stage == "edge" else FeedForward(network, name="edgeconnect", device=self.device)
 
     def guidance(self, batch: Batch) -> Guidance | None:
-        """Without an edge generator, paint along the true lines; validation would measure the lack of lines."""
+        """Without an edge generator, paint along the true edges; validation would measure the lack of edges."""
         return {"edges": batch["edges_true"]} if self.config.stage == "inpaint" else None
 
     def measure(self, batch: Batch, record: Record) -> Values:
-        """Return precision and recall of the lines in the hole over the batch, strict and forgiving 1 and 2 pixels."""
+        """Return precision and recall of the edges in the hole over the batch, strict and forgiving 1 and 2 pixels."""
         measured: Values = {}
-        for tolerance_px in TOLERANCES_PX:
-            counts = edge_counts(record[LINES], record["edges_true"], record["mask"], tolerance_px=tolerance_px)
+        for suffix, tolerance_px in TOLERANCES.items():
+            counts = edge_counts(record[EDGES], record["edges_true"], record["mask"], tolerance_px=tolerance_px)
             precision, recall = precision_and_recall(counts.sum(dim=0))
-            suffix = f"_{tolerance_px}px" if tolerance_px else ""
             measured |= {
                 f"edge_precision{suffix}": precision,
                 f"edge_recall{suffix}": recall,
@@ -128,11 +112,11 @@ class Training(GanModule):
         return measured
 
     def preview(self, batch: Batch, record: Record) -> Fill | None:
-        """Show the completed lines."""
-        lines = record["edges"].expand(-1, 3, -1, -1)
-        return Fill(completed=lines, raw=lines, mask=record["mask"])
+        """Show the completed edges."""
+        edges = record["edges"].expand(-1, 3, -1, -1)
+        return Fill(completed=edges, raw=edges, mask=record["mask"])
 
 
 def _trains(term: Term) -> str:
     """Return the role of the generator that a loss is for."""
-    return "edge_generator" if LINES in term.entries else "inpaint_generator"
+    return "edge_generator" if EDGES in term.entries else "inpaint_generator"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Self, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -53,7 +53,6 @@ class Block(Prepared):
         self.conv = PartialConv2d(parts, outputs, kernel, stride=stride, bias=bias, upsample=upsample)
         self.norm = nn.BatchNorm2d(outputs) if norm else None
         self.slope = slope
-        self.frozen = False
         self.shift: Tensor | None
         self.kernel_0: Tensor | None
         self.kernel_1: Tensor | None
@@ -79,20 +78,6 @@ class Block(Prepared):
             y = F.leaky_relu(y, self.slope, inplace=not torch.is_grad_enabled())
         # Bias and batch norm have moved places that know nothing.
         return y * window.known.to(y.dtype)
-
-    def freeze(self, frozen: bool = True) -> None:
-        """Keep the batch norm as it is: no gradient, and its own statistics instead of the batch's, until undone."""
-        self.frozen = frozen
-        if self.norm is not None:
-            self.norm.requires_grad_(not frozen)
-            self.norm.train(self.training and not frozen)
-
-    def train(self, mode: bool = True) -> Self:
-        """Leave a frozen batch norm in evaluation; forget what was prepared for inference when training begins."""
-        super().train(mode)
-        if self.frozen and self.norm is not None:
-            self.norm.eval()
-        return self
 
     @torch.no_grad()
     def prepare_for_inference(self) -> None:
@@ -230,8 +215,3 @@ class Network(InpaintNetwork):
         known = F.pad((~hole).to(torch.promote_types(image.dtype, torch.float32)), more)
         painted = self.generator(x, self.generator.plan(known)).to(image.dtype)  # half precision under autocast
         return {"raw": painted[..., :height, :width] * deviation + mean}
-
-    def freeze_encoder_norms(self, frozen: bool = True) -> None:
-        """Freeze the encoder's batch norm, as phase 2 wants it, or let it go."""
-        for block in blocks_of(self.generator.encoder):
-            block.freeze(frozen)

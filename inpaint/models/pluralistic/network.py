@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint.errors import InputError
-from inpaint.losses.base import Opinion
+from inpaint.losses import base
 from inpaint.models.base import Encoding, SamplingNetwork
 from inpaint.models.pluralistic.blocks import (
     OutputBlock,
@@ -189,18 +189,18 @@ class Network(SamplingNetwork):
 
     def parts(self, image: Tensor, mask: Tensor) -> dict[str, Callable[[], object]]:
         """Return encoder, generator and discriminator as tasks for measuring their speed."""
-        judge = self.discriminators(self.config)["discriminator"].to(image)
-        prepare_for_inference(judge.eval())
-        judge.to(memory_format=torch.channels_last)
+        discriminator = self.discriminators(self.config)["discriminator"].to(image)
+        prepare_for_inference(discriminator.eval())
+        discriminator.to(memory_format=torch.channels_last)
         encoding = self.encode(image, mask)
         return {
             "encoder": lambda: self.encode(image, mask),
             "generator": lambda: self.decode(encoding, encoding.mu),
-            "discriminator": lambda: judge(image),
+            "discriminator": lambda: discriminator(image),
         }
 
     @classmethod
-    def discriminators(cls, config: Config, *, seed: int = 0) -> dict[str, nn.Module]:
+    def discriminators(cls, config: Config, *, seed: int = 0) -> dict[str, base.Discriminator]:
         """Build those of the generative and of the reconstructive path."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -221,8 +221,8 @@ def known_at_eighth(mask: Tensor) -> Tensor:
     return F.interpolate(1 - mask, (height // 8, width // 8), mode="bilinear", align_corners=True)
 
 
-class Discriminator(nn.Module):
-    """Scores patches of a picture; features of all sizes on the way."""
+class Discriminator(base.Discriminator):
+    """A logit for every patch of an image; features of all sizes on the way."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -237,21 +237,21 @@ class Discriminator(nn.Module):
         self.conv = nn.Conv2d(widest, 1, 3)
         _start(self, config)
 
-    def forward(self, picture: Tensor) -> Opinion:
-        """Score pictures (B, 3, H, W) in [0, 1]: scores (B, 1, H/32 - 2, W/32 - 2), and the features before them.
+    def forward(self, image: Tensor) -> base.DiscriminatorOutput:
+        """Return logits (B, 1, H/32 - 2, W/32 - 2) of images (B, 3, H, W) in [0, 1], and the features before them.
 
-        Where a side is below 96, the last features are mirrored to 3 places, so that there is one score along it.
+        Where a side is below 96, the last features are mirrored to 3 places, so that there is one logit along it.
         """
-        height, width = picture.shape[-2:]
+        height, width = image.shape[-2:]
         if min(height, width) < MULTIPLE_PX:
             raise InputError(f"the discriminator needs sides of at least {MULTIPLE_PX}, got {height}x{width}")
         with normalized_in_full_precision(self.modules()):
-            features = [self.block0(2 * picture - 1)]
+            features = [self.block0(2 * image - 1)]
             for name in ("encoder0", "encoder1", "attn2", "encoder2", "encoder3", "block1"):
                 features.append(getattr(self, name)(features[-1]))
             last = F.leaky_relu(features[-1], 0.1)
             last = pad_to(last, max(last.shape[-2], 3), max(last.shape[-1], 3))
-            return Opinion(self.conv(last), tuple(features))
+            return base.DiscriminatorOutput(self.conv(last), tuple(features))
 
 
 def _start(network: nn.Module, config: Config) -> None:

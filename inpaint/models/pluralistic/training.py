@@ -1,12 +1,12 @@
 """Training of Pluralistic: two paths through one encoder and one generator (paper sections 3.1 and 3.2).
 
 The reconstructive path knows what the hole holds: its latents are drawn from the posterior that the encoder finds in
-the hole's content, and its picture must equal the truth. The generative path does without: its latents come from the
-prior found in the masked picture, which is pulled to the posterior (that one gets no gradient from it), and only known
+the hole's content, and its image must equal the original. The generative path does without: its latents come from the
+prior found in the masked image, which is pulled to the posterior (that one gets no gradient from it), and only known
 pixels are compared. The posterior itself is pulled to a fixed prior, the wider the larger the hole is.
 
-As in the official program both discriminators step first, then encoder and generator together, on the same pictures.
-The discriminators see what was painted, not the completed picture.
+As in the official program both discriminators step first, then encoder and generator together, on the same images.
+The discriminators get what was painted, not the completed image.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inpaint.losses import Losses, Opinion, Record
+from inpaint.losses import Losses
 from inpaint.losses.base import Term
 from inpaint.losses.pixel import PixelTerm
 from inpaint.losses.pyramid import Pyramid
@@ -24,13 +24,14 @@ from inpaint.models.pluralistic.config import Config
 from inpaint.models.pluralistic.network import EncodedPaths, Network, masked
 from inpaint.models.sampling import Sampling
 from inpaint.training.config import LoopConfig
-from inpaint.training.module import Batch, GanModule, Update
+from inpaint.training.module import Batch, TrainingModule
+from inpaint.training.phases import Phase
 from inpaint.types import Inpainter
 
 SIZES = {"scale_1_8": "_1_8", "scale_1_4": "_1_4", "scale_1_2": "_1_2", "raw": ""}
 
 
-class Training(GanModule):
+class Training(TrainingModule):
     """Pluralistic with its losses and updates.
 
     The record holds `rec` and `gen`, what the two paths painted, each also as `_1_8`, `_1_4`, `_1_2`; the Gaussians
@@ -42,23 +43,18 @@ class Training(GanModule):
 
     def __init__(self, config: Config, *, losses: Losses, loop: LoopConfig) -> None:
         losses = losses if config.train_paths == "two" else of_one_path(losses)
-        judges = Network.discriminators(config, seed=loop.seed + 1)
         super().__init__(
             name="pluralistic",
             config=config,
             network=Network(config, seed=loop.seed),
-            discriminators={role: judges[role] for role in judges if role in losses.discriminators},
+            discriminators=Network.discriminators(config, seed=loop.seed + 1),
             losses=losses,
             loop=loop,
         )
 
-    def updates(self) -> list[Update]:
-        """Both discriminators, then encoder and generator; the latter alone when no adversarial loss is configured."""
-        painters = Update("generator", ("encoder", "generator"), self.generator_losses)
-        if not self.losses.adversarial:
-            return [painters]
-        judges = Update("discriminator", tuple(self.discriminators), self.discriminator_losses, needs_gradient=False)
-        return [judges, painters]
+    def phases(self) -> list[Phase]:
+        """Both discriminators, then encoder and generator."""
+        return [Phase(0, self.standard_updates("encoder", "generator"))]
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:
         """Paint a batch on both paths; what is random comes from torch's generator, which the training sets."""
@@ -80,23 +76,18 @@ class Training(GanModule):
         painted = network.paint(z, context)
         record = {"image": image, "mask": mask, "masked": image * (1 - mask)}
         for name, ending in SIZES.items():
-            for path, picture in zip(
+            for path, image_of_path in zip(
                 ("rec", "gen") if both else ("gen",), painted[name].chunk(len(drawn)), strict=True
             ):
-                record[path + ending] = picture
+                record[path + ending] = image_of_path
         for name, (mu, deviation) in gaussians.items():
             record |= {f"{name}_mu": mu, f"{name}_sigma": deviation}
         record["raw"] = record["gen"]
         record["completed"] = torch.where(mask > 0.5, record["raw"], image)
         return record
 
-    def discriminate(self, role: str, picture: Tensor, record: Record) -> Opinion:
-        """Score a picture alone."""
-        opinion: Opinion = self.discriminators[role](picture)
-        return opinion
-
     def inpainter(self, network: Any) -> Inpainter:
-        """Fill with the given network, one drawn fill for each picture."""
+        """Fill with the given network, one drawn fill for each image."""
         return Sampling(network, name="pluralistic", device=self.device)
 
 
@@ -118,16 +109,16 @@ def _draw(mu: Tensor, sigma: Tensor) -> Tensor:
 def of_one_path(losses: Losses) -> Losses:
     """Return the losses of a training without the reconstructive path.
 
-    Terms that look at its pictures go, as does the divergence of the posterior, which there is none of; what compares
-    generated pictures with known pixels compares them with all, since no other term tells what the hole holds.
+    Terms that read its images go, as does the divergence of the posterior, which there is none of; what compares
+    generated images with known pixels compares them with all, since no other term tells what the hole holds.
     """
     return Losses({name: _everywhere(term) for name, term in losses.terms.items() if not _of_reconstruction(term)})
 
 
 def _of_reconstruction(term: Term) -> bool:
-    pictures = {f"rec{ending}" for ending in SIZES.values()}
+    images = {f"rec{ending}" for ending in SIZES.values()}
     divergence = term.entries <= {f"{name}_{part}" for name in ("posterior", "fixed") for part in ("mu", "sigma")}
-    return divergence or not pictures.isdisjoint(term.entries)
+    return divergence or not images.isdisjoint(term.entries)
 
 
 def _everywhere(term: Term) -> Term:

@@ -279,8 +279,8 @@ def test_initialization_depends_on_its_seed_and_on_nothing_else():
 def test_the_discriminator_scores_every_place_of_its_last_map(padding, size):
     config = Config(width=8, discriminator={"width": 4, "padding": padding})
     judge = Network.discriminators(config)["discriminator"]
-    scores = judge(torch.rand(2, 3, *size), torch.zeros(2, 1, *size))
-    assert scores.shape == (2, 16, -(-size[0] // 64), -(-size[1] // 64))
+    logits = judge(torch.rand(2, 3, *size), torch.zeros(2, 1, *size)).logits
+    assert logits.shape == (2, 16, -(-size[0] // 64), -(-size[1] // 64))
 
 
 def test_the_discriminator_scores_may_take_both_signs_and_are_leaky_after_the_last_layer():
@@ -288,7 +288,7 @@ def test_the_discriminator_scores_may_take_both_signs_and_are_leaky_after_the_la
     image, mask = sample(64, 64, dtype=torch.float32)
     last: list[torch.Tensor] = []
     judge.layers[-1].register_forward_hook(lambda module, inputs, output: last.append(output))
-    scores = judge(image, mask)
+    scores = judge(image, mask).logits
     assert torch.equal(scores, torch.where(last[0] > 0, last[0], 0.2 * last[0]))
     assert scores.min() < 0 < scores.max()
 

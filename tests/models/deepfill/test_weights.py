@@ -326,7 +326,7 @@ def judged(folder: Path, picture: torch.Tensor, mask: torch.Tensor) -> torch.Ten
     prefix = "discriminator."
     judge.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
     with torch.inference_mode():
-        return judge(picture, mask)
+        return judge(picture, mask).logits
 
 
 @pytest.fixture

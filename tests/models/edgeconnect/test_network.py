@@ -50,16 +50,16 @@ def parameters(module):
 
 
 def test_all_networks_have_as_many_parameters_as_in_the_public_program():
-    network, judges = Network(Config()), Network.discriminators(Config())
+    network, critics = Network(Config()), Network.discriminators(Config())
     assert parameters(network.edge_generator) == 10_761_089
     assert parameters(network.inpaint_generator) == 10_774_595
-    assert parameters(judges["edge_discriminator"]) == 2_762_752
-    assert parameters(judges["inpaint_discriminator"]) == 2_763_776
+    assert parameters(critics["edge_discriminator"]) == 2_762_752
+    assert parameters(critics["inpaint_discriminator"]) == 2_763_776
 
 
 def test_every_layer_starts_from_the_deviation_of_the_paper_normalized_ones_included():
-    network, judges = Network(Config()), Network.discriminators(Config())
-    layers = [layer for part in (network, *judges.values()) for layer in convolutions(part)]
+    network, critics = Network(Config()), Network.discriminators(Config())
+    layers = [layer for part in (network, *critics.values()) for layer in convolutions(part)]
     assert len(layers) == 2 * 22 + 2 * 5
     normalized = [layer for layer in layers if hasattr(layer, "parametrizations")]
     assert len(normalized) == 21 + 2 * 5
@@ -282,21 +282,23 @@ def test_another_sigma_finds_other_edges(make):
 
 
 def test_a_discriminator_sees_patches_of_70_pixels_and_gives_all_its_features():
-    judge = Network.discriminators(Config(width=4, discriminator={"width": 4}))["inpaint_discriminator"].double().eval()
+    discriminator = (
+        Network.discriminators(Config(width=4, discriminator={"width": 4}))["inpaint_discriminator"].double().eval()
+    )
     picture = torch.rand(
         1, 3, 96, 104, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
     ).requires_grad_()
-    opinion = judge(picture)
-    assert opinion.scores.shape == (1, 1, 10, 11)
-    assert [feature.shape[1] for feature in opinion.features] == [4, 8, 16, 32, 1]
-    assert torch.equal(opinion.features[-1], opinion.scores)
-    opinion.scores[0, 0, 5, 5].backward()
+    output = discriminator(picture)
+    assert output.logits.shape == (1, 1, 10, 11)
+    assert [feature.shape[1] for feature in output.features] == [4, 8, 16, 32, 1]
+    assert torch.equal(output.features[-1], output.logits)
+    output.logits[0, 0, 5, 5].backward()
     rows, columns = picture.grad.abs().sum(dim=(0, 1)).nonzero().unbind(dim=1)
     assert rows.max() - rows.min() + 1 == 70
     assert columns.max() - columns.min() + 1 == 70
 
 
 def test_too_small_a_picture_for_a_discriminator_is_refused():
-    judge = PatchDiscriminator(3, Config(discriminator={"width": 2}))
+    discriminator = PatchDiscriminator(3, Config(discriminator={"width": 2}))
     with pytest.raises(InputError, match="sides of at least 24 pixels, got 20x40"):
-        judge(torch.rand(1, 3, 20, 40))
+        discriminator(torch.rand(1, 3, 20, 40))

@@ -107,15 +107,15 @@ def test_maps_and_features_of_the_discriminators(networks, case):
     edge, inpaint = networks["edge_discriminator"], networks["inpaint_discriminator"]
     real = edge(case["gray"], case["canny_train"])
     fake = edge(case["gray"], case["edges"])
-    for kind, opinion in (("real", real), ("fake", fake)):
-        assert apart(opinion.scores, case[f"edge_dis_{kind}_logit"]) <= STORED_GRAY
-        assert apart(opinion.scores.sigmoid(), case[f"edge_dis_{kind}"]) <= STORED_GRAY
+    for kind, output in (("real", real), ("fake", fake)):
+        assert apart(output.logits, case[f"edge_dis_{kind}_logit"]) <= STORED_GRAY
+        assert apart(output.logits.sigmoid(), case[f"edge_dis_{kind}"]) <= STORED_GRAY
     means = torch.stack([feature.mean(dim=(1, 2, 3)) for feature in fake.features])
     assert apart(means, case["edge_dis_feature_mean"]) <= STORED_GRAY
     differences = [(a - b).abs().mean() for a, b in zip(real.features, fake.features, strict=True)]
     assert apart(torch.stack(differences), case["edge_dis_feature_l1"]) <= STORED_GRAY
     for kind, picture in (("real", case["image"]), ("fake", case["output"])):
-        assert apart(inpaint(picture).scores, case[f"inpaint_dis_{kind}_logit"]) <= STORED_GRAY
+        assert apart(inpaint(picture).logits, case[f"inpaint_dis_{kind}_logit"]) <= STORED_GRAY
 
 
 @pytest.mark.parametrize("dtype", LARGEST, ids=str)

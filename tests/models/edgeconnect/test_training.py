@@ -18,6 +18,7 @@ from inpaint.models.edgeconnect.config import Config
 from inpaint.models.edgeconnect.training import Training
 from inpaint.registry.loading import load
 from inpaint.training.config import LoopConfig
+from inpaint.training.phases import only_trainable
 from inpaint.weights.files import load_weights, read_metadata
 
 STAGES = ("edge", "inpaint", "edge_inpaint", "joint")
@@ -47,10 +48,6 @@ def batch(size=32, seed=0):
     edges = (torch.rand(2, 1, size, size, generator=generator) < 0.15).float()
     planes = {"image": torch.rand(2, 3, size, size, generator=generator), "mask": mask}
     return {**planes, "edges_true": edges, "edges_known": edges.roll(1, dims=-1) * (1 - mask)}
-
-
-def record_of(module, planes):
-    return {**module.predict(planes), "hole_share": planes["mask"].mean()}
 
 
 def moved(module, loss):
@@ -83,39 +80,39 @@ def moved(module, loss):
 )
 def test_every_loss_moves_the_generators_of_its_stage_and_nothing_else(stage, routes):
     module = training(stage).train()
-    updates = {update.optimizer: update for update in module.updates()}
-    generators, judges = updates["generator"], updates["discriminator"]
+    (phase,) = module.timeline
+    discriminators, generators = phase.updates
     assert set(generators.networks) == set(module.config.trained)
-    assert set(judges.networks) == set(module.discriminators)
+    assert set(discriminators.networks) == set(module.discriminators)
+    assert set(phase.frozen) == set(module.untrained()) == set(module.config.generators) - set(module.config.trained)
     kinds = {name: "edge" if name in EDGE_TERMS else "color" for name in module.losses.terms}
     assert set(kinds.values()) == set(routes)
-    with module._only_trainable(generators.networks):
-        _, values = module.generator_losses(record_of(module, batch()))
+    with only_trainable(module.roles(), generators.networks):
+        _, values = module.generator_losses(module.record(batch()))
         for name, kind in kinds.items():
             assert moved(module, values[name]) == routes[kind], name
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_discriminator_learns_from_its_own_game_alone(stage):
+def test_every_discriminator_learns_from_its_own_loss_alone(stage):
     module = training(stage).train()
-    (judges,) = (update for update in module.updates() if update.optimizer == "discriminator")
-    with module._only_trainable(judges.networks):
-        record = {name: plane.detach() for name, plane in record_of(module, batch()).items()}
+    with only_trainable(module.roles(), module.discriminators):
+        record = {name: plane.detach() for name, plane in module.record(batch()).items()}
         total, values = module.discriminator_losses(record)
-        games = {name: term.discriminator for name, term in module.losses.adversarial.items()}
-        for name, role in games.items():
+        roles = {name: term.discriminator for name, term in module.losses.adversarial.items()}
+        for name, role in roles.items():
             assert moved(module, values[f"{name}_d"]) == {role}
-        assert moved(module, total) == set(games.values()) == set(module.discriminators)
+        assert moved(module, total) == set(roles.values()) == set(module.discriminators)
 
 
 def test_a_stage_has_the_losses_and_discriminators_of_what_it_trains():
     colors = set(LOSSES) - EDGE_TERMS
     terms = {stage: set(training(stage).losses.terms) for stage in STAGES}
     assert terms == {"edge": EDGE_TERMS, "inpaint": colors, "edge_inpaint": colors, "joint": set(LOSSES)}
-    judges = {stage: set(training(stage).discriminators) for stage in STAGES}
-    assert judges["edge"] == {"edge_discriminator"}
-    assert judges["inpaint"] == judges["edge_inpaint"] == {"inpaint_discriminator"}
-    assert len(judges["joint"]) == 2
+    roles = {stage: set(training(stage).discriminators) for stage in STAGES}
+    assert roles["edge"] == {"edge_discriminator"}
+    assert roles["inpaint"] == roles["edge_inpaint"] == {"inpaint_discriminator"}
+    assert len(roles["joint"]) == 2
 
 
 def test_the_yaml_has_the_weights_and_rates_of_the_paper():
@@ -136,7 +133,7 @@ def test_the_yaml_has_the_weights_and_rates_of_the_paper():
 # What is predicted ---------------------------------------------------------------------------------------------------
 
 
-def test_lines_that_are_painted_along_in_every_stage():
+def test_edges_that_are_painted_along_in_every_stage():
     planes = batch()
     hole, true, known = planes["mask"] > 0, planes["edges_true"], planes["edges_known"]
     records = {stage: training(stage).train().predict(planes) for stage in STAGES}
@@ -155,7 +152,7 @@ def names_of(module):
     return {plane.name for plane in module.planes}
 
 
-def test_the_origins_way_cuts_the_true_lines_off_at_the_hole():
+def test_the_origins_way_cuts_the_true_edges_off_at_the_hole():
     planes = batch()
     del planes["edges_known"]
     module = training("edge", origin_canny=True)
@@ -165,11 +162,11 @@ def test_the_origins_way_cuts_the_true_lines_off_at_the_hole():
     assert torch.equal(module.predict(planes)["edges_known"], planes["edges_true"] * (1 - planes["mask"]))
 
 
-def test_discriminators_see_the_gray_of_the_whole_picture_with_lines_and_colors_alone():
+def test_discriminators_get_the_gray_of_the_whole_image_with_edges_and_colors_alone():
     module, planes = training("joint").eval(), batch()
     record, seen = module.predict(planes), {}
-    for role, judge in module.discriminators.items():
-        judge.layers[0].register_forward_pre_hook(lambda layer, inputs, role=role: seen.update({role: inputs[0]}))
+    for role, network in module.discriminators.items():
+        network.layers[0].register_forward_pre_hook(lambda layer, inputs, role=role: seen.update({role: inputs[0]}))
     module.discriminate("edge_discriminator", record["edges_raw"], record)
     module.discriminate("inpaint_discriminator", record["raw"], record)
     gray = planes["image"][:, 0] * 0.2125 + planes["image"][:, 1] * 0.7154 + planes["image"][:, 2] * 0.0721
@@ -183,11 +180,13 @@ def test_a_frozen_edge_generator_stays_as_it_is_bit_for_bit():
     before = {name: value.clone() for name, value in module.network.edge_generator.state_dict().items()}
     first, second = module.predict(planes)["edges_raw"], module.predict(planes)["edges_raw"]
     assert torch.equal(first, second)  # no power iteration has run
-    assert module.network.edge_generator.training
+    assert not module.network.edge_generator.training
+    assert not any(parameter.requires_grad for parameter in module.network.edge_generator.parameters())
+    assert module.network.inpaint_generator.training
     assert all(torch.equal(value, before[name]) for name, value in module.network.edge_generator.state_dict().items())
 
 
-def test_a_share_of_the_samples_may_see_the_true_lines():
+def test_a_share_of_the_samples_may_get_the_true_edges():
     planes = {name: plane.repeat(16, 1, 1, 1) for name, plane in batch().items()}
     torch.manual_seed(0)
     record = training("edge_inpaint", true_edge_prob=0.5).train().predict(planes)
@@ -200,7 +199,7 @@ def test_a_share_of_the_samples_may_see_the_true_lines():
     ).all()
 
 
-def test_averaged_networks_are_looked_at_along_their_own_lines():
+def test_averaged_networks_paint_along_their_own_edges():
     module, planes = training("edge_inpaint", true_edge_prob=1.0).train(), batch()
     with module.averaging():
         record = module.predict(planes)
@@ -212,27 +211,27 @@ def test_averaged_networks_are_looked_at_along_their_own_lines():
 
 def test_edge_losses_are_those_of_the_fact_sheet():
     module, planes = training("edge").eval(), batch()
-    record = record_of(module, planes)
-    judge = module.discriminators["edge_discriminator"]
+    record = module.record(planes)
+    discriminator = module.discriminators["edge_discriminator"]
     with torch.no_grad():
         _, values = module.generator_losses(record)
-        _, judged = module.discriminator_losses(record)
-        opinions = {
-            name: judge(torch.cat((record["gray"], record[entry]), dim=1))
+        _, own = module.discriminator_losses(record)
+        outputs = {
+            name: discriminator(torch.cat((record["gray"], record[entry]), dim=1))
             for name, entry in (("real", "edges_true"), ("fake", "edges_raw"))
         }
-    sigmoid = {name: 1 / (1 + np.exp(-opinion.scores.double().numpy())) for name, opinion in opinions.items()}
+    sigmoid = {name: 1 / (1 + np.exp(-output.logits.double().numpy())) for name, output in outputs.items()}
     assert values["edge_adversary"].item() == pytest.approx(-np.log(sigmoid["fake"]).mean(), rel=1e-5)
     expected = (-np.log(sigmoid["real"]).mean() - np.log(1 - sigmoid["fake"]).mean()) / 2
-    assert judged["edge_adversary_d"].item() == pytest.approx(expected, rel=1e-5)
-    pairs = zip(opinions["fake"].features, opinions["real"].features, strict=True)
+    assert own["edge_adversary_d"].item() == pytest.approx(expected, rel=1e-5)
+    pairs = zip(outputs["fake"].features, outputs["real"].features, strict=True)
     matching = sum(np.abs(a.double().numpy() - b.double().numpy()).mean() for a, b in pairs)
     assert values["edge_matching"].item() == pytest.approx(matching, rel=1e-5)
 
 
 def test_colors_are_compared_everywhere_and_divided_by_the_share_of_the_hole():
     module, planes = training("inpaint").eval(), batch()
-    record = record_of(module, planes)
+    record = module.record(planes)
     with torch.no_grad():
         _, values = module.generator_losses(record)
     raw, image, mask = (record[name].detach().double().numpy() for name in ("raw", "image", "mask"))
@@ -248,7 +247,7 @@ def photos(tmp_path_factory):
 
 
 def written(folder, side):
-    """Write the same photographs for training and for validation."""
+    """Write the same photos for training and for validation."""
     for part in ("train", "val"):
         (folder / part).mkdir()
         for number, photo in enumerate((pictures.astronaut()[:200, 100:300], pictures.chelsea()[:200, 100:300])):
@@ -380,8 +379,8 @@ def test_an_option_of_one_network_may_differ_from_what_the_other_run_said(runs, 
 
 
 @pytest.mark.slow
-def test_two_photographs_are_learnt_by_heart(tmp_path):
-    """Stage inpaint on the true lines: the hole's L1 falls to less than a fifth of its start."""
+def test_two_photos_are_learnt_by_heart(tmp_path):
+    """Stage inpaint on the true edges: the hole's L1 falls to less than a fifth of its start."""
     photos = written(tmp_path, 64)
     keys = {
         "data.size": 64,

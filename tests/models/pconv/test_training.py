@@ -26,7 +26,7 @@ from inpaint.registry import table as registry
 from inpaint.training import plan
 from inpaint.training.config import LoopConfig
 from inpaint.weights.files import load_weights
-from pconv_run import LOSSES, PconvRun
+from pconv_run import LOSSES, AllNormsFrozen, PconvRun
 
 HERE = Path(__file__).resolve().parents[2] / "helpers"
 
@@ -44,24 +44,24 @@ def test_one_place_in_the_deepest_layer_is_refused_before_the_training(options):
     loop = LoopConfig(optimizers={"generator": {}}, **options)
     module = Training(Config(levels=4, width=4), losses=parse_losses(LOSSES), loop=loop)
     with pytest.raises(
-        ConfigError, match=r"data.size=16: one picture of 16x16 .*batch_size=2 or more, or model.levels=3"
+        ConfigError, match=r"data.size=16: one image of 16x16 .*batch_size=2 or more, or model.levels=3"
     ):
-        plan.rehearse(module, size_px=16)
-    plan.rehearse(module, size_px=32)
+        plan.dry_run_step(module, size_px=16)
+    plan.dry_run_step(module, size_px=32)
     assert plan.memory_bytes(module, size_px=32, samples=1) > 0
     frozen = Training(Config(levels=4, width=4, phase=2), losses=parse_losses(LOSSES), loop=loop)
-    plan.rehearse(frozen, size_px=16)
+    plan.dry_run_step(frozen, size_px=16)
 
 
 def test_memory_is_estimated_where_only_a_batch_has_statistics():
     loop = LoopConfig(optimizers={"generator": {}}, batch_size=4)
     module = Training(Config(levels=4, width=4), losses=parse_losses(LOSSES), loop=loop).train()
-    plan.rehearse(module, size_px=16)
+    plan.dry_run_step(module, size_px=16)
     assert plan.memory_bytes(module, size_px=16, samples=4) > 0
     assert module.network.training
 
 
-class Watch(Callback):
+class Notes(Callback):
     """Notes what the optimizer does and how the encoder's batch norm stands after every iteration."""
 
     def __init__(self):
@@ -94,12 +94,12 @@ def test_phase_1_moves_every_parameter_and_every_statistic(pconv_run):
 def test_phase_2_starts_from_phase_1_and_leaves_its_encoder_norms_bit_for_bit(pconv_run):
     first = pconv_run("first", ema={"decay": None}, max_iterations=4)
     first.fit()
-    watch = Watch()
+    notes = Notes()
     second = pconv_run(
         "second",
         init=first.folder.path,
         fields={"phase": 2},
-        callbacks=[watch],
+        callbacks=[notes],
         validation={"every": 2, "panel": 1, "batch_size": 2},
     )
     begun = {name: value.clone() for name, value in second.module.network.state_dict().items()}
@@ -107,10 +107,10 @@ def test_phase_2_starts_from_phase_1_and_leaves_its_encoder_norms_bit_for_bit(pc
     second.fit()
     frozen = norm_state(first.module.network)
     assert len(frozen) == 2 * 5
-    assert all(len(same(frozen, state)) == len(frozen) for state in watch.states)
-    assert all(gradient is None for gradients in watch.gradients for gradient in gradients)
+    assert all(len(same(frozen, state)) == len(frozen) for state in notes.states)
+    assert all(gradient is None for gradients in notes.gradients for gradient in gradients)
     # Validation after every other iteration switches to evaluation and back.
-    assert not any(any(training) for training in watch.training)
+    assert not any(any(training) for training in notes.training)
     after = second.module.network.state_dict()
     assert not [name for name in same(begun, after) if name.removeprefix("generator.") not in frozen]
     # The averaged network, which is what is kept, has them too.
@@ -118,34 +118,33 @@ def test_phase_2_starts_from_phase_1_and_leaves_its_encoder_norms_bit_for_bit(pc
     assert all(torch.equal(kept[f"generator.{name}"], value) for name, value in frozen.items())
 
 
-def test_frozen_norms_survive_train_and_can_be_let_go(pconv_run):
-    network = pconv_run(fields={"phase": 2}).module.network
-    norms = [block.norm for block in network.generator.encoder if block.norm is not None]
-    others = [block.norm for block in network.generator.decoder if block.norm is not None]
-    for module in (network, network.generator, network.generator.encoder):
-        module.train()
-        assert not any(norm.training for norm in norms)
-    assert all(norm.training for norm in others)
-    assert not any(p.requires_grad for norm in norms for p in norm.parameters())
-    network.freeze_encoder_norms(False)
-    assert all(norm.training for norm in norms)
-    assert all(p.requires_grad for p in network.parameters())
+def test_norms_of_phase_2_survive_every_switch_of_the_training(pconv_run):
+    module = pconv_run(fields={"phase": 2}).module
+    generator = module.network.generator
+    norms = {side: [b.norm for b in getattr(generator, side) if b.norm is not None] for side in ("encoder", "decoder")}
+    for mode in (True, False, True):
+        module.train(mode)
+        assert not any(norm.training for norm in norms["encoder"])
+        assert all(norm.training == mode for norm in norms["decoder"])
+    learning = {side: [p.requires_grad for n in norms[side] for p in n.parameters()] for side in norms}
+    assert not any(learning["encoder"])
+    assert all(learning["decoder"])
 
 
 def test_phase_2_learns_at_a_quarter_of_the_rate(pconv_run):
     for phase, rate in ((1, 1e-3), (2, 2.5e-4)):
-        watch = Watch()
-        pconv_run(f"phase-{phase}", fields={"phase": phase}, callbacks=[watch], max_iterations=2).fit()
-        assert watch.rates == pytest.approx([rate, rate])
+        notes = Notes()
+        pconv_run(f"phase-{phase}", fields={"phase": phase}, callbacks=[notes], max_iterations=2).fit()
+        assert notes.rates == pytest.approx([rate, rate])
 
 
 def test_one_run_can_go_over_to_phase_2(pconv_run):
-    watch = Watch()
-    run = pconv_run(fields={"phase_2_from": 3}, callbacks=[watch])
+    notes = Notes()
+    run = pconv_run(fields={"phase_2_from": 3}, callbacks=[notes])
     run.fit()
-    assert watch.rates == pytest.approx([1e-3] * 3 + [2.5e-4] * 3)
-    assert not same(watch.states[1], watch.states[2])
-    assert all(len(same(watch.states[2], state)) == len(state) for state in watch.states[3:])
+    assert notes.rates == pytest.approx([1e-3] * 3 + [2.5e-4] * 3)
+    assert not same(notes.states[1], notes.states[2])
+    assert all(len(same(notes.states[2], state)) == len(state) for state in notes.states[3:])
     # A new optimizer: its steps are counted from there.
     steps = {int(state["step"]) for state in run.module.trainer.optimizers[0].state.values()}
     assert steps == {3}
@@ -201,9 +200,9 @@ from pathlib import Path
 sys.path.insert(0, {here!r})
 import torch
 torch.set_num_threads(1)
-from pconv_run import PconvRun
+from pconv_run import AllNormsFrozen, PconvRun
 
-PconvRun(Path(sys.argv[1]) / "run", Path(sys.argv[2]), fields={{"phase": 2}}, everything_frozen=True,
+PconvRun(Path(sys.argv[1]) / "run", Path(sys.argv[2]), fields={{"phase": 2}}, training=AllNormsFrozen,
          max_iterations=2, trainer={{"devices": 2}}, optimizers={optimizers!r}).fit()
 """
 
@@ -217,7 +216,7 @@ def test_two_processes_reach_the_weights_of_one_where_no_statistics_are_gathered
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    alone = pconv_run("alone", fields={"phase": 2}, everything_frozen=True, max_iterations=2, optimizers=optimizers)
+    alone = pconv_run("alone", fields={"phase": 2}, training=AllNormsFrozen, max_iterations=2, optimizers=optimizers)
     before = {name: value.clone() for name, value in alone.module.network.state_dict().items()}
     alone.fit()
     moved = [n for n, v in alone.module.network.state_dict().items() if not torch.equal(v, before[n])]
@@ -257,7 +256,7 @@ def test_several_gpus_share_the_statistics_of_their_batches(pconv_run, device, w
     after = module.network.state_dict()
     assert list(after) == list(before)
     assert len(same(before, after)) == len(before)
-    module.network.train()
+    module.train()
     assert not any(norm.training for norm in norms["encoder"])
     assert all(norm.training for norm in norms["decoder"])
     module.average.update(module.network, 0)  # still finds what it averages
@@ -269,7 +268,7 @@ def test_the_registry_offers_the_training():
 
 
 @pytest.mark.slow
-def test_it_learns_two_photographs_by_heart(tmp_path, photos):
+def test_it_learns_two_photos_by_heart(tmp_path, photos):
     two = tmp_path / "two"
     two.mkdir()
     pictures = {"astronaut": data.astronaut(), "coffee": data.coffee()}

@@ -126,13 +126,13 @@ def test_the_network_paints_what_the_plain_arithmetic_of_the_papers_program_pain
 
 
 def test_the_discriminator_scores_as_the_plain_arithmetic_does(lively):
-    judge = with_exact_norms(lively(Network.discriminators(SMALL)["discriminator"]).double().eval())
+    discriminator = with_exact_norms(lively(Network.discriminators(SMALL)["discriminator"]).double().eval())
     image, _ = sample(96, 128)
-    expected = PlainDiscriminator(judge)(image)
+    expected = PlainDiscriminator(discriminator)(image)
     assert expected.shape == (2, 1, 1, 2)
-    assert torch.allclose(judge(image).scores, expected, rtol=1e-7)
-    prepare_for_inference(judge)
-    assert torch.allclose(judge(image).scores, expected, rtol=1e-7)
+    assert torch.allclose(discriminator(image).logits, expected, rtol=1e-7)
+    prepare_for_inference(discriminator)
+    assert torch.allclose(discriminator(image).logits, expected, rtol=1e-7)
 
 
 def test_the_plain_form_normalizes_in_every_pass_and_moves_on(network):
@@ -214,23 +214,23 @@ def test_sides_that_are_no_multiples_of_32_are_refused(size):
     ("size", "scores"), [((32, 32), (1, 1)), ((64, 100), (1, 1)), ((96, 160), (1, 3)), ((256, 256), (6, 6))]
 )
 def test_the_discriminator_scores_patches_of_any_picture(size, scores):
-    judge = Network.discriminators(SMALL)["discriminator"]
-    opinion = judge(torch.rand(2, 3, *size))
-    assert opinion.scores.shape == (2, 1, *scores)
-    assert len(opinion.features) == 7
+    discriminator = Network.discriminators(SMALL)["discriminator"]
+    output = discriminator(torch.rand(2, 3, *size))
+    assert output.logits.shape == (2, 1, *scores)
+    assert len(output.features) == 7
     with pytest.raises(InputError, match="at least 32, got 31x40"):
-        judge(torch.rand(1, 3, 31, 40))
+        discriminator(torch.rand(1, 3, 31, 40))
 
 
 def test_under_autocast_distributions_stay_in_full_precision():
     torch.manual_seed(0)
-    network, judge = Network(SMALL), Network.discriminators(SMALL)["discriminator"]
+    network, discriminator = Network(SMALL), Network.discriminators(SMALL)["discriminator"]
     image, mask = (plane.float() for plane in sample(64, 64))
     expected = network(image, mask)["raw"]
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = network.encoder(masked(image, mask), masked(image, 1 - mask))
         painted = network(image, mask)["raw"]
-        scores = judge(image).scores
+        scores = discriminator(image).logits
     assert all(value.dtype == torch.float32 for value in (*found.prior, *found.posterior, painted))
     assert torch.isfinite(scores).all()
     assert 0 < (painted - expected).abs().mean() < 0.05

@@ -14,6 +14,7 @@ from inpaint.models.pluralistic.config import Config
 from inpaint.models.pluralistic.training import Training, fixed_sigma
 from inpaint.registry.loading import load
 from inpaint.training.config import LoopConfig
+from inpaint.training.phases import only_trainable
 from tiny_run import TinyRun
 
 SMALL = {"width": 4, "latent": 8}
@@ -40,7 +41,7 @@ def record_of(module, seed=0, **options):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         planes = batch(**options)
-        return {**module.predict(planes), "hole_share": planes["mask"].mean()}
+        return module.record(planes)
 
 
 @pytest.fixture(scope="module")
@@ -81,19 +82,19 @@ def test_each_shipped_loss_times_its_weight_is_the_programs_on_its_own_scale(two
         expected["app_rec"] += 20 * (2 * record[f"rec{ending}"] - 1 - scaled).abs().mean()
         expected["app_gen"] += 20 * (seen * (2 * record[f"gen{ending}"] - 1 - scaled)).abs().mean()
     gen, rec = two.discriminators["discriminator"].eval(), two.discriminators["discriminator_rec"].eval()
-    expected["ad_gen"] = (gen(record["gen"]).scores - 1).square().mean()
-    expected["match_rec"] = (rec(record["rec"]).scores - rec(record["image"]).scores).square().mean()
+    expected["ad_gen"] = (gen(record["gen"]).logits - 1).square().mean()
+    expected["match_rec"] = (rec(record["rec"]).logits - rec(record["image"]).logits).square().mean()
     total, values = two.generator_losses(record)
     assert values.keys() == expected.keys()
     for name, value in expected.items():
         weighed = two.losses.terms[name].weight * values[name]
         assert weighed.item() == pytest.approx(value.item(), rel=1e-4), name
     assert total.item() == pytest.approx(sum(value.item() for value in expected.values()), rel=1e-4)
-    judged = 0.5 * sum(
-        (judge(record["image"]).scores - 1).square().mean() + judge(record[path]).scores.square().mean()
-        for judge, path in ((gen, "gen"), (rec, "rec"))
+    expected = 0.5 * sum(
+        (discriminator(record["image"]).logits - 1).square().mean() + discriminator(record[path]).logits.square().mean()
+        for discriminator, path in ((gen, "gen"), (rec, "rec"))
     )
-    assert two.discriminator_losses(record)[0].item() == pytest.approx(judged.item(), rel=1e-4)
+    assert two.discriminator_losses(record)[0].item() == pytest.approx(expected.item(), rel=1e-4)
     two.train()
 
 
@@ -173,7 +174,7 @@ RECONSTRUCTIVE = {"posterior", "features", "generator"}
 )
 def test_each_loss_moves_its_own_path_alone(two, name, parts):
     record = record_of(two)
-    with two._only_trainable(("encoder", "generator")):
+    with only_trainable(two.roles(), ("encoder", "generator")):
         _, values = two.generator_losses(record)
         assert reached(two, values[name]) == parts
 
@@ -230,8 +231,8 @@ class PluralisticRun(TinyRun):
     def __init__(self, folder, photos, *, fields=None, **options):
         self.fields = {**SMALL, **(fields or {})}
         options.setdefault("optimizers", OPTIMIZERS)
-        # Any game tells the base class to keep the discriminator's optimizer.
-        super().__init__(folder, photos, losses={"game": {"kind": "hinge", "of": "raw", "weight": 1.0}}, **options)
+        # Any adversarial loss tells the base class to keep the discriminator's optimizer.
+        super().__init__(folder, photos, losses={"adversary": {"kind": "hinge", "of": "raw", "weight": 1.0}}, **options)
 
     def build(self, losses):
         return Training(Config(**self.fields), losses=shipped_losses(), loop=self.loop)
@@ -242,7 +243,7 @@ def test_discriminators_step_first_and_all_four_networks_learn_and_are_saved(tmp
     trained = dict(run.module.network.named_parameters(prefix="network"))
     trained |= dict(run.module.discriminators.named_parameters(prefix="discriminators"))
     before = {name: value.detach().clone() for name, value in trained.items() if name.endswith("original")}
-    assert [update.networks for update in run.module.updates()] == [
+    assert [update.networks for update in run.module.timeline[0].updates] == [
         ("discriminator", "discriminator_rec"),
         ("encoder", "generator"),
     ]
@@ -269,7 +270,7 @@ def test_an_interrupted_run_ends_as_one_that_ran_through(tmp_path, photos):
 
 
 @pytest.mark.slow
-def test_two_photographs_are_learned_by_heart():
+def test_two_photos_are_learned_by_heart():
     torch.manual_seed(0)
     module = Training(
         Config(width=16, latent=32),
@@ -294,7 +295,7 @@ def test_two_photographs_are_learned_by_heart():
     optimizer = torch.optim.Adam(module.network.parameters(), lr=1e-3, betas=(0.0, 0.99))
     start = hole_l1()
     for _ in range(600):
-        loss, _ = module.generator_losses({**module.predict(planes), "hole_share": mask.mean()})
+        loss, _ = module.generator_losses(module.record(planes))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

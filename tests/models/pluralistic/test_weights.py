@@ -226,14 +226,15 @@ def test_files_that_do_not_fit_are_refused_with_the_reason(tmp_path, write, chan
 def test_fine_tuning_starts_from_all_four_networks(tmp_path, write):
     from inpaint.losses import parse_losses
     from inpaint.models.pluralistic.training import Training
+    from inpaint.registry.initial import load_initial
     from inpaint.training.config import LoopConfig
 
     folder = imported(tmp_path, *(write(role) for role in FILES)).folder
-    game = {"kind": "lsgan", "of": "gen", "weight": 1.0}
-    losses = parse_losses({"a": game, "b": game | {"of": "rec", "discriminator": "discriminator_rec"}})
+    adversary = {"kind": "lsgan", "of": "gen", "weight": 1.0}
+    losses = parse_losses({"a": adversary, "b": adversary | {"of": "rec", "discriminator": "discriminator_rec"}})
     loop = LoopConfig(optimizers={"generator": {"lr": 1e-4}, "discriminator": {"lr": 1e-4}})
     module = Training(Config(initialization="default"), losses=losses, loop=loop)
-    module.load_initial(folder)
+    load_initial(module, folder)
     weights = load(folder, device="cpu").network.encoder.prior.conv1.weight
     assert torch.allclose(module.network.eval().encoder.prior.conv1.weight, weights, rtol=1e-5)
     assert module.license.startswith("CC BY-NC")

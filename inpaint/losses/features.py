@@ -1,0 +1,145 @@
+"""Losses in the feature space of a VGG: what they share, and the one pass that serves all of them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Self, TypeAlias
+
+import torch
+from pydantic import model_validator
+from torch import Tensor
+
+from inpaint.errors import ConfigError
+from inpaint.losses.base import Norm, Record, Region, Term, at_least_float32
+from inpaint.nn.vgg import VGG, VggName, check_layers, normalized
+
+Features: TypeAlias = Mapping[str, Tensor]
+
+
+class FeatureView(NamedTuple):
+    """One image as a VGG gets it: an entry of the record, the region that is left of it, and whether normalized."""
+
+    entry: str
+    region: Region
+    normalize_input: bool
+
+    def image(self, record: Record) -> Tensor:
+        """Return the image (B, 3, H, W); raises ConfigError for an entry without three colors."""
+        image = at_least_float32(record[self.entry])
+        if image.ndim != 4 or image.shape[1] != 3:
+            raise ConfigError(f"of={self.entry}: a VGG takes RGB images, this entry is {tuple(image.shape)}")
+        if self.region != "all":
+            mask = record["mask"].to(image.dtype)
+            image = image * (mask if self.region == "hole" else 1 - mask)
+        return normalized(image) if self.normalize_input else image
+
+
+class FeatureTerm(Term):
+    """A comparison of one or several generated images with the real one by the features of a VGG.
+
+    of: one entry, or several whose losses are added. layers: names (conv1_2, relu1_2, pool1, ...), or a mapping from
+    names to weights. normalize_input: to the mean and deviation of ImageNet, as the weights expect. region: the part of
+    the images that is left, the rest is black before the normalization. norm: of differences.
+    weights: `torchvision` (fetched once), the path of a torchvision checkpoint, or `random` for tests and dry runs.
+    """
+
+    of: str | tuple[str, ...]
+    target: str = "image"
+    network: VggName = "vgg16"
+    weights: str = "torchvision"
+    layers: tuple[str, ...] | dict[str, float] = ("pool1", "pool2", "pool3")
+    normalize_input: bool = True
+    region: Region = "all"
+    norm: Norm = "l1"
+
+    @model_validator(mode="after")
+    def _layers_exist(self) -> Self:
+        if not self.layers or not self.generated:
+            raise ValueError("of and layers must name at least one entry and one layer")
+        try:
+            check_layers(self.network, list(self.layers))
+        except ConfigError as error:
+            raise ValueError(f"layers: {error}") from None
+        return self
+
+    @property
+    def generated(self) -> tuple[str, ...]:
+        """Entries of the generated images."""
+        return (self.of,) if isinstance(self.of, str) else self.of
+
+    @property
+    def entries(self) -> frozenset[str]:
+        """The generated images and the real one."""
+        return frozenset({*self.generated, self.target})
+
+    def view(self, entry: str) -> FeatureView:
+        """Return how this term takes an entry."""
+        return FeatureView(entry, self.region, self.normalize_input)
+
+    def compare(self, features: Mapping[FeatureView, Features]) -> Tensor:
+        """Return the unweighted loss, a scalar, from the features of all views."""
+        weights = self.layers if isinstance(self.layers, dict) else dict.fromkeys(self.layers, 1.0)
+        real = features[self.view(self.target)]
+        total = None
+        for entry in self.generated:
+            generated = features[self.view(entry)]
+            for layer, weight in weights.items():
+                part = weight * self.layer_loss(generated[layer], real[layer])
+                total = part if total is None else total + part
+        assert total is not None
+        return total
+
+    @abstractmethod
+    def layer_loss(self, generated: Tensor, real: Tensor) -> Tensor:
+        """Return the loss, a scalar, between two images' features of one layer, (B, C, H, W)."""
+
+
+class FeatureExtractor:
+    """The VGG networks of one model's losses: built at first use, outside of the model's state, one per weights."""
+
+    def __init__(self) -> None:
+        self._networks: dict[tuple[VggName, str], VGG] = {}
+
+    def losses(self, terms: Mapping[str, FeatureTerm], record: Record) -> dict[str, Tensor]:
+        """Return the unweighted loss of every term.
+
+        However many terms there are, each network gets each generated image once, all in one batch, and each real one
+        once without gradient.
+
+        Raises:
+            WeightsError: A network's weights are missing.
+            ConfigError: An image has not three colors.
+        """
+        values: dict[str, Tensor] = {}
+        for key in dict.fromkeys((term.network, term.weights) for term in terms.values()):
+            chosen = {name: term for name, term in terms.items() if (term.network, term.weights) == key}
+            network = self._network(key)
+            layers = frozenset(layer for term in chosen.values() for layer in term.layers)
+            generated = dict.fromkeys(term.view(entry) for term in chosen.values() for entry in term.generated)
+            features = _extract(network, generated, layers, record)
+            with torch.no_grad():
+                real = dict.fromkeys(term.view(term.target) for term in chosen.values())
+                features |= _extract(network, (view for view in real if view not in features), layers, record)
+            values |= {name: term.compare(features) for name, term in chosen.items()}
+        return values
+
+    def _network(self, key: tuple[VggName, str]) -> VGG:
+        if key not in self._networks:
+            self._networks[key] = VGG(key[0], weights=key[1])
+        return self._networks[key]
+
+
+def _extract(
+    network: VGG, views: Iterable[FeatureView], layers: frozenset[str], record: Record
+) -> dict[FeatureView, Features]:
+    """Return the features of every view; images of one size go through the network together."""
+    images = {view: view.image(record) for view in views}
+    found: dict[FeatureView, Features] = {}
+    for shape in dict.fromkeys(image.shape for image in images.values()):
+        group = [view for view, image in images.items() if image.shape == shape]
+        batch = torch.cat([images[view] for view in group])
+        features = network.to(batch.device, batch.dtype)(batch, layers)
+        pieces = {layer: both.chunk(len(group)) for layer, both in features.items()}
+        found |= {view: {layer: pieces[layer][i] for layer in pieces} for i, view in enumerate(group)}
+    return found
