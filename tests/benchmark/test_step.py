@@ -28,11 +28,7 @@ def test_a_step_moves_every_network_and_counts():
         assert all(value.isfinite().all() for value in network.parameters())
 
 
-<<<<<<< HEAD:tests/benchmark/test_step.py
-def test_discriminators_take_real_and_fake_apart_only_when_asked():
-=======
 def test_real_and_generated_images_go_apart_only_when_asked():
->>>>>>> 7512edc6a0ebe4f77949ee10ac2350b0a6c68834:tests/cli/test_benchmark_step.py
     seen = {}
     for separate in (False, True):
         module = build(step_setting(OVERRIDES, separate=separate))
