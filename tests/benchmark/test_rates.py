@@ -15,7 +15,7 @@ def test_every_kind_is_drawn_at_the_size_that_it_is_made_for():
     assert (sides["lama_thick_512"], sides["lama_thick_256"], sides["deepfill"]) == (512, 256, 256)
     assert set(mask_sides(64).values()) == {64}
     assert mask_sides(kinds=["half", "comodgan_512"]) == {"half": 256, "comodgan_512": 512}
-    with pytest.raises(ConfigError, match="unknown mask 'centr' .did you mean 'center'"):
+    with pytest.raises(ConfigError, match=r"unknown mask 'centr' .did you mean 'center'"):
         mask_sides(kinds=["half", "centr"])
 
 
