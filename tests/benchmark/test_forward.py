@@ -1,11 +1,10 @@
-"""What is timed, what it is compared with, and its memory."""
+"""What is timed, and what it is compared with."""
 
 import pytest
 import torch
 
 from inpaint.benchmark.forward import Setting, build, compared_settings, peak_bytes
-from inpaint.benchmark.memory import own_process_peak
-from inpaint.errors import InpaintError, UsageError
+from inpaint.errors import UsageError
 
 OWN = Setting(model="deepfill")
 
@@ -57,27 +56,6 @@ def test_a_dtype_that_the_device_does_not_have_is_refused():
         build(Setting(model="deepfill", dtype="float8"))
     with pytest.raises(UsageError, match="tf32 needs a GPU"):
         build(Setting(model="deepfill", dtype="tf32"))
-
-
-def test_the_peak_is_that_of_the_work_in_a_process_of_its_own(monkeypatch, tmp_path):
-    (tmp_path / "a_module.py").write_text(
-        "import torch\n\n\n"
-        "def hungry(setting):\n"
-        "    assert torch.get_num_threads() == 1\n"
-        "    if setting['bytes'] < 0:\n        raise ValueError('no such size')\n"
-        "    print('something else')\n"
-        "    torch.ones(setting['bytes'], dtype=torch.uint8)\n"
-        "    return torch.device('cpu')\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
-    from a_module import hungry
-
-    small, large = (own_process_peak(hungry, {"bytes": count}, what="it") for count in (1, 200_000_000))
-    assert small > 50e6
-    assert large - small == pytest.approx(200e6, rel=0.2)
-    with pytest.raises(InpaintError, match="measuring the memory of it failed: ValueError: no such size"):
-        own_process_peak(hungry, {"bytes": -1}, what="it")
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from inpaint.benchmark.profiling import group_of, multiplications, shares
 from inpaint.benchmark.step import build, peak_bytes, random_batch
 from inpaint.cli.benchmark_networks import step_setting
 from inpaint.training.steps import with_steps
@@ -39,19 +38,6 @@ def test_real_and_generated_images_go_apart_only_when_asked():
         batch = random_batch(module, size=32)
         with_steps({"own": module}, lambda steps, batch=batch: steps["own"](batch))
     assert seen == {False: [4, 2], True: [2, 2, 2]}
-
-
-def test_operators_are_grouped_by_name():
-    names = ("aten::mkldnn_convolution", "aten::bmm", "aten::copy_", "aten::elu_", "aten::convolution_backward")
-    groups = ("convolution", "matrix products", "copies", "pointwise and rest", "convolution")
-    assert tuple(map(group_of, names)) == groups
-
-
-def test_multiplications_are_those_of_the_formula():
-    layer, x = torch.nn.Conv2d(3, 8, 5, padding=2, bias=False), torch.randn(2, 3, 10, 12)
-    assert multiplications(lambda: layer(x)) == 2 * 8 * 10 * 12 * 3 * 25
-    found = shares(lambda: layer(x), device=torch.device("cpu"))
-    assert max(found, key=found.__getitem__) == "convolution"
 
 
 @pytest.mark.slow
