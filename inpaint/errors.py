@@ -1,4 +1,4 @@
-"""Errors that a person can act on. The command line prints them as one line and exits with `exit_status`."""
+"""Errors that a user can act on. The command line prints them as one line and exits with `exit_status`."""
 
 from __future__ import annotations
 

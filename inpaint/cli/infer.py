@@ -127,7 +127,7 @@ def command(
     """
     from inpaint.pipeline import JobOptions, check_folder, check_guidance, check_samples, plan_jobs
 
-    # The decoders' own warnings are for programmers; what a person has to know, we say ourselves.
+    # The decoders' own warnings are for programmers; what a user has to know, we say ourselves.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     with warnings.catch_warnings(), ending_on_sigterm():
         warnings.filterwarnings("ignore", module=r"PIL\.")

@@ -25,7 +25,7 @@ class ScanReport:
     median_width_px: int
 
     def lines(self) -> list[str]:
-        """Return the report as lines for a person."""
+        """Return the report as lines of text."""
         lines = [
             f"photographs  {self.train} for training, {self.val} for validation ({self.kind})",
             f"             {self.total_bytes / 1e6:.1f} MB, median size {self.median_width_px}x{self.median_height_px}",

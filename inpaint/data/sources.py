@@ -73,7 +73,7 @@ class PhotoSource(Protocol):
     def __len__(self) -> int: ...
 
     def name(self, index: int) -> str:
-        """Return what a person would call photo `index`: its path below the root."""
+        """Return what a user calls photo `index`: its path below the root."""
         ...
 
     def locations(self) -> Iterator[str]:

@@ -159,7 +159,7 @@ def _frames(picture: Image.Image) -> int:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    """Open for reading; a file that cannot be opened or read is the person's to mend, in one line."""
+    """Open for reading; a file that cannot be opened or read is the user's to mend, in one line."""
     if path.is_dir():
         raise InputError(f"cannot read '{path}': it is a folder")
     try:

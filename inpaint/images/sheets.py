@@ -1,4 +1,4 @@
-"""Contact sheets: pictures in a labelled grid, for panels, mask sheets, comparisons and the demo."""
+"""Contact sheets: images in a labeled grid, for panels, mask sheets, comparisons and the demo."""
 
 from __future__ import annotations
 

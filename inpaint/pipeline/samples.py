@@ -23,7 +23,7 @@ HOLE_GRAY = 128
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One of several fills. number: from 1, in the order of drawing. score: higher = better, None = not judged."""
+    """One of several fills. number: from 1, in the order of drawing. score: higher = better, None = not scored."""
 
     photo: Photo
     number: int

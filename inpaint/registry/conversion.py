@@ -33,7 +33,7 @@ SWITCHES: Mapping[str, str] = {
     "bgr": "the network was trained on pictures in BGR",
     "fuse": "the attention adds the scores of neighboring pairs, as the official program does",
 }
-"""What some files cannot tell and the person may."""
+"""What some files cannot tell and the caller may."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def import_weights(
     for switch in sorted(switches - chosen.switches):
         raise UsageError(f"--{switch} does not apply to {chosen.title}: its files leave no doubt")
     converted = chosen.convert(found, switches)
-    parameters, judges = _check_fit(chosen, converted)
+    parameters, discriminators = _check_fit(chosen, converted)
     sha256 = _hashes(found)
     _write(folder, chosen, converted, found, sha256, switches)
     roles = _roles(converted)
@@ -83,7 +83,7 @@ def import_weights(
         license=chosen.license,
         sha256=sha256,
         roles=roles,
-        lacking=tuple(role for role in judges if role not in roles),
+        lacking=tuple(role for role in discriminators if role not in roles),
         parameters=parameters,
         notes=converted.notes,
     )
@@ -142,7 +142,7 @@ def _recognize(
 ) -> tuple[Format, str, Found]:
     """Return the format and role of one file; raises WeightsError when it is not of this origin.
 
-    wanted: the role that the person says it has. It decides where the entries leave a choice, and must agree with them.
+    wanted: the role that the caller says it has. It decides where the entries leave a choice, and must agree with them.
     """
     from inpaint.weights.formats import find, some, state_dicts
 
@@ -164,7 +164,7 @@ def _recognize(
 
 
 def _told_apart(seen: Sequence[tuple[Format, str, Found]], path: Path, wanted: str | None) -> tuple[Format, str, Found]:
-    """Return the match that names and shapes of the entries tell, else the person's word, else the file's name."""
+    """Return the match that names and shapes of the entries tell, else the caller's word, else the file's name."""
     most = max(network.share for _, _, network in seen)
     alike = [match for match in seen if match[2].share == most]
     alike = [match for match in alike if match[0].has_shapes_of(match[1], match[2].entries)] or alike
@@ -202,13 +202,13 @@ def _check_fit(entry: Format, converted: Converted) -> tuple[int, tuple[str, ...
     from inpaint.weights.files import load_into
 
     kind = table.network_class(entry.model)
-    network, judges = kind(converted.config), kind.discriminators(converted.config)
-    for role, part in {**dict(network.named_children()), **judges}.items():
+    network, discriminators = kind(converted.config), kind.discriminators(converted.config)
+    for role, part in {**dict(network.named_children()), **discriminators}.items():
         prefix = f"{role}."
         state = {name.removeprefix(prefix): t for name, t in converted.tensors.items() if name.startswith(prefix)}
-        if state or role not in judges:
+        if state or role not in discriminators:
             load_into(part, state, source=entry.title)
-    return sum(parameter.numel() for parameter in network.parameters()), tuple(judges)
+    return sum(parameter.numel() for parameter in network.parameters()), tuple(discriminators)
 
 
 def _free_folder(folder: Path) -> Path:

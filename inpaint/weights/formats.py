@@ -40,7 +40,7 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class Converted:
-    """A checkpoint in our terms. tensors carry the prefix of their role; notes are for the person who imports."""
+    """A checkpoint in our terms. tensors carry the prefix of their role; notes are for the user who imports."""
 
     config: ModelConfig
     tensors: dict[str, Tensor]
@@ -54,11 +54,11 @@ class Format:
 
     title, license, source: for people, and written beside the weights. model: registered name. networks: role of each
     input file and the names of its entries. optional: roles that may be left out. switches: what the file cannot tell
-    and a person may. convert: from the networks found and the switches given to ours; raises WeightsError that lists
+    and a caller may. convert: from the networks found and the switches given to ours; raises WeightsError that lists
     what does not fit.
 
     Where roles share their names: shapes tell them apart (by role, some entries and the shapes they have there), else
-    file_names do (by role, the pattern of the name that the program gives the file), else the person does.
+    file_names do (by role, the pattern of the name that the program gives the file), else the caller does.
     """
 
     origin: str

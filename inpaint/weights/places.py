@@ -1,4 +1,4 @@
-"""From a place (folder, file, address) to a weights file: the one function for loading and for starting a training."""
+"""From a place (folder, file, address) to a weights file: one function for loading a model and for initial weights."""
 
 from __future__ import annotations
 

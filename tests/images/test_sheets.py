@@ -40,9 +40,9 @@ def test_a_large_picture_is_reduced_to_the_cell_and_keeps_its_aspect():
 
 
 def test_the_background_is_white_and_texts_leave_ink_where_they_belong():
-    grey = np.full((128, 128, 3), 128, np.uint8)
-    plain = contact_sheet([[grey]])
-    named = contact_sheet([[grey]], columns=["heading"], labels=["label"], title="title")
+    gray = np.full((128, 128, 3), 128, np.uint8)
+    plain = contact_sheet([[gray]])
+    named = contact_sheet([[gray]], columns=["heading"], labels=["label"], title="title")
     assert (plain[0] == 255).all()
     assert named.shape[0] > plain.shape[0]
     assert named.shape[1] > plain.shape[1]

@@ -240,8 +240,8 @@ def test_a_missing_optimizer_is_named(tiny_run):
 
 
 def test_a_loss_of_an_unknown_discriminator_is_named(tiny_run):
-    losses = {**RECONSTRUCTION, "adversary": {**ADVERSARY, "discriminator": "judge"}}
-    with pytest.raises(ConfigError, match="unknown discriminator 'judge'"):
+    losses = {**RECONSTRUCTION, "adversary": {**ADVERSARY, "discriminator": "critic"}}
+    with pytest.raises(ConfigError, match="unknown discriminator 'critic'"):
         tiny_run(losses=losses)
 
 

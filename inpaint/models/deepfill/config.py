@@ -64,7 +64,7 @@ class Config(ModelConfig):
     gate_output: bool = False  # official: the last layers are plain; gated without activation in csqiangwen and mmagic
     pre_attention_activation: Literal["elu", "relu"] = "relu"  # official relu (pmconv6); elu in mmagic
     attention: AttentionConfig = AttentionConfig()
-    # Starting weights. Official glorot, with which every gate halves the signal; csqiangwen's kaiming keeps more of it
+    # Initial weights. Official glorot, with which every gate halves the signal; csqiangwen's kaiming keeps more of it
     # and gets to plausible colors sooner.
     initialization: Literal["glorot", "kaiming"] = "glorot"
     sketch: bool = False  # one more input plane for lines drawn in the hole (guided)

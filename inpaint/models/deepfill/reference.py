@@ -156,6 +156,6 @@ class Reference(nn.Module):
 
 
 class Port(Reference):
-    """The same as public ports in PyTorch compute it (nipponjo's, for one): what a person would otherwise run."""
+    """The same as public ports in PyTorch compute it (nipponjo's, for one): what a user would otherwise run."""
 
     joint = True

@@ -16,8 +16,8 @@ from inpaint.models.deepfill.config import AttentionConfig, Config, Discriminato
 from inpaint.models.deepfill.network import Network
 from inpaint.weights.formats import Converted, Entries, Format, Found, folded, power_iteration
 
-READS_COLOURS = ("conv1", "xconv1", "pmconv1")  # layers whose first three input planes are a picture
-PAINTS_COLOURS = ("conv17", "allconv17")  # layers whose outputs, or halves of outputs, are a picture
+READS_COLORS = ("conv1", "xconv1", "pmconv1")  # layers whose first three input planes are a picture
+PAINTS_COLORS = ("conv17", "allconv17")  # layers whose outputs, or halves of outputs, are a picture
 
 NIPPONJO = Config(
     padding="zero",
@@ -167,9 +167,9 @@ def _plain(entries: Entries, layers: Mapping[str, str], config: Config) -> dict[
 def _in_rgb(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Turn a generator that works in BGR into one that works in RGB, by permuting weights."""
     turned = dict(tensors)
-    for layer in READS_COLOURS:
+    for layer in READS_COLORS:
         turned[f"generator.{layer}.weight"] = _planes_in_rgb(turned[f"generator.{layer}.weight"])
-    for layer in PAINTS_COLOURS:
+    for layer in PAINTS_COLORS:
         for kind in ("weight", "bias"):
             value = turned[f"generator.{layer}.{kind}"]  # three rows, or three features and three gates
             turned[f"generator.{layer}.{kind}"] = torch.cat([part.flip(0) for part in torch.split(value, 3)])
@@ -205,12 +205,12 @@ def _nipponjo(
         config = config.model_copy(update={"attention": config.attention.model_copy(update={"fuse": True})})
     if "bgr" in switches:
         config, tensors = config.model_copy(update={"channel_order": "bgr"}), _in_rgb(tensors)
-    judge, notes = _discriminator(
+    discriminator, notes = _discriminator(
         source.content.get("D"), "conv{}.conv_sn", config, bgr="bgr" in switches, weight="weight", right=None
     )
     return Converted(
         config=config,
-        tensors=tensors | judge,
+        tensors=tensors | discriminator,
         iteration=_iteration(source.content.get("n_iter")),
         notes=notes,
     )
@@ -245,19 +245,19 @@ def _from_csqiangwen(found: Mapping[str, Found], switches: frozenset[str]) -> Co
 
 def _from_mmagic(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
     source = found["generator"]
-    judge_entries = {name: value for name, value in source.rest.items() if name.startswith("disc.")}
-    strangers = {name: value for name, value in source.rest.items() if name not in judge_entries}
+    of_discriminator = {name: value for name, value in source.rest.items() if name.startswith("disc.")}
+    strangers = {name: value for name, value in source.rest.items() if name not in of_discriminator}
     entries = Entries({**source.entries, **strangers})
     tensors = _in_rgb(_plain(entries, mmagic_layers(), MMAGIC))
     entries.ignore_identity("stage2.contextual_attention_neck.contextual_attention.fuse_kernel")
     entries.check(source.path, "mmagic")
-    judge, notes = _discriminator(
-        judge_entries or None, "disc.conv{}.conv", MMAGIC, bgr=True, weight="weight_orig", right="weight_v"
+    discriminator, notes = _discriminator(
+        of_discriminator or None, "disc.conv{}.conv", MMAGIC, bgr=True, weight="weight_orig", right="weight_v"
     )
     meta = source.content.get("meta")
     return Converted(
         config=MMAGIC,
-        tensors=tensors | judge,
+        tensors=tensors | discriminator,
         iteration=_iteration(meta.get("iter")) if isinstance(meta, Mapping) else None,
         notes=notes,
     )

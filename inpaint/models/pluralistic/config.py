@@ -21,7 +21,7 @@ class Config(ModelConfig):
     # Features at half of the size; doubled twice on the way down, so that the widest maps have four times as many.
     width: int = Field(32, ge=4, multiple_of=4)
     latent: int = Field(128, gt=0)  # planes of the latent code, at 1/32 of the size
-    # Starting weights. The paper's: orthogonal. The official program asks for it too, but does not reach its spectrally
+    # Initial weights. The paper's: orthogonal. The official program asks for it too, but does not reach its spectrally
     # normalized layers, which keep PyTorch's own start: `default`.
     initialization: Literal["orthogonal", "default"] = "orthogonal"
     # Training: with `one`, only the generative path, whose prior is then drawn to the fixed one directly and which is

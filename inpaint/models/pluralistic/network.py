@@ -255,7 +255,7 @@ class Discriminator(base.Discriminator):
 
 
 def _start(network: nn.Module, config: Config) -> None:
-    """Give all convolutions their starting weights, then normalize all but the attention's query."""
+    """Give all convolutions their initial weights, then normalize all but the attention's query."""
     for name, layer in list(network.named_modules()):
         if not isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
             continue

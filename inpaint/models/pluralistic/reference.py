@@ -119,16 +119,16 @@ class PlainAttention(nn.Module):
 class PlainDiscriminator(nn.Module):
     """A discriminator computed plainly, for pictures with sides of at least 96."""
 
-    def __init__(self, judge: nn.Module) -> None:
+    def __init__(self, discriminator: nn.Module) -> None:
         super().__init__()
-        self.start = PlainBlock(judge.get_submodule("block0"), "start")
+        self.start = PlainBlock(discriminator.get_submodule("block0"), "start")
         self.before, self.behind = (
-            nn.Sequential(*(PlainBlock(judge.get_submodule(f"encoder{number}"), "down") for number in numbers))
+            nn.Sequential(*(PlainBlock(discriminator.get_submodule(f"encoder{number}"), "down") for number in numbers))
             for numbers in ((0, 1), (2, 3))
         )
-        self.attention = PlainAttention(judge.get_submodule("attn2"))
-        self.last = PlainBlock(judge.get_submodule("block1"), "res")
-        self.conv = PlainConv(judge.get_submodule("conv"))
+        self.attention = PlainAttention(discriminator.get_submodule("attn2"))
+        self.last = PlainBlock(discriminator.get_submodule("block1"), "res")
+        self.conv = PlainConv(discriminator.get_submodule("conv"))
 
     def forward(self, picture: Tensor) -> Tensor:
         """Score pictures (B, 3, H, W) in [0, 1]."""
@@ -187,10 +187,10 @@ class Reference(nn.Module):
 
     def parts(self, image: Tensor, mask: Tensor) -> dict[str, Callable[[], object]]:
         """Return encoder, generator and discriminator as tasks for measuring their speed."""
-        judge = PlainDiscriminator(Network.discriminators(self.config)["discriminator"]).to(image)
+        discriminator = PlainDiscriminator(Network.discriminators(self.config)["discriminator"]).to(image)
         mu, _, features = self.encode(image, mask)
         return {
             "encoder": lambda: self.encode(image, mask),
             "generator": lambda: self.decode(mu, features, mask),
-            "discriminator": lambda: judge(image),
+            "discriminator": lambda: discriminator(image),
         }

@@ -260,14 +260,17 @@ def test_kaiming_starts_every_convolution_of_the_generator_by_its_inputs():
 def test_initialization_depends_on_its_seed_and_on_nothing_else():
     torch.manual_seed(1)
     state = torch.get_rng_state()
-    first, judge = Network(Config(width=8), seed=3), Network.discriminators(Config(width=8), seed=3)["discriminator"]
-    assert torch.equal(torch.get_rng_state(), state)
-    torch.manual_seed(2)
-    again, judge_again = (
+    first, discriminator = (
         Network(Config(width=8), seed=3),
         Network.discriminators(Config(width=8), seed=3)["discriminator"],
     )
-    for one, other in ((first, again), (judge, judge_again)):
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(2)
+    again, discriminator_again = (
+        Network(Config(width=8), seed=3),
+        Network.discriminators(Config(width=8), seed=3)["discriminator"],
+    )
+    for one, other in ((first, again), (discriminator, discriminator_again)):
         assert all(
             torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True)
         )
@@ -278,28 +281,30 @@ def test_initialization_depends_on_its_seed_and_on_nothing_else():
 @pytest.mark.parametrize("size", [(64, 128), (72, 40), (8, 8)])
 def test_the_discriminator_scores_every_place_of_its_last_map(padding, size):
     config = Config(width=8, discriminator={"width": 4, "padding": padding})
-    judge = Network.discriminators(config)["discriminator"]
-    logits = judge(torch.rand(2, 3, *size), torch.zeros(2, 1, *size)).logits
+    discriminator = Network.discriminators(config)["discriminator"]
+    logits = discriminator(torch.rand(2, 3, *size), torch.zeros(2, 1, *size)).logits
     assert logits.shape == (2, 16, -(-size[0] // 64), -(-size[1] // 64))
 
 
 def test_the_discriminator_scores_may_take_both_signs_and_are_leaky_after_the_last_layer():
-    judge = Network.discriminators(Config(width=8, discriminator={"width": 4}))["discriminator"].eval()
+    discriminator = Network.discriminators(Config(width=8, discriminator={"width": 4}))["discriminator"].eval()
     image, mask = sample(64, 64, dtype=torch.float32)
     last: list[torch.Tensor] = []
-    judge.layers[-1].register_forward_hook(lambda module, inputs, output: last.append(output))
-    scores = judge(image, mask).logits
+    discriminator.layers[-1].register_forward_hook(lambda module, inputs, output: last.append(output))
+    scores = discriminator(image, mask).logits
     assert torch.equal(scores, torch.where(last[0] > 0, last[0], 0.2 * last[0]))
     assert scores.min() < 0 < scores.max()
 
 
 def test_the_discriminator_sees_pictures_between_minus_one_and_one_and_the_sketch_in_the_hole():
-    judge = Network.discriminators(Config(width=8, sketch=True, discriminator={"width": 4}))["discriminator"].eval()
+    discriminator = Network.discriminators(Config(width=8, sketch=True, discriminator={"width": 4}))[
+        "discriminator"
+    ].eval()
     image, mask = sample(64, 64, dtype=torch.float32)
     seen = []
-    judge.layers[0].register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
-    judge(image, mask, torch.ones_like(mask))
-    judge(image, mask)
+    discriminator.layers[0].register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    discriminator(image, mask, torch.ones_like(mask))
+    discriminator(image, mask)
     assert torch.allclose(seen[0][:, :3], image * 2 - 1)
     assert torch.equal(seen[0][:, 3:4], mask)
     assert torch.equal(seen[0][:, 4:], mask)
