@@ -30,6 +30,7 @@ from skimage.restoration import inpaint_biharmonic
 from inpaint.classical.options import BiharmonicOptions
 from inpaint.classical.pyramid import halved, upsampled
 from inpaint.fills.array_fill import ArrayFill, Context, HoleArray, ImageArray, Report
+from inpaint.images.regions import Region
 from inpaint.types import StopFill
 
 logger = logging.getLogger("inpaint.classical")
@@ -41,7 +42,6 @@ STENCIL_PX = 2
 BAND_PX = 12
 TILE_PX = 192
 OVERLAP_PX = 16
-Window: TypeAlias = "tuple[slice, slice]"
 Labels: TypeAlias = npt.NDArray[np.int32]
 
 
@@ -63,7 +63,7 @@ def biharmonic(image: ImageArray, hole: HoleArray, *, report: Report = lambda sh
 def _filled(image: ImageArray, hole: HoleArray, report: Report) -> tuple[ImageArray, int]:
     """Return the filled image and how many pixels were not solved at full size."""
     filled = np.where(hole[..., None], image[~hole].mean(axis=0), image)  # (H, W, 3)
-    near = _grown(_box(hole), RANGE_PX + STENCIL_PX, hole.shape)
+    near = Region.around(hole).grown(RANGE_PX + STENCIL_PX, hole.shape).slices
     work, gap = filled[near], hole[near]  # `work` is a view: what follows writes into `filled`
     labels, sizes = _regions(gap)
     total, done, coarse_px = int(sizes[1:].sum()), 0, 0
@@ -72,8 +72,8 @@ def _filled(image: ImageArray, hole: HoleArray, report: Report) -> tuple[ImageAr
             coarse_px += _solve_in_parts(work, labels == label)
             done += int(sizes[label])
             report(done / total)
-        for window, members in _batches(labels, sizes):
-            part = _grown(window, RANGE_PX + STENCIL_PX, gap.shape)
+        for region, members in _batches(labels, sizes):
+            part = region.grown(RANGE_PX + STENCIL_PX, gap.shape).slices
             work[part] = _solved(work[part], np.isin(labels[part], members))
             done += int(sizes[members].sum())
             report(done / total)
@@ -95,23 +95,24 @@ def _regions(hole: HoleArray) -> tuple[Labels, npt.NDArray[np.int64]]:
     return labels, np.bincount(labels.ravel(), minlength=count + 1)
 
 
-def _batches(labels: Labels, sizes: npt.NDArray[np.int64]) -> Iterator[tuple[Window, list[int]]]:
-    """Yield windows with the labels that are solved together in them, leaving out those too large for one solve."""
+def _batches(labels: Labels, sizes: npt.NDArray[np.int64]) -> Iterator[tuple[Region, list[int]]]:
+    """Yield regions with the labels that are solved together in them, leaving out those too large for one solve."""
     members: list[int] = []
-    window: Window | None = None
+    region: Region | None = None
     pixels = 0
-    for label, box in enumerate(ndimage.find_objects(labels), start=1):
-        if box is None or sizes[label] > LARGEST_PX:
+    for label, slices in enumerate(ndimage.find_objects(labels), start=1):
+        if slices is None or sizes[label] > LARGEST_PX:
             continue
-        joined = box if window is None else _union(window, box)
-        if window is not None and (pixels + sizes[label] > LARGEST_PX or _area(joined) > WINDOW_PX):
-            yield window, members
+        box = Region.of_slices(*slices)
+        joined = box if region is None else region.joined(box)
+        if region is not None and (pixels + sizes[label] > LARGEST_PX or joined.area > WINDOW_PX):
+            yield region, members
             members, pixels, joined = [], 0, box
-        window = joined
+        region = joined
         members.append(label)
         pixels += int(sizes[label])
-    if window is not None:
-        yield window, members
+    if region is not None:
+        yield region, members
 
 
 def _solve_in_parts(image: ImageArray, hole: HoleArray) -> int:
@@ -126,10 +127,10 @@ def _solve_in_parts(image: ImageArray, hole: HoleArray) -> int:
     unknown = hole & (ndimage.distance_transform_edt(hole) <= BAND_PX)
     for top in range(0, hole.shape[0], TILE_PX):
         for left in range(0, hole.shape[1], TILE_PX):
-            tile = _grown((slice(top, top + TILE_PX), slice(left, left + TILE_PX)), OVERLAP_PX, hole.shape)
-            around = _grown(tile, STENCIL_PX, hole.shape)
+            tile = Region(top, top + TILE_PX, left, left + TILE_PX).grown(OVERLAP_PX, hole.shape)
+            around = tile.grown(STENCIL_PX, hole.shape).slices
             own = np.zeros(hole.shape, np.bool_)
-            own[tile] = unknown[tile]
+            own[tile.slices] = unknown[tile.slices]
             if own.any():
                 image[around] = _solved(image[around], own[around])
     return int(hole.sum() - unknown.sum())
@@ -146,31 +147,6 @@ def _clip_to_range(image: ImageArray, labels: Labels) -> None:
         low = np.asarray(ndimage.minimum(plane[ring], owner, every))
         high = np.asarray(ndimage.maximum(plane[ring], owner, every))
         plane[hole] = np.clip(plane[hole], low[labels[hole]], high[labels[hole]])
-
-
-def _box(hole: HoleArray) -> Window:
-    """Return the bounding box of the hole's pixels."""
-    box: Window = ndimage.find_objects(hole.astype(np.uint8))[0]
-    return box
-
-
-def _grown(window: Window, margin: int, shape: tuple[int, ...]) -> Window:
-    rows, columns = window
-    return (
-        slice(max(rows.start - margin, 0), min(rows.stop + margin, shape[0])),
-        slice(max(columns.start - margin, 0), min(columns.stop + margin, shape[1])),
-    )
-
-
-def _union(one: Window, other: Window) -> Window:
-    return (
-        slice(min(one[0].start, other[0].start), max(one[0].stop, other[0].stop)),
-        slice(min(one[1].start, other[1].start), max(one[1].stop, other[1].stop)),
-    )
-
-
-def _area(window: Window) -> int:
-    return int((window[0].stop - window[0].start) * (window[1].stop - window[1].start))
 
 
 class Biharmonic(ArrayFill):

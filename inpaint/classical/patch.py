@@ -22,6 +22,7 @@ from inpaint.classical.options import PatchOptions
 from inpaint.classical.patchmatch import Indices, Search
 from inpaint.classical.pyramid import halved, upsampled
 from inpaint.fills.array_fill import ArrayFill, Context, HoleArray, ImageArray, Report
+from inpaint.images.regions import Region
 from inpaint.types import StopFill
 
 logger = logging.getLogger("inpaint.classical")
@@ -227,12 +228,8 @@ def _inside(shape: tuple[int, ...]) -> HoleArray:
 
 def _window(hole: HoleArray) -> tuple[slice, slice]:
     """Return the part of the image in which sources are looked for."""
-    rows, columns = ndimage.find_objects(hole.astype(np.uint8))[0]
-    margin = max(MARGIN_PX, rows.stop - rows.start, columns.stop - columns.start)
-    return (
-        slice(max(rows.start - margin, 0), rows.stop + margin),
-        slice(max(columns.start - margin, 0), columns.stop + margin),
-    )
+    box = Region.around(hole)
+    return box.grown(max(MARGIN_PX, *box.size), hole.shape).slices
 
 
 class Patch(ArrayFill):
