@@ -24,11 +24,10 @@ demo: $(STAMP) ## train a small network for some minutes, fill a photo with it: 
 	$(BIN)/python scripts/demo.py
 
 test: $(STAMP) ## run the tests, without the slow ones
-	@echo 'The tests usually take TEST_MINUTES on two cores.'
+	@echo 'The tests usually take about five minutes on two cores.'
 	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
 test-slow: $(STAMP) ## run the slow tests
-	@echo 'The slow tests usually take SLOW_MINUTES on two cores.'
 	$(BIN)/python -m pytest -q -m slow
 
 check: $(STAMP) ## lint, formatting, types

@@ -30,14 +30,15 @@ def test_no_square_to_train_on_touches_the_word_and_each_is_a_part_of_the_photo(
         top, left = map(int, file.stem.split("_"))
         square = slice(top, top + demo.CROP_PX), slice(left, left + demo.CROP_PX)
         assert not word[square].any()
-        assert np.array_equal(np.asarray(Image.open(file)), wall[square])
+        with Image.open(file) as written:
+            assert np.array_equal(np.asarray(written), wall[square])
 
 
 def test_the_demo_trains_fills_and_writes_one_sheet(tmp_path, capsys):
     demo = script("demo")
     assert demo.main(tmp_path, iterations=2) == 0
-    sheet = Image.open(tmp_path / "contact_sheet.png")
-    assert sheet.width > 5 * demo.CELL_PX
+    with Image.open(tmp_path / "contact_sheet.png") as sheet:
+        assert sheet.width > 5 * demo.CELL_PX
     assert (tmp_path / "run" / "model.safetensors").is_file()
     assert capsys.readouterr().out.endswith(f"contact sheet: {tmp_path / 'contact_sheet.png'}\n")
 
@@ -46,5 +47,6 @@ def test_the_image_of_the_readme_is_drawn_small_enough_to_load(tmp_path):
     readme = script("readme_image")
     wrote = tmp_path / "readme.png"
     assert readme.main(str(wrote)) == 0
-    assert Image.open(wrote).width == 1008
+    with Image.open(wrote) as sheet:
+        assert sheet.width == 1008
     assert wrote.stat().st_size < 300_000
