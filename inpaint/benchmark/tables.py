@@ -107,8 +107,8 @@ def _step(found: Figures) -> list[str]:
     (name, setting), *others = found["settings"].items()
     loop, trainer = setting["loop"], setting["loop"]["trainer"]
     how = [trainer["precision"], *(word for word in ("channels_last", "compile") if trainer[word])]
-    picture = f"{setting['size']} px, batch {loop['batch_size']}"
-    cells = [setting["model"], picture, _where(found, found["device"]), ", ".join(how)]
+    image = f"{setting['size']} px, batch {loop['batch_size']}"
+    cells = [setting["model"], image, _where(found, found["device"]), ", ".join(how)]
     cells += _compared(found, name, [other for other, _ in others])
     share = found["shares"].get(name, {}).get("convolution")
     cells += [f"{found['images_per_s'][name]:,.2f}", "" if share is None else f"{share:.0%}"]
@@ -148,9 +148,9 @@ def _megabytes(peak: int | None) -> str:
 
 _TIMES = ["against", "ms", "its ms", "times as fast"]
 _KINDS: dict[str, tuple[str, Callable[[Figures], list[str]]]] = {
-    "forward": (_head(["network", "picture", "on", "as", *_TIMES, "peak MB"], words=5), _forward),
+    "forward": (_head(["network", "image", "on", "as", *_TIMES, "peak MB"], words=5), _forward),
     "step": (
-        _head(["training step", "picture", "on", "as", *_TIMES, "images/s", "convolution", "peak MB"], words=5),
+        _head(["training step", "image", "on", "as", *_TIMES, "images/s", "convolution", "peak MB"], words=5),
         _step,
     ),
     "data": (_head(["samples with masks", "size", "on", "per second"], words=3), _rates),

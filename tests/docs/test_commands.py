@@ -15,6 +15,7 @@ from inpaint.registry import table
 from pages import PAGES, ROOT, commands, name_of
 
 GIVEN = (str, int, list, tuple)
+WITHOUT_CLICK = click.Command("script", params=[click.Argument(["places"], nargs=-1)])
 PLACES = ("init", "resume")  # keys that name files which are not here
 
 
@@ -47,7 +48,7 @@ def parsed(line):
         spec = importlib.util.spec_from_file_location(path.stem, path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        command, words = module.command, words[2:]
+        command, words = vars(module).get("command", WITHOUT_CLICK), words[2:]
     context = click.Context(command, info_name="inpaint")
     while isinstance(command, click.Group):
         command = command.get_command(context, words[0])

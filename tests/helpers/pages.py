@@ -7,6 +7,8 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
+from inpaint.cli.main import VERBS
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")])
@@ -64,7 +66,7 @@ def commands(page: Path) -> list[list[str]]:
 
 def _verb_of_script(words: list[str]) -> list[str]:
     verb = Path(words[1]).stem.replace("_", "-")
-    return words if verb in ("merge-photos", "remove-object", "demo") else [verb, *words[2:]]
+    return [verb, *words[2:]] if verb in VERBS else words
 
 
 def links(page: Path) -> list[str]:
