@@ -23,7 +23,6 @@ PACKAGE = ROOT / "inpaint"
 FOREIGN_ATTRIBUTES = {
     ("inpaint/images/metadata.py", "filename"): "Pillow: images in memory have none",
     ("inpaint/images/reading.py", "n_frames"): "Pillow: formats of one frame have none",
-    ("inpaint/dip/arithmetic.py", "get_capabilities"): "torch: newer releases only",
     ("inpaint/training/module.py", "scaler"): "Lightning: only the precision plugin of fp16 has one",
     ("inpaint/training/wandblog.py", "id"): "W&B: there is no run yet, or one that is not recorded",
     ("inpaint/training/wandblog.py", "model_fields"): "W&B: settings are a pydantic model in newer releases only",
