@@ -154,7 +154,7 @@ def command(
             dilate=dilate,
             device=device,
             seed=seed,
-            spent_s=process_age_s() + 0.5,  # the start of the program counts, and writing has to fit in as well
+            spent_s=process_age_s() + 0.5,  # what the start took counts, and writing has to fit in
             max_pixels=max_pixels,
             callback=callback,
         )

@@ -1,6 +1,6 @@
 """From a place to a weights file."""
 
-import builtins
+import sys
 
 import pytest
 
@@ -60,13 +60,6 @@ def test_a_repository_that_cannot_be_reached_is_one_line(monkeypatch):
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch):
-    real = builtins.__import__
-
-    def without_hub(name, *arguments, **options):
-        if name.startswith("huggingface_hub"):
-            raise ImportError(name)
-        return real(name, *arguments, **options)
-
-    monkeypatch.setattr(builtins, "__import__", without_hub)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'pytorch-inpaint\[hub\]'"):
         weights_at("hf://owner/name")
