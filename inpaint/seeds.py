@@ -67,6 +67,11 @@ def derive(seed: Entropy, purpose: Purpose, *indices: int) -> np.random.SeedSequ
         seed: What the caller gave, not negative.
         purpose: What the step is for.
         indices: Which of the steps of this purpose it is, such as iteration, rank, image or sample, not negative.
+
+    Example:
+        >>> first, second = (derive(0, MASK, sample).generate_state(1)[0] for sample in (0, 1))
+        >>> bool(first == second), bool(first == derive(0, MASK, 0).generate_state(1)[0])
+        (False, True)
     """
     return np.random.SeedSequence(purpose.words(seed, indices))
 

@@ -102,6 +102,10 @@ def fill(
 
     Raises:
         InpaintError: With one line that says what to do: UsageError, InputError, MaskError or WeightsError.
+
+    Example:
+        >>> fill("docs/examples/photo.jpg", "docs/examples/mask.png", model="patch").mode
+        'RGB'
     """
     if output is not None:
         format_of_name(output)
