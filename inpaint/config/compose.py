@@ -1,7 +1,8 @@
 """Composing a configuration: train.yaml, the chosen files of its groups, a user's own YAML, and KEY=VALUE on top.
 
 A group is a folder (model/), a choice one of its files; whatever a file holds is merged at the root. A user's folder is
-searched before ours. OmegaConf merges and resolves ${...}; what the result means is decided by the schema alone.
+searched before ours, and the packages that register models behind it. OmegaConf merges and resolves ${...}; what the
+result means is decided by the schema alone.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.resources import files
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from inpaint.config.overrides import Override, parse
 from inpaint.config.schema import TrainConfig, build, translated
 from inpaint.errors import ConfigError, InpaintError, unknown
 from inpaint.options import show
+from inpaint.registry.table import outside_models
 
 PRIMARY = "train"
 RUN = "config"  # the primary file that a run stores in its folder
@@ -146,13 +149,17 @@ class Library:
 
     @classmethod
     def of(cls, config_dir: str | None) -> Library:
-        """Return our YAML behind that of a user's folder. Raises ConfigError when there is no such folder."""
+        """Return a user's folder, ours, and `configs` of each package that registers a model, in this order.
+
+        Raises ConfigError when there is no such folder of a user.
+        """
+        outside = [Path(str(files(entry.package))) / "configs" for entry in outside_models().values()]
         if config_dir is None:
-            return cls((configs_folder(),))
+            return cls((configs_folder(), *outside))
         users = Path(config_dir).expanduser().resolve()
         if not users.is_dir():
             raise ConfigError(f"--config-dir {config_dir}: no such folder")
-        return cls((users, configs_folder()))
+        return cls((users, configs_folder(), *outside))
 
     def names(self, group: str = "") -> list[str]:
         """Return the choices of a group, "" for the primary files; empty when there is no such group."""

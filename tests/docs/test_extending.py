@@ -70,8 +70,9 @@ def package(tmp_path_factory):
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: my-models\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text(f"[{declared[1]}]\n{declared[2].replace(chr(34), '')}\n")
-    (folder / "my-configs/model").mkdir(parents=True)
-    (folder / "my-configs/model/hourglass.yaml").write_text(FILES[YAML])
+    travels = folder / "my_models/hourglass/configs/model"
+    travels.mkdir(parents=True)
+    (travels / "hourglass.yaml").write_text(FILES[YAML])
     return folder
 
 
@@ -123,7 +124,7 @@ def test_a_package_of_ones_own_registers_the_model_which_trains_resumes_and_fill
     try:
         assert table.models()["hourglass"].summary == "The hourglass: a small generator with a patch discriminator."
         options = [
-            *("train", "--config-dir", str(package / "my-configs"), "model=hourglass", "model.width=4", "resume=auto"),
+            *("train", "model=hourglass", "model.width=4", "resume=auto"),
             *(f"data.root={photo_folder}", "data.size=32", "data.workers=0", "batch_size=2", "trainer.accelerator=cpu"),
             f"run.folder={tmp_path / 'run'}",
         ]
