@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -275,7 +275,7 @@ def _defaults(body: DictConfig, path: Path) -> list[tuple[str, Any, bool]]:
     return entries
 
 
-def _plain(config: DictConfig | ListConfig, *, resolve: bool) -> dict[str, Any]:
+def _plain(config: object, *, resolve: bool) -> dict[str, Any]:
     plain = OmegaConf.to_container(config, resolve=resolve)
     return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
 
