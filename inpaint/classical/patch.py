@@ -43,22 +43,16 @@ SMOOTHINGS = 200  # of the first guess
 
 
 def patch_fill(
-    image: ImageArray,
-    hole: HoleArray,
-    *,
-    rng: np.random.Generator,
-    excluded: HoleArray | None = None,
-    report: Report = lambda share: None,
+    image: ImageArray, hole: HoleArray, *, rng: np.random.Generator, report: Report = lambda share: None
 ) -> ImageArray:
     """Return image (H, W, 3) with hole (H, W) filled; known pixels unchanged, the hole's content is not read.
 
-    rng: decides where the search looks. excluded: (H, W), True where a pixel is known but must not be copied. Where no
-    patch is free of both, the fill is `biharmonic`'s and a warning says so. At least one pixel must be known. When
-    `report` raises StopFill, what there is by then is returned, brought to full size.
+    rng: decides where the search looks. Where no patch is free of the hole, the fill is `biharmonic`'s and a warning
+    says so. At least one pixel must be known. When `report` raises StopFill, what there is by then is returned, brought
+    to full size.
     """
     window = _window(hole)
-    barred = np.zeros_like(hole) if excluded is None else excluded
-    levels = _pyramid(image[window], hole[window], barred[window])
+    levels = _pyramid(image[window], hole[window])
     if not levels:
         logger.warning(
             "patch: no %d x %d pixels of the image are free of holes, so nothing can be copied; filled as by "
@@ -74,30 +68,26 @@ def patch_fill(
 
 @dataclass(frozen=True)
 class _Level:
-    """One size of the image: what is known, where the hole is, and where nothing may be copied from."""
+    """One size of the image: what is known, and where the hole is."""
 
     image: ImageArray
     hole: HoleArray
-    excluded: HoleArray
 
     def halved(self) -> _Level:
         """Return the next coarser level: a pixel is known where one of its four is."""
         image, share = halved(self.image, self.hole)
-        height, width = self.hole.shape
-        even = np.pad(self.excluded, ((0, height % 2), (0, width % 2)))
-        excluded = np.asarray(even.reshape(len(even) // 2, 2, -1, 2).any(axis=(1, 3)))
-        return _Level(image, np.equal(share, 0), excluded)
+        return _Level(image, np.equal(share, 0))
 
     def sources(self) -> HoleArray:
-        """Return where patches may be centered that are free of hole and of what is excluded, of the padded image."""
-        taken: HoleArray = ndimage.binary_dilation(_padded(self.hole | self.excluded), np.ones((SIDE, SIDE)))
+        """Return where patches may be centered that are free of hole, of the padded image."""
+        taken: HoleArray = ndimage.binary_dilation(_padded(self.hole), np.ones((SIDE, SIDE)))
         return _inside(taken.shape) & ~taken
 
 
-def _pyramid(image: ImageArray, hole: HoleArray, excluded: HoleArray) -> list[_Level]:
+def _pyramid(image: ImageArray, hole: HoleArray) -> list[_Level]:
     """Return the levels from fine to coarse; none if even the finest has nothing to copy."""
     levels: list[_Level] = []
-    level = _Level(image, hole, excluded)
+    level = _Level(image, hole)
     while level.hole.any() and level.sources().any():
         levels.append(level)
         wide = 2 * ndimage.distance_transform_edt(level.hole).max() > WIDE_PX

@@ -33,11 +33,6 @@ class Arithmetic:
             return Decoder(options, seed=seed)
         return Skip(options, seed=seed, bias=self.plain, plain=self.plain)
 
-    @property
-    def element_bytes(self) -> int:
-        """Bytes of one value of a map."""
-        return self.dtype.itemsize
-
 
 EXACT = Arithmetic()
 """float32, maps channel by channel, biases everywhere, Adam's plain loop: what the notebooks compute."""

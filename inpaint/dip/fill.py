@@ -12,9 +12,8 @@ from torch import Tensor
 from inpaint import seeds
 from inpaint.dip.options import DipOptions, FillOptions
 from inpaint.dip.restoring import RestoreCallback, Restored, RestoreStep, restore
-from inpaint.fills.base import Painted
+from inpaint.fills.base import Painted, TensorFill
 from inpaint.fills.request import Clock, Request
-from inpaint.fills.tensor_fill import TensorFill
 
 REPORT_EVERY_S = 0.2
 

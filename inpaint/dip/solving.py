@@ -100,7 +100,7 @@ def _plan(builder: Builder, seed: int, budget_s: float | None) -> Plan:
 
     def needed(channels: int, rows: int, columns: int) -> int:
         network = builder.network_options(channels)
-        return memory_bytes(network, rows, columns, element_bytes=builder.arithmetic.element_bytes)
+        return memory_bytes(network, rows, columns, element_bytes=builder.arithmetic.dtype.itemsize)
 
     choices = within_memory(choices, height, width, needed=needed, free_bytes=available_bytes(builder.device))
     if budget_s is None or options.exact:

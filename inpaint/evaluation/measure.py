@@ -46,13 +46,9 @@ def fill_and_measure(model: Inpainter, photo: Rgb, mask: HoleMask, *, seed: int)
         InpaintError: The model refuses, runs out of memory or answers with values that are not finite.
     """
     image, hole = as_batch(photo, mask)
-    try:
-        started = time.perf_counter()
-        fill = model.fill(image, hole, seed=[seed])[0]
-        completed = fill.completed.cpu()  # waits for the accelerator
-        seconds = time.perf_counter() - started
-    except torch.OutOfMemoryError as error:
-        raise FillFailedError(f"out of memory: {str(error).splitlines()[0]}") from None
+    started = time.perf_counter()
+    completed = _completed(model, image, hole, seed)
+    seconds = time.perf_counter() - started
     if completed.shape != image.shape:
         raise FillFailedError(f"answered with shape {tuple(completed.shape)} for {tuple(image.shape)}")
     if not completed.isfinite().all():
@@ -75,8 +71,12 @@ def warm_up(model: Inpainter, photo: Rgb, mask: HoleMask, *, seed: int) -> None:
         photo = np.full((side, side, 3), 128, np.uint8)
         mask = np.zeros((side, side), np.uint8)
         mask[side // 2, side // 2] = 1
+    _completed(model, *as_batch(photo, mask), seed)
+
+
+def _completed(model: Inpainter, image: Tensor, hole: Tensor, seed: int) -> Tensor:
     try:
-        model.fill(*as_batch(photo, mask), seed=[seed])[0].completed.cpu()
+        return model.fill(image, hole, seed=[seed])[0].completed.cpu()  # waits for the accelerator
     except torch.OutOfMemoryError as error:
         raise FillFailedError(f"out of memory: {str(error).splitlines()[0]}") from None
 

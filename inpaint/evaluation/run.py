@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -149,34 +149,23 @@ def evaluate(
     return Evaluation(entries=entries, table=table, failures=failures, skipped=photos.skipped, sheet=sheet)
 
 
+@dataclass(frozen=True)
 class _Job:
     """The loop over photos, masks and models, in this order: each photo is decoded once."""
 
-    def __init__(
-        self,
-        models: Mapping[str, Inpainter],
-        photos: Photos,
-        masks: Mapping[str, Mask],
-        output: Path,
-        *,
-        shown: int,
-        seed: int,
-        accelerated: bool,
-        jobs: int,
-    ) -> None:
-        self.models = models
-        self.photos = photos
-        self.masks = masks
-        self.output = output
-        self.shown = shown
-        self.seed = seed
-        self.accelerated = accelerated
-        self.jobs = jobs
-        self._warm: set[tuple[str, tuple[int, ...] | None]] = set()
-        (output / FOLDER).mkdir(exist_ok=True)
+    models: Mapping[str, Inpainter]
+    photos: Photos
+    masks: Mapping[str, Mask]
+    output: Path
+    shown: int
+    seed: int
+    accelerated: bool
+    jobs: int
+    _warm: set[tuple[str, tuple[int, ...] | None]] = field(default_factory=set, init=False)
 
     def run(self, results: Results, progress: ProgressCallback | None) -> list[Failure]:
         """Do every fill that `results` lacks, in the same order for any number of jobs; return what failed."""
+        (self.output / FOLDER).mkdir(exist_ok=True)
         total = len(self.photos) * len(self.masks) * len(self.models)
         names = [self.photos.name(index) for index in range(len(self.photos))]
         keys = [(name, mask, model) for name in names for mask in self.masks for model in self.models]
@@ -222,16 +211,8 @@ class _Job:
         if task.index < self.shown:
             path = fill_path(self.output, index=task.index, mask=task.kind, model=task.label)
             write_photo(photo_of_array(measured.completed), path)
-        results.append(
-            Row(
-                image=name,
-                mask=task.kind,
-                model=task.label,
-                metrics=measured.metrics,
-                seconds=measured.seconds,
-                mask_hash=task.mask_hash,
-            )
-        )
+        about = {"image": name, "mask": task.kind, "model": task.label, "mask_hash": task.mask_hash}
+        results.append(Row(**about, metrics=measured.metrics, seconds=measured.seconds))
 
     def _fill(self, label: str, photo: Rgb, mask: HoleMask, seed: int) -> Measured | InpaintError:
         model = self.models[label]

@@ -46,10 +46,8 @@ class Entry(TypedDict):
 def estimate(values: Sequence[float]) -> Estimate:
     """Return mean, standard error and the 95 % interval of the mean after Student."""
     n = len(values)
-    if n == 0:
-        return {"mean": None, "standard_error": None, "low": None, "high": None}
-    mean = math.fsum(values) / n
-    if n == 1:
+    mean = math.fsum(values) / n if n else None
+    if mean is None or n == 1:
         return {"mean": mean, "standard_error": None, "low": None, "high": None}
     error = float(np.std(values, ddof=1)) / math.sqrt(n)
     half = float(stdtrit(n - 1, 0.975)) * error

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from inpaint.errors import InputError
-from inpaint.fills.base import BaseFill, Painted, mapped
+from inpaint.fills.arrays import as_array
+from inpaint.fills.base import BaseFill, Painted
 from inpaint.fills.request import Clock, ImageSeed, Request
-from inpaint.types import Fill, Guidance, ProgressCallback, Seed
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 ImageArray: TypeAlias = npt.NDArray[np.float64]
 """(H, W, 3) in [0, 1]."""
@@ -46,6 +42,8 @@ class Context:
 class ArrayFill(BaseFill):
     """Paints one image after the other. Results are float32; raw is the image itself outside the hole."""
 
+    own = staticmethod(as_array)
+
     @abstractmethod
     def paint(self, image: ImageArray, hole: HoleArray, context: Context) -> ImageArray:
         """Return the image (H, W, 3) painted; only its hole is used.
@@ -66,62 +64,3 @@ class ArrayFill(BaseFill):
                     painted = self.paint(known, hole[0], Context(seed=seed, sample=sample, clock=request.clock))
                     raw = np.where(hole, painted.transpose(2, 0, 1).astype(np.float32), image)
                 yield {"raw": raw[None]}
-
-    def fill_arrays(
-        self,
-        image: npt.NDArray[Any],
-        mask: npt.NDArray[Any] | None,
-        *,
-        guidance: Mapping[str, npt.NDArray[Any]] | None = None,
-        samples: int = 1,
-        seed: Seed = 0,
-        progress: ProgressCallback | None = None,
-    ) -> list[Fill[npt.NDArray[Any]]]:
-        """Fill arrays (B, H, W, C) as `Inpainter.fill` says."""
-        fills = self.answer(
-            channels_first(image),
-            None if mask is None else channels_first(mask),
-            guidance={name: channels_first(plane) for name, plane in (guidance or {}).items()},
-            samples=samples,
-            seed=seed,
-            progress=progress,
-        )
-        return [mapped(fill, channels_last) for fill in fills]
-
-    def fill(
-        self,
-        image: Tensor,
-        mask: Tensor | None,
-        *,
-        guidance: Guidance | None = None,
-        samples: int = 1,
-        seed: Seed = 0,
-        progress: ProgressCallback | None = None,
-    ) -> list[Fill]:
-        """Fill a batch as `Inpainter.fill` says; results lie on the image's device."""
-        import torch
-
-        for plane in (mask, *(guidance or {}).values()):
-            if plane is not None and plane.device != image.device:
-                raise InputError(f"image and masks must be on one device, got {image.device} and {plane.device}")
-        fills = self.answer(
-            image.detach().cpu().numpy(),
-            None if mask is None else mask.detach().cpu().numpy(),
-            guidance={name: plane.detach().cpu().numpy() for name, plane in (guidance or {}).items()},
-            samples=samples,
-            seed=seed,
-            progress=progress,
-        )
-        return [mapped(fill, lambda plane: torch.from_numpy(plane).to(image.device)) for fill in fills]
-
-
-def channels_first(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return (B, H, W, C) as (B, C, H, W). Raises InputError for another number of axes."""
-    if plane.ndim != 4:
-        raise InputError(f"arrays must have shape (B, H, W, C), got {plane.shape}")
-    return plane.transpose(0, 3, 1, 2)
-
-
-def channels_last(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return (B, C, H, W) as (B, H, W, C); arrays of other axes as they are."""
-    return plane.transpose(0, 2, 3, 1) if plane.ndim == 4 else plane

@@ -10,8 +10,34 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from inpaint.errors import InputError
+
 Array: TypeAlias = Any
 """A NumPy array or a torch tensor."""
+
+
+def as_array(x: Array) -> Array:
+    """Return an array, or a tensor as one."""
+    return x if isinstance(x, np.ndarray) else x.detach().cpu().numpy()
+
+
+def as_tensor(x: Array) -> Array:
+    """Return a tensor, or an array as one on the CPU."""
+    import torch  # not for those who fill arrays by arrays
+
+    return torch.from_numpy(np.ascontiguousarray(x)) if isinstance(x, np.ndarray) else x
+
+
+def channels_first(x: Array) -> Array:
+    """Return an array (B, H, W, C) as (B, C, H, W). Raises InputError for another number of axes."""
+    if x.ndim != 4:
+        raise InputError(f"arrays must have shape (B, H, W, C), got {x.shape}")
+    return x.transpose(0, 3, 1, 2)
+
+
+def channels_last(x: Array) -> Array:
+    """Return an array (B, C, H, W) as (B, H, W, C); arrays of other axes as they are."""
+    return x.transpose(0, 2, 3, 1) if x.ndim == 4 else x
 
 
 def is_floating(x: Array) -> bool:

@@ -7,16 +7,31 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inpaint.errors import MaskError, UsageError
-from inpaint.fills.arrays import Array, concatenate, mean_known, single, where
-from inpaint.fills.checks import check_fill
+from inpaint.fills.arrays import (
+    Array,
+    as_array,
+    as_tensor,
+    channels_first,
+    channels_last,
+    concatenate,
+    mean_known,
+    single,
+    where,
+)
+from inpaint.fills.checks import check_devices, check_fill
 from inpaint.fills.request import Clock, ImageSeed, Request
-from inpaint.types import Capabilities, Fill, ProgressCallback, Seed
+from inpaint.types import Capabilities, Fill, Guidance, ProgressCallback, Seed
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Change: TypeAlias = Callable[[Array], Array]
 Painted: TypeAlias = dict[str, Array]
 """Maps of one or several fills, batch first: "raw" (n, 3, H, W), perhaps "score" (n,), and intermediates."""
 
@@ -30,6 +45,11 @@ class BaseFill(ABC):
     name: str
     capabilities: Capabilities
     steps = 1  # of progress per unit
+
+    @staticmethod
+    @abstractmethod
+    def own(x: Array) -> Array:
+        """Return an array or a tensor as that of the two which the method computes with."""
 
     @abstractmethod
     def paint_all(self, request: Request) -> Iterator[Painted]:
@@ -47,28 +67,51 @@ class BaseFill(ABC):
         """Return x in the type of the results: float32, unless a subclass computes in float64."""
         return single(x)
 
-    def check(
-        self,
-        image: Array,
-        mask: Array,
-        *,
-        guidance: Mapping[str, Array] | None = None,
-        samples: int = 1,
-        seed: Seed = 0,
-    ) -> None:
+    def check(self, image: Array, mask: Array, **asked: Any) -> None:
         """Check the arguments of a fill, see `check_fill`. Raises UsageError when it cannot fill at all."""
         missing = self.missing_to_fill()
         if missing is not None:
             raise UsageError(f"{self.name} cannot fill: {missing}")
-        check_fill(
-            image,
-            mask,
-            guidance=guidance,
-            samples=samples,
-            seed=seed,
-            capabilities=self.capabilities,
-            name=self.name,
+        check_fill(image, mask, capabilities=self.capabilities, name=self.name, **asked)
+
+    def fill(
+        self,
+        image: Tensor,
+        mask: Tensor | None,
+        *,
+        guidance: Guidance | None = None,
+        samples: int = 1,
+        seed: Seed = 0,
+        progress: ProgressCallback | None = None,
+    ) -> list[Fill]:
+        """Fill a batch as `Inpainter.fill` says; results lie on the image's device."""
+        check_devices(image, mask, guidance)
+        asked = {"samples": samples, "seed": seed, "progress": progress}
+        return self._converted(self.own, lambda x: as_tensor(x).to(image.device), image, mask, guidance, **asked)
+
+    def fill_arrays(
+        self,
+        image: NDArray[Any],
+        mask: NDArray[Any] | None,
+        *,
+        guidance: Mapping[str, NDArray[Any]] | None = None,
+        samples: int = 1,
+        seed: Seed = 0,
+        progress: ProgressCallback | None = None,
+    ) -> list[Fill[NDArray[Any]]]:
+        """Fill arrays (B, H, W, C) as `Inpainter.fill` says."""
+        asked = {"samples": samples, "seed": seed, "progress": progress}
+        return self._converted(
+            lambda x: self.own(channels_first(x)), lambda x: channels_last(as_array(x)), image, mask, guidance, **asked
         )
+
+    def _converted(
+        self, come: Change, go: Change, image: Array, mask: Array, guidance: Mapping[str, Array] | None, **asked: Any
+    ) -> list[Fill[Any]]:
+        """Answer what `come` makes of the arrays, and return what `go` makes of the answers."""
+        planes = {name: come(plane) for name, plane in (guidance or {}).items()}
+        fills = self.answer(come(image), None if mask is None else come(mask), guidance=planes, **asked)
+        return [mapped(fill, go) for fill in fills]
 
     def answer(
         self,
@@ -123,6 +166,12 @@ class BaseFill(ABC):
             parts = [{name: part[name] for name in part if name in ("raw", "score")} for part in parts]
             parts.append(_unreached(request, clock.units_done, scored="score" in parts[0]))
         return parts
+
+
+class TensorFill(BaseFill):
+    """Base of fills that compute with torch; results lie on the image's device."""
+
+    own = staticmethod(as_tensor)
 
 
 def _unreached(request: Request, first: int, *, scored: bool) -> Painted:

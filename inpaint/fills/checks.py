@@ -34,6 +34,7 @@ def check_fill(
         InputError: The image, the guidance, the number of samples or the seeds do not fit.
         MaskError: The mask does not fit the image, or leaves nothing to work from.
     """
+    check_devices(image, mask, guidance)
     _check_image(image, capabilities, name)
     _check_mask(image, mask, capabilities, name)
     _check_guidance(image, guidance or {}, capabilities, name)
@@ -41,6 +42,13 @@ def check_fill(
         raise InputError(f"samples must be at least 1, got {samples}")
     if not isinstance(seed, int) and len(seed) != len(image):
         raise InputError(f"seed must be an integer or one per image ({len(image)}), got {len(seed)}")
+
+
+def check_devices(image: Array, mask: Array | None, guidance: Mapping[str, Array] | None) -> None:
+    """Raise InputError when a plane lies on another device than the image."""
+    for plane in (mask, *(guidance or {}).values()):
+        if plane is not None and plane.device != image.device:
+            raise InputError(f"image and masks must be on one device, got {image.device} and {plane.device}")
 
 
 def _check_image(image: Array, capabilities: Capabilities, name: str) -> None:
@@ -57,8 +65,6 @@ def _check_mask(image: Array, mask: Array, capabilities: Capabilities, name: str
     want = (image.shape[0], 1, *image.shape[-2:])
     if tuple(mask.shape) != want:
         raise MaskError(f"mask must have shape {want} to match the image, got {tuple(mask.shape)}")
-    if mask.device != image.device:
-        raise MaskError(f"image and mask must be on one device, got {image.device} and {mask.device}")
     hole = mask == 1
     odd = ~(hole | (mask == 0))
     if odd.any():
@@ -85,5 +91,3 @@ def _check_guidance(image: Array, guidance: Mapping[str, Array], capabilities: C
         want = (image.shape[0], accepted[kind].channels, *image.shape[-2:])
         if tuple(plane.shape) != want:
             raise InputError(f"guidance.{kind} must have shape {want} to match the image, got {tuple(plane.shape)}")
-        if plane.device != image.device:
-            raise InputError(f"image and guidance.{kind} must be on one device, got {image.device} and {plane.device}")

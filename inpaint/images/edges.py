@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from inpaint import seeds
-from inpaint.images.luma import BT709, luma
-from inpaint.images.planes import PlaneMaker
+from inpaint.images.photo import BT709, luma
+from inpaint.images.planes import Bytes, PlaneMaker
 
 LOW, HIGH = 0.1, 0.2  # thresholds of the gradient of a gray image in [0, 1]
 
@@ -67,14 +67,7 @@ class Sketch(PlaneMaker):
         """Whether lines come from files."""
         return self.source == "file"
 
-    def make(
-        self,
-        image: NDArray[np.uint8],
-        mask: NDArray[np.uint8],
-        *,
-        companion: NDArray[np.uint8] | None,
-        rng: np.random.Generator | None,
-    ) -> NDArray[np.uint8]:
+    def make(self, image: Bytes, mask: Bytes, *, companion: Bytes | None, rng: np.random.Generator | None) -> Bytes:
         """Return lines (H, W), 1 = line, inside the hole only."""
         if companion is not None:
             lines = companion > self.threshold * 255
@@ -105,14 +98,7 @@ class Edges(PlaneMaker):
             raise ValueError(f"must be two whole numbers of at least 1, the smaller first, got {pair[0]} and {pair[1]}")
         return pair
 
-    def make(
-        self,
-        image: NDArray[np.uint8],
-        mask: NDArray[np.uint8],
-        *,
-        companion: NDArray[np.uint8] | None,
-        rng: np.random.Generator | None,
-    ) -> NDArray[np.uint8]:
+    def make(self, image: Bytes, mask: Bytes, *, companion: Bytes | None, rng: np.random.Generator | None) -> Bytes:
         """Return edges (H, W), 1 = edge.
 
         A mirrored image has the mirrored edges, to the pixel: they may as well be found after the flip as before it.

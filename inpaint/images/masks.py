@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.errors import MaskError
-from inpaint.images.luma import BT601
-from inpaint.images.photo import Photo, white_of
+from inpaint.images.photo import BT601, Photo, white_of
 from inpaint.images.reading import MAX_PIXELS, read_gray, read_photo
 
 _log = logging.getLogger("inpaint.images")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any, ClassVar, Final, TypeAlias
 
 import numpy as np
@@ -20,6 +20,7 @@ from inpaint.options import Options
 from inpaint.seeds import Purpose
 from inpaint.types import Plane
 
+Bytes: TypeAlias = NDArray[np.uint8]
 PlaneArray: TypeAlias = NDArray[Any]
 """(H, W) or (H, W, C), in [0, 1]."""
 
@@ -42,12 +43,7 @@ class PlaneMaker(Options):
 
     @abstractmethod
     def make(
-        self,
-        image: NDArray[np.uint8],
-        mask: NDArray[np.uint8],
-        *,
-        companion: NDArray[np.uint8] | None,
-        rng: np.random.Generator | None,
+        self, image: Bytes, mask: Bytes, *, companion: Bytes | None, rng: np.random.Generator | None
     ) -> PlaneArray:
         """Return the plane of one sample.
 
@@ -63,7 +59,7 @@ def maker_class(plane: Plane) -> type[PlaneMaker]:
     """Return the class that makes a plane. Raises UsageError when it is not made for training."""
     if plane.make is None:
         raise UsageError(f"the plane '{plane.name}' is not made for training")
-    found: type[PlaneMaker] = _imported(plane.make)
+    found: type[PlaneMaker] = resolve_name(plane.make)
     return found
 
 
@@ -71,15 +67,10 @@ def plane_of(photo: Photo, plane: Plane) -> PlaneArray:
     """Return what a file says of a plane. Raises UsageError when the plane does not come from files."""
     if plane.read is None:
         raise UsageError(f"the plane '{plane.name}' does not come from a file")
-    read: Callable[[Photo, str], PlaneArray] = _imported(plane.read)
+    read: Callable[[Photo, str], PlaneArray] = resolve_name(plane.read)
     return read(photo, plane.name)
 
 
 def read_lines(photo: Photo, name: str) -> NDArray[np.bool_]:
     """Return lines (H, W), True = line, of a photo that shows them white on black."""
     return hole_of(photo, what=name)
-
-
-def _imported(place: str) -> Any:
-    module, _, name = place.partition(":")
-    return getattr(import_module(module), name)

@@ -18,6 +18,7 @@ INK = (32, 32, 32)
 PAPER = (255, 255, 255)
 FRAME = (200, 200, 200)
 SMALLEST_CELL_PX = 128  # below this no heading is legible
+GAP_PX = 8  # between pictures
 LARGEST_CELL_PX = 512  # of automatic cells; a caller may ask for more
 
 
@@ -28,19 +29,18 @@ def contact_sheet(
     labels: Sequence[str] = (),
     title: str | None = None,
     cell: int | None = None,
-    gap: int = 8,
 ) -> Picture:
     """Lay pictures out in a grid on white paper.
 
     rows: rows of (H, W, 3) uint8 pictures of any sizes; rows may differ in length. Each picture keeps its aspect and is
     scaled so that its longer side is `cell` pixels (default: the longest side of all pictures, within 128 to 512).
     columns: a heading for each column; labels: a text at the left of each row; a text wraps at spaces and line breaks
-    and ends in "..." where it still does not fit. gap: white pixels between cells.
+    and ends in "..." where it still does not fit.
 
     Returns the sheet, (H, W, 3) uint8. Raises InputError for an empty grid, a picture of another shape or type, or
     more headings or labels than there are columns or rows.
     """
-    _check(rows, columns, labels, cell, gap)
+    _check(rows, columns, labels, cell)
     sides = [max(picture.shape[:2]) for row in rows for picture in row]
     side = cell if cell is not None else min(max(SMALLEST_CELL_PX, *sides), LARGEST_CELL_PX)
     fitted = [[_fit(picture, side) for picture in row] for row in rows]
@@ -52,31 +52,31 @@ def contact_sheet(
 
     font = _font(max(12, round(side / 13)))
     title_font = _font(max(16, round(side / 9)))
-    margin = 2 * gap
+    margin = 2 * GAP_PX
     label_texts = [_wrap(text, font, max(side, 192)) for text in labels]
     label_width = max((text.width for text in label_texts), default=0)
-    left = margin + (label_width + 2 * gap if label_width else 0)
-    total_width = left + sum(widths) + gap * (len(widths) - 1) + margin
+    left = margin + (label_width + 2 * GAP_PX if label_width else 0)
+    total_width = left + sum(widths) + GAP_PX * (len(widths) - 1) + margin
     heading_texts = [_wrap(text, font, width) for text, width in zip(columns, widths, strict=False)]
     heading_height = max((text.height for text in heading_texts), default=0)
     title_text = _wrap(title, title_font, total_width - 2 * margin) if title else None
 
     top = margin
     if title_text:
-        top += title_text.height + 2 * gap
+        top += title_text.height + 2 * GAP_PX
     heading_top = top
     if heading_height:
-        top += heading_height + gap
-    total_height = top + sum(heights) + gap * (len(heights) - 1) + margin
+        top += heading_height + GAP_PX
+    total_height = top + sum(heights) + GAP_PX * (len(heights) - 1) + margin
 
     sheet = Image.new("RGB", (total_width, total_height), PAPER)
     draw = ImageDraw.Draw(sheet)
     if title_text:
         title_text.draw(draw, margin, margin)
-    lefts = [left + sum(widths[:x]) + gap * x for x in range(len(widths))]
+    lefts = [left + sum(widths[:x]) + GAP_PX * x for x in range(len(widths))]
     for text, x, width in zip(heading_texts, lefts, widths, strict=False):
         # Headings stand on the pictures: the lines of a shorter one are at the bottom.
-        text.draw_centered(draw, x + width / 2, heading_top + heading_height - text.height)
+        text.draw(draw, x + width / 2, heading_top + heading_height - text.height, anchor="ma")
     y = top
     for number, (row, height) in enumerate(zip(fitted, heights, strict=True)):
         if number < len(label_texts):
@@ -86,11 +86,9 @@ def contact_sheet(
             corner = (x + (width - picture.width) // 2, y + (height - picture.height) // 2)
             sheet.paste(picture, corner)
             # A thin frame in the gap around the picture: white pictures keep their edge, no pixel is covered.
-            if gap >= 2:
-                draw.rectangle(
-                    (corner[0] - 1, corner[1] - 1, corner[0] + picture.width, corner[1] + picture.height), outline=FRAME
-                )
-        y += height + gap
+            ends = (corner[0] + picture.width, corner[1] + picture.height)
+            draw.rectangle((corner[0] - 1, corner[1] - 1, *ends), outline=FRAME)
+        y += height + GAP_PX
     return np.asarray(sheet, dtype=np.uint8).copy()  # (H, W, 3)
 
 
@@ -107,15 +105,10 @@ class _Text:
     def height(self) -> int:
         return self.line_height * len(self.lines)
 
-    def draw(self, draw: ImageDraw.ImageDraw, x: int, y: int) -> None:
-        """Draw from the corner (x, y)."""
+    def draw(self, draw: ImageDraw.ImageDraw, x: float, y: int, *, anchor: str = "la") -> None:
+        """Draw lines from y on, each with its left end (la) or its middle (ma) at x."""
         for number, line in enumerate(self.lines):
-            draw.text((x, y + number * self.line_height), line, fill=INK, font=self.font)
-
-    def draw_centered(self, draw: ImageDraw.ImageDraw, x: float, y: int) -> None:
-        """Draw with the middle of every line at x."""
-        for number, line in enumerate(self.lines):
-            draw.text((x, y + number * self.line_height), line, fill=INK, font=self.font, anchor="ma")
+            draw.text((x, y + number * self.line_height), line, fill=INK, font=self.font, anchor=anchor)
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int) -> _Text:
@@ -164,9 +157,7 @@ def _fit(picture: Picture, side: int) -> Image.Image:
     return image.resize(size, Image.Resampling.NEAREST if whole else Image.Resampling.LANCZOS)
 
 
-def _check(
-    rows: Sequence[Sequence[Picture]], columns: Sequence[str], labels: Sequence[str], cell: int | None, gap: int
-) -> None:
+def _check(rows: Sequence[Sequence[Picture]], columns: Sequence[str], labels: Sequence[str], cell: int | None) -> None:
     if not any(len(row) for row in rows):
         raise InputError("a contact sheet needs at least one picture, got none")
     for y, row in enumerate(rows):
@@ -183,5 +174,3 @@ def _check(
         raise InputError(f"{len(labels)} row labels for {len(rows)} rows")
     if cell is not None and cell < 1:
         raise InputError(f"cell must be at least 1 pixel, got {cell}")
-    if gap < 0:
-        raise InputError(f"gap must not be negative, got {gap}")

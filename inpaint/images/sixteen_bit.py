@@ -45,10 +45,9 @@ def read_png(stream: BinaryIO, picture: Image.Image, path: Path) -> Photo:
     # OpenCV returns damaged files half decoded; Pillow checks every chunk and the end.
     picture.load()
     orientation, exif = metadata.orientation(picture), metadata.exif_bytes(picture)
-    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if decoded is None or decoded.dtype != np.uint16:
+    values = _decoded(data)
+    if values is None:
         raise InputError(f"cannot read '{path}': damaged 16-bit PNG")
-    values = _rgb_order(decoded)
     transparent = picture.info.get("transparency")
     if color_type == 4:  # gray with alpha, which OpenCV repeats to four channels
         values = values[..., [0, 3]]
@@ -107,12 +106,11 @@ def read_tiff(stream: BinaryIO, header: TiffHeader, path: Path) -> Photo:
             if "imagecodecs" not in str(error):
                 raise
             # LZW and the like need a package beside tifffile; OpenCV has libtiff built in.
-            decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-            if decoded is None or decoded.dtype != np.uint16:
+            values = _decoded(data)
+            if values is None:
                 raise InputError(
                     f"cannot read '{path}': this compression of 16-bit TIFF needs the package imagecodecs"
                 ) from error
-            values = _rgb_order(decoded)
     values = values.reshape(*values.shape[:2], -1)
     if values.shape[:2] != (header.height, header.width):
         raise InputError(f"cannot read '{path}': unexpected layout {values.shape}")
@@ -180,11 +178,12 @@ def channels_of(photo: Photo) -> NDArray[Any]:
     return planes if photo.alpha is None else np.concatenate([planes, photo.alpha[..., None]], axis=2)
 
 
-def _rgb_order(decoded: NDArray[Any]) -> NDArray[Any]:
-    """OpenCV's channel order BGR(A) to RGB(A); gray as it is."""
-    if decoded.ndim == 3 and decoded.shape[2] in (3, 4):
-        return decoded[..., [2, 1, 0, 3][: decoded.shape[2]]]
-    return decoded
+def _decoded(data: bytes) -> NDArray[Any] | None:
+    """Return what OpenCV reads, with channels in the order RGB(A); None unless these are 16 bits."""
+    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.dtype != np.uint16:
+        return None
+    return values[..., [2, 1, 0, 3][: values.shape[2]]] if values.ndim == 3 and values.shape[2] in (3, 4) else values
 
 
 def _check_strips(page: Any, size_bytes: int) -> None:

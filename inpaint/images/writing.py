@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,17 +61,15 @@ def to_pillow(photo: Photo) -> Image.Image:
 def _fitted(photo: Photo, format_: Format, path: Path) -> Photo:
     """Return the photo without what the format cannot hold, and warn of it."""
     lost = []
-    fields: dict[str, Any] = {"pixels": photo.pixels, "gray": photo.gray, "path": photo.path}
-    fields.update(alpha=photo.alpha, icc=photo.icc, exif=photo.exif)
-    if photo.alpha is not None and not format_.alpha:
+    alpha = photo.alpha
+    if alpha is not None and not format_.alpha:
         lost.append("alpha")
-        fields["alpha"] = None
+        alpha = None
+    fields: dict[str, Any] = {"alpha": alpha}
     if photo.pixels.dtype != "uint8" and not (format_.deep and photo.pixels.dtype == "uint16"):
         if photo.pixels.dtype == "uint16":
             lost.append("16 bit (scaled to 8)")
-        fields["pixels"] = to_uint8(photo.pixels)
-        if fields["alpha"] is not None:
-            fields["alpha"] = to_uint8(fields["alpha"])
+        fields = {"pixels": to_uint8(photo.pixels), "alpha": None if alpha is None else to_uint8(alpha)}
     gray_profile = photo.icc is not None and photo.icc[16:20] == b"GRAY"
     if photo.icc is not None and (not format_.icc or (gray_profile and not format_.gray)):
         lost.append("the ICC profile")
@@ -80,7 +79,7 @@ def _fitted(photo: Photo, format_: Format, path: Path) -> Photo:
         fields["exif"] = None
     if lost:
         _log.warning("%s: %s cannot hold %s: lost", path, format_.name, " and ".join(lost))
-    return Photo(**fields)
+    return replace(photo, **fields)
 
 
 def _options(photo: Photo, format_: Format, quality: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Losses: one small file per term, and their composition from configuration."""
+"""Losses: small classes with options, and their composition from configuration."""
 
 from inpaint.losses.base import (
     AdversarialTerm,

@@ -1,14 +1,22 @@
-"""Adversarial losses on logits of any shape: patch discriminators give one for every patch."""
+"""Losses by a discriminator: adversarial ones on logits of any shape, feature matching, penalties on its gradient.
+
+The gradient is that of the sum of an image's logits, so for a patch discriminator it grows with the overlap of the
+patches, as in the public programs. Call penalties outside of autocast: a gradient of a gradient is beyond half
+precision.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from inpaint.losses.base import AdversarialTerm
+from inpaint.errors import ConfigError
+from inpaint.losses.base import AdversarialTerm, DiscriminatorOutput, MatchingTerm, Norm, at_least_float32, distance
 
 
 class Hinge(AdversarialTerm):
@@ -73,7 +81,7 @@ class Wasserstein(AdversarialTerm):
     """Wasserstein distance with a gradient penalty (WGAN-GP, arXiv 1704.00028).
 
     Discriminator: mean D(G) - mean D(x) + penalty * E[(|grad D| - 1)^2]. Generator: - mean D(G).
-    penalty: weight of the gradient penalty, see `losses/penalties.py`. region: `hole` takes the gradient inside the
+    penalty: weight of the gradient penalty, see `gradient_penalty`. region: `hole` takes the gradient inside the
     hole only, as DeepFill and SC-FEGAN do, since a completed image equals the real one elsewhere.
     """
 
@@ -88,3 +96,79 @@ class Wasserstein(AdversarialTerm):
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return the negative distance estimate, without the penalty."""
         return fake.mean() - real.mean()
+
+
+class FeatureMatching(MatchingTerm):
+    """Sum over a discriminator's layers of the mean distance between features (pix2pixHD, arXiv 1711.11585, eq. 4).
+
+    layers: numbers of the features, from 0; null = all; `scores` = the logits themselves, as in Pluralistic.
+    norm: mean absolute or mean squared difference.
+    """
+
+    kind: Literal["feature_matching"] = "feature_matching"
+    layers: tuple[int, ...] | Literal["scores"] | None = None
+    norm: Norm = "l1"
+
+    def __call__(self, fake: DiscriminatorOutput, real: DiscriminatorOutput) -> Tensor:
+        """Return the sum over layers.
+
+        Raises ConfigError when the discriminator returns no such features.
+        """
+        pairs = zip(self._chosen(fake), self._chosen(real), strict=True)
+        return sum(
+            (distance(at_least_float32(f) - at_least_float32(r.detach()), self.norm).mean() for f, r in pairs),
+            fake.logits.new_zeros(()),
+        )
+
+    def _chosen(self, output: DiscriminatorOutput) -> tuple[Tensor, ...]:
+        if self.layers == "scores":
+            return (output.logits,)
+        count = len(output.features)
+        if not count:
+            raise ConfigError(f"discriminator '{self.discriminator}' returns no features; valid: layers=scores")
+        numbers = range(count) if self.layers is None else self.layers
+        for number in numbers:
+            if not 0 <= number < count:
+                raise ConfigError(f"layers: '{self.discriminator}' has the features 0 to {count - 1}, not {number}")
+        return tuple(output.features[number] for number in numbers)
+
+
+def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+    """Return E[|grad D(x)|^2] / 2 over real images (Mescheder et al., arXiv 1801.04406, eq. 9, without gamma).
+
+    Args:
+        discriminator: From images (B, C, H, W) to logits (B, ...).
+        real: Real images (B, C, H, W).
+
+    Returns:
+        A scalar that can be differentiated once more.
+    """
+    return 0.5 * _gradient(discriminator, real).square().flatten(1).sum(dim=1).mean()
+
+
+def gradient_penalty(
+    discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, mask: Tensor | None = None
+) -> Tensor:
+    """Return E[(|grad D(u)| - 1)^2], u uniform between a real and a generated image (1704.00028, eq. 3).
+
+    Args:
+        discriminator: From images (B, C, H, W) to logits (B, ...).
+        real: Real images (B, C, H, W).
+        fake: Generated images (B, C, H, W).
+        mask: Where the gradient counts, (B, 1, H, W); None = everywhere.
+
+    Returns:
+        A scalar that can be differentiated once more. A number per image is drawn from torch's global generator.
+    """
+    shares = torch.rand(real.shape[0], 1, 1, 1, device=real.device, dtype=real.dtype)
+    gradient = _gradient(discriminator, torch.lerp(real, fake, shares))
+    if mask is not None:
+        gradient = gradient * mask
+    norm: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)  # (B,)
+    return (norm - 1).square().mean()
+
+
+def _gradient(discriminator: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+    image = image.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(discriminator(image).sum(), image, create_graph=True)
+    return gradient

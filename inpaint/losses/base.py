@@ -86,7 +86,7 @@ class DiscriminatorTerm(Term):
 class AdversarialTerm(DiscriminatorTerm):
     """An adversarial loss: the generator's and the discriminator's side, each a function of logits of any shape.
 
-    r1: weight of the R1 penalty in the discriminator's loss (see `losses/penalties.py`); it needs no other.
+    r1: weight of the R1 penalty in the discriminator's loss (see `losses/adversarial.py`); it needs no other.
     """
 
     r1: float = Field(0.0, ge=0)

@@ -8,16 +8,12 @@ from typing import Any
 from torch import Tensor
 
 from inpaint.errors import ConfigError, unknown
-from inpaint.losses.adversarial import Hinge, LeastSquares, NonSaturating, Wasserstein
+from inpaint.losses.adversarial import FeatureMatching, Hinge, LeastSquares, NonSaturating, Wasserstein
 from inpaint.losses.base import AdversarialTerm, DiscriminatorTerm, MatchingTerm, Record, RecordTerm, Term
-from inpaint.losses.feature_matching import FeatureMatching
-from inpaint.losses.features import FeatureExtractor, FeatureTerm
+from inpaint.losses.features import FeatureExtractor, FeatureTerm, Perceptual, Style
 from inpaint.losses.kl import KLDivergence
-from inpaint.losses.perceptual import Perceptual
-from inpaint.losses.pixel import L1, L2
+from inpaint.losses.pixel import L1, L2, TotalVariation
 from inpaint.losses.pyramid import Pyramid
-from inpaint.losses.style import Style
-from inpaint.losses.total_variation import TotalVariation
 from inpaint.options import validated
 
 KINDS: dict[str, type[Term]] = {

@@ -1,17 +1,17 @@
-"""Losses in the feature space of a VGG: what they share, and the one pass that serves all of them."""
+"""Losses in the feature space of a VGG: perceptual and style loss, and the one pass that serves all."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Self, TypeAlias
+from typing import Literal, NamedTuple, Self, TypeAlias
 
 import torch
 from pydantic import model_validator
 from torch import Tensor
 
 from inpaint.errors import ConfigError
-from inpaint.losses.base import Norm, Record, Region, Term, at_least_float32
+from inpaint.losses.base import Norm, Record, Region, Term, at_least_float32, distance
 from inpaint.nn.vgg import VGG, VggName, check_layers, normalized
 
 Features: TypeAlias = Mapping[str, Tensor]
@@ -143,3 +143,53 @@ def _extract(
         pieces = {layer: both.chunk(len(group)) for layer, both in features.items()}
         found |= {view: {layer: pieces[layer][i] for layer in pieces} for i, view in enumerate(group)}
     return found
+
+
+class Perceptual(FeatureTerm):
+    """Sum over layers and images of the mean difference between features (Johnson et al., arXiv 1603.08155).
+
+    Partial convolutions (1804.07723, section 3.4): L1 at pool1, pool2 and pool3 of VGG-16, raw and completed.
+    EdgeConnect (1901.00212): L1 at relu1_1 to relu5_1 of VGG-19, raw only, input not normalized.
+    """
+
+    kind: Literal["perceptual"] = "perceptual"
+
+    def layer_loss(self, generated: Tensor, real: Tensor) -> Tensor:
+        """Return the mean over all elements."""
+        return distance(at_least_float32(generated) - at_least_float32(real), self.norm).mean()
+
+
+class Style(FeatureTerm):
+    """Sum over layers and images of the mean difference between Gram matrices (Gatys et al., arXiv 1508.06576).
+
+    gram: what F F^T is divided by: `chw` (C H W, partial convolutions and EdgeConnect), `hw` (H W), `none`. The mean is
+    taken over the batch and the C x C entries.
+    """
+
+    kind: Literal["style"] = "style"
+    gram: Literal["chw", "hw", "none"] = "chw"
+
+    def layer_loss(self, generated: Tensor, real: Tensor) -> Tensor:
+        """Return the mean over the batch and all entries of the matrices."""
+        channels, pixels = generated.shape[1], generated.shape[2] * generated.shape[3]
+        divisor = {"chw": channels * pixels, "hw": pixels, "none": 1}[self.gram]
+        return distance(gram_matrix(generated, divisor) - gram_matrix(real, divisor), self.norm).mean()
+
+
+def gram_matrix(features: Tensor, divisor: float) -> Tensor:
+    """Return F F^T / divisor of each image.
+
+    Args:
+        features: (B, C, H, W).
+        divisor: What every entry is divided by.
+
+    Returns:
+        (B, C, C), in float32 also inside autocast: sums over all pixels overflow half precision.
+
+    Example:
+        >>> gram_matrix(torch.ones(1, 2, 3, 4), 12).tolist()
+        [[[1.0, 1.0], [1.0, 1.0]]]
+    """
+    rows = at_least_float32(features).flatten(2)  # (B, C, H W)
+    with torch.autocast(features.device.type, enabled=False):
+        return (rows @ rows.mT) / divisor

@@ -10,8 +10,7 @@ from torch.nn import functional as F
 
 from inpaint.errors import unknown
 from inpaint.losses.base import Record, RecordTerm, at_least_float32
-from inpaint.losses.pixel import L1, L2
-from inpaint.losses.total_variation import TotalVariation
+from inpaint.losses.pixel import L1, L2, TotalVariation
 
 INNER: dict[str, type[L1 | L2 | TotalVariation]] = {"l1": L1, "l2": L2, "tv": TotalVariation}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import Annotated, TypeAlias
 
 import cv2
@@ -36,7 +35,7 @@ CountSpan = Annotated[tuple[_Natural, _Natural], AfterValidator(_ordered)]
 """(fewest, most), both possible."""
 
 
-class Mask(BaseModel, ABC, frozen=True, extra="forbid"):
+class Mask(BaseModel, frozen=True, extra="forbid"):
     """A way of drawing masks: pure options, no state.
 
     A mask depends on the generator's state and the size alone: the same seed gives the same mask wherever NumPy and
@@ -73,9 +72,15 @@ class Mask(BaseModel, ABC, frozen=True, extra="forbid"):
         mask.flat[pixel] = 1 - mask.flat[pixel]
         return mask
 
-    @abstractmethod
     def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
         """Draw one mask that may be empty or full; it must be a new contiguous array."""
+        mask = blank(height, width)
+        self.paint(mask, rng)
+        return mask
+
+    def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
+        """Add a hole to the mask in place: for kinds that draw on top of what there is."""
+        raise NotImplementedError
 
 
 def blank(height: int, width: int) -> HoleMask:

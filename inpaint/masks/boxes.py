@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from inpaint.masks.base import CountSpan, HoleMask, Mask, ShareSpan, blank
+from inpaint.masks.base import CountSpan, HoleMask, Mask, ShareSpan
 
 Side = Literal["left", "right", "top", "bottom"]
 SIDES: tuple[Side, ...] = ("left", "right", "top", "bottom")
@@ -20,8 +20,9 @@ class Box(Mask):
     count: CountSpan = (1, 1)
     size: ShareSpan = (0.25, 0.5)
 
-    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
-        mask = blank(height, width)
+    def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
+        """See `Mask`."""
+        height, width = mask.shape
         smallest, largest = self.size
         for _ in range(int(rng.integers(self.count[0], self.count[1] + 1))):
             u = rng.random(4).tolist()
@@ -29,7 +30,6 @@ class Box(Mask):
             cols = max(1, round(width * (smallest + (largest - smallest) * u[1])))
             top, left = int((height - rows + 1) * u[2]), int((width - cols + 1) * u[3])
             mask[top : top + rows, left : left + cols] = 1
-        return mask
 
 
 class Center(Mask):
@@ -38,12 +38,12 @@ class Center(Mask):
     kind: Literal["center"] = "center"
     fraction: float = Field(0.5, gt=0, lt=1)
 
-    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
-        mask = blank(height, width)
+    def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
+        """See `Mask`."""
+        height, width = mask.shape
         rows, cols = max(1, round(height * self.fraction)), max(1, round(width * self.fraction))
         top, left = (height - rows) // 2, (width - cols) // 2
         mask[top : top + rows, left : left + cols] = 1
-        return mask
 
 
 class Half(Mask):
@@ -52,11 +52,11 @@ class Half(Mask):
     kind: Literal["half"] = "half"
     side: Literal["left", "right", "top", "bottom", "random"] = "random"
 
-    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
-        mask = blank(height, width)
+    def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
+        """See `Mask`."""
+        height, width = mask.shape
         side = SIDES[int(rng.integers(4))] if self.side == "random" else self.side
         _clear_side(mask, side, height // 2 if side in ("top", "bottom") else width // 2)
-        return mask
 
 
 class Outpaint(Mask):
@@ -77,8 +77,9 @@ class Outpaint(Mask):
     def _one_side(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) and value not in ("all", "random") else value
 
-    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
-        mask = blank(height, width)
+    def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
+        """See `Mask`."""
+        height, width = mask.shape
         u = rng.random(9).tolist()
         if self.sides == "all":
             chosen: tuple[Side, ...] = SIDES
@@ -92,7 +93,6 @@ class Outpaint(Mask):
             share = self.share[0] + (self.share[1] - self.share[0]) * u[4 + SIDES.index(side)]
             # Less than half of the length, so that two opposite strips leave something between them.
             _clear_side(mask, side, max(1, min(round(length * share), (length - 1) // 2)))
-        return mask
 
 
 def _clear_side(mask: HoleMask, side: Side, strip: int) -> None:

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from inpaint.masks.base import TRIES, HoleMask, Mask, ShareSpan, Span, blank, hole_ratio, scale_to
+from inpaint.masks.base import TRIES, HoleMask, Mask, ShareSpan, Span, hole_ratio, scale_to
 from inpaint.masks.deepfill import paint_zigzags
 
 
@@ -37,7 +37,7 @@ class CoModGan(Mask):
         nearest, distance = None, np.inf
         lowest, highest = self.hole_range
         for _ in range(TRIES):
-            mask = self._draw_raw(rng, height, width)
+            mask = super()._draw_once(rng, height, width)
             ratio = hole_ratio(mask)
             if lowest < ratio < highest:
                 return mask
@@ -46,8 +46,9 @@ class CoModGan(Mask):
         assert nearest is not None
         return nearest
 
-    def _draw_raw(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
-        mask = blank(height, width)
+    def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
+        """See `Mask`."""
+        height, width = mask.shape
         share = min(sum(self.hole_range), 1.0)
         _paint_boxes(mask, rng, max(1, int(self.half_boxes * share)), height // 2, width // 2)
         _paint_boxes(mask, rng, max(1, int(self.full_boxes * share)), height, width)
@@ -60,7 +61,6 @@ class CoModGan(Mask):
             vertices=(4, 17),
             width_px=(self.width_px[0] * scale, self.width_px[1] * scale),
         )
-        return mask
 
 
 def _paint_boxes(mask: HoleMask, rng: np.random.Generator, limit: int, max_rows: int, max_cols: int) -> None:

@@ -58,11 +58,11 @@ class Union(Mask):
     kind: Literal["union"] = "union"
     of: Annotated[tuple[Inner, ...], Field(min_length=1)]
 
-    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
-        mask = blank(height, width)
+    def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
+        """See `Mask`."""
+        height, width = mask.shape
         for part in self.of:
             mask |= part.draw(rng, height, width)
-        return mask
 
 
 class Target(Mask):

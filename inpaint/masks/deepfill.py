@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from inpaint.masks.base import CountSpan, HoleMask, Mask, Span, blank, scale_to
+from inpaint.masks.base import CountSpan, HoleMask, Mask, Span, scale_to
 from inpaint.masks.strokes import paint_stroke, zigzag
 
 NOMINAL_PX = 256
@@ -63,12 +63,8 @@ class Brush(Mask):
     vertices: CountSpan = (4, 11)
     width_px: Span = (12, 40)  # at 256
 
-    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
-        mask = blank(height, width)
-        self._paint(mask, rng)
-        return mask
-
-    def _paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
+    def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
+        """See `Mask`."""
         scale = scale_to(mask.shape[0], mask.shape[1], NOMINAL_PX)
         span = (self.width_px[0] * scale, self.width_px[1] * scale)
         paint_zigzags(mask, rng, strokes=self.strokes, vertices=self.vertices, width_px=span)
@@ -81,12 +77,8 @@ class DeepFillBox(Mask):
     side_px: int = Field(128, ge=1)  # at 256
     shrink_px: int = Field(32, ge=0)  # largest loss of a side, at 256; "max_delta" of the public code
 
-    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
-        mask = blank(height, width)
-        self._paint(mask, rng)
-        return mask
-
-    def _paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
+    def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
+        """See `Mask`."""
         height, width = mask.shape
         scale = scale_to(height, width, NOMINAL_PX)
         side = min(max(1, round(self.side_px * scale)), height, width)
@@ -105,8 +97,7 @@ class DeepFill(Mask):
     brush: Brush = Brush()
     box: DeepFillBox = DeepFillBox()
 
-    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
-        mask = blank(height, width)
-        self.brush._paint(mask, rng)
-        self.box._paint(mask, rng)
-        return mask
+    def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
+        """See `Mask`."""
+        self.brush.paint(mask, rng)
+        self.box.paint(mask, rng)

@@ -104,15 +104,15 @@ class Walk(Mask):
     kind: Literal["walk"] = "walk"
     steps: float = Field(1.0, gt=0, le=16)
 
-    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
-        mask = blank(height, width)
+    def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
+        """See `Mask`."""
+        height, width = mask.shape
         packed = np.frombuffer(rng.bytes(max(1, int(self.steps * height * width / 4))), dtype=np.uint8)
         rows = _walk(STEPS_OF_BYTE[0], packed, int(rng.integers(height)), height)
         cols = _walk(STEPS_OF_BYTE[1], packed, int(rng.integers(width)), width)
         rows *= width
         rows += cols
         mask.reshape(-1)[rows] = 1
-        return mask
 
 
 def _steps_of_byte() -> NDArray[np.int32]:
@@ -150,8 +150,9 @@ class Pluralistic(Mask):
     count: CountSpan = (16, 64)
     width_px: CountSpan = (4, 20)  # at 256
 
-    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
-        mask = blank(height, width)
+    def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
+        """See `Mask`."""
+        height, width = mask.shape
         scale = scale_to(height, width, 256)
         count = int(rng.integers(self.count[0], self.count[1] + 1))
         sizes = rng.integers(self.width_px[0], self.width_px[1] + 1, count).tolist()
@@ -166,7 +167,6 @@ class Pluralistic(Mask):
                 cv2.circle(mask, first, thick, 1, -1)
             else:
                 cv2.ellipse(mask, first, second, turn[0], turn[1], turn[2], 1, thick)
-        return mask
 
 
 class PluralisticBoxes(Mask):
@@ -175,14 +175,14 @@ class PluralisticBoxes(Mask):
     kind: Literal["pluralistic_boxes"] = "pluralistic_boxes"
     count: CountSpan = (1, 5)
 
-    def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
-        mask = blank(height, width)
+    def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
+        """See `Mask`."""
+        height, width = mask.shape
         count = int(rng.integers(self.count[0], self.count[1] + 1))
         for u, v, s, t in rng.random((count, 4)).tolist():
             top, bottom = _interval(height, count, u, s)
             left, right = _interval(width, count, v, t)
             mask[top:bottom, left:right] = 1
-        return mask
 
 
 def _interval(length: int, count: int, u: float, v: float) -> tuple[int, int]:

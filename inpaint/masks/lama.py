@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, Field
 
-from inpaint.masks.base import TRIES, CountSpan, HoleMask, Mask, blank, hole_ratio, scale_to
+from inpaint.masks.base import TRIES, CountSpan, HoleMask, Mask, hole_ratio, scale_to
 from inpaint.masks.strokes import paint_chains
 
 
@@ -54,23 +54,23 @@ class Lama(Mask):
     max_share: float = Field(1.0, gt=0, le=1)
 
     def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
-        least = self._draw_raw(rng, height, width)
+        least = super()._draw_once(rng, height, width)
         if self.max_share == 1:
             return least
         for _ in range(TRIES):
             if hole_ratio(least) <= self.max_share:
                 break
-            mask = self._draw_raw(rng, height, width)
+            mask = super()._draw_once(rng, height, width)
             if hole_ratio(mask) < hole_ratio(least):
                 least = mask
         return least
 
-    def _draw_raw(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
-        mask = blank(height, width)
-        scale = scale_to(height, width, self.nominal_px)
+    def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
+        """See `Mask`."""
+        scale = scale_to(mask.shape[0], mask.shape[1], self.nominal_px)
         if self.boxes is not None and rng.random() * (1 + self.boxes_weight) >= 1:
             _paint_boxes(mask, rng, self.boxes, scale)
-            return mask
+            return
         paint_chains(
             mask,
             rng,
@@ -80,7 +80,6 @@ class Lama(Mask):
             width_px=(5, self.lines.max_width_px + 4),
             scale=scale,
         )
-        return mask
 
 
 def _paint_boxes(mask: HoleMask, rng: np.random.Generator, options: LamaBoxes, scale: float) -> None:

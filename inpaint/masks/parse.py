@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, get_args
 
@@ -18,6 +17,7 @@ from inpaint.masks.folder import Folder
 from inpaint.masks.irregular import Mmagic, PConv, Pluralistic, PluralisticBoxes, Walk
 from inpaint.masks.lama import Lama
 from inpaint.masks.text import Text
+from inpaint.options import show
 
 MaskSpec: TypeAlias = "str | Mapping[str, Any] | Sequence[Any] | Mask"
 """What `parse_mask` takes."""
@@ -200,7 +200,7 @@ def _config_error(name: str, kind: type[Mask], error: ValidationError) -> Inpain
     if first["type"] == "missing":
         return ConfigError(f"mask '{name}' needs the option '{where}': {_example(name)}")
     message = first["msg"].removeprefix("Value error, ")
-    return ConfigError(f"mask '{name}': {where}={_short(first['input'])} is not valid: {message}")
+    return ConfigError(f"mask '{name}': {where}={show(first['input'])} is not valid: {message}")
 
 
 def _options_at(kind: type[Mask], where: tuple[int | str, ...]) -> list[str]:
@@ -228,11 +228,3 @@ def _example(name: str) -> str:
         "union": "{kind: union, of: [brush, box]}",
     }
     return f"write {examples[name]}" if name in examples else "see its description"
-
-
-def _short(value: Any) -> str:
-    try:
-        text = json.dumps(value)
-    except (TypeError, ValueError):
-        text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

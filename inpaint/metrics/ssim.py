@@ -13,6 +13,8 @@ import math
 import torch
 from torch import Tensor
 
+from inpaint.nn.padding import mirrored
+
 WINDOW_PX = 11
 SIGMA_PX = 1.5
 RADIUS_PX = WINDOW_PX // 2
@@ -43,11 +45,11 @@ def ssim_map(a: Tensor, b: Tensor) -> Tensor:
 
 def _ssim_rows(a: Tensor, b: Tensor, top: int, bottom: int) -> Tensor:
     """Return rows top to bottom (exclusive) of the map, (B, bottom - top, W)."""
-    rows = _mirrored(a.shape[-2], a.device)[top : bottom + 2 * RADIUS_PX]
+    rows = mirrored(a.shape[-2], RADIUS_PX, RADIUS_PX, a.device)[top : bottom + 2 * RADIUS_PX]
     a, b = a.index_select(-2, rows), b.index_select(-2, rows)  # (B, C, bottom - top + 10, W)
     moments = torch.stack((a, b, a * a, b * b, a * b))  # (5, B, C, bottom - top + 10, W)
     moments = _blur(moments, dim=-2)
-    moments = _blur(moments.index_select(-1, _mirrored(a.shape[-1], a.device)), dim=-1)
+    moments = _blur(moments.index_select(-1, mirrored(a.shape[-1], RADIUS_PX, RADIUS_PX, a.device)), dim=-1)
     mean_a, mean_b, mean_aa, mean_bb, mean_ab = moments.unbind()
     # Rounding can leave a variance of a flat area slightly below zero.
     variances = (mean_aa - mean_a**2).clamp_min(0) + (mean_bb - mean_b**2).clamp_min(0)
@@ -67,9 +69,3 @@ def _blur(x: Tensor, *, dim: int) -> Tensor:
     for shift, tap in enumerate(_TAPS[1:], start=1):
         total.add_(x.narrow(dim, shift, size), alpha=tap)
     return total
-
-
-def _mirrored(size: int, device: torch.device) -> Tensor:
-    """Return the indices of an axis continued by RADIUS_PX on both sides: ... 1 0 | 0 1 2 ... | 2 1 ..., repeatedly."""
-    position = torch.arange(-RADIUS_PX, size + RADIUS_PX, device=device) % (2 * size)
-    return torch.minimum(position, 2 * size - 1 - position)

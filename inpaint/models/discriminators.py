@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,6 +31,7 @@ def prepared(network: Network, tensors: Mapping[str, Tensor], *, dtype: torch.dt
     return network.to(dtype).to(memory_format=torch.channels_last)
 
 
+@dataclass(frozen=True)
 class StoredDiscriminators:
     """The discriminators of a model, as far as its weights file holds them.
 
@@ -41,21 +43,12 @@ class StoredDiscriminators:
         device: Where they compute.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        network: type[InpaintNetwork],
-        config: ModelConfig,
-        *,
-        dtype: torch.dtype,
-        device: torch.device,
-    ) -> None:
-        self.path = path
-        self.network = network
-        self.config = config
-        self.dtype = dtype
-        self.device = device
-        self._loaded: dict[str, nn.Module] = {}
+    path: Path
+    network: type[InpaintNetwork]
+    config: ModelConfig
+    dtype: torch.dtype
+    device: torch.device
+    _loaded: dict[str, nn.Module] = field(default_factory=dict, init=False)
 
     def role(self, name: str) -> str:
         """Return the role that a short name stands for."""

@@ -10,9 +10,8 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from inpaint.errors import UsageError
-from inpaint.fills.base import Painted
+from inpaint.fills.base import Painted, TensorFill
 from inpaint.fills.request import Request
-from inpaint.fills.tensor_fill import TensorFill
 from inpaint.losses.base import DiscriminatorOutput
 from inpaint.models.base import InpaintNetwork
 from inpaint.models.discriminators import StoredDiscriminators

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -17,7 +17,6 @@ from inpaint.errors import InputError, WeightsError
 from inpaint.fills.base import Painted
 from inpaint.fills.request import ImageSeed, Request
 from inpaint.models.base import SamplingNetwork
-from inpaint.models.discriminators import StoredDiscriminators
 from inpaint.models.feedforward import FeedForward, FeedForwardOptions, evaluating, slices
 from inpaint.nn.padding import pad_to
 from inpaint.types import Fill
@@ -49,25 +48,16 @@ class Sampling(FeedForward):
     Options = SamplingOptions
     network: SamplingNetwork
 
-    def __init__(
-        self,
-        network: SamplingNetwork,
-        *,
-        name: str,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-        options: SamplingOptions | None = None,
-        discriminators: StoredDiscriminators | None = None,
-    ) -> None:
+    def __init__(self, network: SamplingNetwork, *, options: SamplingOptions | None = None, **given: Any) -> None:
         chosen = options or SamplingOptions()
-        super().__init__(network, name=name, device=device, dtype=dtype, options=chosen, discriminators=discriminators)
+        super().__init__(network, options=chosen, **given)
         self.latent = chosen.latent
         self.capabilities = replace(
             self.capabilities, stochastic=self.latent == "drawn", scored=self._has_discriminator()
         )
         self.scores = chosen.scores
         if self.scores and not self.capabilities.scored:
-            raise WeightsError(f"{name} cannot score its fills: its weights came without the discriminator for it")
+            raise WeightsError(f"{self.name} cannot score its fills: its weights came without the discriminator for it")
 
     def paint_all(self, request: Request) -> Iterator[Painted]:
         """Encode chunk by chunk, decode every sample, and score where that is wanted."""

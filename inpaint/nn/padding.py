@@ -28,7 +28,7 @@ def same_amount(size: int, kernel: int, *, stride: int = 1, dilation: int = 1) -
     return total // 2, total - total // 2
 
 
-def _mirrored(size: int, before: int, after: int, device: torch.device) -> Tensor:
+def mirrored(size: int, before: int, after: int, device: torch.device) -> Tensor:
     """Return indices of a side of `size` continued by mirroring with the border pixel repeated, period 2 * size."""
     index = torch.arange(-before, size + after, device=device) % (2 * size)
     return torch.where(index < size, index, 2 * size - 1 - index)
@@ -48,8 +48,8 @@ def pad(x: Tensor, amounts: tuple[int, int, int, int], *, mode: PaddingMode) -> 
         return x
     if mode == "symmetric":
         height, width = x.shape[-2:]
-        rows = x.index_select(-2, _mirrored(height, top, bottom, x.device))
-        return rows.index_select(-1, _mirrored(width, left, right, x.device))
+        rows = x.index_select(-2, mirrored(height, top, bottom, x.device))
+        return rows.index_select(-1, mirrored(width, left, right, x.device))
     if mode in ("zero", "same_tf"):
         return F.pad(x, (left, right, top, bottom))
     return F.pad(x, (left, right, top, bottom), mode=mode)

@@ -1,13 +1,19 @@
-"""Averages over iterates: what a run returns is steadier than any single image on its way."""
+"""Averages over iterates, steadier than any single image on the way; and noise that makes iterates samples.
+
+Langevin dynamics adds noise to the weights (Cheng et al. 2019, arXiv 1904.07457).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from inpaint import seeds
+from inpaint.optimize.base import StepInfo
 from inpaint.options import Options
 
 
@@ -90,3 +96,41 @@ class RunningMoments:
     def deviation(self) -> Tensor | None:
         """The standard deviation of the sample (divided by n - 1), None before the second image."""
         return None if self._squares is None or self.count < 2 else (self._squares / (self.count - 1)).sqrt()
+
+
+class LangevinOptions(Options):
+    """Noise after every step, and when its iterates are samples.
+
+    Args:
+        noise: Standard deviation, in learning rates.
+        burn_in: Share of the run before samples are taken.
+        sample_every: Iterations between samples.
+    """
+
+    noise: float = Field(2.0, gt=0)
+    burn_in: float = Field(0.35, ge=0, lt=1)
+    sample_every: int = Field(50, ge=1)
+
+
+class Langevin:
+    """The noise of one run, and mean and deviation of its samples in `moments`."""
+
+    def __init__(self, options: LangevinOptions, parameters: Sequence[Tensor], *, seed: int) -> None:
+        self.options = options
+        self.seed = seed
+        self.moments = RunningMoments()
+        self._device = parameters[0].device
+        self._weights = [parameter for parameter in parameters if parameter.ndim == 4]  # of convolutions
+
+    @torch.no_grad()
+    def perturb(self, step: StepInfo, *, lr: float) -> None:
+        """Add noise to the weights of every convolution."""
+        draw = torch.Generator(self._device).manual_seed(seeds.integer(self.seed, seeds.LANGEVIN, step.iteration))
+        for weight in self._weights:
+            noise = torch.randn(weight.shape, generator=draw, device=weight.device, dtype=weight.dtype)
+            weight.add_(noise, alpha=self.options.noise * lr)
+
+    def sample(self, step: StepInfo, image: Tensor) -> None:
+        """Take the image as a sample where one is due."""
+        if step.progress >= self.options.burn_in and step.iteration % self.options.sample_every == 0:
+            self.moments.add(image)

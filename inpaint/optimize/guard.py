@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -56,6 +56,7 @@ class Snapshot:
         return self.average
 
 
+@dataclass
 class Guard:
     """Keeps a snapshot of the last good state of one run, and puts it back when the run diverges.
 
@@ -66,23 +67,15 @@ class Guard:
             iteration where reading the loss costs nothing (on a CPU).
     """
 
-    def __init__(
-        self,
-        options: GuardOptions,
-        parameters: Sequence[Tensor],
-        optimizer: torch.optim.Optimizer,
-        *,
-        check_every: int,
-    ) -> None:
-        self.options = options
-        self.parameters = parameters
-        self.optimizer = optimizer
-        self.check_every = check_every
-        self.lr_factor = 1.0
-        self.divergences = 0
-        self._snapshot: Snapshot | None = None
-        self._snapshot_mse = math.inf
-        self._shape: torch.Size | None = None
+    options: GuardOptions
+    parameters: Sequence[Tensor]
+    optimizer: torch.optim.Optimizer
+    check_every: int
+    lr_factor: float = field(default=1.0, init=False)
+    divergences: int = field(default=0, init=False)
+    _snapshot: Snapshot | None = field(default=None, init=False)
+    _snapshot_mse: float = field(default=math.inf, init=False)
+    _shape: torch.Size | None = field(default=None, init=False)
 
     def check(self, step: StepInfo, evaluation: Evaluation, average: Average) -> tuple[str | None, Average]:
         """Compare an evaluation, before its step, with the last good state.

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from inpaint import seeds
 from inpaint.errors import InpaintError, UsageError
-from inpaint.optimize.averaging import Average, AveragingOptions
+from inpaint.optimize.averaging import Average, AveragingOptions, Langevin, LangevinOptions
 from inpaint.optimize.base import (
     Callback,
     Evaluation,
@@ -29,7 +29,6 @@ from inpaint.optimize.base import (
     TraceRow,
 )
 from inpaint.optimize.guard import Guard, GuardOptions
-from inpaint.optimize.langevin import Langevin, LangevinOptions
 from inpaint.optimize.optimizers import AdamOptions, LbfgsOptions, OptimizerName, make_optimizer
 from inpaint.optimize.schedule import CooldownOptions, Schedule
 from inpaint.optimize.stopping import Stopper
@@ -125,9 +124,30 @@ def optimize(
         searches = reason is None and not schedule.cooling
         if searches and stopper is not None and stopper.update(schedule.done, evaluation.image, average.value):
             reason = schedule.end_search()
-        intermediate = _intermediate(schedule, evaluation, average, lr=lr, run=run, event=event)
+        intermediate = IntermediateResult(
+            done=schedule.done,
+            total=schedule.total,
+            elapsed_s=schedule.elapsed_s,
+            remaining_s=(schedule.total - schedule.done) * schedule.pace_s,
+            lr=lr,
+            loss=evaluation.loss.detach(),
+            image=evaluation.image,
+            average=average.value,
+            cooldown=schedule.cooling,
+            run=run,
+            event=event,
+        )
         if event is not None or reason is not None or step.iteration % options.check_every == 0:
-            trace.append(_row(intermediate))
+            trace.append(
+                TraceRow(
+                    run=run,
+                    iteration=schedule.done,
+                    elapsed_s=schedule.elapsed_s,
+                    loss=float(evaluation.loss.detach()),
+                    lr=lr,
+                    event=event,
+                )
+            )
         if callback is not None:
             try:
                 callback(intermediate)
@@ -233,33 +253,3 @@ def _closure(
         return loss.detach()
 
     return closure
-
-
-def _intermediate(
-    schedule: Schedule, evaluation: Evaluation, average: Average, *, lr: float, run: int, event: str | None
-) -> IntermediateResult:
-    total = schedule.total
-    return IntermediateResult(
-        done=schedule.done,
-        total=total,
-        elapsed_s=schedule.elapsed_s,
-        remaining_s=(total - schedule.done) * schedule.pace_s,
-        lr=lr,
-        loss=evaluation.loss.detach(),
-        image=evaluation.image,
-        average=average.value,
-        cooldown=schedule.cooling,
-        run=run,
-        event=event,
-    )
-
-
-def _row(intermediate: IntermediateResult) -> TraceRow:
-    return TraceRow(
-        run=intermediate.run,
-        iteration=intermediate.done,
-        elapsed_s=intermediate.elapsed_s,
-        loss=float(intermediate.loss),
-        lr=intermediate.lr,
-        event=intermediate.event,
-    )

@@ -45,14 +45,11 @@ class _Minimum:
         self.best_iteration = 0
         self.lowest = float("inf")
 
-    def improved(self, iteration: int, value: float, average: Tensor | None) -> bool:
+    def waited(self, iteration: int, value: float, average: Tensor | None) -> bool:
+        """Take a value into account, and return whether none was lower for long enough."""
         if value < self.lowest:
             self.lowest, self.best_iteration = value, iteration
             self.best = None if average is None else average.clone()
-            return True
-        return False
-
-    def waited(self, iteration: int) -> bool:
         return self.best_iteration > 0 and iteration - self.best_iteration >= self.patience
 
 
@@ -84,8 +81,7 @@ class MovingVariance(_Minimum):
         self.variance = (1 - self.step) * (self.variance + self.step * off.square().sum())
         if iteration <= self.start or iteration % CHECK_EVERY:
             return False
-        self.improved(iteration, float(self.variance), average)
-        return self.waited(iteration)
+        return self.waited(iteration, float(self.variance), average)
 
 
 class WindowVariance(_Minimum):
@@ -135,8 +131,7 @@ class WindowVariance(_Minimum):
             return False
         variance = self.variance
         assert variance is not None
-        self.improved(iteration, float(variance), average)
-        return self.waited(iteration)
+        return self.waited(iteration, float(variance), average)
 
     def _begin(self, image: Tensor) -> None:
         self._shape, self._seen, self.factor = image.shape, 0, 1
@@ -173,5 +168,4 @@ class HoldOut(_Minimum):
         if error is None:
             return False
         # The average itself is not kept: once the pixels held out are put back, the run ends better than it was here.
-        self.improved(iteration, float(error), None)
-        return self.waited(iteration)
+        return self.waited(iteration, float(error), None)

@@ -11,9 +11,8 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from inpaint.losses import AdversarialTerm, DiscriminatorOutput, DiscriminatorTerm, Losses, MatchingTerm, Record
-from inpaint.losses.adversarial import Wasserstein
+from inpaint.losses.adversarial import Wasserstein, gradient_penalty, r1_penalty
 from inpaint.losses.base import at_least_float32
-from inpaint.losses.penalties import gradient_penalty, r1_penalty
 
 TermT = TypeVar("TermT", bound=DiscriminatorTerm)
 Discriminate: TypeAlias = Callable[[str, Tensor, Record], DiscriminatorOutput]

@@ -84,17 +84,6 @@ def test_known_pixels_stay_and_the_holes_content_is_never_looked_at(make_photo):
     assert torch.equal(results[0], results[2])
 
 
-def test_nothing_is_copied_from_what_is_excluded():
-    """Two textures that differ in hue; the one on the right must not be used although the hole lies within it."""
-    picture = texture(64, 128) * 0.5
-    picture[:, 64:, 0] += 0.5
-    hole = box_hole(64, 128, (slice(24, 40), slice(90, 106)))
-    excluded = box_hole(64, 128, (slice(0, 64), slice(64, 128))) & ~hole
-    free, barred = painted(picture, hole), painted(picture, hole, excluded=excluded)
-    assert (free[hole][:, 0] >= 0.5).mean() > 0.99
-    assert (barred[hole][:, 0] <= 0.5 + 1e-6).all()
-
-
 @pytest.mark.parametrize("size", [(48, 56), (9, 5)])
 def test_where_nothing_can_be_copied_the_fill_is_biharmonic_with_a_warning(size, make_photo, caplog):
     picture = make_photo(*size).astype(float) / 255

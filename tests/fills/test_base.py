@@ -6,8 +6,8 @@ import torch
 
 from inpaint.errors import InputError, MaskError, UsageError
 from inpaint.fills.array_fill import ArrayFill
+from inpaint.fills.base import TensorFill
 from inpaint.fills.request import ImageSeed
-from inpaint.fills.tensor_fill import TensorFill
 from inpaint.types import Capabilities, Plane, StopFill
 
 LINES = Plane(name="lines", read="inpaint.images.planes:read_lines")

@@ -54,7 +54,7 @@ def test_the_background_is_white_and_texts_leave_ink_where_they_belong():
 
 def test_text_too_long_for_its_column_never_reaches_the_neighbor():
     white = np.full((128, 128, 3), 255, np.uint8)
-    sheet = contact_sheet([[white, white]], columns=["w" * 200, ""], gap=8)
+    sheet = contact_sheet([[white, white]], columns=["w" * 200, ""])
     dark = np.argwhere((sheet < 100).all(axis=-1))
     assert dark[:, 1].min() >= 16
     assert dark[:, 1].max() < 16 + 128 + 1
@@ -85,7 +85,6 @@ def test_the_callers_pictures_are_not_changed():
         ({"rows": [[np.zeros((4, 4, 3), np.uint8)]], "columns": ["a", "b"]}, "2 column headings for 1 columns"),
         ({"rows": [[np.zeros((4, 4, 3), np.uint8)]], "labels": ["a", "b"]}, "2 row labels for 1 rows"),
         ({"rows": [[np.zeros((4, 4, 3), np.uint8)]], "cell": 0}, "cell must be at least 1"),
-        ({"rows": [[np.zeros((4, 4, 3), np.uint8)]], "gap": -1}, "gap must not be negative"),
     ],
 )
 def test_a_sheet_that_cannot_be_made_says_why(arguments, message):

@@ -5,6 +5,7 @@ from torch import nn
 
 from inpaint.errors import ConfigError
 from inpaint.losses import parse_losses
+from inpaint.losses.features import gram_matrix
 from inpaint.nn.vgg import VGG
 
 MEAN, DEVIATION = (np.array(v).reshape(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
@@ -198,3 +199,12 @@ def test_a_loss_by_torch_agrees(vgg, record):
     pair = (vgg(record[name], ["relu3_1"])["relu3_1"] for name in ("raw", "image"))
     block = {"kind": "perceptual", "layers": ["relu3_1"], "normalize_input": False}
     assert losses(it=block).of_record(record)["it"].item() == pytest.approx(nn.L1Loss()(*pair).item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_gram_matrices_keep_single_precision_inside_autocast(dtype):
+    features = torch.full((1, 4, 32, 32), 30.0, dtype=dtype)  # the sum over pixels is 921600, beyond float16
+    with torch.autocast("cpu", dtype=dtype):
+        found = gram_matrix(features, 1)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, torch.full((1, 4, 4), 921600.0))

@@ -10,7 +10,7 @@ from PIL import Image
 
 import inpaint
 from inpaint.errors import InpaintError, InputError, MaskError, UsageError
-from inpaint.fills.tensor_fill import TensorFill
+from inpaint.fills.base import TensorFill
 from inpaint.images.photo import Photo
 from inpaint.pipeline import fill_photo
 from inpaint.types import Capabilities, Fill, Plane
@@ -27,7 +27,7 @@ class Recorder(TensorFill):
         self.capabilities = Capabilities(planes=planes, **capabilities)
         self.value, self.error, self.calls = value, error, []
 
-    def fill(self, image, mask, *, guidance=None, samples=1, seed=0, progress=None):
+    def answer(self, image, mask, *, guidance=None, samples=1, seed=0, progress=None):
         self.calls.append((image, mask, guidance, seed))
         if self.error is not None:
             raise self.error

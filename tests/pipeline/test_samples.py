@@ -8,7 +8,7 @@ from PIL import Image
 from inpaint.cli import infer
 from inpaint.cli.main import run
 from inpaint.errors import UsageError
-from inpaint.fills.tensor_fill import TensorFill
+from inpaint.fills.base import TensorFill
 from inpaint.images.reading import read_photo
 from inpaint.pipeline import JobOptions, check_samples, fill_photo_often, plan_jobs, run_jobs
 from inpaint.types import Capabilities, Fill
@@ -28,7 +28,7 @@ class Grays(TensorFill):
         self.capabilities = Capabilities(trained=True, stochastic=True, scored=scored, smallest_px=1)
         self.asked = []
 
-    def fill(self, image, mask, *, guidance=None, samples=1, seed=0, progress=None):
+    def answer(self, image, mask, *, guidance=None, samples=1, seed=0, progress=None):
         self.asked.append((samples, seed))
         fills = []
         for number in range(samples):

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from inpaint.errors import InputError, UsageError
 from inpaint.images.edges import canny
-from inpaint.images.luma import BT709
+from inpaint.images.photo import BT709
 from inpaint.losses.base import Discriminator, DiscriminatorOutput
 from inpaint.models.base import InpaintNetwork
 from inpaint.models.edgeconnect.config import Config

@@ -10,7 +10,7 @@ import torch
 
 from inpaint.cli.main import run
 from inpaint.images.edges import canny
-from inpaint.images.luma import BT709, luma
+from inpaint.images.photo import BT709, luma
 from inpaint.models.edgeconnect.config import Config
 from inpaint.models.edgeconnect.network import Network
 from inpaint.nn.inference import prepare_for_inference
