@@ -27,9 +27,7 @@ Examples:
 """
 
 
-@click.group(
-    "benchmark", epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
-)
+@click.group("benchmark", epilog=EXAMPLES)
 def command() -> None:
     """Measure speed on this machine, everything in turns within one run."""
 

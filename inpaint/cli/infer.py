@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import click
 
 from inpaint.cli import model_options
 from inpaint.errors import InpaintError
+from inpaint.system.progress import bar
 from inpaint.system.signals import ending_on_sigterm
 
 if TYPE_CHECKING:
@@ -43,12 +44,7 @@ class PlanesCommand(click.Command):
         return [*super().get_params(ctx), *added]
 
 
-@click.command(
-    cls=PlanesCommand,
-    short_help="fill the holes of one photo or a folder of photos",
-    epilog=EXAMPLES,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-)
+@click.command(cls=PlanesCommand, short_help="fill the holes of one photo or a folder of photos", epilog=EXAMPLES)
 @click.option("--model", required=True, help="Registered name (telea, ...), folder of a run, or weights file.")
 @click.option("--image", required=True, help="Photo, or folder of photos (with its subfolders).")
 @click.option(
@@ -160,18 +156,22 @@ def load_model(model: str, device: str, *options: str) -> Inpainter:
 
 def _work(jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions, *, at_once: int | None, single: bool) -> int:
     """Run the jobs under a progress bar, report, and return the exit status."""
+    from inpaint.pipeline import run_jobs
+
     outcomes: list[Outcome] = []
+    single = single and len(jobs) == 1
     try:
-        for outcome in _with_progress(jobs, inpainter, options, at_once):
-            outcomes.append(outcome)
-            if outcome.status == "failed" and not (single and len(jobs) == 1):
-                click.echo(f"failed: {outcome.reason}", err=True)
+        with bar("photos", len(jobs)) as photos:
+            for outcome in photos.track(run_jobs(jobs, inpainter, options, at_once=at_once, progress=photos.inner)):
+                outcomes.append(outcome)
+                if outcome.status == "failed" and not single:
+                    click.echo(f"failed: {outcome.reason}", err=True)
     except KeyboardInterrupt:
         finished = sum(outcome.status == "filled" for outcome in outcomes)
         click.echo(f"{finished} of {len(jobs)} done; run again with --skip-existing to go on", err=True)
         raise
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    if single and len(jobs) == 1:
+    if single:
         if failed:
             raise InpaintError(failed[0].reason)
         written = jobs[0].outputs
@@ -181,28 +181,3 @@ def _work(jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions, *, at_
     count = {status: sum(each.status == status for each in outcomes) for status in ("filled", "skipped", "failed")}
     click.echo(", ".join(f"{number} {status}" for status, number in count.items() if number))
     return 1 if failed else 0
-
-
-def _with_progress(
-    jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions, at_once: int | None
-) -> Iterator[Outcome]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from inpaint.pipeline import run_jobs
-    from inpaint.types import Progress as Step
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        photos = bar.add_task("photos", total=len(jobs))
-        steps = bar.add_task("this photo", total=None, visible=False)
-
-        def show(step: Step) -> None:
-            # Only fills that take many steps need a bar of their own.
-            bar.update(steps, completed=step.done, total=step.total, visible=step.total > 1)
-
-        for outcome in run_jobs(jobs, inpainter, options, at_once=at_once, progress=show):
-            bar.update(photos, advance=1)
-            bar.update(steps, visible=False)
-            yield outcome

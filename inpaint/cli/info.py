@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from inpaint.system.environment import Feature, Hardware
+    from inpaint.system.environment import Hardware
 
 GIB = 2**30
 
@@ -33,23 +33,18 @@ def command(*, as_json: bool) -> None:
         }
         click.echo(json.dumps(report, indent=2))
         return
-    _section("versions", versions)
-    _section("hardware", _hardware_lines(hardware, device))
-    _section("optional", {name: _feature_line(feature) for name, feature in features.items()})
-    _section(
-        "models",
-        {"to train": ", ".join(registry.models()), "ready": ", ".join(registry.FILLS)},
-        last=True,
-    )
+    sections = {
+        "versions": versions,
+        "hardware": _hardware_lines(hardware, device),
+        "optional": {name: "yes" if f["available"] else f"no ({f['hint']})" for name, f in features.items()},
+        "models": {"to train": ", ".join(registry.models()), "ready": ", ".join(registry.FILLS)},
+    }
+    click.echo("\n\n".join(_section(title, lines) for title, lines in sections.items()))
 
 
-def _section(title: str, lines: dict[str, str], *, last: bool = False) -> None:
-    click.echo(title)
+def _section(title: str, lines: dict[str, str]) -> str:
     width = max(len(name) for name in lines)
-    for name, value in lines.items():
-        click.echo(f"  {name:<{width}}  {value}")
-    if not last:
-        click.echo()
+    return "\n".join([title, *(f"  {name:<{width}}  {value}" for name, value in lines.items())])
 
 
 def _hardware_lines(hardware: Hardware, device: str) -> dict[str, str]:
@@ -66,7 +61,3 @@ def _hardware_lines(hardware: Hardware, device: str) -> dict[str, str]:
     if hardware["mps"]:
         lines["mps"] = "Apple GPU"
     return lines | {"--device auto": device}
-
-
-def _feature_line(feature: Feature) -> str:
-    return "yes" if feature["available"] else f"no ({feature['hint']})"

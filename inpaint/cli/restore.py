@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from inpaint.errors import UsageError
+from inpaint.system.progress import bar
 from inpaint.system.signals import stopping_on_signals
 
 if TYPE_CHECKING:
@@ -30,11 +30,7 @@ Examples:
 TASKS = ["inpaint", "restore", "denoise", "super-resolve", "flash"]  # those of dip.presets, without torch
 
 
-@click.command(
-    short_help="repair one photo with nothing but the photo itself",
-    epilog=EXAMPLES,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-)
+@click.command(short_help="repair one photo with nothing but the photo itself", epilog=EXAMPLES)
 @click.option(
     "--task", type=click.Choice(TASKS), required=True, help="restore: scattered missing pixels. denoise: also JPEG."
 )
@@ -84,15 +80,6 @@ def command(
     invert_mask: bool,
     dilate: int,
     scale: str,
-    budget: str,
-    preset: str | None,
-    iterations: int | None,
-    width: int | None,
-    exact: bool,
-    network: str,
-    tv: float,
-    runs: int,
-    stop: str,
     lobes: str,
     uncertainty: str | None,
     device: str,
@@ -101,6 +88,7 @@ def command(
     trace: str | None,
     quality: int,
     max_pixels: int,
+    **chosen: Any,
 ) -> int:
     """Repair one photo by Deep Image Prior: a network is fitted to this photo alone, nothing was trained before.
 
@@ -115,31 +103,22 @@ def command(
     from inpaint.types import StopFill
 
     _check_outputs([image, mask, flash], [output, trace, uncertainty])
-    options = {
-        "budget": budget,
-        "preset": preset,
-        "network": network,
-        "iterations": iterations,
-        "width": width,
-        "factor": int(scale),
-        "lobes": int(lobes),
-        "exact": exact,
-        "tv": tv,
-        "langevin": uncertainty is not None,
-        "runs": runs,
-        "stop": stop,
-    }
+    options = {**chosen, "factor": int(scale), "lobes": int(lobes), "langevin": uncertainty is not None}
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    with warnings.catch_warnings(), stopping_on_signals() as request, _bar() as show:
+    with warnings.catch_warnings(), stopping_on_signals() as request, bar("measuring") as progress:
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
         def write(photo: Photo) -> None:
             Path(output).parent.mkdir(parents=True, exist_ok=True)
             write_photo(photo, output, quality=quality)
 
+        progress.show(0)
+
         def callback(step: RestoreStep, photo: Callable[[], Photo]) -> None:
-            show(step)
-            if preview_every is not None and step.intermediate.done % preview_every == 0:
+            now = step.intermediate
+            part = "" if step.regions == 1 else f"part {step.region + 1} of {step.regions}, "
+            progress.show(now.done, now.total, description=f"{part}iteration", remaining_s=now.remaining_s)
+            if preview_every is not None and now.done % preview_every == 0:
                 write(photo())
             if request.number is not None:
                 raise StopFill
@@ -195,25 +174,3 @@ def _report(restored: Restored) -> None:
             f"{part.preset}: {width} x {height} px{scale}, {part.width} channels, {part.depth} scales, "
             f"{part.result.iterations} iterations in {part.result.elapsed_s:.1f} s ({part.result.reason})"
         )
-
-
-@contextmanager
-def _bar() -> Iterator[Any]:
-    """Show iterations and the remaining time on a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("measuring", total=None, left="")
-
-        def show(step: RestoreStep) -> None:
-            if bar.disable:
-                return
-            now = step.intermediate
-            part = "" if step.regions == 1 else f"part {step.region + 1} of {step.regions}, "
-            left = f"{now.remaining_s:.0f} s left"
-            bar.update(task, description=f"{part}iteration", completed=now.done, total=now.total, left=left)
-
-        yield show

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from inpaint.errors import ConfigError
+from inpaint.system.signals import Forwarding
 
 
 def run_sweep(overrides: Sequence[str], *, config_dir: str | None, config_name: str) -> int:
@@ -72,38 +70,3 @@ def folder_name(number: int, values: Sequence[str]) -> str:
     """Return "3-model.width=32,seed=1" with nothing that a file system minds."""
     text = re.sub(r"[^\w.=,+-]+", "_", ",".join(value.lstrip("+~") for value in values))
     return f"{number}-{text}"[:120] if text else str(number)
-
-
-class Forwarding:
-    """Runs one process at a time and hands it the signals that ask us to stop, so that it can save."""
-
-    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-    def __init__(self) -> None:
-        self.signal_number: int | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._previous: dict[int, Any] = {}
-
-    def __enter__(self) -> Forwarding:
-        self._previous = {number: signal.signal(number, self._forward) for number in self._SIGNALS}
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def run(self, command: Sequence[str]) -> int:
-        """Run a command to its end and return its exit status."""
-        # A group of its own: Ctrl-C then reaches it once, through us, and not twice.
-        self._process = subprocess.Popen(command, process_group=0)
-        if self.signal_number is not None:
-            self._process.send_signal(self.signal_number)  # it came while the process was being started
-        try:
-            return self._process.wait()
-        finally:
-            self._process = None
-
-    def _forward(self, number: int, frame: Any) -> None:
-        self.signal_number = number
-        if self._process is not None:
-            self._process.send_signal(number)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
+from pytorch_lightning import Callback
+from pytorch_lightning.callbacks import LambdaCallback
 
 from inpaint import __version__
 from inpaint.config.schema import TrainConfig, translated
@@ -20,7 +22,6 @@ from inpaint.models.base import InpaintNetwork
 from inpaint.registry.initial import load_initial
 from inpaint.registry.table import training_class
 from inpaint.training import loggers, plan
-from inpaint.training.callbacks import Recording
 from inpaint.training.checkpoints import resumed_iteration
 from inpaint.training.fit import FitResult, fit
 from inpaint.training.module import TrainingModule
@@ -76,15 +77,14 @@ class Launch:
             start_iteration=self.data.start_iteration,
             best={f"val/{module.best_metric}": module.best_mode},
         )
-        callbacks: list[Any] = [TrainingProgress(module, console=console)]
-        if self.opened.checkpoint is not None:
+        callbacks: list[Callback] = [TrainingProgress(module, console=console)]
+        if self.opened.checkpoint is not None and first_process():
             # Only fit tells whether the checkpoint can be gone on from; until then the folder stays as it is.
-            callbacks.append(Recording(self._record))
+            callbacks.append(LambdaCallback(on_fit_start=lambda trainer, module: self._record()))
         with _folder_for_other_processes(str(self.opened.run.path)):
             result = fit(
                 module,
                 self.data,
-                loop=config.loop,
                 run=self.opened.run,
                 loggers=made,
                 resume=self.opened.checkpoint,

@@ -1,10 +1,9 @@
-"""What happens between two iterations: the base of it, the log line of a run, and when its configuration is written."""
+"""What happens between two iterations: the base of it and the log line of a run."""
 
 from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -48,9 +47,8 @@ class Metering(IterationCallback):
     iterations.
     """
 
-    def __init__(self, module: TrainingModule, every: int) -> None:
+    def __init__(self, module: TrainingModule) -> None:
         super().__init__(module)
-        self.every = every
         self._line_started = time.perf_counter()
         self._ended = self._line_started
         self._waited_s = 0.0
@@ -67,7 +65,7 @@ class Metering(IterationCallback):
     def after_iteration(self, trainer: Trainer) -> None:
         """Log when a line is due."""
         self._iterations += 1
-        if self.due(self.every):
+        if self.due(self.module.loop.log_every):
             self._log(trainer)
         self._ended = time.perf_counter()
 
@@ -92,22 +90,6 @@ class Metering(IterationCallback):
             logger.log_metrics(self.latest, step=module.iteration)
         self._line_started = time.perf_counter()
         self._waited_s, self._iterations = 0.0, 0
-
-
-class Recording(Callback):
-    """Calls `write` in the first process when the training is about to begin.
-
-    By then the checkpoint that a run goes on from has been read and accepted: a resume that is refused leaves the
-    folder as it was.
-    """
-
-    def __init__(self, write: Callable[[], None]) -> None:
-        self.write = write
-
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write."""
-        if trainer.is_global_zero:
-            self.write()
 
 
 def summed(trainer: Trainer, tensor: Tensor) -> Tensor:

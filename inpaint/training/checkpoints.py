@@ -22,19 +22,18 @@ logger = logging.getLogger("inpaint.training")
 
 
 class Checkpoints(IterationCallback):
-    """Saves last.ckpt and model.safetensors every `every` iterations, and best.ckpt when validation says so."""
+    """Saves last.ckpt and model.safetensors every `save_every` iterations, and best.ckpt when validation says so."""
 
-    def __init__(self, module: TrainingModule, files: RunFolder, *, every: int, metering: Metering) -> None:
+    def __init__(self, module: TrainingModule, files: RunFolder, metering: Metering) -> None:
         super().__init__(module)
         self.files = files
-        self.every = every
         self.metering = metering
         self.best_value: float | None = None
         self._saved_at = -1
 
     def after_iteration(self, trainer: Trainer) -> None:
         """Save when it is due."""
-        if self.due(self.every):
+        if self.due(self.module.loop.save_every):
             self.save(trainer)
             self.metering.pause()
 

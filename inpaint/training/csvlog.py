@@ -67,12 +67,6 @@ class CsvLogger(Logger):
             self._columns += [name for name in row if name not in self._columns]
             self._rewrite([*rows, row])
 
-    @rank_zero_only
-    def rewind(self, iteration: int) -> None:
-        """Drop every row after `iteration`."""
-        self._start = iteration
-        self._prepare()
-
     def _prepare(self) -> None:
         if self._start is None:
             return

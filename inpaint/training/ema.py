@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -50,8 +48,3 @@ class Average(nn.Module):
     def train(self, mode: bool = True) -> Average:
         """Stay in evaluation mode: an average is only ever used to fill."""
         return super().train(False)
-
-    def tensors(self) -> Mapping[str, Tensor]:
-        """Return the state of the averaged network, names without a prefix of this class."""
-        state: dict[str, Any] = self.network.state_dict()
-        return state

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,16 +15,18 @@ import torch
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
+from pytorch_lightning.callbacks import LambdaCallback
 from pytorch_lightning.loggers import Logger
 
+from inpaint.system.signals import StopRequest, handlers_restored
 from inpaint.training.callbacks import IterationCallback, Metering
 from inpaint.training.checkpoints import Checkpoints
 from inpaint.training.config import LoopConfig
 from inpaint.training.module import TrainingModule
+from inpaint.training.plan import device_count
 from inpaint.training.validation import Validation
 from inpaint.weights.runs import RunFolder
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 AGREE_EVERY = 10  # iterations after which several processes tell each other of signals
 
 
@@ -42,7 +43,6 @@ def fit(
     module: TrainingModule,
     data: LightningDataModule,
     *,
-    loop: LoopConfig,
     run: RunFolder,
     loggers: Sequence[Logger],
     resume: Path | None = None,
@@ -53,7 +53,6 @@ def fit(
     Args:
         module: What is trained.
         data: Its batches; must start at the iteration of `resume` (see `checkpoints.resumed_iteration`).
-        loop: Everything about the loop.
         run: Where checkpoints, weights and panels are written.
         loggers: Get every number by iteration.
         resume: A checkpoint to continue from.
@@ -62,18 +61,14 @@ def fit(
     Raises:
         RunError: The checkpoint is of another architecture, or a loss is not finite.
     """
-    metering = Metering(module, loop.log_every)
-    checkpoints = Checkpoints(module, run, every=loop.save_every, metering=metering)
-    validation = Validation(
-        module,
-        every=loop.validation.every,
-        panel=loop.validation.panel,
-        panels=run.panels,
-        checkpoints=checkpoints,
-        metering=metering,
-    )
+    loop = module.loop
+    metering = Metering(module)
+    checkpoints = Checkpoints(module, run, metering)
+    validation = Validation(module, run, checkpoints, metering)
     interruption = Interruption(module, checkpoints)
-    with quiet_lightning(), float32_precision(loop), _signals_restored():
+    # Once Lightning has placed networks and optimizers on their devices.
+    resuming = [LambdaCallback(on_fit_start=lambda trainer, _: checkpoints.restore(trainer, resume))] if resume else []
+    with quiet_lightning(), float32_precision(loop), handlers_restored():
         trainer = Trainer(
             accelerator=loop.trainer.accelerator,
             devices=loop.trainer.devices,
@@ -84,7 +79,7 @@ def fit(
             benchmark=not loop.trainer.deterministic,  # crops have one size, so searching for the best kernels pays
             max_epochs=1,
             logger=list(loggers),
-            callbacks=[Resuming(checkpoints, resume), metering, validation, checkpoints, *callbacks, interruption],
+            callbacks=[*resuming, metering, validation, checkpoints, *callbacks, interruption],
             use_distributed_sampler=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -101,21 +96,8 @@ def fit(
                 raise KeyboardInterrupt from None
             raise
     # A child process that reports the signal would be taken for a crash by those who started it.
-    interrupted_by = interruption.signal_number if trainer.is_global_zero else None
+    interrupted_by = interruption.request.number if trainer.is_global_zero else None
     return FitResult(module.iteration, validation.latest, interrupted_by)
-
-
-class Resuming(Callback):
-    """Puts the saved state back once Lightning has placed networks and optimizers on their devices."""
-
-    def __init__(self, checkpoints: Checkpoints, path: Path | None) -> None:
-        self.checkpoints = checkpoints
-        self.path = path
-
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Load the checkpoint, if the run continues one."""
-        if self.path is not None:
-            self.checkpoints.restore(trainer, self.path)
 
 
 class Interruption(IterationCallback):
@@ -127,67 +109,38 @@ class Interruption(IterationCallback):
     def __init__(self, module: TrainingModule, checkpoints: Checkpoints) -> None:
         super().__init__(module)
         self.checkpoints = checkpoints
-        self.signal_number: int | None = None
+        self.request = StopRequest()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take over the signals; Lightning's own handlers would not save."""
-        if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
-                signal.signal(number, self._remember)
+        self.request.listen()
 
     def after_iteration(self, trainer: Trainer) -> None:
         """Save and stop if a signal came, on all processes together."""
         if trainer.world_size > 1:
             if self.module.iteration % AGREE_EVERY:
                 return
-            seen = torch.tensor(float(self.signal_number or 0), device=self.module.device)
+            seen = torch.tensor(float(self.request.number or 0), device=self.module.device)
             torch.distributed.all_reduce(seen, op=torch.distributed.ReduceOp.MAX)
-            self.signal_number = int(seen) or None
-        if self.signal_number is None:
+            self.request.number = signal.Signals(int(seen)) if seen else None
+        if self.request.number is None:
             return
         self.checkpoints.save(trainer)
         # Whoever ends first must not be taken for the end of all while the first process is still writing.
         trainer.strategy.barrier()
         trainer.should_stop = True
 
-    def _remember(self, number: int, frame: Any) -> None:
-        if self.signal_number is not None:
-            raise KeyboardInterrupt
-        self.signal_number = number
-
 
 def _strategy(loop: LoopConfig) -> str:
     """Adversarial steps leave networks idle, which plain DDP does not survive."""
-    if loop.trainer.strategy == "ddp" or loop.trainer.devices != 1 or loop.trainer.num_nodes > 1:
-        return "ddp_find_unused_parameters_true" if _several_processes(loop) else "auto"
-    return "auto"
-
-
-def _several_processes(loop: LoopConfig) -> bool:
-    if loop.trainer.num_nodes > 1 or loop.trainer.strategy == "ddp":
-        return True
-    if loop.trainer.devices == "auto":
-        on_gpus = loop.trainer.accelerator in ("auto", "gpu", "cuda")
-        return on_gpus and torch.cuda.device_count() > 1
-    return loop.trainer.devices > 1
+    several = loop.trainer.strategy == "ddp" or device_count(loop)[1] * loop.trainer.num_nodes > 1
+    return "ddp_find_unused_parameters_true" if several else "auto"
 
 
 def _plugins() -> list[Any]:
     """Under srun, keep Lightning from requeueing with checkpoints of its own: `resume=auto` continues a job."""
     srun = SLURMEnvironment.detect() and not TorchElasticEnvironment.detect()
     return [SLURMEnvironment(auto_requeue=False)] if srun else []
-
-
-@contextmanager
-def _signals_restored() -> Iterator[None]:
-    """Leave the handlers as they were, whatever Lightning and we install meanwhile."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 @contextmanager

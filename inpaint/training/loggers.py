@@ -19,7 +19,7 @@ from inpaint.training.csvlog import CsvLogger
 from inpaint.training.wandblog import Best, WandbTracker
 from inpaint.weights.runs import RunFolder
 
-__all__ = ["NAMES", "CsvLogger", "WandbTracker", "build", "closing_lines", "log_panel", "rewind"]
+__all__ = ["NAMES", "CsvLogger", "WandbTracker", "build", "closing_lines", "log_panel"]
 
 NAMES = ("csv", "tensorboard", "wandb")
 COLUMNS = ("masked", "coarse", "completed", "original")
@@ -54,13 +54,6 @@ def build(
         options = wandb or WandbConfig()
         made.append(WandbTracker(run, config=config, options=options, start_iteration=start_iteration, best=best))
     return made
-
-
-def rewind(loggers: Iterable[Logger], iteration: int) -> None:
-    """Drop what was logged after `iteration`, from which the run now goes on."""
-    for logger in loggers:
-        if isinstance(logger, CsvLogger):
-            logger.rewind(iteration)
 
 
 def log_panel(loggers: Iterable[Logger], *, iteration: int, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypedDict
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,34 +14,20 @@ from inpaint.images.sheets import contact_sheet
 from inpaint.system.files import atomic_write
 from inpaint.types import Fill
 
-Pixels = NDArray[np.uint8]
+Pixels: TypeAlias = NDArray[np.uint8]
+PanelRow: TypeAlias = dict[str, Pixels]
+"""One photo of the panel: images (H, W, 3) by column, coarse where there is such a stage; mask (H, W) with 1 = hole."""
+
 GRAY = 0.5  # what the hole is shown as
-
-
-class PanelRow(TypedDict):
-    """One photo of the panel: images (H, W, 3) uint8, mask (H, W) with 1 = hole; coarse None without a stage."""
-
-    masked: Pixels
-    coarse: Pixels | None
-    completed: Pixels
-    original: Pixels
-    mask: NDArray[np.uint8]
 
 
 def panel_rows(image: Tensor, mask: Tensor, fill: Fill) -> list[PanelRow]:
     """Turn a batch and its fill into rows, on the CPU and in bytes."""
-    masked = image * (1 - mask) + GRAY * mask
-    coarse = fill.aux.get("coarse")
-    return [
-        PanelRow(
-            masked=to_bytes(masked[i]),
-            coarse=None if coarse is None else to_bytes(coarse[i]),
-            completed=to_bytes(fill.completed[i]),
-            original=to_bytes(image[i]),
-            mask=mask[i, 0].round().byte().cpu().numpy(),
-        )
-        for i in range(image.shape[0])
-    ]
+    masked, coarse = image * (1 - mask) + GRAY * mask, fill.aux.get("coarse")
+    stages = {} if coarse is None else {"coarse": coarse}
+    columns = {"masked": masked, **stages, "completed": fill.completed, "original": image}
+    masks = mask[:, 0].round().byte().cpu().numpy()
+    return [{**{n: to_bytes(c[i]) for n, c in columns.items()}, "mask": m} for i, m in enumerate(masks)]
 
 
 def to_bytes(image: Tensor) -> Pixels:
@@ -53,13 +39,8 @@ def to_bytes(image: Tensor) -> Pixels:
 
 def write_panel(path: Path, rows: list[PanelRow]) -> None:
     """Write the panel as one PNG: masked, coarse (if the model has one), completed, original."""
-    has_coarse = any(row["coarse"] is not None for row in rows)
-    columns = ["masked", *(["coarse"] if has_coarse else []), "completed", "original"]
-    cells = [
-        [row["masked"], *([row["coarse"]] if row["coarse"] is not None else []), row["completed"], row["original"]]
-        for row in rows
-    ]
-    sheet = contact_sheet(cells, columns=columns)
+    columns = [name for name in rows[0] if name != "mask"]
+    sheet = contact_sheet([[row[name] for name in columns] for row in rows], columns=columns)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:
         Image.fromarray(sheet).save(temporary, format="PNG")

@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 
 from pytorch_lightning import LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from inpaint.system.progress import Pace, duration
 from inpaint.training.callbacks import IterationCallback
 from inpaint.training.module import TrainingModule
 
-WINDOW_S = 120.0  # speed is that of the last two minutes, validation and saving included
 LINE_EVERY_S = 10.0  # least time between two lines of a log file
 
 
@@ -39,34 +38,6 @@ class RunConsole(Console):
                 os.dup2(nowhere, self.file.fileno())
             finally:
                 os.close(nowhere)
-
-
-class Pace:
-    """Iterations per second and remaining time, from the recent past."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._marks: deque[tuple[float, int]] = deque()
-
-    def mark(self, iteration: int) -> None:
-        """Note that so many iterations are complete now."""
-        now = self._clock()
-        self._marks.append((now, iteration))
-        # One mark beyond the window stays, so that even the slowest loop has two.
-        while len(self._marks) > 2 and self._marks[1][0] < now - WINDOW_S:
-            self._marks.popleft()
-
-    def per_s(self) -> float | None:
-        """Return iterations per second; None before two marks."""
-        if len(self._marks) < 2:
-            return None
-        (start_s, first), (end_s, last) = self._marks[0], self._marks[-1]
-        return (last - first) / max(end_s - start_s, 1e-9)
-
-    def remaining_s(self, total: int) -> float | None:
-        """Return the seconds to `total` iterations; None before the speed is known."""
-        speed = self.per_s()
-        return (total - self._marks[-1][1]) / speed if speed else None
 
 
 class TrainingProgress(IterationCallback):
@@ -158,12 +129,3 @@ def progress_text(
     shown = [f"{label} {figures[name]:.4f}" for name, label in names.items() if name in figures]
     rest = f"{duration(remaining_s)} left" if remaining_s is not None else "estimating"
     return "  ".join([f"iteration {done}/{total}", *shown, f"{images_per_s:.1f} images/s", rest])
-
-
-def duration(seconds: float) -> str:
-    """Return "1:02:03", or "2 days 1:02:03"."""
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    days, hour = divmod(hours, 24)
-    front = f"{days} day{'s' if days > 1 else ''} " if days else ""
-    return f"{front}{hour}:{minute:02}:{second:02}"

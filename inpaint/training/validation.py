@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,31 +17,22 @@ from inpaint.training.loggers import log_panel
 from inpaint.training.module import TrainingModule
 from inpaint.training.panels import panel_rows, write_panel
 from inpaint.types import Fill, Inpainter
+from inpaint.weights.runs import RunFolder
 
 
 class Validation(IterationCallback):
-    """Fills the validation photos with the averaged networks every `every` iterations, and at the end."""
+    """Fills the validation photos with the averaged networks every `validation.every` iterations, and at the end."""
 
-    def __init__(
-        self,
-        module: TrainingModule,
-        *,
-        every: int,
-        panel: int,
-        panels: Path,
-        checkpoints: Checkpoints,
-        metering: Metering,
-    ) -> None:
+    def __init__(self, module: TrainingModule, run: RunFolder, checkpoints: Checkpoints, metering: Metering) -> None:
         super().__init__(module)
-        self.every = every
-        self.panel = panel
-        self.panels = panels
+        self.options = module.loop.validation
+        self.panels = run.panels
         self.checkpoints = checkpoints
         self.metering = metering
 
     def after_iteration(self, trainer: Trainer) -> None:
         """Validate when it is due."""
-        if not self.due(self.every):
+        if not self.due(self.options.every):
             return
         inpainter = self.module.inpainter(self.module.averaged_network())
         if inpainter is not None or self.module.metrics:
@@ -82,9 +72,9 @@ class Validation(IterationCallback):
             self.checkpoints.offer_best(trainer, -value if module.best_mode == "max" else value)
 
     def _paint_panel(self, trainer: Trainer, inpainter: Inpainter | None) -> None:
-        if not trainer.is_global_zero or self.panel == 0:
+        if not trainer.is_global_zero or self.options.panel == 0:
             return
-        batch = self._first(trainer, self.panel)
+        batch = self._first(trainer, self.options.panel)
         if inpainter is not None:
             fill = self._fill(inpainter, batch)
         else:

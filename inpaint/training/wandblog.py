@@ -6,18 +6,17 @@ import importlib
 import json
 import logging
 import os
-import platform
 import secrets
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+from inpaint.system.environment import versions
 from inpaint.training.config import WandbConfig
 from inpaint.weights.runs import RunFolder
 
@@ -171,7 +170,7 @@ class WandbTracker(Logger):
             tags=options.tags or None,
             notes=options.notes,
             dir=str(self.run.path),
-            config={**self.config, "facts": facts()},
+            config={**self.config, "facts": {"versions": versions(), "command": " ".join(sys.argv)}},
             settings=settings(**{name: value for name, value in limits.items() if name in known}),
         )
 
@@ -184,17 +183,6 @@ class WandbTracker(Logger):
         self.run.path.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"id": identity}) + "\n", encoding="utf-8")
         return identity
-
-
-def facts() -> dict[str, Any]:
-    """Return what besides the configuration tells one run from another: versions and the command."""
-    versions = {}
-    for package in ("pytorch-inpaint", "torch", "pytorch-lightning", "albumentations", "numpy"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return {"versions": versions, "python": platform.python_version(), "command": " ".join(sys.argv)}
 
 
 def _logged_in(wandb: Any) -> bool:

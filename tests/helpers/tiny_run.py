@@ -57,7 +57,6 @@ class TinyRun:
         return fit(
             self.module,
             self.data,
-            loop=self.loop,
             run=self.folder,
             loggers=loggers.build("csv", run=self.folder, config={}, start_iteration=start),
             resume=self.resume,

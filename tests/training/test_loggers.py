@@ -82,15 +82,6 @@ def test_a_run_that_starts_anew_empties_the_file(tmp_path):
     assert read(path) == [{"iteration": "5", "new": "2"}]
 
 
-def test_rewinding_keeps_earlier_rows(tmp_path):
-    path = tmp_path / "metrics.csv"
-    logger = CsvLogger(path)
-    for step in (1, 2, 3):
-        logger.log_metrics({"a": step}, step=step)
-    loggers.rewind([logger], 2)
-    assert [row["iteration"] for row in read(path)] == ["1", "2"]
-
-
 @settings(max_examples=30, deadline=None)
 @given(cut=st.integers(0, 60))
 def test_a_file_torn_at_any_byte_resumes_with_its_whole_rows(tmp_path_factory, cut):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from inpaint.training.callbacks import IterationCallback
-from inpaint.training.progress import Pace, RunConsole, TrainingProgress, duration, progress_text
+from inpaint.training.progress import RunConsole, TrainingProgress, progress_text
 
 
 class Clock:
@@ -40,18 +40,6 @@ def module() -> SimpleNamespace:
     return SimpleNamespace(iteration=0, best_metric="l1_hole", loop=SimpleNamespace(max_iterations=100, batch_size=8))
 
 
-def test_the_rest_is_estimated_from_the_recent_speed():
-    clock = Clock()
-    pace = Pace(clock)
-    pace.mark(1000)  # a resumed run: what was done before does not count
-    assert pace.remaining_s(2000) is None
-    for iteration in range(1001, 1101):
-        clock.now += 60.0 if iteration == 1001 else 2.0  # the first iteration compiles
-        pace.mark(iteration)
-    assert pace.per_s() == pytest.approx(0.5, rel=0.02)
-    assert pace.remaining_s(2000) == pytest.approx(1800, rel=0.02)
-
-
 def test_a_log_file_gets_few_plain_lines_and_the_last(module):
     out, clock = io.StringIO(), Clock()
     progress = TrainingProgress(module, console=RunConsole(file=out, width=40), clock=clock)
@@ -80,16 +68,6 @@ def test_further_processes_are_silent(module):
     module.iteration = 100
     progress.on_train_batch_end(trainer, module, None, None, 0)
     assert out.getvalue() == ""
-
-
-def test_durations_read_well():
-    assert [duration(s) for s in (0, 59.6, 3723, 90061, 180000)] == [
-        "0:00:00",
-        "0:01:00",
-        "1:02:03",
-        "1 day 1:01:01",
-        "2 days 2:00:00",
-    ]
 
 
 def test_the_line_leaves_out_what_is_not_known():
