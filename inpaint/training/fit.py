@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
-import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.loggers import Logger
 
+from inpaint.system.signals import StopRequest, handlers_restored
 from inpaint.training.callbacks import IterationCallback, Metering
 from inpaint.training.checkpoints import Checkpoints
 from inpaint.training.config import LoopConfig
@@ -25,7 +24,6 @@ from inpaint.training.module import TrainingModule
 from inpaint.training.validation import Validation
 from inpaint.weights.runs import RunFolder
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 AGREE_EVERY = 10  # iterations after which several processes tell each other of signals
 
 
@@ -73,7 +71,7 @@ def fit(
         metering=metering,
     )
     interruption = Interruption(module, checkpoints)
-    with quiet_lightning(), float32_precision(loop), _signals_restored():
+    with quiet_lightning(), float32_precision(loop), handlers_restored():
         trainer = Trainer(
             accelerator=loop.trainer.accelerator,
             devices=loop.trainer.devices,
@@ -121,39 +119,35 @@ class Resuming(Callback):
 class Interruption(IterationCallback):
     """SIGINT and SIGTERM end the training after the current iteration, with everything saved.
 
-    A second signal ends the program at once.
+    A second signal ends the program at once. `signal_number` is what ended it, None while nothing has.
     """
 
     def __init__(self, module: TrainingModule, checkpoints: Checkpoints) -> None:
         super().__init__(module)
         self.checkpoints = checkpoints
         self.signal_number: int | None = None
+        self._request = StopRequest()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take over the signals; Lightning's own handlers would not save."""
-        if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
-                signal.signal(number, self._remember)
+        """Listen to the signals; Lightning's own handlers would not save."""
+        self._request.listen()
 
     def after_iteration(self, trainer: Trainer) -> None:
         """Save and stop if a signal came, on all processes together."""
+        number = int(self._request.number or 0)
         if trainer.world_size > 1:
             if self.module.iteration % AGREE_EVERY:
                 return
-            seen = torch.tensor(float(self.signal_number or 0), device=self.module.device)
+            seen = torch.tensor(float(number), device=self.module.device)
             torch.distributed.all_reduce(seen, op=torch.distributed.ReduceOp.MAX)
-            self.signal_number = int(seen) or None
-        if self.signal_number is None:
+            number = int(seen)
+        if not number:
             return
+        self.signal_number = number
         self.checkpoints.save(trainer)
         # Whoever ends first must not be taken for the end of all while the first process is still writing.
         trainer.strategy.barrier()
         trainer.should_stop = True
-
-    def _remember(self, number: int, frame: Any) -> None:
-        if self.signal_number is not None:
-            raise KeyboardInterrupt
-        self.signal_number = number
 
 
 def _strategy(loop: LoopConfig) -> str:
@@ -176,18 +170,6 @@ def _plugins() -> list[Any]:
     """Under srun, keep Lightning from requeueing with checkpoints of its own: `resume=auto` continues a job."""
     srun = SLURMEnvironment.detect() and not TorchElasticEnvironment.detect()
     return [SLURMEnvironment(auto_requeue=False)] if srun else []
-
-
-@contextmanager
-def _signals_restored() -> Iterator[None]:
-    """Leave the handlers as they were, whatever Lightning and we install meanwhile."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 @contextmanager
