@@ -301,14 +301,18 @@ def test_a_stretch_in_which_nothing_is_trained_is_logged_all_the_same(tiny_run):
     assert "speed/images_per_s" in run.folder.metrics.read_text().splitlines()[0]
 
 
-def test_a_second_signal_ends_at_once_as_an_interruption(tiny_run):
+@pytest.mark.parametrize(("number", "ending"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_a_second_signal_ends_at_once_as_that_signal(tiny_run, number, ending):
     class Impatient(Callback):
         def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
             for _ in range(2):
-                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), number)
 
-    with pytest.raises(KeyboardInterrupt):
-        tiny_run(callbacks=[Impatient()]).fit()
+    run = tiny_run(callbacks=[Impatient()])
+    with pytest.raises(ending) as caught:
+        run.fit()
+    assert ending is KeyboardInterrupt or caught.value.code == 128 + signal.SIGTERM
+    assert not run.folder.last.exists()
 
 
 def test_torchrun_inside_a_slurm_job_is_left_to_torchrun(monkeypatch):

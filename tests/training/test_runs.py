@@ -135,15 +135,19 @@ HINGE = {"kind": "hinge", "of": "completed", "weight": 1.0}
     ("before", "after", "said"),
     [
         (
-            with_losses(game=HINGE),
-            with_losses(game=None),
-            'losses.game.discriminator=null (the run has "discriminator")',
+            with_losses(adversary=HINGE),
+            with_losses(adversary=None),
+            'losses.adversary.discriminator=null (the run has "discriminator")',
         ),
-        (with_losses(), with_losses(game=HINGE), 'losses.game.discriminator="discriminator" (the run has null)'),
         (
-            with_losses(game=HINGE),
-            with_losses(game={**HINGE, "discriminator": "local"}),
-            'losses.game.discriminator="local" (the run has "discriminator")',
+            with_losses(),
+            with_losses(adversary=HINGE),
+            'losses.adversary.discriminator="discriminator" (the run has null)',
+        ),
+        (
+            with_losses(adversary=HINGE),
+            with_losses(adversary={**HINGE, "discriminator": "local"}),
+            'losses.adversary.discriminator="local" (the run has "discriminator")',
         ),
     ],
 )
@@ -158,11 +162,11 @@ def test_other_discriminators_are_an_error_that_names_the_loss(before, after, sa
 
 def test_a_loss_may_change_its_weight_or_its_name_or_go_when_no_discriminator_does(tmp_path, caplog):
     run = RunFolder(tmp_path)
-    run.create(with_losses(game=HINGE))
+    run.create(with_losses(adversary=HINGE))
     run.last.write_bytes(b"state")
     other = changed(losses={"renamed": {**HINGE, "weight": 0.5, "discriminator": "discriminator"}})
     assert open_run(str(tmp_path), other, resume="auto").checkpoint == run.last
-    assert "losses.game.weight" in caplog.text
+    assert "losses.adversary.weight" in caplog.text
 
 
 def test_another_kind_of_optimizer_is_an_error_that_names_the_key(tmp_path):
