@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from inpaint.benchmark.timing import Measured, Rate
 from inpaint.errors import UsageError, unknown
 from inpaint.system import environment
-from inpaint.system.files import atomic_write
+from inpaint.system.files import write_text
 
 Figures: TypeAlias = Mapping[str, Any]
 
@@ -22,8 +22,7 @@ def write_figures(path: Path, figures: Figures) -> None:
         "versions": environment.versions(),
         "commit": environment.commit(),
     }
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps({**figures, **about}, indent=2) + "\n", encoding="utf-8")
+    write_text(path, json.dumps({**figures, **about}, indent=2) + "\n")
 
 
 def read_figures(path: Path) -> Figures:

@@ -7,7 +7,7 @@ Written per task: E compares with known pixels only, with the whole noisy image,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import torch
 import torch.nn.functional as F
@@ -84,6 +84,7 @@ class Observation:
         return self.weights * (1 - self.held_out)
 
 
+@dataclass
 class PriorObjective:
     """Masked MSE of what a network paints, perhaps with total variation.
 
@@ -98,26 +99,19 @@ class PriorObjective:
         channels_last: Memory layout of its maps.
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        observations: Sequence[Observation],
-        *,
-        seed: int = 0,
-        noise: float = 0.0,
-        tv: float = 0.0,
-        coarse: float = 0.0,
-        dtype: torch.dtype = torch.float32,
-        channels_last: bool = False,
-    ) -> None:
-        self.network = network
-        self.observations = tuple(observations)
-        self.seed = seed
-        self.noise = noise
-        self.tv = tv
-        self.coarse = coarse if len(self.observations) > 1 else 0.0
-        self.dtype = dtype
-        self.format = torch.channels_last if channels_last else torch.contiguous_format
+    network: nn.Module
+    observations: Sequence[Observation]
+    _: KW_ONLY
+    seed: int = 0
+    noise: float = 0.0
+    tv: float = 0.0
+    coarse: float = 0.0
+    dtype: torch.dtype = torch.float32
+    channels_last: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.observations) < 2:
+            self.coarse = 0.0
         self._search_weights = [each.search_weights() for each in self.observations]
 
     def parameters(self) -> list[nn.Parameter]:
@@ -137,7 +131,8 @@ class PriorObjective:
 
     def paint(self, data: Observation, z: Tensor) -> Tensor:
         """Return the image (1, C, *data.size), float32."""
-        painted: Tensor = self.network(z.to(self.dtype, memory_format=self.format))
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        painted: Tensor = self.network(z.to(self.dtype, memory_format=layout))
         return painted[..., : data.size[0], : data.size[1]]
 
     def held_out_mse(self, image: Tensor) -> Tensor | None:
@@ -152,7 +147,7 @@ class PriorObjective:
             return z
         draw = torch.Generator(z.device).manual_seed(seeds.integer(self.seed, seeds.PERTURBATION, iteration))
         batch, channels, height, width = z.shape
-        if self.format is torch.channels_last:
+        if self.channels_last:
             # Drawn in the order of memory: ten times faster than into a permuted layout.
             noise = torch.randn(batch, height, width, channels, generator=draw, device=z.device).permute(0, 3, 1, 2)
         else:

@@ -15,19 +15,8 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from inpaint.dip.layers import (
-    Activation,
-    Border,
-    Convolution,
-    LanczosDownsampler,
-    Normalization,
-    Upsampling,
-    activate,
-    convolve,
-    convolve_and_halve,
-    enlarge,
-    enlarge_and_convolve,
-)
+from inpaint.dip import layers
+from inpaint.dip.layers import Activation, Border, Convolution, Normalization, Upsampling
 from inpaint.options import Options
 
 Downsampling: TypeAlias = Literal["stride", "avg", "max", "lanczos2", "lanczos3"]
@@ -159,19 +148,19 @@ class _Block(nn.Module):
             generator=generator,
         )
         self.halving = (
-            LanczosDownsampler(2, lobes=int(self.mode[-1])) if self.mode in ("lanczos2", "lanczos3") else None
+            layers.LanczosDownsampler(2, lobes=int(self.mode[-1])) if self.mode in ("lanczos2", "lanczos3") else None
         )
         self.norm = Normalization(out_channels)
         self.activation: Activation = options.activation
         self.plain = plain
 
     def forward(self, x: Tensor) -> Tensor:
-        return activate(self.norm(self._convolve(x)), self.activation)
+        return layers.activate(self.norm(self._convolve(x)), self.activation)
 
     def _convolve(self, x: Tensor) -> Tensor:
         even = x.shape[-1] % 2 == 0 and x.shape[-2] % 2 == 0
         if self.mode == "avg" and even and not self.plain:
-            return convolve_and_halve(x, self.conv.weight, border=self.conv.border)
+            return layers.convolve_and_halve(x, self.conv.weight, border=self.conv.border)
         y: Tensor = self.conv(x)
         if self.mode == "avg":
             return F.avg_pool2d(y, 2, ceil_mode=True, count_include_pad=False)
@@ -257,18 +246,18 @@ class _Merge(nn.Module):
         """Return (1, out_channels, *size) from beside (1, S, *size) and below (1, U, about half of size)."""
         folded = self.folds and min(below.shape[-2:]) >= FOLD_FROM_PX
         y = self._folded(beside, below, size) if folded else self._plain(beside, below, size)
-        return activate(self.norm(y), self.activation)
+        return layers.activate(self.norm(y), self.activation)
 
     def _plain(self, beside: Tensor | None, below: Tensor, size: tuple[int, int]) -> Tensor:
-        grown = enlarge(below, self.upsample, size=size)
+        grown = layers.enlarge(below, self.upsample, size=size)
         y: Tensor = self.conv(self.norm_both(grown if beside is None else torch.cat((beside, grown), dim=1)))
         return y
 
     def _folded(self, beside: Tensor | None, below: Tensor, size: tuple[int, int]) -> Tensor:
         first, rest, border = slice(0, self.channels), slice(self.channels, None), self.conv.border
         below = self.norm_both(below, rest)
-        grown = enlarge_and_convolve(below, self.conv.weight[:, rest], mode=self.upsample, border=border)
+        grown = layers.enlarge_and_convolve(below, self.conv.weight[:, rest], mode=self.upsample, border=border)
         grown = grown[..., : size[0], : size[1]]
         if beside is None:
             return grown
-        return grown + convolve(self.norm_both(beside, first), self.conv.weight[:, first], border=border)
+        return grown + layers.convolve(self.norm_both(beside, first), self.conv.weight[:, first], border=border)

@@ -24,7 +24,7 @@ from inpaint.images.photo import photo_of_array
 from inpaint.images.writing import write_photo
 from inpaint.masks import HoleMask, Mask, parse_mask
 from inpaint.system import environment
-from inpaint.system.files import atomic_write
+from inpaint.system.files import write_text
 from inpaint.system.parallel import Work, in_order
 from inpaint.types import Inpainter, Progress, ProgressCallback
 
@@ -144,8 +144,8 @@ def evaluate(
         "versions": environment.versions(),
         "hardware": environment.hardware(),
     }
-    _write_text(output / SUMMARY_NAME, json.dumps(summary, indent=2, allow_nan=False) + "\n")
-    _write_text(output / TABLE_NAME, table)
+    write_text(output / SUMMARY_NAME, json.dumps(summary, indent=2, allow_nan=False) + "\n")
+    write_text(output / TABLE_NAME, table)
     return Evaluation(entries=entries, table=table, failures=failures, skipped=photos.skipped, sheet=sheet)
 
 
@@ -255,8 +255,3 @@ def _masks_hash(rows: Sequence[Row], masks: Sequence[str]) -> dict[str, str]:
         lines = sorted({f"{row.image}\0{row.mask_hash}" for row in rows if row.mask == kind})
         found[kind] = hashlib.blake2b("\n".join(lines).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
     return found
-
-
-def _write_text(path: Path, text: str) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")

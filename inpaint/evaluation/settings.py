@@ -11,7 +11,7 @@ from typing import Any
 from inpaint.errors import InpaintError, UsageError
 from inpaint.options import show
 from inpaint.registry.table import names
-from inpaint.system.files import atomic_write
+from inpaint.system.files import write_text
 from inpaint.weights.places import HUB_PREFIX
 from inpaint.weights.runs import WEIGHTS_NAME
 
@@ -56,8 +56,7 @@ def open_evaluation(folder: Path, settings: Mapping[str, Any]) -> None:
 
 
 def _write(path: Path, settings: Mapping[str, Any]) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(settings, indent=2) + "\n")
 
 
 def differences(found: Any, wanted: Any, key: str = "") -> Iterator[str]:

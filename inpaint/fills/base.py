@@ -13,17 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.errors import MaskError, UsageError
-from inpaint.fills.arrays import (
-    Array,
-    as_array,
-    as_tensor,
-    channels_first,
-    channels_last,
-    concatenate,
-    mean_known,
-    single,
-    where,
-)
+from inpaint.fills import arrays
+from inpaint.fills.arrays import Array, as_array, as_tensor, channels_first, channels_last, where
 from inpaint.fills.checks import check_devices, check_fill
 from inpaint.fills.request import Clock, ImageSeed, Request
 from inpaint.types import Capabilities, Fill, Guidance, ProgressCallback, Seed
@@ -65,7 +56,7 @@ class BaseFill(ABC):
 
     def result_type(self, x: Array) -> Array:
         """Return x in the type of the results: float32, unless a subclass computes in float64."""
-        return single(x)
+        return arrays.single(x)
 
     def check(self, image: Array, mask: Array, **asked: Any) -> None:
         """Check the arguments of a fill, see `check_fill`. Raises UsageError when it cannot fill at all."""
@@ -178,7 +169,7 @@ def _unreached(request: Request, first: int, *, scored: bool) -> Painted:
     """Return what stands for the units from `first` on."""
     image = request.image
     owners = [unit // request.draws for unit in range(first, len(image) * request.draws)]
-    plain = mean_known(image[owners], request.hole[owners])  # (n, 3, 1, 1)
+    plain = arrays.mean_known(image[owners], request.hole[owners])  # (n, 3, 1, 1)
     raw = where(request.hole[owners] | True, plain, image[owners])  # (n, 3, H, W)
     return {"raw": raw, **({"score": 0 * plain[:, 0, 0, 0] - np.inf} if scored else {})}
 
@@ -187,14 +178,14 @@ def _by_sample(parts: list[Painted], draws: int) -> Iterator[Painted]:
     """Yield the maps of each sample of all images, batch first; parts are given up as they are used."""
     names = list(parts[0])
     if draws == 1:
-        yield {name: concatenate([part[name] for part in parts]) for name in names}
+        yield {name: arrays.concatenate([part[name] for part in parts]) for name in names}
         return
     rows = [{name: part[name][row : row + 1] for name in names} for part in parts for row in range(len(part["raw"]))]
     parts.clear()
     for sample in range(draws):
         mine = rows[sample::draws]
         rows[sample::draws] = [{}] * len(mine)  # every image lies in memory once
-        yield mine[0] if len(mine) == 1 else {name: concatenate([row[name] for row in mine]) for name in names}
+        yield mine[0] if len(mine) == 1 else {name: arrays.concatenate([row[name] for row in mine]) for name in names}
 
 
 def mapped(fill: Fill[Any], change: Callable[[Any], Any]) -> Fill[Any]:

@@ -5,39 +5,31 @@ from __future__ import annotations
 import io
 import logging
 
-from PIL import ExifTags, Image, ImageCms
+from PIL import Image, ImageCms
+from PIL.ExifTags import IFD, Base
 
 _log = logging.getLogger("inpaint.images")
 
-ORIENTATION = int(ExifTags.Base.Orientation)
+ORIENTATION = int(Base.Orientation)
 
 # What a TIFF directory says about the photo, in contrast to how its pixels are stored.
 DESCRIPTIVE_TAGS = frozenset(
-    int(tag)
-    for tag in (
-        ExifTags.Base.ImageDescription,
-        ExifTags.Base.Make,
-        ExifTags.Base.Model,
-        ExifTags.Base.XResolution,
-        ExifTags.Base.YResolution,
-        ExifTags.Base.ResolutionUnit,
-        ExifTags.Base.Software,
-        ExifTags.Base.DateTime,
-        ExifTags.Base.Artist,
-        ExifTags.Base.Copyright,
-    )
+    {
+        Base.ImageDescription,
+        Base.Make,
+        Base.Model,
+        Base.XResolution,
+        Base.YResolution,
+        Base.ResolutionUnit,
+        Base.Software,
+        Base.DateTime,
+        Base.Artist,
+        Base.Copyright,
+    }
 )
 # Sizes before turning, and blocks that hold positions in the old file or previews of the old picture.
-_STALE_TAGS = frozenset(
-    int(tag)
-    for tag in (
-        ExifTags.Base.ExifImageWidth,
-        ExifTags.Base.ExifImageHeight,
-        ExifTags.Base.MakerNote,
-        ExifTags.IFD.Interop,
-    )
-)
-SUB_DIRECTORIES = (int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo))
+_STALE_TAGS = frozenset({Base.ExifImageWidth, Base.ExifImageHeight, Base.MakerNote, IFD.Interop})
+SUB_DIRECTORIES = (int(IFD.Exif), int(IFD.GPSInfo))
 
 
 def orientation(picture: Image.Image) -> int:
@@ -61,7 +53,7 @@ def exif_bytes(picture: Image.Image) -> bytes | None:
             kept[tag] = source[tag]
         for directory in SUB_DIRECTORIES:
             entries = dict(source.get_ifd(directory))
-            for stale in _STALE_TAGS & entries.keys():
+            for stale in entries.keys() & _STALE_TAGS:
                 del entries[stale]
             if entries:
                 kept[directory] = entries

@@ -7,11 +7,9 @@ from inpaint.losses.base import (
     DiscriminatorTerm,
     MatchingTerm,
     Record,
-    RecordTerm,
     Term,
 )
 from inpaint.losses.compose import KINDS, Losses, parse_losses
-from inpaint.losses.features import FeatureTerm
 
 __all__ = [
     "KINDS",
@@ -19,11 +17,9 @@ __all__ = [
     "Discriminator",
     "DiscriminatorOutput",
     "DiscriminatorTerm",
-    "FeatureTerm",
     "Losses",
     "MatchingTerm",
     "Record",
-    "RecordTerm",
     "Term",
     "parse_losses",
 ]

@@ -106,12 +106,9 @@ class FeedForward(TensorFill):
         return pad_to(plane.to(self.device, self.dtype), *self._padded(plane))
 
     def _padded(self, plane: Tensor) -> tuple[int, int]:
-        height, width = plane.shape[-2:]
         multiple, minimum = self.capabilities.multiple_px, self.network.minimum_px
-        return (
-            padded_side(height, multiple=multiple, minimum=minimum),
-            padded_side(width, multiple=multiple, minimum=minimum),
-        )
+        height, width = (padded_side(side, multiple=multiple, minimum=minimum) for side in plane.shape[-2:])
+        return height, width
 
     def _cropped(self, maps: dict[str, Tensor], *, like: Tensor) -> Painted:
         """Crop every map of the padded size to that of `like` (B, C, H, W), and bring all where `like` is."""

@@ -77,7 +77,8 @@ def fill_photo_often(
         _log.warning("%s: the mask has no hole, so nothing is filled", photo.name)
         return [Sample(photo=photo, number=1, score=None)]
     check_hole(photo, hole, inpainter.capabilities, name=inpainter.name)
-    fills = _fills(photo, hole, inpainter, planes, samples, seed, progress)
+    asked = {"guidance": {name: _batch(plane) for name, plane in planes.items()}, "samples": samples, "seed": seed}
+    fills = _fills(photo, hole, inpainter, **asked, progress=progress)
     return [
         Sample(
             photo=photo.with_fill(fill.completed[0], hole),
@@ -122,25 +123,11 @@ def check_guidance(inpainter: Inpainter, names: Iterable[str]) -> None:
             raise UsageError(f"{inpainter.name} does not accept '{name}'; guidance it accepts: {valid}")
 
 
-def _fills(
-    photo: Photo,
-    hole: Hole,
-    inpainter: Inpainter,
-    planes: Mapping[str, PlaneArray],
-    samples: int,
-    seed: int,
-    progress: ProgressCallback | None,
-) -> list[Fill[NDArray[Any]]]:
+def _fills(photo: Photo, hole: Hole, inpainter: Inpainter, **asked: Any) -> list[Fill[NDArray[Any]]]:
+    """Return the fills that were asked for, checked; `asked` goes to `Inpainter.fill_arrays`."""
     image = photo.array()[None]  # (1, H, W, 3)
     try:
-        fills = inpainter.fill_arrays(
-            image,
-            _batch(hole),
-            guidance={name: _batch(plane) for name, plane in planes.items()},
-            samples=samples,
-            seed=seed,
-            progress=progress,
-        )
+        fills = inpainter.fill_arrays(image, _batch(hole), **asked)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise

@@ -30,7 +30,7 @@ from inpaint.images.writing import write_photo
 from inpaint.pipeline.photo import check_hole, check_photo
 from inpaint.pipeline.sources import Source, drawn_of, name_of, photo_of
 from inpaint.system.devices import resolve_device
-from inpaint.system.files import atomic_write
+from inpaint.system.files import write_text
 
 FEW_ITERATIONS = 100  # with fewer there are colors at best, for every task
 
@@ -161,8 +161,7 @@ def write_trace(restored: Restored, path: str | os.PathLike[str], request: Mappi
     ]
     content = {"request": dict(request), "elapsed_s": restored.elapsed_s, "parts": parts}
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def write_uncertainty(restored: Restored, path: str | os.PathLike[str]) -> float | None:

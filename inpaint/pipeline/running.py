@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -102,21 +102,18 @@ def run_jobs(
         yield from _side_by_side(todo, load, inpainter, options, at_once)
         return
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode") as decoder:
-        coming: Future[_Loaded] | None = decoder.submit(load, todo[0]) if todo else None
+        coming = [decoder.submit(load, job) for job in todo[:1]]
         for number, job in enumerate(todo):
-            assert coming is not None
-            current, coming = coming, None
+            current = coming.pop()
+            wait([current])
+            # Only now: at most two photos are in memory.
+            coming = [decoder.submit(load, following) for following in todo[number + 1 : number + 2]]
             try:
-                loaded = current.result()
-                # Only now: at most two photos are in memory.
-                coming = decoder.submit(load, todo[number + 1]) if number + 1 < len(todo) else None
-                _finish(job, loaded, inpainter, options, progress)
+                _finish(job, current.result(), inpainter, options, progress)
             except Exception as error:
                 yield _failed(job, error)
             else:
                 yield Outcome(job=job, status="filled")
-            if coming is None and number + 1 < len(todo):
-                coming = decoder.submit(load, todo[number + 1])
 
 
 class _Left(BaseException):

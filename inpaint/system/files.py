@@ -53,6 +53,12 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     _flush(target.parent)
 
 
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a file of UTF-8, whole or not at all, see `atomic_write`."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
 def remove_unfinished(folder: Path) -> None:
     """Remove temporary files that processes killed inside `atomic_write` left. Nobody else may be writing there."""
     for path in folder.glob(".*.????????.tmp"):
