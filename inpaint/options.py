@@ -143,7 +143,7 @@ def describe(schema: Schema) -> str:
         return "one of " + ", ".join(str(choice) for choice in schema["enum"])
     kind = schema.get("type")
     if kind in ("integer", "number"):
-        return _describe_number(schema, "integer" if kind == "integer" else "number")
+        return _describe_number(schema, kind)
     if kind == "array":
         return _describe_list(schema)
     words = {"boolean": "true or false", "string": "text", "null": "null", "object": "a mapping"}
@@ -151,19 +151,11 @@ def describe(schema: Schema) -> str:
 
 
 def _describe_number(schema: Schema, noun: str) -> str:
-    low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
-    high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
+    words = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+    bounds = [f"{word} {schema[key]}" for key, word in words.items() if key in schema]
     article = "an" if noun == "integer" else "a"
-    if above == 0 and high is None and below is None:
-        text = f"a positive {noun}"
-    else:
-        bounds = [
-            *([f"at least {low}"] if low is not None else []),
-            *([f"above {above}"] if above is not None else []),
-            *([f"at most {high}"] if high is not None else []),
-            *([f"below {below}"] if below is not None else []),
-        ]
-        text = " ".join([article, noun, " and ".join(bounds)]).strip()
+    positive = len(bounds) == 1 and schema.get("exclusiveMinimum") == 0
+    text = f"a positive {noun}" if positive else f"{article} {noun} {' and '.join(bounds)}".strip()
     multiple = schema.get("multipleOf")
     return f"{text}, a multiple of {multiple}" if multiple else text
 

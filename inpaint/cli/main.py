@@ -68,13 +68,9 @@ def main(verb: str | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status: 0, 1 failed work, 2 bad usage, 130/143 interrupted."""
-    with _warnings_on_stderr():
-        return _run(arguments or ["--help"])
-
-
-def _run(arguments: list[str]) -> int:
     try:
-        status = inpaint.main(arguments, prog_name="inpaint", standalone_mode=False)
+        with _warnings_on_stderr():
+            status = inpaint.main(arguments or ["--help"], prog_name="inpaint", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from pytorch_lightning import Callback
-from pytorch_lightning.callbacks import LambdaCallback
 
 from inpaint import __version__
 from inpaint.config.schema import TrainConfig, translated
@@ -77,10 +75,6 @@ class Launch:
             start_iteration=self.data.start_iteration,
             best={f"val/{module.best_metric}": module.best_mode},
         )
-        callbacks: list[Callback] = [TrainingProgress(module, console=console)]
-        if self.opened.checkpoint is not None and first_process():
-            # Only fit tells whether the checkpoint can be gone on from; until then the folder stays as it is.
-            callbacks.append(LambdaCallback(on_fit_start=lambda trainer, module: self._record()))
         with _folder_for_other_processes(str(self.opened.run.path)):
             result = fit(
                 module,
@@ -88,7 +82,9 @@ class Launch:
                 run=self.opened.run,
                 loggers=made,
                 resume=self.opened.checkpoint,
-                callbacks=callbacks,
+                # Only fit tells whether the checkpoint can be gone on from; until then the folder stays as it is.
+                on_resumed=self._record,
+                callbacks=[TrainingProgress(module, console=console)],
             )
         return result, loggers.closing_lines(made)
 

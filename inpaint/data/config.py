@@ -35,7 +35,7 @@ class DataConfig(Options):
 
     @field_validator("masks", "val_masks")
     @classmethod
-    def _knblind(cls, spec: Any) -> Any:
+    def _known_masks(cls, spec: Any) -> Any:
         if spec is not None:
             parse_mask(spec)
         return spec

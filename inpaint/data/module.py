@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -36,7 +37,7 @@ class InpaintData(LightningDataModule):
 
     train_dataloader yields one batch per iteration, this process' whole slice of the global batch, beginning at
     `start_iteration` (set it before fitting when a run resumes). val_dataloader yields this process' share of the fixed
-    validation set. Rank and number of processes come from the trainer; `rank` and `world_size` say them without one.
+    validation set. Rank and number of processes come from the trainer.
 
     Raises DataError when there is nothing to train on, UsageError when the processes cannot share a batch.
     """
@@ -50,8 +51,6 @@ class InpaintData(LightningDataModule):
         seed: int,
         val_batch_size: int = 8,
         planes: Sequence[Plane] = (),
-        rank: int | None = None,
-        world_size: int | None = None,
     ) -> None:
         super().__init__()
         self.config = config
@@ -61,11 +60,6 @@ class InpaintData(LightningDataModule):
         self.val_batch_size = val_batch_size
         self.planes = tuple(planes)
         self.start_iteration = 0
-        self._rank = rank
-        self._world_size = world_size
-        self._photographs: Photographs | None = None
-        self._stream: SampleStream | None = None
-        self._validation: FixedSamples | None = None
         self._val_loader: DataLoader[Batch] | None = None
 
     def prepare_data(self) -> None:
@@ -73,25 +67,12 @@ class InpaintData(LightningDataModule):
 
         Asking again does nothing: `inpaint train` prepares early, and Lightning once more.
         """
-        if self._photographs is None:
-            self._photographs = Photographs(self.config)
-            self._photographs.report()
+        if "photographs" not in vars(self):
+            self.photographs.report()
 
     def setup(self, stage: str | None = None) -> None:
         """Build the stream and the validation set, and decode one photograph of each, so that errors come early."""
-        if self._stream is not None:
-            return
-        photographs = self._photographs or Photographs(self.config)
-        stream = SampleStream(
-            photographs.train_source,
-            photographs.train,
-            self.config,
-            seed=self.seed,
-            planes=self.planes,
-        )
-        validation = FixedSamples(photographs.val_source, photographs.val, self.config, planes=self.planes)
-        stream[0], validation[0]
-        self._photographs, self._stream, self._validation = photographs, stream, validation
+        self.stream[0], self.validation[0]
 
     def teardown(self, stage: str | None = None) -> None:
         """Dismiss the validation's workers, and say how many photographs were replaced.
@@ -99,7 +80,7 @@ class InpaintData(LightningDataModule):
         At the program's end the workers would be terminated, and waited for.
         """
         self._val_loader = None
-        if self._stream is not None and self.replaced:
+        if "stream" in vars(self) and self.replaced:
             one = self.replaced == 1
             logger.warning(
                 "%s could not be decoded and %s",
@@ -107,19 +88,21 @@ class InpaintData(LightningDataModule):
                 "was replaced by another" if one else "were replaced by others",
             )
 
-    @property
-    def stream(self) -> SampleStream:
-        """The training samples by number; after setup."""
-        self.setup()
-        assert self._stream is not None
-        return self._stream
+    @cached_property
+    def photographs(self) -> Photographs:
+        """The photographs, opened and divided."""
+        return Photographs(self.config)
 
-    @property
+    @cached_property
+    def stream(self) -> SampleStream:
+        """The training samples by number."""
+        found = self.photographs
+        return SampleStream(found.train_source, found.train, self.config, seed=self.seed, planes=self.planes)
+
+    @cached_property
     def validation(self) -> FixedSamples:
-        """The validation samples by number, for instance for the fixed panel; after setup."""
-        self.setup()
-        assert self._validation is not None
-        return self._validation
+        """The validation samples by number, for instance for the fixed panel."""
+        return FixedSamples(self.photographs.val_source, self.photographs.val, self.config, planes=self.planes)
 
     @property
     def replaced(self) -> int:
@@ -150,11 +133,7 @@ class InpaintData(LightningDataModule):
 
     def _position(self) -> tuple[int, int]:
         """Return (rank, number of processes)."""
-        if self._world_size is not None:
-            return self._rank or 0, self._world_size
-        if self.trainer is None:
-            return 0, 1
-        return self.trainer.global_rank, self.trainer.world_size
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 
     def _workers(self) -> int:
         if self.config.workers is not None:

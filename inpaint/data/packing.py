@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from inpaint.data.headers import quiet_about_size
 from inpaint.data.opening import open_source
 from inpaint.data.shards import write_index
-from inpaint.data.sources import FileSource, Skipped
+from inpaint.data.sources import FileSource
 from inpaint.errors import DataError, InpaintError, InputError, UsageError
 from inpaint.images.planes import COMPANION
 from inpaint.system.extras import import_optional
@@ -38,11 +38,6 @@ class Packing:
     order: tuple[int, ...]
     shard_bytes: int
     shard_count: int | None
-
-    @property
-    def skipped(self) -> Sequence[Skipped]:
-        """Return the files that cannot be used and are not written."""
-        return self.source.skipped
 
     def write(self, folder: Path) -> Iterator[Shard]:
         """Write shard-000000.tar, shard-000001.tar, ... and their indexes; yield each when it is complete.

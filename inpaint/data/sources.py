@@ -48,45 +48,36 @@ class PhotoSource(Protocol):
     @property
     def kind(self) -> str:
         """Return "folder", "list", "shards" or "samples"."""
-        ...
 
     @property
     def skipped(self) -> Sequence[Skipped]:
         """Return the files that are left out."""
-        ...
 
     @property
     def groups(self) -> NDArray[np.int32] | None:
         """Return the shard of each photo, or None when all are equally near."""
-        ...
 
     @property
     def sizes_px(self) -> NDArray[np.int32]:
         """Return (N, 2): height and width as the headers say."""
-        ...
 
     @property
     def sizes_bytes(self) -> NDArray[np.int64]:
         """Return (N,): bytes of each file."""
-        ...
 
     def __len__(self) -> int: ...
 
     def name(self, index: int) -> str:
         """Return what a user calls photo `index`: its path below the root."""
-        ...
 
     def locations(self) -> Iterator[str]:
         """Yield where each photo lies on this machine, so that two sources can be compared."""
-        ...
 
     def read(self, index: int) -> NDArray[np.uint8]:
         """Decode photo `index`: (H, W, 3) RGB. Raises InputError when it cannot be decoded."""
-        ...
 
     def read_companion(self, index: int) -> NDArray[np.uint8]:
         """Decode the file that belongs to photo `index`: (H, W). Raises InputError without one."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -187,8 +178,8 @@ def list_folder(folder: Path) -> list[str]:
     Links to folders are followed (once each), hidden files left out, and so are NAME_edge.* files beside their NAME.*.
     """
     found = sorted(_walk(folder, "", seen=set()))
-    stems = {stem_and_suffix(name)[0] for name in found}
-    return [name for name in found if not _is_companion(stem_and_suffix(name)[0], stems)]
+    companions = {stem_and_suffix(name)[0] + COMPANION_ENDING for name in found}
+    return [name for name in found if stem_and_suffix(name)[0] not in companions]
 
 
 def read_list(path: Path) -> list[str]:
@@ -244,10 +235,6 @@ def _walk(folder: Path, prefix: str, seen: set[str]) -> Iterator[str]:
             yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", seen)
         elif stem_and_suffix(entry.name)[1] in IMAGE_SUFFIXES:
             yield prefix + entry.name
-
-
-def _is_companion(stem: str, stems: set[str]) -> bool:
-    return stem.endswith(COMPANION_ENDING) and stem.removesuffix(COMPANION_ENDING) in stems
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:

@@ -107,11 +107,6 @@ class SampleStream(Dataset[dict[str, Any]]):
         mask = self.mask.draw(seeds.generator(seed, seeds.MASK, number), *image.shape[:2])
         return _sample(image, mask, self.planes.make(image, mask, companion, seed=seed, number=number), number)
 
-    @property
-    def photographs(self) -> int:
-        """Return the number of photographs, which is the number of samples in an epoch."""
-        return len(self.indices)
-
     def _candidates(self, number: int) -> Iterator[int]:
         """Yield the photograph of sample `number`, then those that replace it, in the order of the epoch."""
         epoch, position = self.order.locate(number)

@@ -223,16 +223,14 @@ def _free_folder(folder: Path) -> Path:
 
 def _hashes(found: Mapping[str, Found]) -> str:
     """Return the SHA-256 of the file, or "role:hash, ..." of several."""
-    each = {role: _sha256(network.path) for role, network in found.items()}
-    return next(iter(each.values())) if len(each) == 1 else ", ".join(f"{r}:{h}" for r, h in sorted(each.items()))
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise WeightsError(f"cannot read {path}: {error.strerror or error}") from None
+    each: dict[str, str] = {}
+    for role, network in sorted(found.items()):
+        try:
+            with network.path.open("rb") as file:
+                each[role] = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise WeightsError(f"cannot read {network.path}: {error.strerror or error}") from None
+    return ", ".join(f"{role}:{digest}" if len(each) > 1 else digest for role, digest in each.items())
 
 
 def _write(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,7 @@ def fit(
     run: RunFolder,
     loggers: Sequence[Logger],
     resume: Path | None = None,
+    on_resumed: Callable[[], None] = lambda: None,
     callbacks: Sequence[Callback] = (),
 ) -> FitResult:
     """Train until max_iterations, or until SIGINT or SIGTERM, which save and end cleanly.
@@ -56,6 +57,7 @@ def fit(
         run: Where checkpoints, weights and panels are written.
         loggers: Get every number by iteration.
         resume: A checkpoint to continue from.
+        on_resumed: Called in the first process once the checkpoint has been read and accepted.
         callbacks: Further ones, called after those that measure and save.
 
     Raises:
@@ -66,8 +68,15 @@ def fit(
     checkpoints = Checkpoints(module, run, metering)
     validation = Validation(module, run, checkpoints, metering)
     interruption = Interruption(module, checkpoints)
-    # Once Lightning has placed networks and optimizers on their devices.
-    resuming = [LambdaCallback(on_fit_start=lambda trainer, _: checkpoints.restore(trainer, resume))] if resume else []
+
+    def restore(trainer: Trainer, _: LightningModule) -> None:
+        # Only now has Lightning placed networks and optimizers on their devices.
+        if resume is not None:
+            checkpoints.restore(trainer, resume)
+            if trainer.is_global_zero:
+                on_resumed()
+
+    resuming = LambdaCallback(on_fit_start=restore)
     with quiet_lightning(), float32_precision(loop), handlers_restored():
         trainer = Trainer(
             accelerator=loop.trainer.accelerator,
@@ -79,7 +88,7 @@ def fit(
             benchmark=not loop.trainer.deterministic,  # crops have one size, so searching for the best kernels pays
             max_epochs=1,
             logger=list(loggers),
-            callbacks=[*resuming, metering, validation, checkpoints, *callbacks, interruption],
+            callbacks=[resuming, metering, validation, checkpoints, *callbacks, interruption],
             use_distributed_sampler=False,
             enable_checkpointing=False,
             enable_progress_bar=False,

@@ -27,7 +27,7 @@ from inpaint.training.adversarial import discriminator_losses, generator_losses
 from inpaint.training.config import LoopConfig
 from inpaint.training.ema import Average
 from inpaint.training.optimizers import build_optimizer, rate_factor
-from inpaint.training.phases import Frozen, Phase, Update, Values, only_trainable, phase_at, with_late_starts
+from inpaint.training.phases import Frozen, Phase, Update, Values, eval_mode, only_trainable, phase_at, with_late_starts
 from inpaint.types import Fill, Guidance, Inpainter, Plane
 
 Batch: TypeAlias = dict[str, Tensor]
@@ -189,7 +189,8 @@ class TrainingModule(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Train on this device's slice of one global batch. All that happens stands here, in its order."""
-        with self._randomness():
+        # All random numbers depend on (seed, iteration, rank) alone.
+        with self._drawing(seeds.integer(self.loop.seed, seeds.ITERATION, self.iteration, self.global_rank)):
             phase = self._enter_phase()
             updates = phase.due(self.iteration)
             hole_share = self._global_mean(batch["mask"].mean())
@@ -207,7 +208,8 @@ class TrainingModule(LightningModule):
                             keep = phase.simultaneous and update.needs_gradient and not last_use
                             self.manual_backward(loss / len(parts), retain_graph=keep)
                         self._log_losses(update.optimizer, loss, values)
-                        self._guard()
+                        if self.device.type == "cpu":
+                            self.check_finite()  # on accelerators with every line of the log: asking would wait
                 if not phase.simultaneous:
                     self._step(update)
                     if update.needs_gradient:
@@ -221,11 +223,11 @@ class TrainingModule(LightningModule):
         self.iteration += 1
 
     @contextmanager
-    def _randomness(self) -> Iterator[None]:
-        """Draw from a state that depends on (seed, iteration, rank) alone, and leave the global one untouched."""
+    def _drawing(self, seed: int) -> Iterator[None]:
+        """Draw from this seed, and leave the global state untouched."""
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(seeds.integer(self.loop.seed, seeds.ITERATION, self.iteration, self.global_rank))
+            torch.manual_seed(seed)
             yield
 
     def _enter_phase(self) -> Phase:
@@ -274,11 +276,6 @@ class TrainingModule(LightningModule):
         for name, value in {**values, short: loss}.items():
             self.logged.add(f"train/{name}", value)
             self._not_finite.add(name, value, self.iteration)
-
-    def _guard(self) -> None:
-        """Stop at once where looking costs nothing; on accelerators `check_finite` is called with every log line."""
-        if self.device.type == "cpu":
-            self.check_finite()
 
     def check_finite(self) -> None:
         """Stop with a RunError that names the first loss that was not finite and its batch."""
@@ -358,11 +355,12 @@ class TrainingModule(LightningModule):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Build one optimizer per name in the configuration."""
-        roles, made = self.roles(), []
-        for name in self._used_optimizers():
-            parameters = [p for role in self._moved(name) for p in roles[role].parameters()]
-            made.append(build_optimizer(self.loop.optimizers[name], parameters))
-        return made
+        roles = self.roles()
+        return [
+            build_optimizer(settings, [p for role in self._moved(name) for p in roles[role].parameters()])
+            for name, settings in self.loop.optimizers.items()
+            if self._moved(name)
+        ]
 
     def optimizers_by_name(self) -> dict[str, torch.optim.Optimizer]:
         """Return the optimizers that step, in the order of the configuration."""
@@ -408,18 +406,12 @@ class TrainingModule(LightningModule):
         Everything is in evaluation mode; random numbers are the same every time, and the global state stays untouched.
         """
         trained, averaged = self.network, self.averaged_network()
-        training = [part for part in self.discriminators.modules() if part.training]
-        devices = [self.device] if self.device.type == "cuda" else []
         self.network = averaged
-        self.discriminators.eval()
         try:
-            with torch.no_grad(), torch.random.fork_rng(devices=devices):
-                torch.manual_seed(self.loop.seed)
+            with torch.no_grad(), eval_mode(self.discriminators), self._drawing(self.loop.seed):
                 yield
         finally:
             self.network = trained
-            for part in training:
-                part.training = True
 
     # Checks ----------------------------------------------------------------------------------------------------------
 

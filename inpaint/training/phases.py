@@ -153,3 +153,15 @@ def only_trainable(roles: Mapping[str, nn.Module], chosen: Iterable[str]) -> Ite
     finally:
         for parameter, needed in zip(others, before, strict=True):
             parameter.requires_grad_(needed)
+
+
+@contextmanager
+def eval_mode(network: nn.Module) -> Iterator[None]:
+    """Put a network into evaluation mode for the block, so that what it gathers in training stays as it is."""
+    training = [part for part in network.modules() if part.training]
+    network.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True

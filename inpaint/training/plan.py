@@ -11,10 +11,12 @@ from torch import Tensor
 
 from inpaint.errors import ConfigError, InputError, unknown
 from inpaint.losses import Term
+from inpaint.system.devices import accelerators
 from inpaint.system.environment import cores
 from inpaint.training.adversarial import generator_losses
 from inpaint.training.config import LoopConfig
 from inpaint.training.module import TrainingModule
+from inpaint.training.phases import eval_mode
 
 GB = 1024**3
 
@@ -48,7 +50,7 @@ def hardware_lines(loop: LoopConfig) -> list[str]:
     """Return what the training would run on."""
     accelerator, count = device_count(loop)
     if accelerator == "cuda":
-        names = ", ".join(_gpu(number) for number in range(count))
+        names = ", ".join(_gpus()[:count])
     elif accelerator == "mps":
         names = "Apple GPU"
     else:
@@ -114,7 +116,7 @@ def dry_run_step(module: TrainingModule, *, size_px: int) -> None:
         ConfigError: The network does not take images of that size, or a loss reads an entry that the prediction record
             does not have.
     """
-    with torch.no_grad(), _in_eval_mode(module):
+    with torch.no_grad(), eval_mode(module):
         batch = _gray_sample(module, size_px)
         try:
             record = module.record(batch)
@@ -147,18 +149,6 @@ def _key(name: str, term: Term, entry: str) -> str:
     return f"losses.{name}"
 
 
-@contextmanager
-def _in_eval_mode(module: TrainingModule) -> Iterator[None]:
-    """Keep what networks gather while they train, such as running means, as it is."""
-    training = [part for part in module.modules() if part.training]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part in training:
-            part.training = True
-
-
 def _found(wanted: str) -> tuple[str, int]:
     """Return what Lightning would choose, and how many of it there are; any number of processes share a CPU."""
     if wanted in ("auto", "gpu", "cuda") and torch.cuda.is_available():
@@ -170,14 +160,12 @@ def _found(wanted: str) -> tuple[str, int]:
 
 def _inventory() -> str:
     if torch.cuda.is_available():
-        count = torch.cuda.device_count()
-        return f"{_counted(count, 'GPU')}: " + ", ".join(_gpu(number) for number in range(count))
+        return f"{_counted(len(_gpus()), 'GPU')}: {', '.join(_gpus())}"
     return "an Apple GPU (mps)" if torch.backends.mps.is_available() else "no GPU that PyTorch can use"
 
 
-def _gpu(number: int) -> str:
-    device = torch.cuda.get_device_properties(number)
-    return f"{device.name} ({device.total_memory / GB:.0f} GB)"
+def _gpus() -> list[str]:
+    return [f"{gpu['name']} ({gpu['memory_bytes'] / GB:.0f} GB)" for gpu in accelerators()]
 
 
 def _counted(number: int, one: str, several: str | None = None) -> str:

@@ -73,13 +73,13 @@ def open_run(
         checkpoint = _checkpoint_at(str(resume))
         source = RunFolder(checkpoint.parent)
         run = RunFolder(folder) if folder else source
-        if not _same(run.path, source.path):
+        if run.path.resolve() != source.path.resolve():
             _refuse_taken(run)
         _check_resumable(source, config, translate)
         return OpenedRun(run, checkpoint)
     if resume == "auto" and not folder:
         raise RunError("resume=auto needs run.folder=FOLDER: without it every run gets a new folder, nothing to resume")
-    run = RunFolder(folder) if folder else RunFolder(default_folder(_model_name(config)))
+    run = RunFolder(folder) if folder else RunFolder(default_folder(config["model"]["name"]))
     if resume == "auto" and run.last.exists():
         _check_resumable(run, config, translate)
         return OpenedRun(run, run.last)
@@ -206,15 +206,6 @@ def _refuse_taken(run: RunFolder) -> None:
         raise RunError(
             f"run.folder={run.path} already holds a run: resume=auto continues it, another run.folder starts one"
         )
-
-
-def _model_name(config: Mapping[str, Any]) -> str:
-    model = config.get("model")
-    return str(model["name"]) if isinstance(model, Mapping) and "name" in model else "run"
-
-
-def _same(one: Path, other: Path) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _below(key: str, groups: tuple[str, ...]) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Generic, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import LambdaCallback
 from torch.utils.data import DataLoader
 
 from inpaint.training.fit import float32_precision, quiet_lightning
@@ -37,7 +38,16 @@ def _started(
         return work(ready)
     (name, module), *rest = waiting
     options = module.loop.trainer
-    first = _First(lambda step: _started(rest, {**ready, name: step}, work))
+    results: list[Result] = []
+
+    def begin(trainer: Trainer, _: LightningModule) -> None:
+        def step(batch: Batch) -> None:
+            with float32_precision(module.loop):
+                trainer.strategy.training_step(batch, 0)
+
+        results.append(_started(rest, {**ready, name: step}, work))
+        trainer.should_stop = True
+
     with quiet_lightning(), float32_precision(module.loop):
         trainer = Trainer(
             accelerator=options.accelerator,
@@ -46,31 +56,11 @@ def _started(
             deterministic=options.deterministic,
             benchmark=not options.deterministic,
             logger=False,
-            callbacks=[first],
+            callbacks=[LambdaCallback(on_train_start=begin)],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
         # The loop ends before it asks for a sample.
         trainer.fit(module, DataLoader[int]([0]))  # type: ignore[arg-type]
-    return first.result
-
-
-class _First(Callback, Generic[Result]):
-    """Does the work once a training is ready for its first iteration, and then ends the training."""
-
-    def __init__(self, work: Callable[[Step], Result]) -> None:
-        self.work = work
-        self.result: Result
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Work with the step."""
-        assert isinstance(pl_module, TrainingModule)
-        loop = pl_module.loop
-
-        def step(batch: Batch) -> None:
-            with float32_precision(loop):
-                trainer.strategy.training_step(batch, 0)
-
-        self.result = self.work(step)
-        trainer.should_stop = True
+    return results[0]

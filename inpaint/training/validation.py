@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
+from lightning_fabric.utilities import move_data_to_device
 from pytorch_lightning import Trainer
 from torch import Tensor
 from torch.utils.data import default_collate
@@ -46,7 +44,7 @@ class Validation(IterationCallback):
         for name in (*(METRICS if inpainter is not None else ()), *module.metrics):
             means.add(name, torch.zeros((), device=module.device), 0)  # where a process has no image of its own
         for samples in trainer.datamodule.val_dataloader():  # type: ignore[attr-defined]
-            batch = _to_device(samples, module.device)
+            batch = move_data_to_device(samples, module.device)
             if inpainter is not None:
                 measured = measure(self._fill(inpainter, batch).completed, batch["image"], batch["mask"])
                 for name, counts in counted(measured).items():
@@ -91,8 +89,5 @@ class Validation(IterationCallback):
         """Return the first validation samples, the same for every process."""
         samples = trainer.datamodule.validation  # type: ignore[attr-defined]
         chosen = default_collate([samples[i] for i in range(min(count, len(samples)))])
-        return _to_device(chosen, self.module.device)
-
-
-def _to_device(batch: Mapping[str, Any], device: torch.device) -> dict[str, Tensor]:
-    return {name: value.to(device) for name, value in batch.items() if isinstance(value, Tensor)}
+        moved: dict[str, Tensor] = move_data_to_device(chosen, self.module.device)
+        return moved

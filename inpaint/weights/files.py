@@ -7,7 +7,7 @@ import logging
 import pickle
 import pickletools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from os import PathLike
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from inpaint import __version__
 from inpaint.errors import WeightsError
 from inpaint.system.files import atomic_write
+from inpaint.weights.formats import some
 
 log = logging.getLogger("inpaint.weights.files")
 
@@ -108,7 +109,7 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str 
         if name in tensors and tensors[name].shape != own[name].shape
     ]
     complaints = [
-        f"{len(names)} {what} ({_some(names)})"
+        f"{len(names)} {what} ({some(names, 4)})"
         for what, names in (
             ("missing", [name for name in own if name not in tensors]),
             ("extra", [name for name in tensors if name not in own]),
@@ -193,8 +194,3 @@ def _metadata(path: str | PathLike[str], entries: Mapping[str, str] | None) -> W
     except (ValueError, TypeError, AttributeError):
         raise WeightsError(f"{path} has damaged metadata") from None
     return metadata
-
-
-def _some(names: Sequence[str], most: int = 4) -> str:
-    rest = f", and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest

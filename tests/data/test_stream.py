@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -34,16 +35,17 @@ def stream_of(root, *, seed=0, planes=(), plane_options=None, **options):
 
 
 def data_of(root, *, planes=(), seed=0, batch_size=4, max_iterations=4, rank=None, world_size=None, **options):
-    return InpaintData(
+    data = InpaintData(
         config(root, **options),
         batch_size=batch_size,
         max_iterations=max_iterations,
         seed=seed,
         val_batch_size=3,
         planes=planes,
-        rank=rank,
-        world_size=world_size,
     )
+    if world_size is not None:
+        data.trainer = SimpleNamespace(global_rank=rank, world_size=world_size, num_devices=1)
+    return data
 
 
 def same(first, second):
@@ -106,7 +108,7 @@ def test_each_pass_shows_every_photograph_once_in_new_crops(write_photos):
     for index in range(6):  # a color that tells which photograph it is
         Image.new("RGB", (40, 36), (index * 40, 0, 0)).save(folder / f"p{index:02d}.png")
     stream = stream_of(folder)
-    assert stream.photographs == 6
+    assert len(stream.indices) == 6
     for turn in range(3):
         seen = [round(float(stream[number]["image"][0, 0, 0]) * 255) // 40 for number in range(6 * turn, 6 * turn + 6)]
         assert sorted(seen) == list(range(6))
