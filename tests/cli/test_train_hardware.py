@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from inpaint.cli.main import run
@@ -37,7 +39,10 @@ def machine(monkeypatch):
     def has(gpus: int, *, mps: bool = False) -> None:
         monkeypatch.setattr("torch.cuda.is_available", lambda: gpus > 0)
         monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
-        monkeypatch.setattr("inpaint.training.plan._gpu", lambda number: f"Card {number}")
+        monkeypatch.setattr(
+            "torch.cuda.get_device_properties",
+            lambda number: SimpleNamespace(name=f"Card {number}", total_memory=24 * 1024**3),
+        )
         monkeypatch.setattr("torch.backends.mps.is_available", lambda: mps)
 
     has(0)
@@ -70,7 +75,7 @@ def test_a_gpu_that_is_not_there_is_refused(accelerator, tmp_path, capsys):
 def test_more_gpus_than_there_are_is_refused_and_names_those_there_are(machine, tmp_path, capsys):
     machine(2)
     said = refused(tmp_path, capsys, "trainer.devices=4")
-    assert "trainer.devices=4: this machine has 2 GPUs: Card 0, Card 1" in said
+    assert "trainer.devices=4: this machine has 2 GPUs: Card 0 (24 GB), Card 1 (24 GB)" in said
     machine(0, mps=True)
     assert "an Apple GPU" in refused(tmp_path, capsys, "trainer.devices=2")
 
