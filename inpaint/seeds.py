@@ -47,7 +47,7 @@ VAL_MASK: Final = Purpose(5, "pis")
 EDGES: Final = Purpose(6, "pis")
 # Training; indices: iteration, rank.
 ITERATION: Final = Purpose(None, "si", bits=64)
-# Fitting one picture; index: the iteration, or 0.
+# Fitting one image; index: the iteration, or 0.
 WEIGHTS: Final = Purpose(1, "isp")
 INPUT: Final = Purpose(2, "isp")
 PERTURBATION: Final = Purpose(3, "isp")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from inpaint.errors import ConfigError, UsageError, WeightsError, unknown
 from inpaint.options import Options, validated
-from inpaint.registry.table import FILLS, config_class, fill_options, imported, models, names, network_class
+from inpaint.registry.table import FILLS, config_class, fill_options, models, names, network_class
 from inpaint.types import Inpainter
 from inpaint.weights.places import weights_at
 
@@ -48,7 +49,7 @@ def load(
     where = resolve_device(device)  # a device that is not there is refused, whether or not it is used
     entry = FILLS[text]
     chosen = _chosen(text, {"fill": fill_options(text)}, options)["fill"]
-    fill: Inpainter = imported(entry.factory)(chosen, **({"device": where} if entry.on_device else {}))
+    fill: Inpainter = resolve_name(entry.factory)(chosen, **({"device": where} if entry.on_device else {}))
     return fill
 
 

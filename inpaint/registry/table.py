@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from pkgutil import resolve_name
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -154,7 +155,7 @@ def training_class(name: str) -> type[Any]:
 
 def fill_options(name: str) -> type[Options]:
     """Return the options of a fill that needs no weights."""
-    options: type[Options] = imported(FILLS[name].options)
+    options: type[Options] = resolve_name(FILLS[name].options)
     return options
 
 
@@ -164,7 +165,7 @@ def capabilities(name: str) -> Capabilities:
     Raises UsageError for another name.
     """
     if name in FILLS:
-        found: Capabilities = imported(FILLS[name].options).capabilities
+        found: Capabilities = resolve_name(FILLS[name].options).capabilities
         return found
     return config_class(name)().capabilities()
 
@@ -172,9 +173,3 @@ def capabilities(name: str) -> Capabilities:
 def planes() -> dict[str, Plane]:
     """Return every plane that a caller of some registered model's fill may give, by name."""
     return {plane.name: plane for name in models() for plane in config_class(name).PLANES if plane.read is not None}
-
-
-def imported(place: str) -> Any:
-    """Return what "module:name" names."""
-    module, _, name = place.partition(":")
-    return getattr(import_module(module), name)
