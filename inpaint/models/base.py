@@ -26,7 +26,8 @@ class InpaintNetwork(nn.Module):
     discriminator_names: ClassVar[Mapping[str, str]] = {}
     ranked_by: ClassVar[str | None] = None
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, *, seed: int = 0) -> None:
+        """Set up the base; a model's network then draws its weights from `drawing_from(seed)`."""
         super().__init__()
         self.config: Any = config
 
@@ -75,7 +76,10 @@ class InpaintNetwork(nn.Module):
 
     @classmethod
     def discriminators(cls, config: Any, *, seed: int = 0) -> dict[str, Discriminator]:
-        """Build the networks that only training and ranking need, by role."""
+        """Build the networks that only training and ranking need, by role.
+
+        seed: Of the training; weights are drawn from a number behind those that the generators draw from.
+        """
         return {}
 
 

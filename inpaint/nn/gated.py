@@ -236,7 +236,7 @@ Initialization: TypeAlias = Literal["glorot", "kaiming"]
 def initialize_(module: nn.Module, how: Initialization = "glorot") -> None:
     """Give every convolution below `module` random weights and zero biases.
 
-    Draws from torch's global generator: call it inside `torch.random.fork_rng` with a seed.
+    Draws from torch's global generator: call it inside `drawing_from`.
 
     Args:
         module: The network.

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from inpaint.errors import ConfigError, InputError, WeightsError, unknown
+from inpaint.nn.random import drawing_from
 from inpaint.weights.files import load_foreign
 
 VggName = Literal["vgg16", "vgg19"]
@@ -160,8 +161,7 @@ def _indices(name: str) -> list[int]:
 
 def _initialize(network: nn.Module, *, seed: int) -> None:
     """Draw weights that keep the size of signals (Kaiming), without touching the global random state."""
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
+    with drawing_from(seed), torch.no_grad():
         for layer in network.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

@@ -95,7 +95,7 @@ def load_initial(module: TrainingModule, init: str | Path | Mapping[str, str | N
         if role not in loaded:
             part = next(part for part, roles in module.init_parts.items() if role in roles)
             raise ConfigError(
-                f"{module.model_name} uses a trained {role} here and does not train it: give init.{part}=FOLDER of a "
+                f"{module.name} uses a trained {role} here and does not train it: give init.{part}=FOLDER of a "
                 "run or import that holds it"
             )
     module.average.follow(module.network)
@@ -106,8 +106,8 @@ def _load_roles(module: TrainingModule, file: Path, roles: tuple[str, ...]) -> s
     from inpaint.weights.files import load_into, load_weights, mention_license
 
     tensors, metadata = load_weights(file)
-    if metadata.model != module.model_name:
-        raise WeightsError(f"{file} holds '{metadata.model}', but the model to train is '{module.model_name}'")
+    if metadata.model != module.name:
+        raise WeightsError(f"{file} holds '{metadata.model}', but the model to train is '{module.name}'")
     loaded = set[str]()
     for role, network in module.roles().items():
         prefix = f"{role}."

@@ -59,7 +59,7 @@ class Checkpoints(IterationCallback):
         """Return everything needed to continue, with the architecture it belongs to."""
         return {
             "format": FORMAT,
-            "model": self.module.model_name,
+            "model": self.module.name,
             "config": self.module.config.model_dump(mode="json"),
             "best_value": self.best_value,
             **training_state(self.module),
@@ -69,8 +69,8 @@ class Checkpoints(IterationCallback):
         """Continue from a checkpoint. Raises RunError when it is damaged or belongs to another architecture."""
         module, state = self.module, read_checkpoint(path)
         config = module.config.model_dump(mode="json")
-        if state["model"] != module.model_name:
-            raise RunError(f"{path} is a run of model '{state['model']}', not of '{module.model_name}'")
+        if state["model"] != module.name:
+            raise RunError(f"{path} is a run of model '{state['model']}', not of '{module.name}'")
         if state["config"] != config:
             different = sorted(
                 key for key in {*state["config"], *config} if state["config"].get(key) != config.get(key)
@@ -95,7 +95,7 @@ class Checkpoints(IterationCallback):
         # Those that the model keeps, as far as this training has them.
         kept = {role: network for role, network in module.discriminators.items() if role in module.kept_discriminators}
         metadata = WeightsMetadata(
-            model=module.model_name,
+            model=module.name,
             config=module.config.model_dump(mode="json"),
             roles=(*(name for name, _ in network.named_children()), *kept),
             iteration=module.iteration,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias
 
 import torch
 from pytorch_lightning import LightningModule
@@ -22,6 +22,7 @@ from inpaint import seeds
 from inpaint.errors import ConfigError, RunError, unknown
 from inpaint.losses import Discriminator, DiscriminatorOutput, Losses, Record
 from inpaint.metrics import FirstNotFinite, RunningMeans
+from inpaint.nn.random import drawing_from
 from inpaint.options import ModelConfig
 from inpaint.training.adversarial import discriminator_losses, generator_losses
 from inpaint.training.config import LoopConfig
@@ -33,12 +34,22 @@ from inpaint.types import Fill, Guidance, Inpainter, Plane
 Batch: TypeAlias = dict[str, Tensor]
 
 
+class _NetworkClass(Protocol):
+    """A class of networks that fill holes; see `InpaintNetwork`."""
+
+    def __call__(self, config: Any, /, *, seed: int) -> nn.Module: ...
+
+    def discriminators(self, config: Any, *, seed: int) -> Mapping[str, Discriminator]: ...
+
+
 class TrainingModule(LightningModule):
     """Base of every model's training.
 
-    A model writes `predict`, `phases` and `inpainter`; everything else has a default.
+    A model names itself and its network, and writes `predict`, `phases` and `inpainter`; everything else has a default.
 
     Attributes:
+        name: Of the model in the registry.
+        network_class: Of what fills holes; its children are the roles (generator, ...).
         optimizer_names: What may be configured; those that no update uses, for want of an adversarial loss, are left
             out.
         kept_discriminators: Roles written with the weights that fill, for models that rank their fills.
@@ -50,6 +61,8 @@ class TrainingModule(LightningModule):
         init_parts: Roles by the names under which `init.NAME=FOLDER` takes their weights from a run.
     """
 
+    name: ClassVar[str]
+    network_class: ClassVar[_NetworkClass]
     optimizer_names: frozenset[str] = frozenset({"generator", "discriminator"})
     kept_discriminators: tuple[str, ...] = ()
     real_and_fake_together: bool = True
@@ -59,23 +72,11 @@ class TrainingModule(LightningModule):
     best_mode: Literal["min", "max"] = "min"
     init_parts: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        config: ModelConfig,
-        network: nn.Module,
-        discriminators: Mapping[str, Discriminator],
-        losses: Losses,
-        loop: LoopConfig,
-    ) -> None:
-        """Put a training together.
+    def __init__(self, config: ModelConfig, *, losses: Losses, loop: LoopConfig) -> None:
+        """Build the networks, drawn from `loop.seed`; discriminators that no loss asks for are left out.
 
         Args:
-            name: Of the model in the registry.
-            config: Its architecture.
-            network: What fills holes; its children are the roles (generator, ...).
-            discriminators: All that the model has, by role; those that no loss asks for are left out.
+            config: The model's architecture.
             losses: As configured.
             loop: Everything else.
 
@@ -84,13 +85,13 @@ class TrainingModule(LightningModule):
         """
         super().__init__()
         self.automatic_optimization = False
-        self.model_name = name
         self.config = config
         self.losses = losses
         self.loop = loop
-        self.network = network
+        self.network = self.network_class(config, seed=loop.seed)
+        discriminators = self.network_class.discriminators(config, seed=loop.seed)
         self.discriminators = nn.ModuleDict({r: d for r, d in discriminators.items() if r in losses.discriminators})
-        self.average = Average(network, loop.ema.decay)
+        self.average = Average(self.network, loop.ema.decay)
         self.iteration = 0  # complete ones
         self.license: str | None = None  # of the weights that training started from; it holds for what becomes of them
         self.logged = RunningMeans()  # since the last line of the log
@@ -190,7 +191,8 @@ class TrainingModule(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Train on this device's slice of one global batch. All that happens stands here, in its order."""
         # All random numbers depend on (seed, iteration, rank) alone.
-        with self._drawing(seeds.integer(self.loop.seed, seeds.ITERATION, self.iteration, self.global_rank)):
+        seed = seeds.integer(self.loop.seed, seeds.ITERATION, self.iteration, self.global_rank)
+        with drawing_from(seed, device=self.device):
             phase = self._enter_phase()
             updates = phase.due(self.iteration)
             hole_share = self._global_mean(batch["mask"].mean())
@@ -221,14 +223,6 @@ class TrainingModule(LightningModule):
             if self.loop.ema.decay is not None:
                 self.average.update(self.network, self.iteration)
         self.iteration += 1
-
-    @contextmanager
-    def _drawing(self, seed: int) -> Iterator[None]:
-        """Draw from this seed, and leave the global state untouched."""
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(seed)
-            yield
 
     def _enter_phase(self) -> Phase:
         """Freeze what the iteration's phase freezes, and return the phase."""
@@ -408,7 +402,7 @@ class TrainingModule(LightningModule):
         trained, averaged = self.network, self.averaged_network()
         self.network = averaged
         try:
-            with torch.no_grad(), eval_mode(self.discriminators), self._drawing(self.loop.seed):
+            with torch.no_grad(), eval_mode(self.discriminators), drawing_from(self.loop.seed, device=self.device):
                 yield
         finally:
             self.network = trained
@@ -417,7 +411,7 @@ class TrainingModule(LightningModule):
 
     def _check_losses(self, discriminators: list[str]) -> None:
         if not self.losses.weighted().terms:
-            raise ConfigError(f"losses: no loss with a weight above 0 is left for {self.model_name}")
+            raise ConfigError(f"losses: no loss with a weight above 0 is left for {self.name}")
         trained = {term.discriminator for term in self.losses.adversarial.values()}
         for name, term in self.losses.matching.items():
             if term.discriminator not in trained:
@@ -434,4 +428,4 @@ class TrainingModule(LightningModule):
             if name not in self.optimizer_names:
                 raise ConfigError(f"optimizers.{name}: {unknown('optimizer', name, self.optimizer_names)}")
         for name in used - set(self.loop.optimizers):
-            raise ConfigError(f"optimizers.{name} is missing; {self.model_name} uses: {', '.join(sorted(used))}")
+            raise ConfigError(f"optimizers.{name} is missing; {self.name} uses: {', '.join(sorted(used))}")

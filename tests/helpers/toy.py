@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from inpaint.losses import Discriminator, DiscriminatorOutput, parse_losses
+from inpaint.nn.random import drawing_from
 from inpaint.options import ModelConfig
 from inpaint.training.module import TrainingModule
 from inpaint.training.phases import Phase
@@ -29,14 +30,17 @@ class Config(ModelConfig):
 class Painter(nn.Module):
     """One convolution of the masked image and the mask."""
 
-    def __init__(self):
+    def __init__(self, config=None, *, seed=0):
         super().__init__()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(1)
+        with drawing_from(1):
             self.generator = nn.Conv2d(4, 3, 3, padding=1)
 
     def forward(self, image, mask):
         return self.generator(torch.cat((image * (1 - mask), mask), dim=1)).tanh()
+
+    @classmethod
+    def discriminators(cls, config, *, seed=0):
+        return {role: Critic() for role in ("discriminator", "second")}
 
 
 class Critic(Discriminator):
@@ -44,8 +48,7 @@ class Critic(Discriminator):
 
     def __init__(self, seed=2):
         super().__init__()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with drawing_from(seed):
             self.first = nn.Conv2d(3, 4, 3, stride=2)
             self.last = nn.Conv2d(4, 1, 3)
         self.calls = []
@@ -59,14 +62,13 @@ class Critic(Discriminator):
 class Toy(TrainingModule):
     """Trained like any model; `inpainter` is None. phases: from the module to its phases, if not the usual ones."""
 
+    name = "toy"
+    network_class = Painter
+
     def __init__(self, *, losses, loop, measures=True, simultaneous=False, phases=None):
         self.chosen = phases or (lambda toy: [Phase(0, toy.standard_updates("generator"), simultaneous=simultaneous)])
         self.metrics = ("error", "share") if measures else ()
-        losses = parse_losses(losses)
-        critics = {role: Critic() for role in sorted(losses.discriminators)}
-        super().__init__(
-            name="toy", config=Config(), network=Painter(), discriminators=critics, losses=losses, loop=loop
-        )
+        super().__init__(Config(), losses=parse_losses(losses), loop=loop)
 
     def phases(self):
         return self.chosen(self)

@@ -330,6 +330,6 @@ def test_a_checkpoint_of_another_model_is_refused(tiny_run):
     first = tiny_run("first", max_iterations=1)
     first.fit()
     second = tiny_run("second", resume=first.folder.last)
-    second.module.model_name = "other"
+    second.module.name = "other"
     with pytest.raises(RunError, match="is a run of model 'deepfill', not of 'other'"):
         second.fit()

@@ -266,7 +266,7 @@ def test_a_critic_that_steps_more_often_than_the_painter_trains_and_resumes(tmp_
 class TwoPainters(nn.Module):
     """The second paints over what the first has painted."""
 
-    def __init__(self):
+    def __init__(self, config, *, seed):
         super().__init__()
         self.first, self.second = Painter().generator, Painter().generator
 
@@ -274,18 +274,22 @@ class TwoPainters(nn.Module):
         coarse = self.first(torch.cat((image * (1 - mask), mask), dim=1)).tanh()
         return coarse, self.second(torch.cat((coarse, mask), dim=1)).tanh()
 
+    @classmethod
+    def discriminators(cls, config, *, seed):
+        return {}
+
 
 class TwoStages(TrainingModule):
     """Two generators, each with an optimizer and losses of its own; no discriminator; one late, one slower."""
 
+    name = "two"
+    network_class = TwoPainters
     optimizer_names = frozenset({"first", "second"})
 
     def __init__(self, loop, *, simultaneous=False):
         self.simultaneous = simultaneous
         losses = parse_losses({name: {"kind": "l1", "of": name, "weight": 1.0} for name in ("coarse", "raw")})
-        super().__init__(
-            name="two", config=Config(), network=TwoPainters(), discriminators={}, losses=losses, loop=loop
-        )
+        super().__init__(Config(), losses=losses, loop=loop)
 
     def phases(self):
         first = Update("first", ("first",), lambda record: self.loss("coarse", record))

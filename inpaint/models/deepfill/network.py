@@ -18,6 +18,7 @@ from inpaint.models.deepfill.config import Config, PlanesStage1, PlanesStage2
 from inpaint.nn.attention import ContextualAttention
 from inpaint.nn.gated import Activation, GatedConv2d, initialize_
 from inpaint.nn.padding import PaddedConv2d
+from inpaint.nn.random import drawing_from
 from inpaint.nn.spectral import normalized_in_full_precision, spectrally_normalized
 
 
@@ -156,8 +157,7 @@ class Network(InpaintNetwork):
 
     def __init__(self, config: Config, *, seed: int = 0) -> None:
         super().__init__(config)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with drawing_from(seed):
             self.generator = Generator(config)
             initialize_(self.generator, config.initialization)
 
@@ -199,8 +199,7 @@ class Network(InpaintNetwork):
     @classmethod
     def discriminators(cls, config: Config, *, seed: int = 0) -> dict[str, Discriminator]:
         """Build SN-PatchGAN."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with drawing_from(seed + 1):
             return {"discriminator": SNPatchDiscriminator(config)}
 
 

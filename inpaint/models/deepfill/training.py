@@ -11,11 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inpaint.losses import Losses
-from inpaint.models.deepfill.config import Config
 from inpaint.models.deepfill.network import Network
 from inpaint.models.feedforward import FeedForward
-from inpaint.training.config import LoopConfig
 from inpaint.training.module import Batch, TrainingModule
 from inpaint.training.phases import Phase
 from inpaint.types import Inpainter
@@ -24,17 +21,8 @@ from inpaint.types import Inpainter
 class Training(TrainingModule):
     """DeepFillv2 with its losses and updates."""
 
-    config: Config
-
-    def __init__(self, config: Config, *, losses: Losses, loop: LoopConfig) -> None:
-        super().__init__(
-            name="deepfill",
-            config=config,
-            network=Network(config, seed=loop.seed),
-            discriminators=Network.discriminators(config, seed=loop.seed + 1),
-            losses=losses,
-            loop=loop,
-        )
+    name = "deepfill"
+    network_class = Network
 
     def phases(self) -> list[Phase]:
         """Discriminator, then generator."""
@@ -50,4 +38,4 @@ class Training(TrainingModule):
 
     def inpainter(self, network: Any) -> Inpainter:
         """Fill with the given network."""
-        return FeedForward(network, name="deepfill", device=self.device)
+        return FeedForward(network, name=self.name, device=self.device)

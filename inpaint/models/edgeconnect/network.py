@@ -25,6 +25,7 @@ from inpaint.models.base import InpaintNetwork
 from inpaint.models.edgeconnect.config import Config
 from inpaint.nn.inference import Prepared
 from inpaint.nn.instance import instance_norm, norm_relu
+from inpaint.nn.random import drawing_from
 from inpaint.nn.spectral import normalized_in_full_precision, spectrally_normalized
 from inpaint.options import Options
 
@@ -148,13 +149,12 @@ class Network(InpaintNetwork):
         self.composite_edges, self.sigma_px = config.composite_edges, config.sigma_px
         self.edge_generator: Generator | None = None
         self.inpaint_generator: Generator | None = None
-        with torch.random.fork_rng(devices=[]):
-            # Each network has its own seed, so that it starts alike in every stage.
-            if "edge_generator" in config.generators:
-                torch.manual_seed(seed)
+        # Each network has its own seed, so that it starts alike in every stage.
+        if "edge_generator" in config.generators:
+            with drawing_from(seed):
                 self.edge_generator = Generator(3, 1, config, spectral=True)
-            if "inpaint_generator" in config.generators:
-                torch.manual_seed(seed + 1)
+        if "inpaint_generator" in config.generators:
+            with drawing_from(seed + 1):
                 self.inpaint_generator = Generator(4 + int(config.mask_channel), 3, config, spectral=False)
 
     @property
@@ -181,8 +181,7 @@ class Network(InpaintNetwork):
     @classmethod
     def discriminators(cls, config: Config, *, seed: int = 0) -> dict[str, Discriminator]:
         """Build both PatchGANs."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with drawing_from(seed + 2):
             return {
                 "edge_discriminator": PatchDiscriminator(2, config, inputs=("gray", Discriminator.IMAGE)),
                 "inpaint_discriminator": PatchDiscriminator(3, config),

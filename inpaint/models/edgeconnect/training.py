@@ -35,23 +35,17 @@ METRICS = tuple(f"edge_{name}{suffix}" for suffix in TOLERANCES for name in ("pr
 class Training(TrainingModule):
     """EdgeConnect with its losses and updates; losses of what the stage does not train are left out."""
 
+    name = "edgeconnect"
     config: Config
     network: Network
+    network_class = Network
     init_parts: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "edge": ("edge_generator", "edge_discriminator"),
         "inpaint": ("inpaint_generator", "inpaint_discriminator"),
     }
 
     def __init__(self, config: Config, *, losses: Losses, loop: LoopConfig) -> None:
-        losses = losses.where(lambda term: _trains(term) in config.trained)
-        super().__init__(
-            name="edgeconnect",
-            config=config,
-            network=Network(config, seed=loop.seed),
-            discriminators=Network.discriminators(config, seed=loop.seed + 2),
-            losses=losses,
-            loop=loop,
-        )
+        super().__init__(config, losses=losses.where(lambda term: _trains(term) in config.trained), loop=loop)
         self.kept_discriminators = tuple(self.discriminators)  # the next stage goes on with them
         if "edge_generator" in config.trained:
             self.metrics = METRICS
@@ -92,7 +86,7 @@ class Training(TrainingModule):
 
     def inpainter(self, network: Any) -> Inpainter | None:
         """Fill with the given network, once there is one that paints."""
-        return None if self.config.stage == "edge" else FeedForward(network, name="edgeconnect", device=self.device)
+        return None if self.config.stage == "edge" else FeedForward(network, name=self.name, device=self.device)
 
     def guidance(self, batch: Batch) -> Guidance | None:
         """Without an edge generator, paint along the true edges; validation would measure the lack of edges."""

@@ -19,6 +19,7 @@ from inpaint.models.base import InpaintNetwork
 from inpaint.models.pconv.config import Config
 from inpaint.nn.inference import Prepared
 from inpaint.nn.partial import PartialConv2d, Window
+from inpaint.nn.random import drawing_from
 
 LEAK = 0.2  # slope of the decoder's LeakyReLU
 RANGES = {
@@ -180,7 +181,7 @@ def blocks_of(layers: nn.ModuleList) -> list[Block]:
 def initialize_(network: UNet) -> None:
     """Draw all weights after He et al. 2015, normal, by the inputs and the slope of the layers before; zero biases.
 
-    Draws from torch's global generator: call it inside `torch.random.fork_rng` with a seed.
+    Draws from torch's global generator: call it inside `drawing_from`.
     """
     for blocks, slope in ((network.encoder, 0.0), (network.decoder, LEAK)):
         for block in blocks_of(blocks):
@@ -194,8 +195,7 @@ class Network(InpaintNetwork):
 
     def __init__(self, config: Config, *, seed: int = 0) -> None:
         super().__init__(config)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with drawing_from(seed):
             self.generator = UNet(config)
 
     def forward(self, image: Tensor, mask: Tensor) -> dict[str, Tensor]:  # type: ignore[override]

@@ -13,11 +13,9 @@ import torch
 from torch import Tensor
 
 from inpaint.errors import InputError
-from inpaint.losses import Losses
 from inpaint.models.feedforward import FeedForward
 from inpaint.models.pconv.config import Config
 from inpaint.models.pconv.network import Network
-from inpaint.training.config import LoopConfig
 from inpaint.training.module import Batch, TrainingModule
 from inpaint.training.phases import Phase
 from inpaint.types import Inpainter
@@ -26,18 +24,10 @@ from inpaint.types import Inpainter
 class Training(TrainingModule):
     """The U-Net with its losses and its phases."""
 
+    name = "pconv"
     config: Config
+    network_class = Network
     sync_batch_norm = True  # batches of one GPU are small
-
-    def __init__(self, config: Config, *, losses: Losses, loop: LoopConfig) -> None:
-        super().__init__(
-            name="pconv",
-            config=config,
-            network=Network(config, seed=loop.seed),
-            discriminators={},
-            losses=losses,
-            loop=loop,
-        )
 
     def phases(self) -> list[Phase]:
         """Everything; then all but the encoder's batch norms, as configured."""
@@ -71,4 +61,4 @@ class Training(TrainingModule):
 
     def inpainter(self, network: Any) -> Inpainter:
         """Fill with the given network."""
-        return FeedForward(network, name="pconv", device=self.device)
+        return FeedForward(network, name=self.name, device=self.device)

@@ -32,6 +32,7 @@ from inpaint.models.pluralistic.blocks import (
 from inpaint.models.pluralistic.config import MULTIPLE_PX, Config
 from inpaint.nn.inference import prepare_for_inference
 from inpaint.nn.padding import pad_to
+from inpaint.nn.random import drawing_from
 from inpaint.nn.spectral import normalized_in_full_precision, spectrally_normalized
 
 QUERY_GAIN = 0.02  # of the query's orthogonal start: attention begins almost even
@@ -142,8 +143,7 @@ class Network(SamplingNetwork):
 
     def __init__(self, config: Config, *, seed: int = 0) -> None:
         super().__init__(config)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with drawing_from(seed):
             self.encoder = Encoder(config)
             self.generator = Generator(config)
 
@@ -202,8 +202,7 @@ class Network(SamplingNetwork):
     @classmethod
     def discriminators(cls, config: Config, *, seed: int = 0) -> dict[str, base.Discriminator]:
         """Build those of the generative and of the reconstructive path."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with drawing_from(seed + 1):
             return {"discriminator": Discriminator(config), "discriminator_rec": Discriminator(config)}
 
 

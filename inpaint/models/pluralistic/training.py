@@ -38,19 +38,14 @@ class Training(TrainingModule):
     `posterior`, `prior` and `fixed`, each as `_mu` and `_sigma`; and `raw`, which is `gen`.
     """
 
+    name = "pluralistic"
     config: Config
+    network_class = Network
     kept_discriminators = ("discriminator", "discriminator_rec")
 
     def __init__(self, config: Config, *, losses: Losses, loop: LoopConfig) -> None:
         losses = losses if config.train_paths == "two" else of_one_path(losses)
-        super().__init__(
-            name="pluralistic",
-            config=config,
-            network=Network(config, seed=loop.seed),
-            discriminators=Network.discriminators(config, seed=loop.seed + 1),
-            losses=losses,
-            loop=loop,
-        )
+        super().__init__(config, losses=losses, loop=loop)
 
     def phases(self) -> list[Phase]:
         """Both discriminators, then encoder and generator."""
@@ -88,7 +83,7 @@ class Training(TrainingModule):
 
     def inpainter(self, network: Any) -> Inpainter:
         """Fill with the given network, one drawn fill for each image."""
-        return Sampling(network, name="pluralistic", device=self.device)
+        return Sampling(network, name=self.name, device=self.device)
 
 
 def fixed_sigma(mask: Tensor) -> Tensor:
