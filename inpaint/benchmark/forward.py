@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Protocol, runtime_checkable
@@ -18,13 +19,12 @@ from torch import Tensor, nn
 
 from inpaint.benchmark.memory import own_process_peak
 from inpaint.benchmark.profiling import shares
-from inpaint.benchmark.timing import Measured, Work, take_turns, torch_threads
+from inpaint.benchmark.timing import Measured, Work, measured, torch_threads
 from inpaint.errors import UsageError, unknown
 from inpaint.nn.inference import prepare_for_inference
 from inpaint.nn.spectral import converge
 from inpaint.registry import table as registry
 from inpaint.system.devices import resolve_device
-from inpaint.system.environment import load_average
 
 DTYPES = {
     "float32": torch.float32,
@@ -95,16 +95,13 @@ def measure(
         threads: Of torch; None: its own choice.
     """
     with torch_threads(threads) as used:
-        load, tasks = load_average(), {name: forward_task(setting) for name, setting in settings.items()}
-        turns = take_turns(tasks, rounds=rounds)
         device = resolve_device(next(iter(settings.values())).device)
-        return Measured(
-            turns.timings(),
-            turns.ratio(),
-            peaks={name: peak_bytes(setting) if memory else None for name, setting in settings.items()},
-            shares={name: shares(task, device=device) for name, task in tasks.items()} if profile else {},
-            torch_threads=used,
-            load_before=load,
+        return measured(
+            {name: forward_task(setting) for name, setting in settings.items()},
+            rounds=rounds,
+            peak=(lambda name: peak_bytes(settings[name])) if memory else None,
+            shares=partial(shares, device=device) if profile else None,
+            threads=used,
         )
 
 

@@ -76,7 +76,6 @@ def compare_quality(
     seeds: int,
     width: int | None,
     device: torch.device,
-    progress: Callable[[], None] | None = None,
 ) -> Quality:
     """Fill one photograph of `data` per seed both ways, from the same weights, with the same number of iterations."""
     photos, kind = Photos(data, size=size), parse_mask(mask)
@@ -97,8 +96,6 @@ def compare_quality(
             best = optimize(objective, options, seed=seed).best
             completed = torch.where(gap == 1, best.clamp(0, 1), image)
             found[label].append(psnr_hole(completed, image, gap).item())
-            if progress is not None:
-                progress()
     return Quality(name, found["fast"], found["published"])
 
 

@@ -6,18 +6,18 @@ The step is the one that training runs (`inpaint.training.steps`), on random ima
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 
 from inpaint.benchmark.memory import own_process_peak
 from inpaint.benchmark.profiling import multiplications, shares
-from inpaint.benchmark.timing import Measured, Work, take_turns, torch_threads
+from inpaint.benchmark.timing import Measured, Work, measured, torch_threads
 from inpaint.losses import parse_losses
 from inpaint.options import validated
 from inpaint.registry import table as registry
-from inpaint.system.environment import load_average
 from inpaint.training.config import LoopConfig
 from inpaint.training.module import Batch, TrainingModule
 from inpaint.training.steps import Step, with_steps
@@ -73,21 +73,18 @@ def measure(
         threads: Of torch; None: its own choice.
     """
     with torch_threads(threads) as used:
-        load, modules = load_average(), {name: build(setting) for name, setting in settings.items()}
+        modules = {name: build(setting) for name, setting in settings.items()}
 
         def work(steps: dict[str, Step]) -> Measured:
             tasks = {name: _task(modules[name], steps[name], settings[name].size) for name in settings}
-            turns = take_turns(tasks, rounds=rounds)
-            found = {name: shares(task, device=modules[name].device) for name, task in tasks.items()} if profile else {}
-            return Measured(
-                turns.timings(),
-                turns.ratio(),
-                peaks={name: peak_bytes(setting) if memory else None for name, setting in settings.items()},
-                shares=found,
-                macs=multiplications(next(iter(tasks.values()))) if profile else None,
-                torch_threads=used,
-                load_before=load,
+            found = measured(
+                tasks,
+                rounds=rounds,
+                peak=(lambda name: peak_bytes(settings[name])) if memory else None,
+                shares=partial(shares, device=next(iter(modules.values())).device) if profile else None,
+                threads=used,
             )
+            return replace(found, macs=multiplications(next(iter(tasks.values())))) if profile else found
 
         return with_steps(modules, work)
 

@@ -7,8 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from typing import TypeAlias
 
-Work = Callable[[], object]
+from inpaint.system.environment import load_average
+
+Work: TypeAlias = Callable[[], object]
+Shares: TypeAlias = Callable[[Work], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,29 @@ class Measured:
             "torch_threads": self.torch_threads,
             **({"ratio": asdict(self.ratio)} if self.ratio else {}),
         }
+
+
+def measured(
+    tasks: Mapping[str, Work], *, rounds: int, peak: Callable[[str], int] | None, shares: Shares | None, threads: int
+) -> Measured:
+    """Time networks in turns, and measure what else is asked for.
+
+    Args:
+        tasks: By the names of their settings.
+        rounds: How many rounds count.
+        peak: Returns the peak memory in bytes of a name.
+        shares: Returns which groups of operators take which share of the time of a task.
+        threads: Of torch, as they are.
+    """
+    load, turns = load_average(), take_turns(tasks, rounds=rounds)
+    return Measured(
+        turns.timings(),
+        turns.ratio(),
+        peaks={name: None if peak is None else peak(name) for name in tasks},
+        shares={} if shares is None else {name: shares(task) for name, task in tasks.items()},
+        torch_threads=threads,
+        load_before=load,
+    )
 
 
 @contextmanager

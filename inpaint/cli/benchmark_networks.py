@@ -50,25 +50,25 @@ def _common(function: Command) -> Command:
     "`eager`, `compiled`, or another dtype.",
 )
 def forward(
-    model: str,
-    part: str | None,
-    size: int,
-    batch: int,
-    dtype: str,
-    device: str,
-    compiled: bool,
+    *,
     against: str | None,
     json_path: Path | None,
-    **how: Any,
+    rounds: int,
+    memory: bool,
+    profile: bool,
+    threads: int | None,
+    compiled: bool,
+    **setting: Any,
 ) -> None:
     """Milliseconds of one pass through a network with random weights, and its peak memory."""
     from inpaint.benchmark.forward import Setting, compared_settings, measure
 
-    own = Setting(model=model, part=part, compile=compiled, size=size, batch=batch, dtype=dtype, device=device)
+    own = Setting(**setting, compile=compiled)
     settings = compared_settings(own, against)
-    found = measure(settings, **how)
-    title = f"{model}, {part}" if part else model
-    _report("forward", f"{title}, {size} x {size} px, batch {batch}, {device}", settings, found, batch, json_path)
+    found = measure(settings, rounds=rounds, memory=memory, profile=profile, threads=threads)
+    model = f"{own.model}, {own.part}" if own.part else own.model
+    title = f"{model}, {own.size} x {own.size} px, batch {own.batch}, {own.device}"
+    _report("forward", title, settings, found, own.batch, json_path)
 
 
 @click.command("step", short_help="one training step, all updates of an iteration")

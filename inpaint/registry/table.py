@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 GROUP = "inpaint.models"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ModelEntry:
     """A model that is trained. Its package holds `config.Config`, `network.Network` and `training.Training`."""
 
     package: str
-    summary: str
+
+    @property
+    def summary(self) -> str:
+        """The first line of the package's docstring."""
+        return (import_module(self.package).__doc__ or "").strip().partition("\n")[0]
 
     def module(self, name: str) -> ModuleType:
         """Import a module of the package."""
@@ -55,20 +59,10 @@ class FillEntry:
 
 
 MODELS: Mapping[str, ModelEntry] = {
-    "deepfill": ModelEntry(
-        package="inpaint.models.deepfill",
-        summary="DeepFillv2: gated convolutions and contextual attention (Yu et al. 2019)",
-    ),
-    "edgeconnect": ModelEntry(
-        package="inpaint.models.edgeconnect", summary="EdgeConnect: edges first, then colors (Nazeri et al. 2019)"
-    ),
-    "pconv": ModelEntry(
-        package="inpaint.models.pconv", summary="partial convolutions, a U-Net without discriminator (Liu et al. 2018)"
-    ),
-    "pluralistic": ModelEntry(
-        package="inpaint.models.pluralistic",
-        summary="Pluralistic: several plausible fills of one hole (Zheng et al. 2019)",
-    ),
+    "deepfill": ModelEntry("inpaint.models.deepfill"),
+    "edgeconnect": ModelEntry("inpaint.models.edgeconnect"),
+    "pconv": ModelEntry("inpaint.models.pconv"),
+    "pluralistic": ModelEntry("inpaint.models.pluralistic"),
 }
 
 FILLS: Mapping[str, FillEntry] = {
@@ -109,12 +103,8 @@ FILLS: Mapping[str, FillEntry] = {
 @cache
 def outside_models() -> Mapping[str, ModelEntry]:
     """Return the models that other installed packages register; names of ours are not theirs to take."""
-    found = {}
-    for entry in entry_points(group=GROUP):
-        if entry.name not in MODELS and entry.name not in FILLS:
-            summary = (import_module(entry.value).__doc__ or "").strip().partition("\n")[0]
-            found[entry.name] = ModelEntry(package=entry.value, summary=summary)
-    return found
+    ours = {*MODELS, *FILLS}
+    return {entry.name: ModelEntry(entry.value) for entry in entry_points(group=GROUP) if entry.name not in ours}
 
 
 def models() -> dict[str, ModelEntry]:

@@ -168,6 +168,11 @@ def some(names: Sequence[str], most: int = 12) -> str:
     return ", ".join(names[:most]) + more
 
 
+def iteration_of(value: Any) -> int | None:
+    """Return how long a foreign checkpoint says it was trained, if it says so by a whole number."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
 def unit(vector: Tensor) -> Tensor:
     """Return x / (|x| + 1e-12)."""
     divided: Tensor = vector / (vector.norm() + 1e-12)

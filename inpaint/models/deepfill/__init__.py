@@ -1,1 +1,1 @@
-"""DeepFillv2: free-form inpainting with gated convolution."""
+"""DeepFillv2: gated convolutions and contextual attention (Yu et al. 2019)."""

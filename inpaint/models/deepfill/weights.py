@@ -14,7 +14,7 @@ from torch import Tensor
 
 from inpaint.models.deepfill.config import AttentionConfig, Config, DiscriminatorConfig
 from inpaint.models.deepfill.network import Network
-from inpaint.weights.formats import Converted, Entries, Format, Found, folded, power_iteration
+from inpaint.weights.formats import Converted, Entries, Format, Found, folded, iteration_of, power_iteration
 
 READS_COLORS = ("conv1", "xconv1", "pmconv1")  # layers whose first three input planes are a picture
 PAINTS_COLORS = ("conv17", "allconv17")  # layers whose outputs, or halves of outputs, are a picture
@@ -180,10 +180,6 @@ def _planes_in_rgb(weight: Tensor) -> Tensor:
     return torch.cat((weight[:, :3].flip(1), weight[:, 3:]), dim=1)
 
 
-def _iteration(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
 def _from_nipponjo(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
     return _nipponjo(found["generator"], nipponjo_layers(), NIPPONJO, switches, title="nipponjo")
 
@@ -211,7 +207,7 @@ def _nipponjo(
     return Converted(
         config=config,
         tensors=tensors | discriminator,
-        iteration=_iteration(source.content.get("n_iter")),
+        iteration=iteration_of(source.content.get("n_iter")),
         notes=notes,
     )
 
@@ -258,7 +254,7 @@ def _from_mmagic(found: Mapping[str, Found], switches: frozenset[str]) -> Conver
     return Converted(
         config=MMAGIC,
         tensors=tensors | discriminator,
-        iteration=_iteration(meta.get("iter")) if isinstance(meta, Mapping) else None,
+        iteration=iteration_of(meta.get("iter")) if isinstance(meta, Mapping) else None,
         notes=notes,
     )
 

@@ -1,1 +1,1 @@
-"""EdgeConnect: lines first, then colors."""
+"""EdgeConnect: edges first, then colors (Nazeri et al. 2019)."""

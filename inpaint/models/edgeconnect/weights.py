@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from inpaint.errors import WeightsError
 from inpaint.models.edgeconnect.config import Config
 from inpaint.models.edgeconnect.network import Network
-from inpaint.weights.formats import Converted, Entries, Format, Found, State, unit
+from inpaint.weights.formats import Converted, Entries, Format, Found, State, iteration_of, unit
 
 TITLE = "EdgeConnect (knazeri)"
 GENERATORS = ("edge_generator", "inpaint_generator")
@@ -92,9 +92,8 @@ def _convert(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
     ours = {**dict(Network(config).named_children()), **Network.discriminators(config)}
     for role, network in found.items():
         tensors |= _network(role, network, ours[role])
-    iteration = found["inpaint_generator"].content.get("iteration")
-    known = isinstance(iteration, int) and not isinstance(iteration, bool) and iteration >= 0
-    return Converted(config=config, tensors=tensors, iteration=iteration if known else None)
+    iteration = iteration_of(found["inpaint_generator"].content.get("iteration"))
+    return Converted(config=config, tensors=tensors, iteration=iteration)
 
 
 FORMATS = (

@@ -1,1 +1,1 @@
-"""Partial convolutions: a U-Net that knows at every layer what it has seen."""
+"""Partial convolutions, a U-Net without discriminator (Liu et al. 2018)."""

@@ -8,19 +8,20 @@ works in BGR: its weights are permuted. Both store the kernels of ones with whic
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from inpaint.models.pconv.config import LEVELS_AT_256, MOST_LEVELS, Config
 from inpaint.models.pconv.network import Network
-from inpaint.weights.formats import Converted, Entries, Format, Found
+from inpaint.weights.formats import Converted, Entries, Format, Found, iteration_of
 
 NAOTO0804 = Config(value_range="imagenet", first_bias=False)
 MMAGIC = Config(value_range="pm1", channel_order="bgr", first_bias=True)
 
+Prefix: TypeAlias = Callable[[str, int], str]
 SIDES = ("encoder", "decoder")
 NORM = ("weight", "bias", "running_mean", "running_var")
 
@@ -37,24 +38,23 @@ def mmagic_prefix(side: str, level: int) -> str:
 
 def naoto0804_names() -> frozenset[str]:
     """Return the entries of a network of seven levels, apart from the kernels of ones."""
-    names = {f"{naoto0804_prefix(side, level)}.conv.input_conv.weight" for side, level in _layers(LEVELS_AT_256)}
-    names |= {f"{naoto0804_prefix(*layer)}.bn.{name}" for layer in _normed(LEVELS_AT_256) for name in NORM}
-    return frozenset(names | {"dec_1.conv.input_conv.bias"})
+    return _names(naoto0804_prefix, "conv.input_conv") | {"dec_1.conv.input_conv.bias"}
 
 
 def mmagic_names() -> frozenset[str]:
     """Return the entries of a network of seven levels, apart from the kernels of ones."""
-    names = {f"{mmagic_prefix(side, level)}.conv.weight" for side, level in _layers(LEVELS_AT_256)}
-    names |= {f"{mmagic_prefix(*layer)}.bn.{name}" for layer in _normed(LEVELS_AT_256) for name in NORM}
-    return frozenset(names | {"encoder.enc1.conv.bias", "decoder.dec1.conv.bias"})
+    return _names(mmagic_prefix, "conv") | {"encoder.enc1.conv.bias", "decoder.dec1.conv.bias"}
+
+
+def _names(prefix: Prefix, conv: str) -> frozenset[str]:
+    """Return the weights of all convolutions, and the batch norms, which the first level lacks."""
+    layers = _layers(LEVELS_AT_256)
+    norms = {f"{prefix(*layer)}.bn.{name}" for layer in layers if layer[1] > 1 for name in NORM}
+    return frozenset(norms | {f"{prefix(*layer)}.{conv}.weight" for layer in layers})
 
 
 def _layers(levels: int) -> list[tuple[str, int]]:
     return [(side, level) for side in SIDES for level in range(1, levels + 1)]
-
-
-def _normed(levels: int) -> list[tuple[str, int]]:
-    return [layer for layer in _layers(levels) if layer[1] > 1]
 
 
 # From their tensors to ours ------------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ def _sized(config: Config, entries: Entries, first: str, deepest: str) -> Config
     return config.model_copy(update={"width": width, "levels": max(levels, 2)})
 
 
-def _network(entries: Entries, config: Config, prefix: Any, conv: str) -> dict[str, Tensor]:
+def _network(entries: Entries, config: Config, prefix: Prefix, conv: str) -> dict[str, Tensor]:
     """Take every layer; prefix: as `naoto0804_prefix`; conv: what follows it in the names of weight and bias."""
     with torch.device("meta"):
         shapes = {name: tuple(value.shape) for name, value in Network(config).state_dict().items()}
@@ -100,7 +100,7 @@ def _from_naoto0804(found: Mapping[str, Found], switches: frozenset[str]) -> Con
         if name.endswith("conv.weight"):
             # In float64 and kept so: rounding here would show in a comparison in float64.
             tensors[name] = value.double() / value[0].numel()
-    return Converted(config=config, tensors=tensors, iteration=_iteration(source.content.get("n_iter")))
+    return Converted(config=config, tensors=tensors, iteration=iteration_of(source.content.get("n_iter")))
 
 
 def _from_mmagic(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
@@ -117,7 +117,7 @@ def _from_mmagic(found: Mapping[str, Found], switches: frozenset[str]) -> Conver
     return Converted(
         config=config,
         tensors=_in_rgb(tensors),
-        iteration=_iteration(meta.get("iter")) if isinstance(meta, Mapping) else None,
+        iteration=iteration_of(meta.get("iter")) if isinstance(meta, Mapping) else None,
     )
 
 
@@ -128,10 +128,6 @@ def _in_rgb(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     turned[last] = torch.cat((tensors[last][:, :-3], tensors[last][:, -3:].flip(1)), dim=1).flip(0)
     turned["generator.decoder.0.conv.bias"] = tensors["generator.decoder.0.conv.bias"].flip(0)
     return turned
-
-
-def _iteration(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 # What is offered -----------------------------------------------------------------------------------------------------

@@ -1,1 +1,1 @@
-"""Pluralistic image completion: several plausible fills of one hole."""
+"""Pluralistic: several plausible fills of one hole (Zheng et al. 2019)."""
