@@ -38,13 +38,8 @@ def read_png(stream: BinaryIO, picture: Image.Image, path: Path) -> Photo:
     values = _decoded(data)
     if values is None:
         raise InputError(f"cannot read '{path}': damaged 16-bit PNG")
+    values = np.atleast_3d(values)[..., _PNG_CHANNELS[color_type]]
     transparent = picture.info.get("transparency")
-    if color_type == 4:  # gray with alpha, which OpenCV repeats to four channels
-        values = values[..., [0, 3]]
-    elif color_type == 0:
-        values = values.reshape(*values.shape[:2], -1)[..., :1]
-    elif color_type == 2:
-        values = values[..., :3]
     if color_type in (0, 2) and transparent is not None:
         # One color is declared transparent (tRNS).
         keyed = (values == np.array(transparent, np.uint16).reshape(-1)).all(axis=2, keepdims=True)
@@ -52,6 +47,10 @@ def read_png(stream: BinaryIO, picture: Image.Image, path: Path) -> Photo:
     return photo_of_array(
         values, orientation=orientation, icc=picture.info.get("icc_profile") or None, exif=exif, path=path
     )
+
+
+# What OpenCV decodes of each color type: gray with alpha (4) comes repeated to four channels.
+_PNG_CHANNELS = {0: slice(1), 2: slice(3), 4: slice(0, 4, 3), 6: slice(4)}
 
 
 def tiff_header(stream: BinaryIO, path: Path) -> tuple[int, int, bool]:
