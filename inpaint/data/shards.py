@@ -122,7 +122,7 @@ def open_shards(tars: Sequence[Path], *, min_px: int) -> ShardSource:
         indexes = list(pool.map(index_of, tars))
     skipped: list[Skipped] = []
     names: list[str] = []
-    groups: list[NDArray[np.int32]] = []
+    groups: list[int] = []
     places: list[NDArray[np.int64]] = []
     for number, (tar, index) in enumerate(zip(tars, indexes, strict=True)):
         if isinstance(index, str):
@@ -136,7 +136,7 @@ def open_shards(tars: Sequence[Path], *, min_px: int) -> ShardSource:
             else:
                 keep.append(row)
                 names.append(member)
-        groups.append(np.full(len(keep), number, np.int32))
+                groups.append(number)
         places.append(index["places"][keep])
     every = np.concatenate([np.empty((0, 6), np.int64), *places])
     return ShardSource(
@@ -145,7 +145,7 @@ def open_shards(tars: Sequence[Path], *, min_px: int) -> ShardSource:
         sizes_px=every[:, _HEIGHT : _WIDTH + 1].astype(np.int32),
         sizes_bytes=every[:, _BYTES],
         tars=tuple(tars),
-        groups=np.concatenate([np.empty(0, np.int32), *groups]),
+        groups=np.array(groups, np.int32),
         places=every,
         skipped=tuple(skipped),
     )
@@ -180,7 +180,7 @@ def write_index(tar: Path) -> None:
 def build_index(tar: Path) -> Arrays:
     """Walk a tar's headers and the pictures' headers. Raises tarfile.TarError or OSError for what is no tar."""
     status = tar.stat()
-    photos, companions = _members(tar, status.st_size)
+    photos, companions = _members(tar)
     names = sorted(photos)
     handles = Handles()
     places = np.zeros((len(names), 6), np.int64)
@@ -196,7 +196,7 @@ def build_index(tar: Path) -> Arrays:
     return {"identity": identity, **name_columns(names, problems), "places": places}
 
 
-def _members(tar: Path, tar_bytes: int) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]:
+def _members(tar: Path) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]:
     """Return {member: (offset, bytes)} of the photographs and {key: (offset, bytes)} of their companions."""
     photos: dict[str, tuple[int, int]] = {}
     companions: dict[str, tuple[int, int]] = {}
