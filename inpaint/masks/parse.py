@@ -138,14 +138,14 @@ def parse_mask(spec: MaskSpec) -> Mask:
     if isinstance(spec, Sequence) and not isinstance(spec, bytes | bytearray):
         if not spec:
             raise ConfigError("a mixture of masks needs at least one mask, got an empty list")
-        return _build("mixture", {"of": list(spec)})
+        return _from_mapping({"kind": "mixture", "of": list(spec)})
     raise ConfigError(f"a mask is a name, a mapping or a list, got {type(spec).__name__} ({spec!r})")
 
 
 def _from_string(text: str) -> Mask:
     kind, colon, path = text.partition(":")
     if colon and kind == "folder":
-        return _build("folder", {"path": path})
+        return _from_mapping({"kind": "folder", "path": path})
     if text in NEED_OPTIONS:
         raise ConfigError(f"mask '{text}' needs options: write {NEED_OPTIONS[text]}")
     if text not in KINDS and text not in PRESETS:
@@ -159,19 +159,14 @@ def _from_mapping(spec: Mapping[str, Any]) -> Mask:
         given = ", ".join(options) or "nothing"
         raise ConfigError(f"a mask needs a 'kind' (one of {', '.join([*KINDS, *PRESETS])}), got {given}")
     kind = options.pop("kind")
-    if kind in PRESETS:
-        preset = PRESETS[kind]
-        return _build(preset["kind"], {**preset, **options}, shown=kind)
-    if not isinstance(kind, str) or kind not in KINDS:
+    if kind not in [*KINDS, *PRESETS]:
         raise ConfigError(unknown("mask kind", str(kind), [*KINDS, *PRESETS]))
-    return _build(kind, options)
-
-
-def _build(kind: str, options: dict[str, Any], shown: str | None = None) -> Mask:
+    options = {**PRESETS.get(kind, {"kind": kind}), **options}
+    mask = KINDS[options["kind"]]
     try:
-        return KINDS[kind].model_validate({**options, "kind": kind})
+        return mask.model_validate(options)
     except ValidationError as error:
-        raise _config_error(shown or kind, KINDS[kind], error) from error
+        raise _config_error(kind, mask, error) from error
 
 
 def _config_error(name: str, kind: type[Mask], error: ValidationError) -> InpaintError:
