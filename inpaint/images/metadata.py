@@ -49,12 +49,9 @@ def exif_bytes(picture: Image.Image) -> bytes | None:
     try:
         source = picture.getexif()
         kept = Image.Exif()
-        for tag in DESCRIPTIVE_TAGS & source.keys():
-            kept[tag] = source[tag]
+        kept.update((tag, source[tag]) for tag in DESCRIPTIVE_TAGS & source.keys())
         for directory in SUB_DIRECTORIES:
-            entries = dict(source.get_ifd(directory))
-            for stale in entries.keys() & _STALE_TAGS:
-                del entries[stale]
+            entries = {tag: value for tag, value in source.get_ifd(directory).items() if tag not in _STALE_TAGS}
             if entries:
                 kept[directory] = entries
         if not len(kept):

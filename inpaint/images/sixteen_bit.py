@@ -189,10 +189,8 @@ def _check_strips(page: Any, size_bytes: int) -> None:
 
 def _tiff_exif(page: Any) -> bytes | None:
     exif = Image.Exif()
-    for tag in metadata.DESCRIPTIVE_TAGS:
-        value = page.tags.valueof(tag)
-        if isinstance(value, str):
-            exif[tag] = value
+    values = ((tag, page.tags.valueof(tag)) for tag in metadata.DESCRIPTIVE_TAGS)
+    exif.update((tag, value) for tag, value in values if isinstance(value, str))
     if not len(exif):
         return None
     exif[metadata.ORIENTATION] = 1
