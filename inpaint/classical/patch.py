@@ -149,29 +149,28 @@ class _Synthesis:
         legal = level.sources()
         self.targets = np.flatnonzero(ndimage.binary_dilation(hole, np.ones((SIDE, SIDE))) & _inside(hole.shape))
         self._confidence = confidence.ravel()[self.targets]
-        self._search = Search(self._values, confidence, self.targets, legal, side=SIDE)
         everywhere = np.flatnonzero(legal)
         sources = everywhere[rng.integers(0, len(everywhere), len(self.targets))]
         if parent is not None:
             inherited = self._inherited(parent)
             sources = np.where(legal.ravel()[inherited], inherited, sources)
-        self.matches = self._search.start(sources)
+        self._search = Search(self._values, confidence, self.targets, legal, sources, side=SIDE)
         self._radii = [max(hole.shape) >> halving for halving in range(max(hole.shape).bit_length())]
 
     def turn(self, rng: np.random.Generator) -> float:
         """Search and vote once; return the mean change in the hole."""
         for sweep in range(SWEEPS):
-            self._search.improve(self.matches, rng, jumps=(8, 1) if sweep == 0 else (2, 1), radii=self._radii)
+            self._search.improve(rng, jumps=(8, 1) if sweep == 0 else (2, 1), radii=self._radii)
         change = self.vote()
-        self._search.renew(self.matches)
+        self._search.renew()
         return change
 
     def vote(self, *, sharpness: float = 1.0) -> float:
         """Give each pixel of the hole the weighted mean of what the patches over it propose; return the mean change."""
-        spread = np.float32(2 * sharpness * max(float(np.percentile(self.matches.costs, PERCENTILE)), 1e-6))
+        spread = np.float32(2 * sharpness * max(float(np.percentile(self._search.costs, PERCENTILE)), 1e-6))
         flat, number = self._values.reshape(-1, 3), self._search.number
         # Beside the image there is no target, number -1: the last cost, which gives no weight.
-        costs = np.append(self.matches.costs, np.float32(np.inf))
+        costs = np.append(self._search.costs, np.float32(np.inf))
         width, reach = self.shape[1], range(-REACH, REACH + 1)
         steps = [down * width + right for down in reach for right in reach]
         lowest = np.full(len(self._hole), np.inf, np.float32)  # keeps the weights in range
@@ -182,7 +181,7 @@ class _Synthesis:
         for step in steps:
             over = number[self._hole - step]
             weight = (self._confidence[over] * np.exp((lowest - costs[over]) / spread))[:, None]
-            proposed += weight * flat[self.matches.sources[over] + step]
+            proposed += weight * flat[self._search.sources[over] + step]
             total += weight
         proposed /= total
         change = float(np.abs(proposed - flat[self._hole]).mean())
@@ -200,7 +199,7 @@ class _Synthesis:
         rows, columns = np.divmod(self.targets, width)
         coarse_rows, coarse_columns = (rows - REACH) // 2 + REACH, (columns - REACH) // 2 + REACH
         number = parent._search.number.take(coarse_rows * coarse_width + coarse_columns, mode="clip")
-        source_rows, source_columns = np.divmod(parent.matches.sources[number], coarse_width)
+        source_rows, source_columns = np.divmod(parent._search.sources[number], coarse_width)
         rows = np.clip(rows + 2 * (source_rows - coarse_rows), REACH, height - 1 - REACH)
         columns = np.clip(columns + 2 * (source_columns - coarse_columns), REACH, width - 1 - REACH)
         return np.where(number >= 0, rows * width + columns, 0)

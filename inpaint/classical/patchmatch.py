@@ -9,7 +9,6 @@ have found.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -47,25 +46,27 @@ class Patches:
         return found
 
 
-@dataclass
-class Matches:
-    """The best source found so far for each target, by flat index of the center, and its cost."""
-
-    sources: Indices
-    costs: Floats
-
-
 class Search:
-    """What does not change while matches are improved.
+    """The best source found so far for each target, (N,) by flat index of the center, and its cost, (N,).
 
     targets: centers (N,), ascending. legal: (H, W), True where a source may be centered. weights: (H, W), how much each
-    pixel of a target counts. All patches lie inside the plane.
+    pixel of a target counts. sources: (N,), to begin with. All patches lie inside the plane.
     """
 
     def __init__(
-        self, values: Floats, weights: Floats, targets: Indices, legal: npt.NDArray[np.bool_], *, side: int
+        self,
+        values: Floats,
+        weights: Floats,
+        targets: Indices,
+        legal: npt.NDArray[np.bool_],
+        sources: Indices,
+        *,
+        side: int,
     ) -> None:
         self.targets = targets
+        self.sources = sources
+        self.costs = np.empty(len(sources), np.float32)
+        self._blocks = [slice(first, first + BLOCK) for first in range(0, len(targets), BLOCK)]
         self._patches = Patches(values, side)
         self._weights = Patches(np.ascontiguousarray(weights[..., None]), side)
         self._channels = values.shape[-1]
@@ -75,35 +76,26 @@ class Search:
         self.number = np.full(legal.size, -1, np.int32)
         """Of the target centered at each pixel (H * W), -1 where there is none."""
         self.number[targets] = np.arange(len(targets))
+        self.renew()
 
-    def start(self, sources: Indices) -> Matches:
-        """Return matches with these sources (N,)."""
-        matches = Matches(sources, np.empty(len(sources), np.float32))
-        self.renew(matches)
-        return matches
-
-    def renew(self, matches: Matches) -> None:
+    def renew(self) -> None:
         """Compute the costs anew after the plane's values have changed."""
-        for first in range(0, len(self.targets), BLOCK):
-            block = slice(first, first + BLOCK)
+        for block in self._blocks:
             wanted, weight = self._wanted(self.targets[block])
-            matches.costs[block] = self._costs(wanted, weight, matches.sources[block])
+            self.costs[block] = self._costs(wanted, weight, self.sources[block])
 
-    def improve(
-        self, matches: Matches, rng: np.random.Generator, *, jumps: Sequence[int], radii: Sequence[int]
-    ) -> None:
+    def improve(self, rng: np.random.Generator, *, jumps: Sequence[int], radii: Sequence[int]) -> None:
         """Ask the neighbors at these distances in four directions, then random places within these radii."""
         _, width = self._shape
-        for first in range(0, len(self.targets), BLOCK):
-            block = slice(first, first + BLOCK)
-            targets, sources, costs = self.targets[block], matches.sources[block], matches.costs[block]  # views
+        for block in self._blocks:
+            targets, sources, costs = self.targets[block], self.sources[block], self.costs[block]  # views
             wanted, weight = self._wanted(targets)
             for jump in jumps:
                 for down, right in DIRECTIONS:
                     step = jump * (down * width + right)
                     # A step over the end of a row only asks a neighbor that is none: one more place to try.
                     neighbors = self.number.take(targets + step, mode="clip")
-                    offered = np.where(neighbors >= 0, matches.sources[neighbors] - step, sources)
+                    offered = np.where(neighbors >= 0, self.sources[neighbors] - step, sources)
                     self._take_better(wanted, weight, offered, sources, costs)
             rows, columns = np.divmod(sources, width)
             for radius in radii:

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,23 @@ class Names:
         start = int(self.ends[index - 1]) if index else 0
         return self.text[start : int(self.ends[index])].tobytes().decode("utf-8", "surrogateescape")
 
+    def __iter__(self) -> Iterator[str]:
+        return (self[index] for index in range(len(self)))
+
     def take(self, indices: NDArray[np.int64]) -> Names:
         """Return the names at `indices`, in that order."""
         return Names.of(self[int(index)] for index in indices)
+
+
+def name_columns(names: Iterable[str], problems: Iterable[str]) -> Arrays:
+    """Return the columns of an index for the pictures' names and why each cannot be used ("" when it can)."""
+    texts, reasons = Names.of(names), Names.of(problems)
+    return {"names": texts.text, "name_ends": texts.ends, "problems": reasons.text, "problem_ends": reasons.ends}
+
+
+def names_and_problems(index: Arrays) -> tuple[Names, Names]:
+    """Return what `name_columns` was given."""
+    return Names(index["names"], index["name_ends"]), Names(index["problems"], index["problem_ends"])
 
 
 def cache_folder() -> Path:

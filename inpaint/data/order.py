@@ -29,10 +29,6 @@ class EpochOrder:
         self.window = window
         self._kept: OrderedDict[int, NDArray[np.int64]] = OrderedDict()
 
-    def locate(self, number: int) -> tuple[int, int]:
-        """Return (epoch, position) of sample `number`."""
-        return divmod(number, self.count)
-
     def permutation(self, epoch: int) -> NDArray[np.int64]:
         """Return the order of epoch `epoch`: (count,) photograph numbers."""
         if epoch not in self._kept:

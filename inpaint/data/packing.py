@@ -22,12 +22,11 @@ from inpaint.system.files import atomic_write
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard that is complete on disk, with its index beside it; `done` of `total` photographs are now written."""
+    """A shard that is complete on disk, with its index beside it; `done` photographs are now written in all."""
 
     path: Path
     photographs: int
     done: int
-    total: int
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Packing:
             with quiet_about_size():
                 write_index(path)
             done += len(photos)
-            yield Shard(path=path, photographs=len(photos), done=done, total=len(self.order))
+            yield Shard(path=path, photographs=len(photos), done=done)
 
     def _shards(self) -> Iterator[list[int]]:
         """Yield the photographs of each shard: it is closed when it is full by either measure."""

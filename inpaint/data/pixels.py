@@ -29,7 +29,7 @@ class RandomView:
     def __init__(self, size: int, *, crop: Literal["random", "resize"], flip: float, color_jitter: float = 0.0) -> None:
         self.size = size
         self.crop = crop
-        self.fit = Fit(size)
+        self.fit = A.Compose([_shorter_side(size)])
         transforms: list[Any] = [A.RandomCrop(size, size), A.HorizontalFlip(p=flip)]
         if color_jitter:
             span = (1 - color_jitter, 1 + color_jitter)
@@ -42,7 +42,7 @@ class RandomView:
     ) -> tuple[ImageArray, ImageArray | None]:
         """Cut image (H, W, 3) and companion (H, W) alike. Returns (size, size, 3) and (size, size)."""
         if self.crop == "resize" or min(image.shape[:2]) < self.size:
-            image, companion = self.fit(image, companion)
+            image, companion = _apply(self.fit, image, companion)
         # One generator for all transforms: seeding each with the same number would correlate crop and flip.
         self.cut.set_random_state(rng, random.Random(int(rng.integers(2**63))))
         return _apply(self.cut, image, companion)
@@ -52,36 +52,21 @@ class CenterView:
     """The middle of a photograph, for validation: the shorter side becomes `size`, the longer is cut on both ends."""
 
     def __init__(self, size: int) -> None:
-        self.fit = Fit(size)
-        self.cut = A.Compose([A.CenterCrop(size, size)])
+        self.cut = A.Compose([_shorter_side(size), A.CenterCrop(size, size)])
 
     def __call__(self, image: ImageArray, companion: ImageArray | None) -> tuple[ImageArray, ImageArray | None]:
         """Cut image (H, W, 3) and companion (H, W) alike. Returns (size, size, 3) and (size, size)."""
-        return _apply(self.cut, *self.fit(image, companion))
+        return _apply(self.cut, image, companion)
 
 
-class Fit:
-    """Resize so that the shorter side has `size` pixels: by area downwards, so that nothing aliases, cubic upwards."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.down, self.up = (
-            A.Compose([A.SmallestMaxSize(size, interpolation=how, mask_interpolation=how)])
-            for how in (cv2.INTER_AREA, cv2.INTER_CUBIC)
-        )
-
-    def __call__(self, image: ImageArray, companion: ImageArray | None) -> tuple[ImageArray, ImageArray | None]:
-        """Resize image (H, W, 3) and companion (H, W) alike."""
-        shorter = min(image.shape[:2])
-        if shorter == self.size:
-            return image, companion
-        return _apply(self.down if shorter > self.size else self.up, image, companion)
+def _shorter_side(size: int) -> Any:
+    """Return what resizes the shorter side to `size`: by area downwards, so that nothing aliases, cubic upwards."""
+    cubic = {"interpolation": cv2.INTER_CUBIC, "mask_interpolation": cv2.INTER_CUBIC}
+    return A.SmallestMaxSize(size, **cubic, area_for_downscale="image_mask")
 
 
 def _apply(
     transform: A.Compose, image: ImageArray, companion: ImageArray | None
 ) -> tuple[ImageArray, ImageArray | None]:
-    if companion is None:
-        return transform(image=image)["image"], None
     both = transform(image=image, mask=companion)
     return both["image"], both["mask"]

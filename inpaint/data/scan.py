@@ -39,16 +39,12 @@ def scan(config: DataConfig) -> ScanReport:
     """Open the photographs of a configuration and describe them. Raises DataError as training would."""
     photographs = Photographs(config)
     source = photographs.train_source
-    sizes = source.sizes_px[photographs.train]
-    skipped = [*source.skipped]
-    used = len(source)
-    if photographs.val_source is not source:
-        skipped.extend(photographs.val_source.skipped)
-        used += len(photographs.val_source)
-    height, width = np.median(sizes, axis=0)
+    sources = [source] if config.val is None else [source, photographs.val_source]
+    skipped = [skip for each in sources for skip in each.skipped]
+    height, width = np.median(source.sizes_px[photographs.train], axis=0)
     return ScanReport(
         kind=source.kind,
-        found=used + len(skipped),
+        found=sum(map(len, sources)) + len(skipped),
         train=len(photographs.train),
         val=len(photographs.val),
         skipped=tuple(skipped),

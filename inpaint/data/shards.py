@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from inpaint.data.decoding import decode
 from inpaint.data.headers import HEAD_BYTES, THREADS, Header, header_of_bytes, quiet_about_size
-from inpaint.data.index import Arrays, Names, cache_path, load_index, save_index
-from inpaint.data.sources import Skipped, stem_and_suffix, too_small
+from inpaint.data.index import Arrays, Names, cache_path, load_index, name_columns, names_and_problems, save_index
+from inpaint.data.sources import PhotoSource, Skipped, stem_and_suffix, too_small
 from inpaint.errors import DataError, InputError
 from inpaint.images.formats import IMAGE_SUFFIXES
 from inpaint.images.planes import COMPANION
@@ -63,30 +63,14 @@ class Handles:
         self.close()
 
 
-@dataclass(frozen=True)
-class ShardSource:
+@dataclass(frozen=True, kw_only=True)
+class ShardSource(PhotoSource):
     """Photographs inside tar files. `groups` is the tar of each, so that a pass can stay near one place."""
 
     tars: tuple[Path, ...]
-    names: Names
     groups: NDArray[np.int32]
     places: NDArray[np.int64]  # (N, 6), the columns above
-    skipped: Sequence[Skipped]
     handles: Handles = field(default_factory=Handles, repr=False, compare=False)
-    kind: str = "shards"
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    @property
-    def sizes_px(self) -> NDArray[np.int32]:
-        """Return (N, 2): height and width as the headers say."""
-        return self.places[:, _HEIGHT : _WIDTH + 1].astype(np.int32)
-
-    @property
-    def sizes_bytes(self) -> NDArray[np.int64]:
-        """Return (N,): bytes of each photograph."""
-        return self.places[:, _BYTES]
 
     def name(self, index: int) -> str:
         """Return TAR/MEMBER."""
@@ -95,7 +79,7 @@ class ShardSource:
     def locations(self) -> Iterator[str]:
         """Yield the tar's absolute path and the member of each photo."""
         tars = [str(tar.resolve()) for tar in self.tars]
-        return (f"{tars[group]}/{self.names[index]}" for index, group in enumerate(self.groups.tolist()))
+        return (f"{tars[group]}/{name}" for group, name in zip(self.groups.tolist(), self.names, strict=True))
 
     def read(self, index: int) -> NDArray[np.uint8]:
         """Decode one photo: (H, W, 3) RGB."""
@@ -138,30 +122,31 @@ def open_shards(tars: Sequence[Path], *, min_px: int) -> ShardSource:
         indexes = list(pool.map(index_of, tars))
     skipped: list[Skipped] = []
     names: list[str] = []
-    groups: list[NDArray[np.int32]] = []
+    groups: list[int] = []
     places: list[NDArray[np.int64]] = []
     for number, (tar, index) in enumerate(zip(tars, indexes, strict=True)):
         if isinstance(index, str):
             skipped.append(Skipped(tar.name, index))
             continue
-        members = Names(index["names"], index["name_ends"])
-        problems = Names(index["problems"], index["problem_ends"])
         keep: list[int] = []
-        for row in range(len(members)):
-            height, width = (int(value) for value in index["places"][row, _HEIGHT : _WIDTH + 1])
-            problem = problems[row] or too_small(Header(height, width), min_px)
-            if problem:
-                skipped.append(Skipped(f"{tar.name}/{members[row]}", problem))
+        for row, (member, problem) in enumerate(zip(*names_and_problems(index), strict=True)):
+            height, width = index["places"][row, _HEIGHT : _WIDTH + 1].tolist()
+            if why := problem or too_small(Header(height, width), min_px):
+                skipped.append(Skipped(f"{tar.name}/{member}", why))
             else:
                 keep.append(row)
-                names.append(members[row])
-        groups.append(np.full(len(keep), number, np.int32))
+                names.append(member)
+                groups.append(number)
         places.append(index["places"][keep])
+    every = np.concatenate([np.empty((0, 6), np.int64), *places])
     return ShardSource(
-        tars=tuple(tars),
+        kind="shards",
         names=Names.of(names),
-        groups=np.concatenate([np.empty(0, np.int32), *groups]),
-        places=np.concatenate([np.empty((0, 6), np.int64), *places]),
+        sizes_px=every[:, _HEIGHT : _WIDTH + 1].astype(np.int32),
+        sizes_bytes=every[:, _BYTES],
+        tars=tuple(tars),
+        groups=np.array(groups, np.int32),
+        places=every,
         skipped=tuple(skipped),
     )
 
@@ -186,18 +171,16 @@ def index_of(tar: Path) -> Arrays | str:
     return built
 
 
-def write_index(tar: Path) -> int:
-    """Index a tar, keep the index beside it, and return its number of photographs."""
-    built = build_index(tar)
-    if not save_index(tar.with_name(tar.name + INDEX_ENDING), built, version=_INDEX_VERSION):
+def write_index(tar: Path) -> None:
+    """Index a tar and keep the index beside it."""
+    if not save_index(tar.with_name(tar.name + INDEX_ENDING), build_index(tar), version=_INDEX_VERSION):
         raise DataError(f"the index of '{tar}' cannot be written beside it")
-    return len(built["name_ends"])
 
 
 def build_index(tar: Path) -> Arrays:
     """Walk a tar's headers and the pictures' headers. Raises tarfile.TarError or OSError for what is no tar."""
     status = tar.stat()
-    photos, companions = _members(tar, status.st_size)
+    photos, companions = _members(tar)
     names = sorted(photos)
     handles = Handles()
     places = np.zeros((len(names), 6), np.int64)
@@ -209,18 +192,11 @@ def build_index(tar: Path) -> Arrays:
         places[row] = (offset, size, *beside, header.height, header.width)
         problems.append(header.problem)
     handles.close()
-    packed, reasons = Names.of(names), Names.of(problems)
-    return {
-        "identity": np.array([status.st_size, status.st_mtime_ns], np.int64),
-        "names": packed.text,
-        "name_ends": packed.ends,
-        "problems": reasons.text,
-        "problem_ends": reasons.ends,
-        "places": places,
-    }
+    identity = np.array([status.st_size, status.st_mtime_ns], np.int64)
+    return {"identity": identity, **name_columns(names, problems), "places": places}
 
 
-def _members(tar: Path, tar_bytes: int) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]:
+def _members(tar: Path) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]:
     """Return {member: (offset, bytes)} of the photographs and {key: (offset, bytes)} of their companions."""
     photos: dict[str, tuple[int, int]] = {}
     companions: dict[str, tuple[int, int]] = {}

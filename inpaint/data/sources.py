@@ -5,19 +5,19 @@ from __future__ import annotations
 import importlib.util
 import os
 import stat
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.data.decoding import decode
 from inpaint.data.headers import Header, headers_of_files
-from inpaint.data.index import Arrays, Names, cache_path, load_index, save_index
+from inpaint.data.index import Names, cache_path, load_index, name_columns, names_and_problems, save_index
 from inpaint.errors import DataError, InputError
-from inpaint.images.formats import IMAGE_SUFFIXES
+from inpaint.images.formats import IMAGE_SUFFIXES, photo_names
 from inpaint.images.planes import COMPANION
 
 SAMPLES = "samples"
@@ -42,44 +42,6 @@ _SKIMAGE_SAMPLES = (
 _OUR_SAMPLES = ("china.jpg", "flower.jpg")
 
 
-class PhotoSource(Protocol):
-    """Photographs with numbers, in an order that does not depend on the machine. Cheap to pickle, safe to fork."""
-
-    @property
-    def kind(self) -> str:
-        """Return "folder", "list", "shards" or "samples"."""
-
-    @property
-    def skipped(self) -> Sequence[Skipped]:
-        """Return the files that are left out."""
-
-    @property
-    def groups(self) -> NDArray[np.int32] | None:
-        """Return the shard of each photo, or None when all are equally near."""
-
-    @property
-    def sizes_px(self) -> NDArray[np.int32]:
-        """Return (N, 2): height and width as the headers say."""
-
-    @property
-    def sizes_bytes(self) -> NDArray[np.int64]:
-        """Return (N,): bytes of each file."""
-
-    def __len__(self) -> int: ...
-
-    def name(self, index: int) -> str:
-        """Return what a user calls photo `index`: its path below the root."""
-
-    def locations(self) -> Iterator[str]:
-        """Yield where each photo lies on this machine, so that two sources can be compared."""
-
-    def read(self, index: int) -> NDArray[np.uint8]:
-        """Decode photo `index`: (H, W, 3) RGB. Raises InputError when it cannot be decoded."""
-
-    def read_companion(self, index: int) -> NDArray[np.uint8]:
-        """Decode the file that belongs to photo `index`: (H, W). Raises InputError without one."""
-
-
 @dataclass(frozen=True)
 class Skipped:
     """A file that is not used, and why."""
@@ -88,12 +50,16 @@ class Skipped:
     problem: str
 
 
-@dataclass(frozen=True)
-class FileSource:
-    """Photographs in files of their own; `names` are paths relative to `base`, or absolute."""
+@dataclass(frozen=True, kw_only=True)
+class PhotoSource(ABC):
+    """Photographs with numbers, in an order that does not depend on the machine. Cheap to pickle, safe to fork.
+
+    kind: folder, list, shards or samples. names: of each photograph. sizes_px: (N, 2), height and width as the headers
+    say. sizes_bytes: (N,), of each file. skipped: the files that are left out. groups: (N,), the shard of each
+    photograph, or None when all are equally near.
+    """
 
     kind: str
-    base: Path
     names: Names
     sizes_px: NDArray[np.int32]
     sizes_bytes: NDArray[np.int64]
@@ -104,13 +70,32 @@ class FileSource:
         return len(self.names)
 
     def name(self, index: int) -> str:
-        """Return the path below the root."""
+        """Return what a user calls photo `index`: its path below the root."""
         return self.names[index]
+
+    @abstractmethod
+    def locations(self) -> Iterator[str]:
+        """Yield where each photo lies on this machine, so that two sources can be compared."""
+
+    @abstractmethod
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """Decode photo `index`: (H, W, 3) RGB. Raises InputError when it cannot be decoded."""
+
+    @abstractmethod
+    def read_companion(self, index: int) -> NDArray[np.uint8]:
+        """Decode the file that belongs to photo `index`: (H, W). Raises InputError without one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileSource(PhotoSource):
+    """Photographs in files of their own; `names` are paths relative to `base`, or absolute."""
+
+    base: Path
 
     def locations(self) -> Iterator[str]:
         """Yield the absolute path of each photo; links are followed up to the root only, which is quick."""
         base = str(self.base.resolve())
-        return (os.path.normpath(os.path.join(base, self.names[index])) for index in range(len(self)))  # noqa: PTH118
+        return (os.path.normpath(os.path.join(base, name)) for name in self.names)  # noqa: PTH118
 
     def read(self, index: int) -> NDArray[np.uint8]:
         """Decode one photo: (H, W, 3) RGB."""
@@ -145,21 +130,15 @@ def open_files(root: str, *, min_px: int) -> FileSource:
         kind, base, names = "list", path.parent, read_list(path)
     stats = [_size_and_time(base / name) for name in names]
     headers = _headers(cache_path(kind, path), base, names, stats)
-    usable: list[int] = []
-    skipped: list[Skipped] = []
-    for index, header in enumerate(headers):
-        problem = header.problem or too_small(header, min_px)
-        if problem:
-            skipped.append(Skipped(names[index], problem))
-        else:
-            usable.append(index)
+    problems = [header.problem or too_small(header, min_px) for header in headers]
+    usable = [index for index, problem in enumerate(problems) if not problem]
     return FileSource(
         kind=kind,
         base=base,
         names=Names.of(names[index] for index in usable),
         sizes_px=np.array([(headers[index].height, headers[index].width) for index in usable], np.int32).reshape(-1, 2),
         sizes_bytes=np.array([stats[index][0] for index in usable], np.int64),
-        skipped=tuple(skipped),
+        skipped=tuple(Skipped(name, problem) for name, problem in zip(names, problems, strict=True) if problem),
     )
 
 
@@ -177,7 +156,7 @@ def list_folder(folder: Path) -> list[str]:
 
     Links to folders are followed (once each), hidden files left out, and so are NAME_edge.* files beside their NAME.*.
     """
-    found = sorted(_walk(folder, "", seen=set()))
+    found = photo_names(folder, onerror=_refuse)
     companions = {stem_and_suffix(name)[0] + COMPANION_ENDING for name in found}
     return [name for name in found if stem_and_suffix(name)[0] not in companions]
 
@@ -219,22 +198,8 @@ def _read(path: Path) -> NDArray[np.uint8]:
     return decode(data, str(path))
 
 
-def _walk(folder: Path, prefix: str, seen: set[str]) -> Iterator[str]:
-    real = os.path.realpath(folder)
-    if real in seen:
-        return
-    seen.add(real)
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        raise DataError(f"'{folder}' cannot be listed: {error.strerror}") from None
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", seen)
-        elif stem_and_suffix(entry.name)[1] in IMAGE_SUFFIXES:
-            yield prefix + entry.name
+def _refuse(error: OSError) -> None:
+    raise DataError(f"'{error.filename}' cannot be listed: {error.strerror}") from None
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:
@@ -249,38 +214,27 @@ def _size_and_time(path: Path) -> tuple[int, int]:
 def _headers(cache: Path, base: Path, names: list[str], stats: list[tuple[int, int]]) -> list[Header]:
     """Return a header per name, from the cached index where size and time of change still agree."""
     known = _load_headers(cache)
-    headers = [
-        known.get((name, *status)) if status[0] >= 0 else None for name, status in zip(names, stats, strict=True)
-    ]
-    unknown = [index for index, header in enumerate(headers) if header is None]
-    for index, header in zip(unknown, headers_of_files([base / names[index] for index in unknown]), strict=True):
-        headers[index] = header
-    complete = [header for header in headers if header is not None]
-    if unknown or len(known) != len(names):
-        _save_headers(cache, names, stats, complete)
-    return complete
+    files = [(name, *status) for name, status in zip(names, stats, strict=True)]
+    new = [file for file in files if file[1] < 0 or file not in known]
+    changed = new or len(known) != len(names)
+    known.update(zip(new, headers_of_files([base / name for name, _, _ in new]), strict=True))
+    headers = [known[file] for file in files]
+    if changed:
+        _save_headers(cache, names, stats, headers)
+    return headers
 
 
 def _load_headers(cache: Path) -> dict[tuple[str, int, int], Header]:
     stored = load_index(cache, version=_INDEX_VERSION)
     if stored is None:
         return {}
-    names = Names(stored["names"], stored["name_ends"])
-    problems = Names(stored["problems"], stored["problem_ends"])
-    rows = zip(stored["stats"].tolist(), stored["sizes"].tolist(), strict=True)
-    return {
-        (names[i], size, time): Header(height, width, problems[i])
-        for i, ((size, time), (height, width)) in enumerate(rows)
-    }
+    rows = zip(*names_and_problems(stored), stored["stats"].tolist(), stored["sizes"].tolist(), strict=True)
+    return {(name, *file): Header(height, width, problem) for name, problem, file, (height, width) in rows}
 
 
 def _save_headers(cache: Path, names: list[str], stats: list[tuple[int, int]], headers: list[Header]) -> None:
-    packed, problems = Names.of(names), Names.of(header.problem for header in headers)
-    arrays: Arrays = {
-        "names": packed.text,
-        "name_ends": packed.ends,
-        "problems": problems.text,
-        "problem_ends": problems.ends,
+    arrays = {
+        **name_columns(names, (header.problem for header in headers)),
         "stats": np.array(stats, np.int64).reshape(-1, 2),
         "sizes": np.array([(header.height, header.width) for header in headers], np.int32).reshape(-1, 2),
     }

@@ -109,7 +109,7 @@ class SampleStream(Dataset[dict[str, Any]]):
 
     def _candidates(self, number: int) -> Iterator[int]:
         """Yield the photograph of sample `number`, then those that replace it, in the order of the epoch."""
-        epoch, position = self.order.locate(number)
+        epoch, position = divmod(number, self.order.count)
         permutation = self.order.permutation(epoch)
         for step in range(len(permutation)):
             yield int(self.indices[permutation[(position + step) % len(permutation)]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,17 +70,24 @@ def list_photos(folder: str | os.PathLike[str], recursive: bool = False) -> list
     root = Path(folder)
     if not root.is_dir():
         raise InputError(f"cannot read '{root}': {'not a folder' if root.exists() else 'no such folder'}")
-    found = [path for path in _walk(root, recursive) if path.suffix.lower() in IMAGE_SUFFIXES]
-    return sorted(found, key=lambda path: path.relative_to(root).as_posix())
+    return [root / name for name in photo_names(root, recursive=recursive)]
 
 
-def _walk(root: Path, recursive: bool) -> Iterator[Path]:
-    seen = set()
-    for name, folders, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(name)
+def photo_names(folder: Path, *, recursive: bool = True, onerror: Callable[[OSError], None] | None = None) -> list[str]:
+    """Return what `list_photos` does as paths relative to the folder, with forward slashes: sooner for millions.
+
+    onerror: called with what goes wrong when a folder is listed; by default such a folder counts as empty.
+    """
+    names: list[str] = []
+    seen: set[str] = set()
+    for place, folders, files in os.walk(folder, followlinks=True, onerror=onerror):
+        real = os.path.realpath(place)
         # A link that leads back up would otherwise be walked for ever.
         again = real in seen
         seen.add(real)
-        folders[:] = [] if again or not recursive else [each for each in folders if not each.startswith(".")]
+        folders[:] = [] if again or not recursive else sorted(each for each in folders if not each.startswith("."))
         if not again:
-            yield from (Path(name, file) for file in files if not file.startswith("."))
+            below = Path(place).relative_to(folder).as_posix()
+            prefix = "" if below == "." else f"{below}/"
+            names += [prefix + file for file in files if file[0] != "." and file.lower().endswith(IMAGE_SUFFIXES)]
+    return sorted(names)

@@ -49,12 +49,9 @@ def exif_bytes(picture: Image.Image) -> bytes | None:
     try:
         source = picture.getexif()
         kept = Image.Exif()
-        for tag in DESCRIPTIVE_TAGS & source.keys():
-            kept[tag] = source[tag]
+        kept.update((tag, source[tag]) for tag in DESCRIPTIVE_TAGS & source.keys())
         for directory in SUB_DIRECTORIES:
-            entries = dict(source.get_ifd(directory))
-            for stale in entries.keys() & _STALE_TAGS:
-                del entries[stale]
+            entries = {tag: value for tag, value in source.get_ifd(directory).items() if tag not in _STALE_TAGS}
             if entries:
                 kept[directory] = entries
         if not len(kept):
@@ -77,18 +74,16 @@ def to_srgb(picture: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes
     A CMYK profile is applied (perceptual intent, to sRGB); without one the plain formula is used.
     """
     if picture.mode == "YCbCr":
-        converted, kept = picture.convert("RGB"), icc
-    else:
-        converted, kept = picture.convert("RGB"), None
-        if icc is not None and icc[16:20] == b"CMYK":
-            try:
-                managed = ImageCms.profileToProfile(
-                    picture, ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.createProfile("sRGB"), outputMode="RGB"
-                )
-                converted = managed or converted
-            except (ImageCms.PyCMSError, OSError) as error:
-                _log.warning("%s: its CMYK profile cannot be used (%s)", _name(picture), error)
-    return converted, kept
+        return picture.convert("RGB"), icc
+    if icc is not None and icc[16:20] == b"CMYK":
+        try:
+            profile, srgb = ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.createProfile("sRGB")
+            managed = ImageCms.profileToProfile(picture, profile, srgb, outputMode="RGB")
+            assert managed is not None  # it is only when done in place
+            return managed, None
+        except (ImageCms.PyCMSError, OSError) as error:
+            _log.warning("%s: its CMYK profile cannot be used (%s)", _name(picture), error)
+    return picture.convert("RGB"), None
 
 
 def _name(picture: Image.Image) -> str:

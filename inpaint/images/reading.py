@@ -126,11 +126,11 @@ def from_pillow(picture: Image.Image, path: Path | None = None, *, turn: bool = 
 def _read(stream: BinaryIO, path: Path, max_pixels: int) -> Photo:
     format_ = _format(stream, path)
     if format_.name == "TIFF":
-        pages = sixteen_bit.tiff_header(stream, path)
-        _check_size(path, pages.width, pages.height, max_pixels)
-        if pages.deep:
+        height, width, deep = sixteen_bit.tiff_header(stream, path)
+        _check_size(path, width, height, max_pixels)
+        if deep:
             with _decoding(path):
-                return sixteen_bit.read_tiff(stream, pages, path)
+                return sixteen_bit.read_tiff(stream, (height, width), path)
         stream.seek(0)
     picture = _header(stream, format_, path, max_pixels)
     if format_.name == "PNG" and _png_depth(stream) == 16:

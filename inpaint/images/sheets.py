@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,9 +46,7 @@ def contact_sheet(
     side = cell if cell is not None else min(max(SMALLEST_CELL_PX, *sides), LARGEST_CELL_PX)
     fitted = [[_fit(picture, side) for picture in row] for row in rows]
     # A column is as wide as its widest picture, so that tall photographs do not stand in empty squares.
-    widths = [
-        max(row[x].width for row in fitted if x < len(row)) for x in range(max(len(row) for row in fitted))
-    ]  # one per column
+    widths = [max(picture.width for picture in column if picture) for column in zip_longest(*fitted)]  # one per column
     heights = [max((picture.height for picture in row), default=0) for row in fitted]  # one per row
 
     font = _font(max(12, round(side / 13)))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import struct
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,15 +27,6 @@ _log = logging.getLogger("inpaint.images")
 Deep = NDArray[np.uint16]
 
 
-@dataclass(frozen=True, kw_only=True)
-class TiffHeader:
-    """The size in pixels as stored, and whether a channel has 16 bits."""
-
-    width: int
-    height: int
-    deep: bool
-
-
 def read_png(stream: BinaryIO, picture: Image.Image, path: Path) -> Photo:
     """Decode a 16-bit PNG whose header Pillow has opened as `picture`."""
     stream.seek(0)
@@ -48,13 +38,8 @@ def read_png(stream: BinaryIO, picture: Image.Image, path: Path) -> Photo:
     values = _decoded(data)
     if values is None:
         raise InputError(f"cannot read '{path}': damaged 16-bit PNG")
+    values = np.atleast_3d(values)[..., _PNG_CHANNELS[color_type]]
     transparent = picture.info.get("transparency")
-    if color_type == 4:  # gray with alpha, which OpenCV repeats to four channels
-        values = values[..., [0, 3]]
-    elif color_type == 0:
-        values = values.reshape(*values.shape[:2], -1)[..., :1]
-    elif color_type == 2:
-        values = values[..., :3]
     if color_type in (0, 2) and transparent is not None:
         # One color is declared transparent (tRNS).
         keyed = (values == np.array(transparent, np.uint16).reshape(-1)).all(axis=2, keepdims=True)
@@ -64,15 +49,21 @@ def read_png(stream: BinaryIO, picture: Image.Image, path: Path) -> Photo:
     )
 
 
-def tiff_header(stream: BinaryIO, path: Path) -> TiffHeader:
-    """Return size and depth of a TIFF's first page. Raises InputError when it is damaged or of an unusual kind."""
+# What OpenCV decodes of each color type: gray with alpha (4) comes repeated to four channels.
+_PNG_CHANNELS = {0: slice(1), 2: slice(3), 4: slice(0, 4, 3), 6: slice(4)}
+
+
+def tiff_header(stream: BinaryIO, path: Path) -> tuple[int, int, bool]:
+    """Return (height, width) of a TIFF's first page as stored, and whether a channel has 16 bits.
+
+    Raises InputError when it is damaged or of an unusual kind.
+    """
     try:
         with tifffile.TiffFile(stream) as file:
             page: Any = file.pages[0]
             bits = page.bitspersample
             kind = page.sampleformat
-            deep = bits == 16
-            width, height = int(page.imagewidth), int(page.imagelength)
+            height, width = int(page.imagelength), int(page.imagewidth)
     except Exception as error:  # tifffile raises nearly anything on damaged data
         raise InputError(f"cannot read '{path}': damaged or truncated ({error})") from error
     if kind not in (1, 4) or (isinstance(bits, int) and bits not in (1, 2, 4, 8, 16)):
@@ -80,14 +71,17 @@ def tiff_header(stream: BinaryIO, path: Path) -> TiffHeader:
             f"cannot read '{path}': TIFF with {bits}-bit {_KINDS.get(kind, 'unusual')} values is not "
             "supported (8 or 16 bit unsigned are)"
         )
-    return TiffHeader(width=width, height=height, deep=deep)
+    return height, width, bits == 16
 
 
 _KINDS = {1: "unsigned", 2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 
 
-def read_tiff(stream: BinaryIO, header: TiffHeader, path: Path) -> Photo:
-    """Decode the first page of a TIFF with 16 bits per channel: gray, RGB or CMYK, each with or without alpha."""
+def read_tiff(stream: BinaryIO, size: tuple[int, int], path: Path) -> Photo:
+    """Decode the first page of a TIFF with 16 bits per channel: gray, RGB or CMYK, each with or without alpha.
+
+    size: height and width as its header says.
+    """
     stream.seek(0)
     data = stream.read()
     stream.seek(0)
@@ -112,7 +106,7 @@ def read_tiff(stream: BinaryIO, header: TiffHeader, path: Path) -> Photo:
                     f"cannot read '{path}': this compression of 16-bit TIFF needs the package imagecodecs"
                 ) from error
     values = values.reshape(*values.shape[:2], -1)
-    if values.shape[:2] != (header.height, header.width):
+    if values.shape[:2] != size:
         raise InputError(f"cannot read '{path}': unexpected layout {values.shape}")
     if photometric in (0, 1):
         values = values[..., :2]
@@ -195,10 +189,8 @@ def _check_strips(page: Any, size_bytes: int) -> None:
 
 def _tiff_exif(page: Any) -> bytes | None:
     exif = Image.Exif()
-    for tag in metadata.DESCRIPTIVE_TAGS:
-        value = page.tags.valueof(tag)
-        if isinstance(value, str):
-            exif[tag] = value
+    values = ((tag, page.tags.valueof(tag)) for tag in metadata.DESCRIPTIVE_TAGS)
+    exif.update((tag, value) for tag, value in values if isinstance(value, str))
     if not len(exif):
         return None
     exif[metadata.ORIENTATION] = 1

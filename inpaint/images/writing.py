@@ -61,25 +61,24 @@ def to_pillow(photo: Photo) -> Image.Image:
 def _fitted(photo: Photo, format_: Format, path: Path) -> Photo:
     """Return the photo without what the format cannot hold, and warn of it."""
     lost = []
-    alpha = photo.alpha
-    if alpha is not None and not format_.alpha:
+    if photo.alpha is not None and not format_.alpha:
         lost.append("alpha")
-        alpha = None
-    fields: dict[str, Any] = {"alpha": alpha}
+        photo = replace(photo, alpha=None)
     if photo.pixels.dtype != "uint8" and not (format_.deep and photo.pixels.dtype == "uint16"):
         if photo.pixels.dtype == "uint16":
             lost.append("16 bit (scaled to 8)")
-        fields = {"pixels": to_uint8(photo.pixels), "alpha": None if alpha is None else to_uint8(alpha)}
+        alpha = None if photo.alpha is None else to_uint8(photo.alpha)
+        photo = replace(photo, pixels=to_uint8(photo.pixels), alpha=alpha)
     gray_profile = photo.icc is not None and photo.icc[16:20] == b"GRAY"
     if photo.icc is not None and (not format_.icc or (gray_profile and not format_.gray)):
         lost.append("the ICC profile")
-        fields["icc"] = None
+        photo = replace(photo, icc=None)
     if photo.exif is not None and not format_.exif:
         lost.append("EXIF")
-        fields["exif"] = None
+        photo = replace(photo, exif=None)
     if lost:
         _log.warning("%s: %s cannot hold %s: lost", path, format_.name, " and ".join(lost))
-    return replace(photo, **fields)
+    return photo
 
 
 def _options(photo: Photo, format_: Format, quality: int) -> dict[str, Any]:

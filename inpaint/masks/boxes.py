@@ -54,9 +54,8 @@ class Half(Mask):
 
     def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
         """See `Mask`."""
-        height, width = mask.shape
-        side = SIDES[int(rng.integers(4))] if self.side == "random" else self.side
-        _clear_side(mask, side, height // 2 if side in ("top", "bottom") else width // 2)
+        lines = _lines_from(mask, SIDES[int(rng.integers(4))] if self.side == "random" else self.side)
+        lines[: len(lines) // 2] = 1
 
 
 class Outpaint(Mask):
@@ -79,7 +78,6 @@ class Outpaint(Mask):
 
     def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
         """See `Mask`."""
-        height, width = mask.shape
         u = rng.random(9).tolist()
         if self.sides == "all":
             chosen: tuple[Side, ...] = SIDES
@@ -89,18 +87,12 @@ class Outpaint(Mask):
         else:
             chosen = self.sides
         for side in chosen:
-            length = height if side in ("top", "bottom") else width
+            lines = _lines_from(mask, side)
             share = self.share[0] + (self.share[1] - self.share[0]) * u[4 + SIDES.index(side)]
             # Less than half of the length, so that two opposite strips leave something between them.
-            _clear_side(mask, side, max(1, min(round(length * share), (length - 1) // 2)))
+            lines[: max(1, min(round(len(lines) * share), (len(lines) - 1) // 2))] = 1
 
 
-def _clear_side(mask: HoleMask, side: Side, strip: int) -> None:
-    if side == "left":
-        mask[:, :strip] = 1
-    elif side == "right":
-        mask[:, mask.shape[1] - strip :] = 1
-    elif side == "top":
-        mask[:strip] = 1
-    else:
-        mask[mask.shape[0] - strip :] = 1
+def _lines_from(mask: HoleMask, side: Side) -> HoleMask:
+    """Return a view of the mask whose first line lies along a side: its rows, or its columns."""
+    return {"left": mask.T, "right": mask.T[::-1], "top": mask, "bottom": mask[::-1]}[side]

@@ -34,17 +34,17 @@ class CoModGan(Mask):
     nominal_px: int = Field(256, ge=1)
 
     def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
-        nearest, distance = None, np.inf
-        lowest, highest = self.hole_range
-        for _ in range(TRIES):
-            mask = super()._draw_once(rng, height, width)
-            ratio = hole_ratio(mask)
-            if lowest < ratio < highest:
-                return mask
-            if max(lowest - ratio, ratio - highest) < distance:
-                nearest, distance = mask, max(lowest - ratio, ratio - highest)
-        assert nearest is not None
+        nearest = super()._draw_once(rng, height, width)
+        for _ in range(TRIES - 1):
+            if self._outside(nearest) < 0:
+                break
+            nearest = min(nearest, super()._draw_once(rng, height, width), key=self._outside)
         return nearest
+
+    def _outside(self, mask: HoleMask) -> float:
+        """Return how far the mask's hole ratio lies from the range; negative within it."""
+        ratio = hole_ratio(mask)
+        return max(self.hole_range[0] - ratio, ratio - self.hole_range[1])
 
     def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
         """See `Mask`."""
@@ -53,14 +53,9 @@ class CoModGan(Mask):
         _paint_boxes(mask, rng, max(1, int(self.half_boxes * share)), height // 2, width // 2)
         _paint_boxes(mask, rng, max(1, int(self.full_boxes * share)), height, width)
         # The public code flips the brush before it joins the boxes; so do we.
+        strokes = (0, max(2, int(self.strokes * share)) - 1)
         scale = scale_to(height, width, self.nominal_px)
-        paint_zigzags(
-            mask,
-            rng,
-            strokes=(0, max(2, int(self.strokes * share)) - 1),
-            vertices=(4, 17),
-            width_px=(self.width_px[0] * scale, self.width_px[1] * scale),
-        )
+        paint_zigzags(mask, rng, strokes=strokes, vertices=(4, 17), width_px=self.width_px, scale=scale)
 
 
 def _paint_boxes(mask: HoleMask, rng: np.random.Generator, limit: int, max_rows: int, max_cols: int) -> None:

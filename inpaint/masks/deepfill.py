@@ -32,6 +32,7 @@ def paint_zigzags(
     strokes: tuple[int, int],
     vertices: tuple[int, int],
     width_px: tuple[float, float],
+    scale: float,
 ) -> None:
     """Add free-form strokes to the hole in place, all flipped together left-right and top-bottom with probability 1/2.
 
@@ -40,9 +41,11 @@ def paint_zigzags(
         rng: Where the numbers come from.
         strokes: (fewest, most).
         vertices: Of a stroke, (fewest, most).
-        width_px: Of a stroke, uniform, in pixels of this mask, at least 1.
+        width_px: Of a stroke before scaling, uniform; at least 1 afterwards.
+        scale: What the width is multiplied by.
     """
     height, width = mask.shape
+    thinnest, thickest = width_px[0] * scale, width_px[1] * scale
     count = int(rng.integers(strokes[0], strokes[1] + 1))
     flip_x, flip_y, *widths = rng.random(2 + count).tolist()
     for n in range(count):
@@ -52,7 +55,7 @@ def paint_zigzags(
             points = [(width - 1 - x, y) for x, y in points]
         if flip_y < 0.5:
             points = [(x, height - 1 - y) for x, y in points]
-        paint_stroke(mask, points, max(1, int(width_px[0] + (width_px[1] - width_px[0]) * widths[n])))
+        paint_stroke(mask, points, max(1, int(thinnest + (thickest - thinnest) * widths[n])))
 
 
 class Brush(Mask):
@@ -66,8 +69,7 @@ class Brush(Mask):
     def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
         """See `Mask`."""
         scale = scale_to(mask.shape[0], mask.shape[1], NOMINAL_PX)
-        span = (self.width_px[0] * scale, self.width_px[1] * scale)
-        paint_zigzags(mask, rng, strokes=self.strokes, vertices=self.vertices, width_px=span)
+        paint_zigzags(mask, rng, strokes=self.strokes, vertices=self.vertices, width_px=self.width_px, scale=scale)
 
 
 class DeepFillBox(Mask):

@@ -55,14 +55,10 @@ class Lama(Mask):
 
     def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
         least = super()._draw_once(rng, height, width)
-        if self.max_share == 1:
-            return least
         for _ in range(TRIES):
             if hole_ratio(least) <= self.max_share:
                 break
-            mask = super()._draw_once(rng, height, width)
-            if hole_ratio(mask) < hole_ratio(least):
-                least = mask
+            least = min(least, super()._draw_once(rng, height, width), key=hole_ratio)
         return least
 
     def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:

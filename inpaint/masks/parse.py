@@ -44,46 +44,29 @@ KINDS: dict[str, type[Mask]] = {
     "union": Union,
 }
 
-NEED_OPTIONS = frozenset({"folder", "target", "mixture", "union"})  # no mask without being told of what
+NEED_OPTIONS = {
+    "folder": "'folder:PATH', or {kind: folder, path: PATH}",
+    "target": "{kind: target, mask: deepfill, ratio: [0.2, 0.3]}",
+    "mixture": "[{mask: deepfill, weight: 3}, {mask: box, weight: 1}]",
+    "union": "{kind: union, of: [brush, box]}",
+}
+"""How to write each kind that is no mask without being told of what."""
 
 
-def _lama(
-    nominal: int,
-    times: tuple[int, int],
-    width: int,
-    length: int,
-    boxes: tuple[int, tuple[int, int], tuple[int, int]] | None,
-) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "kind": "lama",
-        "nominal_px": nominal,
-        "lines": {"times": times, "max_width_px": width, "max_length_px": length},
-        "boxes": None,
-    }
-    if boxes:
-        options["boxes"] = {"margin_px": boxes[0], "side_px": boxes[1], "times": boxes[2]}
-        options["boxes_weight"] = 0.3
-    return options
+def _lama(nominal: int, lines: tuple[int, int], width: int, length: int, **boxes: Any) -> dict[str, Any]:
+    chains = {"times": lines, "max_width_px": width, "max_length_px": length}
+    options = {"kind": "lama", "nominal_px": nominal, "lines": chains, "boxes": boxes or None}
+    return {**options, "boxes_weight": 0.3} if boxes else options
 
 
 _LAMA_SETS = {  # advimman/lama, configs/data_gen/random_*.yaml
-    "lama_thin_256": _lama(256, (4, 50), 10, 40, None),
-    "lama_medium_256": _lama(256, (4, 5), 50, 100, (0, (10, 50), (1, 5))),
-    "lama_thick_256": _lama(256, (1, 5), 100, 200, (10, (30, 150), (1, 3))),
-    "lama_thin_512": _lama(512, (4, 70), 20, 100, None),
-    "lama_medium_512": _lama(512, (4, 10), 100, 200, (0, (30, 150), (1, 5))),
-    "lama_thick_512": _lama(512, (1, 5), 250, 450, (10, (30, 300), (1, 4))),
+    "lama_thin_256": _lama(256, (4, 50), 10, 40),
+    "lama_medium_256": _lama(256, (4, 5), 50, 100, margin_px=0, side_px=(10, 50), times=(1, 5)),
+    "lama_thick_256": _lama(256, (1, 5), 100, 200, margin_px=10, side_px=(30, 150), times=(1, 3)),
+    "lama_thin_512": _lama(512, (4, 70), 20, 100),
+    "lama_medium_512": _lama(512, (4, 10), 100, 200, margin_px=0, side_px=(30, 150), times=(1, 5)),
+    "lama_thick_512": _lama(512, (1, 5), 250, 450, margin_px=10, side_px=(30, 300), times=(1, 4)),
 }
-
-
-def _free_form(nominal: int, half_boxes: int, full_boxes: int, strokes: int) -> dict[str, Any]:
-    return {
-        "kind": "comodgan",
-        "nominal_px": nominal,
-        "half_boxes": half_boxes,
-        "full_boxes": full_boxes,
-        "strokes": strokes,
-    }
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -91,12 +74,17 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The published evaluation protocol drops masks that cover more than half.
     **{f"{name}_protocol": {**options, "max_share": 0.5} for name, options in _LAMA_SETS.items()},
     "lama_training": {"kind": "lama"},
-    "mat_small_256": _free_form(256, 2, 2, 3),
-    "mat_large_256": _free_form(256, 4, 2, 8),
-    "mat_small_512": _free_form(512, 3, 2, 4),
-    "mat_large_512": _free_form(512, 5, 3, 9),
-    "comodgan_256": _free_form(256, 10, 5, 20),
-    "comodgan_512": _free_form(512, 10, 5, 20),
+    **{
+        name: {"kind": "comodgan", "nominal_px": nominal, "half_boxes": half, "full_boxes": full, "strokes": strokes}
+        for name, nominal, half, full, strokes in (
+            ("mat_small_256", 256, 2, 2, 3),
+            ("mat_large_256", 256, 4, 2, 8),
+            ("mat_small_512", 512, 3, 2, 4),
+            ("mat_large_512", 512, 5, 3, 9),
+            ("comodgan_256", 256, 10, 5, 20),
+            ("comodgan_512", 512, 10, 5, 20),
+        )
+    },
     # More strokes for more hole, so that few masks have to be drawn again or changed.
     **{
         f"pconv_{low:02}_{high}": {
@@ -150,16 +138,16 @@ def parse_mask(spec: MaskSpec) -> Mask:
     if isinstance(spec, Sequence) and not isinstance(spec, bytes | bytearray):
         if not spec:
             raise ConfigError("a mixture of masks needs at least one mask, got an empty list")
-        return _build("mixture", {"of": list(spec)})
+        return _from_mapping({"kind": "mixture", "of": list(spec)})
     raise ConfigError(f"a mask is a name, a mapping or a list, got {type(spec).__name__} ({spec!r})")
 
 
 def _from_string(text: str) -> Mask:
     kind, colon, path = text.partition(":")
     if colon and kind == "folder":
-        return _build("folder", {"path": path})
+        return _from_mapping({"kind": "folder", "path": path})
     if text in NEED_OPTIONS:
-        raise ConfigError(f"mask '{text}' needs options: {_example(text)}")
+        raise ConfigError(f"mask '{text}' needs options: write {NEED_OPTIONS[text]}")
     if text not in KINDS and text not in PRESETS:
         raise ConfigError(unknown("mask", text, [*names(), "folder:PATH"]))
     return _from_mapping({"kind": text})
@@ -171,19 +159,14 @@ def _from_mapping(spec: Mapping[str, Any]) -> Mask:
         given = ", ".join(options) or "nothing"
         raise ConfigError(f"a mask needs a 'kind' (one of {', '.join([*KINDS, *PRESETS])}), got {given}")
     kind = options.pop("kind")
-    if kind in PRESETS:
-        preset = PRESETS[kind]
-        return _build(preset["kind"], {**preset, **options}, shown=kind)
-    if not isinstance(kind, str) or kind not in KINDS:
+    if kind not in [*KINDS, *PRESETS]:
         raise ConfigError(unknown("mask kind", str(kind), [*KINDS, *PRESETS]))
-    return _build(kind, options)
-
-
-def _build(kind: str, options: dict[str, Any], shown: str | None = None) -> Mask:
+    options = {**PRESETS.get(kind, {"kind": kind}), **options}
+    mask = KINDS[options["kind"]]
     try:
-        return KINDS[kind].model_validate({**options, "kind": kind})
+        return mask.model_validate(options)
     except ValidationError as error:
-        raise _config_error(shown or kind, KINDS[kind], error) from error
+        raise _config_error(kind, mask, error) from error
 
 
 def _config_error(name: str, kind: type[Mask], error: ValidationError) -> InpaintError:
@@ -198,7 +181,7 @@ def _config_error(name: str, kind: type[Mask], error: ValidationError) -> Inpain
         fields = _options_at(kind, first["loc"][:-1])
         return ConfigError(unknown(f"option of mask '{name}'", where, fields))
     if first["type"] == "missing":
-        return ConfigError(f"mask '{name}' needs the option '{where}': {_example(name)}")
+        return ConfigError(f"mask '{name}' needs the option '{where}': write {NEED_OPTIONS[name]}")
     message = first["msg"].removeprefix("Value error, ")
     return ConfigError(f"mask '{name}': {where}={show(first['input'])} is not valid: {message}")
 
@@ -218,13 +201,3 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
-
-
-def _example(name: str) -> str:
-    examples = {
-        "folder": "'folder:PATH', or {kind: folder, path: PATH}",
-        "target": "{kind: target, mask: deepfill, ratio: [0.2, 0.3]}",
-        "mixture": "[{mask: deepfill, weight: 3}, {mask: box, weight: 1}]",
-        "union": "{kind: union, of: [brush, box]}",
-    }
-    return f"write {examples[name]}" if name in examples else "see its description"

@@ -163,10 +163,9 @@ def test_the_search_finds_what_looking_everywhere_finds():
     inside[10:20, 12:22] = True
     legal[2:38, 24:42] = True
     targets, sources = np.flatnonzero(inside), np.flatnonzero(legal)
-    search = Search(values, weights, targets, legal, side=5)
-    matches = search.start(rng.choice(sources, len(targets)))
+    search = Search(values, weights, targets, legal, rng.choice(sources, len(targets)), side=5)
     for _ in range(8):
-        search.improve(matches, rng, jumps=(2, 1), radii=(32, 16, 8, 4, 2, 1))
+        search.improve(rng, jumps=(2, 1), radii=(32, 16, 8, 4, 2, 1))
 
     def patch(plane, center):
         row, column = divmod(int(center), 44)
@@ -174,7 +173,7 @@ def test_the_search_finds_what_looking_everywhere_finds():
 
     share = {s: patch(values, s) for s in sources}
     best = []
-    for target, found, cost in zip(targets, matches.sources, matches.costs, strict=True):
+    for target, found, cost in zip(targets, search.sources, search.costs, strict=True):
         wanted, weight = patch(values, target), patch(weights, target)[..., None]
         costs = {s: float((weight * np.square(p - wanted)).sum() / weight.sum()) for s, p in share.items()}
         assert cost == pytest.approx(costs[found], rel=1e-4, abs=1e-9)

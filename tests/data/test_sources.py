@@ -252,6 +252,19 @@ def test_a_file_without_permission_is_skipped(photo_folder):
     assert [skip.name for skip in source.skipped] == ["a.png"]
 
 
+def test_a_folder_that_cannot_be_listed_is_named(photo_folder, monkeypatch):
+    real = os.scandir
+
+    def refuse(place):
+        if os.fspath(place) == str(photo_folder / "more"):
+            raise PermissionError(13, "Permission denied", os.fspath(place))
+        return real(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataError, match=r"more' cannot be listed: Permission denied"):
+        open_source(str(photo_folder), min_px=16)
+
+
 def test_a_photograph_without_a_sketch_says_what_it_looked_for(photo_folder):
     with pytest.raises(InputError, match=r"has no 'a_edge.png'"):
         open_source(str(photo_folder), min_px=16).read_companion(0)

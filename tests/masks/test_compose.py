@@ -214,6 +214,7 @@ class TestParsing:
             ("deepfil", "unknown mask 'deepfil' (did you mean 'deepfill'?); valid: box, brush,"),
             ("target", "mask 'target' needs options: write {kind: target, mask: deepfill, ratio: [0.2, 0.3]}"),
             ({"kind": "boxx"}, "unknown mask kind 'boxx' (did you mean 'box'?); valid:"),
+            ({"kind": ["box"]}, "unknown mask kind"),
             ({"size": 3}, "a mask needs a 'kind'"),
             (
                 {"kind": "box", "sizes": [0, 1]},
