@@ -27,18 +27,14 @@ Examples:
 )
 @click.option("--data", required=True, help="Folder, list file, tar shards, or `samples` for the bundled photos.")
 @click.option("--masks", "masks", multiple=True, required=True, help="Kinds of masks, separated by commas.")
-@click.option("--size", type=int, default=None, help="Side of the square cut from each photo. [default: native size]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides the masks.")
-@click.option("--count", type=int, default=None, help="Measure the first N photos only.")
+@click.option("--size", type=int, help="Side of the square cut from each photo. [default: native size]")
+@click.option("--seed", type=int, default=0, help="Decides the masks.")
+@click.option("--count", type=int, help="Measure the first N photos only.")
 @click.option(
-    "--jobs",
-    type=int,
-    default=1,
-    show_default=True,
-    help="Fills at once, of the fills without learning; their seconds get longer.",
+    "--jobs", type=int, default=1, help="Fills at once, of the fills without learning; their seconds get longer."
 )
 @model_options.option
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps.")
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for the results."
 )

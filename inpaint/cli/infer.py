@@ -58,42 +58,26 @@ class PlanesCommand(click.Command):
     help="File, written in the format of its name, or folder, where photos keep their name and format.",
 )
 @click.option("--invert-mask", is_flag=True, help="Black = hole.")
-@click.option(
-    "--dilate", type=click.IntRange(min=0), default=0, show_default=True, help="Grow the hole by this many pixels."
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For models that draw at random."
-)
+@click.option("--dilate", type=click.IntRange(min=0), default=0, help="Grow the hole by this many pixels.")
+@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="For models that draw at random.")
 @click.option(
     "--samples",
     type=click.IntRange(min=1),
     default=1,
-    show_default=True,
     help="Fills of each photo: photo.png becomes photo_1.png, photo_2.png ... and photo_sheet.png.",
 )
-@click.option("--top", type=click.IntRange(min=1), default=None, help="Write only so many, the best by their scores.")
+@click.option("--top", type=click.IntRange(min=1), help="Write only so many, the best by their scores.")
 @model_options.option
-@click.option(
-    "--quality",
-    type=click.IntRange(1, 100),
-    default=95,
-    show_default=True,
-    help="Of JPEG and WebP; 100 makes WebP lossless.",
-)
+@click.option("--quality", type=click.IntRange(1, 100), default=95, help="Of JPEG and WebP; 100 makes WebP lossless.")
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    default=None,
     help="Photos filled at once, for the fills without learning.  [default: one per core, at most 8; models: 1]",
 )
 @click.option("--skip-existing", is_flag=True, help="Leave results that exist already as they are.")
 @click.option(
-    "--max-pixels",
-    type=click.IntRange(min=1),
-    default=100_000_000,
-    show_default=True,
-    help="Refuse files whose header claims more.",
+    "--max-pixels", type=click.IntRange(min=1), default=100_000_000, help="Refuse files whose header claims more."
 )
 def command(
     model: str,

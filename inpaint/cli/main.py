@@ -52,7 +52,10 @@ class VerbGroup(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
 
-@click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=VerbGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
+)
 @click.version_option(__version__)
 def inpaint() -> None:
     """Train, compare and use image inpainting models. `inpaint COMMAND --help` shows a command's options."""
