@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,9 +100,7 @@ def command(
 
     _check_outputs([image, mask, flash], [output, trace, uncertainty])
     options = {**chosen, "factor": int(scale), "lobes": int(lobes), "langevin": uncertainty is not None}
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    with warnings.catch_warnings(), stopping_on_signals() as request, bar("measuring") as progress:
-        warnings.filterwarnings("ignore", module=r"PIL\.")
+    with stopping_on_signals() as request, bar("measuring") as progress:
 
         def write(photo: Photo) -> None:
             Path(output).parent.mkdir(parents=True, exist_ok=True)
