@@ -130,8 +130,7 @@ def load_model(model: str, device: str, *options: str) -> Inpainter:
     """Return the model with its options, each NAME=VALUE; the one place here that imports torch."""
     from inpaint.registry.loading import load
 
-    (chosen,) = model_options.for_models([model], model_options.given(options))
-    return load(model, device=device, **chosen)
+    return load(model, device=device, **model_options.for_models({model: model}, options)[model])
 
 
 def _work(jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions, *, at_once: int | None, single: bool) -> int:

@@ -29,7 +29,7 @@ def weights(tmp_path):
 
 
 def options(models, *texts):
-    return model_options.for_models([str(model) for model in models], model_options.given(texts))
+    return list(model_options.for_models({str(model): str(model) for model in models}, texts).values())
 
 
 def test_values_are_read_as_the_kind_that_the_model_takes(weights):
