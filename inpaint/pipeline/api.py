@@ -6,11 +6,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from typing_extensions import TypeVar
 
 from inpaint.errors import UsageError
 from inpaint.images.formats import format_of_name
@@ -26,45 +27,12 @@ from inpaint.pipeline.running import check_folder
 from inpaint.pipeline.sources import PathLike, Source, drawn_of, hole_for, name_of, photo_of
 from inpaint.types import Inpainter
 
-
-@overload
-def fill(
-    image: NDArray[Any],
-    mask: Source,
-    *,
-    model: PathLike | Inpainter = ...,
-    output: PathLike | None = ...,
-    invert_mask: bool = ...,
-    dilate: int = ...,
-    seed: int = ...,
-    device: str = ...,
-    guidance: Mapping[str, Source] | None = ...,
-    quality: int = ...,
-    max_pixels: int = ...,
-    **model_options: Any,
-) -> NDArray[Any]: ...
-
-
-@overload
-def fill(
-    image: PathLike | Image.Image,
-    mask: Source,
-    *,
-    model: PathLike | Inpainter = ...,
-    output: PathLike | None = ...,
-    invert_mask: bool = ...,
-    dilate: int = ...,
-    seed: int = ...,
-    device: str = ...,
-    guidance: Mapping[str, Source] | None = ...,
-    quality: int = ...,
-    max_pixels: int = ...,
-    **model_options: Any,
-) -> Image.Image: ...
+ImageT = TypeVar("ImageT", Image.Image, NDArray[Any], default=Image.Image)
+"""What comes back: the kind that was given, a Pillow image for a path."""
 
 
 def fill(
-    image: PathLike | Image.Image | NDArray[Any],
+    image: PathLike | ImageT,
     mask: Source,
     *,
     model: PathLike | Inpainter = "telea",
@@ -77,7 +45,7 @@ def fill(
     quality: int = 95,
     max_pixels: int = MAX_PIXELS,
     **model_options: Any,
-) -> Image.Image | NDArray[Any]:
+) -> ImageT:
     """Fill the hole of one photo and return it at the same size, every known pixel as it was.
 
     An array comes back as an array of the same shape and dtype. A path or a Pillow image comes back as a Pillow image:
@@ -131,6 +99,12 @@ def fill(
         Path(output).parent.mkdir(parents=True, exist_ok=True)
         turn = orientation(image) if isinstance(image, Image.Image) else 1
         write_photo(_turned(filled, turn), output, quality=quality)
+    result: ImageT = _as_given(image, filled)
+    return result
+
+
+def _as_given(image: Source, filled: Photo) -> Any:
+    """Return the filled photo as an array of the image's shape, or as a Pillow image with its profile and metadata."""
     if isinstance(image, np.ndarray):
         return channels_of(filled).reshape(image.shape)
     result = to_pillow(filled)
