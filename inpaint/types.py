@@ -26,7 +26,7 @@ Guidance: TypeAlias = "Mapping[str, Tensor]"
 
 @dataclass(frozen=True, kw_only=True)
 class Plane:
-    """Something that a model reads beside image and mask: a sketch, edges, colors, a second photograph.
+    """Something that a model reads beside image and mask: a sketch, edges, colors, a second photo.
 
     Args:
         name: What it is called in guidance, in a training batch, and as the option `--NAME`.
