@@ -23,7 +23,7 @@ class ConfigError(UsageError):
 
 
 class InputError(InpaintError, ValueError):
-    """A picture, a mask or guidance that cannot be used: unreadable, of the wrong shape, too small, too large."""
+    """An image, a mask or guidance that cannot be used: unreadable, of the wrong shape, too small, too large."""
 
 
 class MaskError(InputError):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
 
 from inpaint.errors import ConfigError, unknown
@@ -15,6 +16,9 @@ from inpaint.types import Capabilities, Plane
 
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
 Schema: TypeAlias = Mapping[str, Any]
+
+Place: TypeAlias = Annotated[str, AfterValidator(os.path.expanduser)]
+"""A path or name of the user's; shells leave the ~ of `data.root=~/photos` alone."""
 
 
 class Options(BaseModel, frozen=True, extra="forbid"):

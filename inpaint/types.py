@@ -9,16 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias
 
+from typing_extensions import TypeVar
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
-    from typing_extensions import TypeVar
 
-    Images = TypeVar("Images", default=Tensor)
-else:
-    from typing import TypeVar
-
-    Images = TypeVar("Images")
+Images = TypeVar("Images", default="Tensor")
 
 Seed: TypeAlias = "int | Sequence[int]"
 """An integer s gives image i of the batch the seed (s, i); a sequence gives one seed per image."""
@@ -29,7 +26,7 @@ Guidance: TypeAlias = "Mapping[str, Tensor]"
 
 @dataclass(frozen=True, kw_only=True)
 class Plane:
-    """Something that a model reads beside image and mask: a sketch, edges, colors, a second photograph.
+    """Something that a model reads beside image and mask: a sketch, edges, colors, a second photo.
 
     Args:
         name: What it is called in guidance, in a training batch, and as the option `--NAME`.

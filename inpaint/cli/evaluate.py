@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -27,18 +28,14 @@ Examples:
 )
 @click.option("--data", required=True, help="Folder, list file, tar shards, or `samples` for the bundled photos.")
 @click.option("--masks", "masks", multiple=True, required=True, help="Kinds of masks, separated by commas.")
-@click.option("--size", type=int, default=None, help="Side of the square cut from each photo. [default: native size]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides the masks.")
-@click.option("--count", type=int, default=None, help="Measure the first N photos only.")
+@click.option("--size", type=int, help="Side of the square cut from each photo. [default: native size]")
+@click.option("--seed", type=int, default=0, help="Decides the masks.")
+@click.option("--count", type=int, help="Measure the first N photos only.")
 @click.option(
-    "--jobs",
-    type=int,
-    default=1,
-    show_default=True,
-    help="Fills at once, of the fills without learning; their seconds get longer.",
+    "--jobs", type=int, default=1, help="Fills at once, of the fills without learning; their seconds get longer."
 )
 @model_options.option
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps.")
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for the results."
 )
@@ -47,13 +44,10 @@ def command(
     models: Sequence[str],
     data: str,
     masks: Sequence[str],
-    size: int | None,
-    seed: int,
-    count: int | None,
-    jobs: int,
     option: Sequence[str],
     device: str,
     output: Path,
+    **settings: Any,
 ) -> int:
     """Measure models on the same photos and the same seeded masks.
 
@@ -72,8 +66,7 @@ def command(
     for kind in kinds:
         parse_mask(kind)  # a wrong name is said before models are loaded
     where = resolve_device(device)
-    options = model_options.for_models(list(labels.values()), model_options.given(option))
-    chosen = dict(zip(labels, options, strict=True))
+    chosen = model_options.for_models(labels, option)
     loaded = {name: load(spec, device=where, **chosen[name]) for name, spec in labels.items()}
     with ending_on_sigterm(), bar("fills") as fills:
 
@@ -88,10 +81,7 @@ def command(
                 data=data,
                 masks=kinds,
                 output=output,
-                size=size,
-                seed=seed,
-                count=count,
-                jobs=jobs,
+                **settings,
                 device=device_name(where),
                 identities={name: identity(spec, chosen[name]) for name, spec in labels.items()},
                 command=_command_line(click.get_current_context()),
@@ -117,7 +107,7 @@ def _command_line(context: click.Context) -> str:
     words = ["inpaint", "evaluate"]
     for option in context.command.params:
         given = context.params[option.name or ""]
-        if option.name != "output" and given != option.get_default(context):
+        if option.name != "output" and given not in (None, option.get_default(context)):
             for value in given if isinstance(given, tuple) else (given,):
                 words += [option.opts[0], str(value)]
     return shlex.join(words)

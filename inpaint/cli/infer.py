@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from inpaint.system.progress import bar
 from inpaint.system.signals import ending_on_sigterm
 
 if TYPE_CHECKING:
-    from inpaint.pipeline import Job, JobOptions, Outcome
+    from inpaint.pipeline import Job, JobOptions
     from inpaint.types import Inpainter
 
 EXAMPLES = """
@@ -58,42 +57,26 @@ class PlanesCommand(click.Command):
     help="File, written in the format of its name, or folder, where photos keep their name and format.",
 )
 @click.option("--invert-mask", is_flag=True, help="Black = hole.")
-@click.option(
-    "--dilate", type=click.IntRange(min=0), default=0, show_default=True, help="Grow the hole by this many pixels."
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For models that draw at random."
-)
+@click.option("--dilate", type=click.IntRange(min=0), default=0, help="Grow the hole by this many pixels.")
+@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="For models that draw at random.")
 @click.option(
     "--samples",
     type=click.IntRange(min=1),
     default=1,
-    show_default=True,
     help="Fills of each photo: photo.png becomes photo_1.png, photo_2.png ... and photo_sheet.png.",
 )
-@click.option("--top", type=click.IntRange(min=1), default=None, help="Write only so many, the best by their scores.")
+@click.option("--top", type=click.IntRange(min=1), help="Write only so many, the best by their scores.")
 @model_options.option
-@click.option(
-    "--quality",
-    type=click.IntRange(1, 100),
-    default=95,
-    show_default=True,
-    help="Of JPEG and WebP; 100 makes WebP lossless.",
-)
+@click.option("--quality", type=click.IntRange(1, 100), default=95, help="Of JPEG and WebP; 100 makes WebP lossless.")
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    default=None,
     help="Photos filled at once, for the fills without learning.  [default: one per core, at most 8; models: 1]",
 )
 @click.option("--skip-existing", is_flag=True, help="Leave results that exist already as they are.")
 @click.option(
-    "--max-pixels",
-    type=click.IntRange(min=1),
-    default=100_000_000,
-    show_default=True,
-    help="Refuse files whose header claims more.",
+    "--max-pixels", type=click.IntRange(min=1), default=100_000_000, help="Refuse files whose header claims more."
 )
 def command(
     model: str,
@@ -123,10 +106,7 @@ def command(
     """
     from inpaint.pipeline import JobOptions, check_folder, check_guidance, check_samples, plan_jobs
 
-    # The decoders' own warnings are for programmers; what a user has to know, we say ourselves.
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    with warnings.catch_warnings(), ending_on_sigterm():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
+    with ending_on_sigterm():
         guidance = {name: place for name, place in planes.items() if place is not None}
         todo = plan_jobs(image, mask, output, guidance=guidance, samples=samples, top=top)
         # Before the model is loaded: it may take long, and its work must have a place.
@@ -150,34 +130,30 @@ def load_model(model: str, device: str, *options: str) -> Inpainter:
     """Return the model with its options, each NAME=VALUE; the one place here that imports torch."""
     from inpaint.registry.loading import load
 
-    (chosen,) = model_options.for_models([model], model_options.given(options))
-    return load(model, device=device, **chosen)
+    return load(model, device=device, **model_options.for_models({model: model}, options)[model])
 
 
 def _work(jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions, *, at_once: int | None, single: bool) -> int:
     """Run the jobs under a progress bar, report, and return the exit status."""
     from inpaint.pipeline import run_jobs
 
-    outcomes: list[Outcome] = []
+    count = Counter[str]()
     single = single and len(jobs) == 1
     try:
         with bar("photos", len(jobs)) as photos:
             for outcome in photos.track(run_jobs(jobs, inpainter, options, at_once=at_once, progress=photos.inner)):
-                outcomes.append(outcome)
-                if outcome.status == "failed" and not single:
+                count[outcome.status] += 1
+                if outcome.status == "failed" and single:
+                    raise InpaintError(outcome.reason)
+                if outcome.status == "failed":
                     click.echo(f"failed: {outcome.reason}", err=True)
     except KeyboardInterrupt:
-        finished = sum(outcome.status == "filled" for outcome in outcomes)
-        click.echo(f"{finished} of {len(jobs)} done; run again with --skip-existing to go on", err=True)
+        click.echo(f"{count['filled']} of {len(jobs)} done; run again with --skip-existing to go on", err=True)
         raise
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if single:
-        if failed:
-            raise InpaintError(failed[0].reason)
         written = jobs[0].outputs
         named = str(written[0]) if len(written) == 1 else f"{written[0]} to {written[-2].name} and {written[-1].name}"
-        click.echo(f"{'kept' if outcomes[0].status == 'skipped' else 'wrote'} {named}")
+        click.echo(f"{'kept' if count['skipped'] else 'wrote'} {named}")
         return 0
-    count = {status: sum(each.status == status for each in outcomes) for status in ("filled", "skipped", "failed")}
-    click.echo(", ".join(f"{number} {status}" for status, number in count.items() if number))
-    return 1 if failed else 0
+    click.echo(", ".join(f"{count[status]} {status}" for status in ("filled", "skipped", "failed") if count[status]))
+    return 1 if count["failed"] else 0

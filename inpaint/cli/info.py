@@ -27,7 +27,7 @@ def command(*, as_json: bool) -> None:
             "versions": versions,
             "hardware": hardware,
             "default_device": device,
-            "features": {name: feature["available"] for name, feature in features.items()},
+            "features": {name: hint is None for name, hint in features.items()},
             "models": list(registry.models()),
             "fills": list(registry.FILLS),
         }
@@ -36,7 +36,7 @@ def command(*, as_json: bool) -> None:
     sections = {
         "versions": versions,
         "hardware": _hardware_lines(hardware, device),
-        "optional": {name: "yes" if f["available"] else f"no ({f['hint']})" for name, f in features.items()},
+        "optional": {name: "yes" if hint is None else f"no ({hint})" for name, hint in features.items()},
         "models": {"to train": ", ".join(registry.models()), "ready": ", ".join(registry.FILLS)},
     }
     click.echo("\n\n".join(_section(title, lines) for title, lines in sections.items()))

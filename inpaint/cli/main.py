@@ -10,6 +10,7 @@ import importlib
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -52,7 +53,10 @@ class VerbGroup(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
 
-@click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=VerbGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
+)
 @click.version_option(__version__)
 def inpaint() -> None:
     """Train, compare and use image inpainting models. `inpaint COMMAND --help` shows a command's options."""
@@ -69,7 +73,7 @@ def main(verb: str | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status: 0, 1 failed work, 2 bad usage, 130/143 interrupted."""
     try:
-        with _warnings_on_stderr():
+        with _own_warnings():
             status = inpaint.main(arguments or ["--help"], prog_name="inpaint", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -90,12 +94,18 @@ def run(arguments: list[str]) -> int:
 
 
 @contextmanager
-def _warnings_on_stderr() -> Iterator[None]:
-    """Print what the package's loggers warn of as `warning: ...`."""
+def _own_warnings() -> Iterator[None]:
+    """Print what the package's loggers warn of as `warning: ...`, and nothing that decoders warn of.
+
+    The decoders' own warnings are for programmers; what a user has to know, we say ourselves.
+    """
     logger, handler = logging.getLogger("inpaint"), _StderrHandler(logging.WARNING)
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     logger.addHandler(handler)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            yield
     finally:
         logger.removeHandler(handler)
 

@@ -32,9 +32,9 @@ Examples:
     multiple=True,
     help="Kind or preset, or folder:PATH for your own mask files; may be repeated. Default: all.",
 )
-@click.option("--size", type=click.IntRange(8, 8192), default=256, show_default=True, help="Height and width, pixels.")
-@click.option("--count", type=click.IntRange(1), default=6, show_default=True, help="Masks of each kind.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed, the same masks.")
+@click.option("--size", type=click.IntRange(8, 8192), default=256, help="Height and width, pixels.")
+@click.option("--count", type=click.IntRange(1), default=6, help="Masks of each kind.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="The same seed, the same masks.")
 def command(output: Path | None, folder: Path | None, kinds: tuple[str, ...], size: int, count: int, seed: int) -> None:
     """Show what the kinds of masks look like, with the mean share of the image that each removes."""
     from inpaint.errors import InpaintError, UsageError

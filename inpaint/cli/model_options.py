@@ -12,7 +12,7 @@ from inpaint.errors import UsageError, unknown
 HELP = "What inpaint.load takes for this model (latent=mean, dtype=bfloat16, ...); repeat for several."
 
 
-def given(texts: Sequence[str]) -> dict[str, str]:
+def _given(texts: Sequence[str]) -> dict[str, str]:
     """Return {name: value as text}; raises UsageError for what is not NAME=VALUE, and for a name given twice."""
     values: dict[str, str] = {}
     for text in texts:
@@ -25,21 +25,29 @@ def given(texts: Sequence[str]) -> dict[str, str]:
     return values
 
 
-def for_models(models: Sequence[str], values: Mapping[str, str]) -> list[dict[str, Any]]:
+def for_models(models: Mapping[str, str], texts: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return what each model is to be loaded with: every option goes to all the models that take it.
 
-    Raises UsageError for an option that none of them takes, and for a value of another kind.
+    Args:
+        models: What `inpaint.load` takes, by label.
+        texts: The options, each NAME=VALUE.
+
+    Raises:
+        UsageError: An option is not NAME=VALUE, is given twice or taken by none of the models, or its value is of
+            another kind.
     """
-    if not values:
-        return [{} for _ in models]
     from inpaint.registry.loading import options_of
 
-    taken = [options_of(model) for model in models]
-    for name in values:
-        if not any(name in options for options in taken):
-            what = models[0] if len(models) == 1 else "any of these models"
-            raise UsageError(unknown(f"option of {what}", name, {each for options in taken for each in options}))
-    return [{name: _read(name, text, own[name]) for name, text in values.items() if name in own} for own in taken]
+    values = _given(texts)
+    taken = {label: options_of(model) if values else {} for label, model in models.items()}
+    valid = {name for options in taken.values() for name in options}
+    for name in values.keys() - valid:
+        what = next(iter(models.values())) if len(models) == 1 else "any of these models"
+        raise UsageError(unknown(f"option of {what}", name, valid))
+    return {
+        label: {name: _read(name, text, own[name]) for name, text in values.items() if name in own}
+        for label, own in taken.items()
+    }
 
 
 def _read(name: str, text: str, kind: Any) -> Any:

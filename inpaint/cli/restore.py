@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,42 +33,40 @@ TASKS = ["inpaint", "restore", "denoise", "super-resolve", "flash"]  # those of 
     "--task", type=click.Choice(TASKS), required=True, help="restore: scattered missing pixels. denoise: also JPEG."
 )
 @click.option("--image", required=True, help="The photo; for the task flash the one without.")
-@click.option("--mask", default=None, help="White = missing. For inpaint and restore.")
-@click.option("--flash", default=None, help="The same scene with flash.")
+@click.option("--mask", help="White = missing. For inpaint and restore.")
+@click.option("--flash", help="The same scene with flash.")
 @click.option("--output", required=True, help="File, written in the format of its name.")
 @click.option("--invert-mask", is_flag=True, help="Black = missing.")
-@click.option("--dilate", type=click.IntRange(min=0), default=0, show_default=True, help="Grow the hole, pixels.")
-@click.option("--scale", type=click.Choice(["2", "4", "8"]), default="4", show_default=True, help="Of super-resolve.")
+@click.option("--dilate", type=click.IntRange(min=0), default=0, help="Grow the hole, pixels.")
+@click.option("--scale", type=click.Choice(["2", "4", "8"]), default="4", help="Of super-resolve.")
 @click.option(
     "--budget",
     default="auto",
-    show_default=True,
     metavar="TIME",
     help="60s, 5m, 1h: size, width and iterations follow from it. none: the preset's whole course. "
     "auto: 60s on a CPU, none on an accelerator or with --iterations or --exact.",
 )
-@click.option("--preset", default=None, metavar="NAME", help="Default: chosen by task, size and hole.")
-@click.option("--iterations", type=click.IntRange(min=1), default=None, help="At most. Default: the preset's.")
-@click.option("--width", type=click.IntRange(4, 512), default=None, help="Channels at most. Default: the preset's.")
+@click.option("--preset", metavar="NAME", help="Default: chosen by task, size and hole.")
+@click.option("--iterations", type=click.IntRange(min=1), help="At most. Default: the preset's.")
+@click.option("--width", type=click.IntRange(4, 512), help="Channels at most. Default: the preset's.")
 @click.option("--exact", is_flag=True, help="The published arithmetic and course: slower, no crop, no early stop.")
-@click.option("--network", type=click.Choice(["skip", "decoder"]), default="skip", show_default=True)
-@click.option("--tv", type=click.FloatRange(min=0), default=0.0, show_default=True, help="Weight of total variation.")
-@click.option("--runs", type=click.IntRange(1, 100), default=1, show_default=True, help="Average so many results.")
+@click.option("--network", type=click.Choice(["skip", "decoder"]), default="skip")
+@click.option("--tv", type=click.FloatRange(min=0), default=0.0, help="Weight of total variation.")
+@click.option("--runs", type=click.IntRange(1, 100), default=1, help="Average so many results.")
 @click.option(
     "--stop",
     type=click.Choice(["auto", "variance", "window", "hold-out", "never"]),
     default="auto",
-    show_default=True,
     help="When to stop early.",
 )
-@click.option("--lobes", type=click.Choice(["2", "3"]), default="2", show_default=True, help="Of the Lanczos kernel.")
-@click.option("--uncertainty", default=None, metavar="FILE", help="Sample by Langevin dynamics; write the deviation.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--preview-every", type=click.IntRange(min=1), default=None, help="Write the output every so often.")
-@click.option("--trace", default=None, metavar="FILE.json", help="Write the course of the run.")
-@click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG and WebP.")
-@click.option("--max-pixels", type=click.IntRange(min=1), default=100_000_000, show_default=True, help="Of the result.")
+@click.option("--lobes", type=click.Choice(["2", "3"]), default="2", help="Of the Lanczos kernel.")
+@click.option("--uncertainty", metavar="FILE", help="Sample by Langevin dynamics; write the deviation.")
+@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1.")
+@click.option("--seed", type=click.IntRange(min=0), default=0)
+@click.option("--preview-every", type=click.IntRange(min=1), help="Write the output every so often.")
+@click.option("--trace", metavar="FILE.json", help="Write the course of the run.")
+@click.option("--quality", type=click.IntRange(1, 100), default=95, help="Of JPEG and WebP.")
+@click.option("--max-pixels", type=click.IntRange(min=1), default=100_000_000, help="Of the result.")
 def command(
     task: str,
     image: str,
@@ -104,9 +100,7 @@ def command(
 
     _check_outputs([image, mask, flash], [output, trace, uncertainty])
     options = {**chosen, "factor": int(scale), "lobes": int(lobes), "langevin": uncertainty is not None}
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    with warnings.catch_warnings(), stopping_on_signals() as request, bar("measuring") as progress:
-        warnings.filterwarnings("ignore", module=r"PIL\.")
+    with stopping_on_signals() as request, bar("measuring") as progress:
 
         def write(photo: Photo) -> None:
             Path(output).parent.mkdir(parents=True, exist_ok=True)

@@ -37,14 +37,11 @@ Examples:
     "shard_bytes",
     type=click.IntRange(min=1),
     default=1_000_000_000,
-    show_default=True,
     help="Close a shard before it holds more bytes of photos.",
 )
 @click.option("--count", "shard_count", type=click.IntRange(min=1), help="Close a shard at this many photos.")
-@click.option("--min-px", type=click.IntRange(min=1), default=16, show_default=True, help="Leave out smaller photos.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order in which they are mixed."
-)
+@click.option("--min-px", type=click.IntRange(min=1), default=16, help="Leave out smaller photos.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the order in which they are mixed.")
 def command(root: str, folder: Path, shard_bytes: int, shard_count: int | None, min_px: int, seed: int) -> None:
     """Write photos as tar shards for training data that does not fit one disk.
 

@@ -42,9 +42,7 @@ Ctrl-C and SIGTERM save and stop; exit status 130 and 143.
 @click.option("-m", "--multirun", is_flag=True, help="Run every combination of KEY=A,B values.")
 @click.option("--cfg", type=click.Choice(["job"]), help="Print the configuration and stop.")
 @click.option("--config-dir", metavar="DIR", help="Folder of your own YAML, searched before ours.")
-@click.option(
-    "--config-name", metavar="NAME", default="train", show_default=True, help="Primary YAML file, without .yaml."
-)
+@click.option("--config-name", metavar="NAME", default="train", help="Primary YAML file, without .yaml.")
 def command(
     overrides: tuple[str, ...], *, multirun: bool, cfg: str | None, config_dir: str | None, config_name: str
 ) -> int:

@@ -154,12 +154,10 @@ class Library:
         Raises ConfigError when there is no such folder of a user.
         """
         outside = [Path(str(files(entry.package))) / "configs" for entry in outside_models().values()]
-        if config_dir is None:
-            return cls((configs_folder(), *outside))
-        users = Path(config_dir).expanduser().resolve()
-        if not users.is_dir():
+        users = [] if config_dir is None else [Path(config_dir).expanduser().resolve()]
+        if not all(folder.is_dir() for folder in users):
             raise ConfigError(f"--config-dir {config_dir}: no such folder")
-        return cls((users, configs_folder(), *outside))
+        return cls((*users, configs_folder(), *outside))
 
     def names(self, group: str = "") -> list[str]:
         """Return the choices of a group, "" for the primary files; empty when there is no such group."""

@@ -6,7 +6,6 @@ Each room owns the model of its own options; this file puts them together.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +14,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from inpaint.data.config import DataConfig
 from inpaint.errors import ConfigError
-from inpaint.options import Options, flat, show, validated
+from inpaint.options import Options, Place, flat, show, validated
 from inpaint.registry.initial import architecture, started_from
 from inpaint.training.config import LoopConfig, WandbConfig
 
@@ -25,7 +24,7 @@ LoggerName = Literal["csv", "tensorboard", "wandb"]
 class RunConfig(Options):
     """Where the run lives."""
 
-    folder: str | None = None  # null: checkpoints/MODEL-TIME
+    folder: Place | None = None  # null: checkpoints/MODEL-TIME
 
 
 class TrainConfig(LoopConfig):
@@ -38,9 +37,9 @@ class TrainConfig(LoopConfig):
     losses: dict[str, dict[str, Any] | None]
     data: DataConfig = DataConfig()
     run: RunConfig = RunConfig()
-    resume: str | None = None  # auto, a run folder or a checkpoint
+    resume: Place | None = None  # auto, a run folder or a checkpoint
     # A run folder or weights file to start from, or one for each part of a model that is trained in parts.
-    init: str | dict[str, str | None] | None = None
+    init: Place | dict[str, Place | None] | None = None
     dry_run: bool = False
     logger: LoggerName | list[LoggerName] | None = "csv"
     wandb: WandbConfig = Field(default_factory=WandbConfig)
@@ -117,7 +116,7 @@ def build(values: Mapping[str, Any]) -> TrainConfig:
             raise ConfigError(f"{key} has no value: give {key}=VALUE")
         _check_name(key, value)
     _check_depth(values)
-    config = validated(TrainConfig, _expand_home(values))
+    config = validated(TrainConfig, values)
     chosen = started_from(config.init, config.model) or architecture(config.model)
     chosen = chosen.for_crop(config.data.size)
     return config.model_copy(update={"model": {"name": config.model["name"], **chosen.model_dump(mode="json")}})
@@ -217,21 +216,6 @@ def _below(key: str, block: str) -> bool:
 
 
 # Places ---------------------------------------------------------------------------------------------------------------
-
-_PLACES = ("data.root", "data.val", "run.folder", "resume", "init")
-
-
-def _expand_home(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Shells leave the ~ of `data.root=~/photos` alone."""
-    expanded: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            value = _expand_home(value, f"{prefix}{key}.")
-        elif (f"{prefix}{key}" in _PLACES or prefix == "init.") and isinstance(value, str) and value.startswith("~"):
-            with suppress(RuntimeError):  # nobody of that name: a folder may be called so
-                value = str(Path(value).expanduser())
-        expanded[key] = value
-    return expanded
 
 
 def _with_absolute_weights(loss: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from inpaint.masks import parse_mask
-from inpaint.options import Options
+from inpaint.options import Options, Place
 
 
 class DataConfig(Options):
@@ -18,8 +18,8 @@ class DataConfig(Options):
     `flip=0`).
     """
 
-    root: str | None = None  # a folder, a list file, tar shards, or "samples" for the bundled photographs
-    val: str | None = None  # the same kinds; null holds out a seeded 5 % of root (8 to 200 photographs)
+    root: Place | None = None  # a folder, a list file, tar shards, or "samples" for the bundled photographs
+    val: Place | None = None  # the same kinds; null holds out a seeded 5 % of root (8 to 200 photographs)
     val_seed: int = Field(0, ge=0, lt=2**63)  # of the split and the validation masks, so that all runs share them
     size: int = Field(256, ge=8)  # side of the square crop, px
     crop: Literal["random", "resize"] = "random"  # resize: the shorter side becomes `size` first, up or down

@@ -1,4 +1,4 @@
-"""The one call for notebooks: a picture and a mask in, the picture without the hole out."""
+"""The one call for notebooks: a photo and a mask in, the photo without the hole out."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from typing_extensions import TypeVar
 
 from inpaint.errors import UsageError
 from inpaint.images.formats import format_of_name
-from inpaint.images.masks import dilate_hole, fit_to, hole_of
+from inpaint.images.masks import fit_to
+from inpaint.images.metadata import orientation
 from inpaint.images.photo import Photo, upright
 from inpaint.images.planes import plane_of
 from inpaint.images.reading import MAX_PIXELS
@@ -22,48 +24,15 @@ from inpaint.images.sixteen_bit import channels_of
 from inpaint.images.writing import to_pillow, write_photo
 from inpaint.pipeline.photo import check_guidance, fill_photo
 from inpaint.pipeline.running import check_folder
-from inpaint.pipeline.sources import PathLike, Source, drawn_of, name_of, photo_of
+from inpaint.pipeline.sources import PathLike, Source, drawn_of, hole_for, name_of, photo_of
 from inpaint.types import Inpainter
 
-
-@overload
-def fill(
-    image: NDArray[Any],
-    mask: Source,
-    *,
-    model: PathLike | Inpainter = ...,
-    output: PathLike | None = ...,
-    invert_mask: bool = ...,
-    dilate: int = ...,
-    seed: int = ...,
-    device: str = ...,
-    guidance: Mapping[str, Source] | None = ...,
-    quality: int = ...,
-    max_pixels: int = ...,
-    **model_options: Any,
-) -> NDArray[Any]: ...
-
-
-@overload
-def fill(
-    image: PathLike | Image.Image,
-    mask: Source,
-    *,
-    model: PathLike | Inpainter = ...,
-    output: PathLike | None = ...,
-    invert_mask: bool = ...,
-    dilate: int = ...,
-    seed: int = ...,
-    device: str = ...,
-    guidance: Mapping[str, Source] | None = ...,
-    quality: int = ...,
-    max_pixels: int = ...,
-    **model_options: Any,
-) -> Image.Image: ...
+ImageT = TypeVar("ImageT", Image.Image, NDArray[Any], default=Image.Image)
+"""What comes back: the kind that was given, a Pillow image for a path."""
 
 
 def fill(
-    image: PathLike | Image.Image | NDArray[Any],
+    image: PathLike | ImageT,
     mask: Source,
     *,
     model: PathLike | Inpainter = "telea",
@@ -76,7 +45,7 @@ def fill(
     quality: int = 95,
     max_pixels: int = MAX_PIXELS,
     **model_options: Any,
-) -> Image.Image | NDArray[Any]:
+) -> ImageT:
     """Fill the hole of one photo and return it at the same size, every known pixel as it was.
 
     An array comes back as an array of the same shape and dtype. A path or a Pillow image comes back as a Pillow image:
@@ -110,37 +79,42 @@ def fill(
     if output is not None:
         format_of_name(output)
         check_folder(Path(output).parent)
-    if dilate < 0:
-        raise UsageError(f"dilate must be at least 0 pixels, got {dilate}")
-    photo, orientation = photo_of(image, max_pixels)
-    size = (photo.height, photo.width)
-    hole = fit_to(hole_of(drawn_of(mask, "mask", max_pixels), invert=invert_mask), *size, name=name_of(mask, "mask"))
+    photo = photo_of(image, max_pixels)
+    hole = hole_for(photo, mask, invert=invert_mask, dilate_px=dilate, max_pixels=max_pixels)
     inpainter = _inpainter(model, device, model_options)
     sources = guidance or {}
     check_guidance(inpainter, sources)
     planes = {
         name: fit_to(
             plane_of(drawn_of(source, name, max_pixels), inpainter.capabilities.guidance[name]),
-            *size,
+            photo.height,
+            photo.width,
             name=name_of(source, name),
             what=name,
         )
         for name, source in sources.items()
     }
-    filled = fill_photo(photo, dilate_hole(hole, dilate), inpainter, guidance=planes, seed=seed)
+    filled = fill_photo(photo, hole, inpainter, guidance=planes, seed=seed)
     if output is not None:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
-        write_photo(_turned(filled, orientation), output, quality=quality)
+        turn = orientation(image) if isinstance(image, Image.Image) else 1
+        write_photo(_turned(filled, turn), output, quality=quality)
+    result: ImageT = _as_given(image, filled)
+    return result
+
+
+def _as_given(image: Source, filled: Photo) -> Any:
+    """Return the filled photo as an array of the image's shape, or as a Pillow image with its profile and metadata."""
     if isinstance(image, np.ndarray):
         return channels_of(filled).reshape(image.shape)
-    picture = to_pillow(filled)
+    result = to_pillow(filled)
     if filled.icc is not None:
-        picture.info["icc_profile"] = filled.icc
+        result.info["icc_profile"] = filled.icc
     if isinstance(image, Image.Image) and "exif" in image.info:
-        picture.info["exif"] = image.info["exif"]
+        result.info["exif"] = image.info["exif"]
     elif filled.exif is not None:
-        picture.info["exif"] = b"Exif\0\0" + filled.exif
-    return picture
+        result.info["exif"] = b"Exif\0\0" + filled.exif
+    return result
 
 
 def _inpainter(model: PathLike | Inpainter, device: str, options: dict[str, Any]) -> Inpainter:
@@ -153,8 +127,9 @@ def _inpainter(model: PathLike | Inpainter, device: str, options: dict[str, Any]
     return model
 
 
-def _turned(photo: Photo, orientation: int) -> Photo:
-    if orientation == 1:
+def _turned(photo: Photo, turn: int) -> Photo:
+    """Return the photo turned upright from the EXIF orientation `turn`."""
+    if turn == 1:
         return photo
-    alpha = None if photo.alpha is None else np.ascontiguousarray(upright(photo.alpha, orientation))
-    return replace(photo, pixels=np.ascontiguousarray(upright(photo.pixels, orientation)), alpha=alpha)
+    alpha = None if photo.alpha is None else np.ascontiguousarray(upright(photo.alpha, turn))
+    return replace(photo, pixels=np.ascontiguousarray(upright(photo.pixels, turn)), alpha=alpha)

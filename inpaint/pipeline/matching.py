@@ -72,23 +72,20 @@ def plan_jobs(
     """
     image, mask, target = Path(image), Path(mask), Path(output)
     into_folder = image.is_dir() or target.is_dir() or not target.suffix or os.fspath(output).endswith(("/", os.sep))
+    _must_exist(image)
     if not image.is_dir():
-        _must_exist(image)
-        if into_folder:
-            format_of_name(image)
-        else:
-            format_of_name(target)
-        photos, root = [image], image.parent
-    else:
-        if target.suffix.lower() in IMAGE_SUFFIXES and not target.is_dir():
-            raise UsageError(f"the image {image} is a folder, so the output must be a folder, not the file {target}")
-        photos, root = list_photos(image, recursive=True), image
+        format_of_name(image if into_folder else target)
+    elif target.suffix.lower() in IMAGE_SUFFIXES and not target.is_dir():
+        raise UsageError(f"the image {image} is a folder, so the output must be a folder, not the file {target}")
     masks = _Companions(mask, "mask")
     planes = {name: _Companions(Path(place), name) for name, place in (guidance or {}).items()}
+    photos, root = [image], image.parent
     if image.is_dir():
+        root = image
         # Results of an earlier run inside the photo folder are no photos.
         earlier = target if _is_within(target, image) and not _same_file(target, image) else None
-        photos = masks.without([each for each in photos if earlier is None or not _is_within(each, earlier)])
+        listed = list_photos(image, recursive=True)
+        photos = masks.without([each for each in listed if earlier is None or not _is_within(each, earlier)])
         if not photos:
             raise InputError(f"no photo in {image}; files ending in {' '.join(IMAGE_SUFFIXES)} are searched")
     jobs = []

@@ -23,12 +23,12 @@ from inpaint.dip.options import DipOptions
 from inpaint.dip.presets import Task
 from inpaint.dip.restoring import Restored, RestoreStep, check_task, restore
 from inpaint.errors import InputError
-from inpaint.images.masks import Hole, dilate_hole, fit_to, hole_of
+from inpaint.images.masks import Hole
 from inpaint.images.photo import Photo, photo_of_array
 from inpaint.images.reading import MAX_PIXELS
 from inpaint.images.writing import write_photo
 from inpaint.pipeline.photo import check_hole, check_photo
-from inpaint.pipeline.sources import Source, drawn_of, name_of, photo_of
+from inpaint.pipeline.sources import Source, hole_for, photo_of
 from inpaint.system.devices import resolve_device
 from inpaint.system.files import write_text
 
@@ -103,8 +103,7 @@ def restore_photo(
         )
     hole: Hole | None = None
     if mask is not None:
-        given = hole_of(drawn_of(mask, "mask", max_pixels), invert=invert_mask)
-        hole = dilate_hole(fit_to(given, photo.height, photo.width, name=name_of(mask, "mask")), dilate)
+        hole = hole_for(photo, mask, invert=invert_mask, dilate_px=dilate, max_pixels=max_pixels)
         if hole.any():
             check_hole(photo, hole, DipOptions.capabilities, name=f"the task {task}")
         else:
@@ -180,7 +179,7 @@ def write_uncertainty(restored: Restored, path: str | os.PathLike[str]) -> float
 
 
 def _photo(image: Source | Photo, max_pixels: int) -> Photo:
-    return image if isinstance(image, Photo) else photo_of(image, max_pixels)[0]
+    return image if isinstance(image, Photo) else photo_of(image, max_pixels)
 
 
 def _tensor(photo: Photo) -> Tensor:

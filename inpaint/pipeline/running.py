@@ -108,12 +108,7 @@ def run_jobs(
             wait([current])
             # Only now: at most two photos are in memory.
             coming = [decoder.submit(load, following) for following in todo[number + 1 : number + 2]]
-            try:
-                _finish(job, current.result(), inpainter, options, progress)
-            except Exception as error:
-                yield _failed(job, error)
-            else:
-                yield Outcome(job=job, status="filled")
+            yield _outcome(job, current.result, inpainter, options, progress)
 
 
 class _Left(BaseException):
@@ -130,26 +125,30 @@ def _side_by_side(
         if left.is_set():
             raise _Left
 
-    def work(job: Job) -> Outcome:
-        try:
-            _finish(job, load(job), inpainter, options, watch)
-        except Exception as error:
-            return _failed(job, error)
-        return Outcome(job=job, status="filled")
-
-    asked = ((job, Work(partial(work, job))) for job in jobs)
+    asked = ((job, Work(partial(_outcome, job, partial(load, job), inpainter, options, watch))) for job in jobs)
     with closing(in_order(asked, jobs=at_once, leaving=left.set)) as answers:
         for _, outcome in answers:
             yield outcome
 
 
-def _failed(job: Job, error: Exception) -> Outcome:
-    if isinstance(error, InpaintError):
+def _outcome(
+    job: Job,
+    load: Callable[[], _Loaded],
+    inpainter: Inpainter,
+    options: JobOptions,
+    progress: ProgressCallback | None,
+) -> Outcome:
+    """Fill one photo, write the results and return what became of it."""
+    try:
+        _finish(job, load(), inpainter, options, progress)
+    except InpaintError as error:
         return Outcome(job=job, status="failed", reason=str(error))
-    # A defect of a model on one photo must not lose a night's work on the others.
-    _log.debug("%s failed", job.image, exc_info=error)
-    text = " ".join(str(error).split())
-    return Outcome(job=job, status="failed", reason=f"{job.image}: {type(error).__name__}: {text}")
+    except Exception as error:
+        # A defect of a model on one photo must not lose a night's work on the others.
+        _log.debug("%s failed", job.image, exc_info=error)
+        text = " ".join(str(error).split())
+        return Outcome(job=job, status="failed", reason=f"{job.image}: {type(error).__name__}: {text}")
+    return Outcome(job=job, status="filled")
 
 
 def check_folder(folder: str | os.PathLike[str]) -> None:
@@ -219,26 +218,19 @@ def _finish(
         job.output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InpaintError(f"cannot write '{job.output}': {error.strerror or error}") from error
-    if job.samples == 1:
-        _write(samples[0].photo, job.output, job, loaded, options)
-        return
     if len(samples) < job.samples:
         samples *= job.samples  # nothing to fill: all are the photo itself
     samples = best_of(samples, job.top)
-    *places, overview = job.outputs
-    for sample, place in zip(samples, places, strict=True):
-        _write(sample.photo, place, job, loaded, options)
-    with atomic_write(overview) as temporary:
-        Image.fromarray(sheet(loaded.photo, loaded.hole, samples)).save(temporary, "PNG")
-
-
-def _write(filled: Photo, output: Path, job: Job, loaded: _Loaded, options: JobOptions) -> None:
-    if filled is loaded.photo and _same_format(job.image, output):
-        # Nothing was filled: the file itself is the most faithful copy.
-        with atomic_write(output) as temporary:
-            shutil.copyfile(job.image, temporary)
-    else:
-        write_photo(filled, output, quality=options.quality)
+    for sample, output in zip(samples, job.outputs, strict=False):  # the sheet, where there is one, is the last output
+        if sample.photo is loaded.photo and _same_format(job.image, output):
+            # Nothing was filled: the file itself is the most faithful copy.
+            with atomic_write(output) as temporary:
+                shutil.copyfile(job.image, temporary)
+        else:
+            write_photo(sample.photo, output, quality=options.quality)
+    if job.samples > 1:
+        with atomic_write(job.outputs[-1]) as temporary:
+            Image.fromarray(sheet(loaded.photo, loaded.hole, samples)).save(temporary, "PNG")
 
 
 def _same_format(image: Path, output: Path) -> bool:

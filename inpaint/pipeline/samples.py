@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from inpaint.errors import UsageError
@@ -65,21 +66,17 @@ def sheet_path(output: Path) -> Path:
 
 def sheet(photo: Photo, hole: Hole, samples: Sequence[Sample]) -> Picture:
     """Lay out the photo with a gray hole and then its fills in their order, each with its score."""
-    masked = _picture(photo)
+    masked = _rgb(photo)
     masked[hole] = HOLE_GRAY
     cells = [("photo", masked)]
-    cells += [(_heading(rank, sample), _picture(sample.photo)) for rank, sample in enumerate(samples, start=1)]
+    cells += [(_heading(rank, sample), _rgb(sample.photo)) for rank, sample in enumerate(samples, start=1)]
     rows = []
     for start in range(0, len(cells), SHEET_COLUMNS):
-        names, pictures = zip(*cells[start : start + SHEET_COLUMNS], strict=True)
-        rows.append(contact_sheet([pictures], columns=names, cell=SHEET_CELL_PX))
+        names, images = zip(*cells[start : start + SHEET_COLUMNS], strict=True)
+        rows.append(contact_sheet([images], columns=names, cell=SHEET_CELL_PX))
     width = max(row.shape[1] for row in rows)
-    paper = np.full((sum(row.shape[0] for row in rows), width, 3), PAPER, np.uint8)
-    top = 0
-    for row in rows:
-        paper[top : top + row.shape[0], : row.shape[1]] = row
-        top += row.shape[0]
-    return paper
+    padded = [cv2.copyMakeBorder(row, 0, 0, 0, width - row.shape[1], cv2.BORDER_CONSTANT, value=PAPER) for row in rows]
+    return np.concatenate(padded)
 
 
 def _heading(rank: int, sample: Sample) -> str:
@@ -88,5 +85,5 @@ def _heading(rank: int, sample: Sample) -> str:
     return f"{rank}\nscore {sample.score:.3f}, sample {sample.number}"
 
 
-def _picture(photo: Photo) -> Picture:
+def _rgb(photo: Photo) -> Picture:
     return np.asarray(to_pillow(photo).convert("RGB"), dtype=np.uint8).copy()

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inpaint.errors import InputError, MaskError
-from inpaint.images import metadata
+from inpaint.errors import InputError, MaskError, UsageError
+from inpaint.images.masks import Hole, dilate_hole, fit_to, hole_of
 from inpaint.images.photo import Photo, Pixels, photo_of_array
 from inpaint.images.reading import from_pillow, read_photo
 
@@ -18,26 +18,33 @@ PathLike: TypeAlias = "str | os.PathLike[str]"
 Source: TypeAlias = "PathLike | Image.Image | NDArray[Any]"
 
 
-def photo_of(source: Source, max_pixels: int) -> tuple[Photo, int]:
-    """Return the photo and how it still has to be turned when it becomes a file (EXIF orientation)."""
+def photo_of(source: Source, max_pixels: int, *, what: str = "image") -> Photo:
+    """Return the photo, as it lies in memory or upright from a file; `what` names it in messages."""
     if isinstance(source, np.ndarray):
-        return photo_of_array(source), 1
+        return photo_of_array(source)
     if isinstance(source, Image.Image):
-        return from_pillow(source, turn=False), metadata.orientation(source)
+        return from_pillow(source, turn=False)
     if isinstance(source, (str, os.PathLike)):
-        return read_photo(source, max_pixels=max_pixels), 1
-    raise InputError(f"image must be a path, a Pillow image or a NumPy array, got {type(source).__name__}")
+        return read_photo(source, max_pixels=max_pixels)
+    raise InputError(f"{what} must be a path, a Pillow image or a NumPy array, got {type(source).__name__}")
 
 
 def drawn_of(source: Source, what: str, max_pixels: int) -> Photo:
     """Return a mask or plane as the photo that it would be in a file; `what` names it in messages."""
-    if isinstance(source, (str, os.PathLike)):
-        return read_photo(source, max_pixels=max_pixels)
-    if isinstance(source, Image.Image):
-        return from_pillow(source, turn=False)
-    if isinstance(source, np.ndarray):
-        return photo_of_array(_mask_array(source, what))
-    raise MaskError(f"{what} must be a path, a Pillow image or a NumPy array, got {type(source).__name__}")
+    return photo_of(_mask_array(source, what) if isinstance(source, np.ndarray) else source, max_pixels, what=what)
+
+
+def hole_for(photo: Photo, mask: Source, *, invert: bool, dilate_px: int, max_pixels: int) -> Hole:
+    """Return the hole (H, W) of a mask at the photo's size, grown by `dilate_px`.
+
+    Raises:
+        UsageError: `dilate_px` is negative.
+        InputError: The mask cannot be used, or has another shape than the photo.
+    """
+    if dilate_px < 0:
+        raise UsageError(f"dilate must be at least 0 pixels, got {dilate_px}")
+    hole = hole_of(drawn_of(mask, "mask", max_pixels), invert=invert)
+    return dilate_hole(fit_to(hole, photo.height, photo.width, name=name_of(mask, "mask")), dilate_px)
 
 
 def name_of(source: Source, what: str) -> str:

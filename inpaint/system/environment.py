@@ -50,13 +50,6 @@ class Hardware(TypedDict):
     mps: bool
 
 
-class Feature(TypedDict):
-    """An optional ability: there or not, and what would bring it."""
-
-    available: bool
-    hint: str
-
-
 def versions() -> dict[str, str]:
     """Return the version of Python and of every package that figures depend on; "missing" for one that is not there."""
     found = {"python": platform.python_version()}
@@ -84,13 +77,11 @@ def hardware() -> Hardware:
     }
 
 
-def features() -> dict[str, Feature]:
-    """Return the optional abilities by name."""
-    extras: dict[str, Feature] = {
-        extra: {"available": is_installed(extra), "hint": install_command(extra)} for extra in PACKAGES
-    }
-    login = "wandb login; without it runs are recorded offline"
-    return extras | {"wandb login": {"available": _wandb_login(), "hint": login}}
+def features() -> dict[str, str | None]:
+    """Return the optional abilities by name: None for one that is there, else what would bring it."""
+    extras = {extra: None if is_installed(extra) else install_command(extra) for extra in PACKAGES}
+    login = None if _wandb_login() else "wandb login; without it runs are recorded offline"
+    return extras | {"wandb login": login}
 
 
 def cpu_name() -> str:
@@ -127,15 +118,12 @@ def commit() -> str | None:
     folder = Path(__file__).parents[2]
     if not (folder / ".git").exists():
         return None
+    command = ["git", "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=+"]  # no tag instead of the commit
     try:
-        asked = [["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain", "--untracked-files=no"]]
-        head, changed = (
-            subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
-            for command in asked
-        )
+        found = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=20)
     except (OSError, subprocess.SubprocessError):
         return None
-    return head + ("+" if changed else "")
+    return found.stdout.strip()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

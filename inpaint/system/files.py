@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from inpaint.errors import InpaintError
@@ -42,14 +41,12 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         except OSError as error:
             raise _unwritable(path, error) from error
     except OSError as error:
-        _remove(temporary)
         if error.errno in _WRITE_FAILURES:
             raise _unwritable(path, error) from error
         raise
-    except BaseException:
-        # Ctrl-C as well: nothing half-written stays behind.
+    finally:
+        # After Ctrl-C as well: nothing half-written stays behind.
         _remove(temporary)
-        raise
     _flush(target.parent)
 
 
@@ -81,7 +78,7 @@ def _flush(path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         path.unlink(missing_ok=True)
 
 

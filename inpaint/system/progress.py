@@ -97,10 +97,10 @@ class Bar:
     is costly to report may be left out.
     """
 
-    def __init__(self, description: str, total: float | None, display: RichProgress | None) -> None:
+    def __init__(self, description: str, total: float | None, display: RichProgress) -> None:
         self.done: float = 0
         self.total = total
-        self.shown = display is not None
+        self.shown = not display.disable
         self._outer = _Row(display, description)
         self._inner = _Row(display, "")
 
@@ -160,18 +160,15 @@ def bar(description: str, total: float | None = None, *, console: Console | None
     from rich.progress import Progress as RichProgress
 
     console = console or Console(stderr=True)
-    if not console.is_terminal:
-        yield Bar(description, total, None)
-        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
-    with RichProgress(*columns, console=console, transient=True) as display:
+    with RichProgress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
         yield Bar(description, total, display)
 
 
 class _Row:
     """One line of the display, added when it is first shown."""
 
-    def __init__(self, display: RichProgress | None, text: str) -> None:
+    def __init__(self, display: RichProgress, text: str) -> None:
         self._display = display
         self._text = text
         self._task: TaskID | None = None
@@ -181,8 +178,6 @@ class _Row:
         self, done: float, total: float | None, remaining_s: float | None = None, *, text: str = "", part: float = 0.0
     ) -> None:
         """Show `done` steps and a part of the next one."""
-        if self._display is None:
-            return
         self._text = text or self._text
         self._pace.mark(done + part)
         if remaining_s is None and total is not None:
@@ -194,6 +189,6 @@ class _Row:
 
     def hide(self) -> None:
         """Leave the display; what is shown next is another item's."""
-        if self._display is not None and self._task is not None:
+        if self._task is not None:
             self._display.update(self._task, visible=False)
             self._pace = Pace()

@@ -8,13 +8,14 @@ import pickle
 import pickletools
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -185,12 +186,7 @@ def _metadata(path: str | PathLike[str], entries: Mapping[str, str] | None) -> W
             f"{path} does not say which model it holds: it was not written by inpaint (no '{METADATA_KEY}' metadata)"
         )
     try:
-        values = json.loads(entries[METADATA_KEY])
-        known = {entry.name for entry in fields(WeightsMetadata)}
-        metadata = WeightsMetadata(**{name: value for name, value in values.items() if name in known})
-        metadata = WeightsMetadata(**{**asdict(metadata), "roles": tuple(metadata.roles)})
-        if not isinstance(metadata.model, str) or not isinstance(metadata.config, dict):
-            raise TypeError
-    except (ValueError, TypeError, AttributeError):
+        # Entries that a later version may have added are ignored.
+        return TypeAdapter(WeightsMetadata).validate_json(entries[METADATA_KEY])
+    except ValidationError:
         raise WeightsError(f"{path} has damaged metadata") from None
-    return metadata

@@ -27,11 +27,9 @@ def weights_at(place: str | os.PathLike[str]) -> Path | None:
     path = Path(text)
     if not text or not path.exists():
         return None
-    return _weights_in(RunFolder(path)) if path.is_dir() else path
-
-
-def _weights_in(run: RunFolder) -> Path:
-    """Return the weights of a run folder, or say what the folder lacks."""
+    if not path.is_dir():
+        return path
+    run = RunFolder(path)
     if run.weights.exists():
         return run.weights
     if run.last.exists():

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from inpaint.errors import InpaintError, RunError
-from inpaint.system.files import atomic_write, remove_unfinished
+from inpaint.system.files import remove_unfinished, write_text
 
 WEIGHTS_NAME = "model.safetensors"
 
@@ -67,8 +67,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             remove_unfinished(self.path)
             remove_unfinished(self.panels)
-            with atomic_write(self.config_yaml) as temporary:
-                temporary.write_text(comment + text, encoding="utf-8")
+            write_text(self.config_yaml, comment + text)
         except OSError as error:
             raise RunError(f"cannot use run folder '{self.path}': {error.strerror or error}") from None
         except InpaintError as error:

@@ -12,7 +12,7 @@ from inpaint.cli.main import run
 
 @pytest.fixture
 def arguments(photo_folder, tmp_path):
-    """A complete command: two fills on four photographs."""
+    """A complete command: two fills on four photos."""
     return [
         *("evaluate", "--model", "mean", "--model", "telea", "--data", str(photo_folder)),
         *("--masks", "center,deepfill", "--size", "24", "--output", str(tmp_path / "out"), "--device", "cpu"),
@@ -97,7 +97,7 @@ def test_an_empty_or_missing_folder_is_status_1_and_one_line(arguments, tmp_path
         assert not (tmp_path / "out").exists()
 
 
-def test_a_bad_photograph_is_named_and_the_rest_goes_on_with_status_1(arguments, photo_folder, tmp_path, capsys):
+def test_a_bad_photo_is_named_and_the_rest_goes_on_with_status_1(arguments, photo_folder, tmp_path, capsys):
     (photo_folder / "bad.png").write_text("text")
     assert run(arguments) == 1
     printed = capsys.readouterr()
@@ -135,7 +135,7 @@ def test_an_interruption_leaves_whole_lines(number, status, photo_folder, make_p
     assert "Traceback" not in error
     text = results.read_text()
     assert text.endswith("\n")
-    assert 3 <= text.count("\n") < 405  # a header and 404 photographs
+    assert 3 <= text.count("\n") < 405  # a header and 404 photos
     assert not (tmp_path / "out" / "summary.json").exists()
     assert not list((tmp_path / "out").rglob("*.tmp"))
 

@@ -35,8 +35,8 @@ def files(folder):
 
 
 def pixels(path):
-    with Image.open(path) as picture:
-        return np.asarray(picture)
+    with Image.open(path) as image:
+        return np.asarray(image)
 
 
 def test_one_photo_is_filled_by_telea(here, capsys):

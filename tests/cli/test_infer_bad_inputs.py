@@ -39,7 +39,7 @@ def here(tmp_path, monkeypatch, make_photo):
     contents = {
         "photo.png": png(photo),
         "mask.png": png(hole),
-        "text.png": b"hello, this is no picture\n",
+        "text.png": b"hello, this is no image\n",
         "truncated.png": png(photo)[:2000],
         "empty.png": b"",
         "dot.png": png(photo[:1, :1]),

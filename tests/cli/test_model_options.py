@@ -29,7 +29,7 @@ def weights(tmp_path):
 
 
 def options(models, *texts):
-    return model_options.for_models([str(model) for model in models], model_options.given(texts))
+    return list(model_options.for_models({str(model): str(model) for model in models}, texts).values())
 
 
 def test_values_are_read_as_the_kind_that_the_model_takes(weights):
@@ -69,11 +69,11 @@ def test_infer_loads_the_model_with_its_options(weights, tmp_path, monkeypatch, 
     mask[10:30, 10:30] = 255
     Image.fromarray(mask).save("mask.png")
     command = ["infer", "--model=plural", "--image=photo.png", "--mask=mask.png", "--output=o.png", "--device=cpu"]
-    pictures = {}
+    written = {}
     for seed in (0, 1):
         assert run([*command, f"--seed={seed}", "--option=latent=mean", "--option=dtype=float64"]) == 0
-        pictures[seed] = (tmp_path / "o.png").read_bytes()
-    assert pictures[0] == pictures[1]
+        written[seed] = (tmp_path / "o.png").read_bytes()
+    assert written[0] == written[1]
     capsys.readouterr()
     assert run([*command, "--samples=2", "--option=latent=mean"]) == 2
     assert "pluralistic paints one fill for each hole" in capsys.readouterr().err

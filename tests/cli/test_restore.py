@@ -74,7 +74,7 @@ def test_known_pixels_stay_and_the_hole_is_painted(here, capsys, mask):
         ("denoise", ["--exact"], (40, 56, 3)),
     ],
 )
-def test_every_task_writes_a_picture_of_its_size(here, task, more, shape):
+def test_every_task_writes_an_image_of_its_size(here, task, more, shape):
     assert run(["restore", f"--task={task}", "--image=photo.png", "--output=out.png", *more, *QUICK]) == 0
     assert pixels("out.png").shape == shape
 
@@ -118,7 +118,7 @@ def test_a_trace_tells_the_course_and_previews_are_written(here, monkeypatch):
     assert rows[-1]["loss"] > 0
 
 
-def test_the_map_of_uncertainty_is_a_gray_picture(here, capsys):
+def test_the_map_of_uncertainty_is_a_gray_image(here, capsys):
     arguments = ["--task=denoise", "--image=photo.png", "--output=out.png", "--uncertainty=map.png"]
     assert run(["restore", *arguments, "--iterations=210", "--width=4", "--device=cpu"]) == 0
     assert "wrote map.png: white is a deviation of 0." in capsys.readouterr().out

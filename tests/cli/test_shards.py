@@ -15,7 +15,7 @@ pytest.importorskip("webdataset", reason="the extra `shards` is not installed")
 
 
 def test_a_folder_becomes_shards_and_the_last_line_says_where(photo_folder, tmp_path, capsys):
-    (photo_folder / "text.png").write_text("no picture")
+    (photo_folder / "text.png").write_text("no image")
     output = tmp_path / "deep" / "shards"
     assert run(["shards", "--input", str(photo_folder), "--output", str(output), "--count", "3"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"4 photos in 2 shards: {output}"

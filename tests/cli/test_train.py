@@ -105,7 +105,7 @@ def test_a_run_can_start_from_the_weights_of_another(trained, photos, tmp_path):
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(photos, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (photos / "broken.png").write_text("no picture")
+    (photos / "broken.png").write_text("no image")
     try:
         assert run(["train", *TINY, f"data.root={photos}", "dry_run=true"]) == 0
     finally:
@@ -285,7 +285,7 @@ def test_a_training_outlives_the_reader_of_what_it_prints(photos, tmp_path, monk
 
 def test_a_training_outlives_the_reader_of_its_warnings(photos, tmp_path, monkeypatch, unread):
     shutil.copytree(photos, tmp_path / "photos")
-    (tmp_path / "photos" / "broken.png").write_text("no picture")  # one warning
+    (tmp_path / "photos" / "broken.png").write_text("no image")  # one warning
     monkeypatch.setattr(sys, "stderr", unread)
     folder = tmp_path / "run"
     assert run(["train", *TINY, f"data.root={tmp_path}/photos", f"run.folder={folder}"]) == 0

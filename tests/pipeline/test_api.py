@@ -1,4 +1,4 @@
-"""`inpaint.fill` and `fill_photo` on pictures in memory and single files."""
+"""`inpaint.fill` and `fill_photo` on images in memory and single files."""
 
 import io
 
@@ -166,7 +166,7 @@ def test_lines_reach_models_that_accept_them_and_no_other(photo, kind):
         inpaint.fill(photo, box(), model=Recorder(), guidance={kind: lines})
 
 
-def test_no_hole_gives_the_picture_back_with_a_warning_and_without_the_model(photo, caplog):
+def test_no_hole_gives_the_photo_back_with_a_warning_and_without_the_model(photo, caplog):
     model = Recorder()
     assert np.array_equal(inpaint.fill(photo, np.zeros((40, 56), bool), model=model), photo)
     assert model.calls == []

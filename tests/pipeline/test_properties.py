@@ -23,7 +23,7 @@ CASES = [(suffix, kind) for suffix, kinds in KINDS.items() for kind in kinds]
 
 
 def save(path, kind, height, width, rng):
-    """Write a picture of noise with libraries that are not ours."""
+    """Write an image of noise with libraries that are not ours."""
     if kind.endswith("16") and kind != "I;16":
         values = rng.integers(0, 65536, (height, width, len(kind) - 2)).astype(np.uint16)
         if path.suffix == ".png":
@@ -34,13 +34,13 @@ def save(path, kind, height, width, rng):
     elif kind == "I;16":
         Image.fromarray(rng.integers(0, 65536, (height, width)).astype(np.uint16)).save(path)
     elif kind in ("P", "PA"):
-        picture = Image.fromarray(rng.integers(0, 256, (height, width, 3)).astype(np.uint8)).quantize(16)
-        picture.save(path, **({"transparency": bytes(range(0, 160, 10))} if kind == "PA" else {}))
+        image = Image.fromarray(rng.integers(0, 256, (height, width, 3)).astype(np.uint8)).quantize(16)
+        image.save(path, **({"transparency": bytes(range(0, 160, 10))} if kind == "PA" else {}))
     else:
         channels = len(kind) if kind != "1" else 1
         values = rng.integers(0, 256, (height, width, channels)).astype(np.uint8)
-        picture = Image.fromarray(values[..., 0] if channels == 1 else values, "CMYK" if kind == "CMYK" else None)
-        picture.convert(kind).save(path, **({"lossless": True, "exact": True} if path.suffix == ".webp" else {}))
+        image = Image.fromarray(values[..., 0] if channels == 1 else values, "CMYK" if kind == "CMYK" else None)
+        image.convert(kind).save(path, **({"lossless": True, "exact": True} if path.suffix == ".webp" else {}))
 
 
 def load(path, kind):
@@ -48,9 +48,9 @@ def load(path, kind):
     if kind.endswith("16") and kind != "I;16":
         values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.suffix == ".png" else tifffile.imread(path)
     else:
-        with Image.open(path) as picture:
+        with Image.open(path) as image:
             wanted = {"1": "L", "P": "RGB", "PA": "RGBA", "CMYK": "RGB"}.get(kind, kind)
-            values = np.asarray(picture.convert(wanted))
+            values = np.asarray(image.convert(wanted))
     return values.reshape(*values.shape[:2], -1)
 
 

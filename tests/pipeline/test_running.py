@@ -243,7 +243,7 @@ def test_an_output_folder_around_the_photos_hides_none_of_them(folders):
 
 @pytest.mark.parametrize("name", ["telea", "biharmonic", "patch"])
 def test_photos_filled_at_the_same_time_are_the_same_files_with_outcomes_in_order(folders, name):
-    (folders / "photos/aa.png").write_text("no picture")
+    (folders / "photos/aa.png").write_text("no image")
     fill = inpaint.load(name, device="cpu")
     found = {}
     for at_once in (1, 3, None):

@@ -61,8 +61,8 @@ def command(monkeypatch):
 
 
 def gray_of(path):
-    with Image.open(path) as picture:
-        pixels = np.asarray(picture.convert("RGB"))
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB"))
     return pixels[HOLE].mean()
 
 

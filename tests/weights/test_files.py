@@ -151,6 +151,7 @@ def test_a_folder_is_refused(tmp_path):
         ({"inpaint": '{"model": "deepfill", "config": 3, "roles": []}'}, "damaged metadata"),
         ({"inpaint": '{"model": 3, "config": {}, "roles": []}'}, "damaged metadata"),
         ({"inpaint": '{"model": "deepfill", "config": {}, "roles": null}'}, "damaged metadata"),
+        ({"inpaint": '{"model": "deepfill", "config": {}, "roles": [3]}'}, "damaged metadata"),
     ],
 )
 def test_files_without_sound_metadata_are_refused(tmp_path, tensors, metadata, message):
