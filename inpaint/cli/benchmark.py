@@ -34,7 +34,7 @@ def command() -> None:
 
 command.add_command(forward)
 command.add_command(step)
-rounds_option = click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+rounds_option = click.option("--rounds", type=click.IntRange(1), default=5)
 json_option = click.option(
     "--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures here."
 )
@@ -63,15 +63,15 @@ def table(files: tuple[Path, ...], into: Path | None) -> None:
 
 @command.command("restore", short_help="one iteration of Deep Image Prior, against the published arithmetic")
 @click.option("--preset", "presets", metavar="NAME[,NAME]", help="Only these presets. Default: all.")
-@click.option("--size", type=click.IntRange(16, 4096), default=256, show_default=True, help="Side in pixels.")
-@click.option("--device", default="cpu", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1 or auto.")
+@click.option("--size", type=click.IntRange(16, 4096), default=256, help="Side in pixels.")
+@click.option("--device", default="cpu", metavar="NAME", help="cpu, cuda, cuda:1 or auto.")
 @click.option("--threads", type=click.IntRange(1), help="Processor threads. Default: torch's own choice.")
 @rounds_option
 @click.option("--quality", is_flag=True, help="Compare hole PSNR instead of time: one photo per seed, both ways.")
-@click.option("--data", default="samples", show_default=True, metavar="PLACE", help="Photos for --quality.")
-@click.option("--masks", "mask", default="text", show_default=True, metavar="KIND", help="Holes for --quality.")
-@click.option("--iterations", type=click.IntRange(1), default=300, show_default=True, help="For --quality.")
-@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="For --quality.")
+@click.option("--data", default="samples", metavar="PLACE", help="Photos for --quality.")
+@click.option("--masks", "mask", default="text", metavar="KIND", help="Holes for --quality.")
+@click.option("--iterations", type=click.IntRange(1), default=300, help="For --quality.")
+@click.option("--seeds", type=click.IntRange(1), default=3, help="For --quality.")
 @click.option("--width", type=click.IntRange(4, 512), help="Channels at most, for --quality. Default: the preset's.")
 @json_option
 def restore(
@@ -138,9 +138,9 @@ def masks(size: int | None, kinds: str | None, rounds: int, json_path: Path | No
 
 @command.command("data", short_help="training samples per second on one core")
 @click.option("--data", required=True, metavar="PLACE", help="Folder, list file, tar shards, or `samples`.")
-@click.option("--size", type=click.IntRange(8, 8192), default=256, show_default=True, help="Side of the crop, pixels.")
-@click.option("--masks", default="deepfill", show_default=True, metavar="KIND[,KIND]", help="Measured in turns.")
-@click.option("--crop", type=click.Choice(["random", "resize"]), default="random", show_default=True)
+@click.option("--size", type=click.IntRange(8, 8192), default=256, help="Side of the crop, pixels.")
+@click.option("--masks", default="deepfill", metavar="KIND[,KIND]", help="Measured in turns.")
+@click.option("--crop", type=click.Choice(["random", "resize"]), default="random")
 @rounds_option
 @json_option
 def data(data: str, size: int, masks: str, crop: str, rounds: int, json_path: Path | None) -> None:

@@ -24,13 +24,13 @@ def _common(function: Command) -> Command:
     for option in (
         click.option("--json", "json_path", type=path, help="Write the figures here."),
         click.option("--profile", is_flag=True, help="Show which operators take which share of the time."),
-        click.option("--memory/--no-memory", default=True, show_default=True, help="Measure the peak memory, too."),
-        click.option("--rounds", type=click.IntRange(1), default=5, show_default=True),
+        click.option("--memory/--no-memory", default=True, help="Measure the peak memory, too."),
+        click.option("--rounds", type=click.IntRange(1), default=5),
         click.option("--threads", type=click.IntRange(1), help="Processor threads. Default: torch's own choice."),
-        click.option("--device", default="cpu", show_default=True, metavar="NAME", help="cpu, cuda, mps or auto."),
-        click.option("--compile/--no-compile", "compiled", default=False, show_default=True, help="torch.compile."),
-        click.option("--size", type=click.IntRange(8, 8192), default=256, show_default=True, help="Side in pixels."),
-        click.option("--model", default=next(iter(MODELS)), show_default=True, metavar="NAME"),
+        click.option("--device", default="cpu", metavar="NAME", help="cpu, cuda, mps or auto."),
+        click.option("--compile/--no-compile", "compiled", default=False, help="torch.compile."),
+        click.option("--size", type=click.IntRange(8, 8192), default=256, help="Side in pixels."),
+        click.option("--model", default=next(iter(MODELS)), metavar="NAME"),
     ):
         function = option(function)
     return function
@@ -39,10 +39,8 @@ def _common(function: Command) -> Command:
 @click.command("forward", short_help="one pass through a network: time and peak memory")
 @_common
 @click.option("--part", metavar="NAME", help="Only this part of the network, for models that have such parts.")
-@click.option("--batch", type=click.IntRange(1), default=1, show_default=True)
-@click.option(
-    "--dtype", default="float32", show_default=True, metavar="NAME", help="float32, tf32, bfloat16 or float64."
-)
+@click.option("--batch", type=click.IntRange(1), default=1)
+@click.option("--dtype", default="float32", metavar="NAME", help="float32, tf32, bfloat16 or float64.")
 @click.option(
     "--against",
     metavar="NAME",
@@ -74,11 +72,9 @@ def forward(
 @click.command("step", short_help="one training step, all updates of an iteration")
 @_common
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--batch", type=click.IntRange(1), default=4, show_default=True)
-@click.option(
-    "--precision", type=click.Choice(["32-true", "bf16-mixed", "16-mixed"]), default="32-true", show_default=True
-)
-@click.option("--channels-last/--no-channels-last", default=False, show_default=True, help="Memory layout.")
+@click.option("--batch", type=click.IntRange(1), default=4)
+@click.option("--precision", type=click.Choice(["32-true", "bf16-mixed", "16-mixed"]), default="32-true")
+@click.option("--channels-last/--no-channels-last", default=False, help="Memory layout.")
 @click.option(
     "--against",
     multiple=True,
