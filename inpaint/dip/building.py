@@ -108,7 +108,7 @@ class Builder:
             seed=seed,
             noise=self._noise(),
             tv=self.options.tv,
-            coarse=COARSE_SHARE if coarse else 0.0,
+            coarse=COARSE_SHARE,
             dtype=self.arithmetic.dtype,
             channels_last=self.arithmetic.channels_last,
         )

@@ -212,7 +212,7 @@ class _Scale(nn.Module):
 
     def _plain(self, beside: Tensor | None, below: Tensor, size: tuple[int, int]) -> Tensor:
         """Return (1, C, *size) from beside (1, S, *size) and below (1, U, about half of size)."""
-        grown = layers.enlarge(below, self.upsample, size=size)
+        grown = F.interpolate(below, scale_factor=2, mode=self.upsample)[..., : size[0], : size[1]]
         y: Tensor = self.merge(self.norm_both(grown if beside is None else torch.cat((beside, grown), dim=1)))
         return y
 
