@@ -114,8 +114,7 @@ class PartialConv2d(nn.Conv2d):
             first = F.interpolate(first, scale_factor=2, mode="nearest")
         counts = sum(rest, first)  # (B, 1, H, W)
         if self.border == "known":
-            around = self._around
-            counts = F.pad(counts, (around, around, around, around), value=float(self.in_channels))
+            counts = F.pad(counts, (self._around,) * 4, value=float(self.in_channels))
         sums = self._box_sums(counts, around=0 if self.border == "known" else self._around)
         size = float(self.in_channels * self.kernel_size[0] * self.kernel_size[1])
         seen = sums > 0.5
