@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from typing import Literal, NamedTuple, Self, TypeAlias
 
 import torch
@@ -81,14 +82,12 @@ class FeatureTerm(Term):
         """Return the unweighted loss, a scalar, from the features of all views."""
         weights = self.layers if isinstance(self.layers, dict) else dict.fromkeys(self.layers, 1.0)
         real = features[self.view(self.target)]
-        total = None
-        for entry in self.generated:
-            generated = features[self.view(entry)]
-            for layer, weight in weights.items():
-                part = weight * self.layer_loss(generated[layer], real[layer])
-                total = part if total is None else total + part
-        assert total is not None
-        return total
+        parts = (
+            weight * self.layer_loss(features[self.view(entry)][layer], real[layer])
+            for entry in self.generated
+            for layer, weight in weights.items()
+        )
+        return reduce(torch.add, parts)
 
     @abstractmethod
     def layer_loss(self, generated: Tensor, real: Tensor) -> Tensor:
