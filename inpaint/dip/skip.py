@@ -49,8 +49,7 @@ class SkipOptions(Options):
         depth = len(self.down)
         if depth == 0 or min(self.down) < 1:
             raise ValueError(f"down must name at least one scale with at least 1 channel each, got {self.down}")
-        for name in ("up", "skip", "kernel_down", "kernel_up", "upsample"):
-            value = getattr(self, name)
+        for name, value in self:
             if isinstance(value, tuple) and len(value) != depth:
                 raise ValueError(f"{name} must have one entry per scale ({depth}), got {len(value)}")
         for kernel in (*self.per_scale(self.kernel_down), *self.per_scale(self.kernel_up), self.kernel_skip):
@@ -69,12 +68,7 @@ class SkipOptions(Options):
 
     def cut(self, depth: int) -> SkipOptions:
         """Return the options of the first `depth` scales."""
-
-        def first(value: object) -> object:
-            return value[:depth] if isinstance(value, tuple) else value
-
-        names = ("down", "up", "skip", "kernel_down", "kernel_up", "upsample")
-        return self.model_copy(update={name: first(getattr(self, name)) for name in names})
+        return self.model_copy(update={name: value[:depth] for name, value in self if isinstance(value, tuple)})
 
     def deepest(self, height: int, width: int) -> int:
         """Return how many scales an image of this size allows; 0 means that it is too small for any.
