@@ -72,6 +72,9 @@ class Builder:
         self._as_published = options.exact or options.preset is not None
         # Langevin samples and the published course come from the whole run, and nothing is kept from the loss.
         self._plain_run = options.exact or options.langevin
+        self.stop = options.stop
+        if options.stop == "auto" and not self._plain_run:
+            self.stop = "hold-out" if self.fills else "variance" if problem.task == "denoise" else "never"
 
     @property
     def iterations(self) -> int:
@@ -136,17 +139,12 @@ class Builder:
 
     def stopper(self, objective: PriorObjective, expected: int) -> Stopper | None:
         """Return what may end the search of a run of about `expected` iterations early."""
-        kind = self.options.stop
-        if kind == "auto":
-            kind = "never"
-            if not self._plain_run:
-                kind = "hold-out" if self.fills else "variance" if self.problem.task == "denoise" else "never"
         patience = max(50, min(1000, expected // 3))
-        if kind == "variance":
+        if self.stop == "variance":
             return MovingVariance(patience=patience)
-        if kind == "window":
+        if self.stop == "window":
             return WindowVariance(patience=patience)
-        if kind == "hold-out" and objective.observations[0].held_out is not None:
+        if self.stop == "hold-out" and objective.observations[0].held_out is not None:
             return HoldOut(objective.held_out_mse, patience=min(500, patience), start=int(0.3 * expected))
         return None
 
@@ -189,8 +187,7 @@ class Builder:
         return found
 
     def _held_out(self, hole: Hole | None, seed: int) -> Tensor | None:
-        wanted = self.options.stop == "hold-out" or (self.options.stop == "auto" and not self._plain_run)
-        if hole is None or not wanted or not hole.any():
+        if hole is None or self.stop != "hold-out" or not hole.any():
             return None
         draw = seeds.integer(seed, seeds.HOLD_OUT, 0)
         held_out = torch.from_numpy(hold_out_blocks(hole, share=HOLD_OUT_SHARE, seed=draw)).float()

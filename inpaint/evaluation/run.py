@@ -166,11 +166,10 @@ class _Job:
     def run(self, results: Results, progress: ProgressCallback | None) -> list[Failure]:
         """Do every fill that `results` lacks, in the same order for any number of jobs; return what failed."""
         (self.output / FOLDER).mkdir(exist_ok=True)
-        total = len(self.photos) * len(self.masks) * len(self.models)
         names = [self.photos.name(index) for index in range(len(self.photos))]
         keys = [(name, mask, model) for name in names for mask in self.masks for model in self.models]
         report, done = progress or (lambda step: None), sum(key in results for key in keys)
-        report(Progress(done=done, total=total))
+        report(Progress(done=done, total=len(keys)))
         failures: list[Failure] = []
         # So that a slow model's next fill can begin while the one before it, a whole row of models back, goes on.
         ahead = self.jobs * len(self.models)
@@ -181,7 +180,7 @@ class _Job:
                 else:
                     self._keep(task, answer, names[task.index], results)
                 done += task.fills
-                report(Progress(done=done, total=total))
+                report(Progress(done=done, total=len(keys)))
         return failures
 
     def _work(self, names: Sequence[str], results: Results) -> Iterator[tuple[_Task, Work[Measured | InpaintError]]]:
