@@ -28,9 +28,8 @@ def noise_input(channels: int, height: int, width: int, *, seed: int) -> Tensor:
 
 def meshgrid_input(height: int, width: int) -> Tensor:
     """Return (1, 2, H, W): column / (W - 1) and row / (H - 1), both 0 to 1."""
-    columns = torch.linspace(0, 1, width).expand(height, width)
-    rows = torch.linspace(0, 1, height).unsqueeze(1).expand(height, width)
-    return torch.stack((columns, rows)).unsqueeze(0).contiguous()
+    rows, columns = torch.meshgrid(torch.linspace(0, 1, height), torch.linspace(0, 1, width), indexing="ij")
+    return torch.stack((columns, rows)).unsqueeze(0)
 
 
 def masked_mse(painted: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 
 from inpaint.errors import InpaintError, UsageError
 from inpaint.evaluation.measure import Measured, fill_and_measure, warm_up
-from inpaint.evaluation.photos import Photos, Rgb, draw_mask, fill_seed, mask_hash
+from inpaint.evaluation.photos import Photos, Rgb, draw_mask, fill_seed, mask_hash, text_hash
 from inpaint.evaluation.results import Results, Row
 from inpaint.evaluation.settings import RESULTS_NAME, open_evaluation
 from inpaint.evaluation.sheet import FOLDER, fill_path, write_sheet
@@ -249,8 +248,5 @@ def _failed(image: str, mask: str, model: str, error: InpaintError) -> Failure:
 
 def _masks_hash(rows: Sequence[Row], masks: Sequence[str]) -> dict[str, str]:
     """Return one hash per kind over all its masks by photo, to compare with another evaluation's."""
-    found = {}
-    for kind in masks:
-        lines = sorted({f"{row.image}\0{row.mask_hash}" for row in rows if row.mask == kind})
-        found[kind] = hashlib.blake2b("\n".join(lines).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
-    return found
+    found = {kind: {f"{row.image}\0{row.mask_hash}" for row in rows if row.mask == kind} for kind in masks}
+    return {kind: text_hash("\n".join(sorted(lines))) for kind, lines in found.items()}

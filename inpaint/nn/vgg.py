@@ -45,10 +45,8 @@ class VGG(nn.Module):
                 torch.manual_seed(0)
                 initialize_(self, "kaiming")
         else:
-            self._load(
-                _torchvision_state(name) if weights == "torchvision" else load_foreign(Path(weights).expanduser()),
-                weights,
-            )
+            state = _torchvision_state(name) if weights == "torchvision" else load_foreign(Path(weights).expanduser())
+            self._load(state, weights)
         self.eval().requires_grad_(False)
 
     def forward(self, images: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
