@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -39,12 +40,10 @@ def available_bytes(device: torch.device) -> int | None:
     except (AttributeError, OSError, ValueError):
         return None
     # What the system keeps of files is given up when it is needed.
-    try:
+    with suppress(OSError, ValueError):
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
                 free = max(free, 1024 * int(line.split()[1]))
-    except (OSError, ValueError):
-        pass
     return free
 
 
