@@ -113,7 +113,9 @@ class FeatureExtractor:
         values: dict[str, Tensor] = {}
         for key in dict.fromkeys((term.network, term.weights) for term in terms.values()):
             chosen = {name: term for name, term in terms.items() if (term.network, term.weights) == key}
-            network = self._network(key)
+            if key not in self._networks:
+                self._networks[key] = VGG(key[0], weights=key[1])
+            network = self._networks[key]
             layers = frozenset(layer for term in chosen.values() for layer in term.layers)
             generated = dict.fromkeys(term.view(entry) for term in chosen.values() for entry in term.generated)
             features = _extract(network, generated, layers, record)
@@ -122,11 +124,6 @@ class FeatureExtractor:
                 features |= _extract(network, (view for view in real if view not in features), layers, record)
             values |= {name: term.compare(features) for name, term in chosen.items()}
         return values
-
-    def _network(self, key: tuple[VggName, str]) -> VGG:
-        if key not in self._networks:
-            self._networks[key] = VGG(key[0], weights=key[1])
-        return self._networks[key]
 
 
 def _extract(
