@@ -104,10 +104,9 @@ class Builder:
         """Return a fresh network and its data."""
         options = self.fitted_options(plan)
         network = self.arithmetic.network(options, seed=seeds.integer(seed, seeds.WEIGHTS, 0))
-        coarse = self._starts_coarse(plan)
         return PriorObjective(
             network.to(self.device),
-            self._observations(options, plan.size(*self.size), seed, coarse=coarse),
+            self._observations(options, plan, seed),
             seed=seed,
             noise=self._noise(),
             tv=self.options.tv,
@@ -163,9 +162,8 @@ class Builder:
             return published_noise(self.problem.preset, factor=self.options.factor)
         return self.preset.fast_noise
 
-    def _observations(
-        self, options: SkipOptions | DecoderOptions, size: tuple[int, int], seed: int, *, coarse: bool
-    ) -> list[Observation]:
+    def _observations(self, options: SkipOptions | DecoderOptions, plan: Plan, seed: int) -> list[Observation]:
+        size = plan.size(*self.size)
         target, weights, hole = self.problem.target, self.problem.weights, self.problem.hole
         if self.gray:
             target = target[:, :1]
@@ -180,7 +178,7 @@ class Builder:
         if self.problem.task == "super-resolve":
             downsample = LanczosDownsampler(self.options.factor, lobes=self.options.lobes).to(self.device)
         found = [Observation(z=z, size=size, target=target, weights=weights, held_out=held_out, downsample=downsample)]
-        if coarse:
+        if self._starts_coarse(plan):
             small, known = halved(target, weights)
             half = (small.shape[-2], small.shape[-1])
             found.append(Observation(z=z[..., ::2, ::2].contiguous(), size=half, target=small, weights=known))
