@@ -36,10 +36,6 @@ class Window:
     ratio: Tensor
     known: Tensor
 
-    def to(self, dtype: torch.dtype) -> Window:
-        """Return the same in another floating type."""
-        return Window(self.ratio.to(dtype), self.known.to(dtype))
-
 
 class PartialConv2d(nn.Conv2d):
     """A partial convolution of one map or of several concatenated ones. Padded by dilation * (kernel - 1) / 2.
@@ -94,13 +90,13 @@ class PartialConv2d(nn.Conv2d):
         if known is None:
             known = [torch.ones_like(part[:, :1]) for part in parts]
         known = [(plane > 0.5).to(plane.dtype) for plane in known]
-        window = self.window(known).to(parts[0].dtype)
+        window = self.window(known)
         seen = [part.masked_fill(plane <= 0.5, 0.0) for part, plane in zip(parts, known, strict=True)]
         y = self.sums(seen, self.kernels())
         y = y * window.ratio.to(y.dtype)
         if self.bias is not None:
             y = y + self.bias.view(-1, 1, 1).to(y.dtype) * window.known.to(y.dtype)
-        return y, window.known
+        return y, window.known.to(parts[0].dtype)
 
     @torch.no_grad()
     def window(self, known: Sequence[Tensor]) -> Window:
