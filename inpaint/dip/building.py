@@ -72,6 +72,9 @@ class Builder:
         self._as_published = options.exact or options.preset is not None
         # Langevin samples and the published course come from the whole run, and nothing is kept from the loss.
         self._plain_run = options.exact or options.langevin
+        self.stop = options.stop
+        if options.stop == "auto" and not self._plain_run:
+            self.stop = "hold-out" if self.fills else "variance" if problem.task == "denoise" else "never"
 
     @property
     def iterations(self) -> int:
@@ -101,14 +104,13 @@ class Builder:
         """Return a fresh network and its data."""
         options = self.fitted_options(plan)
         network = self.arithmetic.network(options, seed=seeds.integer(seed, seeds.WEIGHTS, 0))
-        coarse = self._starts_coarse(plan)
         return PriorObjective(
             network.to(self.device),
-            self._observations(options, plan.size(*self.size), seed, coarse=coarse),
+            self._observations(options, plan, seed),
             seed=seed,
             noise=self._noise(),
             tv=self.options.tv,
-            coarse=COARSE_SHARE if coarse else 0.0,
+            coarse=COARSE_SHARE,
             dtype=self.arithmetic.dtype,
             channels_last=self.arithmetic.channels_last,
         )
@@ -136,17 +138,12 @@ class Builder:
 
     def stopper(self, objective: PriorObjective, expected: int) -> Stopper | None:
         """Return what may end the search of a run of about `expected` iterations early."""
-        kind = self.options.stop
-        if kind == "auto":
-            kind = "never"
-            if not self._plain_run:
-                kind = "hold-out" if self.fills else "variance" if self.problem.task == "denoise" else "never"
         patience = max(50, min(1000, expected // 3))
-        if kind == "variance":
+        if self.stop == "variance":
             return MovingVariance(patience=patience)
-        if kind == "window":
+        if self.stop == "window":
             return WindowVariance(patience=patience)
-        if kind == "hold-out" and objective.observations[0].held_out is not None:
+        if self.stop == "hold-out" and objective.observations[0].held_out is not None:
             return HoldOut(objective.held_out_mse, patience=min(500, patience), start=int(0.3 * expected))
         return None
 
@@ -165,9 +162,8 @@ class Builder:
             return published_noise(self.problem.preset, factor=self.options.factor)
         return self.preset.fast_noise
 
-    def _observations(
-        self, options: SkipOptions | DecoderOptions, size: tuple[int, int], seed: int, *, coarse: bool
-    ) -> list[Observation]:
+    def _observations(self, options: SkipOptions | DecoderOptions, plan: Plan, seed: int) -> list[Observation]:
+        size = plan.size(*self.size)
         target, weights, hole = self.problem.target, self.problem.weights, self.problem.hole
         if self.gray:
             target = target[:, :1]
@@ -182,15 +178,14 @@ class Builder:
         if self.problem.task == "super-resolve":
             downsample = LanczosDownsampler(self.options.factor, lobes=self.options.lobes).to(self.device)
         found = [Observation(z=z, size=size, target=target, weights=weights, held_out=held_out, downsample=downsample)]
-        if coarse:
+        if self._starts_coarse(plan):
             small, known = halved(target, weights)
             half = (small.shape[-2], small.shape[-1])
             found.append(Observation(z=z[..., ::2, ::2].contiguous(), size=half, target=small, weights=known))
         return found
 
     def _held_out(self, hole: Hole | None, seed: int) -> Tensor | None:
-        wanted = self.options.stop == "hold-out" or (self.options.stop == "auto" and not self._plain_run)
-        if hole is None or not wanted or not hole.any():
+        if hole is None or self.stop != "hold-out" or not hole.any():
             return None
         draw = seeds.integer(seed, seeds.HOLD_OUT, 0)
         held_out = torch.from_numpy(hold_out_blocks(hole, share=HOLD_OUT_SHARE, seed=draw)).float()

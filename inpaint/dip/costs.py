@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -14,10 +15,8 @@ from inpaint.dip.skip import SkipOptions
 PASSES = 3
 
 
-def products(options: SkipOptions | DecoderOptions, height: int, width: int) -> int:
+def products(options: SkipOptions, height: int, width: int) -> int:
     """Return multiply-adds of one forward pass in the published order of computing."""
-    if isinstance(options, DecoderOptions):
-        return _decoder_products(options, height, width)
     return sum(count for count, _ in _layers(options, height, width))
 
 
@@ -41,12 +40,10 @@ def available_bytes(device: torch.device) -> int | None:
     except (AttributeError, OSError, ValueError):
         return None
     # What the system keeps of files is given up when it is needed.
-    try:
+    with suppress(OSError, ValueError):
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
                 free = max(free, 1024 * int(line.split()[1]))
-    except (OSError, ValueError):
-        pass
     return free
 
 
@@ -74,12 +71,3 @@ def _layers(options: SkipOptions, height: int, width: int) -> list[tuple[int, in
         h, w, above = half_h, half_w, wide
     found.append((ups[0] * options.out_channels * height * width, ups[0] * height * width))
     return found
-
-
-def _decoder_products(options: DecoderOptions, height: int, width: int) -> int:
-    h, w = options.input_size(height, width)
-    total = 0
-    for _ in range(options.depth):
-        total += options.width**2 * h * w
-        h, w = 2 * h, 2 * w
-    return total + options.width**2 * h * w + options.width * options.out_channels * h * w

@@ -21,14 +21,9 @@ class DecoderOptions(Options):
     depth: int = Field(5, ge=1, le=8)
     out_channels: int = Field(3, gt=0)
 
-    @property
-    def multiple_px(self) -> int:
-        """What a side is rounded up to inside."""
-        return int(2**self.depth)
-
     def input_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the input from which images of at least this size are decoded."""
-        return -(-height // self.multiple_px), -(-width // self.multiple_px)
+        return -(-height // 2**self.depth), -(-width // 2**self.depth)
 
 
 class Decoder(nn.Module):

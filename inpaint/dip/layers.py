@@ -113,15 +113,14 @@ def _summed(weight: Tensor, *, flip: bool = False) -> Tensor:
 class Normalization(nn.Module):
     """Batch normalization by the statistics of the image itself, always, with a learned scale and shift."""
 
-    def __init__(self, channels: int, *, eps: float = 1e-5) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
-        self.eps = eps
 
     def forward(self, x: Tensor, channels: slice = slice(None)) -> Tensor:
         """Normalize x (B, C, H, W), which may be only these `channels` of what the layer normalizes."""
-        return F.batch_norm(x, None, None, self.weight[channels], self.bias[channels], training=True, eps=self.eps)
+        return F.batch_norm(x, None, None, self.weight[channels], self.bias[channels], training=True)
 
 
 def activate(x: Tensor, kind: Activation) -> Tensor:
@@ -131,12 +130,6 @@ def activate(x: Tensor, kind: Activation) -> Tensor:
     if kind == "swish":
         return F.silu(x)
     return F.elu(x, inplace=True) if kind == "elu" else x
-
-
-def enlarge(x: Tensor, mode: Upsampling, *, size: tuple[int, int]) -> Tensor:
-    """Enlarge x (B, C, H, W) twofold and keep the first rows and columns up to `size` (one less for odd sides)."""
-    grown = F.interpolate(x, scale_factor=2, mode=mode)
-    return grown[..., : size[0], : size[1]]
 
 
 def lanczos_taps(factor: int, lobes: int) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -27,9 +28,8 @@ def noise_input(channels: int, height: int, width: int, *, seed: int) -> Tensor:
 
 def meshgrid_input(height: int, width: int) -> Tensor:
     """Return (1, 2, H, W): column / (W - 1) and row / (H - 1), both 0 to 1."""
-    columns = torch.linspace(0, 1, width).expand(height, width)
-    rows = torch.linspace(0, 1, height).unsqueeze(1).expand(height, width)
-    return torch.stack((columns, rows)).unsqueeze(0).contiguous()
+    rows, columns = torch.meshgrid(torch.linspace(0, 1, height), torch.linspace(0, 1, width), indexing="ij")
+    return torch.stack((columns, rows)).unsqueeze(0)
 
 
 def masked_mse(painted: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
@@ -77,8 +77,9 @@ class Observation:
     held_out: Tensor | None = None
     downsample: Callable[[Tensor], Tensor] | None = None
 
+    @cached_property
     def search_weights(self) -> Tensor | None:
-        """Return the weights before the cooldown."""
+        """The weights before the cooldown."""
         if self.held_out is None or self.weights is None:
             return self.weights
         return self.weights * (1 - self.held_out)
@@ -109,21 +110,16 @@ class PriorObjective:
     dtype: torch.dtype = torch.float32
     channels_last: bool = False
 
-    def __post_init__(self) -> None:
-        if len(self.observations) < 2:
-            self.coarse = 0.0
-        self._search_weights = [each.search_weights() for each in self.observations]
-
     def parameters(self) -> list[nn.Parameter]:
         """Return the network's weights."""
         return list(self.network.parameters())
 
     def evaluate(self, step: StepInfo) -> Evaluation:
         """Paint from the perturbed input and compare."""
-        scale = 1 if step.progress < self.coarse and not step.cooldown else 0
-        data = self.observations[scale]
+        coarse = step.progress < self.coarse and not step.cooldown
+        data = self.observations[-1 if coarse else 0]
         painted = self.paint(data, self._perturbed(data.z, step.iteration))
-        weights = data.weights if step.cooldown else self._search_weights[scale]
+        weights = data.weights if step.cooldown else data.search_weights
         compared = painted if data.downsample is None else data.downsample(painted)
         mse = masked_mse(compared, data.target, weights)
         loss = mse if self.tv == 0 else mse + self.tv * total_variation(painted)

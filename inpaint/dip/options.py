@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from inpaint.errors import UsageError, unknown
+from inpaint.errors import UsageError
 from inpaint.options import Options
 from inpaint.types import Capabilities
 
@@ -42,10 +42,9 @@ class FillOptions(Options):
     @classmethod
     def _known_preset(cls, value: str | None) -> str | None:
         if value is not None:
-            from inpaint.dip.presets import PRESETS  # imports torch
+            from inpaint.dip.presets import preset  # imports torch
 
-            if value not in PRESETS:
-                raise ValueError(unknown("preset", value, PRESETS))
+            preset(value)
         return value
 
     @field_validator("budget")

@@ -53,8 +53,7 @@ def candidates(preset: Preset, height: int, width: int) -> list[Choice]:
     so that comes first.
     """
     widest = max(preset.network.down)
-    widths = [min(each, widest) for each in WIDTHS]
-    widths = [widest, *sorted({each for each in widths if each < widest}, reverse=True)]
+    widths = [widest, *(each for each in WIDTHS if each < widest)]
     scales = [scale for scale in SCALES if scale == 1.0 or min(height, width) * scale >= SMALLEST_SIDE_PX]
     if preset.task not in FILL_TASKS:
         scales = scales[:1]  # the size is what the task is about

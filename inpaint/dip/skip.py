@@ -8,7 +8,7 @@ of the smaller map, and what follows is normalized again; training cannot tell, 
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,7 @@ from inpaint.dip.layers import Activation, Border, Convolution, Normalization, U
 from inpaint.options import Options
 
 Downsampling: TypeAlias = Literal["stride", "avg", "max", "lanczos2", "lanczos3"]
+Value = TypeVar("Value", int, Upsampling)
 
 FOLD_FROM_PX = 24
 """Shorter side of the map before enlarging from which one transposed convolution is faster than enlarging first."""
@@ -48,8 +49,7 @@ class SkipOptions(Options):
         depth = len(self.down)
         if depth == 0 or min(self.down) < 1:
             raise ValueError(f"down must name at least one scale with at least 1 channel each, got {self.down}")
-        for name in ("up", "skip", "kernel_down", "kernel_up", "upsample"):
-            value = getattr(self, name)
+        for name, value in self:
             if isinstance(value, tuple) and len(value) != depth:
                 raise ValueError(f"{name} must have one entry per scale ({depth}), got {len(value)}")
         for kernel in (*self.per_scale(self.kernel_down), *self.per_scale(self.kernel_up), self.kernel_skip):
@@ -62,23 +62,13 @@ class SkipOptions(Options):
         """Number of scales."""
         return len(self.down)
 
-    def per_scale(self, value: tuple[int, ...] | int) -> tuple[int, ...]:
+    def per_scale(self, value: tuple[Value, ...] | Value) -> tuple[Value, ...]:
         """Return the value of every scale."""
         return value if isinstance(value, tuple) else (value,) * self.depth
 
-    @property
-    def upsamplings(self) -> tuple[Upsampling, ...]:
-        """How every scale enlarges what comes from below it."""
-        return self.upsample if isinstance(self.upsample, tuple) else (self.upsample,) * self.depth
-
     def cut(self, depth: int) -> SkipOptions:
         """Return the options of the first `depth` scales."""
-
-        def first(value: object) -> object:
-            return value[:depth] if isinstance(value, tuple) else value
-
-        names = ("down", "up", "skip", "kernel_down", "kernel_up", "upsample")
-        return self.model_copy(update={name: first(getattr(self, name)) for name in names})
+        return self.model_copy(update={name: value[:depth] for name, value in self if isinstance(value, tuple)})
 
     def deepest(self, height: int, width: int) -> int:
         """Return how many scales an image of this size allows; 0 means that it is too small for any.
@@ -155,7 +145,11 @@ class _Block(nn.Module):
         self.plain = plain
 
     def forward(self, x: Tensor) -> Tensor:
-        return layers.activate(self.norm(self._convolve(x)), self.activation)
+        return self.finish(self._convolve(x))
+
+    def finish(self, convolved: Tensor) -> Tensor:
+        """Normalize and activate what was convolved."""
+        return layers.activate(self.norm(convolved), self.activation)
 
     def _convolve(self, x: Tensor) -> Tensor:
         even = x.shape[-1] % 2 == 0 and x.shape[-2] % 2 == 0
@@ -174,7 +168,7 @@ class _Block(nn.Module):
 
 
 class _Scale(nn.Module):
-    """One scale: down, everything below it, up again, beside it the skip branch."""
+    """One scale: down, everything below it, up again beside the skip branch, both normalized as one and convolved."""
 
     def __init__(
         self, options: SkipOptions, number: int, *, bias: bool, plain: bool, generator: torch.Generator
@@ -185,79 +179,42 @@ class _Scale(nn.Module):
         above = options.in_channels if number == 0 else options.down[number - 1]
         width, beside = options.down[number], options.per_scale(options.skip)[number]
         kernel_down = options.per_scale(options.kernel_down)[number]
-        from_below = width if last else widths_up[number + 1]
+        kernel_up = options.per_scale(options.kernel_up)[number]
+        both = beside + (width if last else widths_up[number + 1])
 
         def block(i: int, o: int, k: int, *, halve: bool = False) -> _Block:
             return _Block(i, o, k, options=options, bias=bias, generator=generator, halve=halve, plain=plain)
 
+        self.channels = beside  # of the skip branch, the first ones
+        self.upsample: Upsampling = options.per_scale(options.upsample)[number]
+        self.folds = not plain and kernel_up == 3 and (self.upsample == "nearest" or options.border != "zero")
         self.beside = block(above, beside, options.kernel_skip) if beside else None
         self.down = nn.Sequential(block(above, width, kernel_down, halve=True), block(width, width, kernel_down))
         self.below = None if last else _Scale(options, number + 1, bias=bias, plain=plain, generator=generator)
-        self.merge = _Merge(
-            beside,
-            from_below,
-            widths_up[number],
-            kernel=options.per_scale(options.kernel_up)[number],
-            upsample=options.upsamplings[number],
-            options=options,
-            bias=bias,
-            plain=plain,
-            generator=generator,
-        )
+        self.norm_both = Normalization(both)
+        self.merge = block(both, widths_up[number], kernel_up)
         self.pointwise = block(widths_up[number], widths_up[number], 1) if options.pointwise else None
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.down(x)
+        below = self.down(x)
         if self.below is not None:
-            y = self.below(y)
+            below = self.below(below)
         beside = None if self.beside is None else self.beside(x)
-        y = self.merge(beside, y, (x.shape[-2], x.shape[-1]))
+        folds = self.folds and min(below.shape[-2:]) >= FOLD_FROM_PX
+        y = (self._folded if folds else self._plain)(beside, below, (x.shape[-2], x.shape[-1]))
         return y if self.pointwise is None else cast(Tensor, self.pointwise(y))
 
-
-class _Merge(nn.Module):
-    """Normalize the skip branch and what comes from below as one, and convolve both at the size of the skip branch."""
-
-    def __init__(
-        self,
-        beside: int,
-        below: int,
-        out_channels: int,
-        *,
-        kernel: int,
-        upsample: Upsampling,
-        options: SkipOptions,
-        bias: bool,
-        plain: bool,
-        generator: torch.Generator,
-    ) -> None:
-        super().__init__()
-        self.channels = beside  # of the skip branch, the first ones
-        self.upsample: Upsampling = upsample
-        self.norm_both = Normalization(beside + below)
-        self.conv = Convolution(
-            beside + below, out_channels, kernel, bias=bias, border=options.border, generator=generator
-        )
-        self.norm = Normalization(out_channels)
-        self.activation: Activation = options.activation
-        self.folds = not plain and kernel == 3 and (upsample == "nearest" or options.border != "zero")
-
-    def forward(self, beside: Tensor | None, below: Tensor, size: tuple[int, int]) -> Tensor:
-        """Return (1, out_channels, *size) from beside (1, S, *size) and below (1, U, about half of size)."""
-        folded = self.folds and min(below.shape[-2:]) >= FOLD_FROM_PX
-        y = self._folded(beside, below, size) if folded else self._plain(beside, below, size)
-        return layers.activate(self.norm(y), self.activation)
-
     def _plain(self, beside: Tensor | None, below: Tensor, size: tuple[int, int]) -> Tensor:
-        grown = layers.enlarge(below, self.upsample, size=size)
-        y: Tensor = self.conv(self.norm_both(grown if beside is None else torch.cat((beside, grown), dim=1)))
+        """Return (1, C, *size) from beside (1, S, *size) and below (1, U, about half of size)."""
+        grown = F.interpolate(below, scale_factor=2, mode=self.upsample)[..., : size[0], : size[1]]
+        y: Tensor = self.merge(self.norm_both(grown if beside is None else torch.cat((beside, grown), dim=1)))
         return y
 
     def _folded(self, beside: Tensor | None, below: Tensor, size: tuple[int, int]) -> Tensor:
-        first, rest, border = slice(0, self.channels), slice(self.channels, None), self.conv.border
+        first, rest, conv = slice(0, self.channels), slice(self.channels, None), self.merge.conv
         below = self.norm_both(below, rest)
-        grown = layers.enlarge_and_convolve(below, self.conv.weight[:, rest], mode=self.upsample, border=border)
-        grown = grown[..., : size[0], : size[1]]
-        if beside is None:
-            return grown
-        return grown + layers.convolve(self.norm_both(beside, first), self.conv.weight[:, first], border=border)
+        y = layers.enlarge_and_convolve(below, conv.weight[:, rest], mode=self.upsample, border=conv.border)
+        y = y[..., : size[0], : size[1]]
+        if beside is not None:
+            y = y + layers.convolve(self.norm_both(beside, first), conv.weight[:, first], border=conv.border)
+        return self.merge.finish(y)

@@ -93,8 +93,6 @@ def _plan(builder: Builder, seed: int, budget_s: float | None) -> Plan:
     if options.width is not None or builder.decodes:
         widest = options.width or max(builder.preset.network.down)
         choices = list(dict.fromkeys((widest, scale) for _, scale in choices))
-    if not builder.fills or options.exact:
-        choices = [choice for choice in choices if choice[1] == 1.0]
     if options.exact:
         choices = choices[:1]
 

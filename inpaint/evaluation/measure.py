@@ -18,10 +18,6 @@ from inpaint.types import Inpainter
 WARM_UP_PX = 64
 
 
-class FillFailedError(InpaintError):
-    """A model gave no usable answer for one photo."""
-
-
 @dataclass(frozen=True)
 class Measured:
     """A completed image (H, W, 3) uint8, its metrics by name, and the seconds of the fill."""
@@ -50,9 +46,9 @@ def fill_and_measure(model: Inpainter, photo: Rgb, mask: HoleMask, *, seed: int)
     completed = _completed(model, image, hole, seed)
     seconds = time.perf_counter() - started
     if completed.shape != image.shape:
-        raise FillFailedError(f"answered with shape {tuple(completed.shape)} for {tuple(image.shape)}")
+        raise InpaintError(f"answered with shape {tuple(completed.shape)} for {tuple(image.shape)}")
     if not completed.isfinite().all():
-        raise FillFailedError("answered with values that are not finite")
+        raise InpaintError("answered with values that are not finite")
     rounded = (completed.double().clamp(0, 1) * 255).round()  # (1, 3, H, W), 0 to 255
     exact = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].double() / 255
     values = measure(rounded / 255, exact, hole)
@@ -78,7 +74,7 @@ def _completed(model: Inpainter, image: Tensor, hole: Tensor, seed: int) -> Tens
     try:
         return model.fill(image, hole, seed=[seed])[0].completed.cpu()  # waits for the accelerator
     except torch.OutOfMemoryError as error:
-        raise FillFailedError(f"out of memory: {str(error).splitlines()[0]}") from None
+        raise InpaintError(f"out of memory: {str(error).splitlines()[0]}") from None
 
 
 def as_batch(photo: Rgb, mask: HoleMask) -> tuple[Tensor, Tensor]:

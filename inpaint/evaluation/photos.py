@@ -63,11 +63,8 @@ class Photos:
 
     def fingerprint(self) -> str:
         """Return a short hash of the names and file sizes, to tell whether two evaluations saw the same files."""
-        digest = hashlib.blake2b(digest_size=8)
-        for index in range(len(self)):
-            entry = f"{self.name(index)}\0{int(self._source.sizes_bytes[index])}\n"
-            digest.update(entry.encode("utf-8", "surrogateescape"))
-        return digest.hexdigest()
+        sizes_bytes = self._source.sizes_bytes
+        return text_hash("".join(f"{self.name(index)}\0{int(sizes_bytes[index])}\n" for index in range(len(self))))
 
 
 def draw_mask(kind: str, mask: Mask, *, seed: int, index: int, height: int, width: int) -> HoleMask:
@@ -82,6 +79,11 @@ def draw_mask(kind: str, mask: Mask, *, seed: int, index: int, height: int, widt
 def fill_seed(*, seed: int, index: int) -> int:
     """Return the seed with which stochastic models fill photo `index`."""
     return seeds.named(f"evaluation fill {seed} {index}") >> 1
+
+
+def text_hash(text: str, *, size_bytes: int = 8) -> str:
+    """Return a hash of a text in hexadecimal digits, two for each byte."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=size_bytes).hexdigest()
 
 
 def mask_hash(mask: HoleMask) -> str:

@@ -7,9 +7,9 @@ import io
 import math
 import os
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from inpaint.errors import InpaintError
 from inpaint.metrics import METRICS
@@ -52,7 +52,7 @@ class Row:
         return cls(image=image, mask=mask, model=model, metrics=metrics, seconds=float(seconds), mask_hash=mask_hash)
 
 
-class Results:
+class Results(AbstractContextManager["Results"]):
     """The file, opened to read what is there and to append. A context manager.
 
     A last line that was cut off when an earlier evaluation was killed is removed; the fill is simply done again.
@@ -62,7 +62,6 @@ class Results:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            _drop_torn_line(path)
             self.rows = _read(path)
             self._file = path.open("a", encoding="utf-8", errors="surrogateescape", newline="")
             if self._file.tell() == 0:
@@ -83,46 +82,32 @@ class Results:
         self.rows.append(row)
         self._done.add(row.key)
 
-    def __enter__(self) -> Results:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def _write(self, cells: Iterable[str]) -> None:
-        line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow(cells)
-        self._file.write(line.getvalue())
+        csv.writer(self._file, lineterminator="\n").writerow(cells)  # which writes the line at once
         self._file.flush()
 
 
-def _drop_torn_line(path: Path) -> None:
-    if not path.exists():
-        return
-    with path.open("r+b") as file:
-        data = file.read()
-        whole = data.rfind(b"\n") + 1
-        if whole != len(data):
-            file.truncate(whole)
-            os.fsync(file.fileno())
-
-
 def _read(path: Path) -> list[Row]:
-    if not path.exists() or path.stat().st_size == 0:
+    """Return the rows of the file, and cut off a last line without its end."""
+    data = path.read_bytes() if path.exists() else b""
+    whole = data[: data.rfind(b"\n") + 1]
+    if whole != data:
+        os.truncate(path, len(whole))
+    if not whole:
         return []
     rows: dict[Key, Row] = {}
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        try:
-            if next(reader) != list(FIELDS):
-                raise ValueError("not the headings of an evaluation")
-            for cells in reader:
-                row = Row.parse(cells)
-                rows[row.key] = row
-        except (ValueError, csv.Error) as error:
-            raise InpaintError(
-                f"'{path}' is damaged at line {reader.line_num} ({error}); mend or remove it to start anew"
-            ) from None
+    reader = csv.reader(io.StringIO(whole.decode("utf-8", "surrogateescape"), newline=""), strict=True)
+    try:
+        if next(reader) != list(FIELDS):
+            raise ValueError("not the headings of an evaluation")
+        for cells in reader:
+            row = Row.parse(cells)
+            rows[row.key] = row
+    except (ValueError, csv.Error) as error:
+        raise InpaintError(
+            f"'{path}' is damaged at line {reader.line_num} ({error}); mend or remove it to start anew"
+        ) from None
     return list(rows.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 
 from inpaint.errors import InpaintError, UsageError
 from inpaint.evaluation.measure import Measured, fill_and_measure, warm_up
-from inpaint.evaluation.photos import Photos, Rgb, draw_mask, fill_seed, mask_hash
+from inpaint.evaluation.photos import Photos, Rgb, draw_mask, fill_seed, mask_hash, text_hash
 from inpaint.evaluation.results import Results, Row
 from inpaint.evaluation.settings import RESULTS_NAME, open_evaluation
 from inpaint.evaluation.sheet import FOLDER, fill_path, write_sheet
@@ -166,11 +165,10 @@ class _Job:
     def run(self, results: Results, progress: ProgressCallback | None) -> list[Failure]:
         """Do every fill that `results` lacks, in the same order for any number of jobs; return what failed."""
         (self.output / FOLDER).mkdir(exist_ok=True)
-        total = len(self.photos) * len(self.masks) * len(self.models)
         names = [self.photos.name(index) for index in range(len(self.photos))]
         keys = [(name, mask, model) for name in names for mask in self.masks for model in self.models]
         report, done = progress or (lambda step: None), sum(key in results for key in keys)
-        report(Progress(done=done, total=total))
+        report(Progress(done=done, total=len(keys)))
         failures: list[Failure] = []
         # So that a slow model's next fill can begin while the one before it, a whole row of models back, goes on.
         ahead = self.jobs * len(self.models)
@@ -181,7 +179,7 @@ class _Job:
                 else:
                     self._keep(task, answer, names[task.index], results)
                 done += task.fills
-                report(Progress(done=done, total=total))
+                report(Progress(done=done, total=len(keys)))
         return failures
 
     def _work(self, names: Sequence[str], results: Results) -> Iterator[tuple[_Task, Work[Measured | InpaintError]]]:
@@ -250,8 +248,5 @@ def _failed(image: str, mask: str, model: str, error: InpaintError) -> Failure:
 
 def _masks_hash(rows: Sequence[Row], masks: Sequence[str]) -> dict[str, str]:
     """Return one hash per kind over all its masks by photo, to compare with another evaluation's."""
-    found = {}
-    for kind in masks:
-        lines = sorted({f"{row.image}\0{row.mask_hash}" for row in rows if row.mask == kind})
-        found[kind] = hashlib.blake2b("\n".join(lines).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
-    return found
+    found = {kind: {f"{row.image}\0{row.mask_hash}" for row in rows if row.mask == kind} for kind in masks}
+    return {kind: text_hash("\n".join(sorted(lines))) for kind, lines in found.items()}

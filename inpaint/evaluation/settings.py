@@ -36,27 +36,23 @@ def open_evaluation(folder: Path, settings: Mapping[str, Any]) -> None:
     if text is None:
         if (folder / RESULTS_NAME).exists():
             raise UsageError(f"'{folder}' holds a {RESULTS_NAME} without its {SETTINGS_NAME}: choose another folder")
-        _write(path, wanted)
-        return
-    try:
-        found = json.loads(text)
-    except ValueError:
-        raise InpaintError(f"'{path}' is no JSON: choose another folder or remove this one") from None
-    # Rows of further models are simply further rows: masks do not depend on who is measured.
-    earlier = found.get("models", {}) if isinstance(found, dict) else {}
-    kept = {label: each for label, each in wanted["models"].items() if label in earlier}
-    difference = next(differences(found, {**wanted, "models": kept}), None)
-    if difference:
-        hint = "name all its models, and further ones, or " if difference.startswith("models.") else ""
-        raise UsageError(
-            f"'{folder}' holds an evaluation with other settings: {difference}; {hint}choose another folder"
-        )
-    if kept != wanted["models"]:
-        _write(path, wanted)
-
-
-def _write(path: Path, settings: Mapping[str, Any]) -> None:
-    write_text(path, json.dumps(settings, indent=2) + "\n")
+    else:
+        try:
+            found = json.loads(text)
+        except ValueError:
+            raise InpaintError(f"'{path}' is no JSON: choose another folder or remove this one") from None
+        # Rows of further models are simply further rows: masks do not depend on who is measured.
+        earlier = found.get("models", {}) if isinstance(found, dict) else {}
+        kept = {label: each for label, each in wanted["models"].items() if label in earlier}
+        difference = next(differences(found, {**wanted, "models": kept}), None)
+        if difference:
+            hint = "name all its models, and further ones, or " if difference.startswith("models.") else ""
+            raise UsageError(
+                f"'{folder}' holds an evaluation with other settings: {difference}; {hint}choose another folder"
+            )
+        if kept == wanted["models"]:
+            return
+    write_text(path, json.dumps(wanted, indent=2) + "\n")
 
 
 def differences(found: Any, wanted: Any, key: str = "") -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from inpaint.errors import InputError
-from inpaint.evaluation.photos import Photos, Rgb, draw_mask
+from inpaint.evaluation.photos import Photos, Rgb, draw_mask, text_hash
 from inpaint.images.photo import photo_of_array
 from inpaint.images.reading import read_rgb
 from inpaint.images.sheets import contact_sheet
@@ -66,5 +65,4 @@ def _read(path: Path, shape: tuple[int, ...]) -> Rgb:
 def _file_name(text: str) -> str:
     """Return `text` as part of a file name; where that loses something, a hash keeps two texts apart."""
     clean = re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:60]
-    digest = hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=3).hexdigest()
-    return clean if clean == text else f"{clean}-{digest}"
+    return clean if clean == text else f"{clean}-{text_hash(text, size_bytes=3)}"

@@ -98,17 +98,14 @@ def markdown(entries: Sequence[Entry], *, title: str) -> str:
     masks = list(dict.fromkeys(entry["mask"] for entry in entries))
     models = list(dict.fromkeys(entry["model"] for entry in entries))
     at = {(entry["mask"], entry["model"]): entry for entry in entries}
-    header, body = ["model"], {model: [model] for model in models}
+    columns = [["model", "---", *models]]
     for mask in masks:
-        column = [at[mask, model] for model in models]
-        header += [f"{mask}: {heading}" for heading, *_ in _COLUMNS] + [f"{mask}: s/photo"]
-        for _, metric, factor, decimals, more_is_better in _COLUMNS:
-            estimates = [entry["metrics"][metric] for entry in column]
-            for model, cell in zip(models, _cells(estimates, factor, decimals, more_is_better), strict=True):
-                body[model].append(cell)
-        for entry in column:
-            body[entry["model"]].append(_seconds(entry["seconds"]["mean"]))
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *body.values()]
+        measured = [at[mask, model] for model in models]
+        for heading, metric, factor, decimals, more_is_better in _COLUMNS:
+            cells = _cells([entry["metrics"][metric] for entry in measured], factor, decimals, more_is_better)
+            columns.append([f"{mask}: {heading}", "---:", *cells])
+        columns.append([f"{mask}: s/photo", "---:", *(_seconds(entry["seconds"]["mean"]) for entry in measured)])
+    lines = zip(*columns, strict=True)
     table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
     notes = "\n".join(f"- {note}" for note in _notes(entries, masks))
     return f"{title}\n\n{table}\n\n{notes}\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from typing import Literal, NamedTuple, Self, TypeAlias
 
 import torch
@@ -81,14 +82,12 @@ class FeatureTerm(Term):
         """Return the unweighted loss, a scalar, from the features of all views."""
         weights = self.layers if isinstance(self.layers, dict) else dict.fromkeys(self.layers, 1.0)
         real = features[self.view(self.target)]
-        total = None
-        for entry in self.generated:
-            generated = features[self.view(entry)]
-            for layer, weight in weights.items():
-                part = weight * self.layer_loss(generated[layer], real[layer])
-                total = part if total is None else total + part
-        assert total is not None
-        return total
+        parts = (
+            weight * self.layer_loss(features[self.view(entry)][layer], real[layer])
+            for entry in self.generated
+            for layer, weight in weights.items()
+        )
+        return reduce(torch.add, parts)
 
     @abstractmethod
     def layer_loss(self, generated: Tensor, real: Tensor) -> Tensor:
@@ -114,7 +113,9 @@ class FeatureExtractor:
         values: dict[str, Tensor] = {}
         for key in dict.fromkeys((term.network, term.weights) for term in terms.values()):
             chosen = {name: term for name, term in terms.items() if (term.network, term.weights) == key}
-            network = self._network(key)
+            if key not in self._networks:
+                self._networks[key] = VGG(key[0], weights=key[1])
+            network = self._networks[key]
             layers = frozenset(layer for term in chosen.values() for layer in term.layers)
             generated = dict.fromkeys(term.view(entry) for term in chosen.values() for entry in term.generated)
             features = _extract(network, generated, layers, record)
@@ -123,11 +124,6 @@ class FeatureExtractor:
                 features |= _extract(network, (view for view in real if view not in features), layers, record)
             values |= {name: term.compare(features) for name, term in chosen.items()}
         return values
-
-    def _network(self, key: tuple[VggName, str]) -> VGG:
-        if key not in self._networks:
-            self._networks[key] = VGG(key[0], weights=key[1])
-        return self._networks[key]
 
 
 def _extract(

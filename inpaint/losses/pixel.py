@@ -20,7 +20,7 @@ class PixelTerm(RecordTerm):
     normalize: `whole` divides by the size of the whole tensor whatever the region, as most papers do; `region` divides
     by the region's own area over the global batch, so that small holes count as much as large ones; `hole` divides by
     the hole's area over the global batch whatever the region, as EdgeConnect does.
-    discount: gamma in (0, 1]; a hole pixel then counts gamma^d, see `spatial_discount`.
+    discount: gamma in (0, 1]; a hole pixel then counts gamma^d, see `spatial_discount`. kind: which distance.
     """
 
     of: str
@@ -29,6 +29,7 @@ class PixelTerm(RecordTerm):
     normalize: Literal["whole", "region", "hole"] = "whole"
     alpha: float = Field(1.0, ge=0)
     discount: Annotated[float, Field(gt=0, le=1)] | None = None
+    kind: Norm
 
     @model_validator(mode="after")
     def _alpha_compares(self) -> Self:
@@ -41,10 +42,10 @@ class PixelTerm(RecordTerm):
         """The generated and the real image."""
         return frozenset({self.of, self.target})
 
-    def mean(self, record: Record, norm: Norm) -> Tensor:
-        """Average the distance over the region. An empty region gives 0."""
+    def __call__(self, record: Record) -> Tensor:
+        """Return the mean distance over the region. An empty region gives 0."""
         difference = at_least_float32(record[self.of]) - record[self.target]
-        distances = distance(difference, norm)  # (B, C, H, W)
+        distances = distance(difference, self.kind)  # (B, C, H, W)
         weights = self._weights(record)
         total = distances.mean() if weights is None else (distances * weights.to(distances.dtype)).mean()
         if self.normalize == "whole" or (self.normalize == "region" and self.region == "all"):
@@ -73,19 +74,11 @@ class L1(PixelTerm):
 
     kind: Literal["l1"] = "l1"
 
-    def __call__(self, record: Record) -> Tensor:
-        """Return the mean of |of - target| over the region."""
-        return self.mean(record, "l1")
-
 
 class L2(PixelTerm):
     """Mean squared difference between `of` and `target`."""
 
     kind: Literal["l2"] = "l2"
-
-    def __call__(self, record: Record) -> Tensor:
-        """Return the mean of (of - target)^2 over the region."""
-        return self.mean(record, "l2")
 
 
 def spatial_discount(mask: Tensor, gamma: float) -> Tensor:

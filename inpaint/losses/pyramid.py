@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Annotated, Any, Literal, Self
 
+import torch
 from pydantic import Field, PositiveInt, PrivateAttr, model_validator
 from torch import Tensor
 from torch.nn import functional as F
@@ -57,13 +59,12 @@ class Pyramid(RecordTerm):
 
     def __call__(self, record: Record) -> Tensor:
         """Return the sum over images and scales."""
-        total: Tensor | None = None
-        for entry in self.of:
-            for factor in self.scales:
-                part = self._inner(self._at(record, at_least_float32(record[entry]), factor))
-                total = part if total is None else total + part
-        assert total is not None
-        return total
+        parts = (
+            self._inner(self._at(record, at_least_float32(record[entry]), factor))
+            for entry in self.of
+            for factor in self.scales
+        )
+        return reduce(torch.add, parts)
 
     def _at(self, record: Record, generated: Tensor, factor: int) -> dict[str, Tensor]:
         """Return the record that the inner loss reads, at the size of one image."""

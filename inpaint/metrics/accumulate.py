@@ -8,6 +8,11 @@ import torch
 from torch import Tensor
 
 
+def wide(x: Tensor) -> Tensor:
+    """Cast to float64; Apple's GPUs have none and stay at float32."""
+    return x.to(torch.float32 if x.device.type == "mps" else torch.float64)
+
+
 class RunningMeans:
     """Weighted means by name. Sums stay on the device of what is added, in float64 where it has that type."""
 
@@ -27,7 +32,7 @@ class RunningMeans:
             values: Any shape.
             weight: Of each value, of the same shape, or one number. What weighs 0 is left out, also where it is NaN.
         """
-        values = values.detach().to(torch.float32 if values.device.type == "mps" else torch.float64)
+        values = wide(values.detach())
         weights = weight.to(values) if isinstance(weight, Tensor) else torch.full_like(values, weight)
         new = torch.stack(((torch.where(weights > 0, values, 0.0) * weights).sum(), weights.sum()))
         self._sums[name] = self._sums[name] + new if name in self._sums else new

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from inpaint.metrics.accumulate import wide
+
 THRESHOLD = 0.5  # above it a soft map shows an edge
 EPS = 1e-8  # in the denominators, as in the authors' program
 
@@ -33,7 +35,7 @@ def edge_counts(predicted: Tensor, true: Tensor, mask: Tensor, *, tolerance_px: 
     edges, truth = (predicted > THRESHOLD) & hole, (true > THRESHOLD) & hole
     right, found = edges & _near(truth, tolerance_px), truth & _near(edges, tolerance_px)
     counts = torch.stack([plane.flatten(1).sum(dim=1) for plane in (right, edges, found, truth)], dim=1)
-    return counts.to(torch.float32 if counts.device.type == "mps" else torch.float64)
+    return wide(counts)
 
 
 def precision_and_recall(counts: Tensor) -> tuple[Tensor, Tensor]:

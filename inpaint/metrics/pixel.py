@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from inpaint.errors import InputError
+from inpaint.metrics.accumulate import wide
 from inpaint.metrics.ssim import RADIUS_PX, WINDOW_PX, ssim_map
 
 PSNR_CAP_DB = 100.0
@@ -23,44 +24,44 @@ PSNR_CAP_DB = 100.0
 def l1_hole(completed: Tensor, image: Tensor, mask: Tensor) -> Tensor:
     """Mean absolute difference over hole pixels and channels, in [0, 1]."""
     hole = _checked_hole(completed, image, mask)
-    return _hole_mean((_wide(completed) - _wide(image)).abs().mean(dim=1), hole)
+    return _hole_mean((wide(completed) - wide(image)).abs().mean(dim=1), hole)
 
 
 def psnr_hole(completed: Tensor, image: Tensor, mask: Tensor) -> Tensor:
     """Peak signal-to-noise ratio over hole pixels and channels in dB, data range 1, at most PSNR_CAP_DB."""
     hole = _checked_hole(completed, image, mask)
-    return _decibels(_hole_mean((_wide(completed) - _wide(image)).square().mean(dim=1), hole))
+    return _decibels(_hole_mean((wide(completed) - wide(image)).square().mean(dim=1), hole))
 
 
 def ssim_hole(completed: Tensor, image: Tensor, mask: Tensor) -> Tensor:
     """SSIM averaged over hole pixels. Windows at hole pixels reach into the known area and over mirrored borders."""
     hole = _checked_hole(completed, image, mask)
-    return _hole_mean(ssim_map(_wide(completed), _wide(image)), hole)
+    return _hole_mean(ssim_map(wide(completed), wide(image)), hole)
 
 
 def l1(completed: Tensor, image: Tensor) -> Tensor:
     """Mean absolute difference over the whole image, in [0, 1]."""
     _check_pair(completed, image)
-    return (_wide(completed) - _wide(image)).abs().mean(dim=(1, 2, 3))
+    return (wide(completed) - wide(image)).abs().mean(dim=(1, 2, 3))
 
 
 def psnr(completed: Tensor, image: Tensor) -> Tensor:
     """Peak signal-to-noise ratio of the whole image in dB, data range 1, at most PSNR_CAP_DB."""
     _check_pair(completed, image)
-    return _decibels((_wide(completed) - _wide(image)).square().mean(dim=(1, 2, 3)))
+    return _decibels((wide(completed) - wide(image)).square().mean(dim=(1, 2, 3)))
 
 
 def ssim(completed: Tensor, image: Tensor) -> Tensor:
     """SSIM of the whole image: mean over pixels whose window lies inside it; over all if a side is below 11."""
     _check_pair(completed, image)
-    return _valid_mean(ssim_map(_wide(completed), _wide(image)))
+    return _valid_mean(ssim_map(wide(completed), wide(image)))
 
 
 def hole_ratio(mask: Tensor) -> Tensor:
     """Share of hole pixels of each mask, in [0, 1]."""
     if mask.ndim != 4 or mask.shape[1] != 1:
         raise InputError(f"mask must have shape (B, 1, H, W), got {tuple(mask.shape)}")
-    return _wide(mask > 0.5).mean(dim=(1, 2, 3))
+    return wide(mask > 0.5).mean(dim=(1, 2, 3))
 
 
 def measure(completed: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
@@ -83,10 +84,10 @@ def measure(completed: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]
         20.0
     """
     hole = _checked_hole(completed, image, mask)
-    difference = _wide(completed) - _wide(image)  # (B, 3, H, W)
+    difference = wide(completed) - wide(image)  # (B, 3, H, W)
     absolute = difference.abs().mean(dim=1)  # (B, H, W)
     squared = difference.square().mean(dim=1)  # (B, H, W)
-    similar = ssim_map(_wide(completed), _wide(image))  # (B, H, W)
+    similar = ssim_map(wide(completed), wide(image))  # (B, H, W)
     return {
         "l1_hole": _hole_mean(absolute, hole),
         "psnr_hole": _decibels(_hole_mean(squared, hole)),
@@ -113,11 +114,6 @@ METRICS = ("l1_hole", "psnr_hole", "ssim_hole", "l1", "psnr", "ssim", "hole_rati
 
 HOLE_ONLY = frozenset({"l1_hole", "psnr_hole", "ssim_hole"})
 """Those that are NaN for an image without a hole."""
-
-
-def _wide(x: Tensor) -> Tensor:
-    """Cast to float64; Apple's GPUs have none and stay at float32."""
-    return x.to(torch.float32 if x.device.type == "mps" else torch.float64)
 
 
 def _decibels(mean_squared: Tensor) -> Tensor:

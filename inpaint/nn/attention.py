@@ -418,11 +418,8 @@ class ContextualAttention(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             exact = features.to(torch.float64 if dtype == torch.float64 else torch.float32)
             known = known_keys(sample_mask(mask.to(exact.dtype), mode=self.mask_sampling))
-            pasted = self._attend(exact, known)
-            if self.overlap == "count":
-                pasted = pasted / overlap_count(height // 2, width // 2, like=pasted)
-            else:
-                pasted = pasted / 4
+            count = overlap_count(height // 2, width // 2, like=exact) if self.overlap == "count" else 4
+            pasted = self._attend(exact, known) / count
         return pasted.to(dtype)
 
     def _attend(self, features: Tensor, known: Tensor) -> Tensor:

@@ -43,16 +43,13 @@ def pad(x: Tensor, amounts: tuple[int, int, int, int], *, mode: PaddingMode) -> 
             amounts below the side length.
         mode: What lies beyond the border.
     """
-    left, right, top, bottom = amounts
     if not any(amounts):
         return x
     if mode == "symmetric":
-        height, width = x.shape[-2:]
-        rows = x.index_select(-2, mirrored(height, top, bottom, x.device))
-        return rows.index_select(-1, mirrored(width, left, right, x.device))
-    if mode in ("zero", "same_tf"):
-        return F.pad(x, (left, right, top, bottom))
-    return F.pad(x, (left, right, top, bottom), mode=mode)
+        left, right, top, bottom = amounts
+        rows = x.index_select(-2, mirrored(x.shape[-2], top, bottom, x.device))
+        return rows.index_select(-1, mirrored(x.shape[-1], left, right, x.device))
+    return F.pad(x, amounts, mode="constant" if mode in ("zero", "same_tf") else mode)
 
 
 class PaddedConv2d(nn.Conv2d):

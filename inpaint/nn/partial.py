@@ -36,10 +36,6 @@ class Window:
     ratio: Tensor
     known: Tensor
 
-    def to(self, dtype: torch.dtype) -> Window:
-        """Return the same in another floating type."""
-        return Window(self.ratio.to(dtype), self.known.to(dtype))
-
 
 class PartialConv2d(nn.Conv2d):
     """A partial convolution of one map or of several concatenated ones. Padded by dilation * (kernel - 1) / 2.
@@ -73,8 +69,8 @@ class PartialConv2d(nn.Conv2d):
         if upsample and (kernel, stride, dilation, border) != (3, 1, 1, "hole"):
             raise ValueError("upsample needs kernel=3, stride=1, dilation=1 and border='hole'")
         self.parts = (parts,) if isinstance(parts, int) else tuple(parts)
-        around = dilation * (kernel - 1) // 2
-        super().__init__(sum(self.parts), out_channels, kernel, stride, around, dilation, bias=bias)
+        self.around = dilation * (kernel - 1) // 2
+        super().__init__(sum(self.parts), out_channels, kernel, stride, self.around, dilation, bias=bias)
         self.border: Border = border
         self.upsample = upsample
 
@@ -94,13 +90,13 @@ class PartialConv2d(nn.Conv2d):
         if known is None:
             known = [torch.ones_like(part[:, :1]) for part in parts]
         known = [(plane > 0.5).to(plane.dtype) for plane in known]
-        window = self.window(known).to(parts[0].dtype)
+        window = self.window(known)
         seen = [part.masked_fill(plane <= 0.5, 0.0) for part, plane in zip(parts, known, strict=True)]
         y = self.sums(seen, self.kernels())
         y = y * window.ratio.to(y.dtype)
         if self.bias is not None:
             y = y + self.bias.view(-1, 1, 1).to(y.dtype) * window.known.to(y.dtype)
-        return y, window.known
+        return y, window.known.to(parts[0].dtype)
 
     @torch.no_grad()
     def window(self, known: Sequence[Tensor]) -> Window:
@@ -114,16 +110,11 @@ class PartialConv2d(nn.Conv2d):
             first = F.interpolate(first, scale_factor=2, mode="nearest")
         counts = sum(rest, first)  # (B, 1, H, W)
         if self.border == "known":
-            around = self._around
-            counts = F.pad(counts, (around, around, around, around), value=float(self.in_channels))
-        sums = self._box_sums(counts, around=0 if self.border == "known" else self._around)
+            counts = F.pad(counts, (self.around,) * 4, value=float(self.in_channels))
+        sums = self._box_sums(counts, around=0 if self.border == "known" else self.around)
         size = float(self.in_channels * self.kernel_size[0] * self.kernel_size[1])
         seen = sums > 0.5
         return Window(torch.where(seen, size / sums.clamp_min(1.0), 0.0), seen.to(exact))
-
-    @property
-    def _around(self) -> int:
-        return self.dilation[0] * (self.kernel_size[0] - 1) // 2
 
     def _box_sums(self, counts: Tensor, *, around: int) -> Tensor:
         """Add up each window of one plane, without a convolution, which a GPU might round to TensorFloat-32."""

@@ -77,8 +77,7 @@ def normalized_in_full_precision(layers: Iterable[nn.Module]) -> Iterator[None]:
     """
     with parametrize.cached():
         for layer in layers:
-            if not parametrize.is_parametrized(layer, "weight"):  # removed
-                continue
-            with torch.autocast(next(layer.parameters()).device.type, enabled=False):
-                _ = layer.weight
+            if parametrize.is_parametrized(layer, "weight"):  # not removed yet
+                with torch.autocast(next(layer.parameters()).device.type, enabled=False):
+                    _ = layer.weight
         yield

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from inpaint.errors import ConfigError, InputError, WeightsError, unknown
+from inpaint.nn.gated import initialize_
 from inpaint.nn.random import drawing_from
 from inpaint.weights.files import load_foreign
 
@@ -39,15 +39,14 @@ class VGG(nn.Module):
     def __init__(self, name: VggName, *, weights: str = "torchvision") -> None:
         super().__init__()
         self.name = name
-        self.stages = nn.ModuleDict(_stages(name))
+        self.stages = nn.ModuleDict(_stages(name)).to_empty(device="cpu")
         if weights == "random":
             log.warning("%s has random weights: its losses mean nothing, good for tests and dry runs only", name)
-            _initialize(self, seed=0)
+            with drawing_from(0):
+                initialize_(self, "kaiming")
         else:
-            self._load(
-                _torchvision_state(name) if weights == "torchvision" else load_foreign(Path(weights).expanduser()),
-                weights,
-            )
+            state = _torchvision_state(name) if weights == "torchvision" else load_foreign(Path(weights).expanduser())
+            self._load(state, weights)
         self.eval().requires_grad_(False)
 
     def forward(self, images: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
@@ -78,18 +77,17 @@ class VGG(nn.Module):
         return super().train(False)
 
     def _load(self, state: Any, source: str) -> None:
-        names = [name for name, stage in self.stages.items() if isinstance(stage, nn.Conv2d)]
         try:
-            for name, number in zip(names, _indices(self.name), strict=True):
-                own = {part: state[f"features.{number}.{part}"] for part in ("weight", "bias")}
-                self.stages[name].load_state_dict(own)
+            for number, name in enumerate(self.stages):
+                parts = self.stages[name].state_dict()
+                self.stages[name].load_state_dict({part: state[f"features.{number}.{part}"] for part in parts})
         except (KeyError, TypeError, RuntimeError, AttributeError):
             raise WeightsError(f"{source} is no checkpoint of torchvision's {self.name}: {name} is not in it") from None
 
 
 def check_layers(name: VggName, layers: Collection[str]) -> None:
     """Raise ConfigError that names the first layer that this VGG does not have."""
-    valid = _layer_names(name)
+    valid = _stages(name)
     for layer in layers:
         if layer not in valid:
             raise ConfigError(unknown(f"layer of {name}", layer, valid))
@@ -126,43 +124,14 @@ def _torchvision_state(name: VggName) -> Any:
     return load_foreign(file)
 
 
-def _stages(name: str) -> dict[str, nn.Module]:
+def _stages(name: VggName) -> dict[str, nn.Module]:
+    """Return the layers by name in torchvision's order; without memory, so that nothing is drawn for their weights."""
     stages: dict[str, nn.Module] = {}
     before = 3
     for block, (count, channels) in enumerate(zip(CONVOLUTIONS[name], CHANNELS, strict=True), start=1):
         for number in range(1, count + 1):
-            # Meta tensors: nothing is drawn from a random state before the real values come.
-            stages[f"conv{block}_{number}"] = nn.Conv2d(before, channels, 3, padding=1, device="meta").to_empty(
-                device="cpu"
-            )
+            stages[f"conv{block}_{number}"] = nn.Conv2d(before, channels, 3, padding=1, device="meta")
             stages[f"relu{block}_{number}"] = nn.ReLU()
             before = channels
         stages[f"pool{block}"] = nn.MaxPool2d(2)
     return stages
-
-
-@cache
-def _layer_names(name: str) -> tuple[str, ...]:
-    blocks = enumerate(CONVOLUTIONS[name], start=1)
-    return tuple(
-        layer
-        for block, count in blocks
-        for layer in (
-            *(f"{kind}{block}_{number}" for number in range(1, count + 1) for kind in ("conv", "relu")),
-            f"pool{block}",
-        )
-    )
-
-
-def _indices(name: str) -> list[int]:
-    """Return the numbers of the convolutions in torchvision's `features`."""
-    return [number for number, layer in enumerate(_layer_names(name)) if layer.startswith("conv")]
-
-
-def _initialize(network: nn.Module, *, seed: int) -> None:
-    """Draw weights that keep the size of signals (Kaiming), without touching the global random state."""
-    with drawing_from(seed), torch.no_grad():
-        for layer in network.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]

@@ -71,26 +71,21 @@ class Average:
 
 
 class RunningMoments:
-    """Mean and standard deviation over images, one by one (Welford's recurrence)."""
+    """Mean and standard deviation over images, one by one (Welford's recurrence); `mean` is None before the first."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._mean: Tensor | None = None
+        self.mean: Tensor | None = None
         self._squares: Tensor | None = None
 
     def add(self, image: Tensor) -> None:
         """Take one more image into account."""
-        if self._mean is None or self._squares is None:
-            self._mean, self._squares = torch.zeros_like(image), torch.zeros_like(image)
+        if self.mean is None or self._squares is None:
+            self.mean, self._squares = torch.zeros_like(image), torch.zeros_like(image)
         self.count += 1
-        step = image - self._mean
-        self._mean = self._mean + step / self.count
-        self._squares = self._squares + step * (image - self._mean)
-
-    @property
-    def mean(self) -> Tensor | None:
-        """The mean, None before the first image."""
-        return self._mean
+        step = image - self.mean
+        self.mean = self.mean + step / self.count
+        self._squares = self._squares + step * (image - self.mean)
 
     @property
     def deviation(self) -> Tensor | None:

@@ -91,17 +91,12 @@ class Guard:
         if not due and evaluation.loss.device.type != "cpu":
             return None, average
         finite = bool(torch.isfinite(evaluation.loss.detach()))
-        mse = float(evaluation.loss.detach() if evaluation.mse is None else evaluation.mse) if due and finite else None
+        mse = float(evaluation.mse) if due and finite and evaluation.mse is not None else None
         if finite and evaluation.image.shape != self._shape:
             # Another scale: errors cannot be compared.
             self._shape, self._snapshot_mse, due = evaluation.image.shape, math.inf, True
         limit = self.options.divergence_db
-        diverged = (
-            mse is not None
-            and limit is not None
-            and evaluation.mse is not None
-            and mse > self._snapshot_mse * 10 ** (limit / 10)
-        )
+        diverged = mse is not None and limit is not None and mse > self._snapshot_mse * 10 ** (limit / 10)
         if finite and not diverged:
             if due:
                 self._snapshot = Snapshot.of(self.parameters, self.optimizer, average)

@@ -7,7 +7,7 @@ average of the iterates, a budget of time, divergence, early stopping, and a rec
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -114,7 +114,7 @@ def optimize(
         evaluation = objective.evaluate(step)
         event, average = guard.check(step, evaluation, average)
         if event is None:
-            optimizer.step(_closure(objective, optimizer, parameters, step, evaluation, clip=options.clip))  # type: ignore[arg-type]
+            optimizer.step(_closure(objective, optimizer, step, evaluation, clip=options.clip))  # type: ignore[arg-type]
             if langevin is not None:
                 langevin.perturb(step, lr=lr)
                 langevin.sample(step, evaluation.image)
@@ -229,7 +229,6 @@ def optimize_several(
 def _closure(
     objective: Objective,
     optimizer: torch.optim.Optimizer,
-    parameters: Sequence[Tensor],
     step: StepInfo,
     evaluation: Evaluation,
     *,
@@ -249,7 +248,7 @@ def _closure(
             loss = objective.evaluate(step).loss
         loss.backward()  # type: ignore[no-untyped-call]
         if clip is not None:
-            torch.nn.utils.clip_grad_norm_(parameters, clip)
+            torch.nn.utils.clip_grad_norm_(objective.parameters(), clip)
         return loss.detach()
 
     return closure

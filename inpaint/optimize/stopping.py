@@ -7,8 +7,8 @@ accelerator only every few iterations.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -17,25 +17,11 @@ from torch import Tensor
 CHECK_EVERY = 5
 
 
-class Stopper(Protocol):
-    """Follows a run; `best` is the average as it was at the best iteration so far, None when that is not known."""
+class Stopper(ABC):
+    """Follows a run, and waits for a value that has not improved on its minimum for `patience` iterations.
 
-    best: Tensor | None
-    best_iteration: int
-
-    def update(self, iteration: int, image: Tensor, average: Tensor | None) -> bool:
-        """Return whether the search should end.
-
-        Args:
-            iteration: From 1.
-            image: The newest output, (1, C, H, W).
-            average: Of the outputs so far, None before it begins.
-        """
-        ...
-
-
-class _Minimum:
-    """Waits for a value that has not improved on its minimum for `patience` iterations."""
+    `best` is the average as it was at the best iteration so far, None when that is not known.
+    """
 
     def __init__(self, patience: int) -> None:
         if patience < 1:
@@ -45,6 +31,16 @@ class _Minimum:
         self.best_iteration = 0
         self.lowest = float("inf")
 
+    @abstractmethod
+    def update(self, iteration: int, image: Tensor, average: Tensor | None) -> bool:
+        """Return whether the search should end.
+
+        Args:
+            iteration: From 1.
+            image: The newest output, (1, C, H, W).
+            average: Of the outputs so far, None before it begins.
+        """
+
     def waited(self, iteration: int, value: float, average: Tensor | None) -> bool:
         """Take a value into account, and return whether none was lower for long enough."""
         if value < self.lowest:
@@ -53,7 +49,7 @@ class _Minimum:
         return self.best_iteration > 0 and iteration - self.best_iteration >= self.patience
 
 
-class MovingVariance(_Minimum):
+class MovingVariance(Stopper):
     """EMV: exponential mean m and variance v of the outputs; needs the memory of one image.
 
     d = x - m, m += a d, v = (1 - a)(v + a |d|^2), the squared norm summed over the image.
@@ -84,7 +80,7 @@ class MovingVariance(_Minimum):
         return self.waited(iteration, float(self.variance), average)
 
 
-class WindowVariance(_Minimum):
+class WindowVariance(Stopper):
     """WMV: the variance of the last `window` outputs, mean over pixels, kept up to date by running sums.
 
     Sums are float64, and recomputed once per window, so that rounding does not pile up.
@@ -127,11 +123,8 @@ class WindowVariance(_Minimum):
         if slot == self.window - 1:
             exact = self._ring.double()
             self._sum, self._squares = exact.sum(dim=0), exact.square().sum(dim=0)
-        if self._seen < self.window or iteration % CHECK_EVERY:
-            return False
-        variance = self.variance
-        assert variance is not None
-        return self.waited(iteration, float(variance), average)
+        variance = None if iteration % CHECK_EVERY else self.variance
+        return variance is not None and self.waited(iteration, float(variance), average)
 
     def _begin(self, image: Tensor) -> None:
         self._shape, self._seen, self.factor = image.shape, 0, 1
@@ -146,7 +139,7 @@ class WindowVariance(_Minimum):
         return image if self.factor == 1 else F.avg_pool2d(image, self.factor, ceil_mode=True)
 
 
-class HoldOut(_Minimum):
+class HoldOut(Stopper):
     """Stops when the average no longer comes closer to known pixels that the loss does not see.
 
     Args:
@@ -165,7 +158,5 @@ class HoldOut(_Minimum):
         if average is None or iteration < self.start or iteration % CHECK_EVERY:
             return False
         error = self.error(average)
-        if error is None:
-            return False
         # The average itself is not kept: once the pixels held out are put back, the run ends better than it was here.
-        return self.waited(iteration, float(error), None)
+        return error is not None and self.waited(iteration, float(error), None)
