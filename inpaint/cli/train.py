@@ -33,7 +33,7 @@ Examples:
 
 resume=auto goes on with the run in run.folder, or starts it; resume=PATH names a run folder or a checkpoint.
 With -m every run is a process of its own and gets a folder inside run.folder (default checkpoints/sweep-TIME).
-Ctrl-C and SIGTERM save and stop; exit status 130 and 143.
+Ctrl-C and SIGTERM save and stop, as do SIGHUP, SIGUSR1 and SIGUSR2; exit status 128 plus the signal's number.
 """
 
 
@@ -84,9 +84,11 @@ def train(config: TrainConfig) -> int:
         InpaintError: something is wrong, said before anything is written where possible.
     """
     from inpaint.config.launch import prepare
+    from inpaint.system.signals import ending_with_parent
     from inpaint.training.progress import RunConsole
     from inpaint.training.runs import first_process
 
+    ending_with_parent()
     console = RunConsole()
     launch = prepare(config)
     launch.open()

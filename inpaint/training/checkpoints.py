@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from pytorch_lightning import Trainer
+from torch import Tensor
 
-from inpaint.errors import RunError, WeightsError
+from inpaint.errors import DivergedError, RunError, WeightsError, WriteError
 from inpaint.system.files import atomic_write
 from inpaint.training.callbacks import IterationCallback, Metering
 from inpaint.training.module import TrainingModule
@@ -24,18 +26,37 @@ logger = logging.getLogger("inpaint.training")
 class Checkpoints(IterationCallback):
     """Saves last.ckpt and model.safetensors every `save_every` iterations, and best.ckpt when validation says so."""
 
-    def __init__(self, module: TrainingModule, files: RunFolder, metering: Metering) -> None:
+    def __init__(
+        self,
+        module: TrainingModule,
+        files: RunFolder,
+        metering: Metering,
+        before_saving: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(module)
+        self.before_saving = before_saving
         self.files = files
         self.metering = metering
         self.best_value: float | None = None
         self._saved_at = -1
 
+    @property
+    def saved_iteration(self) -> int | None:
+        """The iteration that last.ckpt holds, as far as this process knows."""
+        return None if self._saved_at < 0 else self._saved_at
+
     def after_iteration(self, trainer: Trainer) -> None:
-        """Save when it is due."""
-        if self.due(self.module.loop.save_every):
+        """Save when it is due. What cannot be written before the end costs a warning: the disk may have room again."""
+        if not self.due(self.module.loop.save_every):
+            return
+        try:
             self.save(trainer)
-            self.metering.pause()
+        except WriteError as error:
+            if self.module.iteration == self.module.loop.max_iterations:
+                raise
+            again = self.module.loop.save_every
+            logger.warning("iteration %d is not saved, trying again in %d: %s", self.module.iteration, again, error)
+        self.metering.pause()
 
     def save(self, trainer: Trainer) -> None:
         """Write last.ckpt, then the weights for inference. Does nothing when this iteration is saved already."""
@@ -43,6 +64,9 @@ class Checkpoints(IterationCallback):
             return
         self.module.check_finite()
         if trainer.is_global_zero:
+            self.before_saving()
+            with suppress(OSError):  # writing will say it
+                self.files.path.mkdir(parents=True, exist_ok=True)  # somebody may have removed it
             write_checkpoint(self.files.last, self.state())
             self._write_weights()
         self._saved_at = self.module.iteration
@@ -51,9 +75,14 @@ class Checkpoints(IterationCallback):
         """Keep the current state as best.ckpt if `value` (smaller is better) is the smallest so far."""
         if not value < (float("inf") if self.best_value is None else self.best_value):
             return
-        self.best_value = value
-        if trainer.is_global_zero:
+        before, self.best_value = self.best_value, value
+        if not trainer.is_global_zero:
+            return
+        try:
             write_checkpoint(self.files.best, self.state())
+        except WriteError as error:
+            self.best_value = before  # the file is that of before, too
+            logger.warning("the best state so far, of iteration %d, is not saved: %s", self.module.iteration, error)
 
     def state(self) -> dict[str, Any]:
         """Return everything needed to continue, with the architecture it belongs to."""
@@ -159,9 +188,34 @@ def _listed(kinds: Mapping[str, str]) -> str:
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint atomically."""
+    """Write a checkpoint atomically.
+
+    Raises DivergedError, and leaves the file as it is, when the state holds what is not finite: nothing can be learned
+    from there on.
+    """
+    name = _not_finite(state)
+    if name is not None:
+        raise DivergedError(f"{name} is not finite after iteration {state.get('iteration')}")
     with atomic_write(path) as temporary:
         torch.save(dict(state), temporary)
+
+
+def _not_finite(state: Mapping[str, Any]) -> str | None:
+    """Return the name of a tensor that is not finite; None where all are."""
+    tensors = dict(_tensors(state))
+    # One question for all of them: each would wait for the accelerator.
+    flags = [tensor.isfinite().all() for tensor in tensors.values()]
+    finite = torch.stack([flag.to(flags[0].device) for flag in flags]).tolist() if flags else []
+    return next((name for name, good in zip(tensors, finite, strict=True) if not good), None)
+
+
+def _tensors(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yield every floating-point tensor of nested containers under its dotted name."""
+    inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in inner:
+        yield from _tensors(part, f"{name}.{key}".lstrip("."))
+    if isinstance(value, Tensor) and value.is_floating_point():
+        yield name, value
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
@@ -22,8 +23,10 @@ from inpaint.system.signals import StopRequest, handlers_restored
 from inpaint.training.callbacks import IterationCallback, Metering
 from inpaint.training.checkpoints import Checkpoints
 from inpaint.training.config import LoopConfig
+from inpaint.training.ending import SaveOnError, explained
+from inpaint.training.loggers import Tolerant
 from inpaint.training.module import TrainingModule
-from inpaint.training.plan import device_count
+from inpaint.training.plan import device_count, in_slurm_step
 from inpaint.training.validation import Validation
 from inpaint.weights.runs import RunFolder
 
@@ -47,27 +50,31 @@ def fit(
     loggers: Sequence[Logger],
     resume: Path | None = None,
     on_resumed: Callable[[], None] = lambda: None,
+    before_saving: Callable[[], None] = lambda: None,
     callbacks: Sequence[Callback] = (),
 ) -> FitResult:
-    """Train until max_iterations, or until SIGINT or SIGTERM, which save and end cleanly.
+    """Train until max_iterations, or until a signal asks to end, which saves and ends cleanly. Errors save, too.
 
     Args:
         module: What is trained.
         data: Its batches; must start at the iteration of `resume` (see `checkpoints.resumed_iteration`).
         run: Where checkpoints, weights and panels are written.
-        loggers: Get every number by iteration.
+        loggers: Get every number by iteration. One that fails costs a warning.
         resume: A checkpoint to continue from.
         on_resumed: Called in the first process once the checkpoint has been read and accepted.
+        before_saving: Called in the first process before the state is written; may raise to prevent that.
         callbacks: Further ones, called after those that measure and save.
 
     Raises:
-        RunError: The checkpoint is of another architecture, or a loss is not finite.
+        RunError: The checkpoint is of another architecture, a loss is not finite, or memory ran out.
+        InpaintError: Data or folder cannot be used any more. What was learned before is saved.
     """
     loop = module.loop
     metering = Metering(module)
-    checkpoints = Checkpoints(module, run, metering)
+    checkpoints = Checkpoints(module, run, metering, before_saving)
     validation = Validation(module, run, checkpoints, metering)
     interruption = Interruption(module, checkpoints)
+    ending = SaveOnError(module, checkpoints)
 
     def restore(trainer: Trainer, _: LightningModule) -> None:
         # Only now has Lightning placed networks and optimizers on their devices.
@@ -77,7 +84,7 @@ def fit(
                 on_resumed()
 
     resuming = LambdaCallback(on_fit_start=restore)
-    with quiet_lightning(), float32_precision(loop), handlers_restored():
+    with quiet_lightning(), float32_precision(loop), handlers_restored(), explained(ending):
         trainer = Trainer(
             accelerator=loop.trainer.accelerator,
             devices=loop.trainer.devices,
@@ -87,8 +94,8 @@ def fit(
             deterministic=loop.trainer.deterministic,
             benchmark=not loop.trainer.deterministic,  # crops have one size, so searching for the best kernels pays
             max_epochs=1,
-            logger=list(loggers),
-            callbacks=[resuming, metering, validation, checkpoints, *callbacks, interruption],
+            logger=[Tolerant(logger) for logger in loggers],
+            callbacks=[resuming, metering, validation, checkpoints, *callbacks, interruption, ending],
             use_distributed_sampler=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -110,10 +117,7 @@ def fit(
 
 
 class Interruption(IterationCallback):
-    """SIGINT and SIGTERM end the training after the current iteration, with everything saved.
-
-    A second signal ends the program at once.
-    """
+    """Signals that ask to end do so after the current iteration, with everything saved; see `StopRequest`."""
 
     def __init__(self, module: TrainingModule, checkpoints: Checkpoints) -> None:
         super().__init__(module)
@@ -134,9 +138,11 @@ class Interruption(IterationCallback):
             self.request.number = signal.Signals(int(seen)) if seen else None
         if self.request.number is None:
             return
-        self.checkpoints.save(trainer)
-        # Whoever ends first must not be taken for the end of all while the first process is still writing.
-        trainer.strategy.barrier()
+        try:
+            self.checkpoints.save(trainer)
+        finally:
+            # Whoever ends first must not be taken for the end of all while the first process is still writing.
+            trainer.strategy.barrier()
         trainer.should_stop = True
 
 
@@ -147,9 +153,13 @@ def _strategy(loop: LoopConfig) -> str:
 
 
 def _plugins() -> list[Any]:
-    """Under srun, keep Lightning from requeueing with checkpoints of its own: `resume=auto` continues a job."""
-    srun = SLURMEnvironment.detect() and not TorchElasticEnvironment.detect()
-    return [SLURMEnvironment(auto_requeue=False)] if srun else []
+    """Under srun, keep Lightning from requeueing with checkpoints of its own: `resume=auto` continues a job.
+
+    In a batch script without srun it must not take SLURM's variables for those of further processes.
+    """
+    if not SLURMEnvironment.detect() or TorchElasticEnvironment.detect():
+        return []
+    return [SLURMEnvironment(auto_requeue=False) if in_slurm_step() else LightningEnvironment()]
 
 
 @contextmanager

@@ -24,7 +24,7 @@ class RunFolder:
 
     config_yaml: the resolved configuration. last, best: checkpoints, the latest and the best by val/l1_hole or by what
     the model names. weights: the averaged networks. metrics: every logged number by iteration. panels: folder of the
-    fixed panel.
+    fixed panel. lock: whose the folder is while it is trained in.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -35,6 +35,7 @@ class RunFolder:
         self.weights = self.path / WEIGHTS_NAME
         self.metrics = self.path / "metrics.csv"
         self.panels = self.path / "panels"
+        self.lock = self.path / "run.lock"
 
     def holds_run(self) -> bool:
         """Return whether a run, or an import, lives here. What ended before its first save leaves nothing of worth."""
