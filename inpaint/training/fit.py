@@ -24,7 +24,7 @@ from inpaint.training.callbacks import IterationCallback, Metering
 from inpaint.training.checkpoints import Checkpoints
 from inpaint.training.config import LoopConfig
 from inpaint.training.ending import SaveOnError, explained
-from inpaint.training.loggers import Tolerant
+from inpaint.training.loggers import Tolerant, WandbTracker
 from inpaint.training.module import TrainingModule
 from inpaint.training.plan import device_count, in_slurm_step
 from inpaint.training.validation import Validation
@@ -82,6 +82,9 @@ def fit(
             checkpoints.restore(trainer, resume)
             if trainer.is_global_zero:
                 on_resumed()
+        for logger in loggers:
+            if isinstance(logger, WandbTracker):
+                logger.start()
 
     resuming = LambdaCallback(on_fit_start=restore)
     with quiet_lightning(), float32_precision(loop), handlers_restored(), explained(ending):

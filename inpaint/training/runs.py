@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from inpaint.errors import LostRunError, RunError
-from inpaint.options import flat, keyed, show
+from inpaint.options import flat, keyed, show, typed
 from inpaint.system.locks import FolderLock, HeldError
 from inpaint.weights.runs import RunFolder
 
@@ -221,7 +220,7 @@ def resume_command(run: RunFolder, *changes: str) -> str:
 
 def train_command(run: RunFolder, *options: str) -> str:
     """Return the command that trains in a folder, as it is typed in a shell."""
-    return shlex.join(["inpaint", "train", keyed("run.folder", str(run.path)), *options])
+    return " ".join(map(typed, ["inpaint", "train", keyed("run.folder", str(run.path)), *options]))
 
 
 def first_process() -> bool:
