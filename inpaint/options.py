@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self, TypeAlias, TypeVar
 
@@ -130,6 +131,17 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def quoted(text: str) -> str:
+    """Return text in quotes, so that the grammar of KEY=VALUE takes it as it stands."""
+    return "'" + re.sub(r"(\\*)('|\Z)", lambda match: match[1] * 2 + ("\\'" if match[2] else ""), text) + "'"
+
+
+def keyed(key: str, text: str) -> str:
+    """Return KEY=VALUE for a text, in quotes where the grammar would take it for something else."""
+    words = re.fullmatch(r"[\w./~@+-]+", text, re.ASCII) and text.lower() not in ("null", "true", "false")
+    return f"{key}={text}" if words and not _is_number(text) else f"{key}={quoted(text)}"
+
+
 def show(value: object) -> str:
     """Return a value as YAML would write it, shortened."""
     text = json.dumps(value, default=str, ensure_ascii=False)
@@ -152,6 +164,14 @@ def describe(schema: Schema) -> str:
         return _describe_list(schema)
     words = {"boolean": "true or false", "string": "text", "null": "null", "object": "a mapping"}
     return words.get(str(kind), "another kind of value")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _describe_number(schema: Schema, noun: str) -> str:

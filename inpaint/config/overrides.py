@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
 from inpaint.errors import ConfigError
+from inpaint.options import quoted
 
 _LINE = re.compile(r"(~|\+{0,2})([\w$][\w$./-]*)(@[^=]*)?(?:=(.*))?", re.DOTALL)
 _SPECIAL = r"[\\()\[\]{}:=, \t]"  # what a backslash escapes in bare text
@@ -111,11 +112,6 @@ def parse(line: str) -> Override:
     blank = None if text is None else ""
     value, sweep = _value(line, text) if text and text.strip(" \t") else (blank, None)
     return Override(line, key, mark == "~", text is not None, _plain(value), sweep)
-
-
-def quoted(text: str) -> str:
-    """Return text in quotes, so that it is taken as it stands."""
-    return "'" + re.sub(r"(\\*)('|\Z)", lambda match: match[1] * 2 + ("\\'" if match[2] else ""), text) + "'"
 
 
 def _value(line: str, text: str) -> tuple[Any, list[Any] | Chooser | None]:

@@ -13,7 +13,7 @@ from inpaint.training.callbacks import IterationCallback, Metering, summed
 from inpaint.training.checkpoints import Checkpoints
 from inpaint.training.loggers import log_panel
 from inpaint.training.module import TrainingModule
-from inpaint.training.panels import panel_rows, write_panel
+from inpaint.training.panels import panel_rows, thin_out, write_panel
 from inpaint.types import Fill, Inpainter
 from inpaint.weights.runs import RunFolder
 
@@ -83,6 +83,7 @@ class Validation(IterationCallback):
             fill = shown
         rows = panel_rows(batch["image"], batch["mask"], fill)
         write_panel(self.panels / f"{self.module.iteration:08d}.png", rows)
+        thin_out(self.panels, self.options.keep_panels)
         log_panel(trainer.loggers, iteration=self.module.iteration, rows=rows)
 
     def _first(self, trainer: Trainer, count: int) -> dict[str, Tensor]:
