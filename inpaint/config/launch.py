@@ -98,10 +98,10 @@ class Launch:
                 run=self.opened.run,
                 loggers=made,
                 resume=self.opened.checkpoint,
-                comparable=self.data.photographs.comparable,
+                comparable=self.data.photos.comparable,
                 # A start that trains nothing leaves the record as it is.
                 before_first_save=lambda: None if self.opened.checkpoint is None else self._record(),
-                data_state=self.data.photographs.inventory.state(),
+                data_state=self.data.photos.inventory.state(),
                 callbacks=[TrainingProgress(module, console=console)],
             )
         return result, loggers.closing_lines(made)

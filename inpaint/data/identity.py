@@ -1,6 +1,6 @@
-"""Which photographs are the same: told by what their files hold, not by what they are called.
+"""Which photos are the same: told by what their files hold, not by what they are called.
 
-A run stores which photographs it has been trained and validated on, so that it can say what has changed when it goes
+A run stores which photos it has been trained and validated on, so that it can say what has changed when it goes
 on, and validates on the same ones.
 """
 
@@ -22,11 +22,11 @@ from inpaint.errors import InputError
 
 Indices = NDArray[np.int64]
 
-PROBE_BYTES = 4096  # of the middle of a file, where compressed photographs of one size differ
+PROBE_BYTES = 4096  # of the middle of a file, where compressed photos of one size differ
 
 
 def content_hash(source: PhotoSource, index: int) -> str:
-    """Return what identifies the content of a photograph's file: BYTES-HASH, or "" for one that cannot be read."""
+    """Return what identifies the content of a photo's file: BYTES-HASH, or "" for one that cannot be read."""
     size = int(source.sizes_bytes[index])
     try:
         return f"{size}-{_hash(source.part(index, 0, size))}"
@@ -35,17 +35,17 @@ def content_hash(source: PhotoSource, index: int) -> str:
 
 
 def content_hashes(source: PhotoSource, indices: Sequence[int] | Indices) -> list[str]:
-    """Return `content_hash` of several photographs, in their order."""
+    """Return `content_hash` of several photos, in their order."""
     return _each(content_hash, source, indices)
 
 
 def copies(source: PhotoSource, indices: Indices, originals: PhotoSource, chosen: Indices) -> NDArray[np.bool_]:
-    """Return which photographs are also among the chosen originals: the same file, a link to it or a copy of it.
+    """Return which photos are also among the chosen originals: the same file, a link to it or a copy of it.
 
     Only files that are equally large are opened, and read whole only where their middles agree.
 
     Args:
-        source: Holds the photographs.
+        source: Holds the photos.
         indices: Those to tell of, (N,).
         originals: Holds the originals.
         chosen: Those of the originals, (M,).
@@ -64,11 +64,11 @@ def copies(source: PhotoSource, indices: Indices, originals: PhotoSource, chosen
 
 @dataclass(frozen=True)
 class Inventory:
-    """The photographs of a run.
+    """The photos of a run.
 
     Args:
-        names: (N,), a hash of name and size of each training photograph.
-        val_names: Of the validation photographs, in their order.
+        names: (N,), a hash of name and size of each training photo.
+        val_names: Of the validation photos, in their order.
         val_hashes: Of their contents.
         view: What else decides what validation measures: size of the crops and masks, as a hash.
         seed: Of the split and of the validation masks.
@@ -105,7 +105,7 @@ class Inventory:
             return None
 
     def kept_in(self, source: PhotoSource) -> list[int]:
-        """Return the numbers of the validation photographs that a source still holds, in their order.
+        """Return the numbers of the validation photos that a source still holds, in their order.
 
         They are looked for by name first, then among the files whose content could be theirs.
         """
@@ -121,11 +121,11 @@ class Inventory:
         return [found[value] for value in self.val_hashes if value and value in found]
 
     def same_validation(self, other: Inventory) -> bool:
-        """Return whether figures of two validations compare: the same photographs, seen in the same way."""
+        """Return whether figures of two validations compare: the same photos, seen in the same way."""
         return (self.val_hashes, self.view, self.seed) == (other.val_hashes, other.view, other.seed)
 
     def changes(self, now: Inventory) -> str:
-        """Return in words which training photographs came and went since; "" when none did."""
+        """Return in words which training photos came and went since; "" when none did."""
         added = int((~np.isin(now.names, self.names)).sum())
         removed = int((~np.isin(self.names, now.names)).sum())
         said = [f"{number} {what}" for number, what in ((added, "added"), (removed, "removed or changed")) if number]
@@ -135,7 +135,7 @@ class Inventory:
 def inventory(
     source: PhotoSource, train: Indices, val_source: PhotoSource, val: Indices, *, view: str, seed: int
 ) -> Inventory:
-    """Describe the photographs that a run is trained and validated on; view is hashed here."""
+    """Describe the photos that a run is trained and validated on; view is hashed here."""
     sizes = source.sizes_bytes
     names = [int(_hash(f"{source.name(i)}\0{sizes[i]}".encode("utf-8", "surrogateescape")), 16) for i in train.tolist()]
     return Inventory(

@@ -72,16 +72,16 @@ class InpaintData(LightningDataModule):
 
         Asking again does nothing: `inpaint train` prepares early, and Lightning once more.
         """
-        if "photographs" not in vars(self):
-            self.photographs.report()
-            self.photographs.report_changes()
+        if "photos" not in vars(self):
+            self.photos.report()
+            self.photos.report_changes()
 
     def setup(self, stage: str | None = None) -> None:
-        """Build the stream and the validation set, and decode one photograph of each, so that errors come early."""
+        """Build the stream and the validation set, and decode one photo of each, so that errors come early."""
         self.stream[0], self.validation[0]
 
     def teardown(self, stage: str | None = None) -> None:
-        """Dismiss the validation's workers, and say how many photographs were replaced.
+        """Dismiss the validation's workers, and say how many photos were replaced.
 
         At the program's end the workers would be terminated, and waited for.
         """
@@ -90,29 +90,29 @@ class InpaintData(LightningDataModule):
             one = self.replaced == 1
             logger.warning(
                 "%s could not be decoded and %s",
-                counted(self.replaced, "photograph"),
+                counted(self.replaced, "photo"),
                 "was replaced by another" if one else "were replaced by others",
             )
 
     @cached_property
-    def photographs(self) -> Photographs:
-        """The photographs, opened and divided."""
-        return Photographs(self.config, before=self.before)
+    def photos(self) -> DividedPhotos:
+        """The photos, opened and divided."""
+        return DividedPhotos(self.config, before=self.before)
 
     @cached_property
     def stream(self) -> SampleStream:
         """The training samples by number."""
-        found = self.photographs
+        found = self.photos
         return SampleStream(found.train_source, found.train, self.config, seed=self.seed, planes=self.planes)
 
     @cached_property
     def validation(self) -> FixedSamples:
         """The validation samples by number, for instance for the fixed panel."""
-        return FixedSamples(self.photographs.val_source, self.photographs.val, self.config, planes=self.planes)
+        return FixedSamples(self.photos.val_source, self.photos.val, self.config, planes=self.planes)
 
     @property
     def replaced(self) -> int:
-        """How many photographs could not be decoded so far and were replaced."""
+        """How many photos could not be decoded so far and were replaced."""
         return self.stream.reader.replaced() + self.validation.reader.replaced()
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -148,14 +148,14 @@ class InpaintData(LightningDataModule):
         return max(min(MOST_WORKERS, cores() // max(here, 1)), 1)
 
 
-class Photographs:
-    """The photographs of a configuration, opened and divided into training and validation.
+class DividedPhotos:
+    """The photos of a configuration, opened and divided into training and validation.
 
-    No photograph is in both, whatever it is called: links to and copies of validation photographs are not trained on.
+    No photo is in both, whatever it is called: links to and copies of validation photos are not trained on.
 
     Args:
         config: Where they are.
-        before: What a run that goes on has stored: it stays with its validation photographs, as far as they are there.
+        before: What a run that goes on has stored: it stays with its validation photos, as far as they are there.
     """
 
     def __init__(self, config: DataConfig, *, before: Inventory | None = None) -> None:
@@ -183,9 +183,9 @@ class Photographs:
         self.train = self._without(self.train, apart)
 
     def _without(self, train: NDArray[np.int64], val: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the training photographs that are not validated on, for instance when `val` lies inside `root`.
+        """Return the training photos that are not validated on, for instance when `val` lies inside `root`.
 
-        They are told by where they lie, and by what they hold: links and copies are the same photographs.
+        They are told by where they lie, and by what they hold: links and copies are the same photos.
         """
         shared = np.zeros(len(train), bool)
         if self.val_source is not self.train_source:
@@ -196,14 +196,14 @@ class Photographs:
         shared[~shared] = copies(self.train_source, train[~shared], self.val_source, val)
         where = "data.val" if self.config.val is not None else "the validation set"
         if shared.all() and self.config.val is not None:
-            raise DataError(f"data.val={self.config.val} holds every photograph of data.root: none is left to train on")
+            raise DataError(f"data.val={self.config.val} holds every photo of data.root: none is left to train on")
         if shared.all():
-            logger.warning("all photographs are copies of each other: they are used for training and for validation")
+            logger.warning("all photos are copies of each other: they are used for training and for validation")
             return train
         if shared.any():
             logger.warning(
                 "%s of data.root %s in %s too and not trained on",
-                counted(int(shared.sum()), "photograph"),
+                counted(int(shared.sum()), "photo"),
                 "is" if shared.sum() == 1 else "are",
                 where,
             )
@@ -212,7 +212,7 @@ class Photographs:
 
     @cached_property
     def inventory(self) -> Inventory:
-        """What a run stores of its photographs."""
+        """What a run stores of its photos."""
         config = self.config
         mask = parse_mask(config.masks if config.val_masks is None else config.val_masks)
         seen = [config.size, _without_paths(mask.model_dump(mode="json")), content_of_files(mask), config.planes]
@@ -220,19 +220,19 @@ class Photographs:
         return inventory(self.train_source, self.train, self.val_source, self.val, view=view, seed=config.val_seed)
 
     def report_changes(self) -> None:
-        """Say in a warning how the photographs differ from those that the run was trained on before."""
+        """Say in a warning how the photos differ from those that the run was trained on before."""
         before, now = self.before, self.inventory
         if before is None:
             return
         changes, gone = before.changes(now), len(set(before.val_hashes) - set(now.val_hashes))
         if changes:
-            same = "" if gone else "; validation goes on with the same photographs"
-            logger.warning("the training photographs have changed since the run stopped: %s%s", changes, same)
+            same = "" if gone else "; validation goes on with the same photos"
+            logger.warning("the training photos have changed since the run stopped: %s%s", changes, same)
         if gone:
             logger.warning(
                 "%d of %s of the run %s gone or changed: the best is chosen anew among what follows",
                 gone,
-                counted(len(before.val_hashes), "validation photograph"),
+                counted(len(before.val_hashes), "validation photo"),
                 "is" if gone == 1 else "are",
             )
         elif not before.same_validation(now):

@@ -110,7 +110,7 @@ def evaluate(
     photos = Photos(data, size=size, count=count)
     settings: dict[str, Any] = {
         "version": 2,
-        "photographs": {"count": len(photos), "fingerprint": photos.fingerprint()},
+        "photos": {"count": len(photos), "fingerprint": photos.fingerprint()},
         "size": size,
         "seed": seed,
         "masks": list(masks),
