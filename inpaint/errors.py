@@ -42,6 +42,18 @@ class RunError(InpaintError):
     """A training run that cannot start or go on: folder taken, nothing to resume, loss not finite."""
 
 
+class DivergedError(RunError):
+    """A loss or a weight that is not finite. What was saved last is from before."""
+
+
+class LostRunError(RunError):
+    """A run folder that another process has taken over, so that nothing may be written into it any more."""
+
+
+class WriteError(InpaintError):
+    """A file that cannot be written: disk full, no permission, no such folder. The old file is intact."""
+
+
 class MissingDependencyError(InpaintError):
     """An optional package is needed and not installed. The message names the extra to install."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,25 +42,28 @@ def run_sweep(overrides: Sequence[str], *, config_dir: str | None, config_name: 
 def plan_jobs(overrides: Sequence[str], *, config_dir: str | None, config_name: str) -> list[list[str]]:
     """Return each job's overrides, its folder included, after checking every one of them.
 
-    Raises ConfigError before anything runs.
+    A sweep whose folder has no name gets one, which is made here. Raises ConfigError before anything runs.
     """
     from inpaint import config as configuration
+    from inpaint.training.runs import new_folder
 
     jobs = configuration.sweep(overrides, config_dir=config_dir, config_name=config_name)
     swept = [position for position in range(len(overrides)) if len({job[position] for job in jobs}) > 1]
     folders_differ = any(overrides[position].lstrip("+").startswith("run.folder=") for position in swept)
-    parent = Path("checkpoints") / f"sweep-{time.strftime('%Y%m%d-%H%M%S')}"
-    planned = []
-    for number, job in enumerate(jobs):
+    parents = []
+    for job in jobs:
         config = configuration.load(job, config_dir=config_dir, config_name=config_name)
         config.require_data()
         if config.resume not in (None, "auto"):
             raise ConfigError(f"resume={config.resume}: with -m every run needs its own folder; use resume=auto")
-        if folders_differ:
-            planned.append(job)
-            continue
-        name = folder_name(number, [job[position] for position in swept])
-        folder = Path(config.run.folder or parent) / name
+        parents.append(config.run.folder)
+    if folders_differ:
+        return jobs
+    # One for the whole sweep, and made at once: another sweep that starts now gets another one.
+    parent = None if all(parents) else new_folder(Path("checkpoints"), "sweep")
+    planned = []
+    for number, (job, named) in enumerate(zip(jobs, parents, strict=True)):
+        folder = Path(named or parent or "") / folder_name(number, [job[position] for position in swept])
         planned.append([*job, f"run.folder={configuration.quoted(str(folder))}"])
     return planned
 

@@ -40,7 +40,7 @@ Examples:
 A small model that learns on a CPU: size=small. `inpaint train run.folder=RUN resume=auto` goes on with a run as it was
 configured, with further KEY=VALUE on top; in a new folder resume=auto starts. resume=PATH names a run or a checkpoint.
 With -m every run is a process of its own and gets a folder inside run.folder (default checkpoints/sweep-TIME).
-Ctrl-C and SIGTERM save and stop; exit status 130 and 143.
+Ctrl-C and SIGTERM save and stop, as do SIGHUP, SIGUSR1 and SIGUSR2; exit status 128 plus the signal's number.
 """
 
 
@@ -115,9 +115,11 @@ def train(config: TrainConfig) -> int:
         InpaintError: something is wrong, said before anything is written where possible.
     """
     from inpaint.config.launch import prepare
+    from inpaint.system.signals import ending_with_parent
     from inpaint.training.progress import RunConsole
     from inpaint.training.runs import first_process
 
+    ending_with_parent()
     console = RunConsole()
     launch = prepare(config)
     launch.open()

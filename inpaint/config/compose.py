@@ -10,8 +10,9 @@ result means is decided by the schema alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
 from itertools import product
 from pathlib import Path
@@ -24,7 +25,7 @@ from yaml import YAMLError
 from inpaint.config.overrides import Override, parse
 from inpaint.config.schema import TrainConfig, build, translated
 from inpaint.errors import ConfigError, InpaintError, unknown
-from inpaint.options import show
+from inpaint.options import quoted, show, typed
 from inpaint.registry.table import outside_models
 from inpaint.weights.runs import RunFolder
 
@@ -99,10 +100,9 @@ class Request:
         choices, changes = dict[str, Any](), list[Override]()
         for override in map(parse, overrides):
             if override.sweep is not None:
-                raise ConfigError(
-                    f"'{override.line}' holds several values: add -m to run one after the other, or write [a,b] for a "
-                    "list"
-                )
+                rest = [argument for argument in overrides if argument != override.line]
+                refusal = partial(_refusal, rest, config_dir=config_dir, config_name=config_name)
+                raise ConfigError(_several(override, library.names(override.key), refusal))
             names = library.names(override.key)
             chooses = override.deletes or isinstance(override.value, str | int | list)
             if not names or not chooses:
@@ -137,7 +137,7 @@ class Request:
             said_by = "configuration"
             plain = _plain(composed, resolve=True)
         except OmegaConfBaseException as error:
-            raise ConfigError(f"{said_by}: {_one_line(error)}") from None
+            raise ConfigError(f"{said_by}: {_one_line(error)}{_literally(self.changes)}") from None
         if self.run is not None:
             _check_same_model(self.run, plain)
         return plain
@@ -202,6 +202,46 @@ def _size(override: Override, sizes: Any) -> Any:
         hint = "; the side of the crops is data.size" if isinstance(override.value, int) else ""
         raise ConfigError(f"'{override.line}': {unknown('size', str(override.value), names)}{hint}")
     return sizes[str(override.value)]
+
+
+def _refusal(others: list[str], argument: str, *, config_dir: str | None, config_name: str) -> str:
+    """Return why an argument beside others is refused, "" for one that is taken."""
+    try:
+        load([*others, argument], config_dir=config_dir, config_name=config_name)
+    except InpaintError as error:
+        return str(error)
+    return ""
+
+
+def _several(override: Override, names: list[str], refusal: Callable[[str], str]) -> str:
+    """Return what to write instead of several values: what the key takes, and not what it would refuse as well.
+
+    Args:
+        override: The argument.
+        names: The choices of the group that it names, if it does.
+        refusal: Returns why an argument in its place is refused, "" for one that is taken.
+    """
+    text, jobs = override.line.partition("=")[2], override.jobs(names)
+    one, whole = f"{override.key}={quoted(text)}", f"{override.key}=[{text}]"
+    ways = {
+        "add -m to run one after the other": jobs[0],
+        f"write {typed(whole)} for a list": whole,
+        f"for one text it needs quotes: {typed(one)}": one,
+    }
+    refused = {way: refusal(argument) for way, argument in ways.items()}
+    said = ", or ".join(way for way in ways if not refused[way]) or next(iter(refused.values()))
+    if override.key == "trainer.devices":
+        said = f"{override.key}={len(jobs)} takes so many, CUDA_VISIBLE_DEVICES={text} says which"
+    return f"'{override.line}' holds several values, since its comma is not in quotes: {said}"
+
+
+def _literally(changes: list[Override]) -> str:
+    """Return how a value with ${...} that leads nowhere is written to mean itself."""
+    for change in changes:
+        if isinstance(change.value, str) and "${" in change.value:
+            text = change.value.replace("${", "\\${")
+            return f"; to mean ${{...}} itself, put a backslash before it and quote it: {typed(f'{change.key}={text}')}"
+    return ""
 
 
 def sweep(overrides: Sequence[str], *, config_dir: str | None = None, config_name: str = PRIMARY) -> list[list[str]]:

@@ -56,19 +56,27 @@ class Launch:
         return cast(InpaintNetwork, self.module.network).missing_to_fill()  # as of every model of the table
 
     def open(self) -> None:
-        """Find the photos and, for a run that starts, make its folder; in the first process only.
+        """Take the run's folder, find the photos and, for a run that starts, write its configuration.
+
+        In the first process only. From here on the folder belongs to this process, until `fit` ends.
 
         Raises:
-            InpaintError: no photo can be used, or the folder cannot be written.
+            InpaintError: no photo can be used, the folder belongs to another process, or it cannot be written.
         """
-        if first_process():
-            # Photos that cannot be used are said before the folder exists; the other processes find headers cached.
+        if not first_process():
+            return
+        self.opened.hold(takeover=self.config.run.takeover)
+        try:
+            # Photos that cannot be used are said before anything is written; the other processes find headers cached.
             self.data.prepare_data()
             self.data.setup()
             if self.opened.checkpoint is None:
                 self._record()
             elif self.opened.changed:
                 self._say_changed()
+        except BaseException:
+            self.opened.release()
+            raise
 
     def fit(self, console: RunConsole | None = None) -> tuple[FitResult, list[str]]:
         """Train to the end, or to the signal that ends it, after `open`.
@@ -91,19 +99,28 @@ class Launch:
             start_iteration=self.data.start_iteration,
             best={f"val/{module.best_metric}": module.best_mode},
         )
-        with _folder_for_other_processes(str(self.opened.run.path)):
-            result = fit(
-                module,
-                self.data,
-                run=self.opened.run,
-                loggers=made,
-                resume=self.opened.checkpoint,
-                comparable=self.data.photos.comparable,
-                # A start that trains nothing leaves the record as it is.
-                before_first_save=lambda: None if self.opened.checkpoint is None else self._record(),
-                data_state=self.data.photos.inventory.state(),
-                callbacks=[TrainingProgress(module, console=console)],
-            )
+        record = [] if self.opened.checkpoint is None else [self._record]
+
+        def before_saving() -> None:
+            self.opened.check_held()
+            while record:  # a start that trains nothing leaves the record as it is
+                record.pop()()
+
+        try:
+            with _folder_for_other_processes(str(self.opened.run.path)):
+                result = fit(
+                    module,
+                    self.data,
+                    run=self.opened.run,
+                    loggers=made,
+                    resume=self.opened.checkpoint,
+                    comparable=self.data.photos.comparable,
+                    before_saving=before_saving,
+                    data_state=self.data.photos.inventory.state(),
+                    callbacks=[TrainingProgress(module, console=console)],
+                )
+        finally:
+            self.opened.release()
         return result, loggers.closing_lines(made)
 
     def summary(self) -> list[str]:
@@ -171,7 +188,9 @@ class Launch:
 
 
 def prepare(config: TrainConfig) -> Launch:
-    """Build the module and the data of a training and check all that can be checked before it; write nothing.
+    """Build the module and the data of a training and check all that can be checked before it.
+
+    Writes nothing, but for a folder that has no name: other runs must not get the same one.
 
     Args:
         config: as `inpaint.config.load` returns it; data.root must be given.
@@ -185,12 +204,32 @@ def prepare(config: TrainConfig) -> Launch:
         WeightsError: what `init` names is of another model.
     """
     config.require_data()
-    opened = open_run(config.run.folder, config.resolved(), resume=config.resume, translate=translated)
     loop = config.loop
+    plan.check_launcher(loop)
     plan.check_hardware(loop)
+    opened = open_run(
+        config.run.folder,
+        config.resolved(),
+        resume=config.resume,
+        translate=translated,
+        reserve=not config.dry_run,
+    )
+    try:
+        return _prepared(config, opened)
+    except BaseException:
+        opened.release()
+        raise
+
+
+def _prepared(config: TrainConfig, opened: OpenedRun) -> Launch:
+    """Build and check what runs in a folder."""
+    loop = config.loop
+    if first_process() and not config.run.takeover:
+        opened.check_free()
     if loop.trainer.threads is not None:
         torch.set_num_threads(loop.trainer.threads)
     config.per_device(plan.device_count(loop)[1] * loop.trainer.num_nodes)
+    plan.check_compiler(loop)
     losses, fetches = parse_losses(config.losses), list[str]()
     if config.dry_run:
         losses, fetches = losses.without_fetching()

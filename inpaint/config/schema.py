@@ -25,6 +25,7 @@ class RunConfig(Options):
     """Where the run lives."""
 
     folder: Place | None = None  # null: checkpoints/MODEL-TIME
+    takeover: bool = False  # go on in a folder that a process on another machine, which has ended, has left locked
 
 
 class TrainConfig(LoopConfig):
@@ -84,7 +85,7 @@ class TrainConfig(LoopConfig):
         plain["losses"] = {name: block and _with_absolute_weights(block) for name, block in plain["losses"].items()}
         parts = self.init
         init = {key: _absolute(place) for key, place in parts.items()} if isinstance(parts, dict) else _absolute(parts)
-        return plain | {"run": {"folder": None}, "resume": None, "init": init, "dry_run": False}
+        return plain | {"run": {"folder": None, "takeover": False}, "resume": None, "init": init, "dry_run": False}
 
     def require_data(self) -> str:
         """Return data.root.

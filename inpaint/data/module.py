@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import signal
+import shutil
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset, default_collate, get_worker_info
 
 from inpaint.data.config import DataConfig
 from inpaint.data.identity import Inventory, copies, inventory
@@ -25,6 +25,7 @@ from inpaint.data.stream import FixedSamples, SampleStream
 from inpaint.errors import DataError, InpaintError
 from inpaint.masks import content_of_files, parse_mask
 from inpaint.system.environment import cores
+from inpaint.system.signals import CHILD_ENDED, handlers_restored, serve_on
 from inpaint.types import Plane
 
 logger = logging.getLogger("inpaint.data")
@@ -268,17 +269,52 @@ class _Answers(Dataset[Any]):
             return self.dataset[number]
         except InpaintError as error:
             return error
+        except (OSError, MemoryError) as error:  # a disk that fails, files that somebody removes
+            return DataError(f"sample {number} cannot be read: {str(error) or type(error).__name__}")
 
 
 def _collate(answers: list[Any]) -> Any:
-    return next((one for one in answers if isinstance(one, InpaintError)), None) or default_collate(answers)
+    error = next((one for one in answers if isinstance(one, InpaintError)), None)
+    if error is not None:
+        return error
+    try:
+        return default_collate(answers)
+    except (RuntimeError, OSError) as failed:
+        if get_worker_info() is None:
+            raise
+        return DataError(_starved(failed))  # a worker collates into shared memory
+
+
+def _starved(error: Exception) -> str:
+    """Return in one line what a data worker lacked and what would do."""
+    first = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+    try:
+        shared = f"; /dev/shm has {shutil.disk_usage('/dev/shm').total / 2**20:,.0f} MB"
+    except OSError:
+        shared = ""
+    return (
+        f"a data worker was killed, or lacked memory or shared memory ({first}{shared}): data.workers=0 needs no "
+        "shared memory, data.workers=1 little; containers get more with `docker run --shm-size=8g`"
+    )
 
 
 class _Loader(DataLoader[Any]):
     """Raises the workers' errors as they were said: torch would wrap them in the traceback of another process."""
 
     def __iter__(self) -> Any:
-        for batch in super().__iter__():
+        # A worker that was killed is found when its batch is asked for, between two iterations. torch's own handler of
+        # signals would raise in the middle of one, where nothing whole can be saved.
+        with handlers_restored(CHILD_ENDED):
+            batches = super().__iter__()
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except (RuntimeError, OSError) as error:
+                if str(error).startswith("Caught "):  # an error of the program in a worker
+                    raise
+                raise DataError(_starved(error)) from error
             if isinstance(batch, InpaintError):
                 raise batch
             yield batch
@@ -301,5 +337,4 @@ def _start_worker(worker: int) -> None:
     cv2.setNumThreads(0)
     # A terminal and a scheduler signal the whole group. The training process then finishes its iteration and saves,
     # for which it needs its workers: they serve on, and end when it tells them to, or at the latest after a while.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(LAST_SERVICE_S))
+    serve_on(LAST_SERVICE_S)

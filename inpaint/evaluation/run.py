@@ -110,7 +110,7 @@ def evaluate(
     photos = Photos(data, size=size, count=count)
     settings: dict[str, Any] = {
         "version": 2,
-        "photos": {"count": len(photos), "fingerprint": photos.fingerprint()},
+        "photographs": {"count": len(photos), "fingerprint": photos.fingerprint()},
         "size": size,
         "seed": seed,
         "masks": list(masks),

@@ -20,7 +20,7 @@ RESULTS_NAME = "results.csv"
 
 # What a difference of two hashes means.
 _CHANGED = {
-    "photos.fingerprint": "the photos have changed under their names, or others have come: ",
+    "photographs.fingerprint": "the photos have changed under their names, or others have come: ",
     "mask_files.": "the masks' files have changed: ",
     "version": "an earlier version measured it and did not note what the files held: ",
 }

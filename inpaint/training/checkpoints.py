@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from pytorch_lightning import Trainer
+from torch import Tensor
 
-from inpaint.errors import RunError, WeightsError
+from inpaint.errors import DivergedError, RunError, WeightsError, WriteError
 from inpaint.system.files import atomic_write
 from inpaint.training.callbacks import IterationCallback, Metering
 from inpaint.training.module import TrainingModule
@@ -29,9 +31,8 @@ class Checkpoints(IterationCallback):
         module: What is trained.
         files: Where the files go.
         metering: What saving takes is left out of its speed.
+        before_saving: Called in the first process before a checkpoint is written.
         data: What is saved beside the state, as plain containers: which photos it was trained and validated on.
-        before_first: Called in the first process before the first checkpoint is written, not before: a start that
-            trains nothing changes nothing.
     """
 
     def __init__(
@@ -39,16 +40,16 @@ class Checkpoints(IterationCallback):
         module: TrainingModule,
         files: RunFolder,
         metering: Metering,
+        before_saving: Callable[[], None] = lambda: None,
         *,
         data: Mapping[str, Any] | None = None,
-        before_first: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(module)
+        self.before_saving = before_saving
         self.files = files
         self.metering = metering
         self.data = dict(data or {})
         self.best: list[tuple[float, int]] = []  # value and iteration of the `keep_best` best, the best first
-        self._before_first: Callable[[], None] | None = before_first
         self._saved_at = -1
 
     @property
@@ -56,11 +57,23 @@ class Checkpoints(IterationCallback):
         """What best.ckpt was chosen by (smaller is better); None while there is none."""
         return self.best[0][0] if self.best else None
 
+    @property
+    def saved_iteration(self) -> int | None:
+        """The iteration that last.ckpt holds, as far as this process knows."""
+        return None if self._saved_at < 0 else self._saved_at
+
     def after_iteration(self, trainer: Trainer) -> None:
-        """Save when it is due."""
-        if self.due(self.module.loop.save_every) or self._keeps():
+        """Save when it is due. What cannot be written before the end costs a warning: the disk may have room again."""
+        if not (self.due(self.module.loop.save_every) or self._keeps()):
+            return
+        try:
             self.save(trainer)
-            self.metering.pause()
+        except WriteError as error:
+            if self.module.iteration == self.module.loop.max_iterations:
+                raise
+            again = self.module.loop.save_every
+            logger.warning("iteration %d is not saved, trying again in %d: %s", self.module.iteration, again, error)
+        self.metering.pause()
 
     def _keeps(self) -> bool:
         """Tell whether the checkpoint of this iteration stays."""
@@ -90,25 +103,34 @@ class Checkpoints(IterationCallback):
         self.best = sorted({*before, offered})[: self.module.loop.keep_best]
         if offered not in self.best or not trainer.is_global_zero:
             return
-        kept = self._kept_best(offered[1])
-        if self.best[0] == offered:
-            self._write(self.files.best)
-            self._write_weights(self.files.best_weights)
-            if self.module.loop.keep_best > 1:
-                _keep(self.files.best, kept)
-        else:
-            kept.parent.mkdir(exist_ok=True)
-            self._write(kept)
+        try:
+            self._write_best(offered, leads=self.best[0] == offered)
+        except WriteError as error:
+            self.best = before  # the files are those of before, too
+            logger.warning("one of the best states, of iteration %d, is not saved: %s", self.module.iteration, error)
+            return
         for _, iteration in set(before) - set(self.best):
             self._kept_best(iteration).unlink(missing_ok=True)
+
+    def _write_best(self, offered: tuple[float, int], *, leads: bool) -> None:
+        """Write the files of a state that is the best, or among the best that stay."""
+        kept = self._kept_best(offered[1])
+        if not leads:
+            kept.parent.mkdir(exist_ok=True)
+            self._write(kept)
+            return
+        self._write(self.files.best)
+        self._write_weights(self.files.best_weights)
+        if self.module.loop.keep_best > 1:
+            _keep(self.files.best, kept)
 
     def _kept_best(self, iteration: int) -> Path:
         return self.files.kept / f"best-{iteration:08d}{CHECKPOINT_SUFFIX}"
 
     def _write(self, path: Path) -> None:
-        if self._before_first is not None:
-            self._before_first()
-            self._before_first = None
+        self.before_saving()
+        with suppress(OSError):  # writing will say it
+            self.files.path.mkdir(parents=True, exist_ok=True)  # somebody may have removed it
         write_checkpoint(path, self.state())
 
     def state(self) -> dict[str, Any]:
@@ -223,9 +245,34 @@ def _listed(kinds: Mapping[str, str]) -> str:
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint atomically."""
+    """Write a checkpoint atomically.
+
+    Raises DivergedError, and leaves the file as it is, when the state holds what is not finite: nothing can be learned
+    from there on.
+    """
+    name = _not_finite(state)
+    if name is not None:
+        raise DivergedError(f"{name} is not finite after iteration {state.get('iteration')}")
     with atomic_write(path) as temporary:
         torch.save(dict(state), temporary)
+
+
+def _not_finite(state: Mapping[str, Any]) -> str | None:
+    """Return the name of a tensor that is not finite; None where all are."""
+    tensors = dict(_tensors(state))
+    # One question for all of them: each would wait for the accelerator.
+    flags = [tensor.isfinite().all() for tensor in tensors.values()]
+    finite = torch.stack([flag.to(flags[0].device) for flag in flags]).tolist() if flags else []
+    return next((name for name, good in zip(tensors, finite, strict=True) if not good), None)
+
+
+def _tensors(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yield every floating-point tensor of nested containers under its dotted name."""
+    inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in inner:
+        yield from _tensors(part, f"{name}.{key}".lstrip("."))
+    if isinstance(value, Tensor) and value.is_floating_point():
+        yield name, value
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

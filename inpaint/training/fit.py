@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
@@ -23,8 +24,10 @@ from inpaint.system.signals import StopRequest, handlers_restored
 from inpaint.training.callbacks import IterationCallback, Metering, summed
 from inpaint.training.checkpoints import Checkpoints
 from inpaint.training.config import LoopConfig
+from inpaint.training.ending import SaveOnError, explained
+from inpaint.training.loggers import Tolerant, WandbTracker
 from inpaint.training.module import TrainingModule
-from inpaint.training.plan import device_count
+from inpaint.training.plan import device_count, in_slurm_step
 from inpaint.training.validation import Validation
 from inpaint.weights.runs import RunFolder
 
@@ -52,40 +55,47 @@ def fit(
     loggers: Sequence[Logger],
     resume: Path | None = None,
     comparable: bool = True,
-    before_first_save: Callable[[], None] = lambda: None,
+    before_saving: Callable[[], None] = lambda: None,
     data_state: Mapping[str, Any] | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> FitResult:
-    """Train until max_iterations, or until SIGINT, SIGTERM or the end of max_time, which save and end cleanly.
+    """Train until max_iterations, or until a signal or max_time asks to end, which saves and ends cleanly.
+
+    Errors save, too.
 
     Args:
         module: What is trained.
         data: Its batches; must start at the iteration of `resume` (see `checkpoints.resumed_iteration`).
         run: Where checkpoints, weights and panels are written.
-        loggers: Get every number by iteration.
+        loggers: Get every number by iteration. One that fails costs a warning.
         resume: A checkpoint to continue from.
         comparable: Whether it was validated on what will be validated on; if not, its best value does not count.
-        before_first_save: Called in the first process before it writes a checkpoint for the first time.
+        before_saving: Called in the first process before the state is written; may raise to prevent that.
         data_state: What is saved with the state of the training, in plain containers: which photos it has seen.
         callbacks: Further ones, called after those that measure and save.
 
     Raises:
-        RunError: The checkpoint is of another architecture, or a loss is not finite.
+        RunError: The checkpoint is of another architecture, a loss is not finite, or memory ran out.
+        InpaintError: Data or folder cannot be used any more. What was learned before is saved.
     """
     loop = module.loop
     metering = Metering(module)
-    checkpoints = Checkpoints(module, run, metering, data=data_state, before_first=before_first_save)
+    checkpoints = Checkpoints(module, run, metering, before_saving, data=data_state)
     validation = Validation(module, run, checkpoints, metering)
     interruption = Interruption(module, checkpoints)
     limit = TimeLimit(module, checkpoints)
+    ending = SaveOnError(module, checkpoints)
 
     def restore(trainer: Trainer, _: LightningModule) -> None:
         # Only now has Lightning placed networks and optimizers on their devices.
         if resume is not None:
             checkpoints.restore(trainer, resume, comparable=comparable)
+        for logger in loggers:
+            if isinstance(logger, WandbTracker):
+                logger.start()
 
     resuming = LambdaCallback(on_fit_start=restore)
-    with quiet_lightning(), float32_precision(loop), handlers_restored():
+    with quiet_lightning(), float32_precision(loop), handlers_restored(), explained(ending):
         trainer = Trainer(
             accelerator=loop.trainer.accelerator,
             devices=loop.trainer.devices,
@@ -95,8 +105,8 @@ def fit(
             deterministic=loop.trainer.deterministic,
             benchmark=not loop.trainer.deterministic,  # crops have one size, so searching for the best kernels pays
             max_epochs=1,
-            logger=list(loggers),
-            callbacks=[resuming, metering, validation, checkpoints, *callbacks, interruption, limit],
+            logger=[Tolerant(logger) for logger in loggers],
+            callbacks=[resuming, metering, validation, checkpoints, *callbacks, interruption, limit, ending],
             use_distributed_sampler=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -118,10 +128,7 @@ def fit(
 
 
 class Interruption(IterationCallback):
-    """SIGINT and SIGTERM end the training after the current iteration, with everything saved.
-
-    A second signal ends the program at once.
-    """
+    """Signals that ask to end do so after the current iteration, with everything saved; see `StopRequest`."""
 
     def __init__(self, module: TrainingModule, checkpoints: Checkpoints) -> None:
         super().__init__(module)
@@ -142,9 +149,11 @@ class Interruption(IterationCallback):
             self.request.number = signal.Signals(int(seen)) if seen else None
         if self.request.number is None:
             return
-        self.checkpoints.save(trainer)
-        # Whoever ends first must not be taken for the end of all while the first process is still writing.
-        trainer.strategy.barrier()
+        try:
+            self.checkpoints.save(trainer)
+        finally:
+            # Whoever ends first must not be taken for the end of all while the first process is still writing.
+            trainer.strategy.barrier()
         trainer.should_stop = True
 
 
@@ -195,9 +204,13 @@ def _strategy(loop: LoopConfig) -> str:
 
 
 def _plugins() -> list[Any]:
-    """Under srun, keep Lightning from requeueing with checkpoints of its own: `resume=auto` continues a job."""
-    srun = SLURMEnvironment.detect() and not TorchElasticEnvironment.detect()
-    return [SLURMEnvironment(auto_requeue=False)] if srun else []
+    """Under srun, keep Lightning from requeueing with checkpoints of its own: `resume=auto` continues a job.
+
+    In a batch script without srun it must not take SLURM's variables for those of further processes.
+    """
+    if not SLURMEnvironment.detect() or TorchElasticEnvironment.detect():
+        return []
+    return [SLURMEnvironment(auto_requeue=False) if in_slurm_step() else LightningEnvironment()]
 
 
 @contextmanager

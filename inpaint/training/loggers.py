@@ -6,7 +6,8 @@ Everything is keyed by `iteration`. A broken or unreachable tracker costs a warn
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from inpaint.training.csvlog import CsvLogger
 from inpaint.training.wandblog import BEST, Best, WandbTracker
 from inpaint.weights.runs import RunFolder
 
-__all__ = ["NAMES", "CsvLogger", "WandbTracker", "build", "closing_lines", "log_panel"]
+__all__ = ["NAMES", "CsvLogger", "Tolerant", "WandbTracker", "build", "closing_lines", "log_panel"]
 
 NAMES = ("csv", "tensorboard", "wandb")
 COLUMNS = ("masked", "coarse", "completed", "original")
@@ -59,6 +60,58 @@ def build(
     return made
 
 
+class Tolerant(Logger):
+    """Hands everything on to a logger; what fails costs one warning, never the run, and is tried again next time.
+
+    Args:
+        inner: The logger.
+    """
+
+    def __init__(self, inner: Logger) -> None:
+        super().__init__()
+        self.inner = inner
+        self._failed = False
+
+    @property
+    def name(self) -> str | None:
+        """Name of the logger."""
+        return self.inner.name
+
+    @property
+    def version(self) -> int | str | None:
+        """Its version."""
+        return self.inner.version
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Hand on numbers of one iteration (`step`)."""
+        self.trying(lambda: self.inner.log_metrics(dict(metrics), step))
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Hand on options."""
+        self.trying(lambda: self.inner.log_hyperparams(*args, **kwargs))
+
+    def save(self) -> None:
+        """Let the logger write what it holds."""
+        self.trying(self.inner.save)
+
+    def finalize(self, status: str) -> None:
+        """Close the logger."""
+        self.trying(lambda: self.inner.finalize(status))
+
+    def trying(self, action: Callable[[], object]) -> None:
+        """Do something with the logger, or warn."""
+        try:
+            action()
+        # Anything may come out of a logger, its files and its threads; none of it is worth days of training.
+        except Exception as error:
+            if not self._failed:
+                reason = " ".join(str(error).split())[:300] or type(error).__name__
+                log.warning("logger %s failed, the training goes on: %s", self.name, reason)
+            self._failed = True
+        else:
+            self._failed = False
+
+
 def log_panel(loggers: Iterable[Logger], *, iteration: int, rows: Sequence[Mapping[str, Any]]) -> None:
     """Send the fixed panel to the trackers that show images.
 
@@ -66,7 +119,9 @@ def log_panel(loggers: Iterable[Logger], *, iteration: int, rows: Sequence[Mappi
     None, and mask (H, W) uint8, 1 = hole. The sheet in the run's panels folder is written elsewhere.
     """
     for logger in loggers:
-        if isinstance(logger, WandbTracker):
+        if isinstance(logger, Tolerant):
+            logger.trying(partial(log_panel, [logger.inner], iteration=iteration, rows=rows))
+        elif isinstance(logger, WandbTracker):
             logger.log_panel(iteration=iteration, rows=rows)
         elif isinstance(logger, TensorBoardLogger):
             for number, row in enumerate(rows):

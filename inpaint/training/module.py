@@ -19,7 +19,7 @@ from pytorch_lightning.strategies import ParallelStrategy
 from torch import Tensor, nn
 
 from inpaint import seeds
-from inpaint.errors import ConfigError, RunError, unknown
+from inpaint.errors import ConfigError, DivergedError, unknown
 from inpaint.losses import Discriminator, DiscriminatorOutput, Losses, Record
 from inpaint.metrics import FirstNotFinite, RunningMeans
 from inpaint.nn.random import drawing_from
@@ -103,6 +103,7 @@ class TrainingModule(LightningModule):
         self.discriminators = nn.ModuleDict({r: d for r, d in discriminators.items() if r in losses.discriminators})
         self.average = Average(self.network, loop.ema.decay)
         self.iteration = 0  # complete ones
+        self.within_iteration = False  # whether some networks may have stepped already and others not
         self.license: str | None = None  # of the weights that training started from; it holds for what becomes of them
         self.logged = RunningMeans()  # since the last line of the log
         self._not_finite = FirstNotFinite()
@@ -202,6 +203,7 @@ class TrainingModule(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Train on this device's slice of one global batch. All that happens stands here, in its order."""
+        self.within_iteration = True
         # All random numbers depend on (seed, iteration, rank) alone.
         seed = seeds.integer(self.loop.seed, seeds.ITERATION, self.iteration, self.global_rank)
         with drawing_from(seed, device=self.device):
@@ -235,6 +237,7 @@ class TrainingModule(LightningModule):
             if self.loop.ema.decay is not None:
                 self.average.update(self.network, self.iteration)
         self.iteration += 1
+        self.within_iteration = False
 
     def _enter_phase(self) -> Phase:
         """Freeze what the iteration's phase freezes, and return the phase."""
@@ -284,16 +287,16 @@ class TrainingModule(LightningModule):
             self._not_finite.add(name, value, self.iteration)
 
     def check_finite(self) -> None:
-        """Stop with a RunError that names the first loss that was not finite and its batch."""
+        """Stop with a DivergedError that names the first loss that was not finite and its batch."""
         found = self._not_finite.find()
         if found is None:
             return
         name, iteration = found
         first = iteration * self.loop.batch_size
-        raise RunError(
+        raise DivergedError(
             f"loss '{name}' is not finite in iteration {iteration} (samples {first} to "
-            f"{first + self.loop.batch_size - 1} of the stream, seed {self.loop.seed}); the last checkpoint is from "
-            "before; a smaller learning rate, clip=1 or trainer.precision=32-true may help"
+            f"{first + self.loop.batch_size - 1} of the stream, seed {self.loop.seed}); a smaller learning rate, "
+            "clip=1 or trainer.precision=32-true may help"
         )
 
     def _step(self, update: Update) -> None:

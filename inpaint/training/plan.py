@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from lightning_fabric.plugins.environments.lsf import LSFEnvironment
 from torch import Tensor
 
 from inpaint.errors import ConfigError, InputError, unknown
@@ -20,6 +21,7 @@ from inpaint.training.adversarial import generator_losses
 from inpaint.training.config import LoopConfig
 from inpaint.training.module import TrainingModule
 from inpaint.training.phases import eval_mode, only_trainable
+from inpaint.training.runs import FOLDER_VARIABLE
 
 GB = 1024**3
 TIMED_SAMPLES = 2  # of which an iteration's time is estimated
@@ -159,6 +161,64 @@ def device_count(loop: LoopConfig) -> tuple[str, int]:
     if devices > available:
         raise ConfigError(f"trainer.devices={devices}: this machine has {_inventory()}")
     return kind, devices
+
+
+def check_launcher(loop: LoopConfig) -> None:
+    """Raise ConfigError where the environment speaks of processes that nobody has started.
+
+    Variables that another job has left behind would make this process train as one of many, or as a helper that writes
+    nothing.
+    """
+    if "TORCHELASTIC_RUN_ID" in os.environ or LSFEnvironment.detect():
+        return
+    tasks = os.environ.get("SLURM_NTASKS", "1")
+    if in_slurm_step():
+        if tasks != "1" and "SLURM_NTASKS_PER_NODE" not in os.environ:
+            raise ConfigError(
+                f"SLURM: ask for --ntasks-per-node instead of --ntasks={tasks}: each node needs to know its part"
+            )
+        return
+    if tasks != "1" and os.environ.get("SLURM_JOB_NAME") not in ("bash", "interactive"):
+        raise ConfigError(
+            f"SLURM gives this job {tasks} tasks, and only srun starts them: write srun before `inpaint train`, or ask "
+            "for --ntasks=1"
+        )
+    by_hand = {"LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys()
+    if by_hand or FOLDER_VARIABLE in os.environ:  # the second: started by Lightning, for a further device
+        return
+    names = (
+        "RANK",
+        "LOCAL_RANK",
+        "SLURM_PROCID",
+        *(("NODE_RANK", "GROUP_RANK") if loop.trainer.num_nodes == 1 else ()),
+    )
+    left = [name for name in names if os.environ.get(name, "0") not in ("0", "")]
+    if left:
+        raise ConfigError(
+            f"{', '.join(f'{name}={os.environ[name]}' for name in left)} in the environment, but neither torchrun nor "
+            f"srun has started this process: `unset {' '.join(left)}` and start again"
+        )
+
+
+def in_slurm_step() -> bool:
+    """Return whether srun has started this process, and not a batch script by itself."""
+    return "SLURM_STEP_NUM_TASKS" in os.environ
+
+
+def check_compiler(loop: LoopConfig) -> None:
+    """Raise ConfigError where trainer.compile=true and this machine cannot compile the least function."""
+    if not loop.trainer.compile:
+        return
+    device = torch.device(device_count(loop)[0])
+    try:
+        torch.compile(torch.nn.Softplus())(torch.zeros(2, device=device))
+    # A compiler may be missing, or its headers, triton, a folder for what it makes: each has errors of its own.
+    except Exception as error:
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise ConfigError(
+            f"trainer.compile=true does not work on this machine ({reason[:200]}): install a C++ compiler such as g++, "
+            "or give trainer.compile=false"
+        ) from None
 
 
 def check_hardware(loop: LoopConfig) -> None:

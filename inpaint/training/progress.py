@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from pytorch_lightning import LightningModule, Trainer
 from rich.console import Console
@@ -23,9 +23,17 @@ class RunConsole(Console):
 
     def say(self, line: str) -> None:
         """Print one line as it stands."""
-        try:
+        with self.tolerant():
             self.print(line, soft_wrap=True, highlight=False, markup=False, emoji=False)
-        except OSError:  # a terminal that is gone, a full disk below a log file: hours of training are worth more
+
+    @contextlib.contextmanager
+    def tolerant(self) -> Iterator[None]:
+        """Let what cannot be printed in the block cost the output, never hours of training."""
+        try:
+            yield
+        except UnicodeError:  # the encoding of a pipe or log file lacks a character: this line is lost
+            pass
+        except OSError:  # a terminal that is gone, a full disk below a log file
             self.on_broken_pipe()
 
     def on_broken_pipe(self) -> None:
@@ -74,7 +82,8 @@ class TrainingProgress(IterationCallback):
         done = self.module.iteration
         self._pace.mark(done)
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, description=self._text(trainer))
+            with self.console.tolerant():
+                self._bar.update(self._task, completed=done, description=self._text(trainer))
             return
         # A log file gets few lines, and the first early.
         due = self._clock() - self._line_at >= LINE_EVERY_S
@@ -85,7 +94,8 @@ class TrainingProgress(IterationCallback):
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Leave the terminal as it was, however the training ended."""
         if self._bar is not None:
-            self._bar.stop()
+            with self.console.tolerant():
+                self._bar.stop()
             self._bar = None
 
     def _text(self, trainer: Trainer) -> str:

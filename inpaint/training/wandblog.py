@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import os
+import re
 import secrets
 import shlex
 import sys
@@ -37,9 +38,9 @@ FINISH_S = 300  # wait for the last uploads
 class WandbTracker(Logger):
     """Records numbers over `iteration`, the best validation figures, the panel and the configuration.
 
-    Starts with the first number. Without a login it records offline, into the run folder; `closing_lines` then says how
-    to upload. wandb.json lets a resumed run go on in the same W&B run: its id, the iteration up to which W&B has the
-    numbers, which are the same again after a crash and not sent twice, and the best figures so far.
+    Starts with `start` or the first number. Without a login it records offline, into the run folder; `closing_lines`
+    then says how to upload. wandb.json lets a resumed run go on in the same W&B run: its id, the iteration up to which
+    W&B has the numbers, which are the same again after a crash and not sent twice, and the best figures so far.
 
     best: figures of the summary beside those of the hole, by name, and whether the least or the most is best.
     """
@@ -79,6 +80,11 @@ class WandbTracker(Logger):
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """Do nothing: the configuration goes along at the start."""
+
+    @rank_zero_only
+    def start(self) -> None:
+        """Begin to record, so that a missing right or login is said before the training and not hours into it."""
+        self._guard(lambda session: None)
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
@@ -168,7 +174,17 @@ class WandbTracker(Logger):
         except Exception as error:
             if mode != "online":
                 raise
-            log.warning("W&B cannot be reached, recording offline: %s", " ".join(str(error).split())[:300])
+            reason = " ".join(str(error).split())[:300]
+            if re.search(r"permission|denied|forbidden|not found|\b40[34]\b", reason, re.IGNORECASE):
+                place = "/".join(filter(None, (self._entity(), self._project())))
+                log.warning(
+                    "W&B lets you write to no project '%s', recording offline: give a wandb.entity and wandb.project "
+                    "of your own, or ask their owner: %s",
+                    place,
+                    reason,
+                )
+            else:
+                log.warning("W&B cannot be reached, recording offline: %s", reason)
             mode = "offline"
             session = self._open(mode)
         session.define_metric("iteration")
@@ -188,9 +204,9 @@ class WandbTracker(Logger):
             mode=mode,
             id=self._identity(),
             resume="allow" if mode == "online" else None,
-            project=options.project or os.environ.get("WANDB_PROJECT") or PROJECT,
-            entity=options.entity,
-            name=options.name or self.run.path.name,
+            project=self._project(),
+            entity=self._entity(),
+            name=options.name or os.environ.get("WANDB_NAME") or self.run.path.name,
             group=options.group,
             tags=options.tags or None,
             notes=options.notes,
@@ -199,12 +215,24 @@ class WandbTracker(Logger):
             settings=settings(**{name: value for name, value in limits.items() if name in known}),
         )
 
+    def _project(self) -> str:
+        return self.options.project or os.environ.get("WANDB_PROJECT") or PROJECT
+
+    def _entity(self) -> str | None:
+        return self.options.entity or os.environ.get("WANDB_ENTITY")
+
     def _identity(self) -> str:
-        """Return the stored id of a run that goes on, a new one for a run that starts."""
+        """Return the stored id of a run that goes on, a new one for a run that starts; W&B's own variable wins.
+
+        An agent of a sweep gives the id under which the sweep waits for the run.
+        """
+        given = os.environ.get("WANDB_RUN_ID")
+        if given and given != self._memory.id:
+            self._memory = Memory(id=given, best=self._memory.best)  # which has nothing of this run yet
         if self._memory.id is None:
             self._memory.id = secrets.token_hex(4)
-            self.run.path.mkdir(parents=True, exist_ok=True)
-            self._memory.write(self.run.path / MEMORY_NAME)
+        self.run.path.mkdir(parents=True, exist_ok=True)
+        self._memory.write(self.run.path / MEMORY_NAME)
         return self._memory.id
 
 

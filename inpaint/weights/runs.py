@@ -31,7 +31,8 @@ class RunFolder:
 
     config_yaml: the resolved configuration. last, best: checkpoints, the latest and the best by val/l1_hole or by what
     the model names. weights, best_weights: the averaged networks of both. kept: folder of further checkpoints. metrics:
-    every logged number by iteration. panels: folder of the fixed panel.
+    every logged number by iteration. panels: folder of the fixed panel. lock: whose the folder is while it is trained
+    in.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -44,6 +45,7 @@ class RunFolder:
         self.kept = self.path / "kept"
         self.metrics = self.path / "metrics.csv"
         self.panels = self.path / "panels"
+        self.lock = self.path / "run.lock"
 
     @classmethod
     def of(cls, file: Path) -> RunFolder:
