@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,19 +14,25 @@ from typing import Any, cast
 import torch
 
 from inpaint import __version__
+from inpaint.config.compose import small_sizes
 from inpaint.config.schema import TrainConfig, translated
+from inpaint.data.identity import Inventory
 from inpaint.data.module import InpaintData
 from inpaint.data.scan import scan
 from inpaint.losses import parse_losses
 from inpaint.models.base import InpaintNetwork
+from inpaint.options import flat, show
 from inpaint.registry.initial import load_initial
 from inpaint.registry.table import training_class
+from inpaint.system.progress import duration
 from inpaint.training import loggers, plan
-from inpaint.training.checkpoints import resumed_iteration
+from inpaint.training.checkpoints import read_checkpoint
 from inpaint.training.fit import FitResult, fit
 from inpaint.training.module import TrainingModule
 from inpaint.training.progress import RunConsole, TrainingProgress
-from inpaint.training.runs import FOLDER_VARIABLE, OpenedRun, first_process, open_run
+from inpaint.training.runs import FOLDER_VARIABLE, OpenedRun, differences, first_process, open_run
+
+log = logging.getLogger("inpaint.training")
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,12 @@ class Launch:
     opened: OpenedRun
     module: TrainingModule
     data: InpaintData
+    fetches: tuple[str, ...] = ()  # addresses of weights that the losses need, which a dry run leaves where they are
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to train: the run has its iterations."""
+        return self.opened.checkpoint is not None and self.data.start_iteration >= self.config.max_iterations
 
     @property
     def missing_to_fill(self) -> str | None:
@@ -58,6 +72,8 @@ class Launch:
             self.data.setup()
             if self.opened.checkpoint is None:
                 self._record()
+            elif self.opened.changed:
+                self._say_changed()
         except BaseException:
             self.opened.release()
             raise
@@ -83,6 +99,13 @@ class Launch:
             start_iteration=self.data.start_iteration,
             best={f"val/{module.best_metric}": module.best_mode},
         )
+        record = [] if self.opened.checkpoint is None else [self._record]
+
+        def before_saving() -> None:
+            self.opened.check_held()
+            while record:  # a start that trains nothing leaves the record as it is
+                record.pop()()
+
         try:
             with _folder_for_other_processes(str(self.opened.run.path)):
                 result = fit(
@@ -91,9 +114,9 @@ class Launch:
                     run=self.opened.run,
                     loggers=made,
                     resume=self.opened.checkpoint,
-                    # Only fit tells whether the checkpoint can be gone on from; until then the folder stays as it is.
-                    on_resumed=self._record,
-                    before_saving=self.opened.check_held,
+                    comparable=self.data.photos.comparable,
+                    before_saving=before_saving,
+                    data_state=self.data.photos.inventory.state(),
                     callbacks=[TrainingProgress(module, console=console)],
                 )
         finally:
@@ -103,10 +126,14 @@ class Launch:
     def summary(self) -> list[str]:
         """Return what the training would do, one subject a line; reads the photos and writes nothing."""
         config, module = self.config, self.module
-        report = scan(config.data)
+        report = scan(config.data, before=self.data.before)
         share = config.per_device(plan.device_count(config.loop)[1] * config.trainer.num_nodes)
         counts = ", ".join(f"{role} {count:,}" for role, count in plan.parameters(module).items())
         needed = plan.memory_bytes(module, size_px=config.data.size, samples=share // config.accumulate)
+        seconds = plan.seconds_per_iteration(module, size_px=config.data.size, samples=share)
+        left = max(config.max_iterations - self.data.start_iteration, 0)
+        plan.check_memory(config.loop, needed)
+        small = [] if plan.quick(seconds * left) else self._small_settings()
         resumes = self.opened.checkpoint is not None
         start = f"resume at iteration {self.data.start_iteration}" if resumes else "start at iteration 0"
         samples = config.max_iterations * config.batch_size
@@ -116,22 +143,48 @@ class Launch:
             *(f"             {skipped.name}: {skipped.problem}" for skipped in report.skipped[:10]),
             f"model        {config.model['name']}: {counts} parameters",
             f"losses       {', '.join(name for name, term in config.losses.items() if term is not None)}",
+            *(f"to fetch     {address}, about 550 MB" for address in self.fetches),
             f"iterations   {config.max_iterations:,} of {config.batch_size} samples, "
             f"{samples / report.train:,.1f} passes over the data",
             f"batch        {share} samples per device"
             + (f" in {config.accumulate} parts" if config.accumulate > 1 else ""),
             *(f"hardware     {line}" for line in plan.hardware_lines(config.loop)),
             f"memory       about {needed / plan.GB:.1f} GB per device",
+            f"time         about {plan.spoken(seconds)} per iteration, {duration(seconds * left)} in all, without "
+            "reading photos and validation",
+            *small,
         ]
 
+    def _small_settings(self) -> list[str]:
+        """Return how to train a small one of the same model, where its file says so."""
+        name = self.config.model["name"]
+        return [f"to try it     model={name} size=small trains a small one in minutes"] if name in small_sizes() else []
+
+    def _say_changed(self) -> None:
+        keys = ", ".join(self.opened.changed)
+        if self.finished:
+            log.warning("nothing is left to train, so that changed %s have no effect", keys)
+        else:
+            log.warning("resuming with changed %s: the run will differ from one never interrupted", keys)
+
     def _record(self) -> None:
-        """Make the run folder where there is none, and write config.yaml."""
-        folder = self.opened.run.path
-        head = (
-            f"inpaint {__version__}: {' '.join(sys.argv[1:])}\n"
-            f"Repeat this run: inpaint train --config-dir {folder} --config-name config run.folder=FOLDER"
-        )
-        self.opened.run.create(self.config.resolved(), head=head)
+        """Make the run folder where there is none, and write config.yaml with the history of its changes."""
+        run, config = self.opened.run, self.config.resolved()
+        command = f"inpaint {__version__}: {shlex.join(sys.argv[1:])}"
+        if self.opened.checkpoint is None or not run.config_yaml.exists():
+            repeat = shlex.join(["inpaint", "train", "--config-dir", str(run.path), "--config-name", "config"])
+            since = [] if self.opened.checkpoint is None else [self._since()]
+            run.create(config, head=[command, f"Repeat this run: {repeat} run.folder=FOLDER", *since])
+            return
+        before, now = flat(translated(run.config())), flat(config)
+        changes = [f"{key}={show(now.get(key))} (was {show(before.get(key))})" for key in differences(before, now)]
+        if changes:
+            run.create(config, head=[*run.head(), f"{self._since()}, {command}: {', '.join(changes)}"])
+
+    def _since(self) -> str:
+        start = f"From iteration {self.data.start_iteration}"
+        inside = self.opened.checkpoint in (None, self.opened.run.last)
+        return start if inside else f"{start} of {self.opened.checkpoint}"
 
 
 def prepare(config: TrainConfig) -> Launch:
@@ -177,8 +230,12 @@ def _prepared(config: TrainConfig, opened: OpenedRun) -> Launch:
         torch.set_num_threads(loop.trainer.threads)
     config.per_device(plan.device_count(loop)[1] * loop.trainer.num_nodes)
     plan.check_compiler(loop)
-    losses = parse_losses(config.losses)
+    losses, fetches = parse_losses(config.losses), list[str]()
+    if config.dry_run:
+        losses, fetches = losses.without_fetching()
     module: TrainingModule = training_class(config.model["name"])(config.architecture(), losses=losses, loop=loop)
+    if config.freeze and opened.checkpoint is None and config.init is None:
+        log.warning("freeze=[%s] keeps random weights: init=RUN starts from trained ones", ",".join(config.freeze))
     if opened.checkpoint is None:
         load_initial(module, {} if config.init is None else config.init)
     data = InpaintData(
@@ -189,10 +246,12 @@ def _prepared(config: TrainConfig, opened: OpenedRun) -> Launch:
         val_batch_size=config.validation.batch_size,
         planes=module.planes,
     )
-    data.start_iteration = resumed_iteration(opened.checkpoint)
+    state = {} if opened.checkpoint is None else read_checkpoint(opened.checkpoint)
+    data.start_iteration = int(state.get("iteration", 0))
+    data.before = Inventory.of_state(state.get("data") or {})
     if first_process():
         plan.dry_run_step(module, size_px=config.data.size)
-    return Launch(config, opened, module, data)
+    return Launch(config, opened, module, data, tuple(fetches))
 
 
 @contextmanager

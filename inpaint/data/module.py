@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from collections.abc import Sequence
@@ -16,11 +17,13 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, default_collate, get_worker_info
 
 from inpaint.data.config import DataConfig
+from inpaint.data.identity import Inventory, copies, inventory
 from inpaint.data.opening import counted, open_source, report_skipped, split
 from inpaint.data.order import IterationSampler, validation_batches
 from inpaint.data.sources import PhotoSource
 from inpaint.data.stream import FixedSamples, SampleStream
 from inpaint.errors import DataError, InpaintError
+from inpaint.masks import content_of_files, parse_mask
 from inpaint.system.environment import cores
 from inpaint.system.signals import CHILD_ENDED, handlers_restored, serve_on
 from inpaint.types import Plane
@@ -37,8 +40,9 @@ class InpaintData(LightningDataModule):
     """Training stream and validation set of one run.
 
     train_dataloader yields one batch per iteration, this process' whole slice of the global batch, beginning at
-    `start_iteration` (set it before fitting when a run resumes). val_dataloader yields this process' share of the fixed
-    validation set. Rank and number of processes come from the trainer.
+    `start_iteration` (set it before fitting when a run resumes, and `before` to what the run has stored of its photos).
+    val_dataloader yields this process' share of the fixed validation set. Rank and number of processes come from the
+    trainer.
 
     Raises DataError when there is nothing to train on, UsageError when the processes cannot share a batch.
     """
@@ -61,6 +65,7 @@ class InpaintData(LightningDataModule):
         self.val_batch_size = val_batch_size
         self.planes = tuple(planes)
         self.start_iteration = 0
+        self.before: Inventory | None = None
         self._val_loader: DataLoader[Batch] | None = None
 
     def prepare_data(self) -> None:
@@ -68,15 +73,16 @@ class InpaintData(LightningDataModule):
 
         Asking again does nothing: `inpaint train` prepares early, and Lightning once more.
         """
-        if "photographs" not in vars(self):
-            self.photographs.report()
+        if "photos" not in vars(self):
+            self.photos.report()
+            self.photos.report_changes()
 
     def setup(self, stage: str | None = None) -> None:
-        """Build the stream and the validation set, and decode one photograph of each, so that errors come early."""
+        """Build the stream and the validation set, and decode one photo of each, so that errors come early."""
         self.stream[0], self.validation[0]
 
     def teardown(self, stage: str | None = None) -> None:
-        """Dismiss the validation's workers, and say how many photographs were replaced.
+        """Dismiss the validation's workers, and say how many photos were replaced.
 
         At the program's end the workers would be terminated, and waited for.
         """
@@ -85,29 +91,29 @@ class InpaintData(LightningDataModule):
             one = self.replaced == 1
             logger.warning(
                 "%s could not be decoded and %s",
-                counted(self.replaced, "photograph"),
+                counted(self.replaced, "photo"),
                 "was replaced by another" if one else "were replaced by others",
             )
 
     @cached_property
-    def photographs(self) -> Photographs:
-        """The photographs, opened and divided."""
-        return Photographs(self.config)
+    def photos(self) -> DividedPhotos:
+        """The photos, opened and divided."""
+        return DividedPhotos(self.config, before=self.before)
 
     @cached_property
     def stream(self) -> SampleStream:
         """The training samples by number."""
-        found = self.photographs
+        found = self.photos
         return SampleStream(found.train_source, found.train, self.config, seed=self.seed, planes=self.planes)
 
     @cached_property
     def validation(self) -> FixedSamples:
         """The validation samples by number, for instance for the fixed panel."""
-        return FixedSamples(self.photographs.val_source, self.photographs.val, self.config, planes=self.planes)
+        return FixedSamples(self.photos.val_source, self.photos.val, self.config, planes=self.planes)
 
     @property
     def replaced(self) -> int:
-        """How many photographs could not be decoded so far and were replaced."""
+        """How many photos could not be decoded so far and were replaced."""
         return self.stream.reader.replaced() + self.validation.reader.replaced()
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -143,43 +149,113 @@ class InpaintData(LightningDataModule):
         return max(min(MOST_WORKERS, cores() // max(here, 1)), 1)
 
 
-class Photographs:
-    """The photographs of a configuration, opened and divided into training and validation."""
+class DividedPhotos:
+    """The photos of a configuration, opened and divided into training and validation.
 
-    def __init__(self, config: DataConfig) -> None:
+    No photo is in both, whatever it is called: links to and copies of validation photos are not trained on.
+
+    Args:
+        config: Where they are.
+        before: What a run that goes on has stored: it stays with its validation photos, as far as they are there.
+    """
+
+    def __init__(self, config: DataConfig, *, before: Inventory | None = None) -> None:
         if config.root is None:
             raise DataError("data.root is not set; valid: a folder, a list file, tar shards, or 'samples'")
         self.config = config
         self.train_source: PhotoSource = open_source(config.root, min_px=config.min_px)
         self.val_source: PhotoSource = self.train_source
         self.train: NDArray[np.int64] = np.arange(len(self.train_source), dtype=np.int64)
+        self.before = before
+        every = self.train
         if config.val is None:
             self.train, self.val = split(self.train_source, seed=config.val_seed)
+            if len(every) == 1:
+                return
         else:
             self.val_source = open_source(config.val, min_px=config.min_px)
             self.val = np.arange(len(self.val_source), dtype=np.int64)
-            self.train = self._without_validation()
+        apart = self.val  # not trained on: what has come to data.val since is not, either
+        kept = before.kept_in(self.val_source) if before is not None and before.seed == config.val_seed else []
+        if kept:
+            self.val = np.array(kept, dtype=np.int64)
+            if config.val is None:
+                self.train, apart = np.setdiff1d(every, self.val), self.val
+        self.train = self._without(self.train, apart)
 
-    def _without_validation(self) -> NDArray[np.int64]:
-        """Return the training photographs that are not validated on, for instance when `val` lies inside `root`."""
-        validated = set(self.val_source.locations())
-        shared = np.array([location in validated for location in self.train_source.locations()])
+    def _without(self, train: NDArray[np.int64], val: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the training photos that are not validated on, for instance when `val` lies inside `root`.
+
+        They are told by where they lie, and by what they hold: links and copies are the same photos.
+        """
+        shared = np.zeros(len(train), bool)
+        if self.val_source is not self.train_source:
+            places = list(self.val_source.locations())
+            validated = {places[index] for index in val}
+            every = list(self.train_source.locations())
+            shared = np.array([every[index] in validated for index in train], bool)
+        shared[~shared] = copies(self.train_source, train[~shared], self.val_source, val)
+        where = "data.val" if self.config.val is not None else "the validation set"
+        if shared.all() and self.config.val is not None:
+            raise DataError(f"data.val={self.config.val} holds every photo of data.root: none is left to train on")
         if shared.all():
-            raise DataError(f"data.val={self.config.val} holds every photograph of data.root: none is left to train on")
+            logger.warning("all photos are copies of each other: they are used for training and for validation")
+            return train
         if shared.any():
             logger.warning(
-                "%s of data.root %s in data.val too and not trained on",
-                counted(int(shared.sum()), "photograph"),
+                "%s of data.root %s in %s too and not trained on",
+                counted(int(shared.sum()), "photo"),
                 "is" if shared.sum() == 1 else "are",
+                where,
             )
-        kept: NDArray[np.int64] = self.train[~shared]
+        kept: NDArray[np.int64] = train[~shared]
         return kept
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        """What a run stores of its photos."""
+        config = self.config
+        mask = parse_mask(config.masks if config.val_masks is None else config.val_masks)
+        seen = [config.size, _without_paths(mask.model_dump(mode="json")), content_of_files(mask), config.planes]
+        view = json.dumps(seen, default=str, sort_keys=True)
+        return inventory(self.train_source, self.train, self.val_source, self.val, view=view, seed=config.val_seed)
+
+    def report_changes(self) -> None:
+        """Say in a warning how the photos differ from those that the run was trained on before."""
+        before, now = self.before, self.inventory
+        if before is None:
+            return
+        changes, gone = before.changes(now), len(set(before.val_hashes) - set(now.val_hashes))
+        if changes:
+            same = "" if gone else "; validation goes on with the same photos"
+            logger.warning("the training photos have changed since the run stopped: %s%s", changes, same)
+        if gone:
+            logger.warning(
+                "%d of %s of the run %s gone or changed: the best is chosen anew among what follows",
+                gone,
+                counted(len(before.val_hashes), "validation photo"),
+                "is" if gone == 1 else "are",
+            )
+        elif not before.same_validation(now):
+            logger.warning("the validation is another one than before: the best is chosen anew among what follows")
+
+    @property
+    def comparable(self) -> bool:
+        """Whether figures of the run's validation so far compare with those to come; True where nothing is known."""
+        return self.before is None or self.before.same_validation(self.inventory)
 
     def report(self) -> None:
         """Name the skipped files of each source in a warning."""
         report_skipped(str(self.config.root), self.train_source)
         if self.config.val is not None:
             report_skipped(self.config.val, self.val_source)
+
+
+def _without_paths(options: Any) -> Any:
+    """Return a mask's options without where its files lie: what they hold counts, not their place."""
+    if isinstance(options, dict):
+        return {name: _without_paths(value) for name, value in options.items() if name != "path"}
+    return [_without_paths(value) for value in options] if isinstance(options, list) else options
 
 
 class _Answers(Dataset[Any]):

@@ -28,7 +28,17 @@ from inpaint.training.adversarial import discriminator_losses, generator_losses
 from inpaint.training.config import LoopConfig
 from inpaint.training.ema import Average
 from inpaint.training.optimizers import build_optimizer, rate_factor
-from inpaint.training.phases import Frozen, Phase, Update, Values, eval_mode, only_trainable, phase_at, with_late_starts
+from inpaint.training.phases import (
+    Frozen,
+    Phase,
+    Update,
+    Values,
+    eval_mode,
+    only_trainable,
+    phase_at,
+    with_frozen,
+    with_late_starts,
+)
 from inpaint.types import Fill, Guidance, Inpainter, Plane
 
 Batch: TypeAlias = dict[str, Tensor]
@@ -100,7 +110,9 @@ class TrainingModule(LightningModule):
         self._frozen = Frozen()
         self._check_losses(list(discriminators))
         starts = {name: settings.start for name, settings in loop.optimizers.items()}
-        self.timeline = with_late_starts(self.phases(), starts)
+        # Optimizers are made for all that the model would train, so that a run may go on with other parts frozen.
+        self._planned = with_late_starts(self.phases(), starts)
+        self.timeline = with_frozen(self._planned, loop.freeze, self._frozen_by_option())
         self._check_optimizers()
         self._frozen.apply(self.roles(), phase_at(self.timeline, 0).frozen)
 
@@ -337,12 +349,37 @@ class TrainingModule(LightningModule):
         return {**dict(self.network.named_children()), **dict(self.discriminators.items())}
 
     def untrained(self) -> list[str]:
-        """Return the roles that fill and that no phase trains, so that their weights must come from a run or import."""
+        """Return the roles that fill and that no phase trains, so that their weights must come from a run or import.
+
+        Those that are frozen by the option `freeze` alone are not among them.
+        """
         return [role for role, _ in self.network.named_children() if role not in self._moved(None)]
+
+    def _frozen_by_option(self) -> list[str]:
+        """Return the roles of which `freeze` leaves nothing to learn.
+
+        Raises ConfigError for a part that there is not, or when nothing at all is left to learn.
+        """
+        roles = self.roles()
+        parameters = dict[str, set[nn.Parameter]]()
+        for name in self.loop.freeze:
+            role, _, path = name.partition(".")
+            if role not in roles:
+                raise ConfigError(f"freeze=[{name}]: {unknown('network', role, roles)}")
+            try:
+                part = roles[role].get_submodule(path)
+            except AttributeError:
+                valid = [f"{role}.{child}" for child, _ in roles[role].named_children()]
+                raise ConfigError(f"freeze=[{name}]: {unknown('part', name, valid)}") from None
+            parameters.setdefault(role, set()).update(part.parameters())
+        whole = [role for role, found in parameters.items() if found >= set(roles[role].parameters())]
+        if {role for role, _ in self.network.named_children()} & set(self._moved(None)) <= set(whole):
+            raise ConfigError(f"freeze=[{','.join(self.loop.freeze)}] leaves no network to train that fills")
+        return whole
 
     def _moved(self, optimizer: str | None) -> tuple[str, ...]:
         """Return the roles that an optimizer moves in some phase; None = any optimizer."""
-        updates = [update for phase in self.timeline for update in phase.updates]
+        updates = [update for phase in self._planned for update in phase.updates]
         chosen = [update for update in updates if optimizer in (None, update.optimizer)]
         return tuple(dict.fromkeys(role for update in chosen for role in update.networks))
 

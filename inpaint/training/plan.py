@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,15 +14,20 @@ from torch import Tensor
 
 from inpaint.errors import ConfigError, InputError, unknown
 from inpaint.losses import Term
+from inpaint.nn.random import drawing_from
 from inpaint.system.devices import accelerators
-from inpaint.system.environment import cores
+from inpaint.system.environment import cores, hardware
 from inpaint.training.adversarial import generator_losses
 from inpaint.training.config import LoopConfig
 from inpaint.training.module import TrainingModule
-from inpaint.training.phases import eval_mode
+from inpaint.training.phases import eval_mode, only_trainable
 from inpaint.training.runs import FOLDER_VARIABLE
 
 GB = 1024**3
+TIMED_SAMPLES = 2  # of which an iteration's time is estimated
+QUICK_S = 3600  # longer trainings are for a machine of their own
+
+log = logging.getLogger("inpaint.training")
 
 
 def parameters(module: TrainingModule) -> dict[str, int]:
@@ -46,6 +53,81 @@ def memory_bytes(module: TrainingModule, *, size_px: int, samples: int) -> int:
         kept //= 2
     averaged = sum(p.numel() for p in module.network.parameters()) * 4
     return 4 * weights + averaged + kept * samples
+
+
+def seconds_per_iteration(module: TrainingModule, *, size_px: int, samples: int) -> float:
+    """Estimate the time of one iteration on this machine by computing all losses and gradients of a few samples.
+
+    Args:
+        module: The training; its networks and what they gather stay as they are.
+        size_px: Side of the crops.
+        samples: Of one iteration on one device.
+
+    Returns:
+        Seconds, without reading photos, the optimizers' steps and validation.
+    """
+    count = max(2, min(samples, TIMED_SAMPLES))  # one sample may be too few for the statistics of a batch
+    device = torch.device(device_count(module.loop)[0])
+    home = next(module.parameters()).device
+    updates = max((phase.updates for phase in module.timeline), key=len)
+    batch = {name: plane.repeat(count, 1, 1, 1) for name, plane in _gray_sample(module, size_px).items()}
+    batch = {name: plane.to(device) for name, plane in batch.items()}
+    module.to(device)
+    try:
+        with _buffers_kept(module), drawing_from(module.loop.seed, device=device), _precision(module.loop, device):
+            for _ in range(1 if device.type == "cpu" else 2):  # accelerators choose their kernels in the first
+                started = time.perf_counter()
+                record = module.record(batch)
+                for update in updates:
+                    with only_trainable(module.roles(), update.networks):
+                        needs = update.needs_gradient
+                        loss, _ = update.losses(record if needs else {n: t.detach() for n, t in record.items()})
+                        torch.autograd.backward(loss, retain_graph=True)
+                if device.type == "cuda":
+                    torch.cuda.synchronize(device)
+                passed_s = time.perf_counter() - started
+    finally:
+        module.zero_grad(set_to_none=True)
+        module.to(home)
+    return passed_s * samples / count
+
+
+def _precision(loop: LoopConfig, device: torch.device) -> torch.autocast:
+    kind = torch.float16 if loop.trainer.precision == "16-mixed" else torch.bfloat16
+    return torch.autocast(device.type, kind, enabled=loop.trainer.precision != "32-true")
+
+
+def check_memory(loop: LoopConfig, needed_bytes: int) -> None:
+    """Warn when the memory of one device that a training is estimated to need is more than there is.
+
+    Args:
+        loop: Says which devices.
+        needed_bytes: As `memory_bytes` estimates them.
+    """
+    kind, count = device_count(loop)
+    if kind == "cuda":
+        there: int | None = min(gpu["memory_bytes"] for gpu in accelerators()[:count])
+    else:
+        there = hardware()["memory_bytes"]
+        needed_bytes *= count  # processes share the machine's
+    if there is not None and needed_bytes > there:
+        log.warning(
+            "about %.1f GB of memory are needed and %.1f GB are there: a smaller batch_size, data.size or model.width "
+            "needs less, and so does accumulate=N",
+            needed_bytes / GB,
+            there / GB,
+        )
+
+
+def quick(seconds: float) -> bool:
+    """Return whether a training of so many seconds is one to wait for."""
+    return seconds < QUICK_S
+
+
+def spoken(seconds: float) -> str:
+    """Return the seconds of an iteration with the two digits that say something."""
+    value, unit = (seconds * 1000, "ms") if seconds < 1 else (seconds, "s")
+    return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
 
 
 def hardware_lines(loop: LoopConfig) -> list[str]:

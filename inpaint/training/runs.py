@@ -34,6 +34,9 @@ _HARMLESS = (
     "dry_run",
     "log_every",
     "save_every",
+    "keep_every",
+    "keep_best",
+    "max_time",
     "validation",
     "data.workers",
     "trainer.accelerator",
@@ -49,12 +52,14 @@ _HARMLESS = (
 class OpenedRun:
     """A folder that may be used, and the checkpoint to go on from (None = start at iteration 0).
 
-    It belongs to this process from `hold` to `release`. reserved: whether it was made for a run without a name.
+    It belongs to this process from `hold` to `release`. reserved: it was made for a run without a name. changed: the
+    keys whose change makes the run differ from one that was never interrupted.
     """
 
     run: RunFolder
     checkpoint: Path | None
     reserved: bool = False
+    changed: tuple[str, ...] = ()
     _lock: FolderLock = field(init=False, repr=False, compare=False)
     _found: object = field(init=False, repr=False, compare=False)
 
@@ -147,19 +152,20 @@ def open_run(
     """
     if resume not in (None, "auto"):
         checkpoint = _checkpoint_at(str(resume))
-        source = RunFolder(checkpoint.parent)
+        source = RunFolder.of(checkpoint)
         run = RunFolder(folder) if folder else source
         if run.path.resolve() != source.path.resolve():
             _refuse_taken(run)
-        _check_resumable(source, config, translate)
-        return OpenedRun(run, checkpoint)
+        return OpenedRun(run, checkpoint, changed=_check_resumable(source, config, translate))
     if resume == "auto" and not folder:
-        raise RunError("resume=auto needs run.folder=FOLDER: without it every run gets a new folder, nothing to resume")
+        raise RunError(
+            "resume=auto needs run.folder=FOLDER: without it every run gets a new folder, nothing to resume; "
+            "`inpaint train run.folder=FOLDER resume=auto` goes on with the run in FOLDER"
+        )
     reserve = reserve and not folder and first_process()
     run = RunFolder(folder or default_folder(config["model"]["name"], reserve=reserve))
     if resume == "auto" and run.last.exists():
-        _check_resumable(run, config, translate)
-        return OpenedRun(run, run.last)
+        return OpenedRun(run, run.last, changed=_check_resumable(run, config, translate))
     # A kill before the first checkpoint leaves a configuration and nothing to go on from: start anew. Weights without
     # a checkpoint are somebody's import, which training would overwrite.
     if resume == "auto" and run.weights.exists() and first_process():
@@ -255,13 +261,13 @@ def _checkpoint_at(place: str) -> Path:
     return path
 
 
-def _check_resumable(run: RunFolder, config: Mapping[str, Any], translate: Translate) -> None:
+def _check_resumable(run: RunFolder, config: Mapping[str, Any], translate: Translate) -> tuple[str, ...]:
     """Compare the run's configuration with the present one: what its state belongs to must be the same.
 
-    That is the model, the kinds of the optimizers and the discriminators; the rest should be, and is warned of.
+    That is the model, the kinds of the optimizers and the discriminators; what else should be is returned.
     """
     if not run.config_yaml.exists():
-        return  # loading the checkpoint will tell
+        return ()  # loading the checkpoint will tell
     before = translate(run.config())
     changed = differences({"model": before.get("model") or {}}, {"model": config.get("model") or {}})
     if changed:
@@ -271,9 +277,7 @@ def _check_resumable(run: RunFolder, config: Mapping[str, Any], translate: Trans
         raise RunError(f"cannot resume '{run.path}' with other model options: {first}{more}")
     _check_optimizers(run, before, config)
     _check_discriminators(run, before, config)
-    inexact = inexact_changes(before, config)
-    if inexact and first_process():
-        log.warning("resuming with changed %s: the run will differ from one never interrupted", ", ".join(inexact))
+    return tuple(inexact_changes(before, config))
 
 
 def _check_optimizers(run: RunFolder, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
@@ -313,7 +317,8 @@ def _refuse_taken(run: RunFolder) -> None:
     # Further processes of the same run find the folder that the first one has just made.
     if run.holds_run() and first_process():
         raise RunError(
-            f"run.folder={run.path} already holds a run: resume=auto continues it, another run.folder starts one"
+            f"run.folder={run.path} already holds a run: resume=auto continues it, `{resume_command(run)}`; another "
+            "run.folder starts one"
         )
 
 

@@ -16,7 +16,7 @@ from inpaint.training.callbacks import IterationCallback, Metering, summed
 from inpaint.training.checkpoints import Checkpoints
 from inpaint.training.loggers import log_panel
 from inpaint.training.module import TrainingModule
-from inpaint.training.panels import panel_rows, write_panel
+from inpaint.training.panels import panel_rows, thin_out, write_panel
 from inpaint.types import Fill, Inpainter
 from inpaint.weights.runs import RunFolder
 
@@ -89,6 +89,7 @@ class Validation(IterationCallback):
         rows = panel_rows(batch["image"], batch["mask"], fill)
         try:
             write_panel(self.panels / f"{self.module.iteration:08d}.png", rows)
+            thin_out(self.panels, self.options.keep_panels)
         except (InpaintError, OSError) as error:
             log.warning("the panel of iteration %d is left out: %s", self.module.iteration, error)
         log_panel(trainer.loggers, iteration=self.module.iteration, rows=rows)
