@@ -15,6 +15,7 @@ import torch
 
 from inpaint import __version__
 from inpaint.config.compose import small_sizes
+from inpaint.config.overrides import written
 from inpaint.config.schema import TrainConfig, translated
 from inpaint.data.identity import Inventory
 from inpaint.data.module import InpaintData
@@ -117,6 +118,7 @@ class Launch:
                     resume=self.opened.checkpoint,
                     comparable=self.data.photos.comparable,
                     before_saving=before_saving,
+                    unrecorded=lambda: self._unrecorded() if record else [],
                     data_state=self.data.photos.inventory.state(),
                     callbacks=[TrainingProgress(module, console=console)],
                 )
@@ -181,6 +183,13 @@ class Launch:
         changes = [f"{key}={show(now.get(key))} (was {show(before.get(key))})" for key in differences(before, now)]
         if changes:
             run.create(config, head=[*run.head(), f"{self._since()}, {command}: {', '.join(changes)}"])
+
+    def _unrecorded(self) -> list[str]:
+        """Return the arguments by which this start differs from the run's config.yaml."""
+        if not self.opened.run.config_yaml.exists():
+            return []
+        before, now = flat(translated(self.opened.run.config())), flat(self.config.resolved())
+        return [f"{key}={written(now[key])}" for key in differences(before, now) if key in now]
 
     def _since(self) -> str:
         start = f"From iteration {self.data.start_iteration}"

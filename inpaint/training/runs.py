@@ -225,9 +225,16 @@ def resume_command(run: RunFolder, *changes: str) -> str:
     return train_command(run, "resume=auto", *changes)
 
 
-def train_command(run: RunFolder, *options: str) -> str:
-    """Return the command that trains in a folder, as it is typed in a shell."""
-    return " ".join(map(typed, ["inpaint", "train", keyed("run.folder", str(run.path)), *options]))
+def train_command(run: RunFolder, *options: str, config: RunFolder | None = None) -> str:
+    """Return the command that trains in a folder, as it is typed in a shell.
+
+    Args:
+        run: The folder.
+        options: KEY=VALUE.
+        config: The run whose configuration is repeated.
+    """
+    of_run = [] if config is None else ["--config-dir", str(config.path), "--config-name", "config"]
+    return " ".join(map(typed, ["inpaint", "train", *of_run, keyed("run.folder", str(run.path)), *options]))
 
 
 def first_process() -> bool:

@@ -94,7 +94,7 @@ class RunFolder:
         """
         from omegaconf import OmegaConf
 
-        text = OmegaConf.to_yaml(OmegaConf.create(_literal(config)))
+        text = OmegaConf.to_yaml(OmegaConf.create(literal(config)))
         comment = "".join(f"# {' '.join(line.split())}\n" for line in head)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -107,10 +107,10 @@ class RunFolder:
             raise WriteError(f"cannot use run folder '{self.path}': {error}") from None
 
 
-def _literal(value: Any) -> Any:
+def literal(value: Any) -> Any:
     """Return plain containers whose texts mean themselves when OmegaConf reads them: ${...} refers to nothing."""
     if isinstance(value, Mapping):
-        return {key: _literal(part) for key, part in value.items()}
+        return {key: literal(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [_literal(part) for part in value]
+        return [literal(part) for part in value]
     return value.replace("${", "\\${") if isinstance(value, str) else value
