@@ -27,7 +27,7 @@ from inpaint.config.schema import TrainConfig, build, translated
 from inpaint.errors import ConfigError, InpaintError, unknown
 from inpaint.options import quoted, show, typed
 from inpaint.registry.table import outside_models
-from inpaint.weights.runs import RunFolder
+from inpaint.weights.runs import RunFolder, literal
 
 PRIMARY = "train"
 RUN = "config"  # the primary file that a run stores in its folder
@@ -147,7 +147,7 @@ class Request:
 
         Our own file of the run's model is not among them: what it says, the run has begun with.
         """
-        layers = [OmegaConf.create(translated(run.config()))]
+        layers = [OmegaConf.create(literal(translated(run.config())))]
         own = OmegaConf.select(layers[0], "model.name")
         named = {"model": own} if own in self.library.names("model") else {}
         for group, chosen in (named | self.choices).items():
@@ -176,7 +176,7 @@ def _run_to_go_on(library: Library, choices: dict[str, Any], changes: list[Overr
     if resume == "auto":
         run = RunFolder(Path(str(folder)).expanduser()) if folder else None
         # Weights without a checkpoint are an import: nothing goes on there.
-        goes_on = run is not None and (run.last.exists() or not run.holds_run())
+        goes_on = run is not None and (run.newest is not None or not run.holds_run())
     else:
         place = Path(str(resume)).expanduser() if resume else None
         run = None if place is None else RunFolder(place) if place.is_dir() else RunFolder.of(place)

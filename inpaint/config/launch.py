@@ -104,7 +104,8 @@ class Launch:
         def before_saving() -> None:
             self.opened.check_held()
             while record:  # a start that trains nothing leaves the record as it is
-                record.pop()()
+                record[-1]()
+                record.pop()
 
         try:
             with _folder_for_other_processes(str(self.opened.run.path)):

@@ -118,11 +118,12 @@ class OpenedRun:
 
     def _state(self) -> object:
         """Return what tells whether somebody has trained in the folder."""
+        newest = self.run.newest
         try:
-            found = self.run.last.stat()
+            found = None if newest is None else newest.stat()
         except OSError:
-            return self.run.holds_run()
-        return found.st_mtime_ns, found.st_size
+            found = None
+        return self.run.holds_run() if found is None else (newest, found.st_mtime_ns, found.st_size)
 
 
 Translate = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -164,8 +165,8 @@ def open_run(
         )
     reserve = reserve and not folder and first_process()
     run = RunFolder(folder or default_folder(config["model"]["name"], reserve=reserve))
-    if resume == "auto" and run.last.exists():
-        return OpenedRun(run, run.last, changed=_check_resumable(run, config, translate))
+    if resume == "auto" and run.newest is not None:
+        return OpenedRun(run, _newest(run), changed=_check_resumable(run, config, translate))
     # A kill before the first checkpoint leaves a configuration and nothing to go on from: start anew. Weights without
     # a checkpoint are somebody's import, which training would overwrite.
     if resume == "auto" and run.weights.exists() and first_process():
@@ -253,12 +254,24 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
 def _checkpoint_at(place: str) -> Path:
     path = Path(place)
     if path.is_dir():
-        if not (path / "last.ckpt").is_file():
-            raise RunError(f"resume={place}: the folder holds no last.ckpt; resume=auto starts fresh in such a folder")
-        return path / "last.ckpt"
+        run = RunFolder(path)
+        if run.newest is None:
+            raise RunError(
+                f"resume={place}: the folder holds no last.ckpt and no best.ckpt; resume=auto starts fresh in such a "
+                "folder"
+            )
+        return _newest(run)
     if not path.is_file():
         raise RunError(f"resume={place}: no such run folder or checkpoint; resume=auto starts fresh when there is none")
     return path
+
+
+def _newest(run: RunFolder) -> Path:
+    """Return the checkpoint that a run goes on from, saying so when it is not the last."""
+    newest = run.newest or run.last
+    if newest != run.last and first_process():
+        log.warning("%s holds no last.ckpt: going on from the best state, %s", run.path, newest.name)
+    return newest
 
 
 def _check_resumable(run: RunFolder, config: Mapping[str, Any], translate: Translate) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from inpaint.errors import InpaintError, RunError
+from inpaint.errors import RunError, WriteError
 from inpaint.system.files import remove_unfinished, write_text
 
 WEIGHTS_NAME = "model.safetensors"
@@ -56,6 +56,11 @@ class RunFolder:
         """Return the checkpoint that holds the discriminators of a weights file of this run; None for another file."""
         return {WEIGHTS_NAME: self.last, BEST_NAME: self.best}.get(weights.name)
 
+    @property
+    def newest(self) -> Path | None:
+        """The checkpoint to go on from: the last, or the best where the last is gone; None where there is neither."""
+        return next((path for path in (self.last, self.best) if path.exists()), None)
+
     def holds_run(self) -> bool:
         """Return whether a run, or an import, lives here. What ended before its first save leaves nothing of worth."""
         return any(path.exists() for path in (self.last, self.best, self.weights))
@@ -67,7 +72,7 @@ class RunFolder:
         from yaml import YAMLError
 
         try:
-            found = OmegaConf.to_container(OmegaConf.load(self.config_yaml), resolve=False)
+            found = OmegaConf.to_container(OmegaConf.load(self.config_yaml), resolve=True)
         except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as error:
             raise RunError(f"cannot read '{self.config_yaml}': {error}") from None
         if not isinstance(found, dict):
@@ -90,7 +95,7 @@ class RunFolder:
         """
         from omegaconf import OmegaConf
 
-        text = OmegaConf.to_yaml(OmegaConf.create(dict(config)))
+        text = OmegaConf.to_yaml(OmegaConf.create(literal(config)))
         comment = "".join(f"# {line}\n" for line in head.splitlines())
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -99,5 +104,14 @@ class RunFolder:
             write_text(self.config_yaml, comment + text)
         except OSError as error:
             raise RunError(f"cannot use run folder '{self.path}': {error.strerror or error}") from None
-        except InpaintError as error:
-            raise RunError(f"cannot use run folder '{self.path}': {error}") from None
+        except WriteError as error:
+            raise WriteError(f"cannot use run folder '{self.path}': {error}") from None
+
+
+def literal(value: Any) -> Any:
+    """Return plain containers whose texts mean themselves when OmegaConf reads them: ${...} refers to nothing."""
+    if isinstance(value, Mapping):
+        return {key: literal(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [literal(part) for part in value]
+    return value.replace("${", "\\${") if isinstance(value, str) else value

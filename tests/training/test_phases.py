@@ -401,7 +401,7 @@ def test_a_run_may_go_on_with_other_parts_frozen(tiny_run):
     ("freeze", "message"),
     [
         (["encoder"], r"freeze=\[encoder\]: unknown network 'encoder'; valid: discriminator, generator"),
-        (["generator.convv1"], r"unknown part 'generator.stage7' \(did you mean 'generator.conv1'"),
+        (["generator.convv1"], r"unknown part 'generator.convv1' \(did you mean 'generator.conv1'"),
         (["generator"], r"freeze=\[generator\] leaves no network to train that fills"),
     ],
 )
