@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+OUT_OF_TIME = 75  # exit status of work that its time limit has ended, saved: "try again later", as schedulers know it
+
 
 class InpaintError(Exception):
     """Base of all errors of this package. The message names the offending value and what would be valid."""

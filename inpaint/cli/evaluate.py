@@ -107,11 +107,11 @@ def command(
 
 
 def _command_line(context: click.Context) -> str:
-    """Return the command that repeats this evaluation: what was given, without defaults and without the output."""
+    """Return the command that repeats this evaluation: what was given, without defaults, into another folder."""
     words = ["inpaint", "evaluate"]
     for option in context.command.params:
         given = context.params[option.name or ""]
         if option.name != "output" and given not in (None, option.get_default(context)):
             for value in given if isinstance(given, tuple) else (given,):
                 words += [option.opts[0], str(value)]
-    return shlex.join(words)
+    return shlex.join([*words, "--output", "OUTPUT"])

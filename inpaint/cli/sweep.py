@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 
-from inpaint.errors import ConfigError
+from inpaint.errors import OUT_OF_TIME, ConfigError
 from inpaint.system.signals import Forwarding
 
 
 def run_sweep(overrides: Sequence[str], *, config_dir: str | None, config_name: str) -> int:
-    """Check all jobs, then run them; return 0, 1 when one failed, 130 or 143 when interrupted.
+    """Check all jobs, then run them; return 0, 1 when one failed, 75 when max_time ended one, 130 or 143 by a signal.
 
     Each job is a process with its own folder PARENT/NUMBER-VALUES, where PARENT is run.folder or
     checkpoints/sweep-TIME; with run.folder given and resume=auto the same command goes on with an interrupted sweep. A
@@ -23,6 +23,7 @@ def run_sweep(overrides: Sequence[str], *, config_dir: str | None, config_name: 
     jobs = plan_jobs(overrides, config_dir=config_dir, config_name=config_name)
     options = [*(["--config-dir", config_dir] if config_dir else []), "--config-name", config_name]
     failed: list[int] = []
+    unfinished: list[int] = []
     with Forwarding() as forwarding:
         for number, job in enumerate(jobs):
             click.echo(f"run {number + 1} of {len(jobs)}: {' '.join(job)}")
@@ -30,12 +31,17 @@ def run_sweep(overrides: Sequence[str], *, config_dir: str | None, config_name: 
             status = forwarding.run([sys.executable, "-m", "inpaint", "train", *options, *job])
             if forwarding.signal_number is not None:
                 return 128 + forwarding.signal_number  # whichever run it hit has saved; the others wait for resume=auto
-            if status != 0:
+            if status == OUT_OF_TIME:
+                unfinished.append(number + 1)
+            elif status != 0:
                 click.echo(f"run {number + 1} of {len(jobs)} failed with exit status {status}", err=True)
                 failed.append(number + 1)
     if failed:
         click.echo(f"{len(failed)} of {len(jobs)} runs failed, the first is run {failed[0]}", err=True)
         return 1
+    if unfinished:
+        click.echo(f"{len(unfinished)} of {len(jobs)} runs were ended by max_time; resume=auto goes on", err=True)
+        return OUT_OF_TIME
     return 0
 
 

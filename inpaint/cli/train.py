@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from inpaint.errors import UsageError
+from inpaint.errors import OUT_OF_TIME, UsageError
 from inpaint.options import keyed
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from inpaint.config.launch import Launch
     from inpaint.training.fit import FitResult
     from inpaint.training.progress import RunConsole
-
-OUT_OF_TIME = 75  # the exit status for "try again later", which schedulers know
 
 HELP = """Train a model on your photos.
 

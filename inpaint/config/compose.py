@@ -199,7 +199,7 @@ def _size(override: Override, sizes: Any) -> Any:
     """Return the block of the model's file that size=NAME stands for."""
     names = [str(name) for name in sizes]
     if override.deletes or str(override.value) not in names:
-        hint = "; the side of the crops is data.size" if isinstance(override.value, int) else ""
+        hint = "; did you mean 'data.size'?" if isinstance(override.value, int) else ""
         raise ConfigError(f"'{override.line}': {unknown('size', str(override.value), names)}{hint}")
     return sizes[str(override.value)]
 

@@ -136,7 +136,6 @@ class Launch:
         seconds = plan.seconds_per_iteration(module, size_px=config.data.size, samples=share)
         left = max(config.max_iterations - self.data.start_iteration, 0)
         plan.check_memory(config.loop, needed)
-        small = [] if plan.quick(seconds * left) else self._small_settings()
         resumes = self.opened.checkpoint is not None
         start = f"resume at iteration {self.data.start_iteration}" if resumes else "start at iteration 0"
         samples = config.max_iterations * config.batch_size
@@ -149,19 +148,19 @@ class Launch:
             *(f"to fetch     {address}, about 550 MB" for address in self.fetches),
             f"iterations   {config.max_iterations:,} of {config.batch_size} samples, "
             f"{samples / report.train:,.1f} passes over the data",
+            f"             time: about {plan.spoken(seconds)} per iteration, {duration(seconds * left)} in all, "
+            "without reading photos and validation",
+            *self._small_settings(),
             f"batch        {share} samples per device"
             + (f" in {config.accumulate} parts" if config.accumulate > 1 else ""),
             *(f"hardware     {line}" for line in plan.hardware_lines(config.loop)),
             f"memory       about {needed / plan.GB:.1f} GB per device",
-            f"time         about {plan.spoken(seconds)} per iteration, {duration(seconds * left)} in all, without "
-            "reading photos and validation",
-            *small,
         ]
 
     def _small_settings(self) -> list[str]:
         """Return how to train a small one of the same model, where its file says so."""
         name = self.config.model["name"]
-        return [f"to try it     model={name} size=small trains a small one in minutes"] if name in small_sizes() else []
+        return [f"             model={name} size=small trains a small one, to try it"] if name in small_sizes() else []
 
     def _say_changed(self) -> None:
         keys = ", ".join(self.opened.changed)
@@ -173,16 +172,16 @@ class Launch:
     def _record(self) -> None:
         """Make the run folder where there is none, and write config.yaml with the history of its changes."""
         run, config = self.opened.run, self.config.resolved()
-        command = f"inpaint {__version__}: {shlex.join(sys.argv[1:])}"
+        command = f"inpaint {__version__}: {' '.join(shlex.join(sys.argv[1:]).split())}"
         if self.opened.checkpoint is None or not run.config_yaml.exists():
             repeat = shlex.join(["inpaint", "train", "--config-dir", str(run.path), "--config-name", "config"])
             since = [] if self.opened.checkpoint is None else [self._since()]
-            run.create(config, head=[command, f"Repeat this run: {repeat} run.folder=FOLDER", *since])
+            run.create(config, head="\n".join([command, f"Repeat this run: {repeat} run.folder=FOLDER", *since]))
             return
         before, now = flat(translated(run.config())), flat(config)
         changes = [f"{key}={show(now.get(key))} (was {show(before.get(key))})" for key in differences(before, now)]
         if changes:
-            run.create(config, head=[*run.head(), f"{self._since()}, {command}: {', '.join(changes)}"])
+            run.create(config, head=f"{run.head()}\n{self._since()}, {command}: {', '.join(changes)}")
 
     def _unrecorded(self) -> list[str]:
         """Return the arguments by which this start differs from the run's config.yaml."""

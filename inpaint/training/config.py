@@ -82,7 +82,7 @@ class LoopConfig(Options):
     optimizers: dict[str, OptimizerConfig]
     trainer: TrainerConfig = TrainerConfig()
     validation: ValidationConfig = ValidationConfig()
-    freeze: list[str] = Field(default_factory=list)  # roles, or parts of one (generator.coarse), that do not learn
+    freeze: list[str] = Field(default_factory=list)  # roles, or parts of one (generator.conv1), that do not learn
     log_every: PositiveInt = 50
     save_every: PositiveInt = 1000
     keep_every: PositiveInt | None = None  # iterations; the checkpoint of every such one stays in kept/

@@ -25,7 +25,6 @@ from inpaint.training.runs import FOLDER_VARIABLE
 
 GB = 1024**3
 TIMED_SAMPLES = 2  # of which an iteration's time is estimated
-QUICK_S = 3600  # longer trainings are for a machine of their own
 
 log = logging.getLogger("inpaint.training")
 
@@ -117,11 +116,6 @@ def check_memory(loop: LoopConfig, needed_bytes: int) -> None:
             needed_bytes / GB,
             there / GB,
         )
-
-
-def quick(seconds: float) -> bool:
-    """Return whether a training of so many seconds is one to wait for."""
-    return seconds < QUICK_S
 
 
 def spoken(seconds: float) -> str:

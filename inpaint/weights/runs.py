@@ -11,7 +11,7 @@ checkpoints/NAME/
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -79,15 +79,16 @@ class RunFolder:
             raise RunError(f"'{self.config_yaml}' is no mapping")
         return {str(key): value for key, value in found.items()}
 
-    def head(self) -> list[str]:
+    def head(self) -> str:
         """Return the comment lines that config.yaml begins with: how it was made and what was changed since."""
         try:
             lines = self.config_yaml.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
         except OSError:
-            return []
-        return [line.removeprefix("#").removeprefix(" ") for line in takewhile(lambda line: line[:1] == "#", lines)]
+            return ""
+        comments = takewhile(lambda line: line[:1] == "#", lines)
+        return "\n".join(line.removeprefix("#").removeprefix(" ") for line in comments)
 
-    def create(self, config: Mapping[str, Any], *, head: Sequence[str] = ()) -> None:
+    def create(self, config: Mapping[str, Any], *, head: str = "") -> None:
         """Make the folder and write config.yaml, `head` in front as comment lines.
 
         What a killed process left half-written is removed. Raises RunError when the folder cannot be made or written.
@@ -95,7 +96,7 @@ class RunFolder:
         from omegaconf import OmegaConf
 
         text = OmegaConf.to_yaml(OmegaConf.create(literal(config)))
-        comment = "".join(f"# {' '.join(line.split())}\n" for line in head)
+        comment = "".join(f"# {line}\n" for line in head.splitlines())
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             remove_unfinished(self.path)

@@ -70,6 +70,7 @@ def test_a_run_is_one_folder_with_everything_in_it(trained):
         "config.yaml",
         "last.ckpt",
         "best.ckpt",
+        "best.safetensors",
         "model.safetensors",
         "metrics.csv",
         "panels",

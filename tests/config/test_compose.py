@@ -336,3 +336,18 @@ def test_the_wheel_brings_its_yaml_and_finds_it(tmp_path):
         [sys.executable, "-c", code], cwd=installed, env={"PYTHONPATH": str(installed)}, capture_output=True, text=True
     )
     assert done.stdout.split() == [str(installed / "inpaint" / "configs"), "48"], done.stderr
+
+
+@pytest.mark.parametrize("model", ["deepfill", "edgeconnect", "pconv", "pluralistic"])
+def test_every_model_has_a_small_size_below_what_is_given(model):
+    made = config.load([f"model={model}", "size=small", "model.width=24"])
+    assert (made.data.size, made.batch_size, made.model["width"]) == (64, 8, 24)
+    assert config.load([f"model={model}", "size=small"]).model["width"] == 16
+    assert not any(block and block["kind"] in ("perceptual", "style") for block in made.losses.values())
+    assert config.load([f"model={model}"]).data.size == 256
+
+
+@pytest.mark.parametrize("given", ["size=tiny", "size=128", "~size"])
+def test_a_size_that_there_is_not_is_named(given):
+    with pytest.raises(ConfigError, match=r"unknown size .*; valid: small"):
+        config.load([given])

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 
 import pytest
@@ -188,17 +189,33 @@ def test_a_finished_run_can_be_loaded_and_fills(tiny_run):
     torch.testing.assert_close(fill.raw, expected.raw, rtol=0, atol=1e-6)
 
 
-def test_a_run_can_start_from_the_weights_of_another(tiny_run, caplog):
+def test_a_run_can_start_from_the_weights_of_another_and_its_discriminator(tiny_run, caplog):
     first = tiny_run("first", max_iterations=2)
     first.fit()
     second = tiny_run("second")
     load_initial(second.module, first.folder.path)
-    assert [record.message for record in caplog.records if "anew" in record.message] == [
-        f"{first.folder.path / 'model.safetensors'} holds no discriminator: it starts anew"
-    ]
+    assert "anew" not in caplog.text
+    for name, value in first.module.discriminators.state_dict().items():
+        assert torch.equal(second.module.discriminators.state_dict()[name], value)
     for name, value in first.module.averaged_network().state_dict().items():
         assert torch.equal(second.module.network.state_dict()[name], value)
         assert torch.equal(second.module.average.network.state_dict()[name], value)
+
+
+def test_an_import_has_no_discriminator_to_start_from(tiny_run, tmp_path, caplog):
+    first = tiny_run("first", max_iterations=1)
+    first.fit()
+    alone = shutil.copy(first.folder.weights, tmp_path / "model.safetensors")
+    load_initial(tiny_run("second").module, alone)
+    assert f"{alone} holds no discriminator: it starts anew" in caplog.text
+
+
+def test_panels_are_thinned_out_and_tell_of_the_whole_run(tiny_run):
+    run = tiny_run(max_iterations=12, validation={"every": 1, "panel": 1, "batch_size": 2, "keep_panels": 4})
+    run.fit()
+    kept = sorted(int(path.stem) for path in run.folder.panels.iterdir())
+    assert len(kept) <= 4
+    assert (kept[0], kept[-1]) == (1, 12)
 
 
 def test_weights_of_another_architecture_are_refused(tiny_run, tmp_path):
