@@ -26,6 +26,7 @@ from inpaint.options import flat, show
 from inpaint.registry.initial import load_initial
 from inpaint.registry.table import training_class
 from inpaint.system.progress import duration
+from inpaint.system.signals import outlived_by_none
 from inpaint.training import loggers, plan
 from inpaint.training.checkpoints import read_checkpoint
 from inpaint.training.fit import FitResult, fit
@@ -109,7 +110,7 @@ class Launch:
                 record.pop()
 
         try:
-            with _folder_for_other_processes(str(self.opened.run.path)):
+            with _folder_for_other_processes(str(self.opened.run.path)), outlived_by_none():
                 result = fit(
                     module,
                     self.data,
