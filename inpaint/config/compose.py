@@ -229,7 +229,8 @@ def _several(override: Override, names: list[str], refusal: Callable[[str], str]
         f"for one text it needs quotes: {typed(one)}": one,
     }
     refused = {way: refusal(argument) for way, argument in ways.items()}
-    said = ", or ".join(way for way in ways if not refused[way]) or next(iter(refused.values()))
+    why = list(refused.values())[-1 if "${" in text else 0]
+    said = ", or ".join(way for way in ways if not refused[way]) or why
     if override.key == "trainer.devices":
         said = f"{override.key}={len(jobs)} takes so many, CUDA_VISIBLE_DEVICES={text} says which"
     return f"'{override.line}' holds several values, since its comma is not in quotes: {said}"
@@ -240,7 +241,9 @@ def _literally(changes: list[Override]) -> str:
     for change in changes:
         if isinstance(change.value, str) and "${" in change.value:
             text = change.value.replace("${", "\\${")
-            return f"; to mean ${{...}} itself, put a backslash before it and quote it: {typed(f'{change.key}={text}')}"
+            bare = f"{change.key}={text}"
+            argument = bare if parse(bare).value == text else f"{change.key}={quoted(text)}"
+            return f"; to mean ${{...}} itself, put a backslash before it and quote it: {typed(argument)}"
     return ""
 
 
