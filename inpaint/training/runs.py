@@ -171,8 +171,16 @@ def open_run(
     # a checkpoint are somebody's import, which training would overwrite.
     if resume == "auto" and run.weights.exists() and first_process():
         raise RunError(
-            f"run.folder={run.path} already holds a run that cannot be resumed, e.g. imported weights: "
-            f"init={run.path} and another run.folder start from them"
+            f"run.folder={run.path} already holds a run that cannot be resumed, e.g. imported weights; to start from them: "
+            + " ".join(
+                map(
+                    typed,
+                    [
+                        *("inpaint", "train", f"model={config['model']['name']}", keyed("init", str(run.path))),
+                        *("data.root=PHOTOS", "run.folder=ANOTHER"),
+                    ],
+                )
+            )
         )
     if resume is None:
         _refuse_taken(run)
