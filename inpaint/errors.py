@@ -45,7 +45,14 @@ class RunError(InpaintError):
 
 
 class DivergedError(RunError):
-    """A loss or a weight that is not finite. What was saved last is from before."""
+    """A loss or a weight that is not finite. What was saved is from before.
+
+    iteration: in which it was found, or after which.
+    """
+
+    def __init__(self, message: str, *, iteration: int) -> None:
+        super().__init__(message)
+        self.iteration = iteration
 
 
 class LostRunError(RunError):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from inpaint.training.fit import FitResult
     from inpaint.training.progress import RunConsole
 
+HELPER_ENDS_S = 30  # after the process that it helps
+
 HELP = """Train a model on your photos.
 
 Options are KEY=VALUE; the keys are those of configs/train.yaml, of the model's YAML and of its architecture. A value is
@@ -117,7 +119,8 @@ def train(config: TrainConfig) -> int:
     from inpaint.training.progress import RunConsole
     from inpaint.training.runs import first_process
 
-    ending_with_parent()
+    # A helper has nothing to save, and may be waiting for the first process when that is gone.
+    ending_with_parent(at_the_latest_s=None if first_process() else HELPER_ENDS_S)
     console = RunConsole()
     launch = prepare(config)
     launch.open()

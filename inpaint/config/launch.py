@@ -15,6 +15,7 @@ import torch
 
 from inpaint import __version__
 from inpaint.config.compose import small_sizes
+from inpaint.config.overrides import written
 from inpaint.config.schema import TrainConfig, translated
 from inpaint.data.identity import Inventory
 from inpaint.data.module import InpaintData
@@ -26,6 +27,7 @@ from inpaint.options import flat, show
 from inpaint.registry.initial import load_initial
 from inpaint.registry.table import training_class
 from inpaint.system.progress import duration
+from inpaint.system.signals import outlived_by_none
 from inpaint.training import loggers, plan
 from inpaint.training.checkpoints import read_checkpoint
 from inpaint.training.fit import FitResult, fit
@@ -109,7 +111,7 @@ class Launch:
                 record.pop()
 
         try:
-            with _folder_for_other_processes(str(self.opened.run.path)):
+            with _folder_for_other_processes(str(self.opened.run.path)), outlived_by_none():
                 result = fit(
                     module,
                     self.data,
@@ -118,6 +120,7 @@ class Launch:
                     resume=self.opened.checkpoint,
                     comparable=self.data.photos.comparable,
                     before_saving=before_saving,
+                    unrecorded=lambda: self._unrecorded() if record else [],
                     data_state=self.data.photos.inventory.state(),
                     callbacks=[TrainingProgress(module, console=console)],
                 )
@@ -190,6 +193,14 @@ class Launch:
             return translated(self.opened.run.config())
         except RunError:
             return None
+
+    def _unrecorded(self) -> list[str]:
+        """Return the arguments by which this start differs from the run's config.yaml."""
+        recorded = self._recorded()
+        if recorded is None:
+            return []
+        before, now = flat(recorded), flat(self.config.resolved())
+        return [f"{key}={written(now[key])}" for key in differences(before, now) if key in now]
 
     def _since(self) -> str:
         start = f"From iteration {self.data.start_iteration}"

@@ -82,7 +82,7 @@ class Override:
         if not values:
             raise ConfigError(f"'{self.line}' stands for no value at all")
         front = self.line[: self.line.index("=")]
-        return [f"{front}={_written(value)}" for value in values]
+        return [f"{front}={written(value)}" for value in values]
 
 
 def parse(line: str) -> Override:
@@ -225,14 +225,14 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Quoted) else value
 
 
-def _written(value: Any) -> str:
-    """Return a value as it is read again."""
+def written(value: Any) -> str:
+    """Return a value of plain containers as the grammar reads it again."""
     if isinstance(value, Quoted):
         return quoted(value)
     if isinstance(value, list):
-        return f"[{','.join(map(_written, value))}]"
+        return f"[{','.join(map(written, value))}]"
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{_written(key)}:{_written(part)}" for key, part in value.items()) + "}"
+        return "{" + ",".join(f"{written(key)}:{written(part)}" for key, part in value.items()) + "}"
     if isinstance(value, str):
         return re.sub(_SPECIAL, r"\\\g<0>", value)
     return "null" if value is None else str(value)

@@ -126,7 +126,8 @@ class Forwarding:
     def run(self, command: Sequence[str]) -> int:
         """Run a command to its end and return its exit status."""
         # A group of its own: Ctrl-C then reaches it once, through us, and not twice.
-        self._process = subprocess.Popen(command, process_group=0, env={**os.environ, _PARENT: str(os.getpid())})
+        with outlived_by_none():
+            self._process = subprocess.Popen(command, process_group=0)
         if self.signal_number is not None:
             self._process.send_signal(self.signal_number)  # it came while the process was being started
         try:
@@ -140,11 +141,29 @@ class Forwarding:
             self._process.send_signal(number)
 
 
-def ending_with_parent(*, every_s: float = 1.0) -> None:
-    """Send this process SIGTERM once the `Forwarding` that started it is gone; does nothing for other parents.
+@contextmanager
+def outlived_by_none() -> Iterator[None]:
+    """Let processes of this program that are started in the block end with this one; see `ending_with_parent`."""
+    before = os.environ.get(_PARENT)
+    os.environ[_PARENT] = str(os.getpid())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_PARENT]
+        else:
+            os.environ[_PARENT] = before
+
+
+def ending_with_parent(*, every_s: float = 1.0, at_the_latest_s: float | None = None) -> None:
+    """Send this process SIGTERM once the process of this program that started it is gone.
+
+    Does nothing for other parents.
 
     Args:
         every_s: How often to look.
+        at_the_latest_s: After so many seconds more the process ends unsaved, for one that may be waiting for what never
+            comes; None = it ends when it has saved.
     """
     # Taken out of the environment: processes that this one starts have another parent.
     parent = os.environ.pop(_PARENT, "")
@@ -155,6 +174,9 @@ def ending_with_parent(*, every_s: float = 1.0) -> None:
         while os.getppid() == int(parent):
             time.sleep(every_s)
         os.kill(os.getpid(), signal.SIGTERM)
+        if at_the_latest_s is not None:
+            time.sleep(at_the_latest_s)
+            os._exit(128 + signal.SIGTERM)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
 

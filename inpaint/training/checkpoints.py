@@ -252,7 +252,8 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """
     name = _not_finite(state)
     if name is not None:
-        raise DivergedError(f"{name} is not finite after iteration {state.get('iteration')}")
+        iteration = int(state["iteration"])
+        raise DivergedError(f"{name} is not finite after iteration {iteration}", iteration=iteration)
     with atomic_write(path) as temporary:
         torch.save(dict(state), temporary)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
@@ -12,12 +13,15 @@ from inpaint.errors import DivergedError, InpaintError, LostRunError, RunError
 from inpaint.options import keyed
 from inpaint.system.environment import is_out_of_memory
 from inpaint.training.checkpoints import Checkpoints
+from inpaint.training.config import OptimizerConfig
 from inpaint.training.module import TrainingModule
 from inpaint.training.runs import resume_command, train_command
+from inpaint.weights.runs import RunFolder
 
 log = logging.getLogger("inpaint.training")
 
-SMALLER_RATE = 0.1  # of the learning rate that a training has diverged with
+SMALLER = 0.1  # of the learning rate that a training has diverged with
+USUAL = {"adam": 1e-4, "adamw": 1e-4, "sgd": 1e-2}
 
 
 class SaveOnError(Callback):
@@ -25,10 +29,18 @@ class SaveOnError(Callback):
 
     Not when a user's second Ctrl-C ends it at once, when the state itself is what is wrong, or when the folder belongs
     to another process by now.
+
+    Args:
+        module: What is trained.
+        checkpoints: Save it.
+        unrecorded: Returns the KEY=VALUE that the run's configuration does not hold yet.
     """
 
-    def __init__(self, module: TrainingModule, checkpoints: Checkpoints) -> None:
+    def __init__(
+        self, module: TrainingModule, checkpoints: Checkpoints, unrecorded: Callable[[], Sequence[str]] = list
+    ) -> None:
         self.module = module
+        self.unrecorded = unrecorded
         self.checkpoints = checkpoints
         self.note = ""  # what was saved and how to go on, for the message of the error
         self._first = 0  # the iteration that this process began with
@@ -43,7 +55,7 @@ class SaveOnError(Callback):
         if lost or not trainer.is_global_zero or self.module.iteration == self._first:
             return
         if isinstance(exception, DivergedError):
-            self.note = self._way_back()
+            self.note = self._way_back(exception.iteration)
             return
         try:
             self.checkpoints.save(trainer)
@@ -53,26 +65,36 @@ class SaveOnError(Callback):
             self.note = f"iteration {self.module.iteration} could not be saved: {reason}"
         else:
             halfway = " (in the middle of an iteration: not to the bit)" if self.module.within_iteration else ""
-            self.note = f"saved at iteration {self.module.iteration}{halfway}, go on with: {self._command()}"
+            command = resume_command(self.checkpoints.files)
+            self.note = f"saved at iteration {self.module.iteration}{halfway}, go on with: {command}"
 
-    def _command(self, *changes: str) -> str:
-        return resume_command(self.checkpoints.files, *changes)
+    def _way_back(self, diverged: int) -> str:
+        """Return how to go on from a state that has proved to be good: one from which an iteration succeeded."""
+        run, loop = self.checkpoints.files, self.module.loop
+        lower = {f"optimizers.{name}.lr": _smaller(settings) for name, settings in loop.optimizers.items()}
+        others = [option for option in self.unrecorded() if option.partition("=")[0] not in lower]
+        options = [*others, *(f"{key}={rate}" for key, rate in lower.items())]
+        saved, best = self.checkpoints.saved_iteration, self.checkpoints.best
+        if run.newest is None:
+            return f"nothing was saved yet; start again with a smaller rate: {resume_command(run, *options)}"
+        if saved is not None and saved < diverged:
+            return f"go back to iteration {saved} with a smaller rate: {resume_command(run, *options)}"
+        if run.best.exists() and best and best[0][1] < diverged:
+            place = keyed("resume", str(run.best))
+            return f"go back to the best state with a smaller rate: {train_command(run, place, *options)}"
+        anew = train_command(_free(run), *options, config=run)
+        return f"the state of iteration {saved} leads to it: start again with a smaller rate: {anew}"
 
-    def _way_back(self) -> str:
-        """Return how to go on from a state of before, and not from one that leads to the same again."""
-        run, saved = self.checkpoints.files, self.checkpoints.saved_iteration
-        rates = [
-            f"optimizers.{name}.lr={settings.lr * SMALLER_RATE:.4g}"
-            for name, settings in self.module.loop.optimizers.items()
-        ]
-        if saved is not None and saved > self._first:
-            return f"go back to iteration {saved} with a smaller rate: {self._command(*rates)}"
-        if run.best.exists() and run.last.exists():
-            best = keyed("resume", str(run.best))
-            return f"go back to the best state with a smaller rate: {train_command(run, best, *rates)}"
-        if run.last.exists():
-            return f"go back to what was saved last with a smaller rate: {self._command(*rates)}"
-        return f"nothing was saved yet; start again with a smaller rate: {self._command(*rates)}"
+
+def _smaller(settings: OptimizerConfig) -> str:
+    """Return a learning rate that is smaller than the one that diverged, and one that is usual."""
+    return f"{min(settings.lr * SMALLER, USUAL[settings.kind]):.4g}"
+
+
+def _free(run: RunFolder) -> RunFolder:
+    """Return a folder beside a run for another attempt."""
+    paths = (run.path.with_name(f"{run.path.name}-{number}") for number in count(2))
+    return RunFolder(next(path for path in paths if not path.exists()))
 
 
 @contextmanager

@@ -56,6 +56,7 @@ def fit(
     resume: Path | None = None,
     comparable: bool = True,
     before_saving: Callable[[], None] = lambda: None,
+    unrecorded: Callable[[], Sequence[str]] = list,
     data_state: Mapping[str, Any] | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> FitResult:
@@ -71,6 +72,7 @@ def fit(
         resume: A checkpoint to continue from.
         comparable: Whether it was validated on what will be validated on; if not, its best value does not count.
         before_saving: Called in the first process before the state is written; may raise to prevent that.
+        unrecorded: Returns the KEY=VALUE of this start that the run's configuration does not hold yet, for commands.
         data_state: What is saved with the state of the training, in plain containers: which photos it has seen.
         callbacks: Further ones, called after those that measure and save.
 
@@ -84,7 +86,7 @@ def fit(
     validation = Validation(module, run, checkpoints, metering)
     interruption = Interruption(module, checkpoints)
     limit = TimeLimit(module, checkpoints)
-    ending = SaveOnError(module, checkpoints)
+    ending = SaveOnError(module, checkpoints, unrecorded)
 
     def restore(trainer: Trainer, _: LightningModule) -> None:
         # Only now has Lightning placed networks and optimizers on their devices.

@@ -296,7 +296,8 @@ class TrainingModule(LightningModule):
         raise DivergedError(
             f"loss '{name}' is not finite in iteration {iteration} (samples {first} to "
             f"{first + self.loop.batch_size - 1} of the stream, seed {self.loop.seed}); a smaller learning rate, "
-            "clip=1 or trainer.precision=32-true may help"
+            "clip=1 or trainer.precision=32-true may help",
+            iteration=iteration,
         )
 
     def _step(self, update: Update) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -168,9 +169,7 @@ def check_launcher(loop: LoopConfig) -> None:
     tasks = os.environ.get("SLURM_NTASKS", "1")
     if in_slurm_step():
         if tasks != "1" and "SLURM_NTASKS_PER_NODE" not in os.environ:
-            raise ConfigError(
-                f"SLURM: ask for --ntasks-per-node instead of --ntasks={tasks}: each node needs to know its part"
-            )
+            raise ConfigError(f"SLURM: ask for --ntasks-per-node, not --ntasks={tasks}: each node must know its part")
         return
     if tasks != "1" and os.environ.get("SLURM_JOB_NAME") not in ("bash", "interactive"):
         raise ConfigError(
@@ -180,13 +179,12 @@ def check_launcher(loop: LoopConfig) -> None:
     by_hand = {"LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys()
     if by_hand or FOLDER_VARIABLE in os.environ:  # the second: started by Lightning, for a further device
         return
-    names = (
-        "RANK",
-        "LOCAL_RANK",
-        "SLURM_PROCID",
-        *(("NODE_RANK", "GROUP_RANK") if loop.trainer.num_nodes == 1 else ()),
-    )
+    names, here = ["RANK", "LOCAL_RANK", "SLURM_PROCID"], ("", "127.0.0.1", "localhost", "::1", platform.node())
+    if loop.trainer.num_nodes == 1:
+        names += ["NODE_RANK", "GROUP_RANK"]
     left = [name for name in names if os.environ.get(name, "0") not in ("0", "")]
+    if loop.trainer.num_nodes == 1 and device_count(loop)[1] > 1 and os.environ.get("MASTER_ADDR", "") not in here:
+        left.append("MASTER_ADDR")
     if left:
         raise ConfigError(
             f"{', '.join(f'{name}={os.environ[name]}' for name in left)} in the environment, but neither torchrun nor "

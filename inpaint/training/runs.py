@@ -170,17 +170,16 @@ def open_run(
     # A kill before the first checkpoint leaves a configuration and nothing to go on from: start anew. Weights without
     # a checkpoint are somebody's import, which training would overwrite.
     if resume == "auto" and run.weights.exists() and first_process():
+        words = [
+            "inpaint",
+            "train",
+            f"model={config['model']['name']}",
+            keyed("init", str(run.path)),
+            "data.root=PHOTOS",
+        ]
         raise RunError(
-            f"run.folder={run.path} already holds a run that cannot be resumed, e.g. imported weights; to start from them: "
-            + " ".join(
-                map(
-                    typed,
-                    [
-                        *("inpaint", "train", f"model={config['model']['name']}", keyed("init", str(run.path))),
-                        *("data.root=PHOTOS", "run.folder=ANOTHER"),
-                    ],
-                )
-            )
+            f"run.folder={run.path} already holds a run that cannot be resumed, e.g. imported weights: "
+            f"`{' '.join(map(typed, words))}` starts from them, in another folder"
         )
     if resume is None:
         _refuse_taken(run)
@@ -233,9 +232,16 @@ def resume_command(run: RunFolder, *changes: str) -> str:
     return train_command(run, "resume=auto", *changes)
 
 
-def train_command(run: RunFolder, *options: str) -> str:
-    """Return the command that trains in a folder, as it is typed in a shell."""
-    return " ".join(map(typed, ["inpaint", "train", keyed("run.folder", str(run.path)), *options]))
+def train_command(run: RunFolder, *options: str, config: RunFolder | None = None) -> str:
+    """Return the command that trains in a folder, as it is typed in a shell.
+
+    Args:
+        run: The folder.
+        options: KEY=VALUE.
+        config: The run whose configuration is repeated.
+    """
+    of_run = [] if config is None else ["--config-dir", str(config.path), "--config-name", "config"]
+    return " ".join(map(typed, ["inpaint", "train", *of_run, keyed("run.folder", str(run.path)), *options]))
 
 
 def first_process() -> bool:

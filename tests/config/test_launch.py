@@ -46,6 +46,7 @@ def test_a_training_is_prepared_opened_and_run(tmp_path, monkeypatch):
     assert os.environ[FOLDER_VARIABLE] == "another run's"
     assert (result.iteration, result.interrupted_by, closing) == (2, None, [])
     assert (folder / "model.safetensors").is_file()
+    assert not (folder / "run.lock").exists()
     with pytest.raises(RunError, match="already holds a run"):
         prepare(config.load([*TINY, f"run.folder={folder}"]))
 

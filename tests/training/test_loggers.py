@@ -220,7 +220,8 @@ class FakeWandb(types.ModuleType):
 @pytest.fixture
 def fake(monkeypatch, tmp_path):
     monkeypatch.delenv("WANDB_MODE", raising=False)
-    monkeypatch.delenv("WANDB_PROJECT", raising=False)
+    for name in ("PROJECT", "ENTITY", "NAME", "RUN_ID"):
+        monkeypatch.delenv(f"WANDB_{name}", raising=False)
 
     def install(**options) -> FakeWandb:
         module = FakeWandb(tmp_path, **options)
@@ -281,6 +282,40 @@ def test_wandb_that_cannot_be_reached_records_offline(fake, tmp_path, caplog):
     assert [options["mode"] for options in wandb.inits] == ["offline"]
     assert "no route" in caplog.text
     assert made.closing_lines()
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "Error uploading run: returned error 403: permission denied",
+        "It appears that you do not have permission to access the requested resource",
+        "project not found (<Response [404]>)",
+    ],
+)
+def test_a_missing_right_is_said_before_the_training_with_whose_project_it_is(reason, fake, tmp_path, caplog):
+    wandb = fake(login=True, fail={"online": RuntimeError(reason)})
+    made = tracker(tmp_path, entity="team", project="faces")
+    made.start()
+    assert [options["mode"] for options in wandb.inits] == ["offline"]
+    assert (
+        "no project 'team/faces', recording offline: give a wandb.entity and wandb.project of your own" in caplog.text
+    )
+    assert wandb.calls == [call for call in wandb.calls if call[0] != "log"]
+
+
+def test_the_variables_of_wandb_itself_are_honored(fake, tmp_path, monkeypatch):
+    wandb = fake(login=True)
+    for name, value in {"WANDB_NAME": "mine", "WANDB_RUN_ID": "sweep1", "WANDB_ENTITY": "team"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("WANDB_PROJECT", "faces")
+    tracker(tmp_path).start()
+    options = wandb.inits[0]
+    assert [options[key] for key in ("name", "id", "entity", "project")] == ["mine", "sweep1", "team", "faces"]
+    tracker(tmp_path, name="given").start()
+    assert wandb.inits[1]["name"] == "given"
+    monkeypatch.delenv("WANDB_RUN_ID")
+    tracker(tmp_path, start_iteration=5).start()
+    assert wandb.inits[2]["id"] == "sweep1"  # the run that the agent has begun goes on
 
 
 def test_wandb_mode_of_the_environment_wins(fake, tmp_path, monkeypatch):
