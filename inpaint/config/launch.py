@@ -20,6 +20,7 @@ from inpaint.config.schema import TrainConfig, translated
 from inpaint.data.identity import Inventory
 from inpaint.data.module import InpaintData
 from inpaint.data.scan import scan
+from inpaint.errors import RunError
 from inpaint.losses import parse_losses
 from inpaint.models.base import InpaintNetwork
 from inpaint.options import flat, show
@@ -72,7 +73,7 @@ class Launch:
             # Photos that cannot be used are said before anything is written; the other processes find headers cached.
             self.data.prepare_data()
             self.data.setup()
-            if self.opened.checkpoint is None:
+            if self.opened.checkpoint is None and self._recorded() is None:
                 self._record()
             elif self.opened.changed:
                 self._say_changed()
@@ -101,7 +102,7 @@ class Launch:
             start_iteration=self.data.start_iteration,
             best={f"val/{module.best_metric}": module.best_mode},
         )
-        record = [] if self.opened.checkpoint is None else [self._record]
+        record = [self._record]
 
         def before_saving() -> None:
             self.opened.check_held()
@@ -174,21 +175,31 @@ class Launch:
         """Make the run folder where there is none, and write config.yaml with the history of its changes."""
         run, config = self.opened.run, self.config.resolved()
         command = f"inpaint {__version__}: {' '.join(shlex.join(sys.argv[1:]).split())}"
-        if self.opened.checkpoint is None or not run.config_yaml.exists():
+        recorded = self._recorded()
+        if recorded is None:
             repeat = shlex.join(["inpaint", "train", "--config-dir", str(run.path), "--config-name", "config"])
             since = [] if self.opened.checkpoint is None else [self._since()]
             run.create(config, head="\n".join([command, f"Repeat this run: {repeat} run.folder=FOLDER", *since]))
             return
-        before, now = flat(translated(run.config())), flat(config)
+        run.tidy()
+        before, now = flat(recorded), flat(config)
         changes = [f"{key}={show(now.get(key))} (was {show(before.get(key))})" for key in differences(before, now)]
         if changes:
             run.create(config, head=f"{run.head()}\n{self._since()}, {command}: {', '.join(changes)}")
 
+    def _recorded(self) -> dict[str, Any] | None:
+        """Return the configuration that the folder holds; None where there is none that can be read."""
+        try:
+            return translated(self.opened.run.config())
+        except RunError:
+            return None
+
     def _unrecorded(self) -> list[str]:
         """Return the arguments by which this start differs from the run's config.yaml."""
-        if not self.opened.run.config_yaml.exists():
+        recorded = self._recorded()
+        if recorded is None:
             return []
-        before, now = flat(translated(self.opened.run.config())), flat(self.config.resolved())
+        before, now = flat(recorded), flat(self.config.resolved())
         return [f"{key}={written(now[key])}" for key in differences(before, now) if key in now]
 
     def _since(self) -> str:

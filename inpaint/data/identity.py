@@ -67,7 +67,8 @@ class Inventory:
     """The photos of a run.
 
     Args:
-        names: (N,), a hash of name and size of each training photo.
+        names: (N,), a hash of the name of each training photo.
+        sizes_bytes: (N,), of their files.
         val_names: Of the validation photos, in their order.
         val_hashes: Of their contents.
         view: What else decides what validation measures: size of the crops and masks, as a hash.
@@ -75,6 +76,7 @@ class Inventory:
     """
 
     names: NDArray[np.int64]
+    sizes_bytes: NDArray[np.int64]
     val_names: tuple[str, ...]
     val_hashes: tuple[str, ...]
     view: str
@@ -84,6 +86,7 @@ class Inventory:
         """Return plain containers, as a checkpoint holds them."""
         return {
             "names": torch.from_numpy(self.names.copy()),
+            "sizes_bytes": torch.from_numpy(self.sizes_bytes.copy()),
             "val_names": list(self.val_names),
             "val_hashes": list(self.val_hashes),
             "view": self.view,
@@ -96,6 +99,7 @@ class Inventory:
         try:
             return cls(
                 names=state["names"].numpy(),
+                sizes_bytes=state["sizes_bytes"].numpy(),
                 val_names=tuple(state["val_names"]),
                 val_hashes=tuple(state["val_hashes"]),
                 view=state["view"],
@@ -126,20 +130,24 @@ class Inventory:
 
     def changes(self, now: Inventory) -> str:
         """Return in words which training photos came and went since; "" when none did."""
-        added = int((~np.isin(now.names, self.names)).sum())
-        removed = int((~np.isin(self.names, now.names)).sum())
-        said = [f"{number} {what}" for number, what in ((added, "added"), (removed, "removed or changed")) if number]
-        return ", ".join(said)
+        before = dict(zip(self.names.tolist(), self.sizes_bytes.tolist(), strict=True))
+        after = dict(zip(now.names.tolist(), now.sizes_bytes.tolist(), strict=True))
+        counts = {
+            "added": len(after.keys() - before.keys()),
+            "removed": len(before.keys() - after.keys()),
+            "changed": sum(before[name] != after[name] for name in before.keys() & after.keys()),
+        }
+        return ", ".join(f"{number} {what}" for what, number in counts.items() if number)
 
 
 def inventory(
     source: PhotoSource, train: Indices, val_source: PhotoSource, val: Indices, *, view: str, seed: int
 ) -> Inventory:
     """Describe the photos that a run is trained and validated on; view is hashed here."""
-    sizes = source.sizes_bytes
-    names = [int(_hash(f"{source.name(i)}\0{sizes[i]}".encode("utf-8", "surrogateescape")), 16) for i in train.tolist()]
+    names = [int(_hash(source.name(index).encode("utf-8", "surrogateescape")), 16) for index in train.tolist()]
     return Inventory(
         names=np.array(names, np.uint64).view(np.int64),
+        sizes_bytes=source.sizes_bytes[train].astype(np.int64),
         val_names=tuple(val_source.name(int(index)) for index in val),
         val_hashes=tuple(content_hashes(val_source, val)),
         view=_hash(view.encode("utf-8", "surrogateescape")),

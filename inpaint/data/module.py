@@ -236,6 +236,11 @@ class DividedPhotos:
                 counted(len(before.val_hashes), "validation photo"),
                 "is" if gone == 1 else "are",
             )
+        elif self.config.val is not None and len(self.val) < len(self.val_source):
+            logger.warning(
+                "%s that have come to data.val are not validated on, so that figures compare; another run.folder does",
+                counted(len(self.val_source) - len(self.val), "photo"),
+            )
         elif not before.same_validation(now):
             logger.warning("the validation is another one than before: the best is chosen anew among what follows")
 

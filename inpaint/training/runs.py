@@ -170,9 +170,16 @@ def open_run(
     # A kill before the first checkpoint leaves a configuration and nothing to go on from: start anew. Weights without
     # a checkpoint are somebody's import, which training would overwrite.
     if resume == "auto" and run.weights.exists() and first_process():
+        words = [
+            "inpaint",
+            "train",
+            f"model={config['model']['name']}",
+            keyed("init", str(run.path)),
+            "data.root=PHOTOS",
+        ]
         raise RunError(
             f"run.folder={run.path} already holds a run that cannot be resumed, e.g. imported weights: "
-            f"init={run.path} and another run.folder start from them"
+            f"`{' '.join(map(typed, words))}` starts from them, in another folder"
         )
     if resume is None:
         _refuse_taken(run)

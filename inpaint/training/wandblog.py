@@ -104,9 +104,13 @@ class WandbTracker(Logger):
             names = self._memory.names if step == self._memory.iteration else frozenset()
             self._memory.iteration, self._memory.names = step, names | values.keys()
         self._memory.write(self.run.path / MEMORY_NAME)
-        if self.start_iteration > 0 and values.keys() & self.best.keys():
-            # W&B itself compares what this start sends, and nothing of the starts before it.
-            session.summary.update({n: {self.best[n]: v} for n, v in self._memory.best.items()})
+        if values.keys() & self.best.keys():
+            self._summarize(session)
+
+    def _summarize(self, session: Any) -> None:
+        """Write the best figures of all starts; W&B itself compares what this start sends, and nothing before it."""
+        if self.start_iteration > 0 and self._memory.best:
+            session.summary.update({n: {self.best[n]: v} for n, v in self._memory.best.items() if n in self.best})
 
     @rank_zero_only
     def log_panel(self, *, iteration: int, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -129,6 +133,7 @@ class WandbTracker(Logger):
     def finalize(self, status: str) -> None:
         """Close the W&B run; `status` is Lightning's: success, failed or interrupted."""
         if self._session is not None:
+            self._guard(self._summarize)
             self._guard(lambda session: session.finish(exit_code=0 if status == "success" else 1))
             self._session = None
 

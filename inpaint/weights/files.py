@@ -154,7 +154,10 @@ def load_foreign(path: str | PathLike[str], *, mmap: bool = False) -> Any:
                 f"{path} holds code, not only weights, and is not opened: reading it could run that code"
             ) from None
         raise WeightsError(f"{path} is damaged or no PyTorch checkpoint") from None
-    except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, OSError) as error:
+    except (
+        *(RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, OSError),
+        SafetensorError,  # by the name alone torch takes a pickle called .safetensors for one
+    ) as error:
         reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
         raise WeightsError(f"{path} is damaged or no PyTorch checkpoint: {reason}") from None
 

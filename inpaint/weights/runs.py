@@ -88,6 +88,11 @@ class RunFolder:
         comments = takewhile(lambda line: line[:1] == "#", lines)
         return "\n".join(line.removeprefix("#").removeprefix(" ") for line in comments)
 
+    def tidy(self) -> None:
+        """Remove what a killed process left half-written."""
+        for folder in (self.path, self.panels, self.kept):
+            remove_unfinished(folder)
+
     def create(self, config: Mapping[str, Any], *, head: str = "") -> None:
         """Make the folder and write config.yaml, `head` in front as comment lines.
 
@@ -99,8 +104,7 @@ class RunFolder:
         comment = "".join(f"# {line}\n" for line in head.splitlines())
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            remove_unfinished(self.path)
-            remove_unfinished(self.panels)
+            self.tidy()
             write_text(self.config_yaml, comment + text)
         except OSError as error:
             raise RunError(f"cannot use run folder '{self.path}': {error.strerror or error}") from None
