@@ -294,6 +294,29 @@ def test_a_folder_that_another_process_has_trained_in_meanwhile_is_not_gone_on_w
     open_run(str(begun.path), CONFIG, resume="auto").hold()
 
 
+def test_of_many_that_start_at_once_one_has_the_folder(tmp_path):
+    inside, most, refused = [], [], []
+
+    def start(_):
+        opened = open_run(str(tmp_path / "run"), CONFIG, resume="auto")
+        for _ in range(20):
+            try:
+                opened.hold()
+            except RunError as error:
+                refused.append(error)
+                continue
+            inside.append(1)
+            most.append(len(inside))
+            inside.pop()
+            opened.release()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(start, range(8)))
+    assert max(most) == 1
+    assert len(most) + len(refused) == 160
+    assert list(tmp_path.iterdir()) == []
+
+
 def left_by(run: RunFolder, host: str) -> None:
     """Leave the lock of a process that has ended."""
     run.lock.write_text(json.dumps({"host": host, "process": 12345, "since": "yesterday"}))
