@@ -17,6 +17,7 @@ from inpaint.system.signals import ending_on_sigterm
 if TYPE_CHECKING:
     from inpaint.pipeline import Job, JobOptions
     from inpaint.types import Inpainter
+    from inpaint.weights.runs import Which
 
 EXAMPLES = """
 \b
@@ -68,6 +69,7 @@ class PlanesCommand(click.Command):
 )
 @click.option("--top", type=click.IntRange(min=1), help="Write only so many, the best by their scores.")
 @model_options.option
+@model_options.weights
 @click.option("--quality", type=click.IntRange(1, 100), default=95, help="Of JPEG and WebP; 100 makes WebP lossless.")
 @click.option(
     "--jobs",
@@ -90,6 +92,7 @@ def command(
     samples: int,
     top: int | None,
     option: tuple[str, ...],
+    weights: Which,
     quality: int,
     jobs: int | None,
     skip_existing: bool,
@@ -120,17 +123,18 @@ def command(
             max_pixels=max_pixels,
             skip_existing=skip_existing,
         )
-        inpainter = load_model(model, device, *option)
+        inpainter = load_model(model, device, *option, weights=weights)
         check_samples(inpainter, samples, top)
         check_guidance(inpainter, guidance)
         return _work(todo, inpainter, options, at_once=jobs, single=not Path(image).is_dir())
 
 
-def load_model(model: str, device: str, *options: str) -> Inpainter:
+def load_model(model: str, device: str, *options: str, weights: Which = "last") -> Inpainter:
     """Return the model with its options, each NAME=VALUE; the one place here that imports torch."""
     from inpaint.registry.loading import load
 
-    return load(model, device=device, **model_options.for_models({model: model}, options)[model])
+    chosen = model_options.for_models({model: model}, options, weights={model: weights})[model]
+    return load(model, device=device, weights=weights, **chosen)
 
 
 def _work(jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions, *, at_once: int | None, single: bool) -> int:
