@@ -113,6 +113,7 @@ def _is_opaque(value: Any) -> bool:
 
 # Resolution ----------------------------------------------------------------------------------------------------------
 
+_MOST_PER_INCH = 65535  # what JPEG holds
 _INCHES = {"inch": Fraction(1), "cm": Fraction(254, 100), "meter": Fraction(254, 10000)}
 
 
@@ -133,7 +134,8 @@ class Resolution:
     @property
     def item(self) -> Item:
         """It as an item of a photo."""
-        return Item(Part.RESOLUTION, "the resolution", self)
+        name = "the aspect ratio of its pixels" if self.unit == "none" else "the resolution"
+        return Item(Part.RESOLUTION, name, self)
 
     @property
     def per_inch(self) -> tuple[Fraction, Fraction] | None:
@@ -148,9 +150,11 @@ def resolution_of(x: Any, y: Any, unit: str) -> list[Item]:
         across, down = Fraction(x), Fraction(y)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         return []
-    if across <= 0 or down <= 0 or (unit == "none" and across == down):
+    found = Resolution(across, down, unit)
+    most = max(found.per_inch or (across, down))
+    if min(across, down) <= 0 or most > _MOST_PER_INCH or (unit == "none" and across == down):
         return []
-    return [Resolution(across, down, unit).item]
+    return [found.item]
 
 
 # XMP -----------------------------------------------------------------------------------------------------------------
@@ -206,7 +210,9 @@ def _without_views(element: Any) -> Iterator[str]:
         return what if names is None or node.localName in names else None
 
     for attribute in list((element.attributes or {}).values()):
-        if attribute.prefix != "xmlns" and (what := view(attribute)) is not None:
+        if attribute.prefix == "xmlns" and _SHOWING_XMP.get(attribute.value, (set(), ""))[0] is None:
+            element.removeAttributeNode(attribute)  # nothing of it is left
+        elif attribute.prefix != "xmlns" and (what := view(attribute)) is not None:
             element.removeAttributeNode(attribute)
             yield what
     for child in [each for each in element.childNodes if each.nodeType == each.ELEMENT_NODE]:

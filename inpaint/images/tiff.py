@@ -45,6 +45,8 @@ from inpaint.images.photo import (
 from inpaint.images.stored import Inks, Premultiplied, Wide, colors_of, divided, levels_of
 
 _log = logging.getLogger("inpaint.images")
+# What it says of damage reaches whoever listens, not the console of whoever does not: our errors are one line.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 MOST_PAGES: Final = 10_000
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
@@ -159,6 +161,8 @@ def _check_kind(page: Any, path: Path, *, raw: bool) -> None:
             f"cannot read '{path}': {what} with {int(page.imagewidth)} x {int(page.imagelength)} undeveloped samples; "
             "develop it to TIFF, PNG or JPEG first"
         )
+    if int(page.samplesperpixel) < _COLORS.get(photometric, 1):
+        raise ValueError(f"{page.samplesperpixel} channels are too few for {page.photometric.name}")
     wide = (kind == 3 and bits in (16, 32, 64)) or (kind == 1 and bits == 32)
     if not wide and (kind not in (1, 4) or not isinstance(bits, int) or bits not in (1, 2, 4, 8, 16)):
         raise InputError(

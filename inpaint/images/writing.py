@@ -185,7 +185,7 @@ def _fitted_page(photo: Photo, format_: Format) -> tuple[Photo, list[str]]:
         photo = replace(photo, exif=None)
     items = []
     for item in photo.items:
-        if item.part in format_.keeps and not _too_long_item(format_, item):
+        if item.part in format_.keeps and _can_hold(format_, item):
             items.append(item)
         elif item.part not in (Part.VIEW, Part.UNREAD) and item.name != "sRGB":
             lost.append(item.name)  # sRGB is what every format means where it says nothing
@@ -221,10 +221,12 @@ def _scaled(photo: Photo, scale: Callable[[Pixels], Pixels]) -> Photo:
     return replace(photo, pixels=scale(photo.pixels), alpha=alpha, extra=extra)
 
 
-def _too_long_item(format_: Format, item: Item) -> bool:
-    if item.part == Part.XMP:
-        return _too_long(format_, len(item.value) + 29)
-    return item.part in (Part.IPTC, Part.COMMENT) and _too_long(format_, len(item.value) + 14)
+def _can_hold(format_: Format, item: Item) -> bool:
+    """Return whether an item of a part that the format keeps fits into it."""
+    if item.part == Part.RESOLUTION:
+        return item.value.per_inch is not None or format_.name in ("PNG", "TIFF")
+    overhead = {Part.XMP: 29, Part.IPTC: 14, Part.COMMENT: 0}.get(item.part)
+    return overhead is None or not _too_long(format_, len(item.value) + overhead)
 
 
 def _too_long(format_: Format, length: int) -> bool:

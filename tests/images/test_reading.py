@@ -11,6 +11,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms, ImageOps
 
+from holding import cmyk_profile
 from inpaint.errors import InputError
 from inpaint.images.formats import list_photos
 from inpaint.images.reading import read_photo, read_rgb
@@ -167,28 +168,6 @@ def test_cmyk_without_profile_becomes_rgb_by_the_plain_formula(tmp_path, suffix)
     assert np.abs(photo.pixels - expected).max() <= 2
     assert photo.icc is None
     assert not photo.gray
-
-
-def cmyk_profile():
-    """A profile in which every ink is gray: L = 100 (1 - K) (1 - mean(C, M, Y)), by ICC.1:2001 (lut8Type, 6.5.8)."""
-    nodes = [(c, m, y, k) for c in (0, 1) for m in (0, 1) for y in (0, 1) for k in (0, 1)]
-    light = [round(255 * (1 - k) * (1 - (c + m + y) / 3)) for c, m, y, k in nodes]
-    lut = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)
-    lut += bytes(range(256)) * 4 + b"".join(bytes([level, 128, 128]) for level in light) + bytes(range(256)) * 3
-    text = b"text" + bytes(4) + b"free\0\0\0\0"
-    white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
-    description = b"desc" + bytes(4) + struct.pack(">I", 2) + b"x\0" + bytes(78)
-    tags = {b"A2B0": lut, b"cprt": text, b"wtpt": white, b"desc": description}
-    offset, table, body = 128 + 4 + 12 * len(tags), struct.pack(">I", len(tags)), b""
-    for name, data in tags.items():
-        data += bytes(-len(data) % 4)
-        table += name + struct.pack(">II", offset + len(body), len(data))
-        body += data
-    header = struct.pack(
-        ">I4sI4s4s4s12s4s", offset + len(body), bytes(4), 0x02100000, b"prtr", b"CMYK", b"Lab ", bytes(12), b"acsp"
-    )
-    header += bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
-    return header.ljust(128, b"\0") + table + body
 
 
 def test_a_cmyk_profile_is_applied_and_does_not_go_into_the_rgb_file(tmp_path):
