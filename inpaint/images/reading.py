@@ -271,7 +271,6 @@ def _page(directory: tiff.Directory, data: bytes, path: Path) -> Photo:
     exif, items, icc = tiff.metadata_of(directory, data, path)
     picture = TiffImagePlugin.TiffImageFile(io.BytesIO(directory.alone(data)), str(path))
     _check_size(path, picture.width, picture.height, directory.width * directory.height)
-    picture.n_frames  # noqa: B018 - counted now: while loading, Pillow would look for it
     photo = from_pillow(picture, path)
     lost = [item for item in photo.items if item.part in (Part.VIEW, Part.UNREAD) and item not in items]
     icc = None if photo.icc is None else icc

@@ -81,11 +81,16 @@ class Directory:
         )
 
     def alone(self, data: bytes) -> bytes:
-        """Return the file with this directory as its first, so that whoever opens the file finds it."""
-        big = self.page.parent.is_bigtiff
-        start, end = (8, 16) if big else (4, 8)
-        pointer = struct.pack(page_endian(self.page) + ("Q" if big else "I"), self.page.offset)
-        return data if data[start:end] == pointer else data[:start] + pointer + data[end:]
+        """Return the file with this directory as its only one, so that whoever opens the file finds nothing else."""
+        endian, big = page_endian(self.page), self.page.parent.is_bigtiff
+        kind, first, counts, entry = ("Q", 8, "Q", 20) if big else ("I", 4, "H", 12)
+        (count,) = struct.unpack_from(endian + counts, data, self.page.offset)
+        following = self.page.offset + struct.calcsize(counts) + entry * count
+        lone = bytearray(data)
+        struct.pack_into(endian + kind, lone, first, self.page.offset)
+        if following + struct.calcsize(kind) <= len(lone):
+            struct.pack_into(endian + kind, lone, following, 0)
+        return bytes(lone)
 
 
 @dataclass(frozen=True)

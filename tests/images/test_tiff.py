@@ -34,7 +34,7 @@ def test_the_photo_is_the_image_that_is_not_reduced(tmp_path, caplog, dtype, pla
     assert np.array_equal(photo.pixels, full)
     write_photo(photo, tmp_path / "b.tif")
     assert "1 reduced image" in caplog.text
-    assert len(tifffile.TiffFile(tmp_path / "b.tif").pages) == 1
+    assert opened(tmp_path / "b.tif").n_frames == 1
 
 
 def test_a_pyramid_below_the_photo_and_a_mask_beside_it_are_left_out_by_name(tmp_path, caplog):
@@ -191,7 +191,10 @@ def test_lossless_compression_stays_at_every_depth(tmp_path, gray_inpainter, com
         pytest.skip("nothing else writes these")
     result = filled(tmp_path, gray_inpainter)
     assert int(page(result).compression) == codes[compression]
-    back = cv2.imread(str(result), cv2.IMREAD_UNCHANGED)[..., ::-1]
+    if compression == "zstd":  # which OpenCV lacks
+        back = np.asarray(opened(result))
+    else:
+        back = cv2.imread(str(result), cv2.IMREAD_UNCHANGED)[..., ::-1]
     assert np.array_equal(back[~HOLE], levels(white)[~HOLE])
 
 
