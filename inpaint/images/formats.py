@@ -162,13 +162,13 @@ _FOREIGN_AT_8 = {b"CR\x02": "raw (Canon CR2)", b"crx ": "raw (Canon CR3)"}
 
 
 def foreign_kind(start: bytes) -> str | None:
-    """Return what a file that begins with these bytes (16 are enough) is, if it is a picture that is not supported."""
+    """Return what a file that begins with these bytes (16 are enough) is, if it is an image that is not supported."""
     found = next((kind for mark, kind in _FOREIGN.items() if start.startswith(mark)), None)
     return found or next((kind for mark, kind in _FOREIGN_AT_8.items() if start[8:].startswith(mark)), None)
 
 
 def list_photos(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
-    """Return the picture files of a folder by suffix, sorted by their path; hidden files and folders are left out.
+    """Return the photos of a folder by suffix, sorted by their path; hidden files and folders are left out.
 
     Links to folders are followed, each folder is visited once. Raises InputError when `folder` is not a folder.
     """

@@ -19,11 +19,11 @@ _GAIN_MAP_MARKS = (b"urn:iso:std:iso:ts:21496:-1", b"http://ns.adobe.com/hdr-gai
 _OWN = ("APP14", "APP12")
 
 
-def items_of(picture: JpegImagePlugin.JpegImageFile, data: bytes) -> list[Item]:
+def items_of(image: JpegImagePlugin.JpegImageFile, data: bytes) -> list[Item]:
     """Return what an opened file holds; `data` are all its bytes."""
     found: list[Item] = []
     photoshop, extended, named = b"", False, dict[str, Item]()
-    for kind, content in picture.applist:
+    for kind, content in image.applist:
         content = bytes(content)
         if kind == "COM":
             found.append(Item(Part.COMMENT, "a comment", content))
@@ -45,17 +45,17 @@ def items_of(picture: JpegImagePlugin.JpegImageFile, data: bytes) -> list[Item]:
         found += photoshop_items(photoshop)
     if extended:
         named["extended"] = Item(Part.VIEW, "extended XMP")
-    return [*found, *named.values(), *_further(picture, data)]
+    return [*found, *named.values(), *_further(image, data)]
 
 
-def storage_of(picture: JpegImagePlugin.JpegImageFile) -> Storage:
+def storage_of(image: JpegImagePlugin.JpegImageFile) -> Storage:
     """Return how to write a file of the same quality."""
-    sampling = JpegImagePlugin.get_sampling(picture)
-    options: dict[str, Any] = {"qtables": dict(picture.quantization)}
-    if picture.layers == 3:
+    sampling = JpegImagePlugin.get_sampling(image)
+    options: dict[str, Any] = {"qtables": dict(image.quantization)}
+    if image.layers == 3:
         # Kinds that the encoder does not know come at full resolution.
         options["subsampling"] = max(sampling, 0)
-    if picture.info.get("progressive"):
+    if image.info.get("progressive"):
         options["progressive"] = True
     return Storage(format="JPEG", jpeg=options)
 
@@ -102,7 +102,7 @@ def _end(data: bytes) -> int:
     return at + 2 if data[at : at + 2] == b"\xff\xd9" else len(data)
 
 
-def _further(picture: Image.Image, data: bytes) -> list[Item]:
+def _further(image: Image.Image, data: bytes) -> list[Item]:
     """Return what comes after the first image."""
     rest = data[_end(data) :].strip(b"\0\r\n")
     if not rest:

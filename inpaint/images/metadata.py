@@ -45,11 +45,11 @@ _BYTES_OF_TEXT = range(0x9C9B, 0x9CA0)
 _LARGEST_UNKNOWN_BYTES = 1024
 
 
-def orientation(picture: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
     """Return the EXIF orientation 1..8; 1 when there is none or it cannot be read."""
     try:
-        value = picture.getexif().get(ORIENTATION, 1)
-    except Exception:  # damaged EXIF: the picture itself may be sound
+        value = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # damaged EXIF: the image itself may be sound
         return 1
     return value if value in range(1, 9) else 1
 
@@ -106,7 +106,7 @@ def _is_known(tag: int) -> bool:
 
 
 def _is_opaque(value: Any) -> bool:
-    """Return whether a value may be a picture for all that one knows: long, and neither text nor measures."""
+    """Return whether a value may be an image for all that one knows: long, and neither text nor measures."""
     whole = isinstance(value, tuple) and all(isinstance(each, int) for each in value)
     return (isinstance(value, bytes) or whole) and len(value) > _LARGEST_UNKNOWN_BYTES
 

@@ -121,12 +121,12 @@ def _word(name: bytes) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in name[:79].decode("latin-1"))
 
 
-def read_deep(data: bytes, picture: Image.Image, name: str) -> NDArray[np.uint16]:
+def read_deep(data: bytes, image: Image.Image, name: str) -> NDArray[np.uint16]:
     """Return the (H, W, C) pixels of a 16-bit file, as stored: gray, gray and alpha, RGB or RGBA.
 
     Args:
         data: The file.
-        picture: Its header as Pillow opened it, loaded.
+        image: Its header as Pillow opened it, loaded.
         name: For messages.
     """
     color_type = data[25]
@@ -134,7 +134,7 @@ def read_deep(data: bytes, picture: Image.Image, name: str) -> NDArray[np.uint16
     if values is None or values.dtype != np.uint16:
         raise InputError(f"cannot read '{name}': damaged 16-bit PNG")
     deep: NDArray[Any] = np.atleast_3d(values)[..., _CHANNELS[color_type]]
-    transparent = picture.info.get("transparency")
+    transparent = image.info.get("transparency")
     if color_type in (0, 2) and transparent is not None:
         # One color is declared transparent (tRNS).
         keyed = (deep == np.array(transparent, np.uint16).reshape(-1)).all(axis=2, keepdims=True)

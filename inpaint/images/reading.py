@@ -36,7 +36,7 @@ MAX_PIXELS = 100_000_000
 
 _log = logging.getLogger("inpaint.images")
 
-# Called by class instead of through Image.open: that one warns about large pictures by a process-wide limit, and our
+# Called by class instead of through Image.open: that one warns about large images by a process-wide limit, and our
 # own limit is an argument.
 _PLUGINS: dict[str, Any] = {
     "JPEG": JpegImagePlugin.JpegImageFile,
@@ -70,9 +70,9 @@ def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, fi
 
 
 def read_rgb(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Read a picture as (H, W, 3) uint8 RGB, upright: the short way for training data.
+    """Read an image as (H, W, 3) uint8 RGB, upright: the short way for training data.
 
-    16-bit pictures are scaled down, alpha is dropped. Raises InputError as `read_photo` does.
+    16-bit images are scaled down, alpha is dropped. Raises InputError as `read_photo` does.
     """
     path = Path(path)
     with _opened(path) as stream:
@@ -80,7 +80,7 @@ def read_rgb(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> N
 
 
 def read_gray(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8] | None:
-    """Read an ordinary picture of 8 bits that has neither color nor alpha: the short way for masks.
+    """Read an ordinary image of 8 bits that has neither color nor alpha: the short way for masks.
 
     Args:
         path: The file.
@@ -97,30 +97,30 @@ def read_gray(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> 
         format_ = _format(stream, path)
         if format_.name not in ("JPEG", "PNG", "BMP") or (format_.name == "PNG" and _is_deep(stream)):
             return None
-        picture = _header(stream, format_, path, max_pixels)
-        if picture.mode not in ("1", "L", "RGB") or "transparency" in picture.info or _frames(picture) > 1:
+        image = _header(stream, format_, path, max_pixels)
+        if image.mode not in ("1", "L", "RGB") or "transparency" in image.info or _frames(image) > 1:
             return None
         with _decoding(path):
-            if picture.mode == "1":
-                picture = picture.convert("L")
+            if image.mode == "1":
+                image = image.convert("L")
             # Channel by channel: memory for all three at once would cost more than decoding.
-            first, *rest = picture.getbands()
-            values = np.asarray(picture.getchannel(first))
-            if not all(np.array_equal(values, np.asarray(picture.getchannel(band))) for band in rest):
+            first, *rest = image.getbands()
+            values = np.asarray(image.getchannel(first))
+            if not all(np.array_equal(values, np.asarray(image.getchannel(band))) for band in rest):
                 return None
-            return np.ascontiguousarray(upright(values, metadata.orientation(picture)))
+            return np.ascontiguousarray(upright(values, metadata.orientation(image)))
 
 
 def decode_rgb(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Return the picture in the bytes of a file as `read_rgb` does; `name` stands in its errors."""
+    """Return the image in the bytes of a file as `read_rgb` does; `name` stands in its errors."""
     return _read_rgb(io.BytesIO(data), Path(name), max_pixels)
 
 
-def from_pillow(picture: Image.Image, path: Path | None = None, *, turn: bool = True) -> Photo:
+def from_pillow(image: Image.Image, path: Path | None = None, *, turn: bool = True) -> Photo:
     """Return a Pillow image of any 8-bit kind, or 16-bit gray, as a Photo.
 
     Args:
-        picture: The image; its metadata come along as far as Pillow tells of them.
+        image: The image; its metadata come along as far as Pillow tells of them.
         path: Only names it.
         turn: Make it upright by its EXIF orientation; else its pixels stay as they lie.
 
@@ -128,60 +128,60 @@ def from_pillow(picture: Image.Image, path: Path | None = None, *, turn: bool = 
         InputError: A kind that is no ordinary photo (floating point, Lab, 32-bit integer).
     """
     name = "image" if path is None else str(path)
-    if (frames := _frames(picture)) > 1:
+    if (frames := _frames(image)) > 1:
         _log.warning("%s: has %d pages or frames; the first is used", name, frames)
-    picture.load()  # before the metadata: a PNG may hold them after the pixels, and damage is found here
-    orientation = metadata.orientation(picture) if turn else 1
-    exif, lost = metadata.exif_of(picture.getexif(), name, pages=picture.format == "TIFF")
-    items = [*metadata.xmp_items(picture.info.get("xmp")), *lost]
-    if "dpi" in picture.info:
-        items += metadata.resolution_of(*_pair(picture.info["dpi"]), "inch")
-    icc = picture.info.get("icc_profile") or None
+    image.load()  # before the metadata: a PNG may hold them after the pixels, and damage is found here
+    orientation = metadata.orientation(image) if turn else 1
+    exif, lost = metadata.exif_of(image.getexif(), name, pages=image.format == "TIFF")
+    items = [*metadata.xmp_items(image.info.get("xmp")), *lost]
+    if "dpi" in image.info:
+        items += metadata.resolution_of(*_pair(image.info["dpi"]), "inch")
+    icc = image.info.get("icc_profile") or None
     about: dict[str, Any] = {"orientation": orientation, "icc": icc, "exif": exif, "path": path}
-    mode, transparent = picture.mode, picture.has_transparency_data
+    mode, transparent = image.mode, image.has_transparency_data
     if mode == "CMYK":
-        return _of_inks(picture, {**about, "items": tuple(items)})
+        return _of_inks(image, {**about, "items": tuple(items)})
     about["items"] = tuple(items)
     values: Pixels
     if mode.startswith("I;16"):
-        return photo_of_array(np.asarray(picture).astype(np.uint16), **about)
+        return photo_of_array(np.asarray(image).astype(np.uint16), **about)
     if mode in ("1", "L", "LA", "La"):
-        values = np.asarray(picture.convert("LA" if transparent else "L"))
+        values = np.asarray(image.convert("LA" if transparent else "L"))
     elif mode in ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr"):
-        values = np.asarray(picture.convert("RGBA" if transparent else "RGB"))
+        values = np.asarray(image.convert("RGBA" if transparent else "RGB"))
     else:
         raise InputError(f"cannot read '{name}': images of kind {mode} are not supported (8 or 16 bit are)")
     photo = photo_of_array(values, **about)
     if mode == "1" and not transparent:
-        bits = upright(np.asarray(picture), orientation)
+        bits = upright(np.asarray(image), orientation)
         return replace(photo, stored=Bilevel(values=bits, pixels=photo.pixels))
-    return replace(photo, stored=_palette(picture, photo, orientation)) if mode == "P" else photo
+    return replace(photo, stored=_palette(image, photo, orientation)) if mode == "P" else photo
 
 
 def _pair(value: Any) -> tuple[Any, Any]:
     return (value[0], value[1]) if isinstance(value, (tuple, list)) and len(value) == 2 else (None, None)
 
 
-def _of_inks(picture: Image.Image, about: dict[str, Any]) -> Photo:
+def _of_inks(image: Image.Image, about: dict[str, Any]) -> Photo:
     """Return a CMYK image by its profile, whose inks are kept; by the plain formula where there is none."""
-    inks, icc = np.asarray(picture), about["icc"]
+    inks, icc = np.asarray(image), about["icc"]
     colors = colors_of(inks, icc) if icc is not None and icc[16:20] == b"CMYK" else None
     if colors is not None:
         photo = photo_of_array(colors, **{**about, "icc": None})
         values = upright(inks, about["orientation"])
         return replace(photo, stored=Inks(values=values, pixels=photo.pixels, profile=icc))
     items = (*about["items"], *tiff.plain_item(icc))
-    return photo_of_array(np.asarray(picture.convert("RGB")), **{**about, "icc": None, "items": items})
+    return photo_of_array(np.asarray(image.convert("RGB")), **{**about, "icc": None, "items": items})
 
 
-def _palette(picture: Image.Image, photo: Photo, orientation: int) -> Stored | None:
+def _palette(image: Image.Image, photo: Photo, orientation: int) -> Stored | None:
     """Return the indices and colors of a palette image; None where an index has no color."""
-    indices = upright(np.asarray(picture), orientation)
-    table = np.array(picture.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+    indices = upright(np.asarray(image), orientation)
+    table = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
     opacity = None
     if photo.alpha is not None:
         opacity = np.full(256, 255, np.uint8)
-        transparent = picture.info.get("transparency", b"")
+        transparent = image.info.get("transparency", b"")
         if isinstance(transparent, int):
             opacity[transparent] = 0
         else:
@@ -196,8 +196,8 @@ def _read(stream: BinaryIO, path: Path, max_pixels: int, *, first_page: bool) ->
     format_ = _format(stream, path)
     if format_.name == "TIFF":
         return _read_tiff(stream, path, max_pixels, first_page=first_page)
-    picture = _header(stream, format_, path, max_pixels)
-    if not first_page and (frames := _frames(picture)) > 1:
+    image = _header(stream, format_, path, max_pixels)
+    if not first_page and (frames := _frames(image)) > 1:
         raise InputError(
             f"cannot read '{path}': it is an animation of {frames} frames; --first-page takes the first alone"
         )
@@ -205,16 +205,16 @@ def _read(stream: BinaryIO, path: Path, max_pixels: int, *, first_page: bool) ->
         stream.seek(0)
         data = stream.read()
         if format_.name == "PNG" and png.depth_of(data) == 16:
-            return _deep_png(data, picture, path)
-        photo = from_pillow(picture, path)
-        return _with_file(photo, format_, picture, data)
+            return _deep_png(data, image, path)
+        photo = from_pillow(image, path)
+        return _with_file(photo, format_, image, data)
 
 
-def _with_file(photo: Photo, format_: Format, picture: Image.Image, data: bytes) -> Photo:
+def _with_file(photo: Photo, format_: Format, image: Image.Image, data: bytes) -> Photo:
     """Return the photo with what only the bytes of its file tell."""
     lost = [item for item in photo.items if item.part in (Part.VIEW, Part.UNREAD)]
-    if isinstance(picture, JpegImagePlugin.JpegImageFile):
-        return replace(photo, items=(*jpeg.items_of(picture, data), *lost), storage=jpeg.storage_of(picture))
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        return replace(photo, items=(*jpeg.items_of(image, data), *lost), storage=jpeg.storage_of(image))
     if format_.name == "PNG":
         return replace(photo, items=(*png.items_of(data), *lost))
     if format_.name == "WebP":
@@ -224,14 +224,14 @@ def _with_file(photo: Photo, format_: Format, picture: Image.Image, data: bytes)
     return photo
 
 
-def _deep_png(data: bytes, picture: Image.Image, path: Path) -> Photo:
+def _deep_png(data: bytes, image: Image.Image, path: Path) -> Photo:
     # OpenCV returns damaged files half decoded; Pillow checks every chunk and the end.
-    picture.load()
-    exif, lost = metadata.exif_of(picture.getexif(), str(path))
+    image.load()
+    exif, lost = metadata.exif_of(image.getexif(), str(path))
     return photo_of_array(
-        png.read_deep(data, picture, str(path)),
-        orientation=metadata.orientation(picture),
-        icc=picture.info.get("icc_profile") or None,
+        png.read_deep(data, image, str(path)),
+        orientation=metadata.orientation(image),
+        icc=image.info.get("icc_profile") or None,
         exif=exif,
         path=path,
         items=(*png.items_of(data), *lost),
@@ -269,9 +269,9 @@ def _page(directory: tiff.Directory, data: bytes, path: Path) -> Photo:
     if not directory.ordinary:
         return tiff.decode(directory, data, path)
     exif, items, icc = tiff.metadata_of(directory, data, path)
-    picture = TiffImagePlugin.TiffImageFile(io.BytesIO(directory.alone(data)), str(path))
-    _check_size(path, picture.width, picture.height, directory.width * directory.height)
-    photo = from_pillow(picture, path)
+    image = TiffImagePlugin.TiffImageFile(io.BytesIO(directory.alone(data)), str(path))
+    _check_size(path, image.width, image.height, directory.width * directory.height)
+    photo = from_pillow(image, path)
     lost = [item for item in photo.items if item.part in (Part.VIEW, Part.UNREAD) and item not in items]
     icc = None if photo.icc is None else icc
     return replace(photo, exif=exif, icc=icc, items=(*items, *lost), storage=tiff.storage_of(directory))
@@ -281,19 +281,19 @@ def _read_rgb(stream: BinaryIO, path: Path, max_pixels: int) -> NDArray[np.uint8
     format_ = _format(stream, path)
     if format_.name in ("JPEG", "WebP", "BMP") or (format_.name == "PNG" and not _is_deep(stream)):
         # The usual case, without all else that the file holds.
-        picture = _header(stream, format_, path, max_pixels)
-        if picture.mode == "RGB":
+        image = _header(stream, format_, path, max_pixels)
+        if image.mode == "RGB":
             with _decoding(path):
-                picture.load()
-                orientation = metadata.orientation(picture)
-                return np.ascontiguousarray(upright(np.asarray(picture), orientation))
+                image.load()
+                orientation = metadata.orientation(image)
+                return np.ascontiguousarray(upright(np.asarray(image), orientation))
         stream.seek(0)
     return to_uint8(_read(stream, path, max_pixels, first_page=True).pixels)
 
 
-def _frames(picture: Image.Image) -> int:
-    """Return how many pictures the file holds; thumbnails of a JPEG do not count."""
-    return 1 if picture.format == "JPEG" else int(getattr(picture, "n_frames", 1))  # not every kind of Pillow's has it
+def _frames(image: Image.Image) -> int:
+    """Return how many images the file holds; thumbnails of a JPEG do not count."""
+    return 1 if image.format == "JPEG" else int(getattr(image, "n_frames", 1))  # not every kind of Pillow's has it
 
 
 @contextmanager
@@ -337,7 +337,7 @@ def _format(stream: BinaryIO, path: Path) -> Format:
         raise InputError(f"cannot read '{path}': it is a {kind} file, which is not supported; save it as PNG or TIFF")
     if format_ is None:
         valid = ", ".join(each.name for each in FORMATS)
-        raise InputError(f"cannot read '{path}': its content is not a picture ({valid})")
+        raise InputError(f"cannot read '{path}': its content is not an image ({valid})")
     return format_
 
 
@@ -349,9 +349,9 @@ def _plugin(format_: Format, path: Path) -> Any:
 
 def _header(stream: BinaryIO, format_: Format, path: Path, max_pixels: int) -> Image.Image:
     with _decoding(path):
-        picture: Image.Image = _plugin(format_, path)(stream, str(path))
-    _check_size(path, picture.width, picture.height, max_pixels)
-    return picture
+        image: Image.Image = _plugin(format_, path)(stream, str(path))
+    _check_size(path, image.width, image.height, max_pixels)
+    return image
 
 
 def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:

@@ -63,8 +63,8 @@ def _converted(values: NDArray[np.uint8], mode: str, source: Any, target: Any, o
     if source is None or target is None:
         return None
     try:
-        picture = Image.frombuffer(mode, values.shape[1::-1], np.ascontiguousarray(values).tobytes(), "raw", mode, 0, 1)
-        managed = ImageCms.profileToProfile(picture, source, target, outputMode=output)
+        image = Image.frombuffer(mode, values.shape[1::-1], np.ascontiguousarray(values).tobytes(), "raw", mode, 0, 1)
+        managed = ImageCms.profileToProfile(image, source, target, outputMode=output)
     except (ImageCms.PyCMSError, OSError):
         return None
     assert managed is not None  # it is only when done in place

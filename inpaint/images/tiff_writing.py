@@ -92,13 +92,13 @@ def _encoded(values: NDArray[Any], name: str) -> tuple[dict[int, int], int, list
     None where libtiff was built without it.
     """
     if values.dtype == bool:
-        picture = Image.fromarray(values)
+        image = Image.fromarray(values)
     else:
         little = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<"), copy=False))
-        picture = Image.fromarray(little.view(np.uint8).reshape(values.shape[0], -1))
+        image = Image.fromarray(little.view(np.uint8).reshape(values.shape[0], -1))
     buffer = io.BytesIO()
     try:
-        picture.save(buffer, "TIFF", compression=name)
+        image.save(buffer, "TIFF", compression=name)
     except (OSError, KeyError):
         return None
     buffer.seek(0)

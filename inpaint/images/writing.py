@@ -72,7 +72,7 @@ def write_photo(photo: Photo, path: str | os.PathLike[str], *, quality: int | No
             temporary.write_bytes(_png(photo))
         else:
             name = "HEIF" if format_.name == "HEIC" else format_.name.upper()
-            _stored_picture(photo).save(temporary, format=name, **_options(photo, format_, quality))
+            _stored_image(photo).save(temporary, format=name, **_options(photo, format_, quality))
         if mode is not None:
             with suppress(OSError):  # file systems without permissions
                 temporary.chmod(mode)
@@ -89,7 +89,7 @@ def to_pillow(photo: Photo) -> Image.Image:
     return Image.fromarray(values[..., 0].copy() if values.shape[2] == 1 else values)
 
 
-def _stored_picture(photo: Photo) -> Image.Image:
+def _stored_image(photo: Photo) -> Image.Image:
     """Return the photo as the Pillow image of its own kind of samples."""
     stored = photo.stored
     if isinstance(stored, Inks):
@@ -98,9 +98,9 @@ def _stored_picture(photo: Photo) -> Image.Image:
     if isinstance(stored, Bilevel):
         return Image.fromarray(np.ascontiguousarray(stored.values))
     if isinstance(stored, Palette):
-        picture = Image.fromarray(np.ascontiguousarray(stored.values), "P")
-        picture.putpalette(stored.table.tobytes(), "RGB")
-        return picture
+        image = Image.fromarray(np.ascontiguousarray(stored.values), "P")
+        image.putpalette(stored.table.tobytes(), "RGB")
+        return image
     return to_pillow(photo)
 
 
@@ -110,7 +110,7 @@ def _png(photo: Photo) -> bytes:
     buffer, options = io.BytesIO(), dict[str, Any]()
     if isinstance(photo.stored, Palette) and photo.stored.opacity is not None:
         options["transparency"] = photo.stored.opacity.tobytes()
-    _stored_picture(photo).save(buffer, "PNG", **options)
+    _stored_image(photo).save(buffer, "PNG", **options)
     return png.with_chunks(buffer.getvalue(), photo)
 
 

@@ -63,7 +63,7 @@ def fill(
         dilate: Pixels by which the hole grows.
         seed: For models that draw at random.
         device: Passed to `inpaint.load`.
-        guidance: What the model takes beside image and mask, by name of the plane, such as {"sketch": "lines.png"}.
+        guidance: What the model takes beside image and mask, by name of the plane, such as {"sketch": "sketch.png"}.
         quality: For JPEG, WebP, AVIF and HEIC; 100 makes WebP lossless. None: as the photo's own file where that is a
             JPEG or a lossless WebP, else 95.
         first_page: Fill the first page of a file alone; `output` gets all pages otherwise.

@@ -45,7 +45,7 @@ class Thing:
     word: str
 
 
-def picture() -> Image.Image:
+def image() -> Image.Image:
     return Image.fromarray(levels())
 
 
@@ -92,7 +92,7 @@ def png(path: Path, *extra: tuple[bytes, bytes]) -> None:
 def jpeg(path: Path, *segments: tuple[int, bytes], after: bytes = b"", **options: object) -> None:
     """Write a JPEG with further segments behind its start, and something after its end."""
     buffer = io.BytesIO()
-    picture().save(buffer, "JPEG", **options)
+    image().save(buffer, "JPEG", **options)
     data = buffer.getvalue()
     inserted = b"".join(struct.pack(">BBH", 255, marker, len(content) + 2) + content for marker, content in segments)
     path.write_bytes(data[:2] + inserted + data[2:] + after)
@@ -109,7 +109,7 @@ def exif(**directories: dict[int, object]) -> Image.Exif:
 def with_thumbnail() -> bytes:
     """Return EXIF with a second directory, whose thumbnail is a JPEG."""
     buffer = io.BytesIO()
-    picture().resize((8, 6)).save(buffer, "JPEG")
+    image().resize((8, 6)).save(buffer, "JPEG")
     small = buffer.getvalue()
     first = struct.pack("<HHHI4sI", 1, 274, 3, 1, b"\1\0\0\0", 26)
     second = struct.pack("<H", 2) + struct.pack("<HHII", 513, 4, 1, 56) + struct.pack("<HHII", 514, 4, 1, len(small))
@@ -131,7 +131,7 @@ def block(code: int, content: bytes) -> bytes:
 
 def second_jpeg() -> bytes:
     buffer = io.BytesIO()
-    picture().resize((16, 12)).save(buffer, "JPEG")
+    image().resize((16, 12)).save(buffer, "JPEG")
     return buffer.getvalue()
 
 
@@ -185,7 +185,7 @@ def cmyk_profile() -> bytes:
 def text(path: Path) -> None:
     info = PngInfo()
     info.add_text("parameters", "a cat, steps 20")
-    picture().save(path, pnginfo=info)
+    image().save(path, pnginfo=info)
 
 
 def few_colors(path: Path) -> None:
@@ -237,7 +237,7 @@ NOTES = exif(camera={0x927C: b"a note of the maker" * 4})
 NEVER = lambda path: False  # noqa: E731 - what no format keeps
 
 THINGS = (
-    Thing("gray", ".png", lambda path: picture().convert("L").save(path), photo_modes("L"), ""),
+    Thing("gray", ".png", lambda path: image().convert("L").save(path), photo_modes("L"), ""),
     Thing("alpha", ".png", lambda path: Image.fromarray(levels(channels=4)).save(path), photo_modes("RGBA"), "alpha"),
     Thing(
         "premultiplied alpha",
@@ -268,7 +268,7 @@ THINGS = (
         lambda path: bits(path) == (32, 1),
         "floating point or 32 bit",
     ),
-    Thing("1 bit", ".png", lambda path: picture().convert("1").save(path), photo_modes("1"), "1 bit (written as 8)"),
+    Thing("1 bit", ".png", lambda path: image().convert("1").save(path), photo_modes("1"), "1 bit (written as 8)"),
     Thing("palette", ".png", few_colors, photo_modes("P"), "a palette of these colors (written as RGB)"),
     Thing("CMYK with a profile", ".tif", lambda path: cmyk(path, cmyk_profile()), photo_modes("CMYK"), "CMYK"),
     Thing("CMYK without a profile", ".tif", lambda path: cmyk(path, None), photo_modes("CMYK"), "CMYK without"),
@@ -282,7 +282,7 @@ THINGS = (
     Thing(
         "ICC profile",
         ".png",
-        lambda path: picture().save(path, icc_profile=ICC),
+        lambda path: image().save(path, icc_profile=ICC),
         lambda path: opened(path).info.get("icc_profile") == ICC,
         "the ICC profile",
     ),
@@ -299,21 +299,21 @@ THINGS = (
     Thing(
         "EXIF: title",
         ".jpg",
-        lambda path: picture().save(path, exif=CAMERA),
+        lambda path: image().save(path, exif=CAMERA),
         lambda path: opened(path).getexif().get(0x10E) == "a title",
         "EXIF",
     ),
     Thing(
         "EXIF: camera, place",
         ".jpg",
-        lambda path: picture().save(path, exif=CAMERA),
+        lambda path: image().save(path, exif=CAMERA),
         lambda path: camera(0x9003, "2020:01:02 03:04:05")(path) and opened(path).getexif().get_ifd(0x8825)[1] == "N",
         "EXIF",
     ),
     Thing(
-        "EXIF: mark of Adobe RGB", ".jpg", lambda path: picture().save(path, exif=adobe_rgb()), holds(b"R03\0"), "EXIF"
+        "EXIF: mark of Adobe RGB", ".jpg", lambda path: image().save(path, exif=adobe_rgb()), holds(b"R03\0"), "EXIF"
     ),
-    Thing("XMP", ".jpg", lambda path: picture().save(path, xmp=XMP), holds(b"equirectangular"), "XMP"),
+    Thing("XMP", ".jpg", lambda path: image().save(path, xmp=XMP), holds(b"equirectangular"), "XMP"),
     Thing(
         "IPTC",
         ".jpg",
@@ -321,10 +321,10 @@ THINGS = (
         holds(IPTC),
         "IPTC",
     ),
-    Thing("resolution", ".jpg", lambda path: picture().save(path, dpi=(300, 300)), resolution, "the resolution"),
+    Thing("resolution", ".jpg", lambda path: image().save(path, dpi=(300, 300)), resolution, "the resolution"),
     Thing("PNG text", ".png", text, holds(b"a cat, steps 20"), "the text 'parameters'"),
-    Thing("comment", ".jpg", lambda path: picture().save(path, comment=b"by hand"), holds(b"by hand"), "a comment"),
-    Thing("thumbnail in EXIF", ".jpg", lambda path: picture().save(path, exif=with_thumbnail()), NEVER, "a thumbnail"),
+    Thing("comment", ".jpg", lambda path: image().save(path, comment=b"by hand"), holds(b"by hand"), "a comment"),
+    Thing("thumbnail in EXIF", ".jpg", lambda path: image().save(path, exif=with_thumbnail()), NEVER, "a thumbnail"),
     Thing(
         "thumbnail in a Photoshop block",
         ".jpg",
@@ -335,7 +335,7 @@ THINGS = (
     Thing(
         "thumbnail in XMP",
         ".jpg",
-        lambda path: picture().save(
+        lambda path: image().save(
             path,
             xmp=XMP.replace(
                 b"/></rdf:RDF",
@@ -345,12 +345,12 @@ THINGS = (
         NEVER,
         "a thumbnail in XMP",
     ),
-    Thing("maker notes", ".jpg", lambda path: picture().save(path, exif=NOTES), NEVER, "maker notes"),
+    Thing("maker notes", ".jpg", lambda path: image().save(path, exif=NOTES), NEVER, "maker notes"),
     Thing("gain map", ".jpg", lambda path: jpeg(path, (0xE1, GAIN_MAP), after=second_jpeg()), NEVER, "a gain map"),
     Thing(
         "second image (MPO)",
         ".jpg",
-        lambda path: picture().save(path, "MPO", save_all=True, append_images=[picture()]),
+        lambda path: image().save(path, "MPO", save_all=True, append_images=[image()]),
         NEVER,
         "1 further image",
     ),

@@ -17,9 +17,9 @@ from holding import (
     block,
     chunks,
     exif,
+    image,
     jpeg,
     opened,
-    picture,
     png,
     second_jpeg,
     with_thumbnail,
@@ -89,7 +89,7 @@ def test_xmp_does_not_turn_a_photo_that_lies_upright(tmp_path):
     block_ = Image.Exif()
     block_[0x112] = 6
     turned = xmp(b'xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"')
-    picture().save(tmp_path / "a.jpg", exif=block_, xmp=turned)
+    image().save(tmp_path / "a.jpg", exif=block_, xmp=turned)
     back = opened(written(tmp_path, tmp_path / "a.jpg", ".jpg"))
     assert back.size == (24, 32)
     assert b'tiff:Orientation="1"' in back.info["xmp"]
@@ -109,7 +109,7 @@ def test_extended_xmp_is_left_out_by_name_and_no_longer_promised(tmp_path, caplo
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".avif"])
 def test_no_format_gets_the_thumbnail_of_exif(tmp_path, suffix):
-    picture().save(tmp_path / "a.jpg", exif=with_thumbnail())
+    image().save(tmp_path / "a.jpg", exif=with_thumbnail())
     result = written(tmp_path, tmp_path / "a.jpg", suffix)
     small = second_jpeg()[:200]
     assert small not in result.read_bytes()
@@ -137,7 +137,7 @@ def test_what_stands_beside_the_image_of_a_jpeg_is_left_out_by_name(tmp_path, ca
 
 
 def test_a_progressive_jpeg_with_a_thumbnail_has_nothing_after_its_end(tmp_path, caplog):
-    picture().save(tmp_path / "a.jpg", progressive=True, exif=with_thumbnail())
+    image().save(tmp_path / "a.jpg", progressive=True, exif=with_thumbnail())
     result = written(tmp_path, tmp_path / "a.jpg", ".jpg")
     assert caplog.messages == [f"{result}: left out, since they may show what was there: a thumbnail"]
     assert opened(result).info["progressive"]
@@ -148,7 +148,7 @@ def test_a_progressive_jpeg_with_a_thumbnail_has_nothing_after_its_end(tmp_path,
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".avif"])
 def test_adobe_rgb_without_a_profile_stays_marked(tmp_path, suffix):
-    picture().save(tmp_path / "a.jpg", exif=adobe_rgb())
+    image().save(tmp_path / "a.jpg", exif=adobe_rgb())
     block_ = opened(written(tmp_path, tmp_path / "a.jpg", suffix)).getexif()
     assert block_.get_ifd(0x8769)[0xA001] == 65535
     assert block_.get_ifd(0xA005)[1] == "R03"
@@ -159,7 +159,7 @@ def test_every_tag_that_describes_goes_along_and_what_may_be_a_preview_does_not(
     block_[0x9C9B] = "title".encode("utf-16-le")
     block_[0x4746] = 5
     block_[0xC7A1] = bytes(5000)  # a private block of some program
-    picture().save(tmp_path / "a.jpg", exif=block_)
+    image().save(tmp_path / "a.jpg", exif=block_)
     back = opened(written(tmp_path, tmp_path / "a.jpg", ".png")).getexif()
     assert (back[0x9C9B], back[0x4746]) == ("title".encode("utf-16-le"), 5)
     assert back.get_ifd(0x8769)[0x9286] == b"ASCII\0\0\0a comment"
@@ -168,7 +168,7 @@ def test_every_tag_that_describes_goes_along_and_what_may_be_a_preview_does_not(
 
 
 def test_exif_of_a_compressed_and_of_a_deep_tiff_keeps_camera_and_place(tmp_path):
-    picture().save(tmp_path / "a.jpg", exif=CAMERA)
+    image().save(tmp_path / "a.jpg", exif=CAMERA)
     photo = read_photo(tmp_path / "a.jpg")
     deep = Photo(pixels=photo.pixels.astype(np.uint16) * 257, exif=photo.exif)
     for name, each in {"a.tif": photo, "b.tif": deep}.items():
@@ -194,13 +194,13 @@ def test_iptc_goes_from_jpeg_to_tiff_and_back_with_paths_but_without_thumbnails(
 
 
 def test_iptc_of_a_tiff_and_of_image_magick_in_png_are_found(tmp_path):
-    picture().save(tmp_path / "a.tif", tiffinfo={33723: IPTC})
+    image().save(tmp_path / "a.tif", tiffinfo={33723: IPTC})
     assert IPTC in written(tmp_path, tmp_path / "a.tif", ".jpg").read_bytes()
     info = PngInfo()
     raw = block(1028, IPTC)
     info.add_text("Raw profile type iptc", f"\niptc\n      {len(raw)}\n{raw.hex()}\n")
     info.add_text("Raw profile type exif", "\nexif\n      4\n45786966\n")
-    picture().save(tmp_path / "a.png", pnginfo=info)
+    image().save(tmp_path / "a.png", pnginfo=info)
     assert IPTC in written(tmp_path, tmp_path / "a.png", ".jpg").read_bytes()
     assert b"Raw profile type exif" not in written(tmp_path, tmp_path / "a.png", ".png").read_bytes()
 
@@ -214,13 +214,13 @@ def test_damaged_photoshop_blocks_end_where_the_damage_begins():
     ("source", "suffix"), [(".tif", ".jpg"), (".tif", ".png"), (".png", ".tif"), (".bmp", ".png"), (".jpg", ".bmp")]
 )
 def test_the_resolution_goes_from_format_to_format(tmp_path, source, suffix):
-    picture().save(tmp_path / f"a{source}", dpi=(300, 150))
+    image().save(tmp_path / f"a{source}", dpi=(300, 150))
     found = opened(written(tmp_path, tmp_path / f"a{source}", suffix)).info["dpi"]
     assert [round(float(each)) for each in found] == [300, 150]
 
 
 def test_a_resolution_per_centimeter_and_a_ratio_without_unit_are_kept_and_nonsense_is_not(tmp_path, caplog):
-    picture().save(tmp_path / "a.tif", tiffinfo={282: 118.0, 283: 118.0, 296: 3})
+    image().save(tmp_path / "a.tif", tiffinfo={282: 118.0, 283: 118.0, 296: 3})
     tags = opened(written(tmp_path, tmp_path / "a.tif", ".tif")).tag_v2
     assert (tags[282], tags[296]) == (118.0, 3)
     png(tmp_path / "a.png", (b"pHYs", struct.pack(">IIB", 10, 11, 0)))
@@ -253,16 +253,16 @@ def test_several_comments_of_a_jpeg_and_long_xmp_are_kept_or_named(tmp_path, cap
     data = written(tmp_path, tmp_path / "a.jpg", ".jpg").read_bytes()
     assert b"first" in data
     assert b"second" in data
-    picture().save(tmp_path / "a.webp", xmp=XMP + b" " * 70_000)
+    image().save(tmp_path / "a.webp", xmp=XMP + b" " * 70_000)
     written(tmp_path, tmp_path / "a.webp", ".jpg")
     assert "JPEG cannot hold XMP: lost" in caplog.text
 
 
 def test_nothing_is_said_of_a_photo_that_loses_nothing(tmp_path, caplog):
-    picture().save(tmp_path / "a.jpg", exif=CAMERA, xmp=XMP, dpi=(300, 300), comment=b"by hand")
+    image().save(tmp_path / "a.jpg", exif=CAMERA, xmp=XMP, dpi=(300, 300), comment=b"by hand")
     written(tmp_path, tmp_path / "a.jpg", ".jpg")
     buffer = io.BytesIO()
-    picture().save(buffer, "PNG")
+    image().save(buffer, "PNG")
     (tmp_path / "b.png").write_bytes(buffer.getvalue())
     written(tmp_path, tmp_path / "b.png", ".png")
     assert caplog.messages == []

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from holding import ICC, THINGS, XMP, cmyk_profile, exif, levels, picture, with_thumbnail
+from holding import ICC, THINGS, XMP, cmyk_profile, exif, image, levels, with_thumbnail
 from inpaint.errors import InpaintError
 from inpaint.images.formats import format_of_name
 from inpaint.images.photo import photo_of_array
@@ -31,16 +31,16 @@ def seeds(tmp_path_factory):
     for suffix, name, options in (
         (".webp", "WEBP", about),
         (".webp", "WEBP", {"lossless": True}),
-        (".webp", "WEBP", {"save_all": True, "append_images": [picture().rotate(180)]}),
+        (".webp", "WEBP", {"save_all": True, "append_images": [image().rotate(180)]}),
         (".avif", "AVIF", {**about, "speed": 10}),
         (".bmp", "BMP", {}),
         (".jpg", "JPEG", {"progressive": True, **about}),
-        (".png", "PNG", {"save_all": True, "append_images": [picture().rotate(180)]}),
+        (".png", "PNG", {"save_all": True, "append_images": [image().rotate(180)]}),
         *((".tif", "TIFF", {"compression": name}) for name in ("tiff_lzw", "packbits", "zstd", "jpeg")),
         (".tif", "TIFF", {"exif": exif(camera={0x829A: 0.01}, place={1: "N"})}),
     ):
         buffer = io.BytesIO()
-        picture().save(buffer, name, **options)
+        image().save(buffer, name, **options)
         found.append((suffix, buffer.getvalue()))
     deep = levels(65535)
     for options in (

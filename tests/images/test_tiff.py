@@ -6,7 +6,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from holding import HOLE, ICC, XMP, cmyk_profile, levels, opened, page, picture, tiff
+from holding import HOLE, ICC, XMP, cmyk_profile, image, levels, opened, page, tiff
 from inpaint.errors import InputError
 from inpaint.images.reading import read_photo
 from inpaint.images.writing import write_photo
@@ -183,7 +183,7 @@ def test_inks_of_a_jpeg_stay_inks(tmp_path, gray_inpainter):
 def test_lossless_compression_stays_at_every_depth(tmp_path, gray_inpainter, compression, white):
     codes = {"raw": 1, "tiff_lzw": 5, "tiff_adobe_deflate": 8, "packbits": 32773, "zstd": 50000}
     if white == 255:
-        picture().save(tmp_path / "a.tif", compression=compression)
+        image().save(tmp_path / "a.tif", compression=compression)
     elif compression in ("raw", "tiff_lzw", "tiff_adobe_deflate"):
         options = [cv2.IMWRITE_TIFF_COMPRESSION, codes[compression]]
         cv2.imwrite(str(tmp_path / "a.tif"), levels(white)[..., ::-1], options)
@@ -200,7 +200,7 @@ def test_lossless_compression_stays_at_every_depth(tmp_path, gray_inpainter, com
 
 @pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt", "raw"])
 def test_a_scan_of_one_bit_stays_one_with_a_fill_in_black_and_white(tmp_path, make_gray_inpainter, compression):
-    scan = picture().convert("1")
+    scan = image().convert("1")
     scan.save(tmp_path / "a.tif", compression=compression)
     back = opened(filled(tmp_path, make_gray_inpainter(0.6)))
     assert (back.mode, back.info["compression"]) == ("1", compression)
@@ -210,7 +210,7 @@ def test_a_scan_of_one_bit_stays_one_with_a_fill_in_black_and_white(tmp_path, ma
 
 
 def test_jpeg_in_tiff_is_deflated_by_name(tmp_path, gray_inpainter, caplog):
-    picture().save(tmp_path / "a.tif", compression="jpeg", quality=90)
+    image().save(tmp_path / "a.tif", compression="jpeg", quality=90)
     result = filled(tmp_path, gray_inpainter)
     assert "not kept: lossy compression (deflated instead" in caplog.text
     assert np.array_equal(np.asarray(opened(result))[~HOLE], np.asarray(opened(tmp_path / "a.tif"))[~HOLE])
