@@ -332,9 +332,10 @@ def _format(stream: BinaryIO, path: Path) -> Format:
         stream.seek(0)
     if not start:
         raise InputError(f"cannot read '{path}': the file is empty")
-    format_ = format_of_content(start)
-    if format_ is None and (kind := foreign_kind(start)) is not None:
+    # Some raw files begin as TIFF does.
+    if (kind := foreign_kind(start)) is not None:
         raise InputError(f"cannot read '{path}': it is a {kind} file, which is not supported; save it as PNG or TIFF")
+    format_ = format_of_content(start)
     if format_ is None:
         valid = ", ".join(each.name for each in FORMATS)
         raise InputError(f"cannot read '{path}': its content is not an image ({valid})")

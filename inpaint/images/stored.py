@@ -87,26 +87,32 @@ class Palette(Stored):
     opacity: NDArray[np.uint8] | None = None
 
     def with_samples(self, where: Where, pixels: Pixels, alpha: Pixels | None) -> Stored | None:
-        """Return them with the indices of these colors, new ones at the end of the table; None when it has no room."""
-        columns = 3 if self.opacity is None else 4
-        table, opacity = self.table, self.opacity
-        if opacity is None:
-            known, asked = table, pixels
+        """Return them with the indices of these colors; None when the table has no room for new ones.
+
+        New colors come to the end of the table, then in the place of colors that no pixel has.
+        """
+        if self.opacity is None:
+            known, asked = self.table, pixels
         else:
             assert alpha is not None  # where there is a table of it
-            known, asked = np.column_stack([table, opacity]), np.column_stack([pixels, alpha])
+            known, asked = np.column_stack([self.table, self.opacity]), np.column_stack([pixels, alpha])
         colors, back = np.unique(asked, axis=0, return_inverse=True)
         index = {tuple(color): number for number, color in reversed(list(enumerate(known.tolist())))}
-        missing = [color for color in colors.tolist() if tuple(color) not in index]
-        if len(known) + len(missing) > 256:
+        missing = [tuple(color) for color in colors.tolist() if tuple(color) not in index]
+        used = {*np.unique(self.values[~where]).tolist(), *(index.get(tuple(color)) for color in colors.tolist())}
+        room = [*range(len(known), 256), *(number for number in range(len(known)) if number not in used)]
+        if len(missing) > len(room):
             return None
-        index |= {tuple(color): number for number, color in enumerate(missing, start=len(known))}
-        grown = np.concatenate([known, np.array(missing, np.uint8).reshape(-1, columns)])
+        index |= dict(zip(missing, room, strict=False))
+        grown = np.zeros((max([len(known), *(index[color] + 1 for color in missing)]), known.shape[1]), np.uint8)
+        grown[: len(known)] = known
+        for color in missing:
+            grown[index[color]] = color
         numbers = np.array([index[tuple(color)] for color in colors.tolist()], np.uint8)
         values = self.values.copy()
         values[where] = numbers[back.reshape(-1)]
         opacity = None if self.opacity is None else grown[:, 3]
-        return replace(self, values=values, table=grown[:, :3], opacity=opacity)
+        return replace(self, values=values, table=np.ascontiguousarray(grown[:, :3]), opacity=opacity)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -2,17 +2,19 @@
 
 import io
 import struct
+import sys
 import warnings
 import zlib
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from holding import cmyk_profile
-from inpaint.errors import InputError
+from inpaint.errors import InputError, MissingDependencyError
 from inpaint.images.formats import list_photos
 from inpaint.images.reading import read_photo, read_rgb
 from inpaint.images.writing import write_photo
@@ -333,3 +335,77 @@ def test_photos_are_listed_by_suffix_sorted_and_without_hidden_ones(tmp_path):
     assert [path.name for path in list_photos(tmp_path)] == ["a.jpeg", "b.PNG"]
     with pytest.raises(InputError, match="no such folder"):
         list_photos(tmp_path / "missing")
+
+
+# What is refused by name ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"GIF89a" + bytes(20), "GIF"),
+        (b"8BPS\0\1" + bytes(20), r"Photoshop \(PSD\)"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(20), "JPEG XL"),
+        (b"II*\0\x10\0\0\0CR\2\0" + bytes(20), r"raw \(Canon CR2\)"),
+        (b"FUJIFILMCCD-RAW 0201", r"raw \(Fujifilm RAF\)"),
+    ],
+)
+def test_formats_that_are_not_read_are_refused_by_their_name(tmp_path, content, kind):
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(InputError, match=rf"cannot read '.*a\.jpg': it is a {kind} file, which is not supported"):
+        read_photo(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".png", ".avif"])
+def test_an_animation_is_refused_unless_its_first_frame_is_asked_for(tmp_path, caplog, suffix):
+    frames = [Image.fromarray(noise(16, 24, 3, seed=seed)) for seed in range(3)]
+    options = {"lossless": True} if suffix == ".webp" else {}
+    frames[0].save(tmp_path / f"a{suffix}", save_all=True, append_images=frames[1:], duration=100, **options)
+    with pytest.raises(InputError, match="it is an animation of 3 frames; --first-page takes the first alone"):
+        read_photo(tmp_path / f"a{suffix}", first_page=False)
+    photo = read_photo(tmp_path / f"a{suffix}")
+    assert suffix == ".avif" or np.array_equal(photo.pixels, np.asarray(frames[0]))
+    assert "has 3 pages or frames; the first is used" in caplog.text
+
+
+def test_avif_is_read_as_pillow_reads_it_and_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x112] = 6
+    Image.fromarray(noise(16, 24, 4)).save(tmp_path / "a.avif", exif=exif)
+    photo = read_photo(tmp_path / "a.avif")
+    expected = np.asarray(ImageOps.exif_transpose(opened(tmp_path / "a.avif")))
+    assert photo.pixels.shape == (24, 16, 3)
+    assert np.array_equal(photo.pixels, expected[..., :3])
+    assert np.array_equal(photo.alpha, expected[..., 3])
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"mif1"])
+def test_heic_without_its_package_says_what_to_install(tmp_path, monkeypatch, brand):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(4) + b"mif1heic" + bytes(40))
+    with pytest.raises(
+        MissingDependencyError, match=r"reading '.*a\.heic' \(HEIC\) needs .*pytorch-inpaint\[formats\]"
+    ):
+        read_photo(tmp_path / "a.heic")
+
+
+def test_heic_is_read_by_the_class_of_its_package(tmp_path, monkeypatch, caplog):
+    values = noise(16, 24, 3)
+
+    class HeifImageFile(ImageFile.ImageFile):
+        """What pillow-heif offers Pillow; its decoder is not there when the tests run."""
+
+        format = "HEIF"
+
+        def _open(self):
+            self._size, self._mode, self.tile = (24, 16), "RGB", []
+            self.im = Image.fromarray(values).im
+
+    monkeypatch.setitem(sys.modules, "pillow_heif", SimpleNamespace(HeifImageFile=HeifImageFile))
+    meta = bytes(4) + b"iref" + b"thmb" + b"hvcC" + bytes(17) + b"\xfa" + bytes(8)
+    boxes = b"\0\0\0\x18ftypheic" + bytes(4) + b"mif1heic" + struct.pack(">I", len(meta) + 8) + b"meta" + meta
+    (tmp_path / "a.heic").write_bytes(boxes)
+    photo = read_photo(tmp_path / "a.heic")
+    assert np.array_equal(photo.pixels, values)
+    write_photo(photo, tmp_path / "a.png")
+    assert "not kept: 10 bit (read as 8); left out, since they may show what was there: a thumbnail" in caplog.text
