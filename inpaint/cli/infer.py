@@ -70,11 +70,18 @@ class PlanesCommand(click.Command):
 @click.option("--top", type=click.IntRange(min=1), help="Write only so many, the best by their scores.")
 @model_options.option
 @model_options.weights
-@click.option("--quality", type=click.IntRange(1, 100), default=95, help="Of JPEG and WebP; 100 makes WebP lossless.")
+@click.option(
+    "--quality",
+    type=click.IntRange(1, 100),
+    help="Of JPEG, WebP, AVIF and HEIC; 100 makes WebP lossless.  [default: as the photo's own file, else 95]",
+)
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
     help="Photos filled at once, for the fills without learning.  [default: one per core, at most 8; models: 1]",
+)
+@click.option(
+    "--first-page", is_flag=True, help="Fill the first page or frame of a file alone, and leave the others out."
 )
 @click.option("--skip-existing", is_flag=True, help="Leave results that exist already as they are.")
 @click.option(
@@ -93,8 +100,9 @@ def command(
     top: int | None,
     option: tuple[str, ...],
     weights: Which,
-    quality: int,
+    quality: int | None,
     jobs: int | None,
+    first_page: bool,
     skip_existing: bool,
     max_pixels: int,
     **planes: str | None,
@@ -121,6 +129,7 @@ def command(
             seed=seed,
             quality=quality,
             max_pixels=max_pixels,
+            first_page=first_page,
             skip_existing=skip_existing,
         )
         inpainter = load_model(model, device, *option, weights=weights)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,9 @@ from inpaint.errors import UsageError
 from inpaint.images.formats import format_of_name
 from inpaint.images.masks import fit_to
 from inpaint.images.metadata import orientation
-from inpaint.images.photo import Photo, upright
+from inpaint.images.photo import Photo, channels_of
 from inpaint.images.planes import plane_of
 from inpaint.images.reading import MAX_PIXELS
-from inpaint.images.sixteen_bit import channels_of
 from inpaint.images.writing import to_pillow, write_photo
 from inpaint.pipeline.photo import check_guidance, fill_photo
 from inpaint.pipeline.running import check_folder
@@ -42,7 +40,8 @@ def fill(
     seed: int = 0,
     device: str = "auto",
     guidance: Mapping[str, Source] | None = None,
-    quality: int = 95,
+    quality: int | None = None,
+    first_page: bool = False,
     max_pixels: int = MAX_PIXELS,
     **model_options: Any,
 ) -> ImageT:
@@ -65,7 +64,9 @@ def fill(
         seed: For models that draw at random.
         device: Passed to `inpaint.load`.
         guidance: What the model takes beside image and mask, by name of the plane, such as {"sketch": "sketch.png"}.
-        quality: For JPEG and WebP; 100 makes WebP lossless.
+        quality: For JPEG, WebP, AVIF and HEIC; 100 makes WebP lossless. None: as the photo's own file where that is a
+            JPEG or a lossless WebP, else 95.
+        first_page: Fill the first page of a file alone; `output` gets all pages otherwise.
         max_pixels: Refuse files that claim more.
         model_options: Passed to `inpaint.load`.
 
@@ -79,7 +80,8 @@ def fill(
     if output is not None:
         format_of_name(output)
         check_folder(Path(output).parent)
-    photo = photo_of(image, max_pixels)
+    # What is returned has one page, whatever is written.
+    photo = photo_of(image, max_pixels, first_page=first_page or output is None)
     hole = hole_for(photo, mask, invert=invert_mask, dilate_px=dilate, max_pixels=max_pixels)
     inpainter = _inpainter(model, device, model_options)
     sources = guidance or {}
@@ -98,7 +100,7 @@ def fill(
     if output is not None:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
         turn = orientation(image) if isinstance(image, Image.Image) else 1
-        write_photo(_turned(filled, turn), output, quality=quality)
+        write_photo(filled.turned(turn), output, quality=quality)
     result: ImageT = _as_given(image, filled)
     return result
 
@@ -125,11 +127,3 @@ def _inpainter(model: PathLike | Inpainter, device: str, options: dict[str, Any]
     if options:
         raise UsageError(f"{', '.join(sorted(options))}: options of a model that is already loaded; give them to load")
     return model
-
-
-def _turned(photo: Photo, turn: int) -> Photo:
-    """Return the photo turned upright from the EXIF orientation `turn`."""
-    if turn == 1:
-        return photo
-    alpha = None if photo.alpha is None else np.ascontiguousarray(upright(photo.alpha, turn))
-    return replace(photo, pixels=np.ascontiguousarray(upright(photo.pixels, turn)), alpha=alpha)

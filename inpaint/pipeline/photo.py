@@ -79,13 +79,18 @@ def fill_photo_often(
     check_hole(photo, hole, inpainter.capabilities, name=inpainter.name)
     asked = {"guidance": {name: _batch(plane) for name, plane in planes.items()}, "samples": samples, "seed": seed}
     fills = _fills(photo, hole, inpainter, **asked, progress=progress)
+    # Further pages and channels show what was removed, too: the same hole, the same seed, fill by fill.
+    others = [(each, _fills(each, hole, inpainter, **asked, progress=progress)) for each in photo.companions()]
     return [
         Sample(
-            photo=photo.with_fill(fill.completed[0], hole),
-            number=number,
+            photo=photo.with_companions(
+                photo.with_fill(fill.completed[0], hole),
+                [each.with_fill(filled[number].completed[0], hole) for each, filled in others],
+            ),
+            number=number + 1,
             score=None if fill.score is None else float(fill.score[0]),
         )
-        for number, fill in enumerate(fills, start=1)
+        for number, fill in enumerate(fills)
     ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ from inpaint.images.masks import Hole, dilate_hole, fit_to, read_mask
 from inpaint.images.photo import Photo
 from inpaint.images.planes import PlaneArray, plane_of
 from inpaint.images.reading import MAX_PIXELS, read_photo
-from inpaint.images.writing import write_photo
+from inpaint.images.writing import copy_photo, write_photo
 from inpaint.pipeline.matching import Job
 from inpaint.pipeline.photo import check_guidance, fill_photo_often
 from inpaint.pipeline.samples import best_of, sheet
@@ -45,7 +44,8 @@ class JobOptions:
     invert_mask: bool = False
     dilate_px: int = 0
     seed: int = 0
-    quality: int = 95
+    quality: int | None = None
+    first_page: bool = False
     max_pixels: int = MAX_PIXELS
     skip_existing: bool = False
 
@@ -189,7 +189,7 @@ def _loader(options: JobOptions, planes: Mapping[str, Plane]) -> Callable[[Job],
             if isinstance(companion, str):
                 raise InputError(companion)
         assert isinstance(job.mask, Path)
-        photo = read_photo(job.image, max_pixels=options.max_pixels)
+        photo = read_photo(job.image, max_pixels=options.max_pixels, first_page=options.first_page)
         size = (photo.height, photo.width)
         hole = fit_to(mask_of(job.mask), *size, name=str(job.mask))
         guidance = {
@@ -223,9 +223,7 @@ def _finish(
     samples = best_of(samples, job.top)
     for sample, output in zip(samples, job.outputs, strict=False):  # the sheet, where there is one, is the last output
         if sample.photo is loaded.photo and _same_format(job.image, output):
-            # Nothing was filled: the file itself is the most faithful copy.
-            with atomic_write(output) as temporary:
-                shutil.copyfile(job.image, temporary)
+            copy_photo(sample.photo, output)
         else:
             write_photo(sample.photo, output, quality=options.quality)
     if job.samples > 1:
@@ -235,4 +233,4 @@ def _finish(
 
 def _same_format(image: Path, output: Path) -> bool:
     with image.open("rb") as stream:
-        return format_of_content(stream.read(16)) == format_of_name(output)
+        return format_of_content(stream.read(64)) == format_of_name(output)
