@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy import ndimage  # type: ignore[import-untyped]
 
 from inpaint.classical.biharmonic import biharmonic
-from inpaint.classical.options import PatchOptions
+from inpaint.classical.options import SEARCH_PX, PatchOptions
 from inpaint.classical.patchmatch import Indices, Search
 from inpaint.classical.pyramid import halved, upsampled
 from inpaint.fills.array_fill import ArrayFill, Context, HoleArray, ImageArray, Report
@@ -38,7 +38,6 @@ FADE = 1.3  # confidence falls by this factor per pixel away from what is known 
 PERCENTILE = 75  # of the costs: the squared width of the votes' kernel (Wexler et al.)
 SHARP = 0.02  # times that width in the last vote, nearly a choice: a mean looks like plastic, for 0.1 dB more
 STILL = 0.5 / 255  # mean change of the hole below which a level is done
-MARGIN_PX = 128  # around the hole, where sources are looked for; more around larger holes
 SMOOTHINGS = 200  # of the first guess
 
 
@@ -218,7 +217,7 @@ def _inside(shape: tuple[int, ...]) -> HoleArray:
 def _window(hole: HoleArray) -> tuple[slice, slice]:
     """Return the part of the image in which sources are looked for."""
     box = Region.around(hole)
-    return box.grown(max(MARGIN_PX, *box.size), hole.shape).slices
+    return box.grown(max(SEARCH_PX, *box.size), hole.shape).slices
 
 
 class Patch(ArrayFill):
