@@ -21,6 +21,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage  # type: ignore[import-untyped]
@@ -59,7 +60,7 @@ def biharmonic(image: ImageArray, hole: HoleArray, *, report: Report = lambda sh
 
 def _filled(image: ImageArray, hole: HoleArray, report: Report) -> tuple[ImageArray, int]:
     """Return the filled image and how many pixels were not solved at full size."""
-    filled = np.where(hole[..., None], image[~hole].mean(axis=0), image)  # (H, W, 3)
+    filled = np.where(hole[..., None], mean_color(image, hole), image)  # (H, W, 3)
     near = Region.around(hole).grown(RANGE_PX + STENCIL_PX, hole.shape).slices
     work, gap = filled[near], hole[near]  # `work` is a view: what follows writes into `filled`
     labels, sizes = _regions(gap)
@@ -76,6 +77,11 @@ def _filled(image: ImageArray, hole: HoleArray, report: Report) -> tuple[ImageAr
             report(done / total)
     clip_to_range(work, labels)
     return filled, coarse_px
+
+
+def mean_color(image: ImageArray, hole: HoleArray) -> npt.NDArray[np.float64]:
+    """Return the mean (3,) of the known pixels of an image (H, W, 3)."""
+    return np.array(cv2.mean(image, (~hole).view(np.uint8))[:3])
 
 
 def _solved(image: ImageArray, hole: HoleArray) -> ImageArray:

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaint import seeds
+import inpaint.seeds as seeds
 from inpaint.errors import InpaintError
 from inpaint.fills.arrays import mean_known
 from inpaint.fills.request import ImageSeed
@@ -54,6 +54,11 @@ class Painting:
     score: float | None
 
 
+def works_on_the_whole(capabilities: Capabilities) -> bool:
+    """Return whether a fill reads and paints the whole photo, however small its holes."""
+    return _Context.of(capabilities) is None
+
+
 def parts_of(hole: HoleArray, capabilities: Capabilities) -> list[Part]:
     """Return the parts in which a photo is filled; every pixel of the hole belongs to exactly one.
 
@@ -71,7 +76,7 @@ def parts_of(hole: HoleArray, capabilities: Capabilities) -> list[Part]:
     boxes = [box.moved(near.top, near.left) for box in boxes]
     cell_px = max(CELL_PX, 2 * context.px)
     most = (2 * cell_px) ** 2  # area up to which parts are joined: a cell and half of one around it
-    groups = _joined([(context.around(box, hole.shape), own) for box, own in _binned(boxes, cell_px)], most)
+    groups = _joined(_binned(boxes, [context.around(box, hole.shape) for box in boxes], cell_px), most)
     area = sum(region.area for region, _ in groups)
     small = hole.size <= 4 * most and area >= WORTH_SHARE * hole.size
     if small or any(region.area == hole.size for region, _ in groups):
@@ -128,7 +133,7 @@ def fill_parts(
         if not steps.stopped:
             fills = inpainter.fill_arrays(
                 image[None],
-                hole[rows][None, ..., None],
+                hole[rows][None, ..., None].astype(np.float32),
                 guidance={name: plane[rows][None] for name, plane in (guidance or {}).items()},
                 samples=samples,
                 seed=_seed_of(seed, number),
@@ -207,18 +212,18 @@ class _Steps:
         return report
 
 
-def _binned(boxes: Sequence[Region], cell_px: int) -> list[tuple[Region, list[int]]]:
-    """Return holes that are filled together as their bounding box and labels, counted from 1.
+def _binned(boxes: Sequence[Region], regions: Sequence[Region], cell_px: int) -> list[tuple[Region, list[int]]]:
+    """Return the regions in which holes are filled together, with the labels of these holes, counted from 1.
 
-    Those are the small ones whose middles lie in one cell of a grid.
+    Together are the small holes whose middles lie in one cell of a grid. boxes: of each hole; regions: with context.
     """
     groups: dict[tuple[int, ...], tuple[Region, list[int]]] = {}
-    for label, box in enumerate(boxes, start=1):
+    for label, (box, region) in enumerate(zip(boxes, regions, strict=True), start=1):
         cell = ((box.top + box.bottom) // 2 // cell_px, (box.left + box.right) // 2 // cell_px)
         key = cell if 2 * max(box.size) <= cell_px else (*cell, label)
-        joined, labels = groups.get(key, (box, []))
+        joined, labels = groups.get(key, (region, []))
         labels.append(label)
-        groups[key] = (joined.joined(box), labels)
+        groups[key] = (joined.joined(region), labels)
     return list(groups.values())
 
 
