@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EXAMPLES = """
 \b
 Examples:
-  inpaint infer --model telea --image photo.jpg --mask mask.png --output filled.png
+  inpaint infer --model patch --image photo.jpg --mask mask.png --output filled.png
   inpaint infer --model checkpoints/my-run --image photos/ --mask masks/ --output filled/
   inpaint infer --model checkpoints/my-run --image photos/ --mask logo.png --output filled/ --dilate 5 --skip-existing
   inpaint infer --model checkpoints/pluralistic --image photo.jpg --mask mask.png --output fills/ --samples 20 --top 5
@@ -45,7 +45,7 @@ class PlanesCommand(click.Command):
 
 
 @click.command(cls=PlanesCommand, short_help="fill the holes of one photo or a folder of photos", epilog=EXAMPLES)
-@click.option("--model", required=True, help="Registered name (telea, ...), folder of a run, or weights file.")
+@click.option("--model", required=True, help="Registered name (patch, ...), folder of a run, or weights file.")
 @click.option("--image", required=True, help="Photo, or folder of photos (with its subfolders).")
 @click.option(
     "--mask",
@@ -78,7 +78,8 @@ class PlanesCommand(click.Command):
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    help="Photos filled at once, for the fills without learning.  [default: one per core, at most 8; models: 1]",
+    help="Photos filled at once, for the fills without learning, as far as memory reaches.  [default: one per core, at "
+    "most 8; models: 1]",
 )
 @click.option(
     "--first-page", is_flag=True, help="Fill the first page or frame of a file alone, and leave the others out."

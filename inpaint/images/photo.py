@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from inpaint.errors import InputError
 from inpaint.images.formats import Part
+from inpaint.images.regions import Region
 
 BT601: Final = (0.299, 0.587, 0.114)
 """Weights of red, green and blue that Pillow and OpenCV use for gray: for files and masks."""
@@ -158,9 +159,12 @@ class Photo:
         """The file's path for messages, or "image" for a photo in memory."""
         return "image" if self.path is None else str(self.path)
 
-    def array(self) -> NDArray[np.float32]:
-        """Return the pixels as (H, W, 3) in [0, 1]."""
-        return self.pixels.astype(np.float32) / np.float32(white_of(self.pixels.dtype))
+    def array(self, region: Region | None = None) -> NDArray[np.float32]:
+        """Return the pixels, or those of a region of the photo, as (H, W, 3) in [0, 1]."""
+        pixels = self.pixels if region is None else self.pixels[region.slices]
+        values = pixels.astype(np.float32)
+        values /= np.float32(white_of(pixels.dtype))
+        return values
 
     def with_fill(self, completed: NDArray[np.floating[Any]], hole: NDArray[np.bool_]) -> Photo:
         """Return this photo with the pixels of `hole` taken from `completed`, the others untouched.

@@ -33,7 +33,7 @@ def fill(
     image: PathLike | ImageT,
     mask: Source,
     *,
-    model: PathLike | Inpainter = "telea",
+    model: PathLike | Inpainter = "patch",
     output: PathLike | None = None,
     invert_mask: bool = False,
     dilate: int = 0,

@@ -50,14 +50,17 @@ def load(
         raise UsageError(unknown("weights", str(weights), get_args(Which)))
     if text not in FILLS:
         return _network(weights_of(text, weights), device=device, dtype=dtype, options=options)
-    from inpaint.system.devices import resolve_device
-
     if weights != "last":
         raise UsageError(f"weights={weights}: '{text}' has no weights to choose from; leave it out")
-    where = resolve_device(device)  # a device that is not there is refused, whether or not it is used
     entry = FILLS[text]
     chosen = _chosen(text, {"fill": fill_options(text)}, options)["fill"]
-    fill: Inpainter = resolve_name(entry.factory)(chosen, **({"device": where} if entry.on_device else {}))
+    placed = {}
+    if entry.on_device or str(device) not in ("auto", "cpu"):  # else torch, half a GB of memory, is not imported
+        from inpaint.system.devices import resolve_device
+
+        where = resolve_device(device)  # a device that is not there is refused, whether or not it is used
+        placed = {"device": where} if entry.on_device else {}
+    fill: Inpainter = resolve_name(entry.factory)(chosen, **placed)
     return fill
 
 
