@@ -18,7 +18,7 @@ EXAMPLES = """
 \b
 Examples:
   inpaint evaluate --model patch --model checkpoints/my-run --data photos/val --masks deepfill --output results/
-  inpaint evaluate --model mean --model biharmonic --data samples --masks center,lama_thick_256 --size 128 --output results/
+  inpaint evaluate --model mean --model biharmonic --data samples --masks center,lama_thick_256 --output results/
 """
 
 
