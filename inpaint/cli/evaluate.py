@@ -13,13 +13,12 @@ from inpaint.cli import model_options
 from inpaint.system.progress import bar
 from inpaint.system.signals import ending_on_sigterm
 from inpaint.types import Progress
-from inpaint.weights.runs import Which
 
 EXAMPLES = """
 \b
 Examples:
   inpaint evaluate --model patch --model checkpoints/my-run --data photos/val --masks deepfill --output results/
-  inpaint evaluate --model mean --model biharmonic --data samples --masks center,lama_thick_256 --size 128 --output out/
+  inpaint evaluate --model mean --model biharmonic --data samples --masks center,lama_thick_256 --output results/
 """
 
 
@@ -36,7 +35,6 @@ Examples:
     "--jobs", type=int, default=1, help="Fills at once, of the fills without learning; their seconds get longer."
 )
 @model_options.option
-@model_options.weights
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps.")
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for the results."
@@ -47,7 +45,6 @@ def command(
     data: str,
     masks: Sequence[str],
     option: Sequence[str],
-    weights: Which,
     device: str,
     output: Path,
     **settings: Any,
@@ -69,9 +66,8 @@ def command(
     for kind in kinds:
         parse_mask(kind)  # a wrong name is said before models are loaded
     where = resolve_device(device)
-    which = model_options.which(labels, weights)
-    chosen = model_options.for_models(labels, option, weights=which)
-    loaded = {n: load(spec, device=where, weights=which[n], **chosen[n]) for n, spec in labels.items()}
+    chosen = model_options.for_models(labels, option)
+    loaded = {name: load(spec, device=where, **chosen[name]) for name, spec in labels.items()}
     with ending_on_sigterm(), bar("fills") as fills:
 
         def report(step: Progress) -> None:
@@ -87,7 +83,7 @@ def command(
                 output=output,
                 **settings,
                 device=device_name(where),
-                identities={n: identity(spec, chosen[n], weights=which[n]) for n, spec in labels.items()},
+                identities={name: identity(spec, chosen[name]) for name, spec in labels.items()},
                 command=_command_line(click.get_current_context()),
                 progress=report,
             )
@@ -107,11 +103,11 @@ def command(
 
 
 def _command_line(context: click.Context) -> str:
-    """Return the command that repeats this evaluation: what was given, without defaults, into another folder."""
+    """Return the command that repeats this evaluation: what was given, without defaults and without the output."""
     words = ["inpaint", "evaluate"]
     for option in context.command.params:
         given = context.params[option.name or ""]
         if option.name != "output" and given not in (None, option.get_default(context)):
             for value in given if isinstance(given, tuple) else (given,):
                 words += [option.opts[0], str(value)]
-    return shlex.join([*words, "--output", "OUTPUT"])
+    return shlex.join(words)

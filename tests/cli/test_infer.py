@@ -65,7 +65,7 @@ def test_one_mask_for_all_and_results_that_exist_are_skipped(here, capsys):
 def test_every_option_reaches_its_place(here, monkeypatch, gray_inpainter):
     seen = {}
 
-    def load(model, device):
+    def load(model, device, **_):
         seen.update(model=model, device=device)
         return gray_inpainter
 
@@ -130,7 +130,7 @@ def test_ctrl_c_leaves_finished_files_and_says_how_to_go_on(here, monkeypatch, c
         return answer(image, mask, **options)
 
     gray_inpainter.answer = interrupted
-    monkeypatch.setattr(infer, "load_model", lambda model, device: gray_inpainter)
+    monkeypatch.setattr(infer, "load_model", lambda model, device, **_: gray_inpainter)
     assert run(["infer", "--model=gray", "--image=photos", "--mask=masks", "--output=out"]) == 130
     assert [line for line in capsys.readouterr().err.splitlines() if line] == [
         "1 of 3 done; run again with --skip-existing to go on",
