@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -57,15 +58,32 @@ def read_rgb(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> N
         return _read_rgb(stream, path, max_pixels)
 
 
-def read_gray(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8] | None:
-    """Read an ordinary picture of 8 bits that has neither color nor alpha: the short way for masks.
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """The samples of an ordinary picture of 8 bits as they are stored, for masks.
+
+    Args:
+        values: (H, W) gray or entries of the palette, or (H, W, 3) RGB, uint8.
+        alpha: (H, W), or None.
+        palette: (256, 4) RGBA, or None.
+        lossy: Whether the format leaves values only near to what they were.
+    """
+
+    values: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None = None
+    palette: NDArray[np.uint8] | None = None
+    lossy: bool = False
+
+
+def read_stored(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Stored | None:
+    """Read an ordinary picture of 8 bits without converting it: the short way for masks, which may hold labels.
 
     Args:
         path: The file.
         max_pixels: Most pixels that it may claim.
 
     Returns:
-        (H, W), upright; None for any other file, which `read_photo` reads.
+        Its samples, upright; None for any other file, which `read_photo` reads.
 
     Raises:
         InputError: As `read_photo` does.
@@ -73,20 +91,57 @@ def read_gray(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> 
     path = Path(path)
     with _opened(path) as stream:
         format_ = _format(stream, path)
-        if format_.name not in ("JPEG", "PNG", "BMP") or (format_.name == "PNG" and _png_depth(stream) > 8):
+        if format_.name == "PNG" and _png_depth(stream) > 8:
             return None
+        if format_.name == "TIFF":
+            height, width, deep = sixteen_bit.tiff_header(stream, path)
+            _check_size(path, width, height, max_pixels)
+            stream.seek(0)
+            if deep:
+                return None
         picture = _header(stream, format_, path, max_pixels)
-        if picture.mode not in ("1", "L", "RGB") or "transparency" in picture.info or _frames(picture) > 1:
+        if _frames(picture) > 1 or (format_.name == "TIFF" and picture.mode != "P"):
             return None
         with _decoding(path):
-            if picture.mode == "1":
-                picture = picture.convert("L")
-            # Channel by channel: memory for all three at once would cost more than decoding.
-            first, *rest = picture.getbands()
-            values = np.asarray(picture.getchannel(first))
-            if not all(np.array_equal(values, np.asarray(picture.getchannel(band))) for band in rest):
-                return None
-            return np.ascontiguousarray(upright(values, metadata.orientation(picture)))
+            stored = stored_in(picture, lossy=format_.name in ("JPEG", "WebP"))
+            turn = metadata.orientation(picture)
+        if stored is None or turn == 1:
+            return stored
+        alpha = None if stored.alpha is None else np.ascontiguousarray(upright(stored.alpha, turn))
+        return replace(stored, values=np.ascontiguousarray(upright(stored.values, turn)), alpha=alpha)
+
+
+def stored_in(picture: Image.Image, *, lossy: bool = False) -> Stored | None:
+    """Return the samples of a Pillow image of 8 bits as they lie; None for other kinds, which `from_pillow` takes."""
+    mode = picture.mode
+    if mode == "P":
+        return Stored(np.asarray(picture).copy(), palette=_palette(picture), lossy=lossy)
+    if mode not in ("1", "L", "LA", "RGB", "RGBA") or (mode not in ("LA", "RGBA") and "transparency" in picture.info):
+        return None
+    alpha = np.asarray(picture.getchannel("A")) if mode in ("LA", "RGBA") else None
+    if mode in ("1", "L", "LA"):
+        gray = picture.convert("L") if mode == "1" else picture.getchannel("L")
+        return Stored(np.asarray(gray), alpha=alpha, lossy=lossy)
+    # Channel by channel: memory for all three at once would cost more than decoding a mask that is gray.
+    red, green, blue = (np.asarray(picture.getchannel(band)) for band in "RGB")
+    if np.array_equal(red, green) and np.array_equal(red, blue):
+        return Stored(red, alpha=alpha, lossy=lossy)
+    return Stored(np.stack([red, green, blue], axis=2), alpha=alpha, lossy=lossy)
+
+
+def _palette(picture: Image.Image) -> NDArray[np.uint8]:
+    """Return the palette (256, 4) of an image; entries that it lacks are black."""
+    picture.load()  # a palette may change while decoding
+    colors = np.zeros((256, 4), np.uint8)
+    colors[:, 3] = 255
+    given = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)[:256]
+    colors[: len(given), :3] = given
+    transparent = picture.info.get("transparency")
+    if isinstance(transparent, int):
+        colors[transparent, 3] = 0
+    elif isinstance(transparent, bytes):
+        colors[: len(transparent), 3] = np.frombuffer(transparent[:256], np.uint8)
+    return colors
 
 
 def decode_rgb(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
