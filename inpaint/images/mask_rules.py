@@ -1,4 +1,4 @@
-"""What in a picture is the hole: the rule by which every mask is read, in the order in which its parts are tried.
+"""What in an image is the hole: the rule by which every mask is read, in the order in which its parts are tried.
 
 1. Alpha of only 0 and full over many colors: the photo with its hole erased. Transparent is the hole.
 2. One color in any strength or opacity on transparent or black, as brushes paint it: above half of its largest value.
@@ -31,7 +31,7 @@ Label: TypeAlias = "int | str"
 NEAR = 16 / 255
 """Of the range: so far apart two values may be and count as one, as lossy formats leave them."""
 FEW_COLORS = 16
-"""A picture of fewer colors was drawn, one of more was photographed."""
+"""A image of fewer colors was drawn, one of more was photographed."""
 SOFT_SHARE = 0.05
 """Most of an erased photo that may be half transparent, as the edge of a soft eraser is."""
 PHOTO_ROUGHNESS = 4 / 255
@@ -43,7 +43,7 @@ WAYS = "a mask is white on black, one color on black or on transparent, or the p
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Drawing:
-    """A picture that is to be a mask, as it is stored.
+    """A image that is to be a mask, as it is stored.
 
     Args:
         name: For messages.
@@ -61,7 +61,7 @@ class Drawing:
 
     @property
     def white(self) -> int:
-        """The largest value of the type; of a 16-bit picture that holds 8 bits, as programs write them, 255."""
+        """The largest value of the type; of a 16-bit image that holds 8 bits, as programs write them, 255."""
         white = white_of(self.values.dtype)
         return 255 if white == 65535 and self.alpha is None and self.values.max() <= 255 else white
 
@@ -117,9 +117,9 @@ def hole_of_drawing(drawing: Drawing, *, label: Label | None = None, what: str =
     """Return the hole of a drawing by the rule of this file.
 
     Args:
-        drawing: The picture.
+        drawing: The image.
         label: What is the hole, instead of the rule.
-        what: Names the picture in messages.
+        what: Names the image in messages.
 
     Raises:
         MaskError: It is no mask, or does not say which of its values is the hole; or it lacks the label.
@@ -171,7 +171,7 @@ def _labeled(drawing: Drawing, label: Label) -> Decision:
 
 
 def _with_alpha(drawing: Drawing, values: Plane, alpha: Plane, what: str) -> Decision:
-    """Parts 1 to 3 of the rule, for pictures of which something is transparent."""
+    """Parts 1 to 3 of the rule, for images of which something is transparent."""
     white = drawing.white
     seen = alpha > 0
     shown = values[seen]  # (N,) or (N, 3)
@@ -198,7 +198,7 @@ def _with_alpha(drawing: Drawing, values: Plane, alpha: Plane, what: str) -> Dec
 
 
 def _colored(drawing: Drawing, values: Plane, what: str) -> Decision:
-    """Parts 2 to 4 of the rule, for opaque pictures with colors."""
+    """Parts 2 to 4 of the rule, for opaque images with colors."""
     white, strength = drawing.white, _brightest(values)
     colors = _colors_of(values)
     painted = strength > NEAR * white
@@ -213,11 +213,11 @@ def _colored(drawing: Drawing, values: Plane, what: str) -> Decision:
             return _above_half(drawing, strength, _painted(shown, strength[painted], white, "black"))
     elif len(colors) < FEW_COLORS:
         raise MaskError(f"{drawing.name}: its colors do not say which is the hole; its {_listed(drawing)}")
-    raise MaskError(f"{drawing.name}: no {what} but a picture of many colors, as a photo is; {WAYS}")
+    raise MaskError(f"{drawing.name}: no {what} but an image of many colors, as a photo is; {WAYS}")
 
 
 def _gray(drawing: Drawing, values: Plane, what: str) -> Decision:
-    """Parts 2 to 5 of the rule, for opaque pictures without colors."""
+    """Parts 2 to 5 of the rule, for opaque images without colors."""
     white = drawing.white
     counts = _histogram(values)
     levels = np.flatnonzero(counts)
@@ -233,7 +233,7 @@ def _gray(drawing: Drawing, values: Plane, what: str) -> Decision:
     if _is_label_map(values, drawing):
         raise MaskError(_labels_message(drawing))
     if _shows_photo(values, white):
-        raise MaskError(f"{drawing.name}: no {what} but a gray picture, as a photo is; {WAYS}")
+        raise MaskError(f"{drawing.name}: no {what} but a gray image, as a photo is; {WAYS}")
     # A brush leaves most of what it touches at full strength.
     strong, touched = counts[-(-7 * top // 8) :].sum(), counts[top // 8 + 1 :].sum()
     if black and top >= FEW_COLORS and 2 * strong > touched:
