@@ -18,9 +18,11 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from inpaint.data.config import DataConfig
 from inpaint.data.opening import counted, open_source, report_skipped, split
 from inpaint.data.order import IterationSampler, validation_batches
+from inpaint.data.paired import PairedMasks
 from inpaint.data.sources import PhotoSource
 from inpaint.data.stream import FixedSamples, SampleStream
 from inpaint.errors import DataError, InpaintError
+from inpaint.masks import Paired, parse_mask
 from inpaint.system.environment import cores
 from inpaint.types import Plane
 
@@ -75,18 +77,21 @@ class InpaintData(LightningDataModule):
         self.stream[0], self.validation[0]
 
     def teardown(self, stage: str | None = None) -> None:
-        """Dismiss the validation's workers, and say how many photos were replaced.
+        """Dismiss the validation's workers, and say how many photos and masks were replaced.
 
         At the program's end the workers would be terminated, and waited for.
         """
         self._val_loader = None
-        if "stream" in vars(self) and self.replaced:
-            one = self.replaced == 1
-            logger.warning(
-                "%s could not be decoded and %s",
-                counted(self.replaced, "photo"),
-                "was replaced by another" if one else "were replaced by others",
-            )
+        if "stream" not in vars(self):
+            return
+        masks = self.stream.reader.replaced_masks() | self.validation.reader.replaced_masks()
+        for number, what in ((self.replaced, "photo"), (len(masks), "mask")):
+            if number:
+                logger.warning(
+                    "%s could not be used and %s",
+                    counted(number, what),
+                    "was replaced by another" if number == 1 else "were replaced by others",
+                )
 
     @cached_property
     def photos(self) -> DividedPhotos:
@@ -158,6 +163,10 @@ class DividedPhotos:
             self.val_source = open_source(config.val, min_px=config.min_px)
             self.val = np.arange(len(self.val_source), dtype=np.int64)
             self.train = self._without_validation()
+        self.train = _with_masks(self.train_source, self.train, config.masks)
+        self.val = _with_masks(
+            self.val_source, self.val, config.masks if config.val_masks is None else config.val_masks
+        )
 
     def _without_validation(self) -> NDArray[np.int64]:
         """Return the training photos that are not validated on, for instance when `val` lies inside `root`."""
@@ -179,6 +188,12 @@ class DividedPhotos:
         report_skipped(str(self.config.root), self.train_source)
         if self.config.val is not None:
             report_skipped(self.config.val, self.val_source)
+
+
+def _with_masks(source: PhotoSource, indices: NDArray[np.int64], masks: Any) -> NDArray[np.int64]:
+    """Return the photos that have a mask of their own, where masks are paired with photos; else all of them."""
+    mask = parse_mask(masks)
+    return PairedMasks(mask, source).having(indices) if isinstance(mask, Paired) else indices
 
 
 class _Answers(Dataset[Any]):

@@ -87,17 +87,19 @@ def find_photos(folder: str | os.PathLike[str]) -> Listing:
                 raise InputError(f"cannot read '{root}': {error.strerror}") from error
             left_out.setdefault(f"folder ({error.strerror})", []).append(below)
             continue
+        folders = []
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             name = f"{below}/{entry.name}" if below else entry.name
             kind = _kind(entry)
             if kind == _FOLDER:
-                waiting.append(name)
+                folders.append(name)
             elif kind:
                 left_out.setdefault(kind, []).append(name)
             else:
                 names.append(name)
+        waiting += reversed(folders)
     return Listing(root, sorted(names), left_out)
 
 

@@ -20,12 +20,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaint.errors import MaskError, UsageError
+from inpaint.errors import MaskError, NotAMaskError, UsageError
 from inpaint.images.photo import BT601, white_of
+from inpaint.images.regions import Region
 
 Hole: TypeAlias = NDArray[np.bool_]
 Plane: TypeAlias = NDArray[Any]
-Label: TypeAlias = "int | str"
+Label: TypeAlias = int | str
 """An integer, a color such as "#ff0000", or "transparent"."""
 
 NEAR = 16 / 255
@@ -87,8 +88,7 @@ class Decision:
         if self.strength is None or not self.hole.any() or self.hole.all():
             return 0
         top = int(self.strength.max())
-        rows, columns = (np.flatnonzero((self.strength > 0).any(axis=axis)) for axis in (1, 0))
-        window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        window = Region.around(self.strength > 0).slices
         strength, hole = self.strength[window], np.ascontiguousarray(self.hole[window])
         # Compression, also an earlier one, leaves faint ringing around hard edges; soft ones have their middle, too.
         between = np.count_nonzero((strength > 0.1 * top) & (strength < 0.9 * top))
@@ -107,9 +107,7 @@ class Decision:
         edges = traces & ~hole & beside_hole[pieces]
         if not edges.any():
             return 0
-        distance: NDArray[np.float32] = cv2.distanceTransform(
-            1 - hole.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
-        )
+        distance: NDArray[Any] = cv2.distanceTransform(1 - hole.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         return int(np.ceil(distance[edges].max() - 1e-3))
 
 
@@ -183,7 +181,7 @@ def _with_alpha(drawing: Drawing, values: Plane, alpha: Plane, what: str) -> Dec
     painted = one and not _mostly_between(brightest, white)
     if not painted and _number_of_colors(shown) >= FEW_COLORS:
         if np.count_nonzero(seen & (alpha < white)) > SOFT_SHARE * alpha.size:
-            raise MaskError(
+            raise NotAMaskError(
                 f"{drawing.name}: no {what}: a photo that is half transparent in places; erase the hole wholly, or "
                 "draw a mask that is white on black"
             )
@@ -213,7 +211,7 @@ def _colored(drawing: Drawing, values: Plane, what: str) -> Decision:
             return _above_half(drawing, strength, _painted(shown, strength[painted], white, "black"))
     elif len(colors) < FEW_COLORS:
         raise MaskError(f"{drawing.name}: its colors do not say which is the hole; its {_listed(drawing)}")
-    raise MaskError(f"{drawing.name}: no {what} but an image of many colors, as a photo is; {WAYS}")
+    raise NotAMaskError(f"{drawing.name}: no {what} but an image of many colors, as a photo is; {WAYS}")
 
 
 def _gray(drawing: Drawing, values: Plane, what: str) -> Decision:
@@ -233,7 +231,7 @@ def _gray(drawing: Drawing, values: Plane, what: str) -> Decision:
     if _is_label_map(values, drawing):
         raise MaskError(_labels_message(drawing))
     if _shows_photo(values, white):
-        raise MaskError(f"{drawing.name}: no {what} but a gray image, as a photo is; {WAYS}")
+        raise NotAMaskError(f"{drawing.name}: no {what} but a gray image, as a photo is; {WAYS}")
     # A brush leaves most of what it touches at full strength.
     strong, touched = counts[-(-7 * top // 8) :].sum(), counts[top // 8 + 1 :].sum()
     if black and top >= FEW_COLORS and 2 * strong > touched:
@@ -290,14 +288,14 @@ def _along_one_line(colors: Plane, white: int) -> bool:
     hue = colors[2 * strength.astype(np.int64) >= int(strength.max())].mean(axis=0)
     hue /= hue.max()
     away = np.abs(colors - strength[:, None] * hue.astype(np.float32)).max(axis=1)
-    return float(away.max()) <= 6 * NEAR * white and np.count_nonzero(away > NEAR * white) <= 0.2 * len(away)
+    return float(away.max()) <= 6 * NEAR * white and bool(np.count_nonzero(away > NEAR * white) <= 0.2 * len(away))
 
 
 def _mostly_between(strength: Plane, white: int) -> bool:
     """Return whether most values that are not black are far from the largest as well."""
     top = int(strength.max())
     touched = strength > NEAR * white
-    return 2 * np.count_nonzero(touched & (strength < 7 / 8 * top)) > np.count_nonzero(touched)
+    return bool(2 * np.count_nonzero(touched & (strength < 7 / 8 * top)) > np.count_nonzero(touched))
 
 
 def _shows_photo(values: Plane, white: int) -> bool:
@@ -333,7 +331,7 @@ def _is_label_map(values: Plane, drawing: Drawing) -> bool:
             return False
     if palette or int(flat.min()) < drawing.white / 8:
         return True
-    return len(levels) > 3 and 2 * between > np.count_nonzero(values > low)
+    return len(levels) > 3 and bool(2 * between > np.count_nonzero(values > low))
 
 
 def _histogram(values: Plane) -> NDArray[np.int64]:

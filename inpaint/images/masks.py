@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 import cv2
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inpaint.errors import MaskError
+from inpaint.errors import MaskError, NotAMaskError
 from inpaint.images.mask_rules import Drawing, Hole, Label, hole_of_drawing
 from inpaint.images.photo import Photo
 from inpaint.images.reading import MAX_PIXELS, Stored, from_pillow, read_photo, read_stored, stored_in
@@ -20,33 +20,35 @@ from inpaint.images.reading import MAX_PIXELS, Stored, from_pillow, read_photo, 
 _log = logging.getLogger("inpaint.images")
 
 Kind = TypeVar("Kind", bound=np.generic)
-Say: TypeAlias = Callable[[str, str, str], None]
-"""Told of a mask: its name, what kind of thing is said, and the words."""
+Say: TypeAlias = Callable[[str, Mapping[str, str]], None]
+"""Told of a mask: its name, and remarks by their kind (rule, edge, inverted, size)."""
 
 INVERTED_ABOVE = 0.7
 """A mask with a larger share of hole gets a warning that it looks inverted."""
 
 
-def warn(name: str, kind: str, words: str) -> None:
-    """Say something of a mask in a warning."""
-    _log.warning("%s: %s", name, words)
+def warn(name: str, remarks: Mapping[str, str]) -> None:
+    """Say what there is to say of a mask in one warning."""
+    _log.warning("%s: %s", name, "; ".join(remarks.values()))
 
 
-def hush(name: str, kind: str, words: str) -> None:
+def hush(name: str, remarks: Mapping[str, str]) -> None:
     """Say nothing of a mask that is read again and again."""
 
 
 class OncePerKind:
-    """Says each kind of thing of the first mask only: a folder of masks was made by one hand."""
+    """Makes each remark of the first mask only: the masks of a folder are of one kind."""
 
     def __init__(self) -> None:
-        self._said: set[str] = set()
+        self._made: set[str] = set()
 
-    def __call__(self, name: str, kind: str, words: str) -> None:
-        """See `Say`."""
-        if kind not in self._said:
-            self._said.add(kind)
-            warn(name, kind, f"{words} (so for further ones)")
+    def __call__(self, name: str, remarks: Mapping[str, str]) -> None:
+        """See `Say`; rules differ by their words, other remarks are the same in other words."""
+        keys = {kind: words if kind == "rule" else kind for kind, words in remarks.items()}
+        new = {kind: words for kind, words in remarks.items() if keys[kind] not in self._made}
+        self._made.update(keys.values())
+        if new:
+            warn(name, {**new, "": "not said again of other masks"})
 
 
 def read_mask(
@@ -111,6 +113,17 @@ def hole_of(
     return _decided(drawing, invert=invert, label=label, dilate_px=dilate_px, what=what, say=say)
 
 
+def swapped(error: NotAMaskError, photo: Photo) -> NotAMaskError:
+    """Return the error of a mask that shows a photo, with a hint where the photo looks like the mask."""
+    try:
+        decision = hole_of_drawing(_drawing_of_photo(photo))
+    except MaskError:
+        return error
+    if photo.alpha is not None or not decision.hole.any():
+        return error
+    return NotAMaskError(f"{error}; {photo.name} looks like the mask: were image and mask swapped?")
+
+
 def _decided(
     drawing: Drawing, *, invert: bool, label: Label | None, dilate_px: float, say: Say, what: str = "mask"
 ) -> Hole:
@@ -118,18 +131,18 @@ def _decided(
     decision = hole_of_drawing(drawing, label=label, what=what)
     hole = ~decision.hole if invert else decision.hole
     rule = decision.rule if what == "mask" else decision.rule.replace("the hole", "the line")
-    kinds, words = [rule] if rule else [], [f"the {what} is {rule}" if rule.startswith("a ") else rule] if rule else []
+    remarks: dict[str, str] = {}
+    if rule:
+        remarks["rule"] = f"the {what} is {rule}" if rule.startswith("a ") else rule
     if what == "mask" and not invert and say is not hush and (edge_px := decision.soft_edge_px()) > dilate_px:
-        kinds.append("edge")
-        words.append(f"its edge is soft and is cut at half; --dilate {edge_px} covers all of it")
+        remarks["edge"] = f"its edge is soft and is cut at half; --dilate {edge_px} covers all of it"
     if (share := np.count_nonzero(hole) / hole.size) > INVERTED_ABOVE:
-        kinds.append("inverted")
-        words.append(
+        remarks["inverted"] = (
             f"{100 * share:.0f} % of the {what} is {'hole' if what == 'mask' else 'line'}; it looks inverted "
             "(--invert-mask turns it round)"
         )
-    if words:
-        say(drawing.name, " ".join(kinds), "; ".join(words))
+    if remarks:
+        say(drawing.name, remarks)
     return hole
 
 
@@ -185,7 +198,7 @@ def fit_to(
             f"{name}: the {what} has {columns} x {rows} pixels, the photo {width} x {height}: another shape, not only "
             "another scale"
         )
-    say(name, "size", f"the {what} has {columns} x {rows} pixels; resized to {width} x {height}")
+    say(name, {"size": f"the {what} has {columns} x {rows} pixels; resized to {width} x {height}"})
     take_rows = ((np.arange(height) + 0.5) * rows / height).astype(np.intp)
     take_columns = ((np.arange(width) + 0.5) * columns / width).astype(np.intp)
     return np.ascontiguousarray(plane[take_rows][:, take_columns])
