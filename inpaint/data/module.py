@@ -85,11 +85,12 @@ class InpaintData(LightningDataModule):
         if "stream" not in vars(self):
             return
         masks = self.stream.reader.replaced_masks() | self.validation.reader.replaced_masks()
-        for number, what in ((self.replaced, "photo"), (len(masks), "mask")):
+        for number, what, done in ((self.replaced, "photo", "decoded"), (len(masks), "mask", "read")):
             if number:
                 logger.warning(
-                    "%s could not be used and %s",
+                    "%s could not be %s and %s",
                     counted(number, what),
+                    done,
                     "was replaced by another" if number == 1 else "were replaced by others",
                 )
 

@@ -114,11 +114,9 @@ def _kind(entry: os.DirEntry[str]) -> str:
         photo = entry.name.lower().endswith(IMAGE_SUFFIXES)
         if entry.is_file():
             return "" if photo else Path(entry.name).suffix.lower() or "without suffix"
-    except OSError as error:
-        return f"({error.strerror})"
-    if entry.is_symlink():
-        return f"link ({missing(entry.path)})"
-    return "no regular file"
+    except OSError:
+        pass  # a link to itself
+    return f"link ({missing(entry.path)})" if entry.is_symlink() else "no regular file"
 
 
 def _some(names: list[str]) -> str:
@@ -158,10 +156,8 @@ class Companions:
         stem = stem_of(name)
         same, numbered = self._same.get(stem, []), self._numbered.get(stem, [])
         if self.beside:
-            if numbered:
-                same = []  # what has the photo's own name is another photo
-            elif len(same) > 1:
-                same = [_most_likely(same, name)]
+            # With masks of LaMa's names, what has the photo's own name is another photo.
+            same = [] if numbered or len(same) < 2 else [_most_likely(same, "")]
             same = [each for each in same if each != name]
         if len(same) > 1:
             chosen = _most_likely(same, name)

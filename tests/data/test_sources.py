@@ -252,7 +252,7 @@ def test_a_file_without_permission_is_skipped(photo_folder):
     assert [skip.name for skip in source.skipped] == ["a.png"]
 
 
-def test_a_folder_that_cannot_be_listed_is_named(photo_folder, monkeypatch):
+def test_a_folder_that_cannot_be_listed_is_left_out_aloud(photo_folder, monkeypatch, caplog):
     real = os.scandir
 
     def refuse(place):
@@ -261,7 +261,12 @@ def test_a_folder_that_cannot_be_listed_is_named(photo_folder, monkeypatch):
         return real(place)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(DataError, match=r"more' cannot be listed: Permission denied"):
+    source = open_source(str(photo_folder), min_px=16)
+    report_skipped(str(photo_folder), source)
+    assert list(source.names) == ["a.png", "b.png", "c.png"]
+    assert "1 folder (Permission denied) (more)" in caplog.text
+    monkeypatch.setattr(os, "scandir", lambda place: refuse(photo_folder / "more"))
+    with pytest.raises(DataError, match=r"photos': Permission denied"):
         open_source(str(photo_folder), min_px=16)
 
 

@@ -105,7 +105,7 @@ def mask_folder(tmp_path):
     corner[:10, :20] = 255
     Image.fromarray(corner).save(folder / "a.png")
     half = np.zeros((8, 8, 3), np.uint8)
-    half[:4] = 200
+    half[:4] = 255
     Image.fromarray(half).save(folder / "more" / "b.png")
     return folder
 
@@ -155,7 +155,8 @@ class TestFolder:
         corner[:5, :6] = 1
         Image.fromarray(corner).save(tmp_path / "zero_and_one.png")
         Image.fromarray(np.stack([corner * 255] * 3 + [corner * 200], axis=-1)).save(tmp_path / "transparent.png")
-        Image.fromarray(np.where(corner, np.uint8(140), np.uint8(90))).save(tmp_path / "gray.png")
+        Image.fromarray(np.where(corner, np.uint8(140), np.uint8(0))).save(tmp_path / "gray.png")
+        Image.fromarray(np.stack([corner * 255, corner * 0, corner * 0], axis=-1)).save(tmp_path / "red.png")
         Image.fromarray(corner * np.uint16(65535)).save(tmp_path / "deep.png")
         masks = Folder(path=str(tmp_path), flip=0)
         for seed in range(20):
@@ -190,7 +191,7 @@ class TestParsing:
     def test_every_name_is_a_mask_and_every_preset_has_valid_options(self):
         assert all(isinstance(parse_mask(name), Mask) for name in names())
         assert set(PRESETS) <= set(names())
-        assert set(names()) - set(PRESETS) == set(KINDS) - {"folder", "target", "mixture", "union"}
+        assert set(names()) - set(PRESETS) == set(KINDS) - {"folder", "paired", "target", "mixture", "union"}
 
     def test_a_kind_is_named_like_its_key_in_the_table(self):
         assert {name: kind.model_fields["kind"].default for name, kind in KINDS.items()} == {n: n for n in KINDS}
