@@ -86,7 +86,7 @@ def around_hole(hole: HoleMask, side: int, rng: np.random.Generator) -> Region:
         rng: Chooses the pixel of the hole that is shown.
     """
     pixel = int(rng.choice(np.flatnonzero(hole)))
-    return _around(divmod(pixel, hole.shape[1]), side - 1, hole.shape, side)
+    return _around(divmod(pixel, hole.shape[1]), side - 1, side - 1, hole.shape, side)
 
 
 def center_on_hole(hole: HoleMask) -> Region:
@@ -95,13 +95,14 @@ def center_on_hole(hole: HoleMask) -> Region:
     side = min(height, width)
     rows, columns = np.nonzero(hole)
     nearest = int(np.argmin((rows - height / 2) ** 2 + (columns - width / 2) ** 2))
-    return _around((int(rows[nearest]), int(columns[nearest])), side // 2, hole.shape, side)
+    return _around((int(rows[nearest]), int(columns[nearest])), side // 2, side - side // 2 - 1, hole.shape, side)
 
 
-def _around(pixel: tuple[int, int], reach: int, size: tuple[int, ...], side: int) -> Region:
+def _around(pixel: tuple[int, int], before: int, after: int, size: tuple[int, ...], side: int) -> Region:
+    """Return what reaches so far around a pixel, moved into the photo where it is `side` pixels wide at least."""
     bounds = []
     for at, total in zip(pixel, size, strict=True):
-        start = min(max(at - reach, 0), total - side)
-        bounds.append((start, max(min(at + reach + 1, total), start + side)))
+        start = min(max(at - before, 0), total - side)
+        bounds.append((start, max(min(at + after + 1, total), start + side)))
     (top, bottom), (left, right) = bounds
     return Region(top, bottom, left, right)

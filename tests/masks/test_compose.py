@@ -12,7 +12,7 @@ from PIL import Image
 
 from inpaint.errors import ConfigError, InputError, MaskError
 from inpaint.images.masks import read_mask
-from inpaint.masks import KINDS, PRESETS, Mask, hole_ratio, names, parse_mask
+from inpaint.masks import KINDS, PRESETS, Mask, hole_ratio, names, parse_mask, split_specs
 from inpaint.masks.boxes import Box, Center, Half
 from inpaint.masks.compose import Mixture, Target, Union, with_hole_pixels
 from inpaint.masks.folder import Folder
@@ -259,3 +259,37 @@ class TestParsing:
     def test_a_mixture_of_nothing_is_refused_by_the_class_too(self):
         with pytest.raises(ValueError, match="at least 1"):
             Mixture(of=())
+
+
+@pytest.mark.parametrize(
+    ("text", "specs"),
+    [
+        ("deepfill", ["deepfill"]),
+        (" deepfill,,box ", ["deepfill", "box"]),
+        ("{kind: box, count: [1, 2]},box", ["{kind: box, count: [1, 2]}", "box"]),
+        ("[box, center]", ["[box, center]"]),
+        ("{kind: folder, path: 'a,}b'},box", ["{kind: folder, path: 'a,}b'}", "box"]),
+        ("folder:nowhere,box", ["folder:nowhere", "box"]),
+        ("", []),
+    ],
+)
+def test_masks_of_a_command_line_are_split_at_their_own_commas(text, specs):
+    assert split_specs(text) == specs
+
+
+def test_a_folder_s_name_may_hold_commas(tmp_path):
+    (tmp_path / "my,two,masks").mkdir()
+    (tmp_path / "my").mkdir()
+    assert split_specs(f"box,folder:{tmp_path}/my,two,masks,center") == [
+        "box",
+        f"folder:{tmp_path}/my,two,masks",
+        "center",
+    ]
+    assert split_specs(f"folder:{tmp_path}/my,box") == [f"folder:{tmp_path}/my", "box"]
+
+
+def test_a_mapping_may_be_text():
+    assert parse_mask("{kind: center, fraction: 0.5}") == parse_mask({"kind": "center", "fraction": 0.5})
+    assert parse_mask("[box, center]") == parse_mask(["box", "center"])
+    with pytest.raises(ConfigError, match="expected"):
+        parse_mask("{kind: [box}")
