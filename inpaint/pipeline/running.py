@@ -148,7 +148,8 @@ def _outcome(
         _finish(job, loaded, inpainter, options, progress)
     except InpaintError as error:
         text = str(error)
-        reason = text if str(job.image) in text else f"{job.image}: {text}"
+        named = str(job.image) in text or str(job.output) in text
+        reason = text if named else f"{job.image}: {text}"
         return Outcome(job=job, status="failed", reason=reason)
     except Exception as error:
         # A defect of a model on one photo must not lose a night's work on the others.
