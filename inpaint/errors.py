@@ -32,6 +32,10 @@ class MaskError(InputError):
     """The mask does not fit the image, or leaves nothing to do or nothing to work from."""
 
 
+class NotAMaskError(MaskError):
+    """What was given as a mask shows a photo."""
+
+
 class DataError(InpaintError):
     """A data set that cannot be used: nothing found, nothing readable."""
 

@@ -19,7 +19,14 @@ from inpaint.types import Capabilities, Plane
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
 Schema: TypeAlias = Mapping[str, Any]
 
-Place: TypeAlias = Annotated[str, AfterValidator(os.path.expanduser)]
+
+def _place(text: str) -> str:
+    if not text:
+        raise ValueError("an empty path; null stands for none")
+    return os.path.expanduser(text)  # noqa: PTH111 - names such as "samples" stay as they are
+
+
+Place: TypeAlias = Annotated[str, AfterValidator(_place)]
 """A path or name of the user's; shells leave the ~ of `data.root=~/photos` alone."""
 
 

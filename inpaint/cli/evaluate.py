@@ -55,13 +55,12 @@ def command(
     on where an interrupted one stopped, and with a further --model measures that one only. What fails is reported and
     left out; the exit status is then 1. An --option goes to every model that takes it.
     """
-    kinds = [kind.strip() for group in masks for kind in group.split(",") if kind.strip()]
-
     from inpaint.evaluation import evaluate, identity, label_models
-    from inpaint.masks import parse_mask
+    from inpaint.masks import parse_mask, split_specs
     from inpaint.registry.loading import load
     from inpaint.system.devices import device_name, resolve_device
 
+    kinds = [kind for group in masks for kind in split_specs(group)]
     labels = label_models(models)
     for kind in kinds:
         parse_mask(kind)  # a wrong name is said before models are loaded

@@ -49,8 +49,11 @@ class PlanesCommand(click.Command):
 @click.option("--image", required=True, help="Photo, or folder of photos (with its subfolders).")
 @click.option(
     "--mask",
+    "masks",
+    multiple=True,
     required=True,
-    help="White = hole. One mask for all photos, or a folder with masks of the photos' names (a.png or a_mask001.png).",
+    help="White = hole. One mask for all photos, or a folder with masks of the photos' names (a.png or a_mask001.png). "
+    "Several are united.",
 )
 @click.option(
     "--output",
@@ -58,7 +61,9 @@ class PlanesCommand(click.Command):
     help="File, written in the format of its name, or folder, where photos keep their name and format.",
 )
 @click.option("--invert-mask", is_flag=True, help="Black = hole.")
+@click.option("--label", metavar="N", help="The hole is what has this value: 3, '#ff0000' or transparent.")
 @click.option("--dilate", type=click.IntRange(min=0), default=0, help="Grow the hole by this many pixels.")
+@click.option("--opaque", is_flag=True, help="Make the filled hole opaque where the photo is transparent.")
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="For models that draw at random.")
 @click.option(
@@ -91,10 +96,12 @@ class PlanesCommand(click.Command):
 def command(
     model: str,
     image: str,
-    mask: str,
+    masks: tuple[str, ...],
     output: str,
     invert_mask: bool,
+    label: str | None,
     dilate: int,
+    opaque: bool,
     device: str,
     seed: int,
     samples: int,
@@ -120,13 +127,15 @@ def command(
 
     with ending_on_sigterm():
         guidance = {name: place for name, place in planes.items() if place is not None}
-        todo = plan_jobs(image, mask, output, guidance=guidance, samples=samples, top=top)
+        todo = plan_jobs(image, masks, output, guidance=guidance, samples=samples, top=top)
         # Before the model is loaded: it may take long, and its work must have a place.
         for folder in {job.output.parent for job in todo}:
             check_folder(folder)
         options = JobOptions(
             invert_mask=invert_mask,
+            label=label,
             dilate_px=dilate,
+            opaque=opaque,
             seed=seed,
             quality=quality,
             max_pixels=max_pixels,
@@ -162,12 +171,15 @@ def _work(jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions, *, at_
                 if outcome.status == "failed":
                     click.echo(f"failed: {outcome.reason}", err=True)
     except KeyboardInterrupt:
-        click.echo(f"{count['filled']} of {len(jobs)} done; run again with --skip-existing to go on", err=True)
+        done = count["filled"] + count["without a hole"]
+        click.echo(f"{done} of {len(jobs)} done; run again with --skip-existing to go on", err=True)
         raise
     if single:
         written = jobs[0].outputs
         named = str(written[0]) if len(written) == 1 else f"{written[0]} to {written[-2].name} and {written[-1].name}"
-        click.echo(f"{'kept' if count['skipped'] else 'wrote'} {named}")
+        copied = ", a copy: nothing to fill" if count["without a hole"] else ""
+        click.echo(f"{'kept' if count['skipped'] else 'wrote'} {named}{copied}")
         return 0
-    click.echo(", ".join(f"{count[status]} {status}" for status in ("filled", "skipped", "failed") if count[status]))
+    order = ("filled", "without a hole", "skipped", "failed")
+    click.echo(", ".join(f"{count[status]} {status}" for status in order if count[status]))
     return 1 if count["failed"] else 0

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 import click
 
 from inpaint import __version__
-from inpaint.errors import InpaintError, unknown
+from inpaint.errors import InpaintError, UsageError, unknown
 
 VERBS = {
     "train": "train a model on your photos",
@@ -76,6 +76,7 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit status: 0, 1 failed work, 2 bad usage, 130/143 interrupted."""
     try:
         with _own_warnings():
+            _refuse_empty(arguments)
             status = inpaint.main(arguments or ["--help"], prog_name="inpaint", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -92,7 +93,25 @@ def run(arguments: list[str]) -> int:
         # The reader of our output went away (`inpaint ... | head`); nothing is wrong with the work.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # A path that the system refuses wherever it is first looked at: too long, locked, a link to itself.
+        if error.filename is None:
+            raise
+        _complain(f"'{os.fsdecode(error.filename)}': {error.strerror or error}")
+        return 1
     return status if isinstance(status, int) else 0
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """Raise UsageError for an option with an empty value, which an unset variable of the shell gives.
+
+    As a path it would be the current folder.
+    """
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        if argument.startswith("--") and argument.endswith("=") and argument.count("=") == 1:
+            raise UsageError(f"{argument[:-1]} is given an empty value")
+        if not argument:
+            raise UsageError(f"{before} is given an empty value" if before.startswith("-") else "an argument is empty")
 
 
 @contextmanager

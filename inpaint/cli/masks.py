@@ -41,10 +41,10 @@ def command(output: Path | None, folder: Path | None, kinds: tuple[str, ...], si
     from inpaint.images.formats import format_of_name
     from inpaint.images.photo import photo_of_array
     from inpaint.images.writing import write_photo
-    from inpaint.masks import parse_mask
+    from inpaint.masks import parse_mask, split_specs
     from inpaint.masks.sheet import all_masks, mask_sheet, write_masks
 
-    chosen = [name.strip() for text in kinds for name in text.split(",")]
+    chosen = [name for text in kinds for name in split_specs(text)]
     if (output is None) == (folder is None):
         raise UsageError("give either --output SHEET.png or --folder FOLDER")
     if folder is not None:

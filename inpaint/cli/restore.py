@@ -33,11 +33,13 @@ TASKS = ["inpaint", "restore", "denoise", "super-resolve", "flash"]  # those of 
     "--task", type=click.Choice(TASKS), required=True, help="restore: scattered missing pixels. denoise: also JPEG."
 )
 @click.option("--image", required=True, help="The photo; for the task flash the one without.")
-@click.option("--mask", help="White = missing. For inpaint and restore.")
+@click.option("--mask", "masks", multiple=True, help="White = missing. For inpaint and restore; several are united.")
 @click.option("--flash", help="The same scene with flash.")
 @click.option("--output", required=True, help="File, written in the format of its name.")
 @click.option("--invert-mask", is_flag=True, help="Black = missing.")
+@click.option("--label", metavar="N", help="Missing is what has this value in the mask: 3, '#ff0000' or transparent.")
 @click.option("--dilate", type=click.IntRange(min=0), default=0, help="Grow the hole, pixels.")
+@click.option("--opaque", is_flag=True, help="Make the filled hole opaque where the photo is transparent.")
 @click.option("--scale", type=click.Choice(["2", "4", "8"]), default="4", help="Of super-resolve.")
 @click.option(
     "--budget",
@@ -74,11 +76,13 @@ TASKS = ["inpaint", "restore", "denoise", "super-resolve", "flash"]  # those of 
 def command(
     task: str,
     image: str,
-    mask: str | None,
+    masks: tuple[str, ...],
     flash: str | None,
     output: str,
     invert_mask: bool,
+    label: str | None,
     dilate: int,
+    opaque: bool,
     scale: str,
     lobes: str,
     uncertainty: str | None,
@@ -102,7 +106,7 @@ def command(
     from inpaint.system.environment import process_age_s
     from inpaint.types import StopFill
 
-    _check_outputs([image, mask, flash], [output, trace, uncertainty])
+    _check_outputs([image, *masks, flash], [output, trace, uncertainty])
     options = {**chosen, "factor": int(scale), "lobes": int(lobes), "langevin": uncertainty is not None}
     with stopping_on_signals() as request, bar("measuring") as progress:
 
@@ -124,11 +128,13 @@ def command(
         found = restore_photo(
             image,
             task,  # type: ignore[arg-type]
-            mask=mask,
+            mask=masks or None,
             flash=flash,
             options=validated(DipOptions, options),
             invert_mask=invert_mask,
+            label=label,
             dilate=dilate,
+            opaque=opaque,
             device=device,
             seed=seed,
             spent_s=process_age_s() + 0.5,  # what the start took counts, and writing has to fit in

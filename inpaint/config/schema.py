@@ -16,6 +16,7 @@ from inpaint.data.config import DataConfig
 from inpaint.errors import ConfigError
 from inpaint.options import Options, Place, flat, show, validated
 from inpaint.registry.initial import architecture, started_from
+from inpaint.system.files import missing
 from inpaint.training.config import LoopConfig, WandbConfig
 
 LoggerName = Literal["csv", "tensorboard", "wandb"]
@@ -249,4 +250,4 @@ def _with_absolute_paths(masks: Any) -> Any:
 
 def _absolute(place: str | None) -> str | None:
     """Return an existing path as it is called from everywhere; names and patterns stay."""
-    return str(Path(place).resolve()) if place and place != "samples" and Path(place).exists() else place
+    return str(Path(place).resolve()) if place and place != "samples" and not missing(place) else place

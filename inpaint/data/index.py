@@ -66,20 +66,30 @@ def names_and_problems(index: Arrays) -> tuple[Names, Names]:
     return Names(index["names"], index["name_ends"]), Names(index["problems"], index["problem_ends"])
 
 
-def cache_folder() -> Path:
-    """Return the folder of cached indexes: `$XDG_CACHE_HOME/inpaint`, by default `~/.cache/inpaint`."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "inpaint"
+def cache_folder() -> Path | None:
+    """Return the folder of cached indexes: `$XDG_CACHE_HOME/inpaint`, by default `~/.cache/inpaint`.
+
+    None for a user without a home directory, as in containers.
+    """
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "inpaint"
+    try:
+        return Path.home() / ".cache" / "inpaint"
+    except RuntimeError:
+        return None
 
 
-def cache_path(kind: str, path: Path) -> Path:
-    """Return where the index of `path` (a folder, a list, a tar) is kept; one file per absolute path."""
+def cache_path(kind: str, path: Path) -> Path | None:
+    """Return where the index of `path` (a folder, a list, a tar) is kept, one file per absolute path; None nowhere."""
+    folder = cache_folder()
     digest = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:32]
-    return cache_folder() / f"{kind}-{digest}.npz"
+    return None if folder is None else folder / f"{kind}-{digest}.npz"
 
 
-def load_index(path: Path, *, version: int) -> Arrays | None:
+def load_index(path: Path | None, *, version: int) -> Arrays | None:
     """Return the arrays of an index, or None when there is none that this version can read."""
+    if path is None:
+        return None
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
@@ -90,8 +100,10 @@ def load_index(path: Path, *, version: int) -> Arrays | None:
     return arrays
 
 
-def save_index(path: Path, arrays: Mapping[str, NDArray[Any]], *, version: int) -> bool:
+def save_index(path: Path | None, arrays: Mapping[str, NDArray[Any]], *, version: int) -> bool:
     """Write an index atomically. A folder that cannot be written costs time at the next start, nothing else: False."""
+    if path is None:
+        return False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as temporary, temporary.open("wb") as file:

@@ -20,10 +20,11 @@ from inpaint.data.config import DataConfig
 from inpaint.data.identity import Inventory, copies, inventory
 from inpaint.data.opening import counted, open_source, report_skipped, split
 from inpaint.data.order import IterationSampler, validation_batches
+from inpaint.data.paired import PairedMasks
 from inpaint.data.sources import PhotoSource
 from inpaint.data.stream import FixedSamples, SampleStream
 from inpaint.errors import DataError, InpaintError
-from inpaint.masks import content_of_files, parse_mask
+from inpaint.masks import Paired, content_of_files, parse_mask
 from inpaint.system.environment import cores
 from inpaint.system.signals import CHILD_ENDED, handlers_restored, serve_on
 from inpaint.types import Plane
@@ -82,18 +83,22 @@ class InpaintData(LightningDataModule):
         self.stream[0], self.validation[0]
 
     def teardown(self, stage: str | None = None) -> None:
-        """Dismiss the validation's workers, and say how many photos were replaced.
+        """Dismiss the validation's workers, and say how many photos and masks were replaced.
 
         At the program's end the workers would be terminated, and waited for.
         """
         self._val_loader = None
-        if "stream" in vars(self) and self.replaced:
-            one = self.replaced == 1
-            logger.warning(
-                "%s could not be decoded and %s",
-                counted(self.replaced, "photo"),
-                "was replaced by another" if one else "were replaced by others",
-            )
+        if "stream" not in vars(self):
+            return
+        masks = self.stream.reader.replaced_masks() | self.validation.reader.replaced_masks()
+        for number, what, done in ((self.replaced, "photo", "decoded"), (len(masks), "mask", "read")):
+            if number:
+                logger.warning(
+                    "%s could not be %s and %s",
+                    counted(number, what),
+                    done,
+                    "was replaced by another" if number == 1 else "were replaced by others",
+                )
 
     @cached_property
     def photos(self) -> DividedPhotos:
@@ -182,6 +187,10 @@ class DividedPhotos:
             if config.val is None:
                 self.train, apart = np.setdiff1d(every, self.val), self.val
         self.train = self._without(self.train, apart)
+        self.train = _with_masks(self.train_source, self.train, config.masks)
+        self.val = _with_masks(
+            self.val_source, self.val, config.masks if config.val_masks is None else config.val_masks
+        )
 
     def _without(self, train: NDArray[np.int64], val: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the training photos that are not validated on, for instance when `val` lies inside `root`.
@@ -261,6 +270,12 @@ def _without_paths(options: Any) -> Any:
     if isinstance(options, dict):
         return {name: _without_paths(value) for name, value in options.items() if name != "path"}
     return [_without_paths(value) for value in options] if isinstance(options, list) else options
+
+
+def _with_masks(source: PhotoSource, indices: NDArray[np.int64], masks: Any) -> NDArray[np.int64]:
+    """Return the photos that have a mask of their own, where masks are paired with photos; else all of them."""
+    mask = parse_mask(masks)
+    return PairedMasks(mask, source).having(indices) if isinstance(mask, Paired) else indices
 
 
 class _Answers(Dataset[Any]):

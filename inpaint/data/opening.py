@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from inpaint.data.shards import open_shards, shard_files
 from inpaint.data.sources import LIST_SUFFIXES, SAMPLES, PhotoSource, Skipped, list_folder, open_files
 from inpaint.errors import DataError
+from inpaint.system.files import is_folder, missing
 
 logger = logging.getLogger("inpaint.data")
 
@@ -35,13 +36,15 @@ def open_source(root: str, *, min_px: int) -> PhotoSource:
     if root == SAMPLES:
         source = open_files(root, min_px=min_px)
     elif tars := shard_files(root):
-        if path.is_dir() and list_folder(path):
+        if is_folder(path) and list_folder(path)[0]:
             raise DataError(f"'{root}' holds both tar shards and photos; name one, for instance '{root}/*.tar'")
         source = open_shards(tars, min_px=min_px)
-    elif path.is_dir() or path.suffix.lower() in LIST_SUFFIXES:
+    elif is_folder(path) or path.suffix.lower() in LIST_SUFFIXES:
         source = open_files(root, min_px=min_px)
-    elif path.exists():
+    elif not (reason := missing(path)):
         raise DataError(f"'{root}' is no folder, list file ({', '.join(LIST_SUFFIXES)}) or tar")
+    elif reason != "no such file":
+        raise DataError(f"'{root}' cannot be read: {reason}")
     else:
         raise DataError(f"'{root}' does not exist; valid: a folder, a list file, tar shards, or '{SAMPLES}'")
     if not len(source):
@@ -50,7 +53,9 @@ def open_source(root: str, *, min_px: int) -> PhotoSource:
 
 
 def report_skipped(root: str, source: PhotoSource) -> None:
-    """Name the files that are left out, the first ten one by one, in one warning."""
+    """Name the files that are left out, the first ten photos one by one; what is no photo, by kind."""
+    if source.left_out:
+        logger.warning("%s: %s", root, source.left_out)
     if source.skipped:
         found = len(source) + len(source.skipped)
         verb = "is" if len(source.skipped) == 1 else "are"

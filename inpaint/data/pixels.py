@@ -37,10 +37,15 @@ class RandomView:
             transforms.append(A.ColorJitter(brightness=span, contrast=span, saturation=span, hue=hue, p=1.0))
         self.cut = A.Compose(transforms)
 
+    def side(self, height: int, width: int) -> int:
+        """Return the side of the square that is cut out of a photo of this size, in its own pixels."""
+        shorter = min(height, width)
+        return shorter if self.crop == "resize" else min(self.size, shorter)
+
     def __call__(
         self, image: ImageArray, companion: ImageArray | None, rng: np.random.Generator
     ) -> tuple[ImageArray, ImageArray | None]:
-        """Cut image (H, W, 3) and companion (H, W) alike. Returns (size, size, 3) and (size, size)."""
+        """Cut image (H, W, 3) and companion (H, W) or (H, W, C) alike. Returns both at (size, size)."""
         if self.crop == "resize" or min(image.shape[:2]) < self.size:
             image, companion = _apply(self.fit, image, companion)
         # One generator for all transforms: seeding each with the same number would correlate crop and flip.

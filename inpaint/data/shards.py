@@ -26,6 +26,7 @@ from inpaint.data.sources import PhotoSource, Skipped, stem_and_suffix, too_smal
 from inpaint.errors import DataError, InputError
 from inpaint.images.formats import IMAGE_SUFFIXES
 from inpaint.images.planes import COMPANION
+from inpaint.system.files import is_folder, missing
 
 INDEX_ENDING = ".index"  # NAME.tar.index beside NAME.tar, written together with the shards
 _INDEX_VERSION = 1
@@ -129,11 +130,13 @@ def shard_files(root: str) -> list[Path]:
 
 def _tars_named(root: str) -> list[Path]:
     path = Path(root)
-    if path.is_dir():
+    if is_folder(path):
         return sorted(path.glob("*.tar"))
     if path.suffix.lower() != ".tar":
         return []
-    return [path] if path.is_file() else [Path(name) for name in sorted(glob.glob(root))]  # noqa: PTH207 - Path.glob takes no absolute pattern
+    if not missing(path):
+        return [path]
+    return [Path(name) for name in sorted(glob.glob(root))]  # noqa: PTH207 - Path.glob takes no absolute pattern
 
 
 def open_shards(tars: Sequence[Path], *, min_px: int) -> ShardSource:

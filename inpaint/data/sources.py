@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib.util
 import os
 import stat
@@ -18,8 +19,10 @@ from inpaint.data.decoding import decode
 from inpaint.data.headers import Header, headers_of_files
 from inpaint.data.index import Names, cache_path, load_index, name_columns, names_and_problems, save_index
 from inpaint.errors import DataError, InputError
-from inpaint.images.formats import IMAGE_SUFFIXES, photo_names
+from inpaint.images.formats import IMAGE_SUFFIXES
+from inpaint.images.listing import find_photos, stem_of
 from inpaint.images.planes import COMPANION
+from inpaint.system.files import is_folder
 
 SAMPLES = "samples"
 LIST_SUFFIXES = (".txt", ".flist")
@@ -56,8 +59,8 @@ class PhotoSource(ABC):
     """Photos with numbers, in an order that does not depend on the machine. Cheap to pickle, safe to fork.
 
     kind: folder, list, shards or samples. names: of each photo. sizes_px: (N, 2), height and width as the headers say.
-    sizes_bytes: (N,), of each file. skipped: the files that are left out. groups: (N,), the shard of each photo, or
-    None when all are equally near.
+    sizes_bytes: (N,), of each file. skipped: the photos that are left out. left_out: what else lies there, in one line.
+    groups: (N,), the shard of each photo, or None when all are equally near.
     """
 
     kind: str
@@ -65,6 +68,7 @@ class PhotoSource(ABC):
     sizes_px: NDArray[np.int32]
     sizes_bytes: NDArray[np.int64]
     skipped: Sequence[Skipped]
+    left_out: str = ""
     groups: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
@@ -139,11 +143,12 @@ def open_files(root: str, *, min_px: int) -> FileSource:
     Headers are remembered between runs by name, size and time of change. Files that are unreadable or whose shorter
     side is below `min_px` pixels end in `skipped`. Raises DataError when `root` does not exist or names nothing.
     """
-    path = Path(root)
+    path, left_out = Path(root), ""
     if root == SAMPLES:
         kind, base, names = "samples", Path(), [str(file) for file in sample_files()]
-    elif path.is_dir():
-        kind, base, names = "folder", path, list_folder(path)
+    elif is_folder(path):
+        kind, base = "folder", path
+        names, left_out = list_folder(path)
     else:
         kind, base, names = "list", path.parent, read_list(path)
     if kind == "list":
@@ -159,6 +164,7 @@ def open_files(root: str, *, min_px: int) -> FileSource:
         sizes_px=np.array([(headers[index].height, headers[index].width) for index in usable], np.int32).reshape(-1, 2),
         sizes_bytes=np.array([stats[index][0] for index in usable], np.int64),
         skipped=tuple(Skipped(name, problem) for name, problem in zip(names, problems, strict=True) if problem),
+        left_out=left_out,
     )
 
 
@@ -171,27 +177,32 @@ def sample_files() -> list[Path]:
     return [*(theirs / name for name in _SKIMAGE_SAMPLES), *(ours / name for name in _OUR_SAMPLES)]
 
 
-def list_folder(folder: Path) -> list[str]:
-    """Return the photos below `folder` as sorted relative paths with forward slashes.
+def list_folder(folder: Path) -> tuple[list[str], str]:
+    """Return the photos below `folder` as sorted relative paths with forward slashes, and what else lies there.
 
     Links to folders are followed (once each), hidden files left out, and so are NAME_edge.* files beside their NAME.*.
     """
-    found = photo_names(folder, onerror=_refuse)
-    companions = {stem_and_suffix(name)[0] + COMPANION_ENDING for name in found}
-    return [name for name in found if stem_and_suffix(name)[0] not in companions]
+    try:
+        listing = find_photos(folder)
+    except InputError as error:
+        raise DataError(str(error)) from None
+    companions = {stem_of(name) + COMPANION_ENDING for name in listing.names}
+    return [name for name in listing.names if stem_of(name) not in companions], listing.left_out_line()
 
 
 def read_list(path: Path) -> list[str]:
     """Return the paths of a list file: one a line, relative to the list's folder.
 
-    Blank lines and # comments are left out, and so are paths that come twice.
+    In UTF-8, or in UTF-16 as Windows writes it; a byte order mark is no part of the first name. Blank lines and #
+    comments are left out. A path that comes twice counts once.
     """
     try:
-        lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        data = path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"'{path}' does not exist") from None
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror}") from None
+    lines = _text(data, path).splitlines()
     stripped = (line.strip() for line in lines)
     return list(dict.fromkeys(line for line in stripped if line and not line.startswith("#")))
 
@@ -217,8 +228,16 @@ def _read(path: Path) -> NDArray[np.uint8]:
     return decode(data, str(path))
 
 
-def _refuse(error: OSError) -> None:
-    raise DataError(f"'{error.filename}' cannot be listed: {error.strerror}") from None
+def _text(data: bytes, path: Path) -> str:
+    """Return the text of a list file."""
+    try:
+        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return data.decode("utf-16")
+        if b"\0" in data:  # in names there is none; beside ASCII every second byte is one
+            return data.decode("utf-16-le" if data[1::2].count(0) >= data[::2].count(0) else "utf-16-be")
+    except UnicodeDecodeError:
+        raise DataError(f"'{path}' is no list of names: write it in UTF-8, one path a line") from None
+    return data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 
 
 def _once_each(base: Path, names: list[str]) -> list[str]:
@@ -242,7 +261,7 @@ def _size_and_time(path: Path) -> tuple[int, int]:
     return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else (-1, -1)
 
 
-def _headers(cache: Path, base: Path, names: list[str], stats: list[tuple[int, int]]) -> list[Header]:
+def _headers(cache: Path | None, base: Path, names: list[str], stats: list[tuple[int, int]]) -> list[Header]:
     """Return a header per name, from the cached index where size and time of change still agree."""
     known = _load_headers(cache)
     files = [(name, *status) for name, status in zip(names, stats, strict=True)]
@@ -255,7 +274,7 @@ def _headers(cache: Path, base: Path, names: list[str], stats: list[tuple[int, i
     return headers
 
 
-def _load_headers(cache: Path) -> dict[tuple[str, int, int], Header]:
+def _load_headers(cache: Path | None) -> dict[tuple[str, int, int], Header]:
     stored = load_index(cache, version=_INDEX_VERSION)
     if stored is None:
         return {}
@@ -263,7 +282,7 @@ def _load_headers(cache: Path) -> dict[tuple[str, int, int], Header]:
     return {(name, *file): Header(height, width, problem) for name, problem, file, (height, width) in rows}
 
 
-def _save_headers(cache: Path, names: list[str], stats: list[tuple[int, int]], headers: list[Header]) -> None:
+def _save_headers(cache: Path | None, names: list[str], stats: list[tuple[int, int]], headers: list[Header]) -> None:
     arrays = {
         **name_columns(names, (header.problem for header in headers)),
         "stats": np.array(stats, np.int64).reshape(-1, 2),

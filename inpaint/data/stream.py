@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -15,12 +17,14 @@ from torch.utils.data import Dataset
 from inpaint import seeds
 from inpaint.data.config import DataConfig
 from inpaint.data.order import EpochOrder
+from inpaint.data.paired import PairedMasks, around_hole, center_on_hole
 from inpaint.data.pixels import CenterView, ImageArray, RandomView
 from inpaint.data.planes import SamplePlanes
 from inpaint.data.sources import PhotoSource
 from inpaint.errors import DataError, InputError
 from inpaint.images.planes import PlaneArray
-from inpaint.masks import Mask, parse_mask
+from inpaint.images.regions import Region
+from inpaint.masks import Folder, HoleMask, Mask, Paired, parse_mask, with_both
 from inpaint.types import Plane
 
 logger = logging.getLogger("inpaint.data")
@@ -28,21 +32,53 @@ logger = logging.getLogger("inpaint.data")
 _GIVE_UP = 100  # photos in a row that cannot be decoded
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """A photo (H, W, 3) as it lies on disk, with its companion and its own mask (H, W), 1 = hole, where it has them."""
+
+    image: ImageArray
+    companion: ImageArray | None = None
+    hole: HoleMask | None = None
+
+    def within(self, region: Region) -> Decoded:
+        """Return a part of it."""
+        companion = None if self.companion is None else self.companion[region.slices]
+        hole = None if self.hole is None else self.hole[region.slices]
+        return Decoded(self.image[region.slices], companion, hole)
+
+    def viewed(self, view: Callable[[ImageArray, ImageArray | None], tuple[ImageArray, ImageArray | None]]) -> Decoded:
+        """Return what a view makes of it, of all alike."""
+        if self.hole is None:
+            return Decoded(*view(self.image, self.companion))
+        planes = [self.hole * np.uint8(255), *([] if self.companion is None else [self.companion])]
+        image, cut = view(self.image, np.dstack(planes) if len(planes) > 1 else planes[0])
+        assert cut is not None
+        hole = cut if cut.ndim == 2 else cut[..., 0]
+        return Decoded(image, None if cut.ndim == 2 else cut[..., 1], (hole >= 128).astype(np.uint8))
+
+
 class Reader:
     """Decodes photos, and goes on to the next one where that fails.
 
     Photos that passed the header check and cannot be decoded are named once, whichever worker process meets them first,
-    and counted; the count is shared by all processes of one loader.
+    and counted; the count is shared by all processes of one loader. So are files of mask folders.
     """
 
-    def __init__(self, source: PhotoSource, *, with_companion: bool) -> None:
+    def __init__(self, source: PhotoSource, mask: Mask, *, with_companion: bool) -> None:
         self.source = source
         self.with_companion = with_companion
-        self.bad = torch.zeros(len(source), dtype=torch.uint8)
-        self.bad.share_memory_()  # type: ignore[no-untyped-call]
+        self.paired = PairedMasks(mask, source) if isinstance(mask, Paired) else None
+        self.bad = _shared_zeros(len(source))
+        self.folders = [part for part in mask.parts() if isinstance(part, Folder)]
+        for folder in self.folders:
+            folder.replace_damaged(_shared_zeros)
 
-    def first(self, candidates: Iterator[int]) -> tuple[ImageArray, ImageArray | None]:
-        """Decode the first candidate that can be: image (H, W, 3), and its companion (H, W) where one is needed.
+    def first(self, candidates: Iterator[int], rng: np.random.Generator) -> Decoded:
+        """Decode the first candidate that can be, with its companion where one is needed and its mask where it has one.
+
+        Args:
+            candidates: Photos by number, in the order in which they are tried.
+            rng: Chooses among several masks of a photo.
 
         Raises:
             DataError: A hundred failures in a row, or no candidate is left.
@@ -51,7 +87,9 @@ class Reader:
         for index in islice(candidates, _GIVE_UP):
             try:
                 image = self.source.read(index)
-                return image, self._companion(index, image) if self.with_companion else None
+                companion = self._companion(index, image) if self.with_companion else None
+                hole = None if self.paired is None else self.paired.read(index, image.shape[:2], rng)
+                return Decoded(image, companion, hole)
             except InputError as error:
                 failed = failed or f"{self.source.name(index)}: {error}"
                 if not self.bad[index]:
@@ -62,6 +100,10 @@ class Reader:
     def replaced(self) -> int:
         """Return how many photos could not be decoded so far."""
         return int(self.bad.count_nonzero())
+
+    def replaced_masks(self) -> set[str]:
+        """Return the files of mask folders that could not be read so far."""
+        return {file for folder in self.folders for file in folder.damaged}
 
     def _companion(self, index: int, image: ImageArray) -> ImageArray:
         companion = self.source.read_companion(index)
@@ -98,14 +140,16 @@ class SampleStream(Dataset[dict[str, Any]]):
         )
         self.view = RandomView(config.size, crop=config.crop, flip=config.flip, color_jitter=config.color_jitter)
         self.mask: Mask = parse_mask(config.masks)
-        self.reader = Reader(source, with_companion=self.planes.need_companion)
+        self.reader = Reader(source, self.mask, with_companion=self.planes.need_companion)
 
     def __getitem__(self, number: int) -> dict[str, Any]:
-        seed = self.seed
-        decoded, beside = self.reader.first(self._candidates(number))
-        image, companion = self.view(decoded, beside, seeds.generator(seed, seeds.PIXELS, number))
-        mask = self.mask.draw(seeds.generator(seed, seeds.MASK, number), *image.shape[:2])
-        return _sample(image, mask, self.planes.make(image, mask, companion, seed=seed, number=number), number)
+        seed, rng = self.seed, seeds.generator(self.seed, seeds.MASK, number)
+        decoded = self.reader.first(self._candidates(number), rng)
+        if decoded.hole is not None:
+            # A crop that misses the hole would teach nothing.
+            decoded = decoded.within(around_hole(decoded.hole, self.view.side(*decoded.image.shape[:2]), rng))
+        cut = decoded.viewed(partial(self.view, rng=seeds.generator(seed, seeds.PIXELS, number)))
+        return _sample(cut, self.mask, rng, self.planes, seed=seed, number=number)
 
     def _candidates(self, number: int) -> Iterator[int]:
         """Yield the photo of sample `number`, then those that replace it, in the order of the epoch."""
@@ -131,7 +175,7 @@ class FixedSamples(Dataset[dict[str, Any]]):
         self.planes = SamplePlanes(planes, config.planes)
         self.view = CenterView(config.size)
         self.mask: Mask = parse_mask(config.masks if config.val_masks is None else config.val_masks)
-        self.reader = Reader(source, with_companion=self.planes.need_companion)
+        self.reader = Reader(source, self.mask, with_companion=self.planes.need_companion)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -139,17 +183,32 @@ class FixedSamples(Dataset[dict[str, Any]]):
     def __getitem__(self, number: int) -> dict[str, Any]:
         if not 0 <= number < len(self):
             raise IndexError(f"validation sample {number} of {len(self)}")
-        image, companion = self.view(*self.reader.first(self._candidates(number)))
-        mask = self.mask.draw(seeds.generator(self.seed, seeds.VAL_MASK, number), *image.shape[:2])
-        return _sample(image, mask, self.planes.make(image, mask, companion, seed=None, number=number), number)
+        rng = seeds.generator(self.seed, seeds.VAL_MASK, number)
+        decoded = self.reader.first(self._candidates(number), rng)
+        cut = decoded.viewed(self.view)
+        if decoded.hole is not None and cut.hole is not None and not cut.hole.any():
+            cut = decoded.within(center_on_hole(decoded.hole)).viewed(self.view)
+        return _sample(cut, self.mask, rng, self.planes, seed=None, number=number)
 
     def _candidates(self, number: int) -> Iterator[int]:
         for step in range(len(self)):
             yield int(self.indices[(number + step) % len(self)])
 
 
-def _sample(image: ImageArray, mask: ImageArray, planes: Mapping[str, PlaneArray], number: int) -> dict[str, Any]:
-    """Return tensors on our scale from bytes."""
+def _shared_zeros(count: int) -> torch.Tensor:
+    """Return zeros that all processes of a loader share."""
+    zeros = torch.zeros(count, dtype=torch.uint8)
+    zeros.share_memory_()  # type: ignore[no-untyped-call]
+    return zeros
+
+
+def _sample(
+    cut: Decoded, drawn: Mask, rng: np.random.Generator, makers: SamplePlanes, *, seed: int | None, number: int
+) -> dict[str, Any]:
+    """Return sample `number` as tensors on our scale: what was cut, its own mask or one that is drawn, and planes."""
+    image = cut.image
+    mask = drawn.draw(rng, *image.shape[:2]) if cut.hole is None else with_both(cut.hole, rng)
+    planes: Mapping[str, PlaneArray] = makers.make(image, mask, cut.companion, seed=seed, number=number)
     sample: dict[str, Any] = {
         "image": torch.from_numpy(np.divide(image.transpose(2, 0, 1), np.float32(255), order="C", dtype=np.float32)),
         "mask": torch.from_numpy(mask[None].astype(np.float32)),  # (1, S, S)

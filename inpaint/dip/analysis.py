@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaint.images.masks import Hole
+from inpaint.images.mask_rules import Hole
 from inpaint.images.regions import Region, merged
 
 TEXT_PX = 16.0  # typical width; wider strokes are no text

@@ -17,7 +17,7 @@ from inpaint.dip.options import DipOptions
 from inpaint.dip.planning import Plan
 from inpaint.dip.presets import FILL_TASKS, PRESETS, Task, published_iterations, published_noise
 from inpaint.dip.skip import SkipOptions
-from inpaint.images.masks import Hole
+from inpaint.images.mask_rules import Hole
 from inpaint.optimize.averaging import AveragingOptions, LangevinOptions
 from inpaint.optimize.loop import LoopOptions
 from inpaint.optimize.optimizers import AdamOptions

@@ -23,7 +23,7 @@ from inpaint.dip.presets import FILL_TASKS, PRESETS, Task
 from inpaint.dip.solving import Solution, solve
 from inpaint.errors import InputError, UsageError
 from inpaint.fills.checks import check_fill
-from inpaint.images.masks import Hole
+from inpaint.images.mask_rules import Hole
 from inpaint.images.regions import Region
 from inpaint.optimize.base import IntermediateResult, OptimizeResult
 

@@ -21,7 +21,7 @@ from inpaint.evaluation.sheet import FOLDER, fill_path, write_sheet
 from inpaint.evaluation.summary import PROTOCOL, Entry, markdown, summarize
 from inpaint.images.photo import photo_of_array, to_uint8
 from inpaint.images.writing import write_photo
-from inpaint.masks import HoleMask, Mask, content_of_files, parse_mask
+from inpaint.masks import HoleMask, Mask, Paired, content_of_files, parse_mask
 from inpaint.system import environment
 from inpaint.system.files import write_text
 from inpaint.system.parallel import Work, in_order
@@ -107,6 +107,8 @@ def evaluate(
     if jobs < 1:
         raise UsageError(f"jobs must be at least 1, got {jobs}")
     parsed = {kind: parse_mask(kind) for kind in masks}
+    if paired := [kind for kind, mask in parsed.items() if isinstance(mask, Paired)]:
+        raise UsageError(f"masks '{paired[0]}': these are for trainings; folder:PATH draws from the same files")
     photos = Photos(data, size=size, count=count)
     settings: dict[str, Any] = {
         "version": 2,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from inpaint.errors import InputError, UsageError, unknown
+from inpaint.errors import UsageError, unknown
 
 
 class Part(StrEnum):
@@ -165,34 +164,3 @@ def foreign_kind(start: bytes) -> str | None:
     """Return what a file that begins with these bytes (16 are enough) is, if it is an image that is not supported."""
     found = next((kind for mark, kind in _FOREIGN.items() if start.startswith(mark)), None)
     return found or next((kind for mark, kind in _FOREIGN_AT_8.items() if start[8:].startswith(mark)), None)
-
-
-def list_photos(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
-    """Return the photos of a folder by suffix, sorted by their path; hidden files and folders are left out.
-
-    Links to folders are followed, each folder is visited once. Raises InputError when `folder` is not a folder.
-    """
-    root = Path(folder)
-    if not root.is_dir():
-        raise InputError(f"cannot read '{root}': {'not a folder' if root.exists() else 'no such folder'}")
-    return [root / name for name in photo_names(root, recursive=recursive)]
-
-
-def photo_names(folder: Path, *, recursive: bool = True, onerror: Callable[[OSError], None] | None = None) -> list[str]:
-    """Return what `list_photos` does as paths relative to the folder, with forward slashes: sooner for millions.
-
-    onerror: called with what goes wrong when a folder is listed; by default such a folder counts as empty.
-    """
-    names: list[str] = []
-    seen: set[str] = set()
-    for place, folders, files in os.walk(folder, followlinks=True, onerror=onerror):
-        real = os.path.realpath(place)
-        # A link that leads back up would otherwise be walked for ever.
-        again = real in seen
-        seen.add(real)
-        folders[:] = [] if again or not recursive else sorted(each for each in folders if not each.startswith("."))
-        if not again:
-            below = Path(place).relative_to(folder).as_posix()
-            prefix = "" if below == "." else f"{below}/"
-            names += [prefix + file for file in files if file[0] != "." and file.lower().endswith(IMAGE_SUFFIXES)]
-    return sorted(names)

@@ -1,105 +1,189 @@
-"""Masks from files: which pixels are the hole. White is hole; everything else about a mask is guessed aloud."""
+"""Masks from files, Pillow images and arrays: one reader for all who fill, train or measure."""
 
 from __future__ import annotations
 
 import logging
 import os
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from inpaint.errors import MaskError
-from inpaint.images.photo import BT601, Photo, white_of
-from inpaint.images.reading import MAX_PIXELS, read_gray, read_photo
+from inpaint.errors import MaskError, NotAMaskError
+from inpaint.images.mask_rules import Drawing, Hole, Label, hole_of_drawing
+from inpaint.images.photo import Photo
+from inpaint.images.reading import MAX_PIXELS, MaskSamples, from_pillow, read_photo, read_stored, stored_in
 
 _log = logging.getLogger("inpaint.images")
 
-Hole = NDArray[np.bool_]
 Kind = TypeVar("Kind", bound=np.generic)
+Say: TypeAlias = Callable[[str, Mapping[str, str]], None]
+"""Told of a mask: its name, and remarks by their kind (rule, edge, inverted, size)."""
 
 INVERTED_ABOVE = 0.7
 """A mask with a larger share of hole gets a warning that it looks inverted."""
 
 
+def warn(name: str, remarks: Mapping[str, str]) -> None:
+    """Say what there is to say of a mask in one warning."""
+    _log.warning("%s: %s", name, "; ".join(remarks.values()))
+
+
+def hush(name: str, remarks: Mapping[str, str]) -> None:
+    """Say nothing of a mask that is read again and again."""
+
+
+class OncePerKind:
+    """Makes each remark of the first mask only: the masks of a folder are of one kind."""
+
+    def __init__(self) -> None:
+        self._made: set[str] = set()
+
+    def __call__(self, name: str, remarks: Mapping[str, str]) -> None:
+        """See `Say`; rules differ by their words, other remarks are the same in other words."""
+        keys = {kind: words if kind == "rule" else kind for kind, words in remarks.items()}
+        new = {kind: words for kind, words in remarks.items() if keys[kind] not in self._made}
+        self._made.update(keys.values())
+        if new:
+            warn(name, {**new, "": "not said again of other masks"})
+
+
 def read_mask(
-    path: str | os.PathLike[str], *, invert: bool = False, max_pixels: int = MAX_PIXELS, quiet: bool = False
+    path: str | os.PathLike[str],
+    *,
+    invert: bool = False,
+    label: Label | None = None,
+    dilate_px: float = 0,
+    max_pixels: int = MAX_PIXELS,
+    say: Say = warn,
 ) -> Hole:
-    """Read a mask file as (H, W) bool, True = hole: the one way from a file to a mask.
+    """Read a mask file as (H, W) bool, True = hole, by the rule of `inpaint.images.mask_rules`.
 
     Args:
-        path: Of any format that `read_photo` reads; `hole_of` says how color, alpha and gray values are taken.
-        invert: Black = hole.
+        path: Of any format that `read_photo` reads.
+        invert: What the rule calls known is the hole.
+        label: What is the hole, instead of the rule: an integer, "#rrggbb" or "transparent".
+        dilate_px: By how much the hole is going to grow; a soft edge that this covers is not spoken of.
         max_pixels: Most pixels that the file may claim.
-        quiet: Do not warn of what was guessed, for files that are read again and again.
+        say: Told how the mask was taken, in one line; white on black needs none.
 
     Raises:
         InputError: The file cannot be read.
+        MaskError: It is no mask, or does not say which of its values is the hole.
     """
-    gray = read_gray(path, max_pixels=max_pixels)
-    if gray is None:
-        return hole_of(read_photo(path, max_pixels=max_pixels), invert=invert, quiet=quiet)
-    return _hole(gray, None, name=os.fspath(path), invert=invert, quiet=quiet)
+    stored = read_stored(path, max_pixels=max_pixels)
+    if stored is None:
+        drawing = _drawing_of_photo(read_photo(path, max_pixels=max_pixels))
+    else:
+        drawing = _drawing_of_stored(stored, os.fspath(path))
+    return _decided(drawing, invert=invert, label=label, dilate_px=dilate_px, say=say)
 
 
-def hole_of(photo: Photo, *, invert: bool = False, what: str = "mask", quiet: bool = False) -> Hole:
-    """Return the (H, W) bool hole that an image describes: luminance of at least 128 of 255, and not transparent.
-
-    An image of one color with varying alpha is taken by its alpha (opaque = hole), with a warning. Values 0 and 1 are
-    taken as 0 and 255. Other values than black and white are thresholded, with a warning.
+def hole_of(
+    image: Photo | Image.Image,
+    *,
+    invert: bool = False,
+    label: Label | None = None,
+    dilate_px: float = 0,
+    what: str = "mask",
+    say: Say = warn,
+) -> Hole:
+    """Return the (H, W) bool hole that an image in memory describes, as `read_mask` reads it from a file.
 
     Args:
-        photo: The image.
-        invert: Dark = hole.
-        what: Names the image in warnings: sketches are read the same way (white = line).
-        quiet: Do not warn.
+        image: A photo, or a Pillow image.
+        invert: As of `read_mask`.
+        label: As of `read_mask`.
+        dilate_px: As of `read_mask`.
+        what: Names the image in messages: sketches are read the same way (white = line).
+        say: As of `read_mask`.
+
+    Raises:
+        MaskError: As `read_mask` does.
     """
-    return _hole(photo.pixels, photo.alpha, name=photo.name, invert=invert, what=what, quiet=quiet)
+    if isinstance(image, Photo):
+        drawing = _drawing_of_photo(image)
+    elif (stored := stored_in(image)) is not None:
+        drawing = _drawing_of_stored(stored, what)
+    else:
+        drawing = _drawing_of_photo(from_pillow(image, turn=False))
+    return _decided(drawing, invert=invert, label=label, dilate_px=dilate_px, what=what, say=say)
 
 
-def _hole(
-    pixels: NDArray[Any], alpha: NDArray[Any] | None, *, name: str, invert: bool, what: str = "mask", quiet: bool
+def swapped(error: NotAMaskError, photo: Photo) -> NotAMaskError:
+    """Return the error of a mask that shows a photo, with a hint where the photo looks like the mask."""
+    try:
+        decision = hole_of_drawing(_drawing_of_photo(photo))
+    except MaskError:
+        return error
+    if photo.alpha is not None or not decision.hole.any():
+        return error
+    return NotAMaskError(f"{error}; {photo.name} looks like the mask: were image and mask swapped?")
+
+
+def _decided(
+    drawing: Drawing, *, invert: bool, label: Label | None, dilate_px: float, say: Say, what: str = "mask"
 ) -> Hole:
-    """Return the hole of pixels (H, W) or (H, W, 3) and alpha (H, W)."""
-    guessed = _log.debug if quiet else _log.warning
-    white, values = white_of(pixels.dtype), _luminance(pixels)  # (H, W), 0..white
-    if alpha is not None and alpha.min() != alpha.max():
-        alpha = alpha.astype(np.float32)
-        if values.min() == values.max():
-            guessed("%s: the %s has one color; its alpha is used, opaque = white", name, what)
-            values = alpha
-        else:
-            values = values * (alpha / np.float32(white))
-    if white > 1 and values.max() == 1:
-        guessed("%s: the %s has values 0 and 1; 1 is taken as white", name, what)
-        values = values * np.float32(white)
-    if not quiet and (gray := _share((values > 0) & (values < white))):
-        guessed("%s: the %s is not black and white (%.1f %% gray); thresholded at 128", name, what, 100 * gray)
-    hole: Hole = values >= (128 * white // 255 if white > 1 else 128 / 255)
-    if invert:
-        hole = ~hole
-    if not quiet and (share := _share(hole)) > INVERTED_ABOVE:
-        guessed(
-            "%s: %.0f %% of the %s is %s; it looks inverted (--invert-mask turns it round)",
-            name,
-            100 * share,
-            what,
-            "hole" if what == "mask" else "line",
+    """Apply the rule and say in one line what a user has to know of it."""
+    decision = hole_of_drawing(drawing, label=label, what=what)
+    hole = ~decision.hole if invert else decision.hole
+    rule = decision.rule if what == "mask" else decision.rule.replace("the hole", "the line")
+    remarks: dict[str, str] = {}
+    if rule:
+        remarks["rule"] = f"the {what} is {rule}" if rule.startswith("a ") else rule
+    if what == "mask" and not invert and say is not hush and (edge_px := decision.soft_edge_px()) > dilate_px:
+        remarks["edge"] = f"its edge is soft and is cut at half; --dilate {edge_px} covers all of it"
+    if (share := np.count_nonzero(hole) / hole.size) > INVERTED_ABOVE:
+        remarks["inverted"] = (
+            f"{100 * share:.0f} % of the {what} is {'hole' if what == 'mask' else 'line'}; it looks inverted "
+            "(--invert-mask turns it round)"
         )
+    if remarks:
+        say(drawing.name, remarks)
     return hole
 
 
-def _share(where: Hole) -> float:
-    return np.count_nonzero(where) / where.size
+def _drawing_of_stored(stored: MaskSamples, name: str) -> Drawing:
+    values, alpha, entries = stored.values, stored.alpha, None
+    if stored.palette is not None:
+        entries, colors = stored.values, stored.palette[stored.values]  # (H, W), (H, W, 4)
+        values, alpha = np.ascontiguousarray(colors[..., :3]), np.ascontiguousarray(colors[..., 3])
+    return Drawing(name=name, values=values, alpha=alpha, entries=entries, lossy=stored.lossy)
 
 
-def fit_to(plane: NDArray[Kind], height: int, width: int, *, name: str = "mask", what: str = "mask") -> NDArray[Kind]:
+def _drawing_of_photo(photo: Photo) -> Drawing:
+    values = np.ascontiguousarray(photo.pixels[..., 0]) if photo.gray else photo.pixels
+    alpha = photo.alpha
+    if values.dtype.kind == "f":
+        values, alpha = _sixteen_bit(values), None if alpha is None else _sixteen_bit(alpha)
+    return Drawing(name=photo.name, values=values, alpha=alpha)
+
+
+def _sixteen_bit(values: NDArray[Any]) -> NDArray[np.uint16]:
+    levels: NDArray[np.uint16] = np.rint(values * 65535).astype(np.uint16)
+    return levels
+
+
+def fit_to(
+    plane: NDArray[Kind], height: int, width: int, *, name: str = "mask", what: str = "mask", say: Say = warn
+) -> NDArray[Kind]:
     """Return a mask or another plane (H, W, ...) at (height, width).
 
     Where only the scale differs: nearest neighbor, with a warning.
 
-    Raises MaskError when the aspect differs by more than rounded sides explain, or by more than 2 %.
+    Args:
+        plane: The mask or plane.
+        height: Of the photo, in pixels.
+        width: Of the photo, in pixels.
+        name: Names the plane's file in messages.
+        what: Says what it is.
+        say: Told that it was resized.
+
+    Raises:
+        MaskError: The aspect differs by more than rounded sides explain, or by more than 2 %.
     """
     rows, columns = plane.shape[:2]
     if (rows, columns) == (height, width):
@@ -114,7 +198,7 @@ def fit_to(plane: NDArray[Kind], height: int, width: int, *, name: str = "mask",
             f"{name}: the {what} has {columns} x {rows} pixels, the photo {width} x {height}: another shape, not only "
             "another scale"
         )
-    _log.warning("%s: the %s has %d x %d pixels; resized to %d x %d", name, what, columns, rows, width, height)
+    say(name, {"size": f"the {what} has {columns} x {rows} pixels; resized to {width} x {height}"})
     take_rows = ((np.arange(height) + 0.5) * rows / height).astype(np.intp)
     take_columns = ((np.arange(width) + 0.5) * columns / width).astype(np.intp)
     return np.ascontiguousarray(plane[take_rows][:, take_columns])
@@ -136,16 +220,3 @@ def dilate_hole(hole: Hole, radius_px: float, *, chamfer: bool = False) -> Hole:
     distance: NDArray[Any] = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, precision)
     grown: Hole = distance <= radius_px
     return grown
-
-
-def _luminance(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Return (H, W), 0..white; values without color, the usual case, as they are."""
-    if pixels.ndim == 2:
-        return pixels
-    red, green, blue = cv2.split(pixels)
-    if np.array_equal(red, green) and np.array_equal(red, blue):
-        gray: NDArray[Any] = red
-        return gray
-    luma: NDArray[np.float32] = pixels.astype(np.float32) @ np.array(BT601, np.float32)
-    # White is exactly white, whatever the weights' rounding.
-    return np.rint(luma) if pixels.dtype.kind == "u" else luma

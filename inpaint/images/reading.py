@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -79,15 +79,32 @@ def read_rgb(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> N
         return _read_rgb(stream, path, max_pixels)
 
 
-def read_gray(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8] | None:
-    """Read an ordinary image of 8 bits that has neither color nor alpha: the short way for masks.
+@dataclass(frozen=True, eq=False)
+class MaskSamples:
+    """The samples of an ordinary image of 8 bits as they are stored, for masks.
+
+    Args:
+        values: (H, W) gray or entries of the palette, or (H, W, 3) RGB, uint8.
+        alpha: (H, W), or None.
+        palette: (256, 4) RGBA, or None.
+        lossy: Whether the format leaves values only near to what they were.
+    """
+
+    values: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None = None
+    palette: NDArray[np.uint8] | None = None
+    lossy: bool = False
+
+
+def read_stored(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> MaskSamples | None:
+    """Read an ordinary image of 8 bits without converting it: the short way for masks, which may hold labels.
 
     Args:
         path: The file.
         max_pixels: Most pixels that it may claim.
 
     Returns:
-        (H, W), upright; None for any other file, which `read_photo` reads.
+        Its samples, upright; None for any other file, which `read_photo` reads.
 
     Raises:
         InputError: As `read_photo` does.
@@ -95,20 +112,56 @@ def read_gray(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> 
     path = Path(path)
     with _opened(path) as stream:
         format_ = _format(stream, path)
-        if format_.name not in ("JPEG", "PNG", "BMP") or (format_.name == "PNG" and _is_deep(stream)):
+        if format_.name not in ("JPEG", "PNG", "BMP", "WebP", "TIFF") or (format_.name == "PNG" and _is_deep(stream)):
             return None
-        image = _header(stream, format_, path, max_pixels)
-        if image.mode not in ("1", "L", "RGB") or "transparency" in image.info or _frames(image) > 1:
+        try:
+            image = _header(stream, format_, path, max_pixels)
+        except InputError:
+            if format_.name == "TIFF":
+                return None  # Pillow opens fewer kinds of it than we do
+            raise
+        if _frames(image) > 1 or (format_.name == "TIFF" and image.mode != "P"):
             return None
         with _decoding(path):
-            if image.mode == "1":
-                image = image.convert("L")
-            # Channel by channel: memory for all three at once would cost more than decoding.
-            first, *rest = image.getbands()
-            values = np.asarray(image.getchannel(first))
-            if not all(np.array_equal(values, np.asarray(image.getchannel(band))) for band in rest):
-                return None
-            return np.ascontiguousarray(upright(values, metadata.orientation(image)))
+            stored = stored_in(image, lossy=format_.name in ("JPEG", "WebP"))
+            turn = metadata.orientation(image)
+        if stored is None or turn == 1:
+            return stored
+        alpha = None if stored.alpha is None else np.ascontiguousarray(upright(stored.alpha, turn))
+        return replace(stored, values=np.ascontiguousarray(upright(stored.values, turn)), alpha=alpha)
+
+
+def stored_in(image: Image.Image, *, lossy: bool = False) -> MaskSamples | None:
+    """Return the samples of a Pillow image of 8 bits as they lie; None for other kinds, which `from_pillow` takes."""
+    mode = image.mode
+    if mode == "P":
+        return MaskSamples(np.asarray(image).copy(), palette=_rgba_palette(image), lossy=lossy)
+    if mode not in ("1", "L", "LA", "RGB", "RGBA") or (mode not in ("LA", "RGBA") and "transparency" in image.info):
+        return None
+    alpha = np.asarray(image.getchannel("A")) if mode in ("LA", "RGBA") else None
+    if mode in ("1", "L", "LA"):
+        gray = image.convert("L") if mode == "1" else image.getchannel("L")
+        return MaskSamples(np.asarray(gray), alpha=alpha, lossy=lossy)
+    # Channel by channel: memory for all three at once would cost more than decoding a mask that is gray.
+    red, green, blue = (np.asarray(image.getchannel(band)) for band in "RGB")
+    if np.array_equal(red, green) and np.array_equal(red, blue):
+        return MaskSamples(red, alpha=alpha, lossy=lossy)
+    return MaskSamples(np.stack([red, green, blue], axis=2), alpha=alpha, lossy=lossy)
+
+
+def _rgba_palette(image: Image.Image) -> NDArray[np.uint8]:
+    """Return the palette (256, 4) of an image; entries that it lacks are black."""
+    image.load()  # a palette may change while decoding
+    colors = np.zeros((256, 4), np.uint8)
+    colors[:, 3] = 255
+    given = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)[:256]
+    colors[: len(given), :3] = given
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        colors[transparent, 3] = 0
+    elif isinstance(transparent, bytes):
+        colors[: len(transparent), 3] = np.frombuffer(transparent[:256], np.uint8)
+    return colors
 
 
 def decode_rgb(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:

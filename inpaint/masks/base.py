@@ -71,9 +71,7 @@ class Mask(BaseModel, frozen=True, extra="forbid"):
             mask = self._draw_once(rng, height, width)
             if 0 < cv2.countNonZero(mask) < mask.size:
                 return mask
-        pixel = int(rng.integers(mask.size))
-        mask.flat[pixel] = 1 - mask.flat[pixel]
-        return mask
+        return with_both(mask, rng)
 
     def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
         """Draw one mask that may be empty or full; it must be a new contiguous array."""
@@ -84,6 +82,10 @@ class Mask(BaseModel, frozen=True, extra="forbid"):
     def files(self) -> tuple[str, ...]:
         """Return the files that masks are drawn from, here and in masks inside this one; most kinds have none."""
         return tuple(file for name in type(self).model_fields for file in _files_of(getattr(self, name)))
+
+    def parts(self) -> tuple[Mask, ...]:
+        """Return this mask and those that it is made of."""
+        return (self,)
 
     def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
         """Add a hole to the mask in place: for kinds that draw on top of what there is."""
@@ -115,6 +117,14 @@ def content_of_files(mask: Mask) -> str | None:
 def blank(height: int, width: int) -> HoleMask:
     """Return a mask without a hole."""
     return np.zeros((height, width), dtype=np.uint8)
+
+
+def with_both(mask: HoleMask, rng: np.random.Generator) -> HoleMask:
+    """Return a mask that has hole and known pixels: where it lacks one of them, a random pixel is changed in place."""
+    if not 0 < cv2.countNonZero(mask) < mask.size:
+        pixel = int(rng.integers(mask.size))
+        mask.flat[pixel] = 1 - mask.flat[pixel]
+    return mask
 
 
 def hole_ratio(mask: HoleMask) -> float:

@@ -13,13 +13,17 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, Field, SerializeAsAny, field_validator
 
 from inpaint.masks.base import HoleMask, Mask, Share, ShareSpan, blank, hole_ratio
+from inpaint.masks.folder import Paired
 
 
 def _parsed(value: Any) -> Mask:
     # The table of all kinds contains the classes below, so it can only be asked for when it is needed.
     from inpaint.masks.parse import parse_mask
 
-    return parse_mask(value)
+    mask = parse_mask(value)
+    if isinstance(mask, Paired):
+        raise ValueError("masks paired with photos are no part of other masks: write data.masks=paired:FOLDER")
+    return mask
 
 
 Inner = Annotated[SerializeAsAny[Mask], BeforeValidator(_parsed)]
@@ -46,6 +50,10 @@ class Mixture(Mask):
     kind: Literal["mixture"] = "mixture"
     of: Annotated[tuple[Annotated[Weighted, BeforeValidator(_weighted)], ...], Field(min_length=1)]
 
+    def parts(self) -> tuple[Mask, ...]:
+        """See `Mask`."""
+        return (self, *(inner for part in self.of for inner in part.mask.parts()))
+
     def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
         steps = list(accumulate(part.weight for part in self.of))
         chosen = bisect_right(steps, rng.random() * steps[-1])
@@ -57,6 +65,10 @@ class Union(Mask):
 
     kind: Literal["union"] = "union"
     of: Annotated[tuple[Inner, ...], Field(min_length=1)]
+
+    def parts(self) -> tuple[Mask, ...]:
+        """See `Mask`."""
+        return (self, *(inner for part in self.of for inner in part.parts()))
 
     def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
         """See `Mask`."""
@@ -77,6 +89,10 @@ class Target(Mask):
     mask: Inner
     ratio: ShareSpan
     tries: int = Field(8, ge=1)
+
+    def parts(self) -> tuple[Mask, ...]:
+        """See `Mask`."""
+        return (self, *self.mask.parts())
 
     @field_validator("ratio", mode="before")
     @classmethod

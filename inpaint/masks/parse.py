@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, get_args
 
@@ -13,11 +14,12 @@ from inpaint.masks.boxes import Box, Center, Half, Outpaint
 from inpaint.masks.comodgan import CoModGan
 from inpaint.masks.compose import Mixture, Target, Union
 from inpaint.masks.deepfill import Brush, DeepFill, DeepFillBox
-from inpaint.masks.folder import Folder
+from inpaint.masks.folder import Folder, Paired
 from inpaint.masks.irregular import Mmagic, PConv, Pluralistic, PluralisticBoxes, Walk
 from inpaint.masks.lama import Lama
 from inpaint.masks.text import Text
 from inpaint.options import show
+from inpaint.system.files import is_folder
 
 MaskSpec: TypeAlias = "str | Mapping[str, Any] | Sequence[Any] | Mask"
 """What `parse_mask` takes."""
@@ -39,6 +41,7 @@ KINDS: dict[str, type[Mask]] = {
     "mmagic": Mmagic,
     "text": Text,
     "folder": Folder,
+    "paired": Paired,
     "target": Target,
     "mixture": Mixture,
     "union": Union,
@@ -46,6 +49,7 @@ KINDS: dict[str, type[Mask]] = {
 
 NEED_OPTIONS = {
     "folder": "'folder:PATH', or {kind: folder, path: PATH}",
+    "paired": "'paired:PATH', or {kind: paired, path: PATH}",
     "target": "{kind: target, mask: deepfill, ratio: [0.2, 0.3]}",
     "mixture": "[{mask: deepfill, weight: 3}, {mask: box, weight: 1}]",
     "union": "{kind: union, of: [brush, box]}",
@@ -105,6 +109,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
+FILE_KINDS = ("folder", "paired")
+"""Kinds that may be written KIND:PATH."""
+
+
 def names() -> list[str]:
     """Return every name that is a mask by itself: kinds with useful defaults, then presets."""
     return [kind for kind in KINDS if kind not in NEED_OPTIONS] + list(PRESETS)
@@ -115,7 +123,8 @@ def parse_mask(spec: MaskSpec) -> Mask:
 
     Args:
         spec: A string is a kind with its defaults or a preset (`names()`), or "folder:PATH" for the mask files of a
-            folder. A mapping is {kind: NAME, option: value, ...}, where NAME may be a preset whose options are then
+            folder ("paired:PATH" where each belongs to a photo of its name), or a mapping or list in YAML's flow style.
+            A mapping is {kind: NAME, option: value, ...}, where NAME may be a preset whose options are then
             replaced one by one. A list is a mixture: of such masks, or of {mask: ..., weight: ...}. A Mask is returned
             as it is.
 
@@ -144,13 +153,58 @@ def parse_mask(spec: MaskSpec) -> Mask:
 
 def _from_string(text: str) -> Mask:
     kind, colon, path = text.partition(":")
-    if colon and kind == "folder":
-        return _from_mapping({"kind": "folder", "path": path})
+    if colon and kind in FILE_KINDS:
+        return _from_mapping({"kind": kind, "path": path})
+    if text.startswith(("{", "[")):
+        return _from_yaml(text)
     if text in NEED_OPTIONS:
         raise ConfigError(f"mask '{text}' needs options: write {NEED_OPTIONS[text]}")
     if text not in KINDS and text not in PRESETS:
-        raise ConfigError(unknown("mask", text, [*names(), "folder:PATH"]))
+        raise ConfigError(unknown("mask", text, [*names(), *(f"{kind}:PATH" for kind in FILE_KINDS)]))
     return _from_mapping({"kind": text})
+
+
+def split_specs(text: str) -> list[str]:
+    """Split the masks of a command line at their commas, but not inside of brackets, quotes and names of folders.
+
+    Example:
+        >>> split_specs("deepfill, box,{kind: box, count: [1, 2]}")
+        ['deepfill', 'box', '{kind: box, count: [1, 2]}']
+    """
+    pieces, depth, quote = [""], 0, ""
+    for letter in text:
+        if letter == "," and not depth and not quote:
+            pieces.append("")
+            continue
+        pieces[-1] += letter
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"" and depth:
+            quote = letter
+        else:
+            depth += (letter in "{[") - (letter in "}]")
+    specs = []
+    while pieces:
+        longest = (",".join(pieces[:end]).strip() for end in range(len(pieces), 1, -1))
+        spec = next((each for each in longest if _names_folder(each)), pieces[0].strip())
+        pieces = pieces[spec.count(",") + 1 :] if _names_folder(spec) else pieces[1:]
+        specs.append(spec)
+    return [spec for spec in specs if spec]
+
+
+def _names_folder(spec: str) -> bool:
+    kind, colon, path = spec.partition(":")
+    return bool(colon) and kind in FILE_KINDS and is_folder(os.path.expanduser(path))  # noqa: PTH111
+
+
+def _from_yaml(text: str) -> Mask:
+    import yaml
+
+    try:
+        spec = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"mask '{text}': {' '.join(str(error).split())}") from None
+    return parse_mask(spec)
 
 
 def _from_mapping(spec: Mapping[str, Any]) -> Mask:

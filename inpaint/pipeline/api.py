@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from typing_extensions import TypeVar
 
 from inpaint.errors import UsageError
 from inpaint.images.formats import format_of_name
+from inpaint.images.mask_rules import Label
 from inpaint.images.masks import fit_to
 from inpaint.images.metadata import orientation
 from inpaint.images.photo import Photo, channels_of
@@ -31,12 +32,14 @@ ImageT = TypeVar("ImageT", Image.Image, NDArray[Any], default=Image.Image)
 
 def fill(
     image: PathLike | ImageT,
-    mask: Source,
+    mask: Source | Sequence[Source],
     *,
     model: PathLike | Inpainter = "patch",
     output: PathLike | None = None,
     invert_mask: bool = False,
+    label: Label | None = None,
     dilate: int = 0,
+    opaque: bool = False,
     seed: int = 0,
     device: str = "auto",
     guidance: Mapping[str, Source] | None = None,
@@ -54,13 +57,16 @@ def fill(
 
     Args:
         image: A path, a Pillow image, or an array (H, W) or (H, W, 1..4) of uint8, uint16, or floats in [0, 1].
-        mask: The same kinds; white (at least half) = hole, or True in a bool array, or 1 in an integer array; another
-            scale of the same shape is resized.
+        mask: The same kinds; white (above half) = hole, or True in a bool array, or 1 in an integer array; colored
+            strokes and erased photos as `inpaint.images.mask_rules` says. Another scale of the same shape is resized.
+            Several, in a list, are united.
         model: A registered name, the folder of a run, a weights file, or an `Inpainter` that is already loaded (load it
             once when you fill many photos).
         output: Also write the result there, at full depth, with profile and metadata, in the format of the name.
         invert_mask: Black = hole.
+        label: What in the mask is the hole: an integer, a color such as "#ff0000", or "transparent".
         dilate: Pixels by which the hole grows.
+        opaque: The filled hole becomes opaque where the photo is transparent.
         seed: For models that draw at random.
         device: Passed to `inpaint.load`.
         guidance: What the model takes beside image and mask, by name of the plane, such as {"sketch": "sketch.png"}.
@@ -82,7 +88,7 @@ def fill(
         check_folder(Path(output).parent)
     # What is returned has one page, whatever is written.
     photo = photo_of(image, max_pixels, first_page=first_page or output is None)
-    hole = hole_for(photo, mask, invert=invert_mask, dilate_px=dilate, max_pixels=max_pixels)
+    hole = hole_for(photo, mask, invert=invert_mask, label=label, dilate_px=dilate, max_pixels=max_pixels)
     inpainter = _inpainter(model, device, model_options)
     sources = guidance or {}
     check_guidance(inpainter, sources)
@@ -96,7 +102,7 @@ def fill(
         )
         for name, source in sources.items()
     }
-    filled = fill_photo(photo, hole, inpainter, guidance=planes, seed=seed)
+    filled = fill_photo(photo, hole, inpainter, guidance=planes, seed=seed, opaque=opaque)
     if output is not None:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
         turn = orientation(image) if isinstance(image, Image.Image) else 1

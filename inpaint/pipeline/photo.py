@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inpaint.errors import InpaintError, InputError, MaskError, UsageError
 from inpaint.fills.parts import Painting, fill_parts
-from inpaint.images.masks import Hole
-from inpaint.images.photo import Photo
+from inpaint.images.mask_rules import Hole
+from inpaint.images.photo import Photo, white_of
 from inpaint.images.planes import PlaneArray
 from inpaint.pipeline.samples import Sample
 from inpaint.system.environment import is_out_of_memory
@@ -30,9 +32,12 @@ def fill_photo(
     *,
     guidance: Mapping[str, PlaneArray] | None = None,
     seed: int = 0,
+    opaque: bool = False,
     progress: ProgressCallback | None = None,
 ) -> Photo:
     """Return the photo with its hole filled; every other pixel, alpha and metadata are those of `photo`.
+
+    Pixels whose alpha is 0 are no more known than the hole is: no fill sees their color.
 
     Args:
         photo: What is filled.
@@ -41,6 +46,7 @@ def fill_photo(
         inpainter: The fill.
         guidance: Planes (H, W) or (H, W, C) by name, for fills that take them.
         seed: For fills that draw at random.
+        opaque: The filled hole becomes opaque where the photo is transparent.
         progress: Told every step.
 
     Raises:
@@ -49,7 +55,8 @@ def fill_photo(
         UsageError: The fill does not take such planes.
         InpaintError: The fill fails.
     """
-    return fill_photo_often(photo, hole, inpainter, guidance=guidance, seed=seed, progress=progress)[0].photo
+    asked = {"guidance": guidance, "seed": seed, "opaque": opaque, "progress": progress}
+    return fill_photo_often(photo, hole, inpainter, **asked)[0].photo  # type: ignore[arg-type]
 
 
 def fill_photo_often(
@@ -60,6 +67,7 @@ def fill_photo_often(
     samples: int = 1,
     guidance: Mapping[str, PlaneArray] | None = None,
     seed: int = 0,
+    opaque: bool = False,
     progress: ProgressCallback | None = None,
 ) -> list[Sample]:
     """Return several fills of one hole, in the order of drawing; a single one where there is no hole to fill.
@@ -76,16 +84,16 @@ def fill_photo_often(
     if not hole.any():
         _log.warning("%s: the mask has no hole, so nothing is filled", photo.name)
         return [Sample(photo=photo, number=1, score=None)]
-    check_hole(photo, hole, inpainter.capabilities, name=inpainter.name)
+    check_hole(photo, hole, inpainter.capabilities, name=inpainter.name, opaque=opaque)
     asked: dict[str, Any] = {"samples": samples, "seed": seed, "progress": progress}
-    paintings = _paintings(photo, hole, inpainter, planes, **asked)
+    paintings = _paintings(photo, unknown(photo, hole), inpainter, planes, **asked)
     # Further pages and channels show what was removed, too: the same hole, the same seed, fill by fill.
-    others = [(each, _paintings(each, hole, inpainter, planes, **asked)) for each in photo.companions()]
+    others = [(each, _paintings(each, unknown(each, hole), inpainter, planes, **asked)) for each in photo.companions()]
     return [
         Sample(
             photo=photo.with_companions(
-                photo.with_fill(painting.colors, hole),
-                [each.with_fill(painted[number].colors, hole) for each, painted in others],
+                filled(photo, painting.colors, hole, opaque=opaque),
+                [filled(each, painted[number].colors, hole, opaque=opaque) for each, painted in others],
             ),
             number=number + 1,
             score=painting.score,
@@ -103,17 +111,33 @@ def check_photo(photo: Photo, capabilities: Capabilities, *, name: str) -> None:
         )
 
 
-def check_hole(photo: Photo, hole: Hole, capabilities: Capabilities, *, name: str) -> None:
+def unknown(photo: Photo, hole: Hole) -> Hole:
+    """Return the hole and every pixel that is wholly transparent: the color that is stored there is nobody's."""
+    return hole if photo.alpha is None else hole | (photo.alpha == 0)
+
+
+def filled(photo: Photo, completed: NDArray[np.floating[Any]], hole: Hole, *, opaque: bool) -> Photo:
+    """Return the photo with a fill (H, W, 3) in its hole, which becomes opaque where that is wanted."""
+    result = photo.with_fill(completed, hole)
+    if not opaque or photo.alpha is None:
+        return result
+    alpha = photo.alpha.copy()
+    alpha[hole] = white_of(alpha.dtype)
+    return replace(result, alpha=alpha)
+
+
+def check_hole(photo: Photo, hole: Hole, capabilities: Capabilities, *, name: str, opaque: bool = False) -> None:
     """Raise MaskError when the hole, which is not empty, leaves nothing known to a fill that needs it; warn of less."""
-    if hole.all():
+    if unknown(photo, hole).all():
+        what = "the whole photo" if hole.all() else "all of the photo that is not transparent"
         if capabilities.needs_known:
-            raise MaskError(f"{photo.name}: the mask covers the whole photo, and {name} works from known pixels")
-        _log.warning("%s: the mask covers the whole photo, so %s has nothing to go by", photo.name, name)
-    if photo.alpha is not None:
+            raise MaskError(f"{photo.name}: the mask covers {what}, and {name} works from known pixels")
+        _log.warning("%s: the mask covers %s, so %s has nothing to go by", photo.name, what, name)
+    if photo.alpha is not None and not opaque:
         unseen = float((photo.alpha[hole] == 0).mean())
         if unseen > 0:
             _log.warning(
-                "%s: %.0f %% of the hole is transparent and stays so: the fill does not show there",
+                "%s: %.0f %% of the hole is transparent and stays so: the fill does not show there (--opaque shows it)",
                 photo.name,
                 100 * unseen,
             )

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -23,11 +23,11 @@ from inpaint.dip.options import DipOptions
 from inpaint.dip.presets import Task
 from inpaint.dip.restoring import Restored, RestoreStep, check_task, restore
 from inpaint.errors import InputError
-from inpaint.images.masks import Hole
+from inpaint.images.mask_rules import Hole, Label
 from inpaint.images.photo import Photo, photo_of_array
 from inpaint.images.reading import MAX_PIXELS
 from inpaint.images.writing import write_photo
-from inpaint.pipeline.photo import check_hole, check_photo
+from inpaint.pipeline.photo import check_hole, check_photo, filled, unknown
 from inpaint.pipeline.sources import Source, hole_for, photo_of
 from inpaint.system.devices import resolve_device
 from inpaint.system.files import write_text
@@ -53,11 +53,13 @@ def restore_photo(
     image: Source | Photo,
     task: Task,
     *,
-    mask: Source | None = None,
+    mask: Source | Sequence[Source] | None = None,
     flash: Source | Photo | None = None,
     options: DipOptions | None = None,
     invert_mask: bool = False,
+    label: Label | None = None,
     dilate: int = 0,
+    opaque: bool = False,
     device: str = "auto",
     seed: int = 0,
     spent_s: float = 0.0,
@@ -69,11 +71,14 @@ def restore_photo(
     Args:
         image: A path, a Pillow image, an array or a `Photo`; for the task flash the one without.
         task: inpaint, restore (scattered missing pixels), denoise (also JPEG), super-resolve or flash.
-        mask: What is missing, white, for the tasks inpaint and restore; known pixels stay as they are.
+        mask: What is missing, white, for the tasks inpaint and restore; known pixels stay as they are. Several, in a
+            list, are united.
         flash: The same scene with flash, for the task flash.
         options: All else, the budget of time among it.
         invert_mask: Black is missing.
+        label: What in the mask is missing: an integer, a color such as "#ff0000", or "transparent".
         dilate: Pixels by which the hole grows.
+        opaque: The filled hole becomes opaque where the photo is transparent.
         device: "auto", "cpu", "cuda", "cuda:1".
         seed: Of every random step.
         spent_s: Seconds of the budget that are gone already; what reading takes counts by itself.
@@ -103,9 +108,9 @@ def restore_photo(
         )
     hole: Hole | None = None
     if mask is not None:
-        hole = hole_for(photo, mask, invert=invert_mask, dilate_px=dilate, max_pixels=max_pixels)
+        hole = hole_for(photo, mask, invert=invert_mask, label=label, dilate_px=dilate, max_pixels=max_pixels)
         if hole.any():
-            check_hole(photo, hole, DipOptions.capabilities, name=f"the task {task}")
+            check_hole(photo, hole, DipOptions.capabilities, name=f"the task {task}", opaque=opaque)
         else:
             _log.warning("%s: the mask has no hole, so nothing is filled", photo.name)
 
@@ -113,12 +118,12 @@ def restore_photo(
         if step.intermediate.event is not None:
             _log.warning("%s", step.intermediate.event)
         if callback is not None:
-            callback(step, lambda: _with_answer(photo, step.image(), hole))
+            callback(step, lambda: _with_answer(photo, step.image(), hole, opaque))
 
     restored = restore(
         task,
         _tensor(photo),
-        None if hole is None else torch.from_numpy(hole).float()[None, None],  # (1, 1, H, W)
+        None if hole is None else _mask(photo, hole),
         flash=None if flash is None else _tensor(_photo(flash, max_pixels)),
         options=options,
         device=resolve_device(device),
@@ -132,7 +137,7 @@ def restore_photo(
                 "the budget had room for %d iterations only: expect little, or give a longer --budget",
                 part.result.iterations,
             )
-    return RestoredPhoto(photo=_with_answer(photo, restored.image, hole), restored=restored)
+    return RestoredPhoto(photo=_with_answer(photo, restored.image, hole, opaque), restored=restored)
 
 
 def write_trace(restored: Restored, path: str | os.PathLike[str], request: Mapping[str, Any]) -> None:
@@ -186,11 +191,16 @@ def _tensor(photo: Photo) -> Tensor:
     return torch.from_numpy(photo.array()).permute(2, 0, 1)[None].contiguous()  # (1, 3, H, W)
 
 
-def _with_answer(photo: Photo, answer: Tensor, hole: Hole | None) -> Photo:
+def _mask(photo: Photo, hole: Hole) -> Tensor:
+    """Return what is missing, (1, 1, H, W); transparent pixels are no better known, where there is anything to fill."""
+    return torch.from_numpy(unknown(photo, hole) if hole.any() else hole).float()[None, None]
+
+
+def _with_answer(photo: Photo, answer: Tensor, hole: Hole | None, opaque: bool) -> Photo:
     """Return the answer (1, 3, H, W) with all that came with the photo; without a hole at the answer's size."""
     painted = answer[0].permute(1, 2, 0).cpu().numpy()  # (H, W, 3)
     if hole is not None:
-        return photo.with_fill(painted, hole)
+        return filled(photo, painted, hole, opaque=opaque)
     height, width = painted.shape[:2]
     alpha = photo.alpha
     if alpha is not None and alpha.shape != (height, width):

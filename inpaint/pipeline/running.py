@@ -16,13 +16,15 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from PIL import Image
 
 from inpaint.data.headers import header_of_file
-from inpaint.errors import InpaintError, InputError, UsageError
+from inpaint.errors import InpaintError, InputError, NotAMaskError, UsageError
 from inpaint.fills.parts import works_on_the_whole
 from inpaint.images.formats import format_of_content, format_of_name
-from inpaint.images.masks import Hole, dilate_hole, fit_to, read_mask
+from inpaint.images.mask_rules import Hole, Label
+from inpaint.images.masks import OncePerKind, dilate_hole, fit_to, read_mask, swapped, warn
 from inpaint.images.photo import Photo
 from inpaint.images.planes import PlaneArray, plane_of
 from inpaint.images.reading import MAX_PIXELS, read_photo
@@ -48,7 +50,9 @@ class JobOptions:
     """How every photo of a list is treated."""
 
     invert_mask: bool = False
+    label: Label | None = None
     dilate_px: int = 0
+    opaque: bool = False
     seed: int = 0
     quality: int | None = None
     first_page: bool = False
@@ -58,10 +62,10 @@ class JobOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a job; `reason` says why it failed, in one line."""
+    """What became of a job; `reason` says why it failed, in one line that names the photo."""
 
     job: Job
-    status: Literal["filled", "skipped", "failed"]
+    status: Literal["filled", "without a hole", "skipped", "failed"]
     reason: str = ""
 
 
@@ -104,7 +108,7 @@ def run_jobs(
     if at_once is None:
         at_once = min(cores(), len(todo), MOST_AT_ONCE) if inpainter.capabilities.thread_safe else 1
     check_guidance(inpainter, [name for job in jobs[:1] for name in job.guidance])
-    load = _loader(options, inpainter.capabilities.guidance)
+    load = _loader(jobs, options, inpainter.capabilities.guidance)
     if at_once > 1:
         yield from _side_by_side(todo, load, inpainter, options, at_once)
         return
@@ -156,15 +160,19 @@ def _outcome(
 ) -> Outcome:
     """Fill one photo, write the results and return what became of it."""
     try:
-        _finish(job, load(), inpainter, options, progress)
+        loaded = load()
+        _finish(job, loaded, inpainter, options, progress)
     except InpaintError as error:
-        return Outcome(job=job, status="failed", reason=str(error))
+        text = str(error)
+        named = str(job.image) in text or str(job.output) in text
+        reason = text if named else f"{job.image}: {text}"
+        return Outcome(job=job, status="failed", reason=reason)
     except Exception as error:
         # A defect of a model on one photo must not lose a night's work on the others.
         _log.debug("%s failed", job.image, exc_info=error)
         text = " ".join(str(error).split())
         return Outcome(job=job, status="failed", reason=f"{job.image}: {type(error).__name__}: {text}")
-    return Outcome(job=job, status="filled")
+    return Outcome(job=job, status="filled" if loaded.hole.any() else "without a hole")
 
 
 def check_folder(folder: str | os.PathLike[str]) -> None:
@@ -189,27 +197,42 @@ class _Loaded:
     guidance: dict[str, PlaneArray]
 
 
-def _loader(options: JobOptions, planes: Mapping[str, Plane]) -> Callable[[Job], _Loaded]:
-    """Return the function that reads all files of a job; a file shared by all photos is read once."""
+def _loader(jobs: Sequence[Job], options: JobOptions, planes: Mapping[str, Plane]) -> Callable[[Job], _Loaded]:
+    """Return the function that reads all files of a job; files shared by all photos are read once."""
+    united = max((len(job.masks) for job in jobs if not isinstance(job.masks, str)), default=1)
+    several = len({job.masks for job in jobs}) > 1
+    say = OncePerKind() if several else warn
 
-    @lru_cache(maxsize=1)
+    @lru_cache(maxsize=united)
     def mask_of(path: Path) -> Hole:
-        return read_mask(path, invert=options.invert_mask, max_pixels=options.max_pixels)
+        return read_mask(
+            path,
+            invert=options.invert_mask,
+            label=options.label,
+            dilate_px=options.dilate_px,
+            max_pixels=options.max_pixels,
+            say=say,
+        )
 
     @lru_cache(maxsize=4)
     def array_of(path: Path, name: str) -> PlaneArray:
         return plane_of(read_photo(path, max_pixels=options.max_pixels), planes[name])
 
     def load(job: Job) -> _Loaded:
-        for companion in (job.mask, *job.guidance.values()):
-            if isinstance(companion, str):
-                raise InputError(companion)
-        assert isinstance(job.mask, Path)
+        for reason in (job.masks, *job.guidance.values()):
+            if isinstance(reason, str):
+                raise InputError(reason)
         photo = read_photo(job.image, max_pixels=options.max_pixels, first_page=options.first_page)
         size = (photo.height, photo.width)
-        hole = fit_to(mask_of(job.mask), *size, name=str(job.mask))
+        hole = np.zeros(size, bool)
+        for path in job.masks:
+            assert isinstance(path, Path)
+            try:
+                hole |= fit_to(mask_of(path), *size, name=f"{job.image}: {path}")
+            except NotAMaskError as error:
+                raise swapped(error, photo) from None
         guidance = {
-            name: fit_to(array_of(path, name), *size, name=str(path), what=name)
+            name: fit_to(array_of(path, name), *size, name=f"{job.image}: {path}", what=name)
             for name, path in job.guidance.items()
             if isinstance(path, Path)
         }
@@ -228,6 +251,7 @@ def _finish(
         samples=job.samples,
         guidance=loaded.guidance,
         seed=options.seed,
+        opaque=options.opaque,
         progress=progress,
     )
     try:

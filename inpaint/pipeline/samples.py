@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from inpaint.errors import UsageError
-from inpaint.images.masks import Hole
+from inpaint.images.mask_rules import Hole
 from inpaint.images.photo import Photo
 from inpaint.images.sheets import PAPER, Rgb, contact_sheet
 from inpaint.images.writing import to_pillow

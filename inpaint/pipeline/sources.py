@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inpaint.errors import InputError, MaskError, UsageError
-from inpaint.images.masks import Hole, dilate_hole, fit_to, hole_of
+from inpaint.errors import InputError, MaskError, NotAMaskError, UsageError
+from inpaint.images.mask_rules import Hole, Label
+from inpaint.images.masks import dilate_hole, fit_to, hole_of, read_mask, swapped
 from inpaint.images.photo import Photo, Pixels, photo_of_array
-from inpaint.images.reading import from_pillow, read_photo
+from inpaint.images.reading import MAX_PIXELS, from_pillow, read_photo
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
 Source: TypeAlias = "PathLike | Image.Image | NDArray[Any]"
@@ -37,17 +39,40 @@ def drawn_of(source: Source, what: str, max_pixels: int) -> Photo:
     return photo_of(_mask_array(source, what) if isinstance(source, np.ndarray) else source, max_pixels, what=what)
 
 
-def hole_for(photo: Photo, mask: Source, *, invert: bool, dilate_px: int, max_pixels: int) -> Hole:
-    """Return the hole (H, W) of a mask at the photo's size, grown by `dilate_px`.
+def hole_for(
+    photo: Photo,
+    mask: Source | Sequence[Source],
+    *,
+    invert: bool = False,
+    label: Label | None = None,
+    dilate_px: int = 0,
+    max_pixels: int = MAX_PIXELS,
+) -> Hole:
+    """Return the hole (H, W) of a mask at the photo's size, grown by `dilate_px`; several masks are united.
 
     Raises:
-        UsageError: `dilate_px` is negative.
-        InputError: The mask cannot be used, or has another shape than the photo.
+        UsageError: `dilate_px` is negative, or there is no mask.
+        InputError: A mask cannot be used, or has another shape than the photo.
     """
     if dilate_px < 0:
         raise UsageError(f"dilate must be at least 0 pixels, got {dilate_px}")
-    hole = hole_of(drawn_of(mask, "mask", max_pixels), invert=invert)
-    return dilate_hole(fit_to(hole, photo.height, photo.width, name=name_of(mask, "mask")), dilate_px)
+    masks: list[Any] = list(mask) if isinstance(mask, (list, tuple)) else [mask]
+    if not masks:
+        raise UsageError("no mask is given")
+    hole = np.zeros((photo.height, photo.width), bool)
+    how: dict[str, Any] = {"invert": invert, "label": label, "dilate_px": dilate_px}
+    for each in masks:
+        try:
+            if isinstance(each, (str, os.PathLike)):
+                found = read_mask(each, max_pixels=max_pixels, **how)
+            elif isinstance(each, Image.Image):
+                found = hole_of(each, **how)
+            else:
+                found = hole_of(drawn_of(each, "mask", max_pixels), **how)
+        except NotAMaskError as error:
+            raise swapped(error, photo) from None
+        hole |= fit_to(found, photo.height, photo.width, name=name_of(each, "mask"))
+    return dilate_hole(hole, dilate_px)
 
 
 def name_of(source: Source, what: str) -> str:

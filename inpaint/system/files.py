@@ -62,6 +62,26 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     _flush(target.parent)
 
 
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Return whether there is a folder; False also for a path that no system takes, such as one that is too long."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises for such paths
+
+
+def missing(path: str | os.PathLike[str]) -> str:
+    """Return why nothing is to be had at a path: "no such file", "File name too long", ...; "" where something is."""
+    if not os.fspath(path):
+        return "the path is empty"
+    try:
+        os.stat(path)  # noqa: PTH116 - the reason is wanted
+    except FileNotFoundError:
+        return "no such file"
+    except OSError as error:
+        return error.strerror or "cannot be read"
+    except ValueError:  # a zero byte
+        return "no name of a file"
+    return ""
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a file of UTF-8, whole or not at all, see `atomic_write`."""
     with atomic_write(path) as temporary:

@@ -100,8 +100,8 @@ def test_warnings_are_one_line_each_on_standard_error(here, capsys):
     assert run(["infer", "--model=telea", "--image=photos/b.png", "--mask=small.png", "--output=o.png"]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "warning: small.png: the mask is not black and white (10.7 % gray); thresholded at 128",
-        "warning: small.png: the mask has 28 x 20 pixels; resized to 56 x 40",
+        "warning: small.png: two values, 0 and 200; 200 is the hole",
+        "warning: photos/b.png: small.png: the mask has 28 x 20 pixels; resized to 56 x 40",
     ]
 
 

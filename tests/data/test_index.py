@@ -1,6 +1,7 @@
 """Names packed into two arrays, and indexes that are kept between runs."""
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,3 +55,14 @@ def test_every_place_has_an_index_of_its_own_in_the_cache_of_the_user(tmp_path, 
     assert one.parent == tmp_path / "inpaint"
     assert one != other
     assert cache_path("folder", tmp_path.relative_to(tmp_path) / "a") == one
+
+
+def test_a_user_without_a_home_directory_has_no_cache(tmp_path, monkeypatch):
+    def refuse():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", refuse)
+    assert cache_path("folder", tmp_path) is None
+    assert load_index(None, version=1) is None
+    assert not save_index(None, {}, version=1)

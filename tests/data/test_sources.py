@@ -252,7 +252,7 @@ def test_a_file_without_permission_is_skipped(photo_folder):
     assert [skip.name for skip in source.skipped] == ["a.png"]
 
 
-def test_a_folder_that_cannot_be_listed_is_named(photo_folder, monkeypatch):
+def test_a_folder_that_cannot_be_listed_is_left_out_aloud(photo_folder, monkeypatch, caplog):
     real = os.scandir
 
     def refuse(place):
@@ -261,10 +261,42 @@ def test_a_folder_that_cannot_be_listed_is_named(photo_folder, monkeypatch):
         return real(place)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(DataError, match=r"more' cannot be listed: Permission denied"):
+    source = open_source(str(photo_folder), min_px=16)
+    report_skipped(str(photo_folder), source)
+    assert list(source.names) == ["a.png", "b.png", "c.png"]
+    assert "1 folder (Permission denied) (more)" in caplog.text
+    monkeypatch.setattr(os, "scandir", lambda place: refuse(photo_folder / "more"))
+    with pytest.raises(DataError, match=r"photos': Permission denied"):
         open_source(str(photo_folder), min_px=16)
 
 
 def test_a_photo_without_a_sketch_says_what_it_looked_for(photo_folder):
     with pytest.raises(InputError, match=r"has no 'a_edge.png'"):
         open_source(str(photo_folder), min_px=16).read_companion(0)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_list_is_read_in_every_encoding_that_windows_writes(photo_folder, encoding):
+    (photo_folder / "ä.png").write_bytes((photo_folder / "b.png").read_bytes())
+    (photo_folder / "list.txt").write_text("# photos\r\na.png\r\nä.png\r\n", encoding=encoding)
+    assert list(open_source(str(photo_folder / "list.txt"), min_px=16).names) == ["a.png", "ä.png"]
+
+
+def test_what_is_no_list_is_one_line(photo_folder):
+    (photo_folder / "list.txt").write_bytes(b"\xff\xfea\xd8\xd8")
+    with pytest.raises(DataError, match="write it in UTF-8, one path a line"):
+        open_source(str(photo_folder / "list.txt"), min_px=16)
+    with pytest.raises(DataError, match="File name too long"):
+        open_source("x" * 300, min_px=16)
+
+
+def test_what_lies_among_the_photos_is_counted_and_named(photo_folder, caplog):
+    (photo_folder / "notes.md").touch()
+    (photo_folder / "@eaDir").mkdir()
+    (photo_folder / "again").symlink_to("again")
+    source = open_source(str(photo_folder), min_px=16)
+    report_skipped(str(photo_folder), source)
+    assert len(source) == 4
+    assert source.skipped == ()
+    for said in ("1 .md (notes.md)", "1 of a system (@eaDir)", "symbolic links) (again)"):
+        assert said in caplog.text

@@ -3,8 +3,8 @@ import pytest
 from PIL import Image
 
 from inpaint.errors import InputError, MaskError
-from inpaint.images.masks import dilate_hole, fit_to, hole_of, read_mask
-from inpaint.images.reading import read_gray, read_photo
+from inpaint.images.masks import OncePerKind, dilate_hole, fit_to, hole_of, hush, read_mask
+from inpaint.images.reading import read_photo, read_stored
 
 
 def box(height=12, width=20):
@@ -33,23 +33,23 @@ def test_sixteen_bit_masks_are_read_at_their_depth(tmp_path, caplog):
     assert caplog.messages == []
 
 
-def test_gray_values_are_thresholded_at_128_with_a_warning(tmp_path, caplog):
+def test_gray_is_cut_at_half_of_the_range_aloud(tmp_path, caplog):
     values = np.tile(np.arange(256, dtype=np.uint8), (3, 1))
     assert np.array_equal(read_mask(saved(tmp_path, values)), values >= 128)
-    assert "is not black and white (99.2 % gray); thresholded at 128" in caplog.text
+    assert "gray; the brighter half of the range is the hole" in caplog.text
 
 
-def test_values_zero_and_one_are_taken_as_black_and_white(tmp_path, caplog):
+def test_of_the_values_zero_and_one_one_is_the_hole(tmp_path, caplog):
     assert np.array_equal(read_mask(saved(tmp_path, box().astype(np.uint8))), box())
-    assert "has values 0 and 1" in caplog.text
+    assert "two values, 0 and 1; 1 is the hole" in caplog.text
 
 
 @pytest.mark.parametrize("color", [0, 255])
-def test_one_color_with_varying_alpha_is_read_by_its_alpha(tmp_path, caplog, color):
+def test_one_color_on_transparent_is_the_hole_whichever_it_is(tmp_path, caplog, color):
     values = np.full((12, 20, 4), color, np.uint8)
     values[..., 3] = box() * 255
     assert np.array_equal(read_mask(saved(tmp_path, values)), box())
-    assert "has one color; its alpha is used" in caplog.text
+    assert f"{'white' if color else 'black'} is the hole" in caplog.text
 
 
 def test_transparent_white_is_no_hole_and_constant_alpha_says_nothing(tmp_path):
@@ -81,50 +81,56 @@ def test_a_rotated_mask_is_turned_as_the_photo_is(tmp_path):
 
 @pytest.mark.parametrize("orientation", [1, 6])
 @pytest.mark.parametrize(
-    ("name", "mode", "short"),
+    ("name", "mode"),
     [
-        *[(name, mode, True) for name in ("m.png", "m.bmp", "m.jpg") for mode in ("L", "RGB")],
-        ("m.png", "1", True),
-        *[(name, mode, False) for name, mode in (("m.png", "P"), ("m.png", "LA"), ("m.tif", "L"), ("m.webp", "L"))],
+        *[(name, mode) for name in ("m.png", "m.bmp", "m.jpg", "m.webp") for mode in ("L", "RGB")],
+        *[("m.png", mode) for mode in ("1", "P", "LA", "RGBA")],
     ],
 )
-def test_the_short_way_reads_what_the_long_way_reads(tmp_path, caplog, name, mode, short, orientation):
-    values = np.random.default_rng(0).integers(0, 256, (12, 20), np.uint8)
-    if mode in ("1", "P"):
-        values = box() * np.uint8(255)
+def test_the_short_way_reads_what_the_long_way_reads(tmp_path, name, mode, orientation):
     exif = Image.Exif()
     exif[0x112] = orientation
     options = {} if name == "m.bmp" else {"exif": exif}
-    Image.fromarray(values).convert(mode).save(tmp_path / name, **options)
-    gray = read_gray(tmp_path / name)
-    assert (gray is not None) == short
-    photo = read_photo(tmp_path / name)
-    if gray is not None:
-        assert np.array_equal(np.repeat(gray[..., None], 3, axis=2), photo.pixels)
-    said = {}
-    for way, read in {"one": lambda: read_mask(tmp_path / name), "other": lambda: hole_of(photo)}.items():
-        caplog.clear()
-        said[way] = (read().tolist(), caplog.messages)
-    assert said["one"] == said["other"]
+    Image.fromarray(box() * np.uint8(255)).convert(mode).save(tmp_path / name, **options)
+    assert read_stored(tmp_path / name) is not None
+    short, long = read_mask(tmp_path / name, say=hush), hole_of(read_photo(tmp_path / name), say=hush)
+    assert np.array_equal(short, long)
+    assert short.shape == ((20, 12) if orientation == 6 and name != "m.bmp" else (12, 20))
 
 
-@pytest.mark.parametrize("transparent", [0, 255])
-def test_what_has_color_alpha_or_depth_goes_the_long_way(tmp_path, transparent):
-    red = np.zeros((12, 20, 3), np.uint8)
-    red[..., 0] = box() * 255
-    assert read_gray(saved(tmp_path, red)) is None
-    assert not read_mask(tmp_path / "m.png").any()  # the luminance of red is 76
-    assert read_gray(saved(tmp_path, box() * np.uint16(65535))) is None
-    Image.fromarray(box() * np.uint8(255)).save(tmp_path / "m.png", transparency=transparent)
-    assert read_gray(tmp_path / "m.png") is None
+def test_what_the_short_way_cannot_hold_goes_the_long_way(tmp_path):
+    assert read_stored(saved(tmp_path, box() * np.uint16(65535))) is None
+    assert read_stored(saved(tmp_path, box() * np.uint8(255), name="m.tif")) is None
+    Image.fromarray(box() * np.uint8(255)).save(tmp_path / "m.png", transparency=0)
+    assert read_stored(tmp_path / "m.png") is None
+    assert np.array_equal(read_mask(tmp_path / "m.png"), box())
+
+
+def test_a_pillow_image_is_read_as_its_file_is(tmp_path):
+    palette = Image.fromarray(box().astype(np.uint8), "P")
+    palette.putpalette([0, 0, 0, 128, 0, 0])
+    red = Image.fromarray(np.stack([box() * np.uint8(255)] + [np.zeros((12, 20), np.uint8)] * 2, axis=2))
+    for image in (palette, red, red.convert("RGBA"), Image.fromarray(box()), Image.fromarray(box() * np.uint16(255))):
+        image.save(tmp_path / "m.png")
+        assert np.array_equal(hole_of(image), box())
+        assert np.array_equal(read_mask(tmp_path / "m.png"), box())
+
+
+def test_each_kind_of_remark_is_made_once_for_a_folder_of_masks(tmp_path, caplog):
+    say = OncePerKind()
+    for name in "abc":
+        read_mask(saved(tmp_path, np.full((12, 20), 200, np.uint8), name=f"{name}.png"), say=say)
+        read_mask(saved(tmp_path, box().astype(np.uint8), name=f"{name}2.png"), say=say)
+    assert [text.split(": ")[0][-6:] for text in caplog.messages] == ["/a.png", "a2.png"]
+    assert all("not said again of other masks" in text for text in caplog.messages)
 
 
 def test_nothing_is_said_when_asked_to_be_quiet(tmp_path, caplog):
     path = saved(tmp_path, np.full((12, 20), 200, np.uint8))
-    assert read_mask(path, quiet=True).all()
+    assert read_mask(path, say=hush).all()
     assert caplog.messages == []
     assert read_mask(path).all()
-    assert len(caplog.messages) == 2
+    assert len(caplog.messages) == 1
 
 
 def test_a_damaged_mask_is_named_on_the_short_way_too(tmp_path):

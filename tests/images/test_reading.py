@@ -15,7 +15,6 @@ from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from holding import cmyk_profile
 from inpaint.errors import InputError, MissingDependencyError
-from inpaint.images.formats import list_photos
 from inpaint.images.reading import read_photo, read_rgb
 from inpaint.images.writing import write_photo
 
@@ -322,19 +321,6 @@ def test_large_images_within_the_limit_are_read_without_a_warning(tmp_path, monk
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert read_photo(tmp_path / "a.png").height == 9
-
-
-def test_photos_are_listed_by_suffix_sorted_and_without_hidden_ones(tmp_path):
-    (tmp_path / "sub" / "deep").mkdir(parents=True)
-    (tmp_path / ".hidden").mkdir()
-    for name in ("b.PNG", "a.jpeg", "notes.txt", ".c.png", "sub/c.tif", "sub/deep/d.webp", ".hidden/e.png"):
-        (tmp_path / name).touch()
-    (tmp_path / "sub" / "up").symlink_to(tmp_path, target_is_directory=True)
-    names = [path.relative_to(tmp_path).as_posix() for path in list_photos(tmp_path, recursive=True)]
-    assert names == ["a.jpeg", "b.PNG", "sub/c.tif", "sub/deep/d.webp"]
-    assert [path.name for path in list_photos(tmp_path)] == ["a.jpeg", "b.PNG"]
-    with pytest.raises(InputError, match="no such folder"):
-        list_photos(tmp_path / "missing")
 
 
 # What is refused by name ----------------------------------------------------------------------------------------------

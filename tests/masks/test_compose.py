@@ -12,7 +12,7 @@ from PIL import Image
 
 from inpaint.errors import ConfigError, InputError, MaskError
 from inpaint.images.masks import read_mask
-from inpaint.masks import KINDS, PRESETS, Mask, hole_ratio, names, parse_mask
+from inpaint.masks import KINDS, PRESETS, Mask, hole_ratio, names, parse_mask, split_specs
 from inpaint.masks.boxes import Box, Center, Half
 from inpaint.masks.compose import Mixture, Target, Union, with_hole_pixels
 from inpaint.masks.folder import Folder
@@ -105,7 +105,7 @@ def mask_folder(tmp_path):
     corner[:10, :20] = 255
     Image.fromarray(corner).save(folder / "a.png")
     half = np.zeros((8, 8, 3), np.uint8)
-    half[:4] = 200
+    half[:4] = 255
     Image.fromarray(half).save(folder / "more" / "b.png")
     return folder
 
@@ -155,7 +155,8 @@ class TestFolder:
         corner[:5, :6] = 1
         Image.fromarray(corner).save(tmp_path / "zero_and_one.png")
         Image.fromarray(np.stack([corner * 255] * 3 + [corner * 200], axis=-1)).save(tmp_path / "transparent.png")
-        Image.fromarray(np.where(corner, np.uint8(140), np.uint8(90))).save(tmp_path / "gray.png")
+        Image.fromarray(np.where(corner, np.uint8(140), np.uint8(0))).save(tmp_path / "gray.png")
+        Image.fromarray(np.stack([corner * 255, corner * 0, corner * 0], axis=-1)).save(tmp_path / "red.png")
         Image.fromarray(corner * np.uint16(65535)).save(tmp_path / "deep.png")
         masks = Folder(path=str(tmp_path), flip=0)
         for seed in range(20):
@@ -190,7 +191,7 @@ class TestParsing:
     def test_every_name_is_a_mask_and_every_preset_has_valid_options(self):
         assert all(isinstance(parse_mask(name), Mask) for name in names())
         assert set(PRESETS) <= set(names())
-        assert set(names()) - set(PRESETS) == set(KINDS) - {"folder", "target", "mixture", "union"}
+        assert set(names()) - set(PRESETS) == set(KINDS) - {"folder", "paired", "target", "mixture", "union"}
 
     def test_a_kind_is_named_like_its_key_in_the_table(self):
         assert {name: kind.model_fields["kind"].default for name, kind in KINDS.items()} == {n: n for n in KINDS}
@@ -258,3 +259,37 @@ class TestParsing:
     def test_a_mixture_of_nothing_is_refused_by_the_class_too(self):
         with pytest.raises(ValueError, match="at least 1"):
             Mixture(of=())
+
+
+@pytest.mark.parametrize(
+    ("text", "specs"),
+    [
+        ("deepfill", ["deepfill"]),
+        (" deepfill,,box ", ["deepfill", "box"]),
+        ("{kind: box, count: [1, 2]},box", ["{kind: box, count: [1, 2]}", "box"]),
+        ("[box, center]", ["[box, center]"]),
+        ("{kind: folder, path: 'a,}b'},box", ["{kind: folder, path: 'a,}b'}", "box"]),
+        ("folder:nowhere,box", ["folder:nowhere", "box"]),
+        ("", []),
+    ],
+)
+def test_masks_of_a_command_line_are_split_at_their_own_commas(text, specs):
+    assert split_specs(text) == specs
+
+
+def test_a_folder_s_name_may_hold_commas(tmp_path):
+    (tmp_path / "my,two,masks").mkdir()
+    (tmp_path / "my").mkdir()
+    assert split_specs(f"box,folder:{tmp_path}/my,two,masks,center") == [
+        "box",
+        f"folder:{tmp_path}/my,two,masks",
+        "center",
+    ]
+    assert split_specs(f"folder:{tmp_path}/my,box") == [f"folder:{tmp_path}/my", "box"]
+
+
+def test_a_mapping_may_be_text():
+    assert parse_mask("{kind: center, fraction: 0.5}") == parse_mask({"kind": "center", "fraction": 0.5})
+    assert parse_mask("[box, center]") == parse_mask(["box", "center"])
+    with pytest.raises(ConfigError, match="expected"):
+        parse_mask("{kind: [box}")

@@ -39,7 +39,7 @@ def run(jobs, inpainter, **options):
 
 def test_masks_are_found_by_stem_and_results_keep_folder_name_and_format(folders, gray_inpainter):
     jobs = plan_jobs(folders / "photos", folders / "masks", folders / "out")
-    assert [job.mask.relative_to(folders / "masks").as_posix() for job in jobs] == ["a.png", "b.png", "sub/c.png"]
+    assert [job.masks[0].relative_to(folders / "masks").as_posix() for job in jobs] == ["a.png", "b.png", "sub/c.png"]
     outcomes = run(jobs, gray_inpainter)
     assert [outcome.status for outcome in outcomes] == ["filled"] * 3
     assert files(folders / "out") == ["a.jpg", "b.png", "sub/c.tif"]
@@ -68,7 +68,7 @@ def test_lama_names_in_one_folder_are_understood(tmp_path, make_photo, gray_inpa
     for name in ("x_mask001.png", "x_mask002.png", "y_mask_mask000.png"):
         Image.fromarray(hole).save(tmp_path / name)
     jobs = plan_jobs(tmp_path, tmp_path, tmp_path / "out")
-    assert [(job.image.name, job.mask.name, job.output.name) for job in jobs] == [
+    assert [(job.image.name, job.masks[0].name, job.output.name) for job in jobs] == [
         ("x.png", "x_mask001.png", "x_mask001.png"),
         ("x.png", "x_mask002.png", "x_mask002.png"),
         ("y_mask.png", "y_mask_mask000.png", "y_mask.png"),
@@ -86,14 +86,14 @@ def test_photos_of_one_stem_keep_their_suffix_and_share_the_mask(folders, make_p
     Image.fromarray(make_photo(40, 56)).save(folders / "photos/a.png")
     jobs = plan_jobs(folders / "photos", folders / "masks", folders / "out")
     assert [job.output.name for job in jobs] == ["a.jpg", "a.png", "b.png", "c.tif"]
-    assert jobs[0].mask == jobs[1].mask
+    assert jobs[0].masks == jobs[1].masks
 
 
 def test_of_several_masks_of_one_name_the_png_is_used_aloud(folders, caplog):
     Image.open(folders / "masks/b.png").save(folders / "masks/b.bmp")
     Image.open(folders / "masks/b.png").save(folders / "masks/a.tif")
     jobs = plan_jobs(folders / "photos", folders / "masks", folders / "out")
-    assert [job.mask.name for job in jobs] == ["a.png", "b.png", "c.png"]
+    assert [job.masks[0].name for job in jobs] == ["a.png", "b.png", "c.png"]
     assert caplog.text.count("several masks have its name") == 2
 
 
@@ -169,7 +169,7 @@ def test_existing_results_are_kept_when_asked(folders, gray_inpainter):
 def test_without_a_hole_the_file_itself_is_copied(folders, gray_inpainter, caplog):
     Image.new("L", (56, 40), 0).save(folders / "masks/a.png")
     (job,) = plan_jobs(folders / "photos/a.jpg", folders / "masks", folders / "out.jpeg")
-    assert run([job], gray_inpainter)[0].status == "filled"
+    assert run([job], gray_inpainter)[0].status == "without a hole"
     assert (folders / "out.jpeg").read_bytes() == (folders / "photos/a.jpg").read_bytes()
     assert gray_inpainter.calls == 0
     assert "the mask has no hole" in caplog.text

@@ -125,7 +125,7 @@ def test_a_photo_without_a_hole_is_copied_to_every_place(here):
     Image.fromarray(np.zeros((40, 56), np.uint8)).save("mask.png")
     jobs = plan_jobs("photos/a.png", "mask.png", "out/", samples=2)
     (outcome,) = run_jobs(jobs, Grays(), JobOptions())
-    assert outcome.status == "filled"
+    assert outcome.status == "without a hole"
     assert all((here / f"out/a_{number}.png").read_bytes() == (here / "photos/a.png").read_bytes() for number in (1, 2))
 
 
