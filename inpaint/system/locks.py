@@ -105,7 +105,11 @@ class FolderLock:
 
     def _take(self, takeover: bool) -> int:
         while True:
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            except FileNotFoundError:  # somebody who had made the folder has just removed it
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                continue
             try:
                 replaced = self._refuse(handle, takeover=takeover)
                 # Whoever gave it back in between removed the file: then what is locked here is nobody's any more.

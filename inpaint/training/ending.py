@@ -51,12 +51,13 @@ class SaveOnError(Callback):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Save what has been learned since the last checkpoint."""
-        lost = isinstance(exception, KeyboardInterrupt | LostRunError)
-        if lost or not trainer.is_global_zero or self.module.iteration == self._first:
+        if isinstance(exception, KeyboardInterrupt | LostRunError) or not trainer.is_global_zero:
             return
         if isinstance(exception, DivergedError):
             self.note = self._way_back(exception.iteration)
             return
+        if self.module.iteration == self._first:
+            return  # nothing was learned
         try:
             self.checkpoints.save(trainer)
         # It must not hide the first error: a full disk, a device that answers nothing any more.
@@ -83,7 +84,7 @@ class SaveOnError(Callback):
             place = keyed("resume", str(run.best))
             return f"go back to the best state with a smaller rate: {train_command(run, place, *options)}"
         anew = train_command(_free(run), *options, config=run)
-        return f"the state of iteration {saved} leads to it: start again with a smaller rate: {anew}"
+        return f"what was saved leads to it: start again with a smaller rate: {anew}"
 
 
 def _smaller(settings: OptimizerConfig) -> str:
@@ -93,6 +94,8 @@ def _smaller(settings: OptimizerConfig) -> str:
 
 def _free(run: RunFolder) -> RunFolder:
     """Return a folder beside a run for another attempt."""
+    if not run.path.name:
+        return RunFolder(run.path / "again")
     paths = (run.path.with_name(f"{run.path.name}-{number}") for number in count(2))
     return RunFolder(next(path for path in paths if not path.exists()))
 

@@ -22,16 +22,17 @@ class RunConsole(Console):
     """What a training prints on. When nobody reads any more (`inpaint train ... | head`) it prints no more."""
 
     def say(self, line: str) -> None:
-        """Print one line as it stands."""
+        """Print one line as it stands, as far as the encoding of the output has its characters."""
+        printable = line.encode(self.encoding, errors="backslashreplace").decode(self.encoding)
         with self.tolerant():
-            self.print(line, soft_wrap=True, highlight=False, markup=False, emoji=False)
+            self.print(printable, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
     @contextlib.contextmanager
     def tolerant(self) -> Iterator[None]:
         """Let what cannot be printed in the block cost the output, never hours of training."""
         try:
             yield
-        except UnicodeError:  # the encoding of a pipe or log file lacks a character: this line is lost
+        except UnicodeError:  # a bar in an encoding without its characters
             pass
         except OSError:  # a terminal that is gone, a full disk below a log file
             self.on_broken_pipe()

@@ -107,7 +107,8 @@ class OpenedRun:
             yield
         except HeldError as held:
             if held.elsewhere:
-                hint = f"if it has ended, take the run over: {resume_command(self.run, 'run.takeover=true')}"
+                command = resume_command(self.run, "run.takeover=true")
+                hint = f"if it has ended, add run.takeover=true to take the run over: {command}"
             elif held.owner is None:
                 hint = "give another run.folder"
             else:

@@ -281,6 +281,16 @@ def test_the_advice_goes_back_to_a_state_that_was_good(photos, tmp_path, capsys)
     assert read_checkpoint(folder / "last.ckpt")["iteration"] == 9
 
 
+def test_a_state_that_leads_to_the_divergence_again_is_not_proposed_again(photos, tmp_path, capsys):
+    folder = tmp_path / "run"
+    common = ["train", *TINY, f"data.root={photos}", f"run.folder={folder}", "save_every=1", "validation.every=100"]
+    assert inpaint([*common, "max_iterations=1", "optimizers.generator.lr=1e9"]) in (0, 1)
+    assert inpaint(["train", f"run.folder={folder}", "resume=auto", "max_iterations=4"]) == 1
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "start again with a smaller rate: inpaint train --config-dir" in message
+    assert inpaint(shlex.split(message[message.index("inpaint train") :])[1:]) == 0, capsys.readouterr().err
+
+
 # Loggers -------------------------------------------------------------------------------------------------------------
 
 
