@@ -19,6 +19,7 @@ from inpaint.data.index import Names, cache_path, load_index, name_columns, name
 from inpaint.errors import DataError, InputError
 from inpaint.images.formats import IMAGE_SUFFIXES, photo_names
 from inpaint.images.planes import COMPANION
+from inpaint.system.files import open_file
 
 SAMPLES = "samples"
 LIST_SUFFIXES = (".txt", ".flist")
@@ -168,7 +169,8 @@ def read_list(path: Path) -> list[str]:
     trained on and validated on.
     """
     try:
-        lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        with open_file(path) as file:
+            lines = file.read().decode("utf-8", "surrogateescape").splitlines()
     except FileNotFoundError:
         raise DataError(f"'{path}' does not exist") from None
     except OSError as error:
@@ -192,7 +194,8 @@ def too_small(header: Header, min_px: int) -> str:
 
 def _read(path: Path) -> NDArray[np.uint8]:
     try:
-        data = path.read_bytes()
+        with open_file(path) as file:
+            data = file.read()
     except OSError as error:
         raise InputError(f"cannot read '{path}': {error.strerror}") from None
     return decode(data, str(path))

@@ -19,6 +19,7 @@ from inpaint.errors import InputError
 from inpaint.images import metadata, sixteen_bit
 from inpaint.images.formats import FORMATS, Format, format_of_content
 from inpaint.images.photo import Photo, Pixels, photo_of_array, to_uint8, upright
+from inpaint.system.files import open_file
 
 MAX_PIXELS = 100_000_000
 """Most pixels that a file may claim unless the caller allows more."""
@@ -163,7 +164,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     if path.is_dir():
         raise InputError(f"cannot read '{path}': it is a folder")
     try:
-        stream = path.open("rb")
+        stream = open_file(path)
     except OSError as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror
         raise InputError(f"cannot read '{path}': {reason}") from error

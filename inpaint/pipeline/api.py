@@ -23,8 +23,8 @@ from inpaint.images.reading import MAX_PIXELS
 from inpaint.images.sixteen_bit import channels_of
 from inpaint.images.writing import to_pillow, write_photo
 from inpaint.pipeline.photo import check_guidance, fill_photo
-from inpaint.pipeline.running import check_folder
 from inpaint.pipeline.sources import PathLike, Source, drawn_of, hole_for, name_of, photo_of
+from inpaint.system.files import check_target
 from inpaint.types import Inpainter
 
 ImageT = TypeVar("ImageT", Image.Image, NDArray[Any], default=Image.Image)
@@ -78,7 +78,7 @@ def fill(
     """
     if output is not None:
         format_of_name(output)
-        check_folder(Path(output).parent)
+        check_target(output)
     photo = photo_of(image, max_pixels)
     hole = hole_for(photo, mask, invert=invert_mask, dilate_px=dilate, max_pixels=max_pixels)
     inpainter = _inpainter(model, device, model_options)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -29,7 +26,7 @@ from inpaint.pipeline.matching import Job
 from inpaint.pipeline.photo import check_guidance, fill_photo_often
 from inpaint.pipeline.samples import best_of, sheet
 from inpaint.system.environment import cores
-from inpaint.system.files import atomic_write
+from inpaint.system.files import atomic_write, open_file
 from inpaint.system.parallel import Work, in_order
 from inpaint.types import Inpainter, Plane, Progress, ProgressCallback
 
@@ -151,21 +148,6 @@ def _outcome(
     return Outcome(job=job, status="filled")
 
 
-def check_folder(folder: str | os.PathLike[str]) -> None:
-    """Raise InpaintError unless files can be written into `folder`, which need not exist yet. Leaves nothing behind."""
-    path = Path(folder)
-    existing = path
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
-    try:
-        if not existing.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, f"{existing} is not a folder")
-        with tempfile.TemporaryFile(dir=existing):
-            pass
-    except OSError as error:
-        raise InpaintError(f"cannot write into '{path}': {error.strerror or error}") from error
-
-
 @dataclass(frozen=True)
 class _Loaded:
     photo: Photo
@@ -224,8 +206,8 @@ def _finish(
     for sample, output in zip(samples, job.outputs, strict=False):  # the sheet, where there is one, is the last output
         if sample.photo is loaded.photo and _same_format(job.image, output):
             # Nothing was filled: the file itself is the most faithful copy.
-            with atomic_write(output) as temporary:
-                shutil.copyfile(job.image, temporary)
+            with open_file(job.image) as source, atomic_write(output) as temporary, temporary.open("wb") as copy:
+                shutil.copyfileobj(source, copy)
         else:
             write_photo(sample.photo, output, quality=options.quality)
     if job.samples > 1:
@@ -234,5 +216,5 @@ def _finish(
 
 
 def _same_format(image: Path, output: Path) -> bool:
-    with image.open("rb") as stream:
+    with open_file(image) as stream:
         return format_of_content(stream.read(16)) == format_of_name(output)

@@ -12,7 +12,7 @@ from inpaint.errors import ConfigError, UsageError, WeightsError, unknown
 from inpaint.options import Options, validated
 from inpaint.registry.table import FILLS, config_class, fill_options, models, names, network_class
 from inpaint.types import Inpainter
-from inpaint.weights.places import weights_at
+from inpaint.weights.places import HUB_PREFIX, weights_at
 
 if TYPE_CHECKING:
     import torch
@@ -46,11 +46,25 @@ def load(
         return _network(weights_of(text), device=device, dtype=dtype, options=options)
     from inpaint.system.devices import resolve_device
 
-    where = resolve_device(device)  # a device that is not there is refused, whether or not it is used
     entry = FILLS[text]
     chosen = _chosen(text, {"fill": fill_options(text)}, options)["fill"]
+    where = resolve_device(device)  # a device that is not there is refused, whether or not it is used
     fill: Inpainter = resolve_name(entry.factory)(chosen, **({"device": where} if entry.on_device else {}))
     return fill
+
+
+def check_loadable(name_or_place: str | os.PathLike[str], **options: Any) -> None:
+    """Raise what `load` would raise of a name, of missing weights and of the options of a fill; without torch.
+
+    Args:
+        name_or_place: As `load` takes it. Repositories are not asked.
+        options: Those of the fill; a network's are known with its weights only.
+    """
+    text = os.fspath(name_or_place)
+    if text in FILLS:
+        _chosen(text, {"fill": fill_options(text)}, options)
+    elif not text.startswith(HUB_PREFIX):
+        weights_of(text)
 
 
 def options_of(name_or_place: str | os.PathLike[str]) -> dict[str, Any]:

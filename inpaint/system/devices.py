@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypedDict
 
 from inpaint.errors import UsageError, unknown
@@ -30,6 +31,12 @@ def accelerators() -> list[Accelerator]:
     ]
 
 
+def check_device_name(device: str) -> None:
+    """Raise UsageError for what is no name of a device anywhere; whether it is here takes torch to find out."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+        raise UsageError(unknown("device", device, ("auto", "cpu", "cuda", "cuda:1", "mps")))
+
+
 def resolve_device(device: str | torch.device = "auto") -> torch.device:
     """Return the device of that name.
 
@@ -43,6 +50,7 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
         >>> resolve_device("cpu")
         device(type='cpu')
     """
+    check_device_name(str(device))
     import torch
 
     mps, count = torch.backends.mps.is_available(), torch.cuda.device_count() if torch.cuda.is_available() else 0

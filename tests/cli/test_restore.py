@@ -129,7 +129,7 @@ def test_the_map_of_uncertainty_is_a_gray_image(here, capsys):
 def test_a_run_too_short_for_a_map_of_uncertainty_says_so(here, capsys):
     arguments = ["--task=inpaint", "--image=photo.png", "--mask=mask.png", "--output=out.png", "--uncertainty=map.png"]
     assert run(["restore", *arguments, *QUICK]) == 0
-    assert capsys.readouterr().err == "warning: too few samples for a map of uncertainty: none is written\n"
+    assert capsys.readouterr().err == "warning: map.png: too few samples for a map of uncertainty: it is not written\n"
     assert not (here / "map.png").exists()
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from inpaint.errors import InpaintError
-from inpaint.system.files import atomic_write, remove_unfinished
+from inpaint.system.files import atomic_write, check_folder, remove_unfinished
 
 
 def names(folder: Path) -> list[str]:
@@ -81,3 +81,12 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
         (tmp_path / name).touch()
     remove_unfinished(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == kept
+
+
+def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):
+    check_folder(tmp_path / "not/there/yet")
+    check_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InpaintError, match=r"cannot write into .*file is not a folder"):
+        check_folder(tmp_path / "file/out")
