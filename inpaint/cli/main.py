@@ -18,6 +18,7 @@ import click
 
 from inpaint import __version__
 from inpaint.errors import InpaintError, UsageError, unknown
+from inpaint.system.files import WRITE_FAILURES
 from inpaint.system.streams import tolerant_streams
 
 VERBS = {
@@ -102,6 +103,11 @@ def _status_of(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         _complain("interrupted")
         return 130
+    except OSError as error:
+        if error.errno not in WRITE_FAILURES:
+            raise
+        _complain(f"cannot write '{error.filename or 'a file'}': {error.strerror}")
+        return 1
     return status if isinstance(status, int) else 0
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from inpaint.data.shards import open_shards, shard_files
 from inpaint.data.sources import LIST_SUFFIXES, SAMPLES, PhotoSource, Skipped, list_folder, open_files
 from inpaint.errors import DataError
+from inpaint.system.streams import STANDARD_INPUT
 
 logger = logging.getLogger("inpaint.data")
 
@@ -26,27 +27,36 @@ SAMPLES_FOR_VAL = frozenset({"chelsea.png", "rocket.jpg", "flower.jpg"})
 
 
 def open_source(root: str, *, min_px: int) -> PhotoSource:
-    """Open a folder, a list file (.txt, .flist), tar shards (a tar, a folder of tars, a pattern) or "samples".
+    """Open a folder, a list file (.txt, .flist), tar shards (a tar, a folder of tars, a pattern), "samples", or a
+    list on standard input.
 
     Raises DataError when `root` does not exist, is none of these, or holds no usable photograph.
     """
+    check_root(root)
     path = Path(root)
     source: PhotoSource
-    if root == SAMPLES:
+    if root in (SAMPLES, STANDARD_INPUT):
         source = open_files(root, min_px=min_px)
     elif tars := shard_files(root):
         if path.is_dir() and list_folder(path):
             raise DataError(f"'{root}' holds both tar shards and photographs; name one, for instance '{root}/*.tar'")
         source = open_shards(tars, min_px=min_px)
-    elif path.is_dir() or path.suffix.lower() in LIST_SUFFIXES:
-        source = open_files(root, min_px=min_px)
-    elif path.exists():
-        raise DataError(f"'{root}' is no folder, list file ({', '.join(LIST_SUFFIXES)}) or tar")
     else:
-        raise DataError(f"'{root}' does not exist; valid: a folder, a list file, tar shards, or '{SAMPLES}'")
+        source = open_files(root, min_px=min_px)
     if not len(source):
         raise DataError(_nothing_left(root, source.skipped))
     return source
+
+
+def check_root(root: str) -> None:
+    """Raise DataError when there are no photographs to be had at `root`, without reading or counting any."""
+    path = Path(root)
+    if root in (SAMPLES, STANDARD_INPUT) or path.is_dir() or shard_files(root):
+        return
+    if not path.exists():
+        raise DataError(f"'{root}' does not exist; valid: a folder, a list file, tar shards, or '{SAMPLES}'")
+    if path.suffix.lower() not in LIST_SUFFIXES:
+        raise DataError(f"'{root}' is no folder, list file ({', '.join(LIST_SUFFIXES)}) or tar")
 
 
 def report_skipped(root: str, source: PhotoSource) -> None:

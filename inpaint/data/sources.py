@@ -20,6 +20,7 @@ from inpaint.errors import DataError, InputError
 from inpaint.images.formats import IMAGE_SUFFIXES, photo_names
 from inpaint.images.planes import COMPANION
 from inpaint.system.files import open_file
+from inpaint.system.streams import STANDARD_INPUT
 
 SAMPLES = "samples"
 LIST_SUFFIXES = (".txt", ".flist")
@@ -128,7 +129,9 @@ def open_files(root: str, *, min_px: int) -> FileSource:
     elif path.is_dir():
         kind, base, names = "folder", path, list_folder(path)
     else:
-        kind, base, names = "list", path.parent, read_list(path)
+        # A list that comes by a pipe stands nowhere: its paths are those of the current folder.
+        base = Path.cwd() if root == STANDARD_INPUT else path.parent
+        kind, names = "list", read_list(path)
     stats = [_size_and_time(base / name) for name in names]
     headers = _headers(cache_path(kind, path), base, names, stats)
     problems = [header.problem or too_small(header, min_px) for header in headers]

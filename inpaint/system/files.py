@@ -18,8 +18,8 @@ from typing import BinaryIO
 
 from inpaint.errors import InpaintError
 
-# What writing itself can meet in the middle: disk full, quota, file too large, medium gone read-only, medium broken.
-_WRITE_FAILURES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+WRITE_FAILURES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+"""What writing can meet in the middle: disk full, quota, file too large, medium gone read-only, medium broken."""
 
 # Paths by which a process was handed an open pipe: `-`, and what a shell makes of <(command) and >(command).
 _OWN_DESCRIPTOR = re.compile(r"/dev/(?:(stdin)|(stdout)|(stderr))|/(?:dev|proc/self)/fd/(\d+)")
@@ -163,7 +163,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         except OSError as error:
             raise _unwritable(path, error) from error
     except OSError as error:
-        if error.errno in _WRITE_FAILURES:
+        if error.errno in WRITE_FAILURES:
             raise _unwritable(path, error) from error
         raise
     finally:

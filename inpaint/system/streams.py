@@ -53,7 +53,7 @@ codecs.register_error(_HANDLER, printable)
 
 
 class Outlet(io.RawIOBase):
-    """A raw stream that takes everything: after a failure the rest is dropped.
+    """A raw stream that takes everything: after a failure, and when it is closed, the rest is dropped.
 
     error: what the first failed write raised, None while all went well.
     """
@@ -70,6 +70,11 @@ class Outlet(io.RawIOBase):
             return None
         return self.error.strerror or str(self.error)
 
+    def check(self) -> None:
+        """Raise what the first failed write raised."""
+        if self.error is not None:
+            raise self.error
+
     def writable(self) -> bool:
         """Return True, as buffers ask."""
         return True
@@ -84,7 +89,7 @@ class Outlet(io.RawIOBase):
 
     def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
         """Write what can be written and say that all was."""
-        while self.error is None:
+        while self.error is None and not self.closed:
             try:
                 written = self._raw.write(data)
                 if written is not None:
