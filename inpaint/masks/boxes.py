@@ -95,4 +95,5 @@ class Outpaint(Mask):
 
 def _lines_from(mask: HoleMask, side: Side) -> HoleMask:
     """Return a view of the mask whose first line lies along a side: its rows, or its columns."""
-    return {"left": mask.T, "right": mask.T[::-1], "top": mask, "bottom": mask[::-1]}[side]
+    lines = mask.T if side in ("left", "right") else mask
+    return lines[::-1] if side in ("right", "bottom") else lines
