@@ -49,7 +49,7 @@ def open_source(root: str, *, min_px: int) -> PhotoSource:
 
 
 def check_root(root: str) -> None:
-    """Raise DataError when there are no photographs to be had at `root`, without reading or counting any."""
+    """Raise DataError when there are no photos to be had at `root`, without reading or counting any."""
     path = Path(root)
     if root in (SAMPLES, STANDARD_INPUT) or path.is_dir() or shard_files(root):
         return

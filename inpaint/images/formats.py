@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from inpaint.errors import InputError, UsageError, unknown
+from inpaint.system.files import irregular
+
+_log = logging.getLogger("inpaint.images")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +33,7 @@ class Format:
 
 
 FORMATS = (
-    Format(name="JPEG", suffixes=(".jpg", ".jpeg"), starts=(b"\xff\xd8\xff",), alpha=False, longest_px=65500),
+    Format(name="JPEG", suffixes=(".jpg", ".jpeg", ".jfif"), starts=(b"\xff\xd8\xff",), alpha=False, longest_px=65500),
     Format(name="PNG", suffixes=(".png",), starts=(b"\x89PNG\r\n\x1a\n",), deep=True),
     Format(name="WebP", suffixes=(".webp",), starts=(b"RIFF",), gray=False, longest_px=16383),
     Format(
@@ -65,12 +69,19 @@ def format_of_content(start: bytes) -> Format | None:
 def list_photos(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
     """Return the photos of a folder by suffix, sorted by their path; hidden files and folders are left out.
 
-    Links to folders are followed, each folder is visited once. Raises InputError when `folder` is not a folder.
+    Links to folders are followed, each folder is visited once. What is no file (a named pipe, a socket) is left out
+    with a warning. Raises InputError when `folder` is not a folder.
     """
     root = Path(folder)
     if not root.is_dir():
         raise InputError(f"cannot read '{root}': {'not a folder' if root.exists() else 'no such folder'}")
-    return [root / name for name in photo_names(root, recursive=recursive)]
+    found = []
+    for path in (root / name for name in photo_names(root, recursive=recursive)):
+        if (kind := irregular(path)) is None:
+            found.append(path)
+        else:
+            _log.warning("%s: it is %s, not a file: left out", path, kind)
+    return found
 
 
 def photo_names(folder: Path, *, recursive: bool = True, onerror: Callable[[OSError], None] | None = None) -> list[str]:

@@ -151,7 +151,7 @@ def test_quality_changes_size_and_error_of_jpeg(tmp_path):
 
 
 def test_an_unknown_suffix_and_quality_are_refused_with_what_is_valid(tmp_path):
-    with pytest.raises(UsageError, match=r"unknown suffix '\.gif'.* valid: \.bmp, \.jpeg, \.jpg, \.png, \.tif"):
+    with pytest.raises(UsageError, match=r"unknown suffix '\.gif'.* valid: \.bmp, \.jfif, \.jpeg, \.jpg, \.png, \.tif"):
         write_photo(photo_of(np.uint8), tmp_path / "a.gif")
     with pytest.raises(UsageError, match="quality must be from 1 to 100, got 0"):
         write_photo(photo_of(np.uint8), tmp_path / "a.jpg", quality=0)
