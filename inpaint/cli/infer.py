@@ -114,6 +114,7 @@ def command(
     weights hold one: number 1 is the best.
     """
     from inpaint.pipeline import JobOptions, check_guidance, check_samples, plan_jobs
+    from inpaint.registry.table import described
     from inpaint.system.files import check_folder, check_target
 
     guidance = {name: place for name, place in planes.items() if place is not None}
@@ -138,6 +139,9 @@ def command(
             max_pixels=max_pixels,
             skip_existing=skip_existing,
         )
+        if (fill := described(model)) is not None:  # said at once; what weights can do is known with them
+            check_samples(fill, samples, top)
+            check_guidance(fill, guidance)
         inpainter = load_model(model, device, *option)
         check_samples(inpainter, samples, top)
         check_guidance(inpainter, guidance)

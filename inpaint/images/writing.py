@@ -32,11 +32,7 @@ def write_photo(photo: Photo, path: str | os.PathLike[str], *, quality: int = 95
     format_ = format_of_name(path)
     if not 1 <= quality <= 100:
         raise UsageError(f"quality must be from 1 to 100, got {quality}")
-    if max(photo.height, photo.width) > format_.longest_px:
-        raise InputError(
-            f"cannot write '{path}': {format_.name} holds at most {format_.longest_px} pixels a side, "
-            f"the image has {photo.width} x {photo.height}"
-        )
+    check_length(path, photo.height, photo.width)
     photo = _fitted(photo, format_, path)
     with atomic_write(path) as temporary:
         if white_of(photo.pixels.dtype) == 255:
@@ -45,6 +41,16 @@ def write_photo(photo: Photo, path: str | os.PathLike[str], *, quality: int = 95
             temporary.write_bytes(sixteen_bit.encode_png(photo))
         else:
             sixteen_bit.write_tiff(photo, temporary, name=str(path))
+
+
+def check_length(path: str | os.PathLike[str], height: int, width: int) -> None:
+    """Raise InputError when an image of this size is too long for the format of the name: before the work on it."""
+    format_ = format_of_name(path)
+    if max(height, width) > format_.longest_px:
+        raise InputError(
+            f"cannot write '{os.fspath(path)}': {format_.name} holds at most {format_.longest_px} pixels a side, "
+            f"the image has {width} x {height}"
+        )
 
 
 def to_pillow(photo: Photo) -> Image.Image:

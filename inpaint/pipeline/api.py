@@ -24,6 +24,7 @@ from inpaint.images.sixteen_bit import channels_of
 from inpaint.images.writing import to_pillow, write_photo
 from inpaint.pipeline.photo import check_guidance, fill_photo
 from inpaint.pipeline.sources import PathLike, Source, drawn_of, hole_for, name_of, photo_of
+from inpaint.registry.loading import check_loadable, load
 from inpaint.system.files import check_target
 from inpaint.types import Inpainter
 
@@ -79,6 +80,8 @@ def fill(
     if output is not None:
         format_of_name(output)
         check_target(output)
+    if isinstance(model, (str, os.PathLike)):
+        check_loadable(model, **model_options)
     photo = photo_of(image, max_pixels)
     hole = hole_for(photo, mask, invert=invert_mask, dilate_px=dilate, max_pixels=max_pixels)
     inpainter = _inpainter(model, device, model_options)
@@ -119,8 +122,6 @@ def _as_given(image: Source, filled: Photo) -> Any:
 
 def _inpainter(model: PathLike | Inpainter, device: str, options: dict[str, Any]) -> Inpainter:
     if isinstance(model, (str, os.PathLike)):
-        from inpaint.registry.loading import load
-
         return load(model, device=device, **options)
     if options:
         raise UsageError(f"{', '.join(sorted(options))}: options of a model that is already loaded; give them to load")

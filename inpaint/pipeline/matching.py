@@ -12,6 +12,7 @@ from pathlib import Path
 from inpaint.errors import InputError, UsageError
 from inpaint.images.formats import IMAGE_SUFFIXES, format_of_name, list_photos
 from inpaint.pipeline.samples import numbered, sheet_path
+from inpaint.system.files import irregular
 
 _log = logging.getLogger("inpaint.pipeline")
 
@@ -73,6 +74,10 @@ def plan_jobs(
     image, mask, target = Path(image), Path(mask), Path(output)
     into_folder = image.is_dir() or target.is_dir() or not target.suffix or os.fspath(output).endswith(("/", os.sep))
     _must_exist(image)
+    if irregular(image) is not None and into_folder:
+        raise UsageError(
+            f"the image {image} has no name for a file in {target}: name the output file, or - to pass it on"
+        )
     if not image.is_dir():
         format_of_name(image if into_folder else target)
     elif target.suffix.lower() in IMAGE_SUFFIXES and not target.is_dir():

@@ -21,12 +21,12 @@ from inpaint.images.masks import Hole, dilate_hole, fit_to, read_mask
 from inpaint.images.photo import Photo
 from inpaint.images.planes import PlaneArray, plane_of
 from inpaint.images.reading import MAX_PIXELS, read_photo
-from inpaint.images.writing import write_photo
+from inpaint.images.writing import check_length, write_photo
 from inpaint.pipeline.matching import Job
 from inpaint.pipeline.photo import check_guidance, fill_photo_often
 from inpaint.pipeline.samples import best_of, sheet
 from inpaint.system.environment import cores
-from inpaint.system.files import atomic_write, open_file
+from inpaint.system.files import atomic_write, check_target, open_file
 from inpaint.system.parallel import Work, in_order
 from inpaint.types import Inpainter, Plane, Progress, ProgressCallback
 
@@ -187,6 +187,9 @@ def _loader(options: JobOptions, planes: Mapping[str, Plane]) -> Callable[[Job],
 def _finish(
     job: Job, loaded: _Loaded, inpainter: Inpainter, options: JobOptions, progress: ProgressCallback | None
 ) -> None:
+    for output in job.outputs:  # before the fill, which may take minutes
+        check_target(output)
+        check_length(output, loaded.photo.height, loaded.photo.width)
     samples = fill_photo_often(
         loaded.photo,
         loaded.hole,

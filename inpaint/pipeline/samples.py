@@ -15,6 +15,7 @@ from inpaint.images.masks import Hole
 from inpaint.images.photo import Photo
 from inpaint.images.sheets import PAPER, Rgb, contact_sheet
 from inpaint.images.writing import to_pillow
+from inpaint.registry.table import Described
 from inpaint.types import Inpainter
 
 SHEET_COLUMNS = 6
@@ -31,7 +32,7 @@ class Sample:
     score: float | None
 
 
-def check_samples(inpainter: Inpainter, samples: int, top: int | None) -> None:
+def check_samples(inpainter: Inpainter | Described, samples: int, top: int | None) -> None:
     """Raise UsageError when this fill cannot give several samples, or `top` cannot be chosen from them."""
     if samples > 1 and not inpainter.capabilities.stochastic:
         raise UsageError(

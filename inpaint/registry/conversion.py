@@ -68,6 +68,9 @@ def import_weights(
     if origin not in ORIGINS:
         raise UsageError(unknown("origin", origin, ORIGINS))
     folder = _free_folder(Path(output))
+    for text in inputs:
+        if "=" not in text and not Path(text).exists():  # said at once: torch, which reads them, takes seconds
+            raise WeightsError(f"no weights at {text}")
     chosen, found = _recognized(origin, inputs)
     for switch in sorted(switches - chosen.switches):
         raise UsageError(f"--{switch} does not apply to {chosen.title}: its files leave no doubt")
