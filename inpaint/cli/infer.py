@@ -177,9 +177,7 @@ def _work(
     if single:
         written = jobs[0].outputs
         named = str(written[0]) if len(written) == 1 else f"{written[0]} to {written[-2].name} and {written[-1].name}"
-        if shown == places.DASH:
-            click.echo("wrote standard output", err=True)
-        else:
+        if shown != places.DASH:
             click.echo(f"{'kept' if count['skipped'] else 'wrote'} {named}")
         return 0
     click.echo(", ".join(f"{count[status]} {status}" for status in ("filled", "skipped", "failed") if count[status]))

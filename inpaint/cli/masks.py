@@ -64,4 +64,5 @@ def command(output: str | None, folder: str | None, kinds: tuple[str, ...], size
             with bar("kinds", len(masks)) as drawing:
                 sheet = mask_sheet(masks, size=size, count=count, seed=seed, progress=drawing)
             write_photo(photo_of_array(sheet), target)
-        click.echo(f"{len(masks)} kinds, {count} masks each: {output}", err=output == places.DASH)
+        if output != places.DASH:
+            click.echo(f"{len(masks)} kinds, {count} masks each: {output}")

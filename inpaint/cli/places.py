@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -128,5 +127,5 @@ def check_exists(*places: str | None) -> None:
     from inpaint.errors import InputError
 
     for place in places:
-        if place is not None and not Path(place).exists():
+        if place is not None and not os.path.exists(place):  # noqa: PTH110 - a name too long is not there
             raise InputError(f"cannot read '{place}': no such file")

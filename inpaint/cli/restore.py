@@ -160,12 +160,13 @@ def command(
             write(found.photo)
         if map_file is not None:
             top = write_uncertainty(found.restored, map_file)
-            if top is not None:
+            if top is not None and uncertainty != places.DASH:
                 say(f"wrote {uncertainty}: white is a deviation of {top:.4f}")
         if trace_file is not None:
             write_trace(found.restored, trace_file, {"task": task, "seed": seed, **asked})
     _report(found.restored, say)
-    say("wrote standard output" if output == places.DASH else f"wrote {output}")
+    if output != places.DASH:
+        say(f"wrote {output}")
     if request.number is not None:
         click.echo("interrupted: the output holds what there was", err=True)
     return request.exit_status

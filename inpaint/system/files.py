@@ -52,9 +52,9 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
     number = _own_descriptor(path)
     if number is not None and os.isatty(number):
         raise OSError(errno.EINVAL, "it is a terminal: lead a file or a pipe there", os.fspath(path))
-    if number is None or stat.S_IFMT(os.fstat(number).st_mode) not in (stat.S_IFIFO, stat.S_IFSOCK):
+    if number is None or stat.S_ISCHR((status := os.fstat(number)).st_mode):
         raise OSError(errno.EINVAL, f"it is {irregular(path)}, not a file", os.fspath(path))
-    return io.BytesIO(_arrived(number))
+    return io.BytesIO(_arrived(number, status.st_dev, status.st_ino))
 
 
 def irregular(path: str | os.PathLike[str]) -> str | None:
@@ -66,7 +66,8 @@ def irregular(path: str | os.PathLike[str]) -> str | None:
 
 
 @cache
-def _arrived(number: int) -> bytes:
+def _arrived(number: int, device: int, inode: int) -> bytes:
+    """Read an open descriptor to its end; what it is belongs to the key, since numbers are given again."""
     with open(number, "rb", closefd=False) as stream:
         return stream.read()
 
@@ -89,7 +90,7 @@ def check_target(path: str | os.PathLike[str]) -> None:
         path: Where `atomic_write` is to write later: said now, before the work.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - a name too long is no folder, and no error yet
         raise _unwritable(path, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
     if irregular(path) is not None:
         _check_special(path)
@@ -117,7 +118,7 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
 
 def _existing(path: Path) -> Path:
     """Return the innermost part of a path that exists."""
-    while not path.exists() and path != path.parent:
+    while not os.path.exists(path) and path != path.parent:  # noqa: PTH110 - a name too long does not
         path = path.parent
     return path
 
