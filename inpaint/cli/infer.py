@@ -61,6 +61,7 @@ class PlanesCommand(click.Command):
 )
 @click.option(
     "--output",
+    type=places.PLACE,
     required=True,
     help="File, written in the format of its name, or folder, where photos keep their name and format. -: standard "
     "output, in the format of the photo.",

@@ -12,7 +12,7 @@ import click
 
 from inpaint.errors import UsageError
 from inpaint.system.devices import check_device_name
-from inpaint.system.files import check_folder, check_target, open_file
+from inpaint.system.files import check_folder, check_name, check_target, open_file
 from inpaint.system.streams import STANDARD_INPUT, standard_output
 
 DASH = "-"
@@ -47,6 +47,11 @@ def _written(text: str) -> str:
     return text
 
 
+def _named(text: str) -> str:
+    check_name(text)
+    return text
+
+
 def _image(text: str) -> str:
     from inpaint.images.formats import format_of_name
 
@@ -73,6 +78,8 @@ FILE = _Checked(_written)
 """A file that will be written; `-` is standard output."""
 IMAGE = _Checked(_image)
 """The same, of a format of photos."""
+PLACE = _Checked(_named)
+"""A file or a folder; which of them, and whether it can be written, is found out later."""
 FOLDER = _Checked(_folder)
 """A folder in which files will be written."""
 DEVICE = _Checked(_device)

@@ -95,7 +95,13 @@ def check_target(path: str | os.PathLike[str]) -> None:
     if irregular(path) is not None:
         _check_special(path)
         return
+    check_name(path)
     check_folder(path.parent)
+
+
+def check_name(path: str | os.PathLike[str]) -> None:
+    """Raise InpaintError when the last part of a path is longer than its file system takes."""
+    path = Path(path)
     size_bytes, most = len(os.fsencode(path.name)), _longest_name(_existing(path.parent))
     if size_bytes > most:
         raise InpaintError(
