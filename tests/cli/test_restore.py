@@ -139,6 +139,32 @@ def test_a_budget_for_a_few_iterations_warns(here, capsys):
     assert "warning: the budget had room for " in capsys.readouterr().err
 
 
+def test_without_a_hole_what_was_asked_for_is_written_all_the_same(here, capsys):
+    arguments = ["--task=inpaint", "--image=photo.png", "--mask=black.png", "--output=out.png"]
+    assert run(["restore", *arguments, "--uncertainty=deep/map.png", "--trace=deep/t.json"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "wrote deep/map.png: white is a deviation of 0.0000",
+        "wrote out.png",
+    ]
+    assert json.loads((here / "deep/t.json").read_text())["parts"] == []
+    assert pixels("deep/map.png").shape == (40, 56)
+    assert not pixels("deep/map.png").any()
+
+
+def test_a_hole_in_one_color_has_a_map_without_doubt(here):
+    save("plain.png", np.full((40, 56, 3), 90, np.uint8))
+    arguments = ["--task=inpaint", "--image=plain.png", "--mask=mask.png", "--output=out.png", "--uncertainty=map.png"]
+    assert run(["restore", *arguments]) == 0
+    assert not pixels("map.png").any()
+
+
+def test_a_transparent_hole_is_warned_of(here, capsys, make_photo):
+    save("erased.png", np.dstack((make_photo(40, 56), np.where(HOLE, 0, 255).astype(np.uint8))))
+    arguments = ["--task=inpaint", "--image=erased.png", "--mask=mask.png", "--output=out.png"]
+    assert run(["restore", *arguments, *QUICK]) == 0
+    assert "transparent" in capsys.readouterr().err
+
+
 def test_without_a_hole_the_photo_is_written_as_it_is(here, capsys):
     arguments = ["--task=inpaint", "--image=photo.png", "--mask=black.png", "--output=out.png"]
     assert run(["restore", *arguments]) == 0
