@@ -101,6 +101,11 @@ def fit_cell(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(size, resampling))
 
 
+def shrunk(image: Rgb) -> Rgb:
+    """Return an image at most as large as any automatic cell: many of these fit into memory where photos do not."""
+    return fit_cell(image, LARGEST_CELL_PX) if max(image.shape[:2]) > LARGEST_CELL_PX else image
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Layout:
     """Where things stand on a sheet, in pixels: the first image is at (left, top)."""

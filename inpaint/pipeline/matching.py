@@ -13,6 +13,7 @@ from inpaint.errors import InputError, UsageError
 from inpaint.images.formats import IMAGE_SUFFIXES, format_of_name, list_photos
 from inpaint.pipeline.samples import numbered, sheet_path
 from inpaint.system.files import irregular
+from inpaint.system.streams import STANDARD_INPUT
 
 _log = logging.getLogger("inpaint.pipeline")
 
@@ -74,7 +75,7 @@ def plan_jobs(
     image, mask, target = Path(image), Path(mask), Path(output)
     into_folder = image.is_dir() or target.is_dir() or not target.suffix or os.fspath(output).endswith(("/", os.sep))
     _must_exist(image)
-    if irregular(image) is not None and into_folder:
+    if into_folder and (irregular(image) is not None or os.fspath(image) == STANDARD_INPUT):
         raise UsageError(
             f"the image {image} has no name for a file in {target}: name the output file, or - to pass it on"
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -248,7 +249,9 @@ def _write(
     from inpaint.weights.files import WeightsMetadata, save_weights
     from inpaint.weights.runs import RunFolder
 
-    files = ", ".join(network.path.name for network in found.values())
+    # A name may hold bytes that are no text; metadata and configuration are text.
+    names = [os.fsencode(network.path.name) for network in found.values()]
+    files = ", ".join(name.decode("utf-8", "backslashreplace") for name in names)
     metadata = WeightsMetadata(
         model=entry.model,
         config=converted.config.model_dump(mode="json"),
