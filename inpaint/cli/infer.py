@@ -114,7 +114,7 @@ def command(
     Models that draw at random paint as many --samples as wanted, and rank them by a discriminator's score where their
     weights hold one: number 1 is the best.
     """
-    from inpaint.pipeline import JobOptions, check_guidance, check_samples, plan_jobs
+    from inpaint.pipeline import JobOptions, check_at_once, check_guidance, check_samples, plan_jobs
     from inpaint.registry.table import described
     from inpaint.system.files import check_folder, check_target
 
@@ -143,6 +143,7 @@ def command(
         if (fill := described(model)) is not None:  # said at once; what weights can do is known with them
             check_samples(fill, samples, top)
             check_guidance(fill, guidance)
+            check_at_once(fill, jobs)
         inpainter = load_model(model, device, *option)
         check_samples(inpainter, samples, top)
         check_guidance(inpainter, guidance)

@@ -25,6 +25,7 @@ from inpaint.images.writing import check_length, write_photo
 from inpaint.pipeline.matching import Job
 from inpaint.pipeline.photo import check_guidance, fill_photo_often
 from inpaint.pipeline.samples import best_of, sheet
+from inpaint.registry.table import Described
 from inpaint.system.environment import cores
 from inpaint.system.files import atomic_write, check_target, open_file
 from inpaint.system.parallel import Work, in_order
@@ -80,11 +81,7 @@ def run_jobs(
     Raises:
         UsageError: Several are wanted of a fill that cannot.
     """
-    if at_once is not None and at_once > 1 and not inpainter.capabilities.thread_safe:
-        raise UsageError(
-            f"{inpainter.name} fills one photo at a time, with all cores or the accelerator; several at once (got "
-            f"{at_once}) are for the fills without learning"
-        )
+    check_at_once(inpainter, at_once)
     todo = []
     for job in jobs:
         if options.skip_existing and all(path.exists() for path in job.outputs):
@@ -106,6 +103,15 @@ def run_jobs(
             # Only now: at most two photos are in memory.
             coming = [decoder.submit(load, following) for following in todo[number + 1 : number + 2]]
             yield _outcome(job, current.result, inpainter, options, progress)
+
+
+def check_at_once(inpainter: Inpainter | Described, at_once: int | None) -> None:
+    """Raise UsageError when several photos at once are wanted of a fill that takes one."""
+    if at_once is not None and at_once > 1 and not inpainter.capabilities.thread_safe:
+        raise UsageError(
+            f"{inpainter.name} fills one photo at a time, with all cores or the accelerator; several at once (got "
+            f"{at_once}) are for the fills without learning"
+        )
 
 
 class _Left(BaseException):

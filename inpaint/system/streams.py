@@ -97,6 +97,8 @@ class Outlet(io.RawIOBase):
                 select.select([], [self._raw], [])  # a pipe that its other end has set not to block
             except OSError as error:
                 self.error = error
+            except ValueError as error:  # what is below was closed, and with it whoever read
+                self.error = BrokenPipeError(errno.EPIPE, str(error))
         return len(data)
 
 

@@ -80,6 +80,14 @@ def test_nothing_is_written_after_the_outlet_is_closed():
     assert below.getvalue() == b"a"
 
 
+def test_a_stream_that_was_closed_below_takes_everything_too():
+    below = io.BytesIO()
+    outlet = Outlet(below)
+    below.close()
+    assert outlet.write(b"late") == 4
+    assert outlet.lost is None
+
+
 def test_a_pipe_that_does_not_block_gets_everything():
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
