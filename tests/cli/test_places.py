@@ -88,6 +88,8 @@ BAD = {
     "evaluate --model mean --data gone --masks center --output out": (1, "'gone' does not exist"),
     "evaluate --model mean --data photos --masks centr --output out": (2, "unknown mask 'centr'"),
     "evaluate --model mean --data photos --masks center --output photo.jpg": (1, "photo.jpg is not a folder"),
+    "evaluate --model mean --data photos --masks center --output out --count 0": (2, "0 is not in the range x>=1"),
+    "evaluate --model mean --data photos --masks center --output out --seed -1": (2, "-1 is not in the range x>=0"),
     "masks --output sheet.webp --kind box --count 170": (2, "WebP holds 16383 a side"),
     "masks --output sheet.png --count 1000000000": (2, "pixels wide, and PNG holds 2147483647 a side"),
     "masks --output sheet.png --count 1000000": (2, "pixels in all: take a smaller --count"),
