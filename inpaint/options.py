@@ -277,4 +277,8 @@ def _plain(value: Any, key: str) -> Any:
         if not math.isfinite(value):
             raise ConfigError(f"{key}={value}: must be a finite number")
         return int(value) if value.is_integer() else value
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        raise ConfigError(
+            f"{key}={value}: is no UTF-8 and cannot be kept in a configuration; give the path of a link to it"
+        )
     return value if value is None or isinstance(value, bool | int | str) else str(value)

@@ -47,6 +47,10 @@ class Outer(Options):
         ({"folder": 3}, "group.folder=3: must be text or null"),
         ({"inner": {"rate": 2}}, "group.inner.rate=2: must be a number above 0 and at most 1"),
         ({"inner": 2}, "group.inner=2: must be a mapping"),
+        (
+            {"folder": "a\udcff"},
+            "group.folder=a\udcff: is no UTF-8 and cannot be kept in a configuration; give the path",
+        ),
         ({"inner": {"pair": [0, "a"]}}, 'group.inner.pair.1="a": must be a number'),
         ({"named": {"x": {"rate": 0}}}, "group.named.x.rate=0: must be a number above 0 and at most 1"),
         (

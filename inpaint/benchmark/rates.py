@@ -10,7 +10,6 @@ import numpy as np
 
 from inpaint.benchmark.timing import Work
 from inpaint.data.config import DataConfig
-from inpaint.data.module import InpaintData
 from inpaint.errors import ConfigError, unknown
 from inpaint.masks import names, parse_mask
 
@@ -44,6 +43,8 @@ def mask_tasks(sides: Mapping[str, int], *, seed: int = 0) -> dict[str, Work]:
 
 def data_task(config: DataConfig, *, seed: int = 0) -> Work:
     """Return the task of making one training sample in this process: decode, crop, flip, mask."""
+    from inpaint.data.module import InpaintData  # brings Lightning, which masks do not need
+
     cv2.setNumThreads(1)
     stream, numbers = InpaintData(config, batch_size=1, max_iterations=1, seed=seed).stream, count()
     return lambda: stream[next(numbers)]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from inpaint.benchmark.timing import Measured, Rate
-from inpaint.errors import UsageError, unknown
+from inpaint.errors import InputError, UsageError, unknown
 from inpaint.system import environment
-from inpaint.system.files import write_text
+from inpaint.system.files import open_file, write_text
 
 Figures: TypeAlias = Mapping[str, Any]
 
@@ -22,17 +23,27 @@ def write_figures(path: Path, figures: Figures) -> None:
         "versions": environment.versions(),
         "commit": environment.commit(),
     }
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps({**figures, **about}, indent=2) + "\n")
 
 
 def read_figures(path: Path) -> Figures:
-    """Read what `write_figures` wrote; raises UsageError for anything else."""
+    """Read what `write_figures` wrote; raises UsageError for anything else and InputError for what cannot be read."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        with open_file(path) as file:
+            found = json.loads(file.read())
+    except OSError as error:
+        raise InputError(f"cannot read '{path}': {error.strerror}") from None
+    except ValueError as error:
         raise UsageError(f"{path} holds no JSON: {error}") from None
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or "hardware" not in found:
         raise UsageError(f"{path} holds no figures of a benchmark")
+    try:
+        _rows(found)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ZeroDivisionError) as error:
+        raise UsageError(f"{path} lacks what figures of `benchmark {_kind(found)}` hold ({error})") from None
     return found
 
 
@@ -69,11 +80,21 @@ def tables(figures: Iterable[Figures]) -> str:
     """
     rows: dict[str, list[str]] = {}
     for found in figures:
-        kind = str(found.get("benchmark"))
-        if kind not in _KINDS:
-            raise UsageError(unknown("benchmark", kind, _KINDS))
-        rows.setdefault(kind, []).extend(_KINDS[kind][1](found))
+        rows.setdefault(_kind(found), []).extend(_rows(found))
     return "\n".join("\n".join([_KINDS[kind][0], *rows[kind]]) + "\n" for kind in _KINDS if kind in rows)
+
+
+def _rows(found: Figures) -> list[str]:
+    kind = _kind(found)
+    if kind not in _KINDS:
+        raise UsageError(unknown("benchmark", kind, _KINDS))
+    return _KINDS[kind][1](found)
+
+
+def _kind(found: Figures) -> str:
+    # Figures of `restore` did not name themselves at first.
+    kind = str(found.get("benchmark", "restore" if "presets" in found else None))
+    return "restore --quality" if kind == "restore" and found.get("quality") else kind
 
 
 def replaced(text: str, name: str, content: str) -> str:
@@ -122,6 +143,26 @@ def _rates(found: Figures) -> list[str]:
     ]
 
 
+def _restore(found: Figures) -> list[str]:
+    about = f"{found['size']} px | {_where(found, found.get('device', 'cpu'))}"
+    return [
+        f"| {name} | {about} | {each['fast']['median_ms']:,.0f} | {each['published']['median_ms']:,.0f} | "
+        f"{each['ratio']:.2f} |"
+        for name, each in found["presets"].items()
+    ]
+
+
+def _quality(found: Figures) -> list[str]:
+    about = f"{found['size']} px | {_where(found, found.get('device', 'cpu'))}"
+    rows = []
+    for name, each in found["presets"].items():
+        own, published = (statistics.fmean(each[which]) for which in ("fast", "published"))
+        rows.append(
+            f"| {name} | {about} | {len(each['fast'])} | {own:.2f} | {published:.2f} | {own - published:+.2f} |"
+        )
+    return rows
+
+
 def _compared(found: Figures, name: str, others: Sequence[str]) -> list[str]:
     """Return time, what it is compared with, the other's time and the ratio."""
     timings = found["timings"]
@@ -137,7 +178,7 @@ def _where(found: Figures, device: str) -> str:
     for accelerator in hardware["accelerators"]:
         if accelerator["device"].startswith(device):
             return str(accelerator["name"])
-    threads = found["torch_threads"]
+    threads = found["torch_threads"] if "torch_threads" in found else hardware["torch_threads"]
     return f"{hardware['cpu']}, {threads} {'thread' if threads == 1 else 'threads'}"
 
 
@@ -154,4 +195,9 @@ _KINDS: dict[str, tuple[str, Callable[[Figures], list[str]]]] = {
     ),
     "data": (_head(["samples with masks", "size", "on", "per second"], words=3), _rates),
     "masks": (_head(["mask", "size", "on", "per second"], words=3), _rates),
+    "restore": (_head(["iteration of", "image", "on", "ms", "published ms", "times as fast"], words=3), _restore),
+    "restore --quality": (
+        _head(["hole PSNR of", "image", "on", "seeds", "dB", "published dB", "difference"], words=3),
+        _quality,
+    ),
 }

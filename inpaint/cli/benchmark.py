@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from inpaint.cli.benchmark_networks import forward, step
+from inpaint.cli import places
+from inpaint.cli.benchmark_networks import forward, json_option, step, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,36 +37,33 @@ def command() -> None:
 command.add_command(forward)
 command.add_command(step)
 rounds_option = click.option("--rounds", type=click.IntRange(1), default=5)
-json_option = click.option(
-    "--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures here."
-)
 
 
 @command.command("table", short_help="Markdown tables of the JSON that the others wrote")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("files", nargs=-1, required=True, type=places.SOURCE)
 @click.option(
     "--into",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=places.FILE,
+    metavar="FILE",
     help=f"Put the tables between <!-- {MARKER} --> and <!-- end of {MARKER} --> of this file instead.",
 )
-def table(files: tuple[Path, ...], into: Path | None) -> None:
+def table(files: tuple[str, ...], into: str | None) -> None:
     """Markdown tables of the JSON files that the other commands wrote."""
     from inpaint.benchmark.tables import read_figures, replaced, tables
-    from inpaint.system.files import atomic_write
+    from inpaint.system.files import write_text
 
-    text = tables([read_figures(path) for path in files])
-    if into is None:
+    text = tables([read_figures(Path(path)) for path in files])
+    if into is None or into == places.DASH:
         click.echo(text, nl=False)
         return
-    changed = replaced(into.read_text(encoding="utf-8"), MARKER, text)
-    with atomic_write(into) as temporary:
-        temporary.write_text(changed, encoding="utf-8")
+    places.check_exists(into)
+    write_text(into, replaced(Path(into).read_text(encoding="utf-8"), MARKER, text))
 
 
 @command.command("restore", short_help="one iteration of Deep Image Prior, against the published arithmetic")
 @click.option("--preset", "presets", metavar="NAME[,NAME]", help="Only these presets. Default: all.")
 @click.option("--size", type=click.IntRange(16, 4096), default=256, help="Side in pixels.")
-@click.option("--device", default="cpu", metavar="NAME", help="cpu, cuda, cuda:1 or auto.")
+@click.option("--device", default="cpu", metavar="NAME", type=places.DEVICE, help="cpu, cuda, cuda:1 or auto.")
 @click.option("--threads", type=click.IntRange(1), help="Processor threads. Default: torch's own choice.")
 @rounds_option
 @click.option("--quality", is_flag=True, help="Compare hole PSNR instead of time: one photo per seed, both ways.")
@@ -81,43 +80,45 @@ def restore(
     threads: int | None,
     rounds: int,
     quality: bool,
-    json_path: Path | None,
+    json_path: str | None,
     **compared: Any,
 ) -> None:
     """Milliseconds of one iteration of every preset, here and in the published arithmetic, in turns."""
     from dataclasses import asdict
 
-    from inpaint.benchmark.restoring import compare_quality, compare_speed, speed_table
-    from inpaint.benchmark.tables import write_figures
-    from inpaint.benchmark.timing import torch_threads
     from inpaint.dip.presets import PRESETS, preset
-    from inpaint.system.devices import resolve_device
-    from inpaint.system.environment import cpu_name
 
     names = list(PRESETS) if presets is None else _listed(presets)
     for name in names:
         preset(name)
+
+    from inpaint.benchmark.restoring import compare_quality, compare_speed, speed_table  # only now: torch takes seconds
+    from inpaint.benchmark.timing import torch_threads
+    from inpaint.system.devices import resolve_device
+    from inpaint.system.environment import cpu_name
+
+    say = partial(click.echo, err=json_path == places.DASH)
     where = resolve_device(device)
     with torch_threads(threads) as used:
         place = f"{cpu_name()}, {used} threads" if where.type == "cpu" else str(where)
         if not quality:
             found = {name: compare_speed(name, size=size, rounds=rounds, device=where) for name in names}
-            click.echo(f"{size} x {size} px, {place}, one iteration\n\n{speed_table(found)}")
+            say(f"{size} x {size} px, {place}, one iteration\n\n{speed_table(found)}")
             figures: dict[str, object] = {name: asdict(each) for name, each in found.items()}
         else:
             figures = {}
-            click.echo(
+            say(
                 f"{compared['data']}, {compared['mask']}, {size} x {size} px, {compared['iterations']} iterations, "
                 f"{compared['seeds']} seeds: hole PSNR (dB)\n"
             )
-            click.echo("| preset | this | published | difference |\n|---|---:|---:|---:|")
+            say("| preset | this | published | difference |\n|---|---:|---:|---:|")
             for name in names:
                 each = compare_quality(name, size=size, device=where, **compared)
                 means = (sum(values) / len(values) for values in (each.fast, each.published))
-                click.echo(f"| `{name}` | {' | '.join(f'{m:.2f}' for m in means)} | {each.difference:+.2f} |")
+                say(f"| `{name}` | {' | '.join(f'{m:.2f}' for m in means)} | {each.difference:+.2f} |")
                 figures[name] = asdict(each)
-    if json_path is not None:
-        write_figures(json_path, {"size": size, "quality": quality, "presets": figures})
+    about = {"device": str(where), "torch_threads": used, "size": size, "quality": quality}
+    write_json(json_path, {"benchmark": "restore", **about, "presets": figures})
 
 
 @command.command("masks", short_help="masks per second on one core, for every kind")
@@ -127,7 +128,7 @@ def restore(
 @click.option("--kind", "kinds", metavar="NAME[,NAME]", help="Only these kinds. Default: all.")
 @rounds_option
 @json_option
-def masks(size: int | None, kinds: str | None, rounds: int, json_path: Path | None) -> None:
+def masks(size: int | None, kinds: str | None, rounds: int, json_path: str | None) -> None:
     """Masks per second on one core, for every kind."""
     from inpaint.benchmark.rates import mask_sides, mask_tasks
 
@@ -137,20 +138,27 @@ def masks(size: int | None, kinds: str | None, rounds: int, json_path: Path | No
 
 
 @command.command("data", short_help="training samples per second on one core")
-@click.option("--data", required=True, metavar="PLACE", help="Folder, list file, tar shards, or `samples`.")
+@click.option(
+    "--data", required=True, metavar="PLACE", type=places.SOURCE, help="Folder, list file, tar shards, or `samples`."
+)
 @click.option("--size", type=click.IntRange(8, 8192), default=256, help="Side of the crop, pixels.")
 @click.option("--masks", default="deepfill", metavar="KIND[,KIND]", help="Measured in turns.")
 @click.option("--crop", type=click.Choice(["random", "resize"]), default="random")
 @rounds_option
 @json_option
-def data(data: str, size: int, masks: str, crop: str, rounds: int, json_path: Path | None) -> None:
+def data(data: str, size: int, masks: str, crop: str, rounds: int, json_path: str | None) -> None:
     """Training samples per second on one core: decode, crop, flip, mask."""
-    from inpaint.benchmark.rates import data_task
     from inpaint.data.config import DataConfig
+    from inpaint.data.opening import check_root
     from inpaint.options import validated
 
+    check_root(data)
     plain = {"root": data, "size": size, "crop": crop}
-    tasks = {kind: data_task(validated(DataConfig, {**plain, "masks": kind}, key="data")) for kind in _listed(masks)}
+    configs = {kind: validated(DataConfig, {**plain, "masks": kind}, key="data") for kind in _listed(masks)}
+
+    from inpaint.benchmark.rates import data_task  # only now: it brings Lightning
+
+    tasks = {kind: data_task(config) for kind, config in configs.items()}
     _rates("data", tasks, dict.fromkeys(tasks, f"{size} px"), rounds=rounds, turn_s=2.0, json_path=json_path)
 
 
@@ -161,21 +169,21 @@ def _rates(
     *,
     rounds: int,
     turn_s: float,
-    json_path: Path | None,
+    json_path: str | None,
 ) -> None:
     """Measure how often per second each task runs, print a Markdown table and, if asked for, write JSON."""
     from dataclasses import asdict
 
-    from inpaint.benchmark.tables import rates_table, write_figures
+    from inpaint.benchmark.tables import rates_table
     from inpaint.benchmark.timing import take_turns
     from inpaint.system.environment import cpu_name
 
     rates = take_turns(tasks, rounds=rounds, turn_s=turn_s).rates()
     unit = {"data": "samples/s", "masks": "masks/s"}[kind]
-    click.echo(f"{cpu_name()}, one core\n\n{rates_table(rates, sizes, unit=unit)}")
-    if json_path is not None:
-        measured = {name: {"size": sizes[name], **asdict(rate)} for name, rate in rates.items()}
-        write_figures(json_path, {"benchmark": kind, "unit": unit, "rates": measured})
+    table = f"{cpu_name()}, one core\n\n{rates_table(rates, sizes, unit=unit)}"
+    click.echo(table, err=json_path == places.DASH)
+    measured = {name: {"size": sizes[name], **asdict(rate)} for name, rate in rates.items()}
+    write_json(json_path, {"benchmark": kind, "unit": unit, "rates": measured})
 
 
 def _listed(text: str) -> list[str]:

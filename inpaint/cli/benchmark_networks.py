@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from inpaint.cli import places
 from inpaint.errors import UsageError
-from inpaint.registry.table import MODELS
+from inpaint.registry.table import MODELS, model_entry
 
 if TYPE_CHECKING:
     from inpaint.benchmark.step import StepSetting
@@ -18,16 +20,29 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+json_option = click.option(
+    "--json", "json_path", metavar="FILE", type=places.FILE, help="Write the figures here. -: standard output."
+)
+
+
+def write_json(place: str | None, figures: Mapping[str, Any]) -> None:
+    """Write figures where --json says, if it was given."""
+    from inpaint.benchmark.tables import write_figures
+
+    if place is not None:
+        with places.written(place, ".json") as path:
+            write_figures(Path(path), figures)
+
+
 def _common(function: Command) -> Command:
     """Add the options that both commands have; rounds, memory, profile and threads go to `measure` as they are."""
-    path = click.Path(path_type=Path, dir_okay=False)
     for option in (
-        click.option("--json", "json_path", type=path, help="Write the figures here."),
+        json_option,
         click.option("--profile", is_flag=True, help="Show which operators take which share of the time."),
         click.option("--memory/--no-memory", default=True, help="Measure the peak memory, too."),
         click.option("--rounds", type=click.IntRange(1), default=5),
         click.option("--threads", type=click.IntRange(1), help="Processor threads. Default: torch's own choice."),
-        click.option("--device", default="cpu", metavar="NAME", help="cpu, cuda, mps or auto."),
+        click.option("--device", default="cpu", metavar="NAME", type=places.DEVICE, help="cpu, cuda, mps or auto."),
         click.option("--compile/--no-compile", "compiled", default=False, help="torch.compile."),
         click.option("--size", type=click.IntRange(8, 8192), default=256, help="Side in pixels."),
         click.option("--model", default=next(iter(MODELS)), metavar="NAME"),
@@ -50,7 +65,7 @@ def _common(function: Command) -> Command:
 def forward(
     *,
     against: str | None,
-    json_path: Path | None,
+    json_path: str | None,
     rounds: int,
     memory: bool,
     profile: bool,
@@ -59,7 +74,9 @@ def forward(
     **setting: Any,
 ) -> None:
     """Milliseconds of one pass through a network with random weights, and its peak memory."""
-    from inpaint.benchmark.forward import Setting, compared_settings, measure
+    model_entry(setting["model"])
+
+    from inpaint.benchmark.forward import Setting, compared_settings, measure  # only now: torch takes seconds
 
     own = Setting(**setting, compile=compiled)
     settings = compared_settings(own, against)
@@ -92,13 +109,15 @@ def step(
     device: str,
     compiled: bool,
     against: tuple[str, ...],
-    json_path: Path | None,
+    json_path: str | None,
     **how: Any,
 ) -> None:
     """Milliseconds of one training step, all updates of an iteration, as `inpaint train` runs it.
 
     KEY=VALUE are options of `inpaint train`.
     """
+    model_entry(model)
+
     from inpaint.benchmark.step import measure
 
     given = [
@@ -126,7 +145,8 @@ def step(
     }
     _report("step", title, settings, found, batch, json_path, further)
     if found.macs is not None:
-        click.echo(f"\n{found.macs / batch / 1e9:,.1f} GMAC per image in convolutions and matrix products")
+        gmac = found.macs / batch / 1e9
+        click.echo(f"\n{gmac:,.1f} GMAC per image in convolutions and matrix products", err=json_path == places.DASH)
 
 
 def step_setting(overrides: Sequence[str], *, separate: bool = False) -> StepSetting:
@@ -163,16 +183,16 @@ def _report(
     settings: Mapping[str, Any],
     found: Measured,
     batch: int,
-    json_path: Path | None,
+    json_path: str | None,
     further: Mapping[str, object] | None = None,
 ) -> None:
     """Print the figures as Markdown and, if asked for, write them as JSON."""
     from dataclasses import asdict
 
-    from inpaint.benchmark.tables import measured_table, write_figures
+    from inpaint.benchmark.tables import measured_table
 
+    say = partial(click.echo, err=json_path == places.DASH)
     load = "" if found.load_before is None else f", load {found.load_before:.1f}"
-    click.echo(f"{title}, threads {found.torch_threads}{load}\n\n{measured_table(found, batch=batch)}")
-    if json_path is not None:
-        named = {name: asdict(setting) for name, setting in settings.items()}
-        write_figures(json_path, {"benchmark": kind, "settings": named, **found.figures(), **(further or {})})
+    say(f"{title}, threads {found.torch_threads}{load}\n\n{measured_table(found, batch=batch)}")
+    named = {name: asdict(setting) for name, setting in settings.items()}
+    write_json(json_path, {"benchmark": kind, "settings": named, **found.figures(), **(further or {})})

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from inpaint.cli import model_options
+from inpaint.cli import model_options, places
 from inpaint.system.progress import bar
 from inpaint.system.signals import ending_on_sigterm
 from inpaint.types import Progress
@@ -26,19 +26,25 @@ Examples:
 @click.option(
     "--model", "models", multiple=True, required=True, help="Name, run folder or weights file; repeat to compare."
 )
-@click.option("--data", required=True, help="Folder, list file, tar shards, or `samples` for the bundled photos.")
-@click.option("--masks", "masks", multiple=True, required=True, help="Kinds of masks, separated by commas.")
-@click.option("--size", type=int, help="Side of the square cut from each photo. [default: native size]")
-@click.option("--seed", type=int, default=0, help="Decides the masks.")
-@click.option("--count", type=int, help="Measure the first N photos only.")
 @click.option(
-    "--jobs", type=int, default=1, help="Fills at once, of the fills without learning; their seconds get longer."
+    "--data",
+    type=places.SOURCE,
+    required=True,
+    help="Folder, list file, tar shards, or `samples` for the bundled photos. -: a list on standard input.",
+)
+@click.option("--masks", "masks", multiple=True, required=True, help="Kinds of masks, separated by commas.")
+@click.option("--size", type=click.IntRange(8), help="Side of the square cut from each photo. [default: native size]")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Decides the masks.")
+@click.option("--count", type=click.IntRange(1), help="Measure the first N photos only.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    help="Fills at once, of the fills without learning; their seconds get longer.",
 )
 @model_options.option
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps.")
-@click.option(
-    "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for the results."
-)
+@click.option("--device", default="auto", type=places.DEVICE, help="auto, cpu, cuda, cuda:1, mps.")
+@click.option("--output", required=True, type=places.FOLDER, help="Folder for the results.")
 def command(
     *,
     models: Sequence[str],
@@ -46,7 +52,7 @@ def command(
     masks: Sequence[str],
     option: Sequence[str],
     device: str,
-    output: Path,
+    output: str,
     **settings: Any,
 ) -> int:
     """Measure models on the same photos and the same seeded masks.
@@ -55,15 +61,21 @@ def command(
     on where an interrupted one stopped, and with a further --model measures that one only. What fails is reported and
     left out; the exit status is then 1. An --option goes to every model that takes it.
     """
-    from inpaint.evaluation import evaluate, identity, label_models
+    from inpaint.data.opening import check_root
     from inpaint.masks import parse_mask, split_specs
-    from inpaint.registry.loading import load
-    from inpaint.system.devices import device_name, resolve_device
+    from inpaint.registry.loading import check_loadable, load
 
     kinds = [kind for group in masks for kind in split_specs(group)]
-    labels = label_models(models)
+    for model in models:
+        check_loadable(model)
     for kind in kinds:
-        parse_mask(kind)  # a wrong name is said before models are loaded
+        parse_mask(kind)
+    check_root(data)
+
+    from inpaint.evaluation import evaluate, identity, label_models  # only now: torch takes seconds
+    from inpaint.system.devices import device_name, resolve_device
+
+    labels = label_models(models)
     where = resolve_device(device)
     chosen = model_options.for_models(labels, option)
     loaded = {name: load(spec, device=where, **chosen[name]) for name, spec in labels.items()}
@@ -79,7 +91,7 @@ def command(
                 loaded,
                 data=data,
                 masks=kinds,
-                output=output,
+                output=Path(output),
                 **settings,
                 device=device_name(where),
                 identities={name: identity(spec, chosen[name]) for name, spec in labels.items()},

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 
 import click
 
+from inpaint.cli import places
 from inpaint.options import keyed
 from inpaint.registry.conversion import ORIGINS, SWITCHES
 
@@ -35,12 +35,12 @@ WARM_UP = 1000  # iterations; a suggestion
     "--output",
     required=True,
     metavar="FOLDER",
-    type=click.Path(path_type=Path),
+    type=places.FOLDER,
     help="Where model.safetensors and config.yaml are written, e.g. checkpoints/NAME.",
 )
 @click.option("--bgr", is_flag=True, help=f"nipponjo: {SWITCHES['bgr']}, as the official program's was.")
 @click.option("--fuse", is_flag=True, help=f"nipponjo, weights in TensorFlow form: {SWITCHES['fuse']}.")
-def command(*, origin: str, inputs: tuple[str, ...], output: Path, bgr: bool, fuse: bool) -> None:
+def command(*, origin: str, inputs: tuple[str, ...], output: str, bgr: bool, fuse: bool) -> None:
     """Import the weights of a public program.
 
     The networks compute what that program computes. The file is opened without running code from it, and every entry

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from inpaint.cli import model_options
-from inpaint.errors import InpaintError
+from inpaint.cli import model_options, places
+from inpaint.errors import InpaintError, UsageError
 from inpaint.system.progress import bar
 from inpaint.system.signals import ending_on_sigterm
 
@@ -38,7 +38,9 @@ class PlanesCommand(click.Command):
         from inpaint.registry.table import planes
 
         added = [
-            click.Option([f"--{name}"], help=f"{plane.summary} File or folder, for models that take it.")
+            click.Option(
+                [f"--{name}"], type=places.SOURCE, help=f"{plane.summary} File or folder, for models that take it."
+            )
             for name, plane in planes().items()
         ]
         return [*super().get_params(ctx), *added]
@@ -46,10 +48,16 @@ class PlanesCommand(click.Command):
 
 @click.command(cls=PlanesCommand, short_help="fill the holes of one photo or a folder of photos", epilog=EXAMPLES)
 @click.option("--model", required=True, help="Registered name (patch, ...), folder of a run, or weights file.")
-@click.option("--image", required=True, help="Photo, or folder of photos (with its subfolders).")
+@click.option(
+    "--image",
+    type=places.SOURCE,
+    required=True,
+    help="Photo, or folder of photos (with its subfolders). -: standard input.",
+)
 @click.option(
     "--mask",
     "masks",
+    type=places.SOURCE,
     multiple=True,
     required=True,
     help="White = hole. One mask for all photos, or a folder with masks of the photos' names (a.png or a_mask001.png). "
@@ -57,14 +65,16 @@ class PlanesCommand(click.Command):
 )
 @click.option(
     "--output",
+    type=places.PLACE,
     required=True,
-    help="File, written in the format of its name, or folder, where photos keep their name and format.",
+    help="File, written in the format of its name, or folder, where photos keep their name and format. -: standard "
+    "output, in the format of the photo.",
 )
 @click.option("--invert-mask", is_flag=True, help="Black = hole.")
 @click.option("--label", metavar="N", help="The hole is what has this value: 3, '#ff0000' or transparent.")
 @click.option("--dilate", type=click.IntRange(min=0), default=0, help="Grow the hole by this many pixels.")
 @click.option("--opaque", is_flag=True, help="Make the filled hole opaque where the photo is transparent.")
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps.")
+@click.option("--device", default="auto", type=places.DEVICE, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="For models that draw at random.")
 @click.option(
     "--samples",
@@ -123,12 +133,22 @@ def command(
     Models that draw at random paint as many --samples as wanted, and rank them by a discriminator's score where their
     weights hold one: number 1 is the best.
     """
-    from inpaint.pipeline import JobOptions, check_folder, check_guidance, check_samples, plan_jobs
+    from inpaint.pipeline import JobOptions, check_at_once, check_guidance, check_samples, plan_jobs
+    from inpaint.registry.table import described
+    from inpaint.system.files import check_folder, check_target
 
-    with ending_on_sigterm():
-        guidance = {name: place for name, place in planes.items() if place is not None}
-        todo = plan_jobs(image, masks, output, guidance=guidance, samples=samples, top=top)
+    guidance = {name: place for name, place in planes.items() if place is not None}
+    places.check_apart([image, *masks, *guidance.values()], [output], names="--output")
+    single = not Path(image).is_dir()
+    if output == places.DASH and (samples > 1 or not single):
+        raise UsageError("standard output (-) takes one photo: name a folder for several")
+    suffix = places.suffix_of(image) if output == places.DASH else ""
+    with ending_on_sigterm(), places.written(output, suffix) as target:
+        todo = plan_jobs(image, masks, target, guidance=guidance, samples=samples, top=top)
         # Before the model is loaded: it may take long, and its work must have a place.
+        if single and len(todo) == 1:
+            for path in todo[0].outputs:
+                check_target(path)
         for folder in {job.output.parent for job in todo}:
             check_folder(folder)
         options = JobOptions(
@@ -142,10 +162,14 @@ def command(
             first_page=first_page,
             skip_existing=skip_existing,
         )
+        if (fill := described(model)) is not None:  # said at once; what weights can do is known with them
+            check_samples(fill, samples, top)
+            check_guidance(fill, guidance)
+            check_at_once(fill, jobs)
         inpainter = load_model(model, device, *option, weights=weights)
         check_samples(inpainter, samples, top)
         check_guidance(inpainter, guidance)
-        return _work(todo, inpainter, options, at_once=jobs, single=not Path(image).is_dir())
+        return _work(todo, inpainter, options, at_once=jobs, single=single, shown=output)
 
 
 def load_model(model: str, device: str, *options: str, weights: Which = "last") -> Inpainter:
@@ -156,8 +180,10 @@ def load_model(model: str, device: str, *options: str, weights: Which = "last") 
     return load(model, device=device, weights=weights, **chosen)
 
 
-def _work(jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions, *, at_once: int | None, single: bool) -> int:
-    """Run the jobs under a progress bar, report, and return the exit status."""
+def _work(
+    jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions, *, at_once: int | None, single: bool, shown: str
+) -> int:
+    """Run the jobs under a progress bar, report, and return the exit status; shown: the output as it was given."""
     from inpaint.pipeline import run_jobs
 
     count = Counter[str]()
@@ -178,7 +204,8 @@ def _work(jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions, *, at_
         written = jobs[0].outputs
         named = str(written[0]) if len(written) == 1 else f"{written[0]} to {written[-2].name} and {written[-1].name}"
         copied = ", a copy: nothing to fill" if count["without a hole"] else ""
-        click.echo(f"{'kept' if count['skipped'] else 'wrote'} {named}{copied}")
+        if shown != places.DASH:
+            click.echo(f"{'kept' if count['skipped'] else 'wrote'} {named}{copied}")
         return 0
     order = ("filled", "without a hole", "skipped", "failed")
     click.echo(", ".join(f"{count[status]} {status}" for status in order if count[status]))

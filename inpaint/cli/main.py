@@ -12,12 +12,14 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import click
 
 from inpaint import __version__
 from inpaint.errors import InpaintError, UsageError, unknown
+from inpaint.system.files import WRITE_FAILURES
+from inpaint.system.streams import tolerant_streams
 
 VERBS = {
     "train": "train a model on your photos",
@@ -73,10 +75,24 @@ def main(verb: str | None = None) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command and return its exit status: 0, 1 failed work, 2 bad usage, 130/143 interrupted."""
+    """Run one command and return its exit status: 0, 1 failed work, 2 bad usage, 130/143 interrupted.
+
+    Who reads what it prints may go away, and the work and its status stay the same. Output that is lost otherwise (a
+    full disk) is failed work.
+    """
+    with tolerant_streams() as output:
+        status = _status_of(arguments)
+        sys.stdout.flush()
+        if output.lost is None:
+            return status
+        _complain(f"cannot write the output: {output.lost}")
+        return status or 1
+
+
+def _status_of(arguments: list[str]) -> int:
     try:
+        _check_empty(arguments)
         with _own_warnings():
-            _refuse_empty(arguments)
             status = inpaint.main(arguments or ["--help"], prog_name="inpaint", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -89,29 +105,26 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         _complain("interrupted")
         return 130
-    except BrokenPipeError:
-        # The reader of our output went away (`inpaint ... | head`); nothing is wrong with the work.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
-        # A path that the system refuses wherever it is first looked at: too long, locked, a link to itself.
-        if error.filename is None:
+        if error.errno in WRITE_FAILURES:
+            _complain(f"cannot write '{error.filename or 'a file'}': {error.strerror}")
+        elif error.filename is None:
             raise
-        _complain(f"'{os.fsdecode(error.filename)}': {error.strerror or error}")
+        else:  # a path that the system refuses wherever it is first looked at: too long, locked, a link to itself
+            _complain(f"'{os.fsdecode(error.filename)}': {error.strerror or error}")
         return 1
     return status if isinstance(status, int) else 0
 
 
-def _refuse_empty(arguments: list[str]) -> None:
-    """Raise UsageError for an option with an empty value, which an unset variable of the shell gives.
-
-    As a path it would be the current folder.
-    """
+def _check_empty(arguments: list[str]) -> None:
+    """Raise UsageError for an option with nothing in it: most often a variable of a script that was not set."""
     for before, argument in zip(["", *arguments], arguments, strict=False):
-        if argument.startswith("--") and argument.endswith("=") and argument.count("=") == 1:
-            raise UsageError(f"{argument[:-1]} is given an empty value")
-        if not argument:
-            raise UsageError(f"{before} is given an empty value" if before.startswith("-") else "an argument is empty")
+        name, equals, value = argument.partition("=")
+        if argument.startswith("--") and equals and not value.strip():
+            raise UsageError(f"{name} is given an empty value: name something, or leave {name} out")
+        if not argument.strip():
+            where = before if before.startswith("-") and "=" not in before else "an argument"
+            raise UsageError(f"{where} is given an empty value: name something, or leave it out")
 
 
 @contextmanager
@@ -137,13 +150,7 @@ class _StderrHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print one line, "error: ..." from level ERROR on."""
         kind = "error" if record.levelno >= logging.ERROR else "warning"
-        # A warning that nobody can read must not end the work that it is about (`inpaint train ... 2>&1 | head`).
-        try:
-            print(f"{kind}: " + " ".join(record.getMessage().split()), file=sys.stderr, flush=True)
-        except OSError:
-            with suppress(OSError):
-                # Python would try what is buffered once more at the end, and exit with a status of its own.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        print(f"{kind}: " + " ".join(record.getMessage().split()), file=sys.stderr, flush=True)
 
 
 def _complain(message: str) -> None:

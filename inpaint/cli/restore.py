@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from inpaint.errors import UsageError
+from inpaint.cli import places
 from inpaint.system.progress import bar
 from inpaint.system.signals import stopping_on_signals
 
@@ -32,10 +34,26 @@ TASKS = ["inpaint", "restore", "denoise", "super-resolve", "flash"]  # those of 
 @click.option(
     "--task", type=click.Choice(TASKS), required=True, help="restore: scattered missing pixels. denoise: also JPEG."
 )
-@click.option("--image", required=True, help="The photo; for the task flash the one without.")
-@click.option("--mask", "masks", multiple=True, help="White = missing. For inpaint and restore; several are united.")
-@click.option("--flash", help="The same scene with flash.")
-@click.option("--output", required=True, help="File, written in the format of its name.")
+@click.option(
+    "--image",
+    type=places.SOURCE,
+    required=True,
+    help="The photo; for the task flash the one without. -: standard input.",
+)
+@click.option(
+    "--mask",
+    "masks",
+    type=places.SOURCE,
+    multiple=True,
+    help="White = missing. For inpaint and restore; several are united.",
+)
+@click.option("--flash", type=places.SOURCE, help="The same scene with flash.")
+@click.option(
+    "--output",
+    type=places.IMAGE,
+    required=True,
+    help="File, written in the format of its name. -: standard output, in the format of the photo.",
+)
 @click.option("--invert-mask", is_flag=True, help="Black = missing.")
 @click.option("--label", metavar="N", help="Missing is what has this value in the mask: 3, '#ff0000' or transparent.")
 @click.option("--dilate", type=click.IntRange(min=0), default=0, help="Grow the hole, pixels.")
@@ -62,11 +80,13 @@ TASKS = ["inpaint", "restore", "denoise", "super-resolve", "flash"]  # those of 
     help="When to stop early.",
 )
 @click.option("--lobes", type=click.Choice(["2", "3"]), default="2", help="Of the Lanczos kernel.")
-@click.option("--uncertainty", metavar="FILE", help="Sample by Langevin dynamics; write the deviation.")
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1.")
+@click.option(
+    "--uncertainty", metavar="FILE", type=places.IMAGE, help="Sample by Langevin dynamics; write the deviation."
+)
+@click.option("--device", default="auto", type=places.DEVICE, help="auto, cpu, cuda, cuda:1.")
 @click.option("--seed", type=click.IntRange(min=0), default=0)
 @click.option("--preview-every", type=click.IntRange(min=1), help="Write the output every so often.")
-@click.option("--trace", metavar="FILE.json", help="Write the course of the run.")
+@click.option("--trace", metavar="FILE.json", type=places.FILE, help="Write the course of the run.")
 @click.option(
     "--quality",
     type=click.IntRange(1, 100),
@@ -100,81 +120,81 @@ def command(
     SIGTERM write what there is, and the status is 130 or 143; a second Ctrl-C ends at once.
     """
     from inpaint.dip.options import DipOptions
-    from inpaint.images.writing import write_photo
+    from inpaint.dip.presets import check_task
     from inpaint.options import validated
+
+    places.check_apart(
+        [image, *masks, flash], [output, trace, uncertainty], names="--output, --trace and --uncertainty"
+    )
+    places.check_exists(image, *masks, flash)
+    asked = {**chosen, "factor": int(scale), "lobes": int(lobes), "langevin": uncertainty is not None}
+    options = validated(DipOptions, asked)
+    check_task(task, mask=bool(masks), flash=flash is not None, options=options)  # type: ignore[arg-type]
+
+    from inpaint.images.writing import write_photo  # only now: torch takes seconds
     from inpaint.pipeline.restoring import restore_photo, write_trace, write_uncertainty
     from inpaint.system.environment import process_age_s
     from inpaint.types import StopFill
 
-    _check_outputs([image, *masks, flash], [output, trace, uncertainty])
-    options = {**chosen, "factor": int(scale), "lobes": int(lobes), "langevin": uncertainty is not None}
-    with stopping_on_signals() as request, bar("measuring") as progress:
+    say = partial(click.echo, err=places.DASH in (output, trace, uncertainty))
+    with ExitStack() as files:
+        target = files.enter_context(places.written(output, places.suffix_of(image) if output == places.DASH else ""))
+        map_file = uncertainty and files.enter_context(places.written(uncertainty, ".png"))
+        trace_file = trace and files.enter_context(places.written(trace, ".json"))
+        request = files.enter_context(stopping_on_signals())
 
         def write(photo: Photo) -> None:
-            Path(output).parent.mkdir(parents=True, exist_ok=True)
-            write_photo(photo, output, quality=quality)
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
+            write_photo(photo, target, quality=quality)
 
-        progress.show(0)
+        with bar("measuring") as progress:
+            progress.show(0)
 
-        def callback(step: RestoreStep, photo: Callable[[], Photo]) -> None:
-            now = step.intermediate
-            part = "" if step.regions == 1 else f"part {step.region + 1} of {step.regions}, "
-            progress.show(now.done, now.total, description=f"{part}iteration", remaining_s=now.remaining_s)
-            if preview_every is not None and now.done % preview_every == 0:
-                write(photo())
-            if request.number is not None:
-                raise StopFill
+            def callback(step: RestoreStep, photo: Callable[[], Photo]) -> None:
+                now = step.intermediate
+                part = "" if step.regions == 1 else f"part {step.region + 1} of {step.regions}, "
+                progress.show(now.done, now.total, description=f"{part}iteration", remaining_s=now.remaining_s)
+                if preview_every is not None and now.done % preview_every == 0:
+                    write(photo())
+                if request.number is not None:
+                    raise StopFill
 
-        found = restore_photo(
-            image,
-            task,  # type: ignore[arg-type]
-            mask=masks or None,
-            flash=flash,
-            options=validated(DipOptions, options),
-            invert_mask=invert_mask,
-            label=label,
-            dilate=dilate,
-            opaque=opaque,
-            device=device,
-            seed=seed,
-            spent_s=process_age_s() + 0.5,  # what the start took counts, and writing has to fit in
-            max_pixels=max_pixels,
-            callback=callback,
-        )
-        write(found.photo)
-    if uncertainty is not None:
-        top = write_uncertainty(found.restored, uncertainty)
-        if top is not None:
-            click.echo(f"wrote {uncertainty}: white is a deviation of {top:.4f}")
-    if trace is not None:
-        write_trace(found.restored, trace, {"task": task, "seed": seed, **options})
-    _report(found.restored)
-    click.echo(f"wrote {output}")
+            found = restore_photo(
+                image,
+                task,  # type: ignore[arg-type]
+                mask=masks or None,
+                flash=flash,
+                options=options,
+                invert_mask=invert_mask,
+                label=label,
+                dilate=dilate,
+                opaque=opaque,
+                device=device,
+                seed=seed,
+                spent_s=process_age_s() + 0.5,  # what the start took counts, and writing has to fit in
+                max_pixels=max_pixels,
+                callback=callback,
+            )
+            write(found.photo)
+        if map_file is not None:
+            top = write_uncertainty(found.restored, map_file)
+            if top is not None and uncertainty != places.DASH:
+                say(f"wrote {uncertainty}: white is a deviation of {top:.4f}")
+        if trace_file is not None:
+            write_trace(found.restored, trace_file, {"task": task, "seed": seed, **asked})
+    _report(found.restored, say)
+    if output != places.DASH:
+        say(f"wrote {output}")
     if request.number is not None:
         click.echo("interrupted: the output holds what there was", err=True)
     return request.exit_status
 
 
-def _check_outputs(read: list[str | None], written: list[str | None]) -> None:
-    from inpaint.images.formats import format_of_name
-    from inpaint.pipeline import check_folder
-
-    inputs = {Path(path).resolve() for path in read if path is not None}
-    outputs = [Path(path) for path in written if path is not None]
-    format_of_name(outputs[0])
-    for path in outputs:
-        check_folder(path.parent)
-        if path.resolve() in inputs:
-            raise UsageError(f"the output '{path}' would overwrite a file that is read; choose another output")
-    if len({path.resolve() for path in outputs}) < len(outputs):
-        raise UsageError("--output, --trace and --uncertainty must be different files")
-
-
-def _report(restored: Restored) -> None:
+def _report(restored: Restored, say: Callable[[str], None]) -> None:
     for part in restored.parts:
         height, width = part.region.size
         scale = "" if part.scale == 1 else f" at {100 * part.scale:.0f} % of its size"
-        click.echo(
+        say(
             f"{part.preset}: {width} x {height} px{scale}, {part.width} channels, {part.depth} scales, "
             f"{part.result.iterations} iterations in {part.result.elapsed_s:.1f} s ({part.result.reason})"
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from inpaint.cli import places
 from inpaint.system.progress import bar
 
 EXAMPLES = """
@@ -21,15 +22,16 @@ Examples:
     "--input",
     "root",
     metavar="FOLDER",
+    type=places.SOURCE,
     required=True,
-    help="Folder of photos (with its subfolders), or a list file, one path a line.",
+    help="Folder of photos (with its subfolders), or a list file, one path a line. -: a list on standard input.",
 )
 @click.option(
     "--output",
     "folder",
     metavar="FOLDER",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=places.FOLDER,
     help="Where shard-000000.tar, ... and an index of each are written.",
 )
 @click.option(
@@ -42,7 +44,7 @@ Examples:
 @click.option("--count", "shard_count", type=click.IntRange(min=1), help="Close a shard at this many photos.")
 @click.option("--min-px", type=click.IntRange(min=1), default=16, help="Leave out smaller photos.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the order in which they are mixed.")
-def command(root: str, folder: Path, shard_bytes: int, shard_count: int | None, min_px: int, seed: int) -> None:
+def command(root: str, folder: str, shard_bytes: int, shard_count: int | None, min_px: int, seed: int) -> None:
     """Write photos as tar shards for training data that does not fit one disk.
 
     The files go in unchanged, in webdataset's layout, with NAME_edge.* as KEY.edge.* where there is one. Needs the
@@ -51,12 +53,13 @@ def command(root: str, folder: Path, shard_bytes: int, shard_count: int | None, 
     from inpaint.data.opening import report_skipped
     from inpaint.data.packing import plan_shards
 
-    packing = plan_shards(root, folder, shard_bytes=shard_bytes, shard_count=shard_count, seed=seed, min_px=min_px)
+    target = Path(folder)
+    packing = plan_shards(root, target, shard_bytes=shard_bytes, shard_count=shard_count, seed=seed, min_px=min_px)
     report_skipped(root, packing.source)
     shards = 0
     with bar("photos", len(packing.order)) as photos:
         photos.show(0)
-        for shard in packing.write(folder):
+        for shard in packing.write(target):
             shards += 1
             photos.show(shard.done)
     click.echo(f"{len(packing.order)} photos in {shards} shards: {folder}")

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
 from inpaint.images.reading import MAX_PIXELS
+from inpaint.system.files import open_file
 
 THREADS = 8  # file systems answer several questions at once; the parsing itself holds the interpreter's lock
 BLOCK = 256  # files per task
@@ -33,7 +35,7 @@ class Header:
 def header_of_file(path: Path) -> Header:
     """Read the header of one file; a problem is returned, never raised."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return _header(file)
     except FileNotFoundError:
         return Header(0, 0, "no such file")
@@ -62,7 +64,7 @@ def quiet_about_size() -> Iterator[None]:
         yield
 
 
-def _header(file: io.BufferedReader | io.BytesIO) -> Header:
+def _header(file: BinaryIO) -> Header:
     try:
         with Image.open(file) as image:
             width, height = image.size
@@ -79,7 +81,7 @@ def _header(file: io.BufferedReader | io.BytesIO) -> Header:
     return Header(height, width)
 
 
-def _tiff_size(file: io.BufferedReader | io.BytesIO) -> tuple[int, int]:
+def _tiff_size(file: BinaryIO) -> tuple[int, int]:
     """Return (width, height) of a TIFF that Pillow does not know (16 bit RGB), or (0, 0)."""
     file.seek(0)
     if file.read(4) not in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"):

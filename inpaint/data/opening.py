@@ -14,6 +14,7 @@ from inpaint.data.shards import open_shards, shard_files
 from inpaint.data.sources import LIST_SUFFIXES, SAMPLES, PhotoSource, Skipped, list_folder, open_files
 from inpaint.errors import DataError
 from inpaint.system.files import is_folder, missing
+from inpaint.system.streams import STANDARD_INPUT
 
 logger = logging.getLogger("inpaint.data")
 
@@ -27,29 +28,39 @@ SAMPLES_FOR_VAL = frozenset({"chelsea.png", "rocket.jpg", "flower.jpg"})
 
 
 def open_source(root: str, *, min_px: int) -> PhotoSource:
-    """Open a folder, a list file (.txt, .flist), tar shards (a tar, a folder of tars, a pattern) or "samples".
+    """Open a folder, a list file (.txt, .flist), tar shards (a tar, a folder of tars, a pattern), "samples", or a
+    list on standard input.
 
     Raises DataError when `root` does not exist, is none of these, or holds no usable photo.
     """
+    check_root(root)
     path = Path(root)
     source: PhotoSource
-    if root == SAMPLES:
+    if root in (SAMPLES, STANDARD_INPUT):
         source = open_files(root, min_px=min_px)
     elif tars := shard_files(root):
         if is_folder(path) and list_folder(path)[0]:
             raise DataError(f"'{root}' holds both tar shards and photos; name one, for instance '{root}/*.tar'")
         source = open_shards(tars, min_px=min_px)
-    elif is_folder(path) or path.suffix.lower() in LIST_SUFFIXES:
-        source = open_files(root, min_px=min_px)
-    elif not (reason := missing(path)):
-        raise DataError(f"'{root}' is no folder, list file ({', '.join(LIST_SUFFIXES)}) or tar")
-    elif reason != "no such file":
-        raise DataError(f"'{root}' cannot be read: {reason}")
     else:
-        raise DataError(f"'{root}' does not exist; valid: a folder, a list file, tar shards, or '{SAMPLES}'")
+        source = open_files(root, min_px=min_px)
     if not len(source):
         raise DataError(_nothing_left(root, source.skipped))
     return source
+
+
+def check_root(root: str) -> None:
+    """Raise DataError when there are no photos to be had at `root`, without reading or counting any."""
+    path = Path(root)
+    if root in (SAMPLES, STANDARD_INPUT) or is_folder(path) or shard_files(root):
+        return
+    reason = missing(path)
+    if reason == "no such file":
+        raise DataError(f"'{root}' does not exist; valid: a folder, a list file, tar shards, or '{SAMPLES}'")
+    if reason:
+        raise DataError(f"'{root}' cannot be read: {reason}")
+    if path.suffix.lower() not in LIST_SUFFIXES:
+        raise DataError(f"'{root}' is no folder, list file ({', '.join(LIST_SUFFIXES)}) or tar")
 
 
 def report_skipped(root: str, source: PhotoSource) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from inpaint.data.headers import quiet_about_size
-from inpaint.data.opening import open_source
+from inpaint.data.opening import check_root, open_source
 from inpaint.data.shards import write_index
 from inpaint.data.sources import FileSource
 from inpaint.errors import DataError, InpaintError, InputError, UsageError
 from inpaint.images.planes import COMPANION
 from inpaint.system.extras import import_optional
 from inpaint.system.files import atomic_write
+from inpaint.system.streams import Outlet
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,15 @@ class Packing:
         done = 0
         for number, photos in enumerate(self._shards()):
             path = folder / f"shard-{number:06d}.tar"
-            with atomic_write(path) as temporary, temporary.open("wb") as file:
+            # The outlet, because a tar that could not be written whole tries once more when it is collected.
+            with atomic_write(path) as temporary, temporary.open("wb") as file, Outlet(file) as outlet:
                 # Times are left out, so that the same photos give the same file.
-                tar = writer(file, encoder=False, mtime=0.0, user="", group="", format="PAX_FORMAT")
+                tar = writer(outlet, encoder=False, mtime=0.0, user="", group="", format="PAX_FORMAT")
                 for photo in photos:
                     tar.write(self._sample(photo, keys))
+                    outlet.check()
                 tar.close()
+                outlet.check()
             with quiet_about_size():
                 write_index(path)
             done += len(photos)
@@ -94,6 +98,9 @@ def plan_shards(
     shard_bytes and shard_count limit the files and photos of one shard. Makes `folder`. Raises MissingDependencyError
     without webdataset, DataError when there is nothing to write, UsageError when `folder` holds tars already.
     """
+    if any(folder.glob("*.tar")):
+        raise UsageError(f"'{folder}' holds tar files already; choose another folder")
+    check_root(root)
     _tar_writer()
     source = open_source(root, min_px=min_px)
     if not isinstance(source, FileSource):
@@ -102,8 +109,6 @@ def plan_shards(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InpaintError(f"cannot make the folder '{folder}': {error.strerror}") from None
-    if any(folder.glob("*.tar")):
-        raise UsageError(f"'{folder}' holds tar files already; choose another folder")
     order = np.random.default_rng(seed).permutation(len(source))
     return Packing(source=source, order=tuple(order.tolist()), shard_bytes=shard_bytes, shard_count=shard_count)
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import glob
 import os
+import posixpath
+import stat
 import tarfile
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +29,15 @@ from inpaint.data.sources import PhotoSource, Skipped, stem_and_suffix, too_smal
 from inpaint.errors import DataError, InputError
 from inpaint.images.formats import IMAGE_SUFFIXES
 from inpaint.images.planes import COMPANION
-from inpaint.system.files import is_folder, missing
+from inpaint.system.extras import import_optional
+from inpaint.system.files import irregular, is_folder, missing
 
 INDEX_ENDING = ".index"  # NAME.tar.index beside NAME.tar, written together with the shards
-_INDEX_VERSION = 1
+_INDEX_VERSION = 2
 _OPEN_TARS = 32  # file handles kept open per process
+
+Span: TypeAlias = tuple[int, int]
+"""Offset and bytes in a tar."""
 
 # Columns of the table of members: where photo and companion lie, and the size that the header claims.
 _OFFSET, _BYTES, _BESIDE_OFFSET, _BESIDE_BYTES, _HEIGHT, _WIDTH = range(6)
@@ -120,7 +127,9 @@ class ShardSource(PhotoSource):
 def shard_files(root: str) -> list[Path]:
     """Return the tars that `root` names (a tar, a folder of tars, a pattern such as `data/train-*.tar`), sorted.
 
-    A tar that several of the names mean is among them once.
+    A pattern with braces, `data/train-{000000..000041}.tar`, and several with "::" between them, are read as webdataset
+    reads them: every tar must be there. A tar that several of the names mean is among them once. Raises DataError for
+    one that is not there, and MissingDependencyError without the package that expands them.
     """
     first = dict[str, Path]()
     for tar in _tars_named(root):
@@ -132,11 +141,27 @@ def _tars_named(root: str) -> list[Path]:
     path = Path(root)
     if is_folder(path):
         return sorted(path.glob("*.tar"))
+    if not path.exists() and ("{" in root or "::" in root):
+        return _expanded(root)
     if path.suffix.lower() != ".tar":
         return []
     if not missing(path):
         return [path]
     return [Path(name) for name in sorted(glob.glob(root))]  # noqa: PTH207 - Path.glob takes no absolute pattern
+
+
+def _expanded(root: str) -> list[Path]:
+    braces = import_optional("shards", "braceexpand", purpose=f"the pattern '{root}'")
+    try:
+        tars = [Path(name) for part in root.split("::") for name in braces.braceexpand(part)]
+    except braces.UnbalancedBracesError:
+        raise DataError(f"'{root}' has a brace without its other half") from None
+    if any(tar.suffix.lower() != ".tar" for tar in tars):
+        return []
+    absent = [str(tar) for tar in tars if not tar.exists()]
+    if absent:
+        raise DataError(f"'{root}': {len(absent)} of {len(tars)} tars are not there, the first is {absent[0]}")
+    return tars
 
 
 def open_shards(tars: Sequence[Path], *, min_px: int) -> ShardSource:
@@ -197,6 +222,8 @@ def index_of(tar: Path) -> Arrays | str:
         status = tar.stat()
     except OSError as error:
         return error.strerror or "cannot be read"
+    if not stat.S_ISREG(status.st_mode):
+        return f"it is {irregular(tar) or 'a folder'}, not a file"
     identity = [status.st_size, status.st_mtime_ns]
     beside, cached = tar.with_name(tar.name + INDEX_ENDING), cache_path("tar", tar)
     for path in (beside, cached):
@@ -220,42 +247,85 @@ def write_index(tar: Path) -> None:
 def build_index(tar: Path) -> Arrays:
     """Walk a tar's headers and the photos' headers. Raises tarfile.TarError or OSError for what is no tar."""
     status = tar.stat()
-    photos, companions = _members(tar)
-    names = sorted(photos)
+    photos, companions, problems = _members(tar)
+    names = sorted([*photos, *problems])
     handles = Handles()
     places = np.zeros((len(names), 6), np.int64)
-    problems: list[str] = []
+    reasons: list[str] = []
     for row, name in enumerate(names):
+        if name in problems:
+            reasons.append(problems[name])
+            continue
         offset, size = photos[name]
         beside = companions.get(_key(name)[0], (0, 0))
         header = _header_at(handles, tar, offset, size, status.st_size)
         places[row] = (offset, size, *beside, header.height, header.width)
-        problems.append(header.problem)
+        reasons.append(header.problem)
     handles.close()
     identity = np.array([status.st_size, status.st_mtime_ns], np.int64)
-    return {"identity": identity, **name_columns(names, problems), "places": places}
+    return {"identity": identity, **name_columns(names, reasons), "places": places}
 
 
-def _members(tar: Path) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]:
-    """Return {member: (offset, bytes)} of the photos and {key: (offset, bytes)} of their companions."""
-    photos: dict[str, tuple[int, int]] = {}
-    companions: dict[str, tuple[int, int]] = {}
+def _members(tar: Path) -> tuple[dict[str, Span], dict[str, Span], dict[str, str]]:
+    """Return the photos by member, their companions by key, and why other members called like photos are none."""
+    files: dict[str, Span] = {}
+    links: dict[str, str] = {}
+    problems: dict[str, str] = {}
     with tarfile.open(tar, "r:") as archive:
         try:
             for member in archive:
-                key, ending = _key(member.name)
-                stem, suffix = stem_and_suffix(ending)
-                if not member.isfile() or suffix not in IMAGE_SUFFIXES or Path(member.name).name.startswith("."):
-                    continue
-                if stem == f".{COMPANION}":
-                    companions[key] = (member.offset_data, member.size)
-                else:
-                    photos[member.name] = (member.offset_data, member.size)
+                if member.islnk():
+                    links[member.name] = member.linkname
+                elif member.issym():
+                    links[member.name] = f"{posixpath.dirname(member.name)}/{member.linkname}"
+                elif member.isfile() and not member.issparse():
+                    files[member.name] = (member.offset_data, member.size)
+                elif not member.isdir():
+                    problems[member.name] = "stored with holes" if member.isfile() else "not a file"
         except tarfile.ReadError:
             # A tar cut short: what came before the cut is good, and the member at the cut is named when it is read.
-            if not photos:
+            if not files:
                 raise
-    return photos, companions
+    for name, found in _followed(files, links).items():
+        if found is None:
+            problems[name] = f"a link to '{links[name].lstrip('/')}', which the tar does not hold"
+        else:
+            files[name] = found
+    photos = {name: span for name, span in files.items() if _is_photo(name)}
+    companions = {key: span for name, span in files.items() if (key := _companion_of(name)) is not None}
+    return photos, companions, {name: why for name, why in problems.items() if _is_photo(name)}
+
+
+def _followed(files: Mapping[str, Span], links: Mapping[str, str]) -> dict[str, Span | None]:
+    """Return where the content of every link lies, hard or symbolic; None for one that leads to no member."""
+    ends = {_plain(name): span for name, span in files.items()}
+    steps = {_plain(name): _plain(target) for name, target in links.items()}
+    found: dict[str, Span | None] = {}
+    for name in links:
+        place = _plain(name)
+        for _ in steps:  # a link may lead to a link, but not further than there are any
+            if place in ends or place not in steps:
+                break
+            place = steps[place]
+        found[name] = ends.get(place)
+    return found
+
+
+def _plain(name: str) -> str:
+    return posixpath.normpath(name.lstrip("/"))
+
+
+def _is_photo(member: str) -> bool:
+    stem, suffix = stem_and_suffix(_key(member)[1])
+    return suffix in IMAGE_SUFFIXES and stem != f".{COMPANION}" and not posixpath.basename(member).startswith(".")
+
+
+def _companion_of(member: str) -> str | None:
+    """Return the key of the photo that a member is the companion of, None for other members."""
+    key, ending = _key(member)
+    stem, suffix = stem_and_suffix(ending)
+    hidden = posixpath.basename(member).startswith(".")
+    return key if stem == f".{COMPANION}" and suffix in IMAGE_SUFFIXES and not hidden else None
 
 
 def _key(member: str) -> tuple[str, str]:

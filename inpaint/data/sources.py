@@ -22,7 +22,8 @@ from inpaint.errors import DataError, InputError
 from inpaint.images.formats import IMAGE_SUFFIXES
 from inpaint.images.listing import find_photos, stem_of
 from inpaint.images.planes import COMPANION
-from inpaint.system.files import is_folder
+from inpaint.system.files import is_folder, open_file
+from inpaint.system.streams import STANDARD_INPUT
 
 SAMPLES = "samples"
 LIST_SUFFIXES = (".txt", ".flist")
@@ -150,9 +151,9 @@ def open_files(root: str, *, min_px: int) -> FileSource:
         kind, base = "folder", path
         names, left_out = list_folder(path)
     else:
-        kind, base, names = "list", path.parent, read_list(path)
-    if kind == "list":
-        names = _once_each(base, names)
+        # A list that comes by a pipe stands nowhere: its paths are those of the current folder.
+        base = Path.cwd() if root == STANDARD_INPUT else path.parent
+        kind, names = "list", _once_each(base, read_list(path))
     stats = [_size_and_time(base / name) for name in names]
     headers = _headers(cache_path(kind, path), base, names, stats)
     problems = [header.problem or too_small(header, min_px) for header in headers]
@@ -197,7 +198,8 @@ def read_list(path: Path) -> list[str]:
     comments are left out. A path that comes twice counts once.
     """
     try:
-        data = path.read_bytes()
+        with open_file(path) as file:
+            data = file.read()
     except FileNotFoundError:
         raise DataError(f"'{path}' does not exist") from None
     except OSError as error:
@@ -222,7 +224,8 @@ def too_small(header: Header, min_px: int) -> str:
 
 def _read(path: Path) -> NDArray[np.uint8]:
     try:
-        data = path.read_bytes()
+        with open_file(path) as file:
+            data = file.read()
     except OSError as error:
         raise InputError(f"cannot read '{path}': {error.strerror}") from None
     return decode(data, str(path))

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from inpaint.dip.decoder import Decoder, DecoderOptions
-from inpaint.dip.skip import Skip, SkipOptions
+from inpaint.dip.options import SkipOptions
+from inpaint.dip.skip import Skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,10 +13,9 @@ from inpaint.dip.arithmetic import EXACT, fast
 from inpaint.dip.decoder import DecoderOptions, decoder_input
 from inpaint.dip.layers import LanczosDownsampler
 from inpaint.dip.objective import Observation, PriorObjective, halved, meshgrid_input, noise_input, shrunk
-from inpaint.dip.options import DipOptions
+from inpaint.dip.options import DipOptions, SkipOptions
 from inpaint.dip.planning import Plan
 from inpaint.dip.presets import FILL_TASKS, PRESETS, Task, published_iterations, published_noise
-from inpaint.dip.skip import SkipOptions
 from inpaint.images.mask_rules import Hole
 from inpaint.optimize.averaging import AveragingOptions, LangevinOptions
 from inpaint.optimize.loop import LoopOptions

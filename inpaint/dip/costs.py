@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from inpaint.dip.decoder import DecoderOptions
-from inpaint.dip.skip import SkipOptions
+from inpaint.dip.options import SkipOptions
 
 # Forward, and backward towards inputs and weights.
 PASSES = 3

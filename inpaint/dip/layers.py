@@ -7,17 +7,12 @@ fitted to one image has no others, and running averages change its output by up 
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inpaint.dip.options import Activation, Border, Upsampling
 from inpaint.nn.padding import pad
-
-Border: TypeAlias = Literal["reflect", "replicate", "zero"]
-Upsampling: TypeAlias = Literal["nearest", "bilinear"]
-Activation: TypeAlias = Literal["leaky_relu", "swish", "elu", "none"]
 
 
 class Convolution(nn.Module):

@@ -1,10 +1,10 @@
-"""What a caller may choose for Deep Image Prior, and what it can do; cheap to import."""
+"""What may be chosen for Deep Image Prior and its networks, and what it can do; cheap to import."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from inpaint.errors import UsageError
 from inpaint.options import Options
@@ -12,6 +12,12 @@ from inpaint.types import Capabilities
 
 if TYPE_CHECKING:
     import torch
+
+Border: TypeAlias = Literal["reflect", "replicate", "zero"]
+Upsampling: TypeAlias = Literal["nearest", "bilinear"]
+Downsampling: TypeAlias = Literal["stride", "avg", "max", "lanczos2", "lanczos3"]
+Activation: TypeAlias = Literal["leaky_relu", "swish", "elu", "none"]
+Value = TypeVar("Value", int, Upsampling)
 
 CPU_BUDGET_S = 60.0
 
@@ -42,7 +48,7 @@ class FillOptions(Options):
     @classmethod
     def _known_preset(cls, value: str | None) -> str | None:
         if value is not None:
-            from inpaint.dip.presets import preset  # imports torch
+            from inpaint.dip.presets import preset  # made of these options
 
             preset(value)
         return value
@@ -87,6 +93,69 @@ class DipOptions(FillOptions):
     stop: Literal["auto", "variance", "window", "hold-out", "never"] = "auto"
     crop: bool = True
     coarse: bool | None = None
+
+
+class SkipOptions(Options):
+    """Every switch of the skip network; scale 0 is the full size. One number or name stands for all scales."""
+
+    in_channels: int = Field(32, gt=0)
+    out_channels: int = Field(3, gt=0)
+    down: tuple[int, ...] = (128,) * 5
+    up: tuple[int, ...] | None = None  # as down
+    skip: tuple[int, ...] | int = 4
+    kernel_down: tuple[int, ...] | int = 3
+    kernel_up: tuple[int, ...] | int = 3
+    kernel_skip: int = 1
+    upsample: tuple[Upsampling, ...] | Upsampling = "bilinear"
+    downsample: Downsampling = "stride"
+    activation: Activation = "leaky_relu"
+    pointwise: bool = True  # a 1 x 1 convolution at the end of every scale
+    sigmoid: bool = True
+    border: Border = "reflect"
+
+    @model_validator(mode="after")
+    def _one_per_scale(self) -> SkipOptions:
+        depth = len(self.down)
+        if depth == 0 or min(self.down) < 1:
+            raise ValueError(f"down must name at least one scale with at least 1 channel each, got {self.down}")
+        for name, value in self:
+            if isinstance(value, tuple) and len(value) != depth:
+                raise ValueError(f"{name} must have one entry per scale ({depth}), got {len(value)}")
+        for kernel in (*self.per_scale(self.kernel_down), *self.per_scale(self.kernel_up), self.kernel_skip):
+            if kernel % 2 == 0:
+                raise ValueError(f"kernels must be odd, got {kernel}")
+        return self
+
+    @property
+    def depth(self) -> int:
+        """Number of scales."""
+        return len(self.down)
+
+    def per_scale(self, value: tuple[Value, ...] | Value) -> tuple[Value, ...]:
+        """Return the value of every scale."""
+        return value if isinstance(value, tuple) else (value,) * self.depth
+
+    def cut(self, depth: int) -> SkipOptions:
+        """Return the options of the first `depth` scales."""
+        return self.model_copy(update={name: value[:depth] for name, value in self if isinstance(value, tuple)})
+
+    def deepest(self, height: int, width: int) -> int:
+        """Return how many scales an image of this size allows; 0 means that it is too small for any.
+
+        Mirroring needs a map larger than what is mirrored, and normalization more than one value per channel.
+        """
+        side, reach = min(height, width), [kernel // 2 for kernel in self.per_scale(self.kernel_down)]
+        ups = [kernel // 2 for kernel in self.per_scale(self.kernel_up)]
+        for scale in range(self.depth):
+            half = (side + 1) // 2
+            if half < 2 or half <= reach[scale] or side <= ups[scale]:
+                return scale
+            side = half
+        return self.depth
+
+    def fitting(self, height: int, width: int) -> SkipOptions:
+        """Return these options with as many scales as the size allows, at least one."""
+        return self.cut(max(1, self.deepest(height, width)))
 
 
 def seconds_of(text: str) -> float | None:

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
-from inpaint.dip.skip import SkipOptions
+from inpaint.dip.options import DipOptions, SkipOptions
 from inpaint.errors import UsageError, unknown
 from inpaint.options import Options
 
@@ -151,3 +151,23 @@ def published_iterations(name: str, *, factor: int = 4) -> int:
 def published_noise(name: str, *, factor: int = 4) -> float:
     """Return the deviation of the noise on the input; super-resolution eightfold takes 0.05."""
     return 0.05 if name == "super-resolve" and factor >= 8 else preset(name).noise
+
+
+def check_task(task: Task, *, mask: bool, flash: bool, options: DipOptions) -> None:
+    """Raise UsageError unless what is given (mask, flash) and the options fit the task."""
+    if task in FILL_TASKS and not mask:
+        raise UsageError(f"the task {task} needs a mask: which pixels are missing (white)")
+    if task not in FILL_TASKS and mask:
+        raise UsageError(f"the task {task} takes no mask; its whole image is painted anew")
+    if task == "flash" and not flash:
+        raise UsageError("the task flash needs a flash image: the same scene taken with flash")
+    if task != "flash" and flash:
+        raise UsageError(f"the task {task} takes no flash image")
+    if options.preset is not None:
+        alike = FILL_TASKS if task in FILL_TASKS else (task,)
+        valid = [name for name, entry in PRESETS.items() if entry.task in alike]
+        if options.preset not in valid:
+            own = PRESETS[options.preset].task
+            raise UsageError(f"the preset '{options.preset}' is for {own}; for {task}: {', '.join(valid)}")
+    if options.network == "decoder" and task == "flash":
+        raise UsageError("the decoder paints from noise; the task flash needs the network skip")

@@ -19,9 +19,9 @@ from inpaint.classical.opencv import NavierStokes
 from inpaint.dip.analysis import noise_level, preset_for_hole, regions_of, shape_of
 from inpaint.dip.building import Problem
 from inpaint.dip.options import DipOptions
-from inpaint.dip.presets import FILL_TASKS, PRESETS, Task
+from inpaint.dip.presets import Task, check_task
 from inpaint.dip.solving import Solution, solve
-from inpaint.errors import InputError, UsageError
+from inpaint.errors import InputError
 from inpaint.fills.checks import check_fill
 from inpaint.images.mask_rules import Hole
 from inpaint.images.regions import Region
@@ -136,26 +136,6 @@ def restore(
     work = _Restoration(task, options, device, seed, budget_s, callback, started)
     image = image.to(torch.float32)
     return work.whole(image, flash) if mask is None else work.fill(image, mask == 1)
-
-
-def check_task(task: Task, *, mask: bool, flash: bool, options: DipOptions) -> None:
-    """Raise UsageError unless what is given (mask, flash) and the options fit the task."""
-    if task in FILL_TASKS and not mask:
-        raise UsageError(f"the task {task} needs a mask: which pixels are missing (white)")
-    if task not in FILL_TASKS and mask:
-        raise UsageError(f"the task {task} takes no mask; its whole image is painted anew")
-    if task == "flash" and not flash:
-        raise UsageError("the task flash needs a flash image: the same scene taken with flash")
-    if task != "flash" and flash:
-        raise UsageError(f"the task {task} takes no flash image")
-    if options.preset is not None:
-        alike = FILL_TASKS if task in FILL_TASKS else (task,)
-        valid = [name for name, preset in PRESETS.items() if preset.task in alike]
-        if options.preset not in valid:
-            own = PRESETS[options.preset].task
-            raise UsageError(f"the preset '{options.preset}' is for {own}; for {task}: {', '.join(valid)}")
-    if options.network == "decoder" and task == "flash":
-        raise UsageError("the decoder paints from noise; the task flash needs the network skip")
 
 
 def _check_tensors(task: Task, image: Tensor, mask: Tensor | None, flash: Tensor | None) -> None:

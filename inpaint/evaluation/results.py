@@ -7,7 +7,7 @@ import io
 import math
 import os
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +83,8 @@ class Results(AbstractContextManager["Results"]):
         self._done.add(row.key)
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # of a line that could not be written, which `append` has said
+            self._file.close()
 
     def _write(self, cells: Iterable[str]) -> None:
         csv.writer(self._file, lineterminator="\n").writerow(cells)  # which writes the line at once

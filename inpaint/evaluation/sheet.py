@@ -12,7 +12,7 @@ from inpaint.errors import InputError
 from inpaint.evaluation.photos import Photos, Rgb, draw_mask, text_hash
 from inpaint.images.photo import photo_of_array
 from inpaint.images.reading import read_rgb
-from inpaint.images.sheets import contact_sheet
+from inpaint.images.sheets import contact_sheet, shrunk
 from inpaint.images.writing import write_photo
 from inpaint.masks import Mask
 
@@ -46,7 +46,7 @@ def write_sheet(
             hole = draw_mask(kind, mask, seed=seed, index=index, height=photo.shape[0], width=photo.shape[1])
             masked = np.where(hole[..., None] == 1, np.uint8(HOLE_GRAY), photo)
             paths = [fill_path(output, index=index, mask=kind, model=model) for model in models]
-            rows.append([masked, *(_read(path, photo.shape) for path in paths), photo])
+            rows.append([shrunk(image) for image in (masked, *(_read(path, photo.shape) for path in paths), photo)])
             labels.append(f"{photos.name(index)}\n{kind}\n{100 * hole.mean():.0f} % hole")
     if not rows:
         return None

@@ -30,6 +30,7 @@ from inpaint.images.formats import FORMATS, Format, Part, foreign_kind, format_o
 from inpaint.images.photo import Photo, Pixels, Storage, Stored, photo_of_array, to_uint8, upright
 from inpaint.images.stored import Bilevel, Inks, Palette, colors_of
 from inpaint.system.extras import import_optional
+from inpaint.system.files import open_file
 
 MAX_PIXELS = 100_000_000
 """Most pixels that a file may claim unless the caller allows more."""
@@ -355,7 +356,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     if path.is_dir():
         raise InputError(f"cannot read '{path}': it is a folder")
     try:
-        stream = path.open("rb")
+        stream = open_file(path)
     except OSError as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror
         raise InputError(f"cannot read '{path}': {reason}") from error

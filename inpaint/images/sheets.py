@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,15 @@ from inpaint.errors import InputError
 
 Rgb = NDArray[np.uint8]
 """(H, W, 3), RGB."""
+Size: TypeAlias = tuple[int, int]
+"""Height and width in pixels."""
 
 INK = (32, 32, 32)
 PAPER = (255, 255, 255)
 FRAME = (200, 200, 200)
 SMALLEST_CELL_PX = 128  # below this no heading is legible
 GAP_PX = 8  # between images
+MARGIN_PX = 2 * GAP_PX
 LARGEST_CELL_PX = 512  # of automatic cells; a caller may ask for more
 
 
@@ -44,43 +48,24 @@ def contact_sheet(
     _check(rows, columns, labels, cell)
     sides = [max(image.shape[:2]) for row in rows for image in row]
     side = cell if cell is not None else min(max(SMALLEST_CELL_PX, *sides), LARGEST_CELL_PX)
-    fitted = [[_fit(image, side) for image in row] for row in rows]
+    fitted = [[Image.fromarray(fit_cell(image, side)) for image in row] for row in rows]
     # A column is as wide as its widest image, so that tall photos do not stand in empty squares.
-    widths = [max(image.width for image in column if image) for column in zip_longest(*fitted)]  # one per column
-    heights = [max((image.height for image in row), default=0) for row in fitted]  # one per row
-
-    font = _font(max(12, round(side / 13)))
-    title_font = _font(max(16, round(side / 9)))
-    margin = 2 * GAP_PX
-    label_texts = [_wrap(text, font, max(side, 192)) for text in labels]
-    label_width = max((text.width for text in label_texts), default=0)
-    left = margin + (label_width + 2 * GAP_PX if label_width else 0)
-    total_width = left + sum(widths) + GAP_PX * (len(widths) - 1) + margin
-    heading_texts = [_wrap(text, font, width) for text, width in zip(columns, widths, strict=False)]
-    heading_height = max((text.height for text in heading_texts), default=0)
-    title_text = _wrap(title, title_font, total_width - 2 * margin) if title else None
-
-    top = margin
-    if title_text:
-        top += title_text.height + 2 * GAP_PX
-    heading_top = top
-    if heading_height:
-        top += heading_height + GAP_PX
-    total_height = top + sum(heights) + GAP_PX * (len(heights) - 1) + margin
-
-    sheet = Image.new("RGB", (total_width, total_height), PAPER)
+    widths = [max(image.width for image in column if image) for column in zip_longest(*fitted)]
+    heights = [max((image.height for image in row), default=0) for row in fitted]
+    layout = _Layout.of(widths, heights, columns=columns, labels=labels, title=title, side=side)
+    sheet = Image.new("RGB", (layout.width, layout.height), PAPER)
     draw = ImageDraw.Draw(sheet)
-    if title_text:
-        title_text.draw(draw, margin, margin)
-    lefts = [left + sum(widths[:x]) + GAP_PX * x for x in range(len(widths))]
-    for text, x, width in zip(heading_texts, lefts, widths, strict=False):
+    if layout.title:
+        layout.title.draw(draw, MARGIN_PX, MARGIN_PX)
+    lefts = [layout.left + sum(widths[:x]) + GAP_PX * x for x in range(len(widths))]
+    for text, x, width in zip(layout.headings, lefts, widths, strict=False):
         # Headings stand on the images: the lines of a shorter one are at the bottom.
-        text.draw(draw, x + width / 2, heading_top + heading_height - text.height, anchor="ma")
-    y = top
+        text.draw(draw, x + width / 2, layout.top - GAP_PX - text.height, anchor="ma")
+    y = layout.top
     for number, (row, height) in enumerate(zip(fitted, heights, strict=True)):
-        if number < len(label_texts):
-            text = label_texts[number]
-            text.draw(draw, margin, y + (height - text.height) // 2)
+        if number < len(layout.labels):
+            text = layout.labels[number]
+            text.draw(draw, MARGIN_PX, y + (height - text.height) // 2)
         for image, x, width in zip(row, lefts, widths, strict=False):
             corner = (x + (width - image.width) // 2, y + (height - image.height) // 2)
             sheet.paste(image, corner)
@@ -89,6 +74,76 @@ def contact_sheet(
             draw.rectangle((corner[0] - 1, corner[1] - 1, *ends), outline=FRAME)
         y += height + GAP_PX
     return np.asarray(sheet, dtype=np.uint8).copy()  # (H, W, 3)
+
+
+def sheet_size(rows: int, count: int, *, labels: Sequence[str] = (), title: str | None = None, cell: int) -> Size:
+    """Return (height, width) in pixels of the sheet of `rows` rows with `count` square images each, without making it.
+
+    labels, title, cell: as `contact_sheet` takes them.
+    """
+    layout = _Layout.of([cell] * count, [cell] * rows, columns=(), labels=labels, title=title, side=cell)
+    return layout.height, layout.width
+
+
+def fit_cell(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Return an image (H, W, 3), or (H, W), as a sheet shows it: its longer side `side` pixels, its aspect kept.
+
+    `contact_sheet` leaves such an image as it is, so that a caller need not keep many in full size.
+    """
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if size == (width, height):
+        return image
+    # Enlarging by whole numbers repeats pixels, so that a small image is shown as it is; all else is interpolated.
+    whole = side % max(height, width) == 0
+    resampling = Image.Resampling.NEAREST if whole else Image.Resampling.LANCZOS
+    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(size, resampling))
+
+
+def shrunk(image: Rgb) -> Rgb:
+    """Return an image at most as large as any automatic cell: many of these fit into memory where photos do not."""
+    return fit_cell(image, LARGEST_CELL_PX) if max(image.shape[:2]) > LARGEST_CELL_PX else image
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Layout:
+    """Where things stand on a sheet, in pixels: the first image is at (left, top)."""
+
+    width: int
+    height: int
+    left: int
+    top: int
+    title: _Text | None
+    headings: list[_Text]
+    labels: list[_Text]
+
+    @classmethod
+    def of(
+        cls,
+        widths: Sequence[int],
+        heights: Sequence[int],
+        *,
+        columns: Sequence[str],
+        labels: Sequence[str],
+        title: str | None,
+        side: int,
+    ) -> _Layout:
+        """Lay out columns of these widths and rows of these heights."""
+        font = _font(max(12, round(side / 13)))
+        label_texts = [_wrap(text, font, max(side, 192)) for text in labels]
+        label_width = max((text.width for text in label_texts), default=0)
+        left = MARGIN_PX + (label_width + 2 * GAP_PX if label_width else 0)
+        width = left + sum(widths) + GAP_PX * (len(widths) - 1) + MARGIN_PX
+        headings = [_wrap(text, font, each) for text, each in zip(columns, widths, strict=False)]
+        heading_height = max((text.height for text in headings), default=0)
+        title_text = _wrap(title, _font(max(16, round(side / 9))), width - 2 * MARGIN_PX) if title else None
+        top = MARGIN_PX + (title_text.height + 2 * GAP_PX if title_text else 0)
+        top += heading_height + GAP_PX if heading_height else 0
+        height = top + sum(heights) + GAP_PX * (len(heights) - 1) + MARGIN_PX
+        return cls(
+            width=width, height=height, left=left, top=top, title=title_text, headings=headings, labels=label_texts
+        )
 
 
 @dataclass(frozen=True)
@@ -112,6 +167,7 @@ class _Text:
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int) -> _Text:
     """Break `text` into lines of at most `width` pixels; a longer word is cut and ends in "..."."""
+    text = text.encode("utf-8", "replace").decode()  # names of files may hold bytes that are no text
     lines: list[str] = []
     for paragraph in text.split("\n"):
         line = ""
@@ -142,18 +198,6 @@ def _font(size_px: int) -> ImageFont.FreeTypeFont:
     if not isinstance(font, ImageFont.FreeTypeFont):  # Pillow without FreeType has one bitmap font of fixed size
         raise InputError("contact sheets need a Pillow with FreeType; the wheels from the registry have it")
     return font
-
-
-def _fit(image: Rgb, side: int) -> Image.Image:
-    height, width = image.shape[:2]
-    scale = side / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    shown = Image.fromarray(np.ascontiguousarray(image))
-    if size == (width, height):
-        return shown
-    # Enlarging by whole numbers repeats pixels, so that a small image is shown as it is; all else is interpolated.
-    whole = side % max(height, width) == 0
-    return shown.resize(size, Image.Resampling.NEAREST if whole else Image.Resampling.LANCZOS)
 
 
 def _check(rows: Sequence[Sequence[Rgb]], columns: Sequence[str], labels: Sequence[str], cell: int | None) -> None:

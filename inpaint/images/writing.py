@@ -56,11 +56,7 @@ def write_photo(photo: Photo, path: str | os.PathLike[str], *, quality: int | No
     format_ = format_of_name(path)
     if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"quality must be from 1 to 100, got {quality}")
-    if max(photo.height, photo.width) > format_.longest_px:
-        raise InputError(
-            f"cannot write '{path}': {format_.name} holds at most {format_.longest_px} pixels a side, "
-            f"the photo has {photo.width} x {photo.height}"
-        )
+    check_length(path, photo.height, photo.width)
     if format_.name == "HEIC":
         import_optional("formats", purpose=f"writing '{path}' (HEIC)").register_heif_opener()
     photo = _fitted(photo, format_, path)
@@ -76,6 +72,16 @@ def write_photo(photo: Photo, path: str | os.PathLike[str], *, quality: int | No
         if mode is not None:
             with suppress(OSError):  # file systems without permissions
                 temporary.chmod(mode)
+
+
+def check_length(path: str | os.PathLike[str], height: int, width: int) -> None:
+    """Raise InputError when an image of this size is too long for the format of the name: before the work on it."""
+    format_ = format_of_name(path)
+    if max(height, width) > format_.longest_px:
+        raise InputError(
+            f"cannot write '{os.fspath(path)}': {format_.name} holds at most {format_.longest_px} pixels a side, "
+            f"the image has {width} x {height}"
+        )
 
 
 def to_pillow(photo: Photo) -> Image.Image:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inpaint import seeds
-from inpaint.errors import InpaintError
+from inpaint.errors import InpaintError, UsageError
+from inpaint.images.formats import Format
 from inpaint.images.photo import photo_of_array
-from inpaint.images.sheets import contact_sheet
+from inpaint.images.reading import MAX_PIXELS
+from inpaint.images.sheets import GAP_PX, contact_sheet, fit_cell, sheet_size
 from inpaint.images.writing import write_photo
 from inpaint.masks.base import HoleMask, Mask, hole_ratio
 from inpaint.masks.parse import names, parse_mask
@@ -52,20 +54,64 @@ def mask_sheet(masks: Mapping[str, Mask], *, size: int, count: int, seed: int, p
     """
     rows, labels, measured = [], [], max(count, MEASURED)
     for name, mask in progress.track(masks.items()):
-        drawn = [numbered_mask(mask, number, seed=seed, size=size) for number in range(measured)]
-        rows.append([np.repeat(one[..., None] * np.uint8(255), 3, axis=-1) for one in drawn[:count]])
-        labels.append(f"{name}\n{100 * np.mean([hole_ratio(one) for one in drawn]):.1f} %")
-    titles = [f"Masks at {size} x {size}, seed {seed}", f"white: hole; %: its mean share of {measured} masks"]
-    if len(rows) <= ROWS_IN_ONE_BLOCK:
-        return contact_sheet(rows, labels=labels, title="\n".join(titles), cell=CELL_PX)
-    half = (len(rows) + 1) // 2
+        cells: list[NDArray[np.uint8]] = []
+        ratios: list[float] = []
+        for number in range(measured):
+            drawn = numbered_mask(mask, number, seed=seed, size=size)
+            ratios.append(hole_ratio(drawn))
+            if number < count:
+                # At the size of its cell at once: many large masks would fill the memory.
+                cells.append(np.repeat(fit_cell(drawn * np.uint8(255), CELL_PX)[..., None], 3, axis=-1))
+        rows.append(cells)
+        labels.append(f"{name}\n{100 * np.mean(ratios):.1f} %")
     blocks = [
         contact_sheet(rows[part], labels=labels[part], title=title, cell=CELL_PX)
-        for part, title in zip((slice(half), slice(half, None)), titles, strict=True)
+        for part, title in _blocks(len(rows), size=size, count=count, seed=seed)
     ]
     height = max(block.shape[0] for block in blocks)
     pads = [((0, height - block.shape[0]), (0, 0), (0, 0)) for block in blocks]
     return np.concatenate([np.pad(b, pad, constant_values=255) for b, pad in zip(blocks, pads, strict=True)], axis=1)
+
+
+def check_sheet(names: Sequence[str], format_: Format, *, size: int, count: int, seed: int) -> None:
+    """Raise UsageError when a file of this format cannot hold the sheet that `mask_sheet` would draw.
+
+    Args:
+        names: Of the kinds, in their order.
+        format_: Of the file.
+        size: As for `mask_sheet`.
+        count: As for `mask_sheet`.
+        seed: As for `mask_sheet`.
+    """
+    width = count * (CELL_PX + GAP_PX)  # at least
+    height = 0
+    if width <= MAX_PIXELS:
+        labels = [f"{name}\n100.0 %" for name in names]
+        blocks = [
+            sheet_size(len(labels[part]), count, labels=labels[part], title=title, cell=CELL_PX)
+            for part, title in _blocks(len(names), size=size, count=count, seed=seed)
+        ]
+        height, width = max(high for high, _ in blocks), sum(wide for _, wide in blocks)
+    shape = f"the sheet would be {width:,} pixels wide" + (f" and {height:,} high" if height else "")
+    if max(width, height) > format_.longest_px:
+        raise UsageError(
+            f"{shape}, and {format_.name} holds {format_.longest_px} a side: take a smaller --count, fewer kinds, or "
+            "PNG"
+        )
+    if width * max(height, 1) > MAX_PIXELS:
+        raise UsageError(f"{shape}, more than {MAX_PIXELS:,} pixels in all: take a smaller --count or fewer kinds")
+
+
+def _blocks(kinds: int, *, size: int, count: int, seed: int) -> list[tuple[slice, str]]:
+    """Return which rows stand in which block of the sheet, and the title above it."""
+    titles = [
+        f"Masks at {size} x {size}, seed {seed}",
+        f"white: hole; %: its mean share of {max(count, MEASURED)} masks",
+    ]
+    if kinds <= ROWS_IN_ONE_BLOCK:
+        return [(slice(None), "\n".join(titles))]
+    half = (kinds + 1) // 2
+    return [(slice(half), titles[0]), (slice(half, None), titles[1])]
 
 
 def write_masks(folder: Path, mask: Mask, *, size: int, count: int, seed: int, progress: Bar) -> None:

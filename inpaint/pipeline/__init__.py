@@ -3,7 +3,7 @@
 from inpaint.pipeline.api import fill
 from inpaint.pipeline.matching import Job, plan_jobs
 from inpaint.pipeline.photo import SMALLEST_PX, check_guidance, fill_photo, fill_photo_often
-from inpaint.pipeline.running import JobOptions, Outcome, check_folder, run_jobs
+from inpaint.pipeline.running import JobOptions, Outcome, check_at_once, run_jobs
 from inpaint.pipeline.samples import Sample, check_samples
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "JobOptions",
     "Outcome",
     "Sample",
-    "check_folder",
+    "check_at_once",
     "check_guidance",
     "check_samples",
     "fill",

@@ -22,8 +22,9 @@ from inpaint.images.planes import plane_of
 from inpaint.images.reading import MAX_PIXELS
 from inpaint.images.writing import to_pillow, write_photo
 from inpaint.pipeline.photo import check_guidance, fill_photo
-from inpaint.pipeline.running import check_folder
 from inpaint.pipeline.sources import PathLike, Source, drawn_of, hole_for, name_of, photo_of
+from inpaint.registry.loading import check_loadable, load
+from inpaint.system.files import check_target
 from inpaint.types import Inpainter
 
 ImageT = TypeVar("ImageT", Image.Image, NDArray[Any], default=Image.Image)
@@ -85,7 +86,9 @@ def fill(
     """
     if output is not None:
         format_of_name(output)
-        check_folder(Path(output).parent)
+        check_target(output)
+    if isinstance(model, (str, os.PathLike)):
+        check_loadable(model, **model_options)
     # What is returned has one page, whatever is written.
     photo = photo_of(image, max_pixels, first_page=first_page or output is None)
     hole = hole_for(photo, mask, invert=invert_mask, label=label, dilate_px=dilate, max_pixels=max_pixels)
@@ -127,8 +130,6 @@ def _as_given(image: Source, filled: Photo) -> Any:
 
 def _inpainter(model: PathLike | Inpainter, device: str, options: dict[str, Any]) -> Inpainter:
     if isinstance(model, (str, os.PathLike)):
-        from inpaint.registry.loading import load
-
         return load(model, device=device, **options)
     if options:
         raise UsageError(f"{', '.join(sorted(options))}: options of a model that is already loaded; give them to load")

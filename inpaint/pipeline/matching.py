@@ -14,7 +14,8 @@ from inpaint.errors import InputError, UsageError
 from inpaint.images.formats import IMAGE_SUFFIXES, format_of_name
 from inpaint.images.listing import Companions, find_photos
 from inpaint.pipeline.samples import numbered, sheet_path
-from inpaint.system.files import is_folder, missing
+from inpaint.system.files import irregular, is_folder, missing
+from inpaint.system.streams import STANDARD_INPUT
 
 _log = logging.getLogger("inpaint.pipeline")
 
@@ -85,6 +86,10 @@ def plan_jobs(
     in_folder = is_folder(image)
     into_folder = in_folder or is_folder(target) or not target.suffix or os.fspath(output).endswith(("/", os.sep))
     _must_exist(image)
+    if into_folder and (irregular(image) is not None or os.fspath(image) == STANDARD_INPUT):
+        raise UsageError(
+            f"the image {image} has no name for a file in {target}: name the output file, or - to pass it on"
+        )
     if not in_folder:
         format_of_name(image if into_folder else target)
     elif target.suffix.lower() in IMAGE_SUFFIXES and not is_folder(target):

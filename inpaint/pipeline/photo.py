@@ -16,6 +16,7 @@ from inpaint.images.mask_rules import Hole
 from inpaint.images.photo import Photo, white_of
 from inpaint.images.planes import PlaneArray
 from inpaint.pipeline.samples import Sample
+from inpaint.registry.table import Described
 from inpaint.system.environment import is_out_of_memory
 from inpaint.types import Capabilities, Inpainter, ProgressCallback
 
@@ -143,7 +144,7 @@ def check_hole(photo: Photo, hole: Hole, capabilities: Capabilities, *, name: st
             )
 
 
-def check_guidance(inpainter: Inpainter, names: Iterable[str]) -> None:
+def check_guidance(inpainter: Inpainter | Described, names: Iterable[str]) -> None:
     """Raise UsageError when planes are given to a fill that does not take them."""
     accepted = inpainter.capabilities.guidance
     for name in names:

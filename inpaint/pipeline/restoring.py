@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from inpaint.dip.options import DipOptions
-from inpaint.dip.presets import Task
-from inpaint.dip.restoring import Restored, RestoreStep, check_task, restore
+from inpaint.dip.presets import Task, check_task
+from inpaint.dip.restoring import Restored, RestoreStep, restore
 from inpaint.errors import InputError
 from inpaint.images.mask_rules import Hole, Label
 from inpaint.images.photo import Photo, photo_of_array
@@ -171,15 +171,19 @@ def write_trace(restored: Restored, path: str | os.PathLike[str], request: Mappi
 def write_uncertainty(restored: Restored, path: str | os.PathLike[str]) -> float | None:
     """Write the deviation of Langevin samples as a gray image, white = the largest, and return that.
 
-    Where there were too few samples for one, nothing is written, a warning says so, and None comes back.
+    Where nothing had to be fitted the image is black, and 0 comes back. Where there were too few samples, nothing is
+    written, a warning says so, and None comes back.
     """
-    if restored.uncertainty is None:
-        _log.warning("too few samples for a map of uncertainty: none is written")
+    if restored.uncertainty is not None:
+        plane = restored.uncertainty[0, 0].cpu().numpy()  # (H, W)
+    elif not restored.parts:
+        plane = np.zeros(restored.image.shape[-2:], np.float32)
+    else:
+        _log.warning("%s: too few samples for a map of uncertainty: it is not written", os.fspath(path))
         return None
-    plane = restored.uncertainty[0, 0].cpu().numpy()  # (H, W)
-    top = max(float(plane.max()), 1e-12)
+    top = float(plane.max())
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    write_photo(photo_of_array(np.rint(255 * plane / top).astype(np.uint8)), path)
+    write_photo(photo_of_array(np.rint(255 * plane / max(top, 1e-12)).astype(np.uint8)), path)
     return top
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
-import os
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -28,12 +25,13 @@ from inpaint.images.masks import OncePerKind, dilate_hole, fit_to, read_mask, sw
 from inpaint.images.photo import Photo
 from inpaint.images.planes import PlaneArray, plane_of
 from inpaint.images.reading import MAX_PIXELS, read_photo
-from inpaint.images.writing import copy_photo, write_photo
+from inpaint.images.writing import check_length, copy_photo, write_photo
 from inpaint.pipeline.matching import Job
 from inpaint.pipeline.photo import check_guidance, fill_photo_often
 from inpaint.pipeline.samples import best_of, sheet
+from inpaint.registry.table import Described
 from inpaint.system.environment import available_memory_bytes, cores
-from inpaint.system.files import atomic_write
+from inpaint.system.files import atomic_write, check_target, open_file
 from inpaint.system.parallel import Budget, Work, in_order
 from inpaint.types import Inpainter, Plane, Progress, ProgressCallback
 
@@ -94,11 +92,7 @@ def run_jobs(
     Raises:
         UsageError: Several are wanted of a fill that cannot.
     """
-    if at_once is not None and at_once > 1 and not inpainter.capabilities.thread_safe:
-        raise UsageError(
-            f"{inpainter.name} fills one photo at a time, with all cores or the accelerator; several at once (got "
-            f"{at_once}) are for the fills without learning"
-        )
+    check_at_once(inpainter, at_once)
     todo = []
     for job in jobs:
         if options.skip_existing and all(path.exists() for path in job.outputs):
@@ -120,6 +114,15 @@ def run_jobs(
             # Only now: at most two photos are in memory.
             coming = [decoder.submit(load, following) for following in todo[number + 1 : number + 2]]
             yield _outcome(job, current.result, inpainter, options, progress)
+
+
+def check_at_once(inpainter: Inpainter | Described, at_once: int | None) -> None:
+    """Raise UsageError when several photos at once are wanted of a fill that takes one."""
+    if at_once is not None and at_once > 1 and not inpainter.capabilities.thread_safe:
+        raise UsageError(
+            f"{inpainter.name} fills one photo at a time, with all cores or the accelerator; several at once (got "
+            f"{at_once}) are for the fills without learning"
+        )
 
 
 class _Left(BaseException):
@@ -173,21 +176,6 @@ def _outcome(
         text = " ".join(str(error).split())
         return Outcome(job=job, status="failed", reason=f"{job.image}: {type(error).__name__}: {text}")
     return Outcome(job=job, status="filled" if loaded.hole.any() else "without a hole")
-
-
-def check_folder(folder: str | os.PathLike[str]) -> None:
-    """Raise InpaintError unless files can be written into `folder`, which need not exist yet. Leaves nothing behind."""
-    path = Path(folder)
-    existing = path
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
-    try:
-        if not existing.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, f"{existing} is not a folder")
-        with tempfile.TemporaryFile(dir=existing):
-            pass
-    except OSError as error:
-        raise InpaintError(f"cannot write into '{path}': {error.strerror or error}") from error
 
 
 @dataclass(frozen=True)
@@ -244,6 +232,9 @@ def _loader(jobs: Sequence[Job], options: JobOptions, planes: Mapping[str, Plane
 def _finish(
     job: Job, loaded: _Loaded, inpainter: Inpainter, options: JobOptions, progress: ProgressCallback | None
 ) -> None:
+    for output in job.outputs:  # before the fill, which may take minutes
+        check_target(output)
+        check_length(output, loaded.photo.height, loaded.photo.width)
     samples = fill_photo_often(
         loaded.photo,
         loaded.hole,
@@ -272,5 +263,5 @@ def _finish(
 
 
 def _same_format(image: Path, output: Path) -> bool:
-    with image.open("rb") as stream:
+    with open_file(image) as stream:
         return format_of_content(stream.read(64)) == format_of_name(output)

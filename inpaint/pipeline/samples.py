@@ -13,8 +13,9 @@ import numpy as np
 from inpaint.errors import UsageError
 from inpaint.images.mask_rules import Hole
 from inpaint.images.photo import Photo
-from inpaint.images.sheets import PAPER, Rgb, contact_sheet
+from inpaint.images.sheets import PAPER, Rgb, contact_sheet, fit_cell
 from inpaint.images.writing import to_pillow
+from inpaint.registry.table import Described
 from inpaint.types import Inpainter
 
 SHEET_COLUMNS = 6
@@ -31,7 +32,7 @@ class Sample:
     score: float | None
 
 
-def check_samples(inpainter: Inpainter, samples: int, top: int | None) -> None:
+def check_samples(inpainter: Inpainter | Described, samples: int, top: int | None) -> None:
     """Raise UsageError when this fill cannot give several samples, or `top` cannot be chosen from them."""
     if samples > 1 and not inpainter.capabilities.stochastic:
         raise UsageError(
@@ -68,8 +69,10 @@ def sheet(photo: Photo, hole: Hole, samples: Sequence[Sample]) -> Rgb:
     """Lay out the photo with a gray hole and then its fills in their order, each with its score."""
     masked = _rgb(photo)
     masked[hole] = HOLE_GRAY
-    cells = [("photo", masked)]
-    cells += [(_heading(rank, sample), _rgb(sample.photo)) for rank, sample in enumerate(samples, start=1)]
+    # At the size of its cell at once: many samples of a large photo would fill the memory.
+    cells = [("photo", fit_cell(masked, SHEET_CELL_PX))]
+    for rank, sample in enumerate(samples, start=1):
+        cells.append((_heading(rank, sample), fit_cell(_rgb(sample.photo), SHEET_CELL_PX)))
     rows = []
     for start in range(0, len(cells), SHEET_COLUMNS):
         names, images = zip(*cells[start : start + SHEET_COLUMNS], strict=True)

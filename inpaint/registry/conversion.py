@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -68,6 +69,9 @@ def import_weights(
     if origin not in ORIGINS:
         raise UsageError(unknown("origin", origin, ORIGINS))
     folder = _free_folder(Path(output))
+    for text in inputs:
+        if "=" not in text and not Path(text).exists():  # said at once: torch, which reads them, takes seconds
+            raise WeightsError(f"no weights at {text}")
     chosen, found = _recognized(origin, inputs)
     for switch in sorted(switches - chosen.switches):
         raise UsageError(f"--{switch} does not apply to {chosen.title}: its files leave no doubt")
@@ -246,7 +250,9 @@ def _write(
     from inpaint.weights.files import WeightsMetadata, save_weights
     from inpaint.weights.runs import RunFolder
 
-    files = ", ".join(network.path.name for network in found.values())
+    # A name may hold bytes that are no text; metadata and configuration are text.
+    names = [os.fsencode(network.path.name) for network in found.values()]
+    files = ", ".join(name.decode("utf-8", "backslashreplace") for name in names)
     metadata = WeightsMetadata(
         model=entry.model,
         config=converted.config.model_dump(mode="json"),

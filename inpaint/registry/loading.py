@@ -12,7 +12,7 @@ from inpaint.errors import ConfigError, UsageError, WeightsError, unknown
 from inpaint.options import Options, validated
 from inpaint.registry.table import FILLS, config_class, fill_options, models, names, network_class
 from inpaint.types import Inpainter
-from inpaint.weights.places import weights_at
+from inpaint.weights.places import HUB_PREFIX, weights_at
 from inpaint.weights.runs import Which
 
 if TYPE_CHECKING:
@@ -62,6 +62,20 @@ def load(
         placed = {"device": where} if entry.on_device else {}
     fill: Inpainter = resolve_name(entry.factory)(chosen, **placed)
     return fill
+
+
+def check_loadable(name_or_place: str | os.PathLike[str], **options: Any) -> None:
+    """Raise what `load` would raise of a name, of missing weights and of the options of a fill; without torch.
+
+    Args:
+        name_or_place: As `load` takes it. Repositories are not asked.
+        options: Those of the fill; a network's are known with its weights only.
+    """
+    text = os.fspath(name_or_place)
+    if text in FILLS:
+        _chosen(text, {"fill": fill_options(text)}, options)
+    elif not text.startswith(HUB_PREFIX):
+        weights_of(text)
 
 
 def options_of(name_or_place: str | os.PathLike[str], *, weights: Which = "last") -> dict[str, Any]:

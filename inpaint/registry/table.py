@@ -160,6 +160,19 @@ def capabilities(name: str) -> Capabilities:
     return config_class(name)().capabilities()
 
 
+@dataclass(frozen=True)
+class Described:
+    """A fill before it is loaded: what it is called and what it can do."""
+
+    name: str
+    capabilities: Capabilities
+
+
+def described(name: str) -> Described | None:
+    """Return the fill of that name without loading it; None for what has weights, which say more than the name."""
+    return Described(name, capabilities(name)) if name in FILLS else None
+
+
 def planes() -> dict[str, Plane]:
     """Return every plane that a caller of some registered model's fill may give, by name."""
     return {plane.name: plane for name in models() for plane in config_class(name).PLANES if plane.read is not None}

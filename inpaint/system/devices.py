@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypedDict
 
 from inpaint.errors import UsageError, unknown
@@ -28,6 +29,12 @@ def accelerators() -> list[Accelerator]:
         {"device": f"cuda:{number}", "name": found.name, "memory_bytes": found.total_memory}
         for number, found in enumerate(properties)
     ]
+
+
+def check_device_name(device: str) -> None:
+    """Raise UsageError for what is no name of a device anywhere; whether it is here takes torch to find out."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+        raise UsageError(unknown("device", device, ("auto", "cpu", "cuda", "cuda:1", "mps")))
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:

@@ -6,6 +6,7 @@ import json
 import logging
 import pickle
 import pickletools
+import tempfile
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -183,7 +184,7 @@ def _existing(path: str | PathLike[str]) -> Path:
 def _opened(path: str | PathLike[str]) -> Any:
     path = _existing(path)
     try:
-        return safe_open(path, framework="pt")
+        return _safe_open(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path} is damaged or not in the safetensors format: {error}") from None
 
@@ -222,6 +223,18 @@ def _of_checkpoint(path: str | PathLike[str]) -> tuple[dict[str, Tensor], Weight
     except (KeyError, TypeError, ValueError, AttributeError):
         raise WeightsError(f"{path} is a damaged checkpoint of a run") from None
     return tensors, metadata
+
+
+def _safe_open(path: Path) -> Any:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        # safetensors takes paths of UTF-8 only; a link to any other file has one.
+        with tempfile.TemporaryDirectory(prefix="inpaint-") as folder:
+            link = Path(folder) / "weights"
+            link.symlink_to(path.resolve())
+            return safe_open(link, framework="pt")
+    return safe_open(path, framework="pt")
 
 
 def _metadata(path: str | PathLike[str], entries: Mapping[str, str] | None) -> WeightsMetadata:

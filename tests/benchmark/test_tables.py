@@ -84,3 +84,58 @@ def test_the_tables_of_the_page_are_those_of_the_figures_in_docs():
     assert figures
     text = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
     assert replaced(text, MARKER, tables(figures)) == text
+
+
+def restored(quality, **more):
+    timing = {"median_ms": 100.4}
+    each = {"fast": [24.0, 26.0], "published": [24.5, 25.0]}
+    if not quality:
+        each = {"fast": timing, "published": {"median_ms": 250.6}, "ratio": 2.4961}
+    return {"size": 256, "quality": quality, "presets": {"vase": each}, "hardware": HARDWARE, **more}
+
+
+@pytest.mark.parametrize(
+    ("quality", "row"),
+    [
+        (False, "| vase | 256 px | A Processor, 2 threads | 100 | 251 | 2.50 |"),
+        (True, "| vase | 256 px | A Processor, 2 threads | 2 | 25.00 | 24.75 | +0.25 |"),
+    ],
+)
+def test_restorations_have_tables_of_their_time_and_of_their_quality(quality, row):
+    figures = restored(quality, benchmark="restore", device="cpu", torch_threads=2)
+    head, line, found = tables([figures]).strip().split("\n")
+    assert found == row
+    assert head.count("|") == line.count("|") == row.count("|")
+
+
+def test_figures_of_restorations_that_did_not_name_themselves_are_tabled_too():
+    hardware = {**HARDWARE, "torch_threads": 1}
+    assert "| vase | 256 px | A Processor, 1 thread |" in tables([restored(False) | {"hardware": hardware}])
+
+
+def test_every_benchmark_has_its_table_in_one_text(tmp_path):
+    text = tables([FORWARD, restored(True, torch_threads=2), restored(False, torch_threads=2)])
+    assert [line.split(" | ")[0] for line in text.split("\n") if line.endswith(" |") and "ms" in line] == [
+        "| network",
+        "| iteration of",
+    ]
+    assert "| hole PSNR of |" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({**FORWARD, "timings": {}}, "lacks what figures of `benchmark forward` hold ('network, float32')"),
+        ({**restored(True), "presets": {"vase": {"fast": [], "published": []}}}, "of `benchmark restore --quality`"),
+        ({"benchmark": "stepp", "hardware": HARDWARE}, "unknown benchmark 'stepp' (did you mean 'step'?)"),
+        ({"results": []}, "holds no figures of a benchmark"),
+    ],
+)
+def test_a_file_that_lacks_something_is_named_with_what_it_lacks(tmp_path, capsys, content, message):
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(content))
+    assert run(["benchmark", "table", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {path}")
+    assert message in error
+    assert error.count("\n") == 1

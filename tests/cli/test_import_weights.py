@@ -173,3 +173,13 @@ def test_a_file_name_may_hold_an_equals_sign(tmp_path, monkeypatch):
     assert split_input("folder/a=b.pth", roles) == (None, Path("folder/a=b.pth"))
     with pytest.raises(UsageError, match=r"unknown role 'edge_generater' .did you mean 'edge_generator'"):
         split_input("edge_generater=file.pth", roles)
+
+
+def test_a_file_whose_name_is_no_text_is_imported_under_an_escaped_one(checkpoint, tmp_path):
+    odd = tmp_path / "states\udcff.pth"
+    try:
+        odd.symlink_to(checkpoint)
+    except OSError:
+        pytest.skip("a file system that takes text only")
+    assert run(["import-weights", "--origin", "nipponjo", "--input", str(odd), "--output", str(tmp_path / "new")]) == 0
+    assert (read_metadata(tmp_path / "new/model.safetensors").source or "").endswith("states\\xff.pth")

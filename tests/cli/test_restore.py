@@ -129,7 +129,7 @@ def test_the_map_of_uncertainty_is_a_gray_image(here, capsys):
 def test_a_run_too_short_for_a_map_of_uncertainty_says_so(here, capsys):
     arguments = ["--task=inpaint", "--image=photo.png", "--mask=mask.png", "--output=out.png", "--uncertainty=map.png"]
     assert run(["restore", *arguments, *QUICK]) == 0
-    assert capsys.readouterr().err == "warning: too few samples for a map of uncertainty: none is written\n"
+    assert capsys.readouterr().err == "warning: map.png: too few samples for a map of uncertainty: it is not written\n"
     assert not (here / "map.png").exists()
 
 
@@ -137,6 +137,32 @@ def test_a_budget_for_a_few_iterations_warns(here, capsys):
     arguments = ["--task=inpaint", "--image=photo.png", "--mask=mask.png", "--output=out.png", "--budget=0.1s"]
     assert run(["restore", *arguments, "--device=cpu"]) == 0
     assert "warning: the budget had room for " in capsys.readouterr().err
+
+
+def test_without_a_hole_what_was_asked_for_is_written_all_the_same(here, capsys):
+    arguments = ["--task=inpaint", "--image=photo.png", "--mask=black.png", "--output=out.png"]
+    assert run(["restore", *arguments, "--uncertainty=deep/map.png", "--trace=deep/t.json"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "wrote deep/map.png: white is a deviation of 0.0000",
+        "wrote out.png",
+    ]
+    assert json.loads((here / "deep/t.json").read_text())["parts"] == []
+    assert pixels("deep/map.png").shape == (40, 56)
+    assert not pixels("deep/map.png").any()
+
+
+def test_a_hole_in_one_color_has_a_map_without_doubt(here):
+    save("plain.png", np.full((40, 56, 3), 90, np.uint8))
+    arguments = ["--task=inpaint", "--image=plain.png", "--mask=mask.png", "--output=out.png", "--uncertainty=map.png"]
+    assert run(["restore", *arguments]) == 0
+    assert not pixels("map.png").any()
+
+
+def test_a_transparent_hole_is_warned_of(here, capsys, make_photo):
+    save("erased.png", np.dstack((make_photo(40, 56), np.where(HOLE, 0, 255).astype(np.uint8))))
+    arguments = ["--task=inpaint", "--image=erased.png", "--mask=mask.png", "--output=out.png"]
+    assert run(["restore", *arguments, *QUICK]) == 0
+    assert "transparent" in capsys.readouterr().err
 
 
 def test_without_a_hole_the_photo_is_written_as_it_is(here, capsys):

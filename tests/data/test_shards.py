@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import pickle
 import sys
@@ -235,3 +236,127 @@ def test_a_folder_with_tars_is_not_written_into(write_photos, tmp_path):
         pack(folder, tmp_path / "shards")
     with pytest.raises(UsageError, match="is tar shards already"):
         pack(tmp_path / "shards", tmp_path / "again")
+
+
+# Links, and patterns with braces --------------------------------------------------------------------------------------
+
+
+def linked_tar(path, files, links):
+    """Write files {name: data} and links {name: (type, target)} into a tar, in the order of their names."""
+    with tarfile.open(path, "w") as archive:
+        for name in sorted({**files, **links}):
+            info = tarfile.TarInfo(name)
+            if name in files:
+                info.size = len(files[name])
+                archive.addfile(info, io.BytesIO(files[name]))
+            else:
+                info.type, info.linkname = links[name]
+                archive.addfile(info)
+
+
+def test_links_inside_a_tar_are_read_as_what_they_lead_to(tmp_path):
+    files = {"./b/two.png": png(value=40), "b/edge.bin": png(value=50), "b/two.edge.png": png(value=7, mode="L")}
+    links = {
+        "./a/hard.png": (tarfile.LNKTYPE, "./b/two.png"),  # before what it leads to
+        "a/soft.png": (tarfile.SYMTYPE, "../b/two.png"),
+        "c/chain.png": (tarfile.LNKTYPE, "a/soft.png"),
+        "c/plain.jfif": (tarfile.SYMTYPE, "../b/edge.bin"),
+        "c/chain.edge.png": (tarfile.LNKTYPE, "b/two.edge.png"),
+    }
+    linked_tar(tmp_path / "a.tar", files, links)
+    source = open_source(str(tmp_path / "a.tar"), min_px=8)
+    found = {name: int(image[0, 0, 0]) for name, image in read_all(source).items()}
+    assert found == {"./a/hard.png": 40, "./b/two.png": 40, "a/soft.png": 40, "c/chain.png": 40, "c/plain.jfif": 50}
+    assert not source.skipped
+    chained = [source.name(index) for index in range(len(source))].index("a.tar/c/chain.png")
+    assert source.read_companion(chained)[0, 0] == 7
+
+
+def test_links_that_lead_nowhere_and_members_that_are_no_files_are_skipped_with_the_reason(tmp_path):
+    links = {
+        "gone.png": (tarfile.LNKTYPE, "not/there.png"),
+        "loop.png": (tarfile.SYMTYPE, "pool.png"),
+        "pool.png": (tarfile.SYMTYPE, "loop.png"),
+        "outside.jpg": (tarfile.SYMTYPE, "../../secret.jpg"),
+        "pipe.png": (tarfile.FIFOTYPE, ""),
+        "folder.png": (tarfile.DIRTYPE, ""),
+        "pipe": (tarfile.FIFOTYPE, ""),
+    }
+    linked_tar(tmp_path / "a.tar", {"good.png": png()}, links)
+    source = open_source(str(tmp_path / "a.tar"), min_px=8)
+    assert list(read_all(source)) == ["good.png"]
+    problems = {skip.name.removeprefix("a.tar/"): skip.problem for skip in source.skipped}
+    assert problems.pop("pipe.png") == "not a file"
+    assert problems.keys() == {"gone.png", "loop.png", "pool.png", "outside.jpg"}
+    assert problems["gone.png"] == "a link to 'not/there.png', which the tar does not hold"
+    assert all("which the tar does not hold" in problem for problem in problems.values())
+
+
+def test_an_index_that_was_written_without_links_is_made_anew(tmp_path, monkeypatch):
+    linked_tar(tmp_path / "a.tar", {"b.png": png()}, {"a.png": (tarfile.LNKTYPE, "b.png")})
+    with monkeypatch.context() as earlier:
+        earlier.setattr(shards, "_INDEX_VERSION", 1)
+        shards.write_index(tmp_path / "a.tar")
+    assert len(open_source(str(tmp_path / "a.tar"), min_px=8)) == 2
+
+
+@pytest.mark.parametrize(
+    ("pattern", "numbers"),
+    [
+        ("train-{0000..0002}.tar", [0, 1, 2]),
+        ("train-{0000,0002}.tar", [0, 2]),
+        ("train-000{0,{1..2}}.tar", [0, 1, 2]),
+        ("train-{0000..0003..2}.tar", [0, 2]),
+        ("train-0000.tar::train-{0002..0003}.tar", [0, 2, 3]),
+        ("train-{0003..0002}.tar", [3, 2]),
+    ],
+)
+def test_patterns_with_braces_name_the_tars_that_webdataset_reads(tmp_path, monkeypatch, pattern, numbers):
+    from webdataset.shardlists import expand_urls
+
+    monkeypatch.chdir(tmp_path)
+    for number in range(4):
+        tar_of(tmp_path / f"train-{number:04d}.tar", {f"{number}.png": png(value=number)})
+    assert [str(tar) for tar in shards.shard_files(pattern)] == expand_urls(pattern)
+    source = open_source(pattern, min_px=8)
+    assert [int(source.read(index)[0, 0, 0]) for index in range(len(source))] == numbers
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("train-{0..2}.tar", r"'train-\{0\.\.2\}\.tar': 1 of 3 tars are not there, the first is train-2\.tar"),
+        ("train-{0..1.tar", "has a brace without its other half"),
+        ("train-{0..1}.zip", "does not exist"),
+    ],
+)
+def test_a_pattern_with_braces_that_does_not_fit_says_what_is_missing(tmp_path, monkeypatch, pattern, text):
+    monkeypatch.chdir(tmp_path)
+    for number in range(2):
+        tar_of(tmp_path / f"train-{number}.tar", {"a.png": png()})
+    with pytest.raises(DataError, match=text):
+        open_source(pattern, min_px=8)
+
+
+def test_a_tar_whose_name_has_braces_is_a_tar(tmp_path):
+    tar_of(tmp_path / "a{1}.tar", {"a.png": png()})
+    assert len(open_source(str(tmp_path / "a{1}.tar"), min_px=8)) == 1
+
+
+def test_writing_that_is_interrupted_leaves_no_tar_and_no_complaint(photo_folder, tmp_path, monkeypatch, capfd):
+    plan = plan_shards(str(photo_folder), tmp_path / "out", shard_bytes=10**9, shard_count=None, seed=0, min_px=16)
+    calls = []
+
+    def interrupted(packing, photo, keys):
+        calls.append(photo)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return sample(packing, photo, keys)
+
+    sample = type(plan)._sample
+    monkeypatch.setattr(type(plan), "_sample", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(plan.write(tmp_path / "out"))
+    gc.collect()
+    assert list((tmp_path / "out").iterdir()) == []
+    assert capfd.readouterr().err == ""

@@ -8,8 +8,9 @@ from inpaint.dip.arithmetic import EXACT, Arithmetic
 from inpaint.dip.costs import memory_bytes, products
 from inpaint.dip.decoder import Decoder, DecoderOptions, decoder_input
 from inpaint.dip.layers import Convolution, Normalization, convolve_and_halve, enlarge_and_convolve
+from inpaint.dip.options import SkipOptions
 from inpaint.dip.presets import PRESETS, preset, published_iterations, published_noise
-from inpaint.dip.skip import Skip, SkipOptions
+from inpaint.dip.skip import Skip
 from inpaint.errors import UsageError
 
 # Counted in the public code, with its biases; products of one forward pass at 256 x 256 in units of 10^9.

@@ -15,7 +15,8 @@ from inpaint.dip.objective import (
     shrunk,
     total_variation,
 )
-from inpaint.dip.skip import Skip, SkipOptions
+from inpaint.dip.options import SkipOptions
+from inpaint.dip.skip import Skip
 from inpaint.optimize.base import StepInfo
 from smooth import waves
 

@@ -5,9 +5,9 @@ import torch
 
 from inpaint.dip import solving
 from inpaint.dip.objective import Observation, PriorObjective, noise_input
-from inpaint.dip.options import DipOptions
+from inpaint.dip.options import DipOptions, SkipOptions
 from inpaint.dip.restoring import restore
-from inpaint.dip.skip import Skip, SkipOptions
+from inpaint.dip.skip import Skip
 from inpaint.errors import InpaintError, InputError, MaskError, UsageError
 from inpaint.metrics import psnr, psnr_hole
 from inpaint.optimize.averaging import AveragingOptions

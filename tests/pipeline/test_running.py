@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 import inpaint
-from inpaint.errors import InpaintError, InputError, UsageError
-from inpaint.pipeline import JobOptions, check_folder, plan_jobs, run_jobs
+from inpaint.errors import InputError, UsageError
+from inpaint.pipeline import JobOptions, plan_jobs, run_jobs
 
 
 @pytest.fixture
@@ -226,15 +226,6 @@ def test_lines_are_matched_as_a_mask_is(folders, kind):
     found = [job.guidance[kind] for job in jobs]
     assert [path.name for path in found[:2]] == [f"a_{kind}.png", "b.png"]
     assert f"no {kind} c.*" in found[2]
-
-
-def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):
-    check_folder(tmp_path / "not/there/yet")
-    check_folder(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InpaintError, match=r"cannot write into .*file is not a folder"):
-        check_folder(tmp_path / "file/out")
 
 
 def test_an_output_folder_around_the_photos_hides_none_of_them(folders):

@@ -1,11 +1,12 @@
 import os
+import socket
 import stat
 from pathlib import Path
 
 import pytest
 
 from inpaint.errors import InpaintError, WriteError
-from inpaint.system.files import atomic_write, remove_unfinished
+from inpaint.system.files import atomic_write, check_folder, check_target, irregular, open_file, remove_unfinished
 
 
 def names(folder: Path) -> list[str]:
@@ -157,3 +158,106 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
         (tmp_path / name).touch()
     remove_unfinished(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == kept
+
+
+def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):
+    check_folder(tmp_path / "not/there/yet")
+    check_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InpaintError, match=r"cannot write into .*file is not a folder"):
+        check_folder(tmp_path / "file/out")
+
+
+def test_a_folder_as_target_a_pipe_and_a_name_too_long_are_refused_before_the_work(tmp_path):
+    check_target(tmp_path / "not/there/yet.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    longest = os.pathconf(tmp_path, "PC_NAME_MAX")
+    check_target(tmp_path / ("a" * longest))
+    for path, text in {
+        tmp_path: "Is a directory",
+        tmp_path / "pipe.png": "it is a named pipe, not a file",
+        tmp_path / ("é" * longest): rf"its name has {2 * longest} bytes, more than the {longest} that the file system",
+        tmp_path / "pipe.png" / "below": "is not a folder",
+    }.items():
+        with pytest.raises(InpaintError, match=text):
+            check_target(path)
+    assert names(tmp_path) == ["pipe.png"]
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "写", "\udcff"])
+def test_a_name_as_long_as_the_file_system_takes_is_written(tmp_path, letter):
+    longest, size = os.pathconf(tmp_path, "PC_NAME_MAX"), len(os.fsencode(letter))
+    target = tmp_path / (letter * (longest // size))
+    with atomic_write(target) as temporary:
+        temporary.write_text("new")
+        assert len(os.fsencode(temporary.name)) < 100
+    assert target.read_text() == "new"
+    assert len(names(tmp_path)) == 1
+
+
+def special(folder: Path, kind: str) -> Path:
+    """Make what is no file, and return where."""
+    path = folder / f"{kind}.png"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(str(path))
+    else:
+        path.symlink_to("/dev/zero")
+    return path
+
+
+@pytest.mark.parametrize(("kind", "text"), [("pipe", "a named pipe"), ("socket", "a socket"), ("device", "a device")])
+def test_what_is_no_file_is_refused_at_once_and_never_waited_for(tmp_path, kind, text):
+    path = special(tmp_path, kind)
+    assert irregular(path) == text
+    with pytest.raises(OSError) as caught:
+        open_file(path)
+    assert caught.value.strerror == f"it is {text}, not a file"
+
+
+def test_files_folders_and_nothing_are_regular_to_ask_for(tmp_path):
+    (tmp_path / "file").write_text("content")
+    assert [irregular(tmp_path / name) for name in ("file", ".", "none")] == [None] * 3
+    with open_file(tmp_path / "file") as file:
+        assert file.read() == b"content"
+
+
+def test_a_pipe_that_was_opened_for_us_is_read_again_and_again():
+    reading, writing = os.pipe()
+    os.write(writing, b"photo")
+    os.close(writing)
+    try:
+        for _ in range(2):
+            with open_file(f"/dev/fd/{reading}") as file:
+                assert file.read() == b"photo"
+    finally:
+        os.close(reading)
+
+
+def test_a_device_is_written_and_stays_a_device():
+    with atomic_write("/dev/null") as temporary:
+        temporary.write_text("nothing")
+    assert irregular("/dev/null") == "a device"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_device_is_one_sentence():
+    with (
+        pytest.raises(InpaintError, match=r"^cannot write '/dev/full': No space left on device$"),
+        atomic_write("/dev/full") as temporary,
+    ):
+        temporary.write_text("x")
+
+
+def test_a_pipe_that_was_opened_for_us_gets_the_whole_content_and_a_reader_may_go_away():
+    reading, writing = os.pipe()
+    with atomic_write(f"/dev/fd/{writing}") as temporary:
+        temporary.write_text("whole")
+    assert os.read(reading, 100) == b"whole"
+    os.close(reading)
+    with atomic_write(f"/dev/fd/{writing}") as temporary:
+        temporary.write_text("unread")
+    os.close(writing)

@@ -258,3 +258,18 @@ def test_a_foreign_file_of_another_kind_is_refused(tmp_path, content):
 def test_a_missing_foreign_file_is_refused(tmp_path):
     with pytest.raises(WeightsError, match="no weights at"):
         load_foreign(tmp_path / "states.pth")
+
+
+@pytest.mark.parametrize("folder", ["run\udcff", "写"])
+def test_weights_in_a_folder_whose_name_is_no_text_are_read(tmp_path, folder):
+    try:
+        (tmp_path / folder).mkdir()
+    except OSError:
+        pytest.skip("a file system that takes text only")
+    path = tmp_path / folder / "model.safetensors"
+    save_weights(path, {"generator.a": torch.arange(3.0)}, METADATA)
+    assert read_metadata(path) == METADATA
+    assert torch.equal(load_weights(path)[0]["generator.a"], torch.arange(3.0))
+    with path.with_name("a\udcfe.pth").open("wb") as file:
+        torch.save({"a": torch.ones(2)}, file)
+    assert torch.equal(load_foreign(path.with_name("a\udcfe.pth"))["a"], torch.ones(2))

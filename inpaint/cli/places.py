@@ -1,0 +1,138 @@
+"""Options that name files, folders and devices: what `-` means, and what is refused before anything is imported."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from inpaint.errors import UsageError
+from inpaint.system.devices import check_device_name
+from inpaint.system.files import check_folder, check_name, check_target, open_file
+from inpaint.system.streams import STANDARD_INPUT, standard_output
+
+DASH = "-"
+
+
+if TYPE_CHECKING:
+    _Text = click.ParamType[str]
+else:
+    _Text = click.ParamType  # takes no parameter before click 8.5
+
+
+class _Checked(_Text):
+    """Text that a function checks, and may change, while the command line is read."""
+
+    name = "text"
+
+    def __init__(self, check: Callable[[str], str]) -> None:
+        self._check = check
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text as the check gives it back."""
+        return self._check(str(value))
+
+
+def _read(text: str) -> str:
+    return STANDARD_INPUT if text == DASH else text
+
+
+def _written(text: str) -> str:
+    if text != DASH:
+        check_target(text)
+    return text
+
+
+def _named(text: str) -> str:
+    check_name(text)
+    return text
+
+
+def _image(text: str) -> str:
+    from inpaint.images.formats import format_of_name
+
+    if text != DASH:
+        format_of_name(text)
+    return _written(text)
+
+
+def _folder(text: str) -> str:
+    if text == DASH:
+        raise UsageError("standard output (-) takes one file, and several are written: name a folder (./- is one)")
+    check_folder(text)
+    return text
+
+
+def _device(text: str) -> str:
+    check_device_name(text)
+    return text
+
+
+SOURCE = _Checked(_read)
+"""What is read; `-` is standard input."""
+FILE = _Checked(_written)
+"""A file that will be written; `-` is standard output."""
+IMAGE = _Checked(_image)
+"""The same, of a format of photos."""
+PLACE = _Checked(_named)
+"""A file or a folder; which of them, and whether it can be written, is found out later."""
+FOLDER = _Checked(_folder)
+"""A folder in which files will be written."""
+DEVICE = _Checked(_device)
+"""Where to compute. Whether it is there is found out later, by torch."""
+
+
+@contextmanager
+def written(place: str, suffix: str) -> Iterator[str]:
+    """Yield the path to write: `place`, or for `-` one with this suffix that goes to standard output in the end."""
+    if place != DASH:
+        yield place
+        return
+    if sys.stdout.isatty():
+        raise UsageError("standard output is a terminal, which shows no files: lead it into a file or a program")
+    with standard_output(suffix) as path:
+        yield str(path)
+
+
+def suffix_of(image: str) -> str:
+    """Return the suffix of the format that a photo has, whatever its name says; ".png" for what is no photo."""
+    from inpaint.images.formats import format_of_content
+
+    try:
+        with open_file(image) as stream:
+            found = format_of_content(stream.read(16))
+    except OSError:
+        found = None  # reading it says why
+    return found.suffixes[0] if found else ".png"
+
+
+def check_apart(read: Sequence[str | None], written: Sequence[str | None], *, names: str) -> None:
+    """Raise UsageError when a file would be read and written, or two files would be one.
+
+    Args:
+        read: What is read, None for what is not given.
+        written: What is written.
+        names: The options that name what is written, for the message.
+    """
+    given = [place for place in written if place is not None]
+    if [*read].count(STANDARD_INPUT) > 1:
+        raise UsageError("standard input (-) holds one file: name the others")
+    inputs = {os.path.realpath(place) for place in read if place is not None}
+    for place in given:
+        if place != DASH and os.path.realpath(place) in inputs:
+            raise UsageError(f"the output '{place}' would overwrite a file that is read; choose another output")
+    if len({DASH if place == DASH else os.path.realpath(place) for place in given}) < len(given):
+        raise UsageError(f"{names} must be different files")
+
+
+def check_exists(*places: str | None) -> None:
+    """Raise InputError for a file or folder that is to be read and is not there."""
+    from inpaint.errors import InputError
+
+    for place in places:
+        if place is not None and not os.path.exists(place):  # noqa: PTH110 - a name too long is not there
+            raise InputError(f"cannot read '{place}': no such file")
