@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import torch
@@ -30,6 +30,7 @@ class DeepImagePrior(TensorFill):
     """
 
     name = "dip"
+    options: DipOptions
     steps = 1000
 
     def __init__(self, options: FillOptions | None = None, *, device: torch.device | str = "cpu") -> None:
@@ -37,6 +38,10 @@ class DeepImagePrior(TensorFill):
         self.options = DipOptions(**(options or FillOptions()).model_dump())
         alone = self.device.type == "cpu" and torch.get_num_threads() == 1
         self.capabilities = replace(FillOptions.capabilities, thread_safe=alone)
+
+    def details(self) -> Mapping[str, object]:
+        """Return where it computes."""
+        return {"device": str(self.device)}
 
     def restore(self, image: Tensor, mask: Tensor, *, seed: int, callback: RestoreCallback | None = None) -> Restored:
         """Fill one image (1, 3, H, W) where mask (1, 1, H, W) is 1, as `inpaint restore --task inpaint` does."""

@@ -32,10 +32,14 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
             if target.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             temporary.touch(exist_ok=False)
+            mode = temporary.stat().st_mode
         except OSError as error:
             raise _unwritable(path, error) from error
         yield temporary
         try:
+            # Some libraries put a file of their own in its place, which nobody but its owner may read.
+            if temporary.stat().st_mode != mode:
+                temporary.chmod(mode)
             _flush(temporary)
             temporary.replace(target)
         except OSError as error:

@@ -14,7 +14,8 @@ from inpaint.errors import RunError, WeightsError
 from inpaint.system.files import atomic_write
 from inpaint.training.callbacks import IterationCallback, Metering
 from inpaint.training.module import TrainingModule
-from inpaint.weights.files import WeightsMetadata, load_foreign, read_metadata, save_weights
+from inpaint.weights.files import WeightsMetadata, read_metadata, save_weights
+from inpaint.weights.foreign import load_foreign
 from inpaint.weights.runs import RunFolder
 
 FORMAT = "inpaint-training-1"

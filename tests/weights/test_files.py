@@ -12,12 +12,12 @@ import inpaint
 from inpaint.errors import InpaintError, WeightsError
 from inpaint.weights.files import (
     WeightsMetadata,
-    load_foreign,
     load_into,
     load_weights,
     read_metadata,
     save_weights,
 )
+from inpaint.weights.foreign import load_foreign
 
 METADATA = WeightsMetadata(
     model="deepfill",
