@@ -9,13 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias
 
-from typing_extensions import TypeVar
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
+    from typing_extensions import TypeVar
 
-Images = TypeVar("Images", default="Tensor")
+    Images = TypeVar("Images", default=Tensor)
+else:
+    from typing import TypeVar
+
+    Images = TypeVar("Images")  # defaults come with Python 3.13, and typing_extensions takes a tenth of `--help`
 
 Seed: TypeAlias = "int | Sequence[int]"
 """An integer s gives image i of the batch the seed (s, i); a sequence gives one seed per image."""

@@ -1,10 +1,10 @@
-"""Merge two photographs with EdgeConnect: the left from one, the right from the other, the middle painted.
+"""Merge two photos with EdgeConnect: the left from one, the right from the other, the middle painted.
 
     python scripts/merge_photos.py --model checkpoints/edgeconnect --left a.jpg --right b.jpg --output merged.png
 
-The middle is a hole; the lines in it are those of the left photograph up to the seam and those of the right one beyond
-it, so that what stands in the middle keeps its shape while its colors follow from both sides. The right photograph is
-brought to the left one's size by scaling and cutting its middle out.
+The middle is a hole; the edges in it are those of the left photo up to the seam and those of the right one beyond it,
+so that what stands in the middle keeps its shape while its colors follow from both sides. The right photo is brought to
+the left one's size by scaling and cutting its middle out.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def command(model: str, left: Path, right: Path, output: Path, middle: float, de
 def merged(
     left: NDArray[np.uint8], right: NDArray[np.uint8], *, middle: float
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return the photograph with its middle still to be painted (H, W, 3), the hole and its lines (H, W).
+    """Return the image with its middle still to be painted (H, W, 3), the hole and its edges (H, W).
 
     left, right: (H, W, 3). middle: the share of the width that is painted.
     """
@@ -54,8 +54,8 @@ def merged(
     photo = np.concatenate((left[:, :seam], right[:, seam:]), axis=1)
     mask = np.zeros((height, width), bool)
     mask[:, seam - half : seam + half] = True
-    lines = [canny(gray_of(one), SIGMA_PX) for one in (left, right)]
-    edges = np.concatenate((lines[0][:, :seam], lines[1][:, seam:]), axis=1)
+    both = [canny(gray_of(one), SIGMA_PX) for one in (left, right)]
+    edges = np.concatenate((both[0][:, :seam], both[1][:, seam:]), axis=1)
     return photo, mask, edges & mask
 
 

@@ -1,10 +1,10 @@
-"""Remove an object from a photograph: what lies in a box is painted anew from what surrounds it.
+"""Remove an object from a photo: what lies in a box is painted anew from what surrounds it.
 
     python scripts/remove_object.py --model checkpoints/edgeconnect --image photo.jpg --box 120,80,260,300 \\
         --output without.png
 
 A box is LEFT,TOP,RIGHT,BOTTOM in pixels; repeat it for several. It must cover the whole object and its shadow: what is
-left standing outside pulls new lines into the hole. For other shapes paint a mask and call `inpaint infer`.
+left standing outside pulls new edges into the hole. For other shapes paint a mask and call `inpaint infer`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from inpaint.errors import InpaintError, UsageError
 
 
 @click.command(help=__doc__)
-@click.option("--model", required=True, help="What `inpaint infer --model` takes; EdgeConnect continues lines.")
+@click.option("--model", required=True, help="What `inpaint infer --model` takes; EdgeConnect continues edges.")
 @click.option("--image", required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--box", "boxes", required=True, multiple=True, metavar="LEFT,TOP,RIGHT,BOTTOM")
 @click.option("--output", required=True, type=click.Path(path_type=Path))
@@ -49,7 +49,7 @@ def hole(boxes: tuple[str, ...], height: int, width: int) -> NDArray[np.bool_]:
                 f"--box {box}: write four whole numbers LEFT,TOP,RIGHT,BOTTOM, e.g. 120,80,260,300"
             ) from None
         if not (0 <= left < right <= width and 0 <= top < bottom <= height):
-            raise UsageError(f"--box {box} does not lie within the photograph of {width}x{height} pixels")
+            raise UsageError(f"--box {box} does not lie within the photo of {width}x{height} pixels")
         mask[top:bottom, left:right] = True
     return mask
 

@@ -1,4 +1,4 @@
-"""What several rooms' tests share: small photographs, a fake fill, one torch thread."""
+"""What several rooms' tests share: small photos, a fake fill, one torch thread."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tiny_run import TinyRun
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep indexes of test photographs out of the person's cache; started programs inherit it."""
+    """Keep indexes of test photos out of the user's cache; started programs inherit it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -36,7 +36,7 @@ def one_torch_thread() -> Iterator[None]:
 
 
 def draw_photo(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """Return a smooth colorful picture with an edge and a little noise, (H, W, 3) uint8; different for every seed."""
+    """Return a smooth colorful image with an edge and a little noise, (H, W, 3) uint8; different for every seed."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     phase = rng.uniform(0, 2 * np.pi, 3)
@@ -47,19 +47,19 @@ def draw_photo(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 @pytest.fixture
 def photo() -> np.ndarray:
-    """One photograph, (H, W, 3) uint8, sides that differ: 40 x 56."""
+    """One photo, (H, W, 3) uint8, sides that differ: 40 x 56."""
     return draw_photo(40, 56)
 
 
 @pytest.fixture
 def make_photo() -> Callable[..., np.ndarray]:
-    """`make_photo(height, width, seed)` draws a photograph."""
+    """`make_photo(height, width, seed)` draws a photo."""
     return draw_photo
 
 
 @pytest.fixture
 def photo_folder(tmp_path: Path) -> Path:
-    """A folder of four small PNG photographs of different sizes, one of them in a subfolder."""
+    """A folder of four small PNG photos of different sizes, one of them in a subfolder."""
     folder = tmp_path / "photos"
     (folder / "more").mkdir(parents=True)
     for seed, (name, size) in enumerate({"a": (40, 56), "b": (48, 36), "c": (33, 33), "more/d": (36, 64)}.items()):
@@ -68,7 +68,7 @@ def photo_folder(tmp_path: Path) -> Path:
 
 
 class GrayInpainter(ArrayFill):
-    """Fills every hole with one gray. Counts its calls; refuses a picture that is all hole, as many real fills do."""
+    """Fills every hole with one gray. Counts its calls; refuses an image that is all hole, as many real fills do."""
 
     capabilities = Capabilities(needs_known=True, smallest_px=1)
 

@@ -77,7 +77,7 @@ def compare_quality(
     width: int | None,
     device: torch.device,
 ) -> Quality:
-    """Fill one photograph of `data` per seed both ways, from the same weights, with the same number of iterations."""
+    """Fill one photo of `data` per seed both ways, from the same weights, with the same number of iterations."""
     photos, kind = Photos(data, size=size), parse_mask(mask)
     found: dict[str, list[float]] = {"fast": [], "published": []}
     for seed in range(seeds):

@@ -4,12 +4,12 @@ Solves Laplacian^2 u = 0 in the hole with the known pixels as data (Damelin and 
 `skimage.restoration.inpaint_biharmonic`; what is added here:
 
 - **Border.** The solver mirrors the image at its border, so a hole that touches it ends there with slope zero. A
-  boundary that continues slopes (the natural one of thin plates) was tried on photographs and lost 0.03 to 0.05 dB.
+  boundary that continues slopes (the natural one of thin plates) was tried on photos and lost 0.03 to 0.05 dB.
 - **Range.** Wide holes overshoot. Each hole is therefore clipped, per channel, to the range of the known pixels up to
   `RANGE_PX` away from it; scikit-image's own range is that of the whole image (0.3 dB worse in boxes).
 - **Regions.** Holes farther apart than the stencil reaches do not influence each other. They are solved together while
   they are near and few, which is fastest, else batch by batch, each in a window of its own.
-- **Memory.** A solve takes about 4 kB per hole pixel. A single hole of more than `LARGEST_PX` is filled from a
+- **Memory.** A solve takes about 4 kB per hole pixel. A single hole of more than `LARGEST_PX` is filled from an
   image of half the size, and only pixels up to `BAND_PX` from what is known are solved again, in overlapping tiles.
   Where known pixels lie scattered through the hole that is everything; in a wide hole the middle stays as smooth as the
   smaller image made it, and a warning says so.

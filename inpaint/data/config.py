@@ -1,4 +1,4 @@
-"""Options of the data: where photographs come from, what is cut out of them, which masks are drawn."""
+"""Options of the data: where photos come from, what is cut out of them, which masks are drawn."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ class DataConfig(Options):
     """Everything about the data except the batch size, the number of iterations and the seed, which are the loop's.
 
     The pixel sizes and the flip follow the paper's training on Places2 where it states them: crops of 256, taken at
-    native resolution after enlarging photographs whose shorter side is below 256 (the official code never flips:
-    `flip=0`).
+    native resolution after enlarging photos whose shorter side is below 256 (the official code never flips: `flip=0`).
     """
 
-    root: Place | None = None  # a folder, a list file, tar shards, or "samples" for the bundled photographs
-    val: Place | None = None  # the same kinds; null holds out a seeded 5 % of root (8 to 200 photographs)
+    root: Place | None = None  # a folder, a list file, tar shards, or "samples" for the bundled photos
+    val: Place | None = None  # the same kinds; null holds out a seeded 5 % of root (8 to 200 photos)
     val_seed: int = Field(0, ge=0, lt=2**63)  # of the split and the validation masks, so that all runs share them
     size: int = Field(256, ge=8)  # side of the square crop, px
     crop: Literal["random", "resize"] = "random"  # resize: the shorter side becomes `size` first, up or down
     flip: float = Field(0.5, ge=0, le=1)  # share of horizontally flipped samples
     color_jitter: float = Field(0.0, ge=0, le=1)  # random brightness, contrast, saturation, hue; helps small sets
-    min_px: int = Field(16, ge=1)  # photographs whose shorter side is below are skipped
+    min_px: int = Field(16, ge=1)  # photos whose shorter side is below are skipped
     masks: Any = "deepfill"
     val_masks: Any = None  # null: as `masks`
     workers: int | None = Field(None, ge=0)  # loader processes per training process; null: up to 8, by the CPU cores

@@ -1,4 +1,4 @@
-"""From the bytes of a picture file to pixels, for training: the same result as `inpaint.images`, sooner for JPEG."""
+"""From the bytes of a photo to pixels, for training: the same result as `inpaint.images`, sooner for JPEG."""
 
 from __future__ import annotations
 

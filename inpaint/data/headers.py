@@ -1,4 +1,4 @@
-"""Reading no more of a picture file than its header: is it a picture, and how large?"""
+"""Reading no more of a photo than its header: is it an image, and how large?"""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def headers_of_files(paths: Sequence[Path]) -> list[Header]:
 
 @contextmanager
 def quiet_about_size() -> Iterator[None]:
-    """Silence Pillow's warning about large pictures: our own limit is checked instead. Not for use inside threads."""
+    """Silence Pillow's warning about large images: our own limit is checked instead. Not for use inside threads."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         yield
@@ -69,7 +69,7 @@ def _header(file: io.BufferedReader | io.BytesIO) -> Header:
     except UnidentifiedImageError:
         width, height = _tiff_size(file)
         if not width:
-            return Header(0, 0, "empty file" if not file.seek(0, io.SEEK_END) else "not a picture")
+            return Header(0, 0, "empty file" if not file.seek(0, io.SEEK_END) else "not an image")
     except Image.DecompressionBombError:
         return Header(0, 0, f"claims more than {MAX_PIXELS} pixels")
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, OverflowError) as error:

@@ -1,4 +1,4 @@
-"""An index of photographs: names in little memory, and where the index is kept between runs."""
+"""An index of photos: names in little memory, and where the index is kept between runs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Names:
 
 
 def name_columns(names: Iterable[str], problems: Iterable[str]) -> Arrays:
-    """Return the columns of an index for the pictures' names and why each cannot be used ("" when it can)."""
+    """Return the columns of an index for the photos' names and why each cannot be used ("" when it can)."""
     texts, reasons = Names.of(names), Names.of(problems)
     return {"names": texts.text, "name_ends": texts.ends, "problems": reasons.text, "problem_ends": reasons.ends}
 

@@ -67,15 +67,15 @@ class InpaintData(LightningDataModule):
 
         Asking again does nothing: `inpaint train` prepares early, and Lightning once more.
         """
-        if "photographs" not in vars(self):
-            self.photographs.report()
+        if "photos" not in vars(self):
+            self.photos.report()
 
     def setup(self, stage: str | None = None) -> None:
-        """Build the stream and the validation set, and decode one photograph of each, so that errors come early."""
+        """Build the stream and the validation set, and decode one photo of each, so that errors come early."""
         self.stream[0], self.validation[0]
 
     def teardown(self, stage: str | None = None) -> None:
-        """Dismiss the validation's workers, and say how many photographs were replaced.
+        """Dismiss the validation's workers, and say how many photos were replaced.
 
         At the program's end the workers would be terminated, and waited for.
         """
@@ -84,29 +84,29 @@ class InpaintData(LightningDataModule):
             one = self.replaced == 1
             logger.warning(
                 "%s could not be decoded and %s",
-                counted(self.replaced, "photograph"),
+                counted(self.replaced, "photo"),
                 "was replaced by another" if one else "were replaced by others",
             )
 
     @cached_property
-    def photographs(self) -> Photographs:
-        """The photographs, opened and divided."""
-        return Photographs(self.config)
+    def photos(self) -> DividedPhotos:
+        """The photos, opened and divided."""
+        return DividedPhotos(self.config)
 
     @cached_property
     def stream(self) -> SampleStream:
         """The training samples by number."""
-        found = self.photographs
+        found = self.photos
         return SampleStream(found.train_source, found.train, self.config, seed=self.seed, planes=self.planes)
 
     @cached_property
     def validation(self) -> FixedSamples:
         """The validation samples by number, for instance for the fixed panel."""
-        return FixedSamples(self.photographs.val_source, self.photographs.val, self.config, planes=self.planes)
+        return FixedSamples(self.photos.val_source, self.photos.val, self.config, planes=self.planes)
 
     @property
     def replaced(self) -> int:
-        """How many photographs could not be decoded so far and were replaced."""
+        """How many photos could not be decoded so far and were replaced."""
         return self.stream.reader.replaced() + self.validation.reader.replaced()
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -142,8 +142,8 @@ class InpaintData(LightningDataModule):
         return max(min(MOST_WORKERS, cores() // max(here, 1)), 1)
 
 
-class Photographs:
-    """The photographs of a configuration, opened and divided into training and validation."""
+class DividedPhotos:
+    """The photos of a configuration, opened and divided into training and validation."""
 
     def __init__(self, config: DataConfig) -> None:
         if config.root is None:
@@ -160,15 +160,15 @@ class Photographs:
             self.train = self._without_validation()
 
     def _without_validation(self) -> NDArray[np.int64]:
-        """Return the training photographs that are not validated on, for instance when `val` lies inside `root`."""
+        """Return the training photos that are not validated on, for instance when `val` lies inside `root`."""
         validated = set(self.val_source.locations())
         shared = np.array([location in validated for location in self.train_source.locations()])
         if shared.all():
-            raise DataError(f"data.val={self.config.val} holds every photograph of data.root: none is left to train on")
+            raise DataError(f"data.val={self.config.val} holds every photo of data.root: none is left to train on")
         if shared.any():
             logger.warning(
                 "%s of data.root %s in data.val too and not trained on",
-                counted(int(shared.sum()), "photograph"),
+                counted(int(shared.sum()), "photo"),
                 "is" if shared.sum() == 1 else "are",
             )
         kept: NDArray[np.int64] = self.train[~shared]

@@ -1,4 +1,4 @@
-"""From the words of a configuration to photographs, and the split into training and validation."""
+"""From the words of a configuration to photos, and the split into training and validation."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ VAL_SHARE = 0.05
 VAL_FEWEST, VAL_MOST = 8, 200
 VAL_LARGEST_SHARE = 0.25  # of a very small set
 
-# The bundled photographs kept for validation. Fixed, because the two motorcycles are one scene and must stay together.
+# The bundled photos kept for validation. Fixed, because the two motorcycles are one scene and must stay together.
 SAMPLES_FOR_VAL = frozenset({"chelsea.png", "rocket.jpg", "flower.jpg"})
 
 
 def open_source(root: str, *, min_px: int) -> PhotoSource:
     """Open a folder, a list file (.txt, .flist), tar shards (a tar, a folder of tars, a pattern) or "samples".
 
-    Raises DataError when `root` does not exist, is none of these, or holds no usable photograph.
+    Raises DataError when `root` does not exist, is none of these, or holds no usable photo.
     """
     path = Path(root)
     source: PhotoSource
@@ -36,7 +36,7 @@ def open_source(root: str, *, min_px: int) -> PhotoSource:
         source = open_files(root, min_px=min_px)
     elif tars := shard_files(root):
         if path.is_dir() and list_folder(path):
-            raise DataError(f"'{root}' holds both tar shards and photographs; name one, for instance '{root}/*.tar'")
+            raise DataError(f"'{root}' holds both tar shards and photos; name one, for instance '{root}/*.tar'")
         source = open_shards(tars, min_px=min_px)
     elif path.is_dir() or path.suffix.lower() in LIST_SUFFIXES:
         source = open_files(root, min_px=min_px)
@@ -59,16 +59,15 @@ def report_skipped(root: str, source: PhotoSource) -> None:
 
 
 def split(source: PhotoSource, *, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Divide photographs into (training, validation): disjoint, sorted, stable.
+    """Divide photos into (training, validation): disjoint, sorted, stable.
 
-    Validation is 5 % (at least 8, at most 200, never more than a quarter, at least one). A photograph's place follows
-    from its name and the seed alone, so photographs that are added later move few others. A single photograph is used
-    for both.
+    Validation is 5 % (at least 8, at most 200, never more than a quarter, at least one). A photo's place follows from
+    its name and the seed alone, so photos that are added later move few others. A single photo is used for both.
     """
     count = len(source)
     every = np.arange(count, dtype=np.int64)
     if count == 1:
-        logger.warning("there is a single photograph: it is used for training and for validation")
+        logger.warning("there is a single photo: it is used for training and for validation")
         return every, every
     if source.kind == SAMPLES:
         chosen = np.array([Path(source.name(index)).name in SAMPLES_FOR_VAL for index in range(count)])
@@ -82,7 +81,7 @@ def split(source: PhotoSource, *, seed: int) -> tuple[NDArray[np.int64], NDArray
 
 
 def counted(number: int, noun: str) -> str:
-    """Return "1 photograph", "2 photographs"."""
+    """Return "1 photo", "2 photos"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
@@ -98,5 +97,5 @@ def _named(skipped: Sequence[Skipped]) -> str:
 
 def _nothing_left(root: str, skipped: Sequence[Skipped]) -> str:
     if not skipped:
-        return f"'{root}' holds no photographs"
-    return f"'{root}' holds no usable photograph; {len(skipped)} found: {_named(skipped)}"
+        return f"'{root}' holds no photos"
+    return f"'{root}' holds no usable photo; {len(skipped)} found: {_named(skipped)}"

@@ -1,4 +1,4 @@
-"""Which sample numbers a process works on, from any iteration on, and which photograph each number means."""
+"""Which sample numbers a process works on, from any iteration on, and which photo each number means."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _KEPT = 2  # permutations in memory: a batch may straddle two epochs
 
 
 class EpochOrder:
-    """Sample n is position n % count of epoch n // count; each epoch is a permutation of its own of all photographs.
+    """Sample n is position n % count of epoch n // count; each epoch is a permutation of its own of all photos.
 
-    With `groups` (the shard of each photograph) an epoch permutes the shards, then the photographs within each window
-    of `window` shards, so that reading stays near a few files while every photograph still comes exactly once.
+    With `groups` (the shard of each photo) an epoch permutes the shards, then the photos within each window of `window`
+    shards, so that reading stays near a few files while every photo still comes exactly once.
     """
 
     def __init__(self, count: int, *, seed: int, groups: NDArray[np.int32] | None = None, window: int = 16) -> None:
@@ -30,7 +30,7 @@ class EpochOrder:
         self._kept: OrderedDict[int, NDArray[np.int64]] = OrderedDict()
 
     def permutation(self, epoch: int) -> NDArray[np.int64]:
-        """Return the order of epoch `epoch`: (count,) photograph numbers."""
+        """Return the order of epoch `epoch`: (count,) photo numbers."""
         if epoch not in self._kept:
             self._kept[epoch] = self._draw(epoch)
             while len(self._kept) > _KEPT:

@@ -1,4 +1,4 @@
-"""Writing photographs as tar shards, for data sets that do not fit one disk or consist of too many small files."""
+"""Writing photos as tar shards, for data sets that do not fit one disk or consist of too many small files."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from inpaint.system.files import atomic_write
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard that is complete on disk, with its index beside it; `done` photographs are now written in all."""
+    """A shard that is complete on disk, with its index beside it; `done` photos are now written in all."""
 
     path: Path
-    photographs: int
+    photos: int
     done: int
 
 
 @dataclass(frozen=True)
 class Packing:
-    """Photographs to be written as shards: the sources in their order, and how large a shard may become."""
+    """Photos to be written as shards: the sources in their order, and how large a shard may become."""
 
     source: FileSource
     order: tuple[int, ...]
@@ -49,7 +49,7 @@ class Packing:
         for number, photos in enumerate(self._shards()):
             path = folder / f"shard-{number:06d}.tar"
             with atomic_write(path) as temporary, temporary.open("wb") as file:
-                # Times are left out, so that the same photographs give the same file.
+                # Times are left out, so that the same photos give the same file.
                 tar = writer(file, encoder=False, mtime=0.0, user="", group="", format="PAX_FORMAT")
                 for photo in photos:
                     tar.write(self._sample(photo, keys))
@@ -57,10 +57,10 @@ class Packing:
             with quiet_about_size():
                 write_index(path)
             done += len(photos)
-            yield Shard(path=path, photographs=len(photos), done=done)
+            yield Shard(path=path, photos=len(photos), done=done)
 
     def _shards(self) -> Iterator[list[int]]:
-        """Yield the photographs of each shard: it is closed when it is full by either measure."""
+        """Yield the photos of each shard: it is closed when it is full by either measure."""
         shard: list[int] = []
         size_bytes = 0
         for photo in self.order:
@@ -89,11 +89,10 @@ class Packing:
 def plan_shards(
     root: str, folder: Path, *, shard_bytes: int, shard_count: int | None, seed: int, min_px: int
 ) -> Packing:
-    """Open the photographs of a folder or a list and shuffle them, so that every shard is a fair sample of all.
+    """Open the photos of a folder or a list and shuffle them, so that every shard is a fair sample of all.
 
-    shard_bytes and shard_count limit the files and photographs of one shard. Makes `folder`. Raises
-    MissingDependencyError without webdataset, DataError when there is nothing to write, UsageError when `folder` holds
-    tars already.
+    shard_bytes and shard_count limit the files and photos of one shard. Makes `folder`. Raises MissingDependencyError
+    without webdataset, DataError when there is nothing to write, UsageError when `folder` holds tars already.
     """
     _tar_writer()
     source = open_source(root, min_px=min_px)

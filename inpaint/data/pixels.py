@@ -19,11 +19,11 @@ ImageArray = NDArray[np.uint8]
 
 
 class RandomView:
-    """A square of `size` pixels out of a photograph: cropped at random, flipped with probability `flip`.
+    """A square of `size` pixels out of a photo: cropped at random, flipped with probability `flip`.
 
-    crop="random" cuts at native resolution and enlarges photographs whose shorter side is below `size`;
-    crop="resize" brings the shorter side to `size` first. color_jitter: strength of random changes of brightness,
-    contrast and saturation (factors 1 - s to 1 + s) and hue (at most s half turns), 0 = none.
+    crop="random" cuts at native resolution and enlarges photos whose shorter side is below `size`; crop="resize" brings
+    the shorter side to `size` first. color_jitter: strength of random changes of brightness, contrast and saturation
+    (factors 1 - s to 1 + s) and hue (at most s half turns), 0 = none.
     """
 
     def __init__(self, size: int, *, crop: Literal["random", "resize"], flip: float, color_jitter: float = 0.0) -> None:
@@ -49,7 +49,7 @@ class RandomView:
 
 
 class CenterView:
-    """The middle of a photograph, for validation: the shorter side becomes `size`, the longer is cut on both ends."""
+    """The middle of a photo, for validation: the shorter side becomes `size`, the longer is cut on both ends."""
 
     def __init__(self, size: int) -> None:
         self.cut = A.Compose([_shorter_side(size), A.CenterCrop(size, size)])

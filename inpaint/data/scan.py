@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from inpaint.data.config import DataConfig
-from inpaint.data.module import Photographs
+from inpaint.data.module import DividedPhotos
 from inpaint.data.sources import Skipped
 
 
 @dataclass(frozen=True)
 class ScanReport:
-    """Counts and sizes of the photographs of a configuration; sizes are those of the training photographs."""
+    """Counts and sizes of the photos of a configuration; sizes are those of the training photos."""
 
     kind: str  # folder, list, shards or samples
     found: int  # usable and skipped, in root and val
@@ -27,7 +27,7 @@ class ScanReport:
     def lines(self) -> list[str]:
         """Return the report as lines of text."""
         lines = [
-            f"photographs  {self.train} for training, {self.val} for validation ({self.kind})",
+            f"photos       {self.train} for training, {self.val} for validation ({self.kind})",
             f"             {self.total_bytes / 1e6:.1f} MB, median size {self.median_width_px}x{self.median_height_px}",
         ]
         if self.skipped:
@@ -36,19 +36,19 @@ class ScanReport:
 
 
 def scan(config: DataConfig) -> ScanReport:
-    """Open the photographs of a configuration and describe them. Raises DataError as training would."""
-    photographs = Photographs(config)
-    source = photographs.train_source
-    sources = [source] if config.val is None else [source, photographs.val_source]
+    """Open the photos of a configuration and describe them. Raises DataError as training would."""
+    photos = DividedPhotos(config)
+    source = photos.train_source
+    sources = [source] if config.val is None else [source, photos.val_source]
     skipped = [skip for each in sources for skip in each.skipped]
-    height, width = np.median(source.sizes_px[photographs.train], axis=0)
+    height, width = np.median(source.sizes_px[photos.train], axis=0)
     return ScanReport(
         kind=source.kind,
         found=sum(map(len, sources)) + len(skipped),
-        train=len(photographs.train),
-        val=len(photographs.val),
+        train=len(photos.train),
+        val=len(photos.val),
         skipped=tuple(skipped),
-        total_bytes=int(source.sizes_bytes[photographs.train].sum()),
+        total_bytes=int(source.sizes_bytes[photos.train].sum()),
         median_height_px=int(height),
         median_width_px=int(width),
     )

@@ -1,8 +1,8 @@
-"""Photographs in tar files of webdataset's layout, read at random through an index of our own.
+"""Photos in tar files of webdataset's layout, read at random through an index of our own.
 
 A sample is the run of members that share a key (the member's path up to the first dot of its last part): KEY.jpg is
-the photograph, KEY.edge.png its companion; other members are left alone. The index holds tar, offset and size of each,
-so that any photograph is one read, and the position in an epoch needs nothing but a number.
+the photo, KEY.edge.png its companion; other members are left alone. The index holds tar, offset and size of each,
+so that any photo is one read, and the position in an epoch needs nothing but a number.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Handles:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardSource(PhotoSource):
-    """Photographs inside tar files. `groups` is the tar of each, so that a pass can stay near one place."""
+    """Photos inside tar files. `groups` is the tar of each, so that a pass can stay near one place."""
 
     tars: tuple[Path, ...]
     groups: NDArray[np.int32]
@@ -115,8 +115,8 @@ def shard_files(root: str) -> list[Path]:
 def open_shards(tars: Sequence[Path], *, min_px: int) -> ShardSource:
     """Open tar shards; each tar is indexed once and again when its size or time of change differs.
 
-    A tar that cannot be read, and photographs whose header is bad or whose shorter side is below `min_px` pixels, end
-    in `skipped`.
+    A tar that cannot be read, and photos whose header is bad or whose shorter side is below `min_px` pixels, end in
+    `skipped`.
     """
     with quiet_about_size(), ThreadPoolExecutor(THREADS) as pool:
         indexes = list(pool.map(index_of, tars))
@@ -178,7 +178,7 @@ def write_index(tar: Path) -> None:
 
 
 def build_index(tar: Path) -> Arrays:
-    """Walk a tar's headers and the pictures' headers. Raises tarfile.TarError or OSError for what is no tar."""
+    """Walk a tar's headers and the photos' headers. Raises tarfile.TarError or OSError for what is no tar."""
     status = tar.stat()
     photos, companions = _members(tar)
     names = sorted(photos)
@@ -197,7 +197,7 @@ def build_index(tar: Path) -> Arrays:
 
 
 def _members(tar: Path) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]:
-    """Return {member: (offset, bytes)} of the photographs and {key: (offset, bytes)} of their companions."""
+    """Return {member: (offset, bytes)} of the photos and {key: (offset, bytes)} of their companions."""
     photos: dict[str, tuple[int, int]] = {}
     companions: dict[str, tuple[int, int]] = {}
     with tarfile.open(tar, "r:") as archive:

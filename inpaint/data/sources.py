@@ -1,4 +1,4 @@
-"""Where photographs come from: a folder, a list file, tar shards, or the bundled samples."""
+"""Where photos come from: a folder, a list file, tar shards, or the bundled samples."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from inpaint.images.planes import COMPANION
 
 SAMPLES = "samples"
 LIST_SUFFIXES = (".txt", ".flist")
-COMPANION_ENDING = f"_{COMPANION}"  # a file so called beside NAME.jpg belongs to it, and is no photograph
+COMPANION_ENDING = f"_{COMPANION}"  # a file so called beside NAME.jpg belongs to it, and is no photo
 _INDEX_VERSION = 1
 
 # Color photos and three textures that lie inside scikit-image's wheel and ours: nothing is downloaded, and the set is
@@ -52,11 +52,11 @@ class Skipped:
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoSource(ABC):
-    """Photographs with numbers, in an order that does not depend on the machine. Cheap to pickle, safe to fork.
+    """Photos with numbers, in an order that does not depend on the machine. Cheap to pickle, safe to fork.
 
-    kind: folder, list, shards or samples. names: of each photograph. sizes_px: (N, 2), height and width as the headers
-    say. sizes_bytes: (N,), of each file. skipped: the files that are left out. groups: (N,), the shard of each
-    photograph, or None when all are equally near.
+    kind: folder, list, shards or samples. names: of each photo. sizes_px: (N, 2), height and width as the headers say.
+    sizes_bytes: (N,), of each file. skipped: the files that are left out. groups: (N,), the shard of each photo, or
+    None when all are equally near.
     """
 
     kind: str
@@ -88,7 +88,7 @@ class PhotoSource(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class FileSource(PhotoSource):
-    """Photographs in files of their own; `names` are paths relative to `base`, or absolute."""
+    """Photos in files of their own; `names` are paths relative to `base`, or absolute."""
 
     base: Path
 
@@ -116,7 +116,7 @@ class FileSource(PhotoSource):
 
 
 def open_files(root: str, *, min_px: int) -> FileSource:
-    """Open a folder (recursively), a list file or the bundled photographs, checking every header once.
+    """Open a folder (recursively), a list file or the bundled photos, checking every header once.
 
     Headers are remembered between runs by name, size and time of change. Files that are unreadable or whose shorter
     side is below `min_px` pixels end in `skipped`. Raises DataError when `root` does not exist or names nothing.
@@ -152,7 +152,7 @@ def sample_files() -> list[Path]:
 
 
 def list_folder(folder: Path) -> list[str]:
-    """Return the picture files below `folder` as sorted relative paths with forward slashes.
+    """Return the photos below `folder` as sorted relative paths with forward slashes.
 
     Links to folders are followed (once each), hidden files left out, and so are NAME_edge.* files beside their NAME.*.
     """
@@ -164,8 +164,8 @@ def list_folder(folder: Path) -> list[str]:
 def read_list(path: Path) -> list[str]:
     """Return the paths of a list file: one a line, relative to the list's folder.
 
-    Blank lines and # comments are left out. A path that comes twice counts once, so that no photograph is both
-    trained on and validated on.
+    Blank lines and # comments are left out. A path that comes twice counts once, so that no photo is both trained on
+    and validated on.
     """
     try:
         lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
@@ -184,7 +184,7 @@ def stem_and_suffix(name: str) -> tuple[str, str]:
 
 
 def too_small(header: Header, min_px: int) -> str:
-    """Return why a picture of this size is not used, or nothing."""
+    """Return why a photo of this size is not used, or nothing."""
     if min(header.height, header.width) >= min_px:
         return ""
     return f"too small: {header.width}x{header.height} pixels, shorter side below {min_px}"

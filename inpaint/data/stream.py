@@ -25,14 +25,14 @@ from inpaint.types import Plane
 
 logger = logging.getLogger("inpaint.data")
 
-_GIVE_UP = 100  # photographs in a row that cannot be decoded
+_GIVE_UP = 100  # photos in a row that cannot be decoded
 
 
 class Reader:
-    """Decodes photographs, and goes on to the next one where that fails.
+    """Decodes photos, and goes on to the next one where that fails.
 
-    Photographs that passed the header check and cannot be decoded are named once, whichever worker process meets them
-    first, and counted; the count is shared by all processes of one loader.
+    Photos that passed the header check and cannot be decoded are named once, whichever worker process meets them first,
+    and counted; the count is shared by all processes of one loader.
     """
 
     def __init__(self, source: PhotoSource, *, with_companion: bool) -> None:
@@ -56,18 +56,18 @@ class Reader:
                 failed = failed or f"{self.source.name(index)}: {error}"
                 if not self.bad[index]:
                     self.bad[index] = 1
-                    logger.warning("replaced by the next photograph: %s: %s", self.source.name(index), error)
-        raise DataError(f"none of the photographs tried can be decoded; the first was {failed}")
+                    logger.warning("replaced by the next photo: %s: %s", self.source.name(index), error)
+        raise DataError(f"none of the photos tried can be decoded; the first was {failed}")
 
     def replaced(self) -> int:
-        """Return how many photographs could not be decoded so far."""
+        """Return how many photos could not be decoded so far."""
         return int(self.bad.count_nonzero())
 
     def _companion(self, index: int, image: ImageArray) -> ImageArray:
         companion = self.source.read_companion(index)
         if companion.shape != image.shape[:2]:
             (height, width), (want_height, want_width) = companion.shape, image.shape[:2]
-            raise InputError(f"its companion is {width}x{height} pixels, the photograph {want_width}x{want_height}")
+            raise InputError(f"its companion is {width}x{height} pixels, the photo {want_width}x{want_height}")
         return companion
 
 
@@ -75,8 +75,8 @@ class SampleStream(Dataset[dict[str, Any]]):
     """Endless training samples; sample n depends on (seed, n) alone.
 
     stream[n] is {"image": (3, S, S) float32 RGB in [0, 1], "mask": (1, S, S) float32, 1 = hole, "number": n} and every
-    one of `planes` by its name, (C, S, S) float32. A photograph that cannot be decoded is replaced by the next one of
-    the epoch; crop, flip and mask stay those of n.
+    one of `planes` by its name, (C, S, S) float32. A photo that cannot be decoded is replaced by the next one of the
+    epoch; crop, flip and mask stay those of n.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class SampleStream(Dataset[dict[str, Any]]):
         return _sample(image, mask, self.planes.make(image, mask, companion, seed=seed, number=number), number)
 
     def _candidates(self, number: int) -> Iterator[int]:
-        """Yield the photograph of sample `number`, then those that replace it, in the order of the epoch."""
+        """Yield the photo of sample `number`, then those that replace it, in the order of the epoch."""
         epoch, position = divmod(number, self.order.count)
         permutation = self.order.permutation(epoch)
         for step in range(len(permutation)):
@@ -118,7 +118,7 @@ class SampleStream(Dataset[dict[str, Any]]):
 class FixedSamples(Dataset[dict[str, Any]]):
     """The validation set: sample i is photo i, resized and cut in the middle, with the mask of (seed, i).
 
-    Items are as those of SampleStream; planes are made without random choices. A photograph that cannot be decoded is
+    Items are as those of SampleStream; planes are made without random choices. A photo that cannot be decoded is
     replaced by the next.
     """
 

@@ -30,7 +30,7 @@ class Preset(Options):
         task: What it is for.
         network: The published one.
         input: What the network paints from; noise is uniform in [0, 0.1), meshgrid the two coordinates in [0, 1], flash
-            the other photograph.
+            the other photo.
         iterations: Of the published run.
         useful: The fewest that are worth running, measured on images of 256 x 256. Larger ones take more in proportion,
             and a budget takes a narrower network or, for wide holes, a smaller image before it takes fewer.

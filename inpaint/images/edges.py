@@ -1,4 +1,4 @@
-"""Edge maps of photographs: Canny's detector as EdgeConnect uses it, blind to holes if told so.
+"""Edge maps of photos: Canny's detector as EdgeConnect uses it, blind to holes if told so.
 
 Nazeri et al., "EdgeConnect", 2019 (arXiv 1901.00212), section 4.2; the constants are those of the authors' program.
 scikit-image's detector is the definition here: OpenCV's smooths differently, or not at all, and finds other edges.
@@ -42,12 +42,12 @@ def gray_of(image: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 class Sketch(PlaneMaker):
-    """Lines that a user might draw in the hole: Canny's, or those of a file beside the photo, bright = line.
+    """A sketch that a user might draw in the hole: Canny's edges, or a file beside the photo, bright = edge.
 
     Args:
         source: canny, or file for NAME_edge.png beside NAME.jpg (KEY.edge.png in a shard).
         sigma_px: Range of Canny's smoothing, from which every sample draws.
-        threshold: Of a file's values in [0, 1]; above it is a line (0.6 in the public code).
+        threshold: Of a file's values in [0, 1]; above it is an edge (0.6 in the public code).
     """
 
     purpose = seeds.SKETCH
@@ -64,17 +64,17 @@ class Sketch(PlaneMaker):
 
     @property
     def needs_companion(self) -> bool:
-        """Whether lines come from files."""
+        """Whether sketches come from files."""
         return self.source == "file"
 
     def make(self, image: Bytes, mask: Bytes, *, companion: Bytes | None, rng: np.random.Generator | None) -> Bytes:
-        """Return lines (H, W), 1 = line, inside the hole only."""
+        """Return the sketch (H, W), 1 = edge, inside the hole only."""
         if companion is not None:
-            lines = companion > self.threshold * 255
+            sketch = companion > self.threshold * 255
         else:
             sigma_px = sum(self.sigma_px) / 2 if rng is None else rng.uniform(*self.sigma_px)
-            lines = canny(gray_of(image), sigma_px)
-        return lines * mask
+            sketch = canny(gray_of(image), sigma_px)
+        return sketch * mask
 
 
 class Edges(PlaneMaker):

@@ -63,7 +63,7 @@ def format_of_content(start: bytes) -> Format | None:
 
 
 def list_photos(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
-    """Return the picture files of a folder by suffix, sorted by their path; hidden files and folders are left out.
+    """Return the photos of a folder by suffix, sorted by their path; hidden files and folders are left out.
 
     Links to folders are followed, each folder is visited once. Raises InputError when `folder` is not a folder.
     """

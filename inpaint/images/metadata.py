@@ -1,4 +1,4 @@
-"""EXIF and color profiles: kept, but true for the picture that is written."""
+"""EXIF and color profiles: kept, but true for the image that is written."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ DESCRIPTIVE_TAGS = frozenset(
         Base.Copyright,
     }
 )
-# Sizes before turning, and blocks that hold positions in the old file or previews of the old picture.
+# Sizes before turning, and blocks that hold positions in the old file or previews of the old image.
 _STALE_TAGS = frozenset({Base.ExifImageWidth, Base.ExifImageHeight, Base.MakerNote, IFD.Interop})
 SUB_DIRECTORIES = (int(IFD.Exif), int(IFD.GPSInfo))
 
 
-def orientation(picture: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
     """Return the EXIF orientation 1..8; 1 when there is none or it cannot be read."""
     try:
-        value = picture.getexif().get(ORIENTATION, 1)
-    except Exception:  # damaged EXIF: the picture itself may be sound
+        value = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # damaged EXIF: the image itself may be sound
         return 1
     return value if value in range(1, 9) else 1
 
 
-def exif_bytes(picture: Image.Image) -> bytes | None:
+def exif_bytes(image: Image.Image) -> bytes | None:
     """Return the EXIF block with orientation 1, or None when there is none.
 
     Only what describes the photo is kept: thumbnails and makers' notes would show what the fill has removed.
     """
     try:
-        source = picture.getexif()
+        source = image.getexif()
         kept = Image.Exif()
         kept.update((tag, source[tag]) for tag in DESCRIPTIVE_TAGS & source.keys())
         for directory in SUB_DIRECTORIES:
@@ -59,7 +59,7 @@ def exif_bytes(picture: Image.Image) -> bytes | None:
         kept[ORIENTATION] = 1
         return kept.tobytes().removeprefix(b"Exif\0\0")
     except Exception as error:  # as above; Pillow raises struct.error, ValueError, KeyError ... on damaged blocks
-        _log.warning("%s: its EXIF block is damaged and dropped (%s)", _name(picture), error)
+        _log.warning("%s: its EXIF block is damaged and dropped (%s)", _name(image), error)
         return None
 
 
@@ -68,23 +68,23 @@ def has_sub_directories(exif: Image.Exif) -> bool:
     return any(directory in exif for directory in SUB_DIRECTORIES)
 
 
-def to_srgb(picture: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
-    """Return a CMYK or YCbCr picture as RGB, and the profile that is still valid for it.
+def to_srgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
+    """Return a CMYK or YCbCr image as RGB, and the profile that is still valid for it.
 
     A CMYK profile is applied (perceptual intent, to sRGB); without one the plain formula is used.
     """
-    if picture.mode == "YCbCr":
-        return picture.convert("RGB"), icc
+    if image.mode == "YCbCr":
+        return image.convert("RGB"), icc
     if icc is not None and icc[16:20] == b"CMYK":
         try:
             profile, srgb = ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.createProfile("sRGB")
-            managed = ImageCms.profileToProfile(picture, profile, srgb, outputMode="RGB")
+            managed = ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB")
             assert managed is not None  # it is only when done in place
             return managed, None
         except (ImageCms.PyCMSError, OSError) as error:
-            _log.warning("%s: its CMYK profile cannot be used (%s)", _name(picture), error)
-    return picture.convert("RGB"), None
+            _log.warning("%s: its CMYK profile cannot be used (%s)", _name(image), error)
+    return image.convert("RGB"), None
 
 
-def _name(picture: Image.Image) -> str:
-    return getattr(picture, "filename", "") or "image"
+def _name(image: Image.Image) -> str:
+    return getattr(image, "filename", "") or "image"

@@ -60,7 +60,7 @@ class Photo:
 
     @property
     def name(self) -> str:
-        """The file's path for messages, or "image" for a picture in memory."""
+        """The file's path for messages, or "image" for a photo in memory."""
         return "image" if self.path is None else str(self.path)
 
     def array(self) -> NDArray[np.float32]:

@@ -71,6 +71,6 @@ def plane_of(photo: Photo, plane: Plane) -> PlaneArray:
     return read(photo, plane.name)
 
 
-def read_lines(photo: Photo, name: str) -> NDArray[np.bool_]:
-    """Return lines (H, W), True = line, of a photo that shows them white on black."""
+def read_edges(photo: Photo, name: str) -> NDArray[np.bool_]:
+    """Return edges (H, W), True = edge, of a photo that shows them white on black."""
     return hole_of(photo, what=name)

@@ -25,8 +25,8 @@ MAX_PIXELS = 100_000_000
 
 _log = logging.getLogger("inpaint.images")
 
-# Called by class instead of through Image.open: that one warns about large pictures by a process-wide limit, and our
-# own limit is an argument.
+# Called by class instead of through Image.open: that one warns about large images by a process-wide limit, and our own
+# limit is an argument.
 _PLUGINS: dict[str, Any] = {
     "JPEG": JpegImagePlugin.JpegImageFile,
     "PNG": PngImagePlugin.PngImageFile,
@@ -39,8 +39,8 @@ _PLUGINS: dict[str, Any] = {
 def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Photo:
     """Read a JPEG, PNG, WebP, TIFF or BMP file, upright, at its full depth.
 
-    Palette and CMYK pictures come as decoded to RGB, with alpha where the palette has transparent entries. Raises
-    InputError naming the file and the reason: missing, empty, not a picture, damaged, more than `max_pixels`.
+    Palette and CMYK images come as decoded to RGB, with alpha where the palette has transparent entries. Raises
+    InputError naming the file and the reason: missing, empty, not an image, damaged, more than `max_pixels`.
     """
     path = Path(path)
     with _opened(path) as stream:
@@ -48,9 +48,9 @@ def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
 
 
 def read_rgb(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Read a picture as (H, W, 3) uint8 RGB, upright: the short way for training data.
+    """Read a photo as (H, W, 3) uint8 RGB, upright: the short way for training data.
 
-    16-bit pictures are scaled down, alpha is dropped. Raises InputError as `read_photo` does.
+    16-bit photos are scaled down, alpha is dropped. Raises InputError as `read_photo` does.
     """
     path = Path(path)
     with _opened(path) as stream:
@@ -58,7 +58,7 @@ def read_rgb(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> N
 
 
 def read_gray(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8] | None:
-    """Read an ordinary picture of 8 bits that has neither color nor alpha: the short way for masks.
+    """Read an ordinary image of 8 bits that has neither color nor alpha: the short way for masks.
 
     Args:
         path: The file.
@@ -75,26 +75,26 @@ def read_gray(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> 
         format_ = _format(stream, path)
         if format_.name not in ("JPEG", "PNG", "BMP") or (format_.name == "PNG" and _png_depth(stream) > 8):
             return None
-        picture = _header(stream, format_, path, max_pixels)
-        if picture.mode not in ("1", "L", "RGB") or "transparency" in picture.info or _frames(picture) > 1:
+        image = _header(stream, format_, path, max_pixels)
+        if image.mode not in ("1", "L", "RGB") or "transparency" in image.info or _frames(image) > 1:
             return None
         with _decoding(path):
-            if picture.mode == "1":
-                picture = picture.convert("L")
+            if image.mode == "1":
+                image = image.convert("L")
             # Channel by channel: memory for all three at once would cost more than decoding.
-            first, *rest = picture.getbands()
-            values = np.asarray(picture.getchannel(first))
-            if not all(np.array_equal(values, np.asarray(picture.getchannel(band))) for band in rest):
+            first, *rest = image.getbands()
+            values = np.asarray(image.getchannel(first))
+            if not all(np.array_equal(values, np.asarray(image.getchannel(band))) for band in rest):
                 return None
-            return np.ascontiguousarray(upright(values, metadata.orientation(picture)))
+            return np.ascontiguousarray(upright(values, metadata.orientation(image)))
 
 
 def decode_rgb(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Return the picture in the bytes of a file as `read_rgb` does; `name` stands in its errors."""
+    """Return the image in the bytes of a file as `read_rgb` does; `name` stands in its errors."""
     return _read_rgb(io.BytesIO(data), Path(name), max_pixels)
 
 
-def from_pillow(picture: Image.Image, path: Path | None = None, *, turn: bool = True) -> Photo:
+def from_pillow(image: Image.Image, path: Path | None = None, *, turn: bool = True) -> Photo:
     """Return a Pillow image of any 8-bit kind, or 16-bit gray, as a Photo. `path` only names it.
 
     turn: make it upright by its EXIF orientation; else its pixels stay as they lie.
@@ -102,24 +102,24 @@ def from_pillow(picture: Image.Image, path: Path | None = None, *, turn: bool = 
     Raises InputError for kinds that are no ordinary photo (floating point, Lab, 32-bit integer).
     """
     name = "image" if path is None else str(path)
-    if (frames := _frames(picture)) > 1:
+    if (frames := _frames(image)) > 1:
         _log.warning("%s: has %d pages or frames; the first is used", name, frames)
-    picture.load()  # before the metadata: a PNG may hold them after the pixels, and damage is found here
-    orientation, exif = metadata.orientation(picture), metadata.exif_bytes(picture)
-    icc = picture.info.get("icc_profile") or None
-    if picture.mode in ("CMYK", "YCbCr"):
+    image.load()  # before the metadata: a PNG may hold them after the pixels, and damage is found here
+    orientation, exif = metadata.orientation(image), metadata.exif_bytes(image)
+    icc = image.info.get("icc_profile") or None
+    if image.mode in ("CMYK", "YCbCr"):
         # The profile has done its work after conversion; one of CMYK would make an RGB file wrong.
-        picture, icc = metadata.to_srgb(picture, icc)
-    transparent = picture.has_transparency_data
+        image, icc = metadata.to_srgb(image, icc)
+    transparent = image.has_transparency_data
     values: Pixels
-    if picture.mode.startswith("I;16"):
-        values = np.asarray(picture).astype(np.uint16)
-    elif picture.mode in ("1", "L", "LA", "La"):
-        values = np.asarray(picture.convert("LA" if transparent else "L"))
-    elif picture.mode in ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"):
-        values = np.asarray(picture.convert("RGBA" if transparent else "RGB"))
+    if image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.uint16)
+    elif image.mode in ("1", "L", "LA", "La"):
+        values = np.asarray(image.convert("LA" if transparent else "L"))
+    elif image.mode in ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"):
+        values = np.asarray(image.convert("RGBA" if transparent else "RGB"))
     else:
-        raise InputError(f"cannot read '{name}': pictures of kind {picture.mode} are not supported (8 or 16 bit are)")
+        raise InputError(f"cannot read '{name}': images of kind {image.mode} are not supported (8 or 16 bit are)")
     return photo_of_array(values, orientation=orientation if turn else 1, icc=icc, exif=exif, path=path)
 
 
@@ -132,29 +132,29 @@ def _read(stream: BinaryIO, path: Path, max_pixels: int) -> Photo:
             with _decoding(path):
                 return sixteen_bit.read_tiff(stream, (height, width), path)
         stream.seek(0)
-    picture = _header(stream, format_, path, max_pixels)
+    image = _header(stream, format_, path, max_pixels)
     if format_.name == "PNG" and _png_depth(stream) == 16:
         with _decoding(path):
-            return sixteen_bit.read_png(stream, picture, path)
+            return sixteen_bit.read_png(stream, image, path)
     with _decoding(path):
-        return from_pillow(picture, path)
+        return from_pillow(image, path)
 
 
 def _read_rgb(stream: BinaryIO, path: Path, max_pixels: int) -> NDArray[np.uint8]:
     format_ = _format(stream, path)
     if format_.name in ("JPEG", "WebP"):  # the usual case, without profile and metadata
-        picture = _header(stream, format_, path, max_pixels)
-        if picture.mode == "RGB":
+        image = _header(stream, format_, path, max_pixels)
+        if image.mode == "RGB":
             with _decoding(path):
-                orientation = metadata.orientation(picture)
-                return np.ascontiguousarray(upright(np.asarray(picture), orientation))
+                orientation = metadata.orientation(image)
+                return np.ascontiguousarray(upright(np.asarray(image), orientation))
         stream.seek(0)
     return to_uint8(_read(stream, path, max_pixels).pixels)
 
 
-def _frames(picture: Image.Image) -> int:
-    """Return how many pictures the file holds; thumbnails of a JPEG do not count."""
-    return 1 if picture.format == "JPEG" else int(getattr(picture, "n_frames", 1))  # not every kind of Pillow's has it
+def _frames(image: Image.Image) -> int:
+    """Return how many images the file holds; thumbnails of a JPEG do not count."""
+    return 1 if image.format == "JPEG" else int(getattr(image, "n_frames", 1))  # not every kind of Pillow's has it
 
 
 @contextmanager
@@ -196,15 +196,15 @@ def _format(stream: BinaryIO, path: Path) -> Format:
     format_ = format_of_content(start)
     if format_ is None:
         valid = ", ".join(each.name for each in FORMATS)
-        raise InputError(f"cannot read '{path}': its content is not a picture ({valid})")
+        raise InputError(f"cannot read '{path}': its content is not an image ({valid})")
     return format_
 
 
 def _header(stream: BinaryIO, format_: Format, path: Path, max_pixels: int) -> Image.Image:
     with _decoding(path):
-        picture: Image.Image = _PLUGINS[format_.name](stream, str(path))
-    _check_size(path, picture.width, picture.height, max_pixels)
-    return picture
+        image: Image.Image = _PLUGINS[format_.name](stream, str(path))
+    _check_size(path, image.width, image.height, max_pixels)
+    return image
 
 
 def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:

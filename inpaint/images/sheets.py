@@ -12,42 +12,42 @@ from PIL import Image, ImageDraw, ImageFont
 
 from inpaint.errors import InputError
 
-Picture = NDArray[np.uint8]
+Rgb = NDArray[np.uint8]
 """(H, W, 3), RGB."""
 
 INK = (32, 32, 32)
 PAPER = (255, 255, 255)
 FRAME = (200, 200, 200)
 SMALLEST_CELL_PX = 128  # below this no heading is legible
-GAP_PX = 8  # between pictures
+GAP_PX = 8  # between images
 LARGEST_CELL_PX = 512  # of automatic cells; a caller may ask for more
 
 
 def contact_sheet(
-    rows: Sequence[Sequence[Picture]],
+    rows: Sequence[Sequence[Rgb]],
     *,
     columns: Sequence[str] = (),
     labels: Sequence[str] = (),
     title: str | None = None,
     cell: int | None = None,
-) -> Picture:
-    """Lay pictures out in a grid on white paper.
+) -> Rgb:
+    """Lay images out in a grid on white paper.
 
-    rows: rows of (H, W, 3) uint8 pictures of any sizes; rows may differ in length. Each picture keeps its aspect and is
-    scaled so that its longer side is `cell` pixels (default: the longest side of all pictures, within 128 to 512).
+    rows: rows of (H, W, 3) uint8 images of any sizes; rows may differ in length. Each image keeps its aspect and is
+    scaled so that its longer side is `cell` pixels (default: the longest side of all images, within 128 to 512).
     columns: a heading for each column; labels: a text at the left of each row; a text wraps at spaces and line breaks
     and ends in "..." where it still does not fit.
 
-    Returns the sheet, (H, W, 3) uint8. Raises InputError for an empty grid, a picture of another shape or type, or
-    more headings or labels than there are columns or rows.
+    Returns the sheet, (H, W, 3) uint8. Raises InputError for an empty grid, an image of another shape or type, or more
+    headings or labels than there are columns or rows.
     """
     _check(rows, columns, labels, cell)
-    sides = [max(picture.shape[:2]) for row in rows for picture in row]
+    sides = [max(image.shape[:2]) for row in rows for image in row]
     side = cell if cell is not None else min(max(SMALLEST_CELL_PX, *sides), LARGEST_CELL_PX)
-    fitted = [[_fit(picture, side) for picture in row] for row in rows]
-    # A column is as wide as its widest picture, so that tall photographs do not stand in empty squares.
-    widths = [max(picture.width for picture in column if picture) for column in zip_longest(*fitted)]  # one per column
-    heights = [max((picture.height for picture in row), default=0) for row in fitted]  # one per row
+    fitted = [[_fit(image, side) for image in row] for row in rows]
+    # A column is as wide as its widest image, so that tall photos do not stand in empty squares.
+    widths = [max(image.width for image in column if image) for column in zip_longest(*fitted)]  # one per column
+    heights = [max((image.height for image in row), default=0) for row in fitted]  # one per row
 
     font = _font(max(12, round(side / 13)))
     title_font = _font(max(16, round(side / 9)))
@@ -74,18 +74,18 @@ def contact_sheet(
         title_text.draw(draw, margin, margin)
     lefts = [left + sum(widths[:x]) + GAP_PX * x for x in range(len(widths))]
     for text, x, width in zip(heading_texts, lefts, widths, strict=False):
-        # Headings stand on the pictures: the lines of a shorter one are at the bottom.
+        # Headings stand on the images: the lines of a shorter one are at the bottom.
         text.draw(draw, x + width / 2, heading_top + heading_height - text.height, anchor="ma")
     y = top
     for number, (row, height) in enumerate(zip(fitted, heights, strict=True)):
         if number < len(label_texts):
             text = label_texts[number]
             text.draw(draw, margin, y + (height - text.height) // 2)
-        for picture, x, width in zip(row, lefts, widths, strict=False):
-            corner = (x + (width - picture.width) // 2, y + (height - picture.height) // 2)
-            sheet.paste(picture, corner)
-            # A thin frame in the gap around the picture: white pictures keep their edge, no pixel is covered.
-            ends = (corner[0] + picture.width, corner[1] + picture.height)
+        for image, x, width in zip(row, lefts, widths, strict=False):
+            corner = (x + (width - image.width) // 2, y + (height - image.height) // 2)
+            sheet.paste(image, corner)
+            # A thin frame in the gap around the image: white images keep their edge, no pixel is covered.
+            ends = (corner[0] + image.width, corner[1] + image.height)
             draw.rectangle((corner[0] - 1, corner[1] - 1, *ends), outline=FRAME)
         y += height + GAP_PX
     return np.asarray(sheet, dtype=np.uint8).copy()  # (H, W, 3)
@@ -144,27 +144,27 @@ def _font(size_px: int) -> ImageFont.FreeTypeFont:
     return font
 
 
-def _fit(picture: Picture, side: int) -> Image.Image:
-    height, width = picture.shape[:2]
+def _fit(image: Rgb, side: int) -> Image.Image:
+    height, width = image.shape[:2]
     scale = side / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    image = Image.fromarray(np.ascontiguousarray(picture))
+    shown = Image.fromarray(np.ascontiguousarray(image))
     if size == (width, height):
-        return image
-    # Enlarging by whole numbers repeats pixels, so that a small picture is shown as it is; all else is interpolated.
+        return shown
+    # Enlarging by whole numbers repeats pixels, so that a small image is shown as it is; all else is interpolated.
     whole = side % max(height, width) == 0
-    return image.resize(size, Image.Resampling.NEAREST if whole else Image.Resampling.LANCZOS)
+    return shown.resize(size, Image.Resampling.NEAREST if whole else Image.Resampling.LANCZOS)
 
 
-def _check(rows: Sequence[Sequence[Picture]], columns: Sequence[str], labels: Sequence[str], cell: int | None) -> None:
+def _check(rows: Sequence[Sequence[Rgb]], columns: Sequence[str], labels: Sequence[str], cell: int | None) -> None:
     if not any(len(row) for row in rows):
-        raise InputError("a contact sheet needs at least one picture, got none")
+        raise InputError("a contact sheet needs at least one image, got none")
     for y, row in enumerate(rows):
-        for x, picture in enumerate(row):
-            shape, dtype = np.shape(picture), np.asarray(picture).dtype
+        for x, image in enumerate(row):
+            shape, dtype = np.shape(image), np.asarray(image).dtype
             if len(shape) != 3 or shape[2] != 3 or 0 in shape or dtype != np.uint8:
                 raise InputError(
-                    f"picture {x} of row {y} must be uint8 of shape (H, W, 3), got {dtype} of shape {tuple(shape)}"
+                    f"image {x} of row {y} must be uint8 of shape (H, W, 3), got {dtype} of shape {tuple(shape)}"
                 )
     widest = max(len(row) for row in rows)
     if len(columns) > widest:

@@ -27,25 +27,25 @@ _log = logging.getLogger("inpaint.images")
 Deep = NDArray[np.uint16]
 
 
-def read_png(stream: BinaryIO, picture: Image.Image, path: Path) -> Photo:
-    """Decode a 16-bit PNG whose header Pillow has opened as `picture`."""
+def read_png(stream: BinaryIO, image: Image.Image, path: Path) -> Photo:
+    """Decode a 16-bit PNG whose header Pillow has opened as `image`."""
     stream.seek(0)
     data = stream.read()
     color_type = data[25]
     # OpenCV returns damaged files half decoded; Pillow checks every chunk and the end.
-    picture.load()
-    orientation, exif = metadata.orientation(picture), metadata.exif_bytes(picture)
+    image.load()
+    orientation, exif = metadata.orientation(image), metadata.exif_bytes(image)
     values = _decoded(data)
     if values is None:
         raise InputError(f"cannot read '{path}': damaged 16-bit PNG")
     values = np.atleast_3d(values)[..., _PNG_CHANNELS[color_type]]
-    transparent = picture.info.get("transparency")
+    transparent = image.info.get("transparency")
     if color_type in (0, 2) and transparent is not None:
         # One color is declared transparent (tRNS).
         keyed = (values == np.array(transparent, np.uint16).reshape(-1)).all(axis=2, keepdims=True)
         values = np.concatenate([values, np.where(keyed, 0, 65535).astype(np.uint16)], axis=2)
     return photo_of_array(
-        values, orientation=orientation, icc=picture.info.get("icc_profile") or None, exif=exif, path=path
+        values, orientation=orientation, icc=image.info.get("icc_profile") or None, exif=exif, path=path
     )
 
 

@@ -25,7 +25,7 @@ def write_photo(photo: Photo, path: str | os.PathLike[str], *, quality: int = 95
     quality: 1..100, for JPEG and WebP; WebP at 100 is lossless. From 90 on JPEG keeps its colors at full resolution.
     Alpha, 16 bit, profile and EXIF are kept where the format can hold them, and a warning names what is lost. Known
     pixels of a fill stay bit-identical in PNG, TIFF, BMP and lossless WebP. The folder must exist.
-    Raises UsageError for an unknown suffix or quality, InputError when the picture is too long for the format, and
+    Raises UsageError for an unknown suffix or quality, InputError when the image is too long for the format, and
     InpaintError when the file cannot be written.
     """
     path = Path(path)
@@ -35,7 +35,7 @@ def write_photo(photo: Photo, path: str | os.PathLike[str], *, quality: int = 95
     if max(photo.height, photo.width) > format_.longest_px:
         raise InputError(
             f"cannot write '{path}': {format_.name} holds at most {format_.longest_px} pixels a side, "
-            f"the picture has {photo.width} x {photo.height}"
+            f"the image has {photo.width} x {photo.height}"
         )
     photo = _fitted(photo, format_, path)
     with atomic_write(path) as temporary:
@@ -48,7 +48,7 @@ def write_photo(photo: Photo, path: str | os.PathLike[str], *, quality: int = 95
 
 
 def to_pillow(photo: Photo) -> Image.Image:
-    """Return the picture as a Pillow image: L, LA, RGB or RGBA of 8 bits; 16-bit gray without alpha as I;16.
+    """Return the photo as a Pillow image: L, LA, RGB or RGBA of 8 bits; 16-bit gray without alpha as I;16.
 
     Pillow has no other 16-bit kinds: those come scaled to 8 bits.
     """

@@ -64,7 +64,7 @@ def fill(
         dilate: Pixels by which the hole grows.
         seed: For models that draw at random.
         device: Passed to `inpaint.load`.
-        guidance: What the model takes beside image and mask, by name of the plane, such as {"sketch": "lines.png"}.
+        guidance: What the model takes beside image and mask, by name of the plane, such as {"sketch": "sketch.png"}.
         quality: For JPEG and WebP; 100 makes WebP lossless.
         max_pixels: Refuse files that claim more.
         model_options: Passed to `inpaint.load`.

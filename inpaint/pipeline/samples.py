@@ -13,7 +13,7 @@ import numpy as np
 from inpaint.errors import UsageError
 from inpaint.images.masks import Hole
 from inpaint.images.photo import Photo
-from inpaint.images.sheets import PAPER, Picture, contact_sheet
+from inpaint.images.sheets import PAPER, Rgb, contact_sheet
 from inpaint.images.writing import to_pillow
 from inpaint.types import Inpainter
 
@@ -64,7 +64,7 @@ def sheet_path(output: Path) -> Path:
     return output.with_name(f"{output.stem}_sheet.png")
 
 
-def sheet(photo: Photo, hole: Hole, samples: Sequence[Sample]) -> Picture:
+def sheet(photo: Photo, hole: Hole, samples: Sequence[Sample]) -> Rgb:
     """Lay out the photo with a gray hole and then its fills in their order, each with its score."""
     masked = _rgb(photo)
     masked[hole] = HOLE_GRAY
@@ -85,5 +85,5 @@ def _heading(rank: int, sample: Sample) -> str:
     return f"{rank}\nscore {sample.score:.3f}, sample {sample.number}"
 
 
-def _rgb(photo: Photo) -> Picture:
+def _rgb(photo: Photo) -> Rgb:
     return np.asarray(to_pillow(photo).convert("RGB"), dtype=np.uint8).copy()

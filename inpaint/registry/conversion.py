@@ -31,7 +31,7 @@ ORIGINS: Mapping[str, tuple[str, ...]] = {
 """Which models' `weights.py` hold the formats of a public program; what a file holds is told by its entries."""
 
 SWITCHES: Mapping[str, str] = {
-    "bgr": "the network was trained on pictures in BGR",
+    "bgr": "the network was trained on images in BGR",
     "fuse": "the attention adds the scores of neighboring pairs, as the official program does",
 }
 """What some files cannot tell and the caller may."""

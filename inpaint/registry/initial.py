@@ -143,7 +143,7 @@ def _weights(place: str) -> Path:
 
 
 def _tells(options: ModelConfig, name: str, roles: tuple[str, ...]) -> bool:
-    """Tell whether weights of these networks settle an option."""
+    """Tell whether weights of these networks determine an option."""
     if name in options.TRAINING:
         return False
     concerns = options.CONCERNS.get(name)

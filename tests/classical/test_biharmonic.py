@@ -16,7 +16,7 @@ from inpaint.types import StopFill
 
 
 def plane(height, width):
-    """A picture that is linear in x and y, another slope in each channel."""
+    """An image that is linear in x and y, another slope in each channel."""
     y, x = np.mgrid[0:height, 0:width].astype(float)
     return np.stack([0.1 + 0.01 * x, 0.9 - 0.015 * y, 0.2 + 0.004 * x + 0.006 * y], axis=-1)
 
@@ -33,8 +33,8 @@ def box_hole(height, width, *boxes):
     return hole
 
 
-def blanked(picture, hole):
-    return np.where(hole[..., None], 0.0, picture)
+def blanked(image, hole):
+    return np.where(hole[..., None], 0.0, image)
 
 
 INSIDE = (slice(8, 30), slice(10, 41))
@@ -43,47 +43,47 @@ STROKE = (slice(20, 24), slice(4, 50))
 
 @pytest.mark.parametrize("box", [INSIDE, STROKE])
 def test_a_slope_is_continued_exactly(box):
-    picture, hole = plane(40, 56), box_hole(40, 56, box)
-    assert np.abs(biharmonic(blanked(picture, hole), hole) - picture).max() < 1e-12
+    image, hole = plane(40, 56), box_hole(40, 56, box)
+    assert np.abs(biharmonic(blanked(image, hole), hole) - image).max() < 1e-12
 
 
 def test_a_strip_is_the_cubic_through_the_values_and_slopes_at_its_ends():
     """Across an endless strip nothing changes along y, so u'''' = 0: the cubic through two points each side."""
     known = {0: 0.3, 1: 0.35, 2: 0.38, 11: 0.6, 12: 0.55, 13: 0.52}
-    picture = np.zeros((9, 14, 3))
+    image = np.zeros((9, 14, 3))
     for column, value in known.items():
-        picture[:, column] = value
+        image[:, column] = value
     hole = box_hole(9, 14, (slice(0, 9), slice(3, 11)))
     columns = [1, 2, 11, 12]
     cubic = np.polynomial.Polynomial.fit(columns, [known[c] for c in columns], 3)
     want = np.clip(cubic(np.arange(3, 11)), min(known.values()), max(known.values()))
-    got = biharmonic(picture, hole)
+    got = biharmonic(image, hole)
     # Mirrored above and below, the strip is endless.
     assert np.allclose(got[:, 3:11], want[None, :, None], rtol=0, atol=1e-10)
 
 
-def test_inside_a_picture_it_is_scikit_image_to_the_last_digits_but_for_the_range():
+def test_inside_an_image_it_is_scikit_image_to_the_last_digits_but_for_the_range():
     rng = np.random.default_rng(0)
-    picture, hole = waves(40, 56), rng.random((40, 56)) < 0.2
+    image, hole = waves(40, 56), rng.random((40, 56)) < 0.2
     hole |= box_hole(40, 56, INSIDE)
-    theirs = inpaint_biharmonic(blanked(picture, hole), hole, channel_axis=-1)
-    assert np.allclose(biharmonic(blanked(picture, hole), hole), theirs, rtol=0, atol=1e-10)
+    theirs = inpaint_biharmonic(blanked(image, hole), hole, channel_axis=-1)
+    assert np.allclose(biharmonic(blanked(image, hole), hole), theirs, rtol=0, atol=1e-10)
 
 
-def test_the_picture_is_mirrored_at_its_border(monkeypatch):
-    """The fill of a picture equals the fill of the picture laid out with its mirror images on all sides."""
-    picture = waves(30, 34)
-    picture[18, 12:14] = [[0.0], [1.0]]  # far from the holes: so that no range cuts anything
+def test_the_image_is_mirrored_at_its_border(monkeypatch):
+    """The fill of an image equals the fill of the image laid out with mirrored copies on all sides."""
+    image = waves(30, 34)
+    image[18, 12:14] = [[0.0], [1.0]]  # far from the holes: so that no range cuts anything
     monkeypatch.setattr(module, "_clip_to_range", lambda *_: None)
     hole = box_hole(30, 34, (slice(0, 7), slice(0, 9)), (slice(12, 20), slice(28, 34)), (slice(29, 30), slice(10, 20)))
-    alone = biharmonic(blanked(picture, hole), hole)
+    alone = biharmonic(blanked(image, hole), hole)
     around = ((30, 30), (34, 34))
-    mirrored, gaps = np.pad(picture, (*around, (0, 0)), mode="symmetric"), np.pad(hole, around, mode="symmetric")
+    mirrored, gaps = np.pad(image, (*around, (0, 0)), mode="symmetric"), np.pad(hole, around, mode="symmetric")
     system = _stencil_solution(mirrored, gaps)[30:60, 34:68]
     assert np.allclose(alone, system, rtol=0, atol=1e-9)
 
 
-def _stencil_solution(picture, hole):
+def _stencil_solution(image, hole):
     """Solve the 13-point stencil written as a matrix; the far border does not matter."""
     height, width = hole.shape
 
@@ -94,62 +94,62 @@ def _stencil_solution(picture, hole):
     stencil = (laplacian @ laplacian).tocsr()
     gaps = hole.ravel()
     rows = stencil[gaps]
-    values = picture.reshape(-1, 3).copy()
+    values = image.reshape(-1, 3).copy()
     values[gaps] = spsolve(rows[:, gaps].tocsc(), -(rows[:, ~gaps] @ values[~gaps]))
-    return values.reshape(picture.shape)
+    return values.reshape(image.shape)
 
 
 def test_each_hole_stays_within_the_range_of_the_known_pixels_around_it():
     # Slopes at both sides of two holes that a free surface would continue far above and below.
-    picture = np.full((60, 110, 3), 0.5)
-    picture[:, 12:18] = np.linspace(0.5, 0.7, 6)[:, None]
-    picture[:, 38:44] = np.linspace(0.7, 0.5, 6)[:, None]
-    picture[:, 58:64] = np.linspace(0.5, 0.2, 6)[:, None]
-    picture[:, 84:90] = np.linspace(0.2, 0.5, 6)[:, None]
+    image = np.full((60, 110, 3), 0.5)
+    image[:, 12:18] = np.linspace(0.5, 0.7, 6)[:, None]
+    image[:, 38:44] = np.linspace(0.7, 0.5, 6)[:, None]
+    image[:, 58:64] = np.linspace(0.5, 0.2, 6)[:, None]
+    image[:, 84:90] = np.linspace(0.2, 0.5, 6)[:, None]
     hole = box_hole(60, 110, (slice(10, 50), slice(18, 38)), (slice(10, 50), slice(64, 84)))
-    picture[0, 50:52] = [[0.0], [1.0]]  # far away: the range of the whole picture
-    free = inpaint_biharmonic(blanked(picture, hole), hole, channel_axis=-1)
+    image[0, 50:52] = [[0.0], [1.0]]  # far away: the range of the whole image
+    free = inpaint_biharmonic(blanked(image, hole), hole, channel_axis=-1)
     assert free.max() > 0.75
     assert free[hole].min() < 0.15
-    filled = biharmonic(blanked(picture, hole), hole)
+    filled = biharmonic(blanked(image, hole), hole)
     assert filled[10:50, 18:38].max() == 0.7
     assert filled[10:50, 64:84].min() == 0.2
 
 
 @pytest.mark.parametrize("limits", [{"LARGEST_PX": 200}, {"WINDOW_PX": 500}])
 def test_holes_solved_apart_give_the_same_as_together(monkeypatch, limits):
-    picture = waves(70, 90)
+    image = waves(70, 90)
     hole = box_hole(70, 90, *[(slice(r, r + 8), slice(c, c + 9)) for r in (0, 20, 62) for c in (3, 40, 81)])
-    together = biharmonic(blanked(picture, hole), hole)
+    together = biharmonic(blanked(image, hole), hole)
     for name, value in limits.items():
         monkeypatch.setattr(module, name, value)
     calls = []
     monkeypatch.setattr(module, "inpaint_biharmonic", lambda *a, **k: calls.append(1) or inpaint_biharmonic(*a, **k))
-    assert np.allclose(biharmonic(blanked(picture, hole), hole), together, rtol=0, atol=1e-12)
+    assert np.allclose(biharmonic(blanked(image, hole), hole), together, rtol=0, atol=1e-12)
     assert len(calls) > 1
 
 
 def test_a_hole_with_scattered_known_pixels_that_is_too_large_for_one_solve_is_solved_in_parts(monkeypatch, caplog):
-    picture, hole = waves(120, 150), np.random.default_rng(1).random((120, 150)) < 0.7
-    exact = biharmonic(blanked(picture, hole), hole)
+    image, hole = waves(120, 150), np.random.default_rng(1).random((120, 150)) < 0.7
+    exact = biharmonic(blanked(image, hole), hole)
     monkeypatch.setattr(module, "LARGEST_PX", 2000)
     monkeypatch.setattr(module, "TILE_PX", 48)
-    parts = biharmonic(blanked(picture, hole), hole)
+    parts = biharmonic(blanked(image, hole), hole)
     assert np.abs(parts - exact).max() < 1e-4
     assert caplog.records == []
 
 
-def test_a_wide_hole_that_is_too_large_for_one_solve_is_filled_from_a_smaller_picture(monkeypatch, caplog):
-    picture, hole = plane(120, 150) / 2 + 0.25, box_hole(120, 150, (slice(20, 100), slice(25, 120)))
+def test_a_wide_hole_that_is_too_large_for_one_solve_is_filled_from_a_smaller_image(monkeypatch, caplog):
+    image, hole = plane(120, 150) / 2 + 0.25, box_hole(120, 150, (slice(20, 100), slice(25, 120)))
     monkeypatch.setattr(module, "LARGEST_PX", 3000)
     monkeypatch.setattr(module, "TILE_PX", 48)
     with caplog.at_level(logging.WARNING, logger="inpaint.classical"):
-        parts = biharmonic(blanked(picture, hole), hole)
-    assert np.abs(parts - picture).max() < 1e-9
+        parts = biharmonic(blanked(image, hole), hole)
+    assert np.abs(parts - image).max() < 1e-9
     assert [record.getMessage().split(";")[0] for record in caplog.records] == [
         "biharmonic: the hole is too large to be solved at once"
     ]
-    assert np.array_equal(parts[~hole], picture[~hole])
+    assert np.array_equal(parts[~hole], image[~hole])
 
 
 @pytest.fixture
@@ -173,13 +173,13 @@ def test_the_holes_content_is_never_looked_at_and_known_pixels_stay(batch, conte
 
 
 def test_depth_beyond_8_bit_is_kept():
-    picture = torch.from_numpy(plane(40, 56)).movedim(-1, 0)[None].float()
+    image = torch.from_numpy(plane(40, 56)).movedim(-1, 0)[None].float()
     mask = torch.from_numpy(box_hole(40, 56, INSIDE)).float()[None, None]
-    (result,) = inpaint.load("biharmonic", device="cpu").fill(picture, mask)
-    assert (result.completed - picture).abs().max() < 0.05 / 65535 + 1e-6
+    (result,) = inpaint.load("biharmonic", device="cpu").fill(image, mask)
+    assert (result.completed - image).abs().max() < 0.05 / 65535 + 1e-6
 
 
-def test_a_picture_that_is_all_hole_is_refused(batch):
+def test_an_image_that_is_all_hole_is_refused(batch):
     image, mask = batch
     mask[1] = 1
     with pytest.raises(MaskError, match="works from known pixels, but the mask of image 1 is all hole"):
@@ -193,7 +193,7 @@ def test_one_known_pixel_is_enough():
     assert (result.completed - 0.25).abs().max() < 1e-6
 
 
-def test_a_request_to_stop_leaves_usable_pictures(batch):
+def test_a_request_to_stop_leaves_usable_images(batch):
     image, mask = batch
     fill = inpaint.load("biharmonic", device="cpu")
     whole = fill.fill(image, mask)[0].completed

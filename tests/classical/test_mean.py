@@ -24,9 +24,9 @@ def batch():
 def test_the_hole_gets_the_mean_of_the_known_pixels_and_the_rest_stays(mean, batch):
     image, mask = batch
     (fill,) = mean.fill(image, mask)
-    for picture, hole, completed in zip(image.numpy(), mask[:, 0].numpy() == 1, fill.completed.numpy(), strict=True):
-        assert np.array_equal(completed[:, ~hole], picture[:, ~hole])
-        want = picture[:, ~hole].astype(np.float64).mean(axis=1)
+    for original, hole, completed in zip(image.numpy(), mask[:, 0].numpy() == 1, fill.completed.numpy(), strict=True):
+        assert np.array_equal(completed[:, ~hole], original[:, ~hole])
+        want = original[:, ~hole].astype(np.float64).mean(axis=1)
         assert np.allclose(completed[:, hole], want[:, None], rtol=0, atol=1e-7)
 
 
@@ -36,7 +36,7 @@ def test_the_hole_is_not_looked_at(mean, batch):
     assert torch.equal(mean.fill(poisoned, mask)[0].completed, mean.fill(image, mask)[0].completed)
 
 
-def test_a_picture_that_is_all_hole_is_refused(mean, batch):
+def test_an_image_that_is_all_hole_is_refused(mean, batch):
     image, mask = batch
     mask[1] = 1
     with pytest.raises(MaskError, match="mask of image 1 is all hole"):

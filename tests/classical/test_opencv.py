@@ -145,7 +145,7 @@ def test_a_radius_that_opencv_would_silently_change_is_refused(radius):
 
 
 @pytest.mark.parametrize("fill", FILLS)
-def test_a_picture_that_is_all_hole_is_refused(fill):
+def test_an_image_that_is_all_hole_is_refused(fill):
     mask = torch.zeros(2, 1, 8, 9)
     mask[1] = 1
     with pytest.raises(MaskError, match="works from known pixels, but the mask of image 1 is all hole"):
@@ -154,7 +154,7 @@ def test_a_picture_that_is_all_hole_is_refused(fill):
 
 @pytest.mark.parametrize("fill", FILLS)
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (7, 1), (2, 3)])
-def test_the_smallest_pictures_are_filled(fill, size):
+def test_the_smallest_images_are_filled(fill, size):
     image, mask = torch.full((1, 3, *size), 0.25), torch.ones(1, 1, *size)
     mask[..., -1, -1] = 0
     (result,) = fill().fill(image, mask)

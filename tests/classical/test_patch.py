@@ -19,8 +19,8 @@ def box_hole(height, width, *boxes):
     return hole
 
 
-def blanked(picture, hole):
-    return np.where(hole[..., None], 0.0, picture)
+def blanked(image, hole):
+    return np.where(hole[..., None], 0.0, image)
 
 
 def texture(height, width, side=16):
@@ -29,8 +29,8 @@ def texture(height, width, side=16):
     return np.tile(tile, (-(-height // side), -(-width // side), 1))[:height, :width]
 
 
-def painted(picture, hole, seed=0, **options):
-    return patch_fill(blanked(picture, hole), hole, rng=np.random.default_rng(seed), **options)
+def painted(image, hole, seed=0, **options):
+    return patch_fill(blanked(image, hole), hole, rng=np.random.default_rng(seed), **options)
 
 
 INSIDE = (slice(40, 64), slice(44, 68))
@@ -40,15 +40,15 @@ INSIDE = (slice(40, 64), slice(44, 68))
     "boxes", [[INSIDE], [(slice(0, 20), slice(30, 52))], [INSIDE, (slice(80, 96), slice(90, 112))]]
 )
 def test_a_periodic_texture_is_recovered(boxes):
-    picture, hole = texture(96, 112), box_hole(96, 112, *boxes)
-    error = (painted(picture, hole) - picture)[hole]
-    # Where the hole reaches the border, the mirrored picture is no continuation of the texture.
+    image, hole = texture(96, 112), box_hole(96, 112, *boxes)
+    error = (painted(image, hole) - image)[hole]
+    # Where the hole reaches the border, the mirrored image is no continuation of the texture.
     exact = np.abs(error).max(axis=1) < 1e-6
     assert exact.mean() > (0.999 if boxes == [INSIDE] else 0.7)
 
 
-def test_every_pixel_of_the_hole_comes_from_the_picture():
-    """The last vote nearly chooses: of a picture of two colors a hole gets these two, not their mixtures."""
+def test_every_pixel_of_the_hole_comes_from_the_image():
+    """The last vote nearly chooses: of an image of two colors a hole gets these two, not their mixtures."""
     stripes = np.where((np.arange(96) // 4 % 2 == 0)[None, :, None], 0.1, 0.9) * np.ones((80, 96, 3))
     hole = box_hole(80, 96, (slice(30, 55), slice(30, 61)))
     filled = painted(stripes, hole)[hole]
@@ -57,60 +57,59 @@ def test_every_pixel_of_the_hole_comes_from_the_picture():
 
 def test_a_wide_hole_in_a_texture_is_filled_much_better_than_by_a_smooth_surface():
     rng = np.random.default_rng(0)
-    picture = np.clip(texture(96, 112) + rng.normal(0, 0.02, (96, 112, 3)), 0, 1)
+    image = np.clip(texture(96, 112) + rng.normal(0, 0.02, (96, 112, 3)), 0, 1)
     hole = box_hole(96, 112, INSIDE)
     errors = [
-        np.square(fill - picture)[hole].mean()
-        for fill in (painted(picture, hole), biharmonic(blanked(picture, hole), hole))
+        np.square(fill - image)[hole].mean() for fill in (painted(image, hole), biharmonic(blanked(image, hole), hole))
     ]
     assert errors[0] < 0.05 * errors[1]
 
 
 def test_a_seed_decides_the_fill_and_another_finds_another(make_photo):
-    picture, hole = make_photo(64, 72).astype(float) / 255, box_hole(64, 72, (slice(20, 44), slice(20, 50)))
-    first, again, other = (painted(picture, hole, seed) for seed in (0, 0, 1))
+    image, hole = make_photo(64, 72).astype(float) / 255, box_hole(64, 72, (slice(20, 44), slice(20, 50)))
+    first, again, other = (painted(image, hole, seed) for seed in (0, 0, 1))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
 def test_known_pixels_stay_and_the_holes_content_is_never_looked_at(make_photo):
-    picture, hole = make_photo(48, 56).astype(float) / 255, box_hole(48, 56, (slice(10, 30), slice(20, 56)))
-    expected = painted(picture, hole)
-    assert np.array_equal(expected[~hole], picture[~hole])
-    image, mask = torch.from_numpy(picture).movedim(-1, 0)[None].float(), torch.from_numpy(hole)[None, None].float()
+    image, hole = make_photo(48, 56).astype(float) / 255, box_hole(48, 56, (slice(10, 30), slice(20, 56)))
+    expected = painted(image, hole)
+    assert np.array_equal(expected[~hole], image[~hole])
+    batch, mask = torch.from_numpy(image).movedim(-1, 0)[None].float(), torch.from_numpy(hole)[None, None].float()
     fill = inpaint.load("patch", device="cpu")
-    results = [fill.fill(image.masked_fill(mask > 0, content), mask)[0].completed for content in (0.0, 1.0, torch.nan)]
+    results = [fill.fill(batch.masked_fill(mask > 0, content), mask)[0].completed for content in (0.0, 1.0, torch.nan)]
     assert torch.equal(results[0], results[1])
     assert torch.equal(results[0], results[2])
 
 
 @pytest.mark.parametrize("size", [(48, 56), (9, 5)])
 def test_where_nothing_can_be_copied_the_fill_is_biharmonic_with_a_warning(size, make_photo, caplog):
-    picture = make_photo(*size).astype(float) / 255
+    image = make_photo(*size).astype(float) / 255
     hole = np.ones(size, bool)
     hole[::4, ::4] = False
     with caplog.at_level(logging.WARNING, logger="inpaint.classical"):
-        filled = painted(picture, hole)
-    assert np.array_equal(filled, biharmonic(blanked(picture, hole), hole))
+        filled = painted(image, hole)
+    assert np.array_equal(filled, biharmonic(blanked(image, hole), hole))
     assert "no 7 x 7 pixels of the image are free of holes" in caplog.text
 
 
 def test_a_request_to_stop_leaves_what_there_is_at_full_size(make_photo):
-    picture, hole = make_photo(90, 101).astype(float) / 255, box_hole(90, 101, (slice(20, 70), slice(30, 80)))
+    image, hole = make_photo(90, 101).astype(float) / 255, box_hole(90, 101, (slice(20, 70), slice(30, 80)))
     shares = []
 
     def stop(share):
         shares.append(share)
         raise StopFill
 
-    stopped = painted(picture, hole, report=stop)
+    stopped = painted(image, hole, report=stop)
     assert len(shares) == 1
-    assert stopped.shape == picture.shape
-    assert np.array_equal(stopped[~hole], picture[~hole])
+    assert stopped.shape == image.shape
+    assert np.array_equal(stopped[~hole], image[~hole])
     assert np.isfinite(stopped).all()
     assert stopped[hole].std() > 0.01
     done = []
-    painted(picture, hole, report=done.append)
+    painted(image, hole, report=done.append)
     assert done == sorted(done)
     assert 0 < done[0] < done[-1] <= 1
 
@@ -138,7 +137,7 @@ def test_progress_counts_to_the_end(make_photo):
     assert len(seen) > 4
 
 
-def test_a_picture_that_is_all_hole_is_refused():
+def test_an_image_that_is_all_hole_is_refused():
     with pytest.raises(MaskError, match="patch works from known pixels, but the mask of image 0 is all hole"):
         inpaint.load("patch", device="cpu").fill(torch.zeros(1, 3, 9, 9), torch.ones(1, 1, 9, 9))
 

@@ -1,4 +1,4 @@
-"""`inpaint infer` as a person uses it: arguments in, files, lines and an exit status out."""
+"""`inpaint infer` as a user runs it: arguments in, files, lines and an exit status out."""
 
 import os
 import signal
@@ -117,7 +117,7 @@ def test_a_bad_file_is_reported_the_rest_goes_on_and_the_status_is_one(here, cap
     assert run(["infer", "--model=telea", "--image=photos", "--mask=masks", "--output=out"]) == 1
     out, err = capsys.readouterr()
     assert out == "2 filled, 1 failed\n"
-    assert err == ("failed: cannot read 'photos/b.png': its content is not a picture (JPEG, PNG, WebP, TIFF, BMP)\n")
+    assert err == ("failed: cannot read 'photos/b.png': its content is not an image (JPEG, PNG, WebP, TIFF, BMP)\n")
     assert files(here / "out") == ["a.jpg", "sub/c.tif"]
 
 

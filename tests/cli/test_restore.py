@@ -148,7 +148,7 @@ def test_without_a_hole_the_photo_is_written_as_it_is(here, capsys):
 
 BAD = {
     "missing photo": ({"image": "no.png"}, 1, "cannot read 'no.png': no such file"),
-    "text named png": ({"image": "text.png"}, 1, "its content is not a picture"),
+    "text named png": ({"image": "text.png"}, 1, "its content is not an image"),
     "no mask": ({"mask": None}, 2, "the task inpaint needs a mask: which pixels are missing"),
     "no mask for restore": ({"task": "restore", "mask": None}, 2, "the task restore needs a mask"),
     "mask for denoising": ({"task": "denoise"}, 2, "the task denoise takes no mask"),

@@ -32,7 +32,7 @@ def test_a_folder_becomes_shards_and_the_last_line_says_where(photo_folder, tmp_
     ("arguments", "status", "message"),
     [
         (["--input", "gone"], 1, "'gone' does not exist"),
-        (["--input", "empty"], 1, "'empty' holds no photographs"),
+        (["--input", "empty"], 1, "'empty' holds no photos"),
         (["--input", "photos", "--count", "0"], 2, "0 is not in the range"),
         (["--input", "photos", "--size", "3"], 2, "--size"),
         ([], 2, "--input"),

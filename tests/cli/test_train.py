@@ -300,14 +300,14 @@ def test_an_error_in_a_loader_process_is_one_line(photos, tmp_path, monkeypatch,
 
     def fail_later(stream, number):
         if number >= 4:
-            raise DataError("none of the photographs tried can be decoded; the first was 1.png: truncated")
+            raise DataError("none of the photos tried can be decoded; the first was 1.png: truncated")
         return ask(stream, number)
 
     monkeypatch.setattr(SampleStream, "__getitem__", fail_later)
     for workers in (0, 1):
         arguments = [*TINY, f"data.root={photos}", f"run.folder={tmp_path}/{workers}", f"data.workers={workers}"]
         assert refused(arguments, capsys, 1) == (
-            "error: none of the photographs tried can be decoded; the first was 1.png: truncated"
+            "error: none of the photos tried can be decoded; the first was 1.png: truncated"
         )
 
 

@@ -1,4 +1,4 @@
-"""Folders of small photographs for the tests of the data room."""
+"""Folders of small photos for the tests of the data room."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from inpaint.types import Plane
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two photographs with edges."""
+    """Two photos with edges."""
     for number, photo in enumerate((data.astronaut(), data.chelsea())):
         Image.fromarray(photo[:200, 100:300]).save(tmp_path / f"{number}.png")
     return tmp_path

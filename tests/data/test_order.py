@@ -14,7 +14,7 @@ from inpaint.errors import UsageError
 
 
 @pytest.mark.parametrize("groups", [None, np.repeat(np.arange(5), [4, 1, 7, 2, 3]).astype(np.int32)])
-def test_every_photograph_comes_exactly_once_per_epoch(groups):
+def test_every_photo_comes_exactly_once_per_epoch(groups):
     order = EpochOrder(17, seed=3, groups=groups, window=2)
     for epoch in range(4):
         assert sorted(order.permutation(epoch).tolist()) == list(range(17))
@@ -26,7 +26,7 @@ def test_epochs_and_seeds_differ_and_repeat_themselves():
     assert tuple(EpochOrder(50, seed=1).permutation(1)) == orders[1, 1]
 
 
-def test_first_places_are_spread_evenly_over_the_photographs():
+def test_first_places_are_spread_evenly_over_the_photos():
     firsts = [int(EpochOrder(4, seed=seed).permutation(0)[0]) for seed in range(400)]
     # 400 draws among 4: 100 each with a standard deviation of 8.7.
     assert np.bincount(firsts, minlength=4).min() > 65
@@ -112,5 +112,5 @@ def test_validation_samples_are_shared_once_each(count, batch_size, world_size):
     assert all(1 <= len(batch) <= batch_size for mine in ranks for batch in mine)
 
 
-def test_a_process_may_be_left_without_validation_photographs():
+def test_a_process_may_be_left_without_validation_photos():
     assert validation_batches(2, batch_size=4, rank=2, world_size=3) == []

@@ -16,7 +16,7 @@ from inpaint.images.reading import read_rgb
 
 
 def coordinates(height, width):
-    """A picture whose pixels say where they are: red = row, green = column, blue = 7."""
+    """An image whose pixels say where they are: red = row, green = column, blue = 7."""
     rows, columns = np.mgrid[0:height, 0:width]
     return np.stack([rows, columns, np.full_like(rows, 7)], axis=-1).astype(np.uint8)
 
@@ -70,7 +70,7 @@ def test_the_share_of_flips_is_kept_at_its_ends(flip, expected):
 
 @pytest.mark.parametrize("size", [(20, 30), (30, 20), (8, 100), (31, 33), (32, 40)])
 @pytest.mark.parametrize("crop", ["random", "resize"])
-def test_smaller_photographs_are_enlarged_to_the_crop(size, crop):
+def test_smaller_photos_are_enlarged_to_the_crop(size, crop):
     photo = np.full((*size, 3), 90, np.uint8)
     cut, _ = RandomView(32, crop=crop, flip=0.5)(photo, None, np.random.default_rng(0))
     assert cut.shape == (32, 32, 3)
@@ -98,7 +98,7 @@ def test_the_center_view_cuts_equally_on_both_ends():
 
 @pytest.mark.parametrize("size", [(40, 60), (20, 30)])
 @pytest.mark.parametrize("crop", ["random", "resize"])
-def test_a_sketch_is_cut_like_its_photograph(size, crop):
+def test_a_sketch_is_cut_like_its_photo(size, crop):
     rows, columns = np.mgrid[0 : size[0], 0 : size[1]]
     plane = (rows * 3 + columns * 2).astype(np.uint8)
     for seed in range(10):
@@ -123,7 +123,7 @@ def test_canny_finds_the_border_of_a_square_and_nothing_elsewhere():
     assert not lines[20:28, 20:28].any()
 
 
-def test_a_sketch_file_is_line_above_the_threshold():
+def test_a_sketch_file_is_edge_above_the_threshold():
     values = np.array([[0, 152, 153, 154, 255]], np.uint8)  # 153 / 255 = 0.6 exactly
     blank, whole = np.zeros((1, 5, 3), np.uint8), np.ones((1, 5), np.uint8)
     made = Sketch(source="file").make(blank, whole, companion=values, rng=None)

@@ -29,8 +29,8 @@ def pack(root, folder, *, count=3, shard_bytes=10**9, seed=0):
     return list(plan.write(folder))
 
 
-def pictures(source):
-    """Return {name of the file: pixels} of all photographs."""
+def read_all(source):
+    """Return {name of the file: pixels} of all photos."""
     return {source.name(index).split("/", 1)[-1]: source.read(index) for index in range(len(source))}
 
 
@@ -48,16 +48,16 @@ def png(height=20, width=24, value=90, mode="RGB"):
     return file.getvalue()
 
 
-def test_photographs_survive_the_way_into_shards_and_back(photo_folder, tmp_path):
+def test_photos_survive_the_way_into_shards_and_back(photo_folder, tmp_path):
     Image.open(photo_folder / "a.png").save(photo_folder / "e.f.JPG", format="JPEG")
     written = pack(photo_folder, tmp_path / "shards", count=2)
-    assert [(shard.path.name, shard.photographs, shard.done) for shard in written] == [
+    assert [(shard.path.name, shard.photos, shard.done) for shard in written] == [
         ("shard-000000.tar", 2, 2),
         ("shard-000001.tar", 2, 4),
         ("shard-000002.tar", 1, 5),
     ]
     source = open_source(str(tmp_path / "shards"), min_px=16)
-    found = pictures(source)
+    found = read_all(source)
     assert sorted(found) == ["a.png", "b.png", "c.png", "e_f.jpg", "more/d.png"]
     for name, file in zip(sorted(found), ["a.png", "b.png", "c.png", "e.f.JPG", "more/d.png"], strict=True):
         assert np.array_equal(found[name], read_rgb(photo_folder / file))
@@ -87,7 +87,7 @@ def test_a_shard_is_closed_before_it_grows_too_large(write_photos, tmp_path):
     assert sums.max() <= 2 * largest
 
 
-def test_the_same_photographs_give_the_same_shards_and_the_seed_mixes_them(write_photos, tmp_path):
+def test_the_same_photos_give_the_same_shards_and_the_seed_mixes_them(write_photos, tmp_path):
     folder = write_photos(6)
     for name, seed in (("first", 0), ("second", 0), ("third", 1)):
         pack(folder, tmp_path / name, count=6, seed=seed)
@@ -104,13 +104,13 @@ def test_names_that_would_collide_as_keys_stay_apart(tmp_path):
     for number, name in enumerate(["a.png", "a.bmp", "a.b.png", "a_b.png"]):
         Image.new("RGB", (20, 20), (number * 50, 0, 0)).save(folder / name)
     pack(folder, tmp_path / "shards", count=10)
-    found = pictures(open_source(str(tmp_path / "shards"), min_px=16))
+    found = read_all(open_source(str(tmp_path / "shards"), min_px=16))
     assert len(found) == 4
     assert sorted(int(pixels[0, 0, 0]) for pixels in found.values()) == [0, 50, 100, 150]
     assert len({name.split(".")[0] for name in found}) == 4
 
 
-def test_sketches_travel_with_their_photographs(write_photos, tmp_path):
+def test_sketches_travel_with_their_photos(write_photos, tmp_path):
     folder = write_photos(3)
     lines = (np.random.default_rng(0).random((40, 45)) < 0.3).astype(np.uint8) * 255
     Image.fromarray(lines).save(folder / "p01_edge.png")
@@ -140,7 +140,7 @@ def test_foreign_shards_are_indexed_in_the_cache_and_their_other_members_left_al
         source = open_source(str(tar), min_px=16)
         assert [source.name(index) for index in range(len(source))] == ["train.tar/2.PNG", "train.tar/x/1.png"]
         assert source.sizes_px.tolist() == [[30, 31], [20, 24]]
-        assert [(skip.name, skip.problem) for skip in source.skipped] == [("train.tar/3.png", "not a picture")]
+        assert [(skip.name, skip.problem) for skip in source.skipped] == [("train.tar/3.png", "not an image")]
     assert len(built) == 1
     assert list(tmp_path.glob("*.index")) == []
 
@@ -170,7 +170,7 @@ def test_a_file_that_is_no_tar_is_skipped_and_alone_an_error(write_photos, tmp_p
     source = open_source(str(tmp_path / "shards"), min_px=16)
     assert len(source) == 2
     assert [skip.name for skip in source.skipped] == ["zzz.tar"]
-    with pytest.raises(DataError, match=r"holds no usable photograph; 1 found: zzz\.tar: not a readable tar"):
+    with pytest.raises(DataError, match=r"holds no usable photo; 1 found: zzz\.tar: not a readable tar"):
         open_source(str(tmp_path / "shards" / "zzz.tar"), min_px=16)
 
 

@@ -1,4 +1,4 @@
-"""Folders, lists and bundled photographs: what is found, what is skipped and said, what is remembered."""
+"""Folders, lists and bundled photos: what is found, what is skipped and said, what is remembered."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def huge_png(path, side=20_000):
 
 
 def test_a_folder_is_read_recursively_in_the_order_of_its_names(photo_folder):
-    (photo_folder / "notes.txt").write_text("no picture")
+    (photo_folder / "notes.txt").write_text("no image")
     (photo_folder / ".hidden.png").write_bytes(b"")
     Image.open(photo_folder / "a.png").save(photo_folder / "e.JPG", format="JPEG")
     source = open_source(str(photo_folder), min_px=16)
@@ -54,7 +54,7 @@ def test_linked_folders_are_followed_once(photo_folder, write_photos):
     assert names(open_source(str(photo_folder), min_px=16))[3:] == ["linked/p00.png", "linked/p01.png", "more/d.png"]
 
 
-def test_sketches_beside_their_photographs_are_no_photographs(photo_folder):
+def test_sketches_beside_their_photos_are_no_photos(photo_folder):
     for name in ("a_edge.png", "lonely_edge.png"):
         Image.new("L", (56, 40)).save(photo_folder / name)
     assert names(open_source(str(photo_folder), min_px=16)) == [
@@ -68,14 +68,14 @@ def test_sketches_beside_their_photographs_are_no_photographs(photo_folder):
 
 def test_a_list_names_paths_relative_to_itself(photo_folder, tmp_path):
     listed = tmp_path / "train.flist"
-    listed.write_text(f"# photographs\nphotos/b.png\n\n{photo_folder}/a.png\nphotos/b.png\nphotos/gone.png\n")
+    listed.write_text(f"# photos\nphotos/b.png\n\n{photo_folder}/a.png\nphotos/b.png\nphotos/gone.png\n")
     source = open_source(str(listed), min_px=16)
     assert names(source) == ["photos/b.png", f"{photo_folder}/a.png"]
     assert [(skip.name, skip.problem) for skip in source.skipped] == [("photos/gone.png", "no such file")]
     assert np.array_equal(source.read(0), read_rgb(photo_folder / "b.png"))
 
 
-def test_bundled_photographs_are_color_pictures_on_this_disk():
+def test_bundled_photos_are_color_images_on_this_disk():
     source = open_source("samples", min_px=16)
     assert not source.skipped
     assert [Path(source.name(index)).name for index in range(len(source))] == [
@@ -107,7 +107,7 @@ def test_a_sample_that_is_gone_is_named(monkeypatch, caplog):
 
 
 def test_unusable_files_are_skipped_and_named_in_one_warning(photo_folder, caplog):
-    (photo_folder / "text.png").write_text("this is no picture")
+    (photo_folder / "text.png").write_text("this is no image")
     (photo_folder / "empty.png").write_bytes(b"")
     (photo_folder / "cut.png").write_bytes((photo_folder / "a.png").read_bytes()[:20])
     Image.new("RGB", (1, 1)).save(photo_folder / "dot.png")
@@ -115,7 +115,7 @@ def test_unusable_files_are_skipped_and_named_in_one_warning(photo_folder, caplo
     source = open_source(str(photo_folder), min_px=16)
     assert names(source) == ["a.png", "b.png", "c.png", "more/d.png"]
     problems = {skip.name: skip.problem for skip in source.skipped}
-    assert problems["text.png"] == "not a picture"
+    assert problems["text.png"] == "not an image"
     assert problems["empty.png"] == "empty file"
     assert problems["dot.png"] == "too small: 1x1 pixels, shorter side below 16"
     assert "more than 100000000" in problems["huge.png"]
@@ -123,7 +123,7 @@ def test_unusable_files_are_skipped_and_named_in_one_warning(photo_folder, caplo
     report_skipped("photos", source)
     assert len(caplog.records) == 1
     assert "5 of 9 files are skipped" in caplog.text
-    assert "text.png: not a picture" in caplog.text
+    assert "text.png: not an image" in caplog.text
 
 
 def test_only_the_first_ten_skipped_files_are_named(photo_folder, caplog):
@@ -139,17 +139,17 @@ def test_only_the_first_ten_skipped_files_are_named(photo_folder, caplog):
     ("root", "message"),
     [
         ("gone", "does not exist; valid: a folder, a list file, tar shards, or 'samples'"),
-        ("empty", "holds no photographs"),
-        ("broken", "holds no usable photograph; 1 found: text.png: not a picture"),
+        ("empty", "holds no photos"),
+        ("broken", "holds no usable photo; 1 found: text.png: not an image"),
         ("file.png", "is no folder, list file"),
         ("gone.txt", "does not exist"),
-        ("mixed", "holds both tar shards and photographs"),
+        ("mixed", "holds both tar shards and photos"),
     ],
 )
-def test_a_root_without_photographs_is_an_error_that_names_it(tmp_path, root, message):
+def test_a_root_without_photos_is_an_error_that_names_it(tmp_path, root, message):
     for folder in ("empty", "broken", "mixed"):
         (tmp_path / folder).mkdir()
-    (tmp_path / "broken" / "text.png").write_text("no picture")
+    (tmp_path / "broken" / "text.png").write_text("no image")
     (tmp_path / "mixed" / "a.tar").write_bytes(b"")
     Image.new("RGB", (20, 20)).save(tmp_path / "mixed" / "a.png")
     Image.new("RGB", (20, 20)).save(tmp_path / "file.png")
@@ -210,15 +210,15 @@ def test_the_split_depends_on_names_and_seed_alone():
     reverse = FakeSource(everything[::-1])
     assert {reverse.name(index) for index in split(reverse, seed=0)[1]} == val
     assert {source.name(index) for index in split(source, seed=1)[1]} != val
-    # A few photographs more move few.
+    # A few photos more move few.
     more = FakeSource([*everything, *(f"new{index}.jpg" for index in range(3))])
     assert len(val & {more.name(index) for index in split(more, seed=0)[1]}) >= 12
 
 
-def test_a_single_photograph_is_used_for_both_with_a_warning(caplog):
+def test_a_single_photo_is_used_for_both_with_a_warning(caplog):
     train, val = split(FakeSource(["a.jpg"]), seed=0)
     assert train.tolist() == val.tolist() == [0]
-    assert "single photograph" in caplog.text
+    assert "single photo" in caplog.text
 
 
 class FakeSource:
@@ -235,7 +235,7 @@ class FakeSource:
 
 
 def test_a_scan_counts_what_training_would_use(photo_folder):
-    (photo_folder / "text.png").write_text("no picture")
+    (photo_folder / "text.png").write_text("no image")
     report = scan(DataConfig(root=str(photo_folder)))
     assert (report.found, report.train, report.val, len(report.skipped)) == (5, 3, 1, 1)
     assert (report.kind, report.skipped[0].name) == ("folder", "text.png")
@@ -265,6 +265,6 @@ def test_a_folder_that_cannot_be_listed_is_named(photo_folder, monkeypatch):
         open_source(str(photo_folder), min_px=16)
 
 
-def test_a_photograph_without_a_sketch_says_what_it_looked_for(photo_folder):
+def test_a_photo_without_a_sketch_says_what_it_looked_for(photo_folder):
     with pytest.raises(InputError, match=r"has no 'a_edge.png'"):
         open_source(str(photo_folder), min_px=16).read_companion(0)

@@ -74,7 +74,7 @@ def test_a_sample_has_the_promised_planes(write_photos):
     assert set(item["mask"].unique().tolist()) == {0.0, 1.0}
 
 
-def test_pixels_are_the_photographs_own_values(write_photos):
+def test_pixels_are_the_photos_own_values(write_photos):
     folder = write_photos(1)
     Image.fromarray(np.arange(SIZE * SIZE * 3, dtype=np.uint8).reshape(SIZE, SIZE, 3)).save(folder / "p00.png")
     image = stream_of(folder, flip=0.0)[0]["image"]
@@ -103,9 +103,9 @@ def test_global_random_state_is_neither_read_nor_set(write_photos):
     assert same(stream[7], first)
 
 
-def test_each_pass_shows_every_photograph_once_in_new_crops(write_photos):
+def test_each_pass_shows_every_photo_once_in_new_crops(write_photos):
     folder = write_photos(6)
-    for index in range(6):  # a color that tells which photograph it is
+    for index in range(6):  # a color that tells which photo it is
         Image.new("RGB", (40, 36), (index * 40, 0, 0)).save(folder / f"p{index:02d}.png")
     stream = stream_of(folder)
     assert len(stream.indices) == 6
@@ -119,7 +119,7 @@ def test_a_stream_is_the_same_after_pickling(write_photos):
     assert same(pickle.loads(pickle.dumps(stream))[9], stream[9])
 
 
-def test_a_photograph_that_cannot_be_decoded_is_replaced_by_the_next_of_its_pass(write_photos, caplog):
+def test_a_photo_that_cannot_be_decoded_is_replaced_by_the_next_of_its_pass(write_photos, caplog):
     folder = write_photos(5)
     sound = stream_of(folder)
     order = sound.order.permutation(0).tolist()
@@ -129,7 +129,7 @@ def test_a_photograph_that_cannot_be_decoded_is_replaced_by_the_next_of_its_pass
     stream = stream_of(folder)
     after = [stream[number] for number in range(5)]
     assert [same(a, b) for a, b in zip(before, after, strict=True)] == [True, True, False, True, True]
-    # In place 2 stands the photograph of place 3, with the crop, flip and mask of number 2.
+    # In place 2 stands the photo of place 3, with the crop, flip and mask of number 2.
     assert torch.equal(after[2]["mask"], before[2]["mask"])
     only = SampleStream(sound.source, np.array([order[3]]), config(folder), seed=0)
     assert torch.equal(only[2]["image"], after[2]["image"])
@@ -139,7 +139,7 @@ def test_a_photograph_that_cannot_be_decoded_is_replaced_by_the_next_of_its_pass
     assert [record.getMessage().count(f"p{broken:02d}.png") > 0 for record in caplog.records] == [True]
 
 
-def test_the_last_photograph_of_a_pass_is_replaced_by_its_first(write_photos):
+def test_the_last_photo_of_a_pass_is_replaced_by_its_first(write_photos):
     folder = write_photos(3)
     order = stream_of(folder).order.permutation(0).tolist()
     spoil(folder / f"p{order[2]:02d}.png")
@@ -152,12 +152,12 @@ def test_when_nothing_can_be_decoded_the_error_names_a_file(write_photos):
     folder = write_photos(3)
     for path in folder.iterdir():
         spoil(path)
-    with pytest.raises(DataError, match=r"none of the photographs tried can be decoded; the first was p0\d.png"):
+    with pytest.raises(DataError, match=r"none of the photos tried can be decoded; the first was p0\d.png"):
         stream_of(folder)[0]
 
 
 @pytest.mark.parametrize("kind", ["sixteen", "gray", "rgba", "palette", "turned"])
-def test_photographs_of_every_kind_can_be_trained_on(tmp_path, photo, kind):
+def test_photos_of_every_kind_can_be_trained_on(tmp_path, photo, kind):
     folder = tmp_path / kind
     folder.mkdir()
     if kind == "sixteen":
@@ -180,7 +180,7 @@ def test_photographs_of_every_kind_can_be_trained_on(tmp_path, photo, kind):
     assert np.abs(pixels.permute(1, 2, 0).numpy() - expected).max() < tolerance
 
 
-def test_a_sketch_has_lines_in_the_hole_only(write_photos):
+def test_a_sketch_has_edges_in_the_hole_only(write_photos):
     stream = stream_of(write_photos(4), planes=SKETCH)
     items = [stream[number] for number in range(12)]
     assert all(float((item["sketch"] * (1 - item["mask"])).sum()) == 0 for item in items)
@@ -188,19 +188,19 @@ def test_a_sketch_has_lines_in_the_hole_only(write_photos):
     assert set(torch.cat([item["sketch"] for item in items]).unique().tolist()) == {0.0, 1.0}
 
 
-def test_a_sketch_is_drawn_from_the_whole_photograph(write_photos):
-    # An edge that lies in the hole entirely is known to the sketch: it is not made from the masked picture.
+def test_a_sketch_is_drawn_from_the_whole_photo(write_photos):
+    # An edge that lies in the hole entirely is known to the sketch: it is not made from the masked image.
     folder = write_photos(1)
-    picture = np.zeros((SIZE, SIZE, 3), np.uint8)
-    picture[:, SIZE // 2 :] = 255
-    Image.fromarray(picture).save(folder / "p00.png")
+    photo = np.zeros((SIZE, SIZE, 3), np.uint8)
+    photo[:, SIZE // 2 :] = 255
+    Image.fromarray(photo).save(folder / "p00.png")
     item = stream_of(folder, planes=SKETCH, masks="center")[3]
     columns = item["sketch"][0].nonzero()[:, 1]
     assert len(columns) > 0
     assert ((columns - SIZE / 2).abs() <= 1.5).all()
 
 
-def test_sketch_files_follow_their_photograph_through_crop_and_flip(write_photos):
+def test_sketch_files_follow_their_photo_through_crop_and_flip(write_photos):
     folder = write_photos(1)
     rng = np.random.default_rng(0)
     lines = rng.random((40, 44)) < 0.3
@@ -213,7 +213,7 @@ def test_sketch_files_follow_their_photograph_through_crop_and_flip(write_photos
         assert torch.equal(item["sketch"], (item["image"][:1] > 0.5) * item["mask"])
 
 
-def test_a_photograph_whose_sketch_does_not_fit_is_replaced_and_named(write_photos, caplog):
+def test_a_photo_whose_sketch_does_not_fit_is_replaced_and_named(write_photos, caplog):
     folder = write_photos(2)
     Image.new("L", (44, 40)).save(folder / "p00_edge.png")
     Image.new("L", (9, 9)).save(folder / "p01_edge.png")
@@ -221,7 +221,7 @@ def test_a_photograph_whose_sketch_does_not_fit_is_replaced_and_named(write_phot
     for number in range(4):
         stream[number]
     assert stream.reader.replaced() == 1
-    assert "p01.png: its companion is 9x9 pixels, the photograph 45x40" in caplog.text
+    assert "p01.png: its companion is 9x9 pixels, the photo 45x40" in caplog.text
 
 
 def test_an_unknown_plane_is_refused(write_photos):
@@ -283,7 +283,7 @@ def test_failures_in_worker_processes_are_counted_in_this_one(write_photos, capl
     list(data.train_dataloader())
     assert data.replaced == 1
     data.teardown("fit")
-    assert "1 photograph could not be decoded and was replaced by another" in caplog.text
+    assert "1 photo could not be decoded and was replaced by another" in caplog.text
 
 
 def test_processes_share_the_validation_set_without_overlap(write_photos):
@@ -305,39 +305,39 @@ def test_the_validation_loader_is_kept_and_can_be_left_early(write_photos):
     assert all(same(a, b) for a, b in zip(first, again, strict=True))
 
 
-def test_training_never_sees_a_validation_photograph(write_photos, caplog):
+def test_training_never_sees_a_validation_photo(write_photos, caplog):
     data = data_of(write_photos(20))
     train, val = (set(part.indices.tolist()) for part in (data.stream, data.validation))
     assert len(val) == 5
     assert not train & val
     assert train | val == set(range(20))
-    # Also when the folder of validation photographs lies inside the root.
+    # Also when the folder of validation photos lies inside the root.
     root = write_photos(3, name="root")
     inside = data_of(root, val=str(write_photos(2, name="root/val")))
     assert [inside.stream.source.name(index) for index in inside.stream.indices] == ["p00.png", "p01.png", "p02.png"]
-    assert "2 photographs of data.root are in data.val too" in caplog.text
+    assert "2 photos of data.root are in data.val too" in caplog.text
     one = write_photos(3, name="one")
     data_of(one, val=str(write_photos(1, name="one/val"))).setup()
-    assert "1 photograph of data.root is in data.val too" in caplog.text
+    assert "1 photo of data.root is in data.val too" in caplog.text
 
 
 def test_validation_of_everything_leaves_nothing_to_train_on(write_photos):
     root = write_photos(3)
-    with pytest.raises(DataError, match=r"holds every photograph of data.root"):
+    with pytest.raises(DataError, match=r"holds every photo of data.root"):
         data_of(root, val=str(root)).setup()
 
 
 def test_skipped_files_are_named_when_the_data_are_prepared(write_photos, caplog):
     folder = write_photos(3)
-    (folder / "text.png").write_text("no picture")
+    (folder / "text.png").write_text("no image")
     data = data_of(folder)
     data.prepare_data()
     data.setup("fit")
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "1 of 4 files is skipped: text.png: not a picture" in caplog.text
+    assert "1 of 4 files is skipped: text.png: not an image" in caplog.text
 
 
-def test_damaged_photographs_are_found_at_setup_in_this_process(write_photos):
+def test_damaged_photos_are_found_at_setup_in_this_process(write_photos):
     folder = write_photos(2)
     for path in folder.iterdir():
         spoil(path)

@@ -58,7 +58,7 @@ def narrow(name):
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("size", [(65, 66), (70, 90), (33, 200), (8, 8), (9, 31)])
 @pytest.mark.parametrize("plain", [True, False])
-def test_the_picture_has_the_size_of_the_input(name, size, plain):
+def test_the_image_has_the_size_of_the_input(name, size, plain):
     options = narrow(name).fitting(*size)
     painted = Skip(options, plain=plain)(torch.rand(1, options.in_channels, *size))
     assert painted.shape == (1, 3, *size)

@@ -35,7 +35,7 @@ def models(make_gray_inpainter):
 
 @pytest.fixture
 def run(models, photo_folder, tmp_path):
-    """Evaluate the two fakes on four photographs at 24 x 24; keywords replace options."""
+    """Evaluate the two fakes on four photos at 24 x 24; keywords replace options."""
 
     def start(output="out", chosen=models, **options):
         options = {"data": str(photo_folder), "masks": MASKS, "size": 24, "shown": 0, **options}
@@ -44,7 +44,7 @@ def run(models, photo_folder, tmp_path):
     return start
 
 
-def test_every_photograph_mask_and_model_gets_one_line(run, tmp_path):
+def test_every_photo_mask_and_model_gets_one_line(run, tmp_path):
     result = run()
     rows = read_rows(tmp_path / "out")
     assert len({(row["image"], row["mask"], row["model"]) for row in rows}) == len(rows) == 4 * 2 * 2
@@ -53,7 +53,7 @@ def test_every_photograph_mask_and_model_gets_one_line(run, tmp_path):
     assert result.skipped == 0
 
 
-def test_all_models_see_the_same_mask_and_every_photograph_its_own(run, tmp_path):
+def test_all_models_see_the_same_mask_and_every_photo_its_own(run, tmp_path):
     run()
     rows = read_rows(tmp_path / "out")
     hashes = {(row["image"], row["mask"]): row["mask_hash"] for row in rows}
@@ -76,7 +76,7 @@ def test_another_seed_draws_other_masks(run, tmp_path):
     assert all(a["mask_hash"] != b["mask_hash"] for a, b in zip(first, second, strict=True))
 
 
-def test_the_numbers_are_those_of_the_picture_saved_as_8_bit(run, photo_folder, tmp_path):
+def test_the_numbers_are_those_of_the_image_saved_as_8_bit(run, photo_folder, tmp_path):
     """Read the PNGs back and measure them with scikit-image: nothing but files in between."""
     run(size=None, masks=["center"], shown=4)
     rows = {(row["image"], row["model"]): row for row in read_rows(tmp_path / "out")}
@@ -198,17 +198,17 @@ def test_fills_at_the_same_time_give_the_same_file_in_the_same_order(run, models
         run("one", mixed, jobs=3)
 
 
-def test_another_photograph_in_the_folder_is_another_setting(run, photo_folder):
+def test_another_photo_in_the_folder_is_another_setting(run, photo_folder):
     run()
     (photo_folder / "c.png").rename(photo_folder / "cc.png")
     with pytest.raises(UsageError, match=r"photographs\.fingerprint"):
         run()
 
 
-def test_a_model_that_refuses_a_photograph_is_reported_and_the_rest_goes_on(run, models, tmp_path, caplog):
+def test_a_model_that_refuses_a_photo_is_reported_and_the_rest_goes_on(run, models, tmp_path, caplog):
     class Picky(type(models["gray"])):
         def fill(self, image, mask, **options):
-            if self.calls >= 3:  # after a warm-up and two photographs
+            if self.calls >= 3:  # after a warm-up and two photos
                 raise InpaintError("too dark\nfor me")
             return super().fill(image, mask, **options)
 
@@ -247,7 +247,7 @@ def test_a_model_that_runs_out_of_memory_is_reported(run, models):
 
 
 def test_bad_files_are_skipped_counted_and_named(run, photo_folder, caplog):
-    (photo_folder / "text.png").write_text("this is no picture")
+    (photo_folder / "text.png").write_text("this is no image")
     truncated = (photo_folder / "a.png").read_bytes()[:900]
     (photo_folder / "torn.png").write_bytes(truncated)
     result = run(masks=["center"])
@@ -297,7 +297,7 @@ def test_the_contact_sheet_shows_the_fills(run, tmp_path):
     assert (sheet == 26).all(axis=-1).sum() + (sheet == 25).all(axis=-1).sum() > 1000  # the dark fill
 
 
-def test_stochastic_models_get_a_seed_per_photograph_that_does_not_depend_on_the_rest(run, models):
+def test_stochastic_models_get_a_seed_per_photo_that_does_not_depend_on_the_rest(run, models):
     class Seeded(type(models["gray"])):
         seeds: list = []  # noqa: RUF012 - shared on purpose
 
@@ -333,9 +333,9 @@ def test_wrong_settings_are_refused_before_anything_is_written(run, tmp_path, op
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_without_photographs_is_an_error(run, tmp_path):
+def test_a_folder_without_photos_is_an_error(run, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="holds no photographs"):
+    with pytest.raises(DataError, match="holds no photos"):
         run(data=str(tmp_path / "empty"))
 
 

@@ -25,7 +25,7 @@ def test_estimates_of_no_and_one_value_have_no_interval():
     assert estimate([2.0, 2.0]) == {"mean": 2.0, "standard_error": 0.0, "low": 2.0, "high": 2.0}
 
 
-def test_a_model_is_not_rewarded_for_leaving_out_hard_photographs():
+def test_a_model_is_not_rewarded_for_leaving_out_hard_photos():
     rows = [row("easy", "picky", 0.1), row("easy", "brave", 0.1), row("hard", "brave", 0.9)]
     picky, brave = summarize(rows, masks=["center"], models=["picky", "brave"])
     assert picky["metrics"]["l1_hole"]["mean"] == brave["metrics"]["l1_hole"]["mean"] == 0.1

@@ -11,7 +11,7 @@ from inpaint.fills.base import TensorFill
 from inpaint.fills.request import ImageSeed
 from inpaint.types import Capabilities, Plane, StopFill
 
-LINES = Plane(name="lines", read="inpaint.images.planes:read_lines")
+LINES = Plane(name="lines", read="inpaint.images.planes:read_edges")
 
 
 class NoiseOnArrays(ArrayFill):

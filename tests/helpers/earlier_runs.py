@@ -24,7 +24,7 @@ class EarlierRun:
         self.expected = self.description["expected"]
 
     def write(self, folder: Path, photos: Path) -> Path:
-        """Write config.yaml, last.ckpt and model.safetensors into a folder, trained on photographs in another."""
+        """Write config.yaml, last.ckpt and model.safetensors into a folder, trained on photos in another."""
         folder.mkdir()
         (folder / "config.yaml").write_text(self.description["config.yaml"].replace("PHOTOS", str(photos)))
         torch.save(self.checkpoint(), folder / "last.ckpt")
@@ -98,7 +98,7 @@ def drawn(shapes: dict[str, list[int]]) -> dict[str, torch.Tensor]:
 
 
 def write_photos(folder: Path, model: str) -> Path:
-    """Write three photographs of 64 x 80 pixels to train on and one to validate on, without help of the program.
+    """Write three photos of 64 x 80 pixels to train on and one to validate on, without help of the program.
 
     DeepFill's are gray: 0.1.0 drew sketches from another luma of colors than later versions do.
     """

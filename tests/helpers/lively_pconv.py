@@ -1,4 +1,4 @@
-"""Partial-convolution networks that paint visibly, and pictures for them."""
+"""Partial-convolution networks that paint visibly, and images for them."""
 
 import torch
 from torch import nn

@@ -44,7 +44,7 @@ def test_the_hole_and_its_rim_hold_no_edges(gray):
 
 
 @pytest.mark.parametrize("sigma_px", [1.0, 2.0, 4.0])
-def test_a_mirrored_picture_has_the_mirrored_edges(gray, sigma_px):
+def test_a_mirrored_image_has_the_mirrored_edges(gray, sigma_px):
     known = hole_of(gray.shape)
     for where in (None, known):
         mirrored = None if where is None else where[:, ::-1]
@@ -54,12 +54,12 @@ def test_a_mirrored_picture_has_the_mirrored_edges(gray, sigma_px):
 
 
 def test_a_strong_step_is_found_and_a_weak_one_is_not():
-    picture = np.zeros((40, 50))
-    picture[:, 25:] = 1.0
-    columns = np.flatnonzero(canny(picture, 2.0)[20])
+    image = np.zeros((40, 50))
+    image[:, 25:] = 1.0
+    columns = np.flatnonzero(canny(image, 2.0)[20])
     assert columns.size
     assert set(columns) <= {24, 25}
-    assert not canny(0.05 * picture, 2.0).any()
+    assert not canny(0.05 * image, 2.0).any()
 
 
 def test_a_sample_draws_its_smoothing_from_the_range_and_validation_has_the_fixed_one():

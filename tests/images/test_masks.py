@@ -138,7 +138,7 @@ def test_a_damaged_mask_is_named_on_the_short_way_too(tmp_path):
 
 def test_an_unreadable_mask_is_named(tmp_path):
     (tmp_path / "m.png").write_text("text")
-    with pytest.raises(InputError, match=r"m\.png': its content is not a picture"):
+    with pytest.raises(InputError, match=r"m\.png': its content is not an image"):
         read_mask(tmp_path / "m.png")
 
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from inpaint.errors import UsageError
 from inpaint.images.edges import Sketch
-from inpaint.images.planes import maker_class, plane_of, read_lines
+from inpaint.images.planes import maker_class, plane_of, read_edges
 from inpaint.images.reading import read_photo
 from inpaint.registry.table import planes
 from inpaint.types import Plane
@@ -22,16 +22,16 @@ def drawing(tmp_path):
 
 
 def test_white_is_a_line(drawing):
-    lines = read_lines(drawing, "sketch")
+    lines = read_edges(drawing, "sketch")
     assert lines.dtype == bool
     assert lines[2].all()
     assert lines.sum() == 8
 
 
 def test_a_plane_is_made_and_read_by_what_it_names(drawing):
-    plane = Plane(name="lines", make="inpaint.images.edges:Sketch", read="inpaint.images.planes:read_lines")
+    plane = Plane(name="lines", make="inpaint.images.edges:Sketch", read="inpaint.images.planes:read_edges")
     assert maker_class(plane) is Sketch
-    assert np.array_equal(plane_of(drawing, plane), read_lines(drawing, "lines"))
+    assert np.array_equal(plane_of(drawing, plane), read_edges(drawing, "lines"))
 
 
 def test_a_plane_without_maker_or_reader_says_so(drawing):

@@ -131,18 +131,18 @@ def test_training_pixels_of_deep_files_are_scaled_by_the_ratio_of_whites(tmp_pat
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
 def test_a_palette_is_resolved_to_its_colors(tmp_path, suffix):
-    picture = Image.fromarray(noise(9, 14, 3)).quantize(7)
-    picture.save(tmp_path / f"a{suffix}")
+    image = Image.fromarray(noise(9, 14, 3)).quantize(7)
+    image.save(tmp_path / f"a{suffix}")
     photo = read_photo(tmp_path / f"a{suffix}")
-    assert np.array_equal(photo.pixels, np.asarray(picture.convert("RGB")))
+    assert np.array_equal(photo.pixels, np.asarray(image.convert("RGB")))
     assert photo.alpha is None
 
 
 @pytest.mark.parametrize("transparency", [2, bytes([255, 0, 128, 255, 255, 255, 255])])
 def test_transparent_palette_entries_become_alpha(tmp_path, transparency):
-    picture = Image.fromarray(noise(9, 14, 3)).quantize(7)
-    picture.save(tmp_path / "a.png", transparency=transparency)
-    indices = np.asarray(picture)
+    image = Image.fromarray(noise(9, 14, 3)).quantize(7)
+    image.save(tmp_path / "a.png", transparency=transparency)
+    indices = np.asarray(image)
     table = np.full(256, 255)
     if isinstance(transparency, int):
         table[transparency] = 0
@@ -150,7 +150,7 @@ def test_transparent_palette_entries_become_alpha(tmp_path, transparency):
         table[: len(transparency)] = list(transparency)
     photo = read_photo(tmp_path / "a.png")
     assert np.array_equal(photo.alpha, table[indices])
-    assert np.array_equal(photo.pixels, np.asarray(picture.convert("RGB")))
+    assert np.array_equal(photo.pixels, np.asarray(image.convert("RGB")))
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".tif"])
@@ -291,13 +291,13 @@ def test_a_truncated_file_is_refused_by_name(tmp_path, suffix, dtype, share):
     ("content", "reason"),
     [
         (b"", "the file is empty"),
-        (b"just some text\n", r"its content is not a picture \(JPEG, PNG, WebP, TIFF, BMP\)"),
-        (b"RIFF\x10\0\0\0WAVEfmt ", "its content is not a picture"),
+        (b"just some text\n", r"its content is not an image \(JPEG, PNG, WebP, TIFF, BMP\)"),
+        (b"RIFF\x10\0\0\0WAVEfmt ", "its content is not an image"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "damaged or truncated"),
         (b"II*\0" + b"\xff" * 40, "damaged or truncated"),
     ],
 )
-def test_what_is_no_picture_is_refused_with_the_reason(tmp_path, content, reason):
+def test_what_is_no_image_is_refused_with_the_reason(tmp_path, content, reason):
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(InputError, match=rf"cannot read '.*a\.png': {reason}") as caught:
         read_photo(tmp_path / "a.png")
@@ -332,7 +332,7 @@ def test_the_limit_is_the_callers(tmp_path):
         read_photo(tmp_path / "a.png", max_pixels=125)
 
 
-def test_large_pictures_within_the_limit_are_read_without_a_warning(tmp_path, monkeypatch):
+def test_large_images_within_the_limit_are_read_without_a_warning(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
     Image.fromarray(noise(9, 14, 3)).save(tmp_path / "a.png")
     with warnings.catch_warnings():

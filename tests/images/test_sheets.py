@@ -5,7 +5,7 @@ from inpaint.errors import InputError
 from inpaint.images.sheets import contact_sheet
 
 
-def picture(height, width, seed=0):
+def noise(height, width, seed=0):
     return np.random.default_rng(seed).integers(1, 255, (height, width, 3), dtype=np.uint8)
 
 
@@ -16,8 +16,8 @@ def find(sheet, part):
     return [(y, x) for y, x in candidates if np.array_equal(sheet[y : y + h, x : x + w], part)]
 
 
-def test_pictures_of_the_cell_size_appear_unchanged_and_in_order():
-    first, second, third = picture(128, 128, 1), picture(128, 96, 2), picture(96, 128, 3)
+def test_images_of_the_cell_size_appear_unchanged_and_in_order():
+    first, second, third = noise(128, 128, 1), noise(128, 96, 2), noise(96, 128, 3)
     sheet = contact_sheet([[first, second], [third]], columns=["a", "b"], labels=["x", "y"], title="t")
     (a,), (b,), (c,) = find(sheet, first), find(sheet, second), find(sheet, third)
     assert a[0] == b[0]
@@ -26,13 +26,13 @@ def test_pictures_of_the_cell_size_appear_unchanged_and_in_order():
     assert a[1] == c[1]
 
 
-def test_a_small_picture_is_enlarged_by_repeating_its_pixels():
-    small = picture(32, 16)
+def test_a_small_image_is_enlarged_by_repeating_its_pixels():
+    small = noise(32, 16)
     sheet = contact_sheet([[small]], cell=64)
     assert len(find(sheet, small.repeat(2, axis=0).repeat(2, axis=1))) == 1
 
 
-def test_a_large_picture_is_reduced_to_the_cell_and_keeps_its_aspect():
+def test_a_large_image_is_reduced_to_the_cell_and_keeps_its_aspect():
     flat = np.full((300, 600, 3), 90, np.uint8)
     sheet = contact_sheet([[flat]], cell=100)
     painted = np.argwhere((sheet == 90).all(axis=-1))
@@ -68,8 +68,8 @@ def test_long_headings_wrap_and_make_room():
     assert long.shape[0] > short.shape[0]
 
 
-def test_the_callers_pictures_are_not_changed():
-    original = picture(128, 128)
+def test_the_callers_images_are_not_changed():
+    original = noise(128, 128)
     kept = original.copy()
     contact_sheet([[original]])
     assert np.array_equal(original, kept)
@@ -78,8 +78,8 @@ def test_the_callers_pictures_are_not_changed():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"rows": []}, "at least one picture"),
-        ({"rows": [[], []]}, "at least one picture"),
+        ({"rows": []}, "at least one image"),
+        ({"rows": [[], []]}, "at least one image"),
         ({"rows": [[np.zeros((4, 4), np.uint8)]]}, r"uint8 of shape \(H, W, 3\), got uint8 of shape \(4, 4\)"),
         ({"rows": [[np.zeros((4, 4, 3))]]}, "got float64"),
         ({"rows": [[np.zeros((4, 4, 3), np.uint8)]], "columns": ["a", "b"]}, "2 column headings for 1 columns"),

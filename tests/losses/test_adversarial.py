@@ -111,7 +111,7 @@ def test_matching_can_compare_the_logits_themselves(outputs):
     assert found == pytest.approx(expected, rel=1e-6)
 
 
-def test_matching_pulls_the_painted_picture_only(outputs):
+def test_matching_pulls_the_painted_image_only(outputs):
     fake, real = (DiscriminatorOutput(o.logits, tuple(f.requires_grad_() for f in o.features)) for o in outputs)
     matching()(fake, real).backward()
     assert all(feature.grad is None for feature in real.features)

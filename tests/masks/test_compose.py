@@ -181,8 +181,8 @@ class TestFolder:
         Image.new("L", (8, 8), 127).save(tmp_path / "dark.png")
         with pytest.raises(MaskError, match=r"no mask checked .* has a hole"):
             parse_mask(f"folder:{tmp_path}")
-        (tmp_path / "broken.png").write_text("not a picture")
-        with pytest.raises(InputError, match=r"cannot read '.*broken.png': its content is not a picture"):
+        (tmp_path / "broken.png").write_text("not an image")
+        with pytest.raises(InputError, match=r"cannot read '.*broken.png': its content is not an image"):
             parse_mask(f"folder:{tmp_path}")
 
 

@@ -105,7 +105,7 @@ class TestEveryKind:
 
 
 class TestDeepFill:
-    def test_a_wide_picture_is_covered_alike_on_both_sides(self):
+    def test_a_wide_image_is_covered_alike_on_both_sides(self):
         covered = draw_many(Brush(), 1500, 64, 128).mean(axis=0)
         assert covered[:, :64].mean() == pytest.approx(covered[:, 64:].mean(), abs=0.01)
         assert covered[:32].mean() == pytest.approx(covered[32:].mean(), abs=0.01)
@@ -121,7 +121,7 @@ class TestDeepFill:
         assert one_stroke[:, :8].mean() == pytest.approx(one_stroke[:, -8:].mean(), abs=0.02)
         assert one_stroke[:8].mean() == pytest.approx(one_stroke[-8:].mean(), abs=0.02)
 
-    def test_strokes_start_anywhere_in_a_picture_that_is_not_square(self):
+    def test_strokes_start_anywhere_in_an_image_that_is_not_square(self):
         rng = np.random.default_rng(0)
         starts = np.array([zigzag(rng, 64, 256, (4, 11))[0] for _ in range(2000)])
         assert starts.mean(axis=0) == pytest.approx((127.5, 31.5), abs=5)
@@ -130,7 +130,7 @@ class TestDeepFill:
 
     @given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 999))
     @settings(max_examples=60, deadline=None)
-    def test_every_vertex_lies_inside_the_picture(self, height, width, seed):
+    def test_every_vertex_lies_inside_the_image(self, height, width, seed):
         points = np.array(zigzag(np.random.default_rng(seed), height, width, (4, 11)))
         assert (points >= 0).all()
         assert (points < (width, height)).all()

@@ -1,4 +1,4 @@
-"""The share of the picture that published masks remove, against figures measured with the public programs.
+"""The share of the image that published masks remove, against figures measured with the public programs.
 
 The figures come from the original code of each project (brush, boxes and their union: 3000 draws; the others at least
 2000 draws with NumPy's seed 0, CoModGAN 8000 and 5000 draws). Means must agree within 0.01.

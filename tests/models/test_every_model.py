@@ -40,7 +40,7 @@ def adapter(name, network, chunk=None, **options):
 
 def sample(height, width, batch=2, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    # Large areas of one color with some noise, so that a mean over places does not make all pictures alike.
+    # Large areas of one color with some noise, so that a mean over places does not make all images alike.
     areas = torch.rand(batch, 3, 2, 3, generator=generator)
     image = 0.9 * torch.nn.functional.interpolate(areas, (height, width))
     image += 0.1 * torch.rand(batch, 3, height, width, generator=generator)
@@ -177,14 +177,14 @@ def test_training_calls_every_network_as_a_whole_so_that_the_compiler_reaches_it
 @pytest.mark.parametrize("name", MODELS)
 def test_weights_written_as_a_run_are_loaded_by_the_registry_with_their_discriminators(make, name, tmp_path):
     network = make(name)
-    judges = network.discriminators(network.config)
+    discriminators = network.discriminators(network.config)
     tensors = dict(network.state_dict())
-    for role, judge in judges.items():
-        tensors |= {f"{role}.{key}": value for key, value in judge.state_dict().items()}
+    for role, discriminator in discriminators.items():
+        tensors |= {f"{role}.{key}": value for key, value in discriminator.state_dict().items()}
     metadata = WeightsMetadata(
         model=name,
         config=network.config.model_dump(mode="json"),
-        roles=(*(role for role, _ in network.named_children()), *judges),
+        roles=(*(role for role, _ in network.named_children()), *discriminators),
     )
     save_weights(tmp_path / "model.safetensors", tensors, metadata)
     image, mask = sample(64, 64)

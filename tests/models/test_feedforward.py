@@ -89,7 +89,7 @@ def test_what_the_hole_holds_is_never_looked_at(deepfill, size):
     assert torch.equal(got.completed.nan_to_num(9), expected.completed)
 
 
-def test_padding_mirrors_picture_mask_and_guidance_alike():
+def test_padding_mirrors_image_mask_and_guidance_alike():
     painter = Painter(planes=("sketch",))
     image, mask = sample(10, 19)
     FeedForward(painter, name="painter").fill(image, mask, guidance={"sketch": mask})
@@ -188,7 +188,7 @@ def test_stopping_at_the_last_report_loses_nothing():
     assert set(stopped.aux) == {"coarse", "small"}
 
 
-def test_a_picture_that_is_all_hole_or_has_none_is_no_problem(deepfill):
+def test_an_image_that_is_all_hole_or_has_none_is_no_problem(deepfill):
     image, mask = sample()
     mask[0], mask[1] = 1, 0
     (result,) = FeedForward(deepfill, name="deepfill").fill(image, mask)
@@ -230,7 +230,7 @@ IMAGE, MASK = sample(16, 24)
         (IMAGE, MASK / 0, MaskError, "everywhere, got nan|everywhere, got inf"),
     ],
 )
-def test_pictures_and_masks_that_do_not_fit_are_refused(image, mask, error, message):
+def test_images_and_masks_that_do_not_fit_are_refused(image, mask, error, message):
     painter = Painter()
     with pytest.raises(error, match=message):
         FeedForward(painter, name="painter").fill(image, mask)

@@ -21,7 +21,7 @@ class Painter(SamplingNetwork):
     """Paints the mean of its latents into the hole; counts what it is asked for."""
 
     minimum_px = 8
-    ranked_by = "judge"
+    ranked_by = "discriminator"
 
     def __init__(self):
         super().__init__(PainterConfig())
@@ -41,16 +41,16 @@ class Painter(SamplingNetwork):
         return {"raw": raw, "half": raw[..., ::2, ::2]}
 
 
-class Judge(nn.Module):
-    """Likes bright pictures; counts them."""
+class Brightness(nn.Module):
+    """A discriminator that likes bright images; counts them."""
 
     def __init__(self):
         super().__init__()
         self.seen: list[torch.Tensor] = []
 
-    def forward(self, picture):
-        self.seen.append(picture)
-        return DiscriminatorOutput(picture.mean(1, keepdim=True)[..., ::4, ::4])
+    def forward(self, image):
+        self.seen.append(image)
+        return DiscriminatorOutput(image.mean(1, keepdim=True)[..., ::4, ::4])
 
 
 def sample(height=21, width=35, batch=2, seed=0):
@@ -65,17 +65,17 @@ class Stored:
     """Discriminators as a weights file holds them."""
 
     def __init__(self, held):
-        self.held, self.critic = held, Judge()
+        self.held, self.critic = held, Brightness()
 
     def holds(self, name):
-        return {"j": "judge"}.get(name, name) in self.held
+        return {"d": "discriminator"}.get(name, name) in self.held
 
     def named(self, name):
         assert self.holds(name)
         return self.critic
 
 
-def judged(painter=None, *, held=("judge",), **options):
+def ranked(painter=None, *, held=("discriminator",), **options):
     stored = Stored(held)
     made = Sampling(painter or Painter(), name="painter", discriminators=stored, options=SamplingOptions(**options))
     return made, stored.critic
@@ -111,8 +111,8 @@ def test_a_sample_is_drawn_from_mean_and_deviation_with_the_images_own_numbers()
 @pytest.mark.parametrize("chunk", [1, 2, 3, 5, 100, None])
 def test_the_answer_does_not_depend_on_chunks(chunk):
     image, mask = sample(batch=3)
-    whole = judged(chunk=15)[0].fill(image, mask, samples=5, seed=2)
-    cut = judged(chunk=chunk)[0].fill(image, mask, samples=5, seed=2)
+    whole = ranked(chunk=15)[0].fill(image, mask, samples=5, seed=2)
+    cut = ranked(chunk=chunk)[0].fill(image, mask, samples=5, seed=2)
     for one, other in zip(whole, cut, strict=True):
         assert torch.allclose(one.raw, other.raw, atol=1e-6)
         assert torch.allclose(one.score, other.score, atol=1e-6)
@@ -148,46 +148,46 @@ def test_global_randomness_is_neither_used_nor_changed():
     assert torch.equal(one.raw, other.raw)
 
 
-def test_each_image_is_encoded_once_and_each_sample_decoded_and_judged_once():
+def test_each_image_is_encoded_once_and_each_sample_decoded_and_scored_once():
     image, mask = sample(batch=3)
-    fill, judge = judged(chunk=2)
+    fill, discriminator = ranked(chunk=2)
     fill.fill(image, mask, samples=4)
     assert sum(fill.network.encoded) == 3
     assert sum(fill.network.decoded) == 12
-    assert sum(len(seen) for seen in judge.seen) == 12
+    assert sum(len(seen) for seen in discriminator.seen) == 12
     assert max(fill.network.decoded) <= 2
 
 
-def test_scores_are_the_mean_of_the_discriminators_map_on_the_completed_picture():
+def test_scores_are_the_mean_of_the_discriminators_map_on_the_completed_image():
     image, mask = sample(16, 24)
-    fill, judge = judged()
+    fill, discriminator = ranked()
     fills = fill.fill(image, mask, samples=3)
     for each in fills:
         assert torch.allclose(each.score, each.completed.mean(1)[..., ::4, ::4].mean((1, 2)), atol=1e-6)
     assert fills[0].score.shape == (2,)
-    judge.seen.clear()
+    discriminator.seen.clear()
     assert fill.fill(image, mask)[0].score is None  # nothing to rank
-    assert judge.seen == []
+    assert discriminator.seen == []
 
 
 @pytest.mark.parametrize(("scores", "samples", "given"), [(True, 1, True), (False, 3, False), (None, 3, True)])
 def test_scores_can_be_asked_for_and_declined(scores, samples, given):
-    fills = judged(scores=scores)[0].fill(*sample(), samples=samples)
+    fills = ranked(scores=scores)[0].fill(*sample(), samples=samples)
     assert all((fill.score is not None) == given for fill in fills)
 
 
 def test_without_the_discriminator_there_are_no_scores_and_asking_for_them_is_an_error():
-    fill, _ = judged(held=())
+    fill, _ = ranked(held=())
     assert not fill.capabilities.scored
     assert fill.fill(*sample(), samples=2)[0].score is None
     assert not Sampling(Painter(), name="painter").capabilities.scored
     with pytest.raises(WeightsError, match="painter cannot score its fills"):
-        judged(held=(), scores=True)
+        ranked(held=(), scores=True)
 
 
 def test_the_mean_of_the_latents_gives_one_fill_for_every_seed():
     image, mask = sample()
-    fill, _ = judged(latent="mean")
+    fill, _ = ranked(latent="mean")
     fills = fill.fill(image, mask, samples=3, seed=4)
     mu, _ = fill.encode(image, mask)
     assert len(fills) == 3
@@ -201,7 +201,7 @@ def test_the_mean_of_the_latents_gives_one_fill_for_every_seed():
 
 def test_decoding_gives_a_whole_fill_for_given_latents():
     image, mask = sample()
-    fill, _ = judged(scores=True)
+    fill, _ = ranked(scores=True)
     mu, sigma = fill.encode(image, mask)
     assert mu.shape == sigma.shape == (2, 6, 3, 5)
     result = fill.decode(image, mask, z=mu + 0.1)
@@ -213,9 +213,9 @@ def test_decoding_gives_a_whole_fill_for_given_latents():
         fill.decode(image, mask, z=mu[:1])
 
 
-def test_progress_counts_painted_pictures():
+def test_progress_counts_painted_images():
     reports = []
-    judged(chunk=2)[0].fill(*sample(), samples=3, progress=reports.append)
+    ranked(chunk=2)[0].fill(*sample(), samples=3, progress=reports.append)
     assert [(report.done, report.total) for report in reports] == [(2, 6), (4, 6), (6, 6)]
 
 
@@ -224,8 +224,8 @@ def test_stopping_leaves_the_mean_known_color_and_the_worst_score_where_nothing_
         raise StopFill
 
     image, mask = sample()
-    fills = judged(chunk=2)[0].fill(image, mask, samples=3, progress=stop)
-    (complete, *_) = judged(chunk=2)[0].fill(image, mask, samples=3)
+    fills = ranked(chunk=2)[0].fill(image, mask, samples=3, progress=stop)
+    (complete, *_) = ranked(chunk=2)[0].fill(image, mask, samples=3)
     assert torch.equal(fills[0].completed[0], complete.completed[0])
     assert torch.equal(fills[0].score[0], complete.score[0])
     for sample_number, image_number in ((2, 0), (0, 1), (1, 1), (2, 1)):
@@ -237,19 +237,19 @@ def test_stopping_leaves_the_mean_known_color_and_the_worst_score_where_nothing_
 
 
 def test_discriminators_are_asked_by_role_and_by_short_name():
-    fill, judge = judged()
-    picture = torch.rand(2, 3, 8, 8)
-    assert torch.equal(fill.discriminate("judge", picture), fill.discriminate("j", picture))
-    assert len(judge.seen) == 2
+    fill, discriminator = ranked()
+    image = torch.rand(2, 3, 8, 8)
+    assert torch.equal(fill.discriminate("discriminator", image), fill.discriminate("d", image))
+    assert len(discriminator.seen) == 2
     with pytest.raises(UsageError, match="painter came without discriminators"):
-        Sampling(Painter(), name="painter").discriminate("judge", picture)
+        Sampling(Painter(), name="painter").discriminate("discriminator", image)
 
 
 def test_scores_come_back_in_the_type_of_results():
-    stored = Stored(("judge",))
+    stored = Stored(("discriminator",))
     for dtype, expected in ((torch.float64, torch.float64), (torch.bfloat16, torch.float32)):
         fill = Sampling(Painter(), name="painter", dtype=dtype, discriminators=stored)
-        assert fill.discriminate("j", torch.rand(1, 3, 8, 8)).dtype == expected
+        assert fill.discriminate("d", torch.rand(1, 3, 8, 8)).dtype == expected
         assert stored.critic.seen[-1].dtype == dtype
 
 

@@ -13,7 +13,7 @@ def sample(batch, layout, dtype=torch.float64):
 @pytest.mark.parametrize("grad", [False, True])
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_every_channel_of_every_picture_is_normalized_on_its_own(layout, batch, grad):
+def test_every_channel_of_every_image_is_normalized_on_its_own(layout, batch, grad):
     x = sample(batch, layout)
     values = x.numpy()
     mean, variance = values.mean((2, 3), keepdims=True), values.var((2, 3), keepdims=True)

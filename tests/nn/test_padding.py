@@ -44,7 +44,7 @@ def test_padding_equals_numpy(mode, numpy_mode):
 
 
 @pytest.mark.parametrize("mode", ["zero", "same_tf", "symmetric", "replicate"])
-def test_padding_may_exceed_the_picture(mode):
+def test_padding_may_exceed_the_image(mode):
     x = torch.rand(1, 1, 2, 3, generator=torch.Generator().manual_seed(0))
     padded = pad(x, (9, 8, 7, 10), mode=mode)
     assert torch.equal(padded[..., 7:9, 9:12], x)
@@ -107,7 +107,7 @@ def test_a_side_grows_to_the_next_multiple_and_at_least_the_minimum(side, multip
     assert padded_side(side, multiple=multiple, minimum=minimum) == expected
 
 
-def test_growing_keeps_the_picture_at_the_top_left():
+def test_growing_keeps_the_image_at_the_top_left():
     x = torch.rand(2, 3, 5, 7, generator=torch.Generator().manual_seed(0))
     grown = pad_to(x, 16, 8)
     assert grown.shape == (2, 3, 16, 8)

@@ -30,7 +30,7 @@ def layer(parts=(3,), out=4, kernel=3, seed=0, **options):
     return made
 
 
-def pictures(parts, height=7, width=9, known=0.4, seed=1):
+def inputs(parts, height=7, width=9, known=0.4, seed=1):
     """Return one map and one plane of zeros and ones for each part, all of it different."""
     generator = torch.Generator().manual_seed(seed)
     maps, planes = [], []
@@ -74,7 +74,7 @@ def by_loops(made, maps, planes):
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_every_option_computes_the_definition(options):
     made = layer(**options)
-    maps, planes = pictures(made.parts)
+    maps, planes = inputs(made.parts)
     expected, expected_known = by_loops(made, maps, planes)
     y, known = made(maps, planes)
     assert np.abs(y.detach().numpy() - expected).max() < 1e-12 * expected.std()
@@ -86,7 +86,7 @@ def test_every_option_computes_the_definition(options):
 @pytest.mark.parametrize("parts", [(4,), (4, 3), (64, 3)])
 def test_one_plane_for_each_part_equals_a_mask_of_every_channel(parts):
     made = layer(parts, out=5, bias=False)
-    maps, planes = pictures(parts, 11, 8)
+    maps, planes = inputs(parts, 11, 8)
     masks = torch.cat([p.expand_as(m) for p, m in zip(planes, maps, strict=True)], dim=1)
     sums = F.conv2d(masks, torch.ones_like(made.weight), padding=1)
     plain = F.conv2d(torch.cat(maps, dim=1) * masks, made.weight, padding=1)
@@ -107,8 +107,8 @@ def test_planes_are_weighted_by_the_channels_of_their_parts():
 @pytest.mark.parametrize("parts", [(3,), (3, 2), (2, 3, 1)])
 def test_upsampling_equals_repeated_pixels(parts, grad):
     made, plain = layer(parts, upsample=True), layer(parts)
-    maps, planes = pictures(parts, 10, 14)
-    (small, *_), (small_known, *_) = pictures(parts[:1], 5, 7, seed=5)
+    maps, planes = inputs(parts, 10, 14)
+    (small, *_), (small_known, *_) = inputs(parts[:1], 5, 7, seed=5)
 
     def twice(x):
         return x.repeat_interleave(2, dim=-1).repeat_interleave(2, dim=-2)
@@ -122,8 +122,8 @@ def test_upsampling_equals_repeated_pixels(parts, grad):
 
 def test_upsampling_sends_the_same_gradients_as_repeated_pixels():
     made, plain = layer((3, 2), upsample=True), layer((3, 2))
-    maps, planes = pictures((3, 2), 10, 14)
-    (small, *_), (small_known, *_) = pictures((3,), 5, 7, seed=5)
+    maps, planes = inputs((3, 2), 10, 14)
+    (small, *_), (small_known, *_) = inputs((3,), 5, 7, seed=5)
     gradients = []
     for used in (made, plain):
         x = small.clone().requires_grad_()
@@ -155,7 +155,7 @@ def test_with_a_known_border_and_everything_known_it_is_an_ordinary_convolution(
 
 def test_what_is_not_known_is_never_read_and_gets_no_gradient():
     made = layer((3,))
-    (x,), (plane,) = pictures((3,))
+    (x,), (plane,) = inputs((3,))
     expected = made([x], [plane])[0]
     hidden = x.masked_fill(plane == 0, torch.nan).requires_grad_()
     y = made([hidden], [plane])[0]
@@ -170,7 +170,7 @@ def test_the_bias_is_neither_scaled_nor_added_where_nothing_is_known():
     made = layer((3,))
     with torch.no_grad():
         made.weight.zero_()
-    (x,), (plane,) = pictures((3,))
+    (x,), (plane,) = inputs((3,))
     y, known = made([x], [plane])
     assert torch.equal(y, made.bias.view(-1, 1, 1) * known)
 
@@ -197,7 +197,7 @@ def test_no_mask_makes_nan_in_any_precision(dtype, known):
 
 def test_a_soft_plane_counts_as_known_above_a_half():
     made = layer((3,), 4)
-    (x,), (plane,) = pictures((3,))
+    (x,), (plane,) = inputs((3,))
     soft = torch.where(plane > 0.5, 0.9, 0.2).to(plane)
     for ours, binary in zip(made([x], [soft]), made([x], [plane]), strict=True):
         assert torch.equal(ours, binary)

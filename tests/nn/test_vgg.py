@@ -39,14 +39,14 @@ def checkpoint(request, tmp_path_factory):
 
 
 @pytest.fixture
-def pictures():
+def images():
     return torch.rand(2, 3, 33, 40, generator=torch.Generator().manual_seed(0))
 
 
-def test_named_layers_are_those_of_torchvision(checkpoint, pictures):
+def test_named_layers_are_those_of_torchvision(checkpoint, images):
     name, file, reference = checkpoint
-    found = VGG(name, weights=str(file))(pictures, NUMBERS[name])
-    x = pictures
+    found = VGG(name, weights=str(file))(images, NUMBERS[name])
+    x = images
     for number, layer in enumerate(reference):
         x = layer(x)
         for wanted in (layer for layer, place in NUMBERS[name].items() if place == number):
@@ -54,13 +54,13 @@ def test_named_layers_are_those_of_torchvision(checkpoint, pictures):
     assert not found
 
 
-def test_nothing_behind_the_last_layer_is_computed(checkpoint, pictures):
+def test_nothing_behind_the_last_layer_is_computed(checkpoint, images):
     name, file, _ = checkpoint
     network = VGG(name, weights=str(file))
     ran = []
     for stage, layer in network.stages.items():
         layer.register_forward_hook(lambda *_, stage=stage: ran.append(stage))
-    network(pictures, ["relu1_1", "pool1"])
+    network(images, ["relu1_1", "pool1"])
     assert ran == ["conv1_1", "relu1_1", "conv1_2", "relu1_2", "pool1"]
 
 
@@ -70,26 +70,26 @@ def test_the_network_is_frozen_and_stays_in_evaluation_mode():
     assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
-def test_random_weights_are_seeded_leave_the_random_state_alone_and_are_warned_of(pictures, caplog):
+def test_random_weights_are_seeded_leave_the_random_state_alone_and_are_warned_of(images, caplog):
     before = torch.random.get_rng_state()
-    first, second = (VGG("vgg16", weights="random")(pictures, ["pool3"])["pool3"] for _ in range(2))
+    first, second = (VGG("vgg16", weights="random")(images, ["pool3"])["pool3"] for _ in range(2))
     assert torch.equal(first, second)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert 0.1 < first.std() < 10
     assert "random weights" in caplog.text
 
 
-def test_normalization_is_that_of_torchvision(pictures):
-    expected = Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))(pictures)
-    torch.testing.assert_close(normalized(pictures), expected)
+def test_normalization_is_that_of_torchvision(images):
+    expected = Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))(images)
+    torch.testing.assert_close(normalized(images), expected)
 
 
-def test_pictures_too_small_for_a_layer_are_refused():
+def test_images_too_small_for_a_layer_are_refused():
     with pytest.raises(InputError, match=r"images of 4 x 9 pixels are too small for vgg16's pool3"):
         VGG("vgg16", weights="random")(torch.zeros(1, 3, 4, 9), ["pool3"])
 
 
-def test_a_file_in_the_hubs_folder_is_used_without_a_network(checkpoint, pictures, monkeypatch, tmp_path):
+def test_a_file_in_the_hubs_folder_is_used_without_a_network(checkpoint, images, monkeypatch, tmp_path):
     name, file, _ = checkpoint
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", lambda *_, **__: pytest.fail("downloads"))
@@ -97,7 +97,7 @@ def test_a_file_in_the_hubs_folder_is_used_without_a_network(checkpoint, picture
     place.parent.mkdir(parents=True)
     place.write_bytes(file.read_bytes())
     ours, theirs = VGG(name), VGG(name, weights=str(file))
-    assert torch.equal(ours(pictures, ["pool2"])["pool2"], theirs(pictures, ["pool2"])["pool2"])
+    assert torch.equal(ours(images, ["pool2"])["pool2"], theirs(images, ["pool2"])["pool2"])
 
 
 @pytest.mark.parametrize(

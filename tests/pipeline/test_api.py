@@ -23,7 +23,7 @@ class Recorder(TensorFill):
     paint_all = None
 
     def __init__(self, *, value=0.5, error=None, takes=(), **capabilities):
-        planes = tuple(Plane(name=name, read="inpaint.images.planes:read_lines") for name in takes)
+        planes = tuple(Plane(name=name, read="inpaint.images.planes:read_edges") for name in takes)
         self.capabilities = Capabilities(planes=planes, **capabilities)
         self.value, self.error, self.calls = value, error, []
 

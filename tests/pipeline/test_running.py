@@ -135,7 +135,7 @@ def test_a_bad_file_is_reported_and_the_rest_goes_on(folders, gray_inpainter):
         ("c.tif", "filled"),
     ]
     assert "another shape" in outcomes[0].reason
-    assert "its content is not a picture" in outcomes[1].reason
+    assert "its content is not an image" in outcomes[1].reason
     assert "no mask lonely.* or lonely_mask*.*" in outcomes[2].reason
     assert files(folders / "out") == ["sub/c.tif"]
 

@@ -1,4 +1,4 @@
-"""Which network of a program a file holds: told by its entries, their shapes, its name, or the person."""
+"""Which network of a program a file holds: told by its entries, their shapes, its name, or the user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inpaint.registry import conversion
 from inpaint.weights.formats import Format
 
 BODY = frozenset({f"layer{number}.weight" for number in range(6)})
-JUDGE = frozenset({f"conv{number}.weight" for number in range(6)})
+DISCRIMINATOR = frozenset({f"conv{number}.weight" for number in range(6)})
 
 
 class Reached(Exception):  # noqa: N818 - carries what was found out of the import
@@ -29,14 +29,14 @@ PROGRAM = Format(
     model="deepfill",
     license="MIT",
     source="here",
-    networks={"body": BODY, "judge": JUDGE, "large": JUDGE, "judge_rec": JUDGE},
-    optional=frozenset({"judge", "large", "judge_rec"}),
+    networks={"body": BODY, "discriminator": DISCRIMINATOR, "large": DISCRIMINATOR, "discriminator_rec": DISCRIMINATOR},
+    optional=frozenset({"discriminator", "large", "discriminator_rec"}),
     shapes={
-        "judge": {"conv0.weight": (4, 3)},
-        "judge_rec": {"conv0.weight": (4, 3)},
+        "discriminator": {"conv0.weight": (4, 3)},
+        "discriminator_rec": {"conv0.weight": (4, 3)},
         "large": {"conv0.weight": (4, 9)},
     },
-    file_names={"judge": "*_net_D.pth", "judge_rec": "*_net_D_rec.pth"},
+    file_names={"discriminator": "*_net_D.pth", "discriminator_rec": "*_net_D_rec.pth"},
     convert=reach,
 )
 
@@ -51,7 +51,7 @@ def found(tmp_path, monkeypatch):
         given = []
         for text in inputs:
             role, _, name = text.rpartition("=")
-            names, width = (BODY, 3) if "net_G" in name else (JUDGE, 9 if "large" in name else 3)
+            names, width = (BODY, 3) if "net_G" in name else (DISCRIMINATOR, 9 if "large" in name else 3)
             if "other" in name:
                 width = 5
             path = tmp_path / name
@@ -70,14 +70,14 @@ def test_entries_and_their_shapes_tell_the_role_whatever_the_file_is_called(foun
 
 def test_the_name_of_the_file_tells_apart_what_looks_alike(found):
     names = ("latest_net_D_rec.pth", "latest_net_G.pth", "latest_net_D.pth")
-    assert found(*names) == {"judge_rec": names[0], "body": names[1], "judge": names[2]}
+    assert found(*names) == {"discriminator_rec": names[0], "body": names[1], "discriminator": names[2]}
 
 
-def test_the_person_tells_apart_what_looks_alike_whatever_the_file_is_called(found):
-    assert found("x_net_G.pth", "judge_rec=a.pth", "judge=b_net_D_rec.pth") == {
+def test_the_user_tells_apart_what_looks_alike_whatever_the_file_is_called(found):
+    assert found("x_net_G.pth", "discriminator_rec=a.pth", "discriminator=b_net_D_rec.pth") == {
         "body": "x_net_G.pth",
-        "judge_rec": "a.pth",
-        "judge": "b_net_D_rec.pth",
+        "discriminator_rec": "a.pth",
+        "discriminator": "b_net_D_rec.pth",
     }
 
 
@@ -87,9 +87,9 @@ def test_optional_networks_may_be_left_out_and_others_not(found):
         found("x_net_D.pth")
 
 
-def test_an_open_choice_is_put_to_the_person(found):
+def test_an_open_choice_is_put_to_the_user(found):
     with pytest.raises(
-        UsageError, match=r"a\.pth may be the judge or the judge_rec of the program: say which, e\.g\. "
+        UsageError, match=r"a\.pth may be the discriminator or the discriminator_rec of the program: say which, e\.g\. "
     ):
         found("x_net_G.pth", "a.pth")
 
@@ -97,9 +97,9 @@ def test_an_open_choice_is_put_to_the_person(found):
 @pytest.mark.parametrize(
     ("given", "part"),
     [
-        ("judge=x_net_G.pth", "the file holds the body of the program, not the judge"),
-        ("judge=large.pth", "the file holds the large of the program, not the judge"),
-        ("large=a.pth", "the file holds the judge or the judge_rec of the program, not the large"),
+        ("discriminator=x_net_G.pth", "the file holds the body of the program, not the discriminator"),
+        ("discriminator=large.pth", "the file holds the large of the program, not the discriminator"),
+        ("large=a.pth", "the file holds the discriminator or the discriminator_rec of the program, not the large"),
     ],
 )
 def test_a_role_that_the_entries_contradict_is_refused(found, given, part):
@@ -108,9 +108,9 @@ def test_a_role_that_the_entries_contradict_is_refused(found, given, part):
 
 
 def test_a_file_with_no_telling_shape_at_all_is_left_to_the_conversion_that_lists_what_does_not_fit(found):
-    assert Path(found("net_G", "judge=other.pth")["judge"]).name == "other.pth"
+    assert Path(found("net_G", "discriminator=other.pth")["discriminator"]).name == "other.pth"
 
 
 def test_the_same_role_twice_is_refused(found):
-    with pytest.raises(UsageError, match="both hold the judge of the program"):
+    with pytest.raises(UsageError, match="both hold the discriminator of the program"):
         found("x_net_G.pth", "a_net_D.pth", "b_net_D.pth")

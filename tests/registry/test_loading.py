@@ -91,13 +91,13 @@ def test_dtype_and_chunk_reach_the_network(tmp_path):
 
 
 def test_networks_that_only_training_needs_are_left_in_the_file(tmp_path):
-    judge = {
+    discriminator = {
         f"discriminator.{name}": value
         for name, value in Network.discriminators(Config(width=8))["discriminator"].state_dict().items()
     }
-    write_run(tmp_path, roles=("generator", "discriminator"), extra=judge)
+    write_run(tmp_path, roles=("generator", "discriminator"), extra=discriminator)
     assert load(tmp_path, device="cpu").fill(*sample())
-    write_run(tmp_path, roles=("generator",), extra=judge)
+    write_run(tmp_path, roles=("generator",), extra=discriminator)
     with pytest.raises(WeightsError, match=r"26 extra|\d+ extra \(discriminator"):
         load(tmp_path, device="cpu")
 
@@ -198,7 +198,7 @@ def test_options_of_a_fill_reach_it():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_run_loads_onto_the_gpu_and_fills_pictures_of_the_cpu(tmp_path):
+def test_a_run_loads_onto_the_gpu_and_fills_images_of_the_cpu(tmp_path):
     write_run(tmp_path)
     image, mask = sample()
     (on_cpu,) = load(tmp_path, device="cpu").fill(image, mask)

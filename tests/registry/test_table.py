@@ -14,7 +14,7 @@ from typing import ClassVar
 from inpaint.options import ModelConfig
 from inpaint.types import Capabilities, Plane
 
-DEPTH = Plane(name="depth", read="inpaint.images.planes:read_lines", summary="How far everything is.")
+DEPTH = Plane(name="depth", read="inpaint.images.planes:read_edges", summary="How far everything is.")
 
 
 class Config(ModelConfig):

@@ -1,4 +1,4 @@
-"""The small programs beside the commands: merging two photographs, removing an object."""
+"""The small programs beside the commands: merging two photos, removing an object."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def script(name):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with two photographs of different sizes and small weights of EdgeConnect."""
+    """A folder with two photos of different sizes and small weights of EdgeConnect."""
     folder = tmp_path_factory.mktemp("examples")
     Image.fromarray(data.astronaut()[:120, 150:310]).save(folder / "a.png")
     Image.fromarray(data.chelsea()[:200, 100:300]).save(folder / "b.png")
@@ -45,7 +45,7 @@ def called(name, place, *arguments):
     return result.exit_code, result.output
 
 
-def test_two_photographs_are_merged_along_the_lines_of_both(place, tmp_path):
+def test_two_photos_are_merged_along_the_edges_of_both(place, tmp_path):
     files = ("--left", place / "a.png", "--right", place / "b.png", "--output", tmp_path / "out.png")
     status, said = called("merge_photos", place, "--model", place / "weights.safetensors", *files, "--middle", 0.5)
     assert (status, said) == (0, f"wrote {tmp_path / 'out.png'}\n")
@@ -57,14 +57,14 @@ def test_two_photographs_are_merged_along_the_lines_of_both(place, tmp_path):
     assert np.abs(merged[:, 120:].astype(int) - right[:, 120:]).mean() < 2
 
 
-def test_the_lines_of_the_middle_come_from_the_side_that_they_stand_on():
+def test_the_edges_of_the_middle_come_from_the_side_that_they_stand_on():
     left, right = data.astronaut()[:120, 150:310], data.chelsea()[:120, 100:260]
     photo, mask, edges = script("merge_photos").merged(left, right, middle=0.5)
     assert mask.sum() == 120 * 80
     for part, one in ((slice(40, 80), left), (slice(80, 120), right)):
-        lines = canny(gray_of(one), 2.0)[:, part]
-        assert lines.sum() > 50
-        assert np.array_equal(edges[:, part], lines)
+        expected = canny(gray_of(one), 2.0)[:, part]
+        assert expected.sum() > 50
+        assert np.array_equal(edges[:, part], expected)
         assert np.array_equal(photo[:, part], one[:, part])
     assert not edges[:, :40].any()
 
@@ -83,7 +83,7 @@ def test_what_lies_in_a_box_is_painted_anew_and_the_rest_stays(place, tmp_path):
 
 @pytest.mark.parametrize(
     ("box", "said"),
-    [("1,2,3", "write four whole numbers"), ("0,0,500,10", "does not lie within the photograph of 160x120 pixels")],
+    [("1,2,3", "write four whole numbers"), ("0,0,500,10", "does not lie within the photo of 160x120 pixels")],
 )
 def test_a_box_that_cannot_be_is_said_in_one_line(box, said, place, tmp_path):
     common = ("--model", "telea", "--image", place / "a.png", "--output", tmp_path / "out.png")

@@ -30,11 +30,11 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def panel(count: int = 2) -> list[dict]:
     rng = np.random.default_rng(0)
-    pictures = rng.integers(0, 256, (count, 4, 12, 10, 3), dtype=np.uint8)
+    images = rng.integers(0, 256, (count, 4, 12, 10, 3), dtype=np.uint8)
     mask = np.zeros((12, 10), dtype=np.uint8)
     mask[3:7, 2:9] = 1
     names = ("masked", "coarse", "completed", "original")
-    return [{**dict(zip(names, row, strict=True)), "mask": mask} for row in pictures]
+    return [{**dict(zip(names, row, strict=True)), "mask": mask} for row in images]
 
 
 # metrics.csv --------------------------------------------------------------------------------------------------------
@@ -140,8 +140,8 @@ def test_tensorboard_holds_numbers_and_the_panel_by_iteration(tmp_path):
         logger.finalize("success")
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert [(event.step, event.value) for event in events.Scalars("train/loss_g")] == [(7, 0.25)]
-    picture = events.Images("panel/1")[0]
-    assert (picture.step, picture.width, picture.height) == (7, 4 * 10, 12)
+    image = events.Images("panel/1")[0]
+    assert (image.step, image.width, image.height) == (7, 4 * 10, 12)
 
 
 # W&B ----------------------------------------------------------------------------------------------------------------
@@ -180,8 +180,8 @@ class FakeWandb(types.ModuleType):
     def Settings(self, **options):  # noqa: N802
         return options
 
-    def Image(self, picture, *, caption, masks):  # noqa: N802
-        return (picture.shape, caption, masks["hole"]["mask_data"].shape)
+    def Image(self, image, *, caption, masks):  # noqa: N802
+        return (image.shape, caption, masks["hole"]["mask_data"].shape)
 
     def init(self, **options):
         if options["mode"] in self._fail:

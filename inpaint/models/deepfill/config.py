@@ -13,7 +13,7 @@ from inpaint.types import Capabilities, Plane
 SKETCH = Plane(
     name="sketch",
     make="inpaint.images.edges:Sketch",
-    read="inpaint.images.planes:read_lines",
+    read="inpaint.images.planes:read_edges",
     summary="Lines to follow in the hole, white on black.",
 )
 PlanesStage1: TypeAlias = Literal["image_ones_mask", "image_mask"]
@@ -52,15 +52,13 @@ class Config(ModelConfig):
     padding: Literal["zero", "same_tf", "reflect", "symmetric", "replicate"] = (
         "same_tf"  # official SAME; reflect in mmagic
     )
-    value_range: Literal["pm1", "01"] = (
-        "pm1"  # range of picture and output in the network: [-1, 1], official, or [0, 1]
-    )
+    value_range: Literal["pm1", "01"] = "pm1"  # range of image and output in the network: [-1, 1], official, or [0, 1]
     # Order in which the weights' origin read colors. For the record only: imported weights are permuted once, and the
     # network sees RGB. The official program and mmagic worked in BGR.
     channel_order: Literal["rgb", "bgr"] = "rgb"
     hole_fill: float = 0.0  # value of the hole in stage 1's input, in the network's range; official 0, csqiangwen 1
     stage1_input: PlanesStage1 = "image_ones_mask"  # official with a plane of ones, which shows where the border is
-    stage2_input: PlanesStage2 = "image"  # official: the pasted coarse picture alone
+    stage2_input: PlanesStage2 = "image"  # official: the pasted coarse image alone
     gate_output: bool = False  # official: the last layers are plain; gated without activation in csqiangwen and mmagic
     pre_attention_activation: Literal["elu", "relu"] = "relu"  # official relu (pmconv6); elu in mmagic
     attention: AttentionConfig = AttentionConfig()

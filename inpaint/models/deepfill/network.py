@@ -75,7 +75,7 @@ class Generator(nn.Module):
         self.conv16 = conv(half, quarter)
         self.conv17 = head(quarter)
 
-        # Stage 2, convolution branch: pasted picture -> (B, 2 width, H/4, W/4)
+        # Stage 2, convolution branch: pasted image -> (B, 2 width, H/4, W/4)
         planes = {"image": 3, "image_mask": 4, "image_ones_mask": 5}[config.stage2_input]
         self.xconv1 = conv(planes, half, 5)
         self.xconv2 = conv(half, half, stride=2)
@@ -88,7 +88,7 @@ class Generator(nn.Module):
         self.xconv9 = conv(double, double, dilation=8)
         self.xconv10 = conv(double, double, dilation=16)
 
-        # Stage 2, attention branch: the same picture -> (B, 2 width, H/4, W/4)
+        # Stage 2, attention branch: the same image -> (B, 2 width, H/4, W/4)
         self.pmconv1 = conv(planes, half, 5)
         self.pmconv2 = conv(half, half, stride=2)
         self.pmconv3 = conv(half, full)
@@ -130,7 +130,7 @@ class Generator(nn.Module):
         hole = mask > 0.5
         masked = image.masked_fill(hole, self.config.hole_fill)
         coarse = self.coarse(_planes(self.config.stage1_input, masked, mask, sketch))
-        # The gradient of stage 2 flows into stage 1 through the pasted picture, as in the official program.
+        # The gradient of stage 2 flows into stage 1 through the pasted image, as in the official program.
         pasted = torch.where(hole, coarse, image)
         return coarse, self.refined(_planes(self.config.stage2_input, pasted, mask), mask)
 
@@ -153,7 +153,7 @@ def _planes(names: PlanesStage1 | PlanesStage2, image: Tensor, mask: Tensor, ske
 
 
 class Network(InpaintNetwork):
-    """DeepFillv2 on pictures in [0, 1]; its state dict has the prefix `generator.`."""
+    """DeepFillv2 on images in [0, 1]; its state dict has the prefix `generator.`."""
 
     def __init__(self, config: Config, *, seed: int = 0) -> None:
         super().__init__(config)

@@ -93,7 +93,7 @@ def attend(features: Tensor, grid: Tensor, known: Tensor, *, fuse: bool, drop: b
 
 
 class Reference(nn.Module):
-    """A `Network` computed plainly: the same pictures from the same weights, which are copied."""
+    """A `Network` computed plainly: the same images from the same weights, which are copied."""
 
     joint = False  # whether one convolution computes features and gates
 

@@ -17,8 +17,8 @@ from inpaint.models.deepfill.network import Network
 from inpaint.weights.foreign import tensors_of
 from inpaint.weights.formats import Converted, Entries, Format, Found, folded, iteration_of, power_iteration
 
-READS_COLORS = ("conv1", "xconv1", "pmconv1")  # layers whose first three input planes are a picture
-PAINTS_COLORS = ("conv17", "allconv17")  # layers whose outputs, or halves of outputs, are a picture
+READS_COLORS = ("conv1", "xconv1", "pmconv1")  # layers whose first three input planes are an image
+PAINTS_COLORS = ("conv17", "allconv17")  # layers whose outputs, or halves of outputs, are an image
 
 NIPPONJO = Config(
     padding="zero",

@@ -14,7 +14,7 @@ Stage: TypeAlias = Literal["edge", "inpaint", "edge_inpaint", "joint"]
 
 EDGES = Plane(
     name="edges",
-    read="inpaint.images.planes:read_lines",
+    read="inpaint.images.planes:read_edges",
     summary="All edges of the hole, white on black, in place of those that the model completes itself.",
 )
 EDGE = frozenset({"edge_generator"})
@@ -39,20 +39,20 @@ class Config(ModelConfig):
         "discriminator": frozenset({"edge_discriminator", "inpaint_discriminator"}),
     }
 
-    # What is trained, and which networks there are: edge, the lines; inpaint, the colors on the true lines;
-    # edge_inpaint, the colors on the lines of a trained edge generator; joint, both at once.
+    # What is trained, and which networks there are: edge, the edges; inpaint, the colors on the true edges;
+    # edge_inpaint, the colors on the edges of a trained edge generator; joint, both at once.
     stage: Stage = "joint"
     width: int = Field(64, ge=1)  # outputs of a generator's first layer; official 64 (then 128, 256)
     blocks: int = Field(8, ge=0)  # residual blocks of a generator; official 8
     mask_channel: bool = False  # tells the second stage where the hole is; official false: white areas look like holes
-    composite_edges: bool = True  # fill with the known lines outside the hole; the authors' test program does not
+    composite_edges: bool = True  # fill with the known edges outside the hole; the authors' test program does not
     sigma_px: float = Field(2.0, gt=0)  # of Canny's smoothing, in training and filling alike; official 2
     # Training: a whole number of pixels drawn per sample instead; the authors' SIGMA = 0 is [1, 4].
     sigma_range_px: tuple[int, int] | None = None
-    # Training: known lines taken from the whole picture, as the authors' program does, although they then know of the
+    # Training: known edges taken from the whole image, as the authors' program does, although they then know of the
     # hole. False: taken from the known pixels, as when filling.
     origin_canny: bool = False
-    # Share of samples of edge_inpaint and joint that see the true lines in the hole; official 0.
+    # Share of samples of edge_inpaint and joint that see the true edges in the hole; official 0.
     true_edge_prob: float = Field(0.0, ge=0, le=1)
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
 

@@ -1,4 +1,4 @@
-"""EdgeConnect: one network completes the lines of the hole, another paints it along the lines.
+"""EdgeConnect: one network completes the edges of the hole, another paints it along the edges.
 
 Nazeri et al., "EdgeConnect: Generative Image Inpainting with Adversarial Edge Learning", 2019 (arXiv 1901.00212),
 section 3 and appendix A; details as in the authors' program. Where both differ the program is followed: the
@@ -188,7 +188,7 @@ class Network(InpaintNetwork):
             }
 
     def derive(self, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
-        """Return what is computed from the picture before it is padded and rounded: "gray" and "canny", (B, 1, H, W).
+        """Return what is computed from the image before it is padded and rounded: "gray" and "canny", (B, 1, H, W).
 
         image: (B, 3, H, W) in [0, 1], not read in the hole. Both are 0 in the hole.
         """
@@ -199,16 +199,16 @@ class Network(InpaintNetwork):
         return {"gray": gray.to(image.device, image.dtype), "canny": edges.to(image.device, image.dtype)}
 
     def edges(self, gray: Tensor, canny: Tensor, mask: Tensor) -> Tensor:
-        """Complete lines: the edge generator's map (B, 1, H, W) in [0, 1], in the hole and elsewhere.
+        """Complete edges: the edge generator's map (B, 1, H, W) in [0, 1], in the hole and elsewhere.
 
-        gray: (B, 1, H, W) in [0, 1]; canny: (B, 1, H, W), 1 = line. Neither is read in the hole.
+        gray: (B, 1, H, W) in [0, 1]; canny: (B, 1, H, W), 1 = edge. Neither is read in the hole.
         """
         assert self.edge_generator is not None
-        lines: Tensor = self.edge_generator(edge_planes(gray, canny, mask))
-        return _exact(lines).sigmoid()
+        logits: Tensor = self.edge_generator(edge_planes(gray, canny, mask))
+        return _exact(logits).sigmoid()
 
     def paint(self, image: Tensor, edges: Tensor, mask: Tensor) -> Tensor:
-        """Paint along lines: (B, 3, H, W) in [0, 1].
+        """Paint along edges: (B, 3, H, W) in [0, 1].
 
         image: (B, 3, H, W) in [0, 1], not read in the hole. edges: (B, 1, H, W), 0 to 1, read everywhere.
         """
@@ -225,13 +225,13 @@ class Network(InpaintNetwork):
         gray: Tensor | None = None,
         canny: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Fill the holes: {"raw" (B, 3, H, W) in [0, 1], "edges" (B, 1, H, W), the lines that "raw" was painted along}.
+        """Fill the holes: {"raw" (B, 3, H, W) in [0, 1], "edges" (B, 1, H, W), the edges that "raw" was painted along}.
 
         image: (B, 3, H, W) in [0, 1], not read in the hole. mask: (B, 1, H, W), 1 = hole. edges: (B, 1, H, W), 1 =
-        line, which replace those of the first stage in the hole. gray, canny: from `derive`; computed when not given.
+        edge, which replace those of the first stage in the hole. gray, canny: from `derive`; computed when not given.
         H and W must be multiples of 4 and at least 12; raises InputError otherwise.
 
-        Without an edge generator (stage inpaint) and without edges the hole is painted without lines.
+        Without an edge generator (stage inpaint) and without `edges` the hole is painted without any.
         """
         missing = self.missing_to_fill()
         if missing is not None:
@@ -240,10 +240,10 @@ class Network(InpaintNetwork):
         if gray is None or canny is None:
             derived = self.derive(image, mask)
             gray, canny = derived["gray"], derived["canny"]
-        lines = self._lines(gray, canny, mask, edges)
-        return {"raw": self.paint(image, lines, mask).to(image.dtype), "edges": lines.to(image.dtype)}
+        used = self._completed_edges(gray, canny, mask, edges)
+        return {"raw": self.paint(image, used, mask).to(image.dtype), "edges": used.to(image.dtype)}
 
-    def _lines(self, gray: Tensor, canny: Tensor, mask: Tensor, given: Tensor | None) -> Tensor:
+    def _completed_edges(self, gray: Tensor, canny: Tensor, mask: Tensor, given: Tensor | None) -> Tensor:
         hole = mask > 0.5
         if self.edge_generator is None:
             return canny.masked_fill(hole, 0.0) if given is None else torch.where(hole, given, canny)
@@ -268,7 +268,7 @@ class Network(InpaintNetwork):
         if self.inpaint_generator is not None:
             tasks["inpaint"] = lambda: self.paint(image, canny, mask)
         if len(tasks) == 2:
-            tasks["stages"] = lambda: self.paint(image, self._lines(gray, canny, mask, None), mask)
+            tasks["stages"] = lambda: self.paint(image, self._completed_edges(gray, canny, mask, None), mask)
         return tasks
 
     def _check_sides(self, image: Tensor) -> None:
@@ -280,18 +280,18 @@ class Network(InpaintNetwork):
 
 
 def _exact(x: Tensor) -> Tensor:
-    """Return half precision in float32: the last steps of a picture decide how fine its tones are."""
+    """Return half precision in float32: the last steps of an image decide how fine its tones are."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def gray_of(image: Tensor) -> Tensor:
-    """Return the gray picture (B, 1, H, W) of colors (B, 3, H, W)."""
+    """Return the gray image (B, 1, H, W) of colors (B, 3, H, W)."""
     weights = torch.tensor(BT709, dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
     return (image * weights).sum(dim=1, keepdim=True)
 
 
 def edge_planes(gray: Tensor, canny: Tensor, mask: Tensor) -> Tensor:
-    """Return what the edge generator reads (B, 3, H, W): gray with a white hole, lines without the hole, the mask."""
+    """Return what the edge generator reads (B, 3, H, W): gray with a white hole, edges without the hole, the mask."""
     hole = mask > 0.5
     return torch.cat((gray.masked_fill(hole, 1.0), canny.masked_fill(hole, 0.0), mask), dim=1)
 

@@ -91,7 +91,7 @@ class PlainGenerator(nn.Module):
 
 
 class Reference(nn.Module):
-    """A `Network` with both generators computed plainly: the same pictures from the same weights, which are copied."""
+    """A `Network` with both generators computed plainly: the same images from the same weights, which are copied."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -103,12 +103,12 @@ class Reference(nn.Module):
         self.inpaint_generator = PlainGenerator(network.inpaint_generator)
 
     def edges(self, gray: Tensor, canny: Tensor, mask: Tensor) -> Tensor:
-        """Complete lines as `Network.edges` does."""
+        """Complete edges as `Network.edges` does."""
         planes = torch.cat((gray * (1 - mask) + mask, canny * (1 - mask), mask), dim=1)
         return torch.sigmoid(self.edge_generator(planes))
 
     def paint(self, image: Tensor, edges: Tensor, mask: Tensor) -> Tensor:
-        """Paint along lines as `Network.paint` does."""
+        """Paint along edges as `Network.paint` does."""
         planes = [image * (1 - mask) + mask, edges, *([mask] if self.config.mask_channel else [])]
         painted: Tensor = self.inpaint_generator(torch.cat(planes, dim=1))
         return (torch.tanh(painted) + 1) / 2
@@ -116,10 +116,10 @@ class Reference(nn.Module):
     def forward(self, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Fill the holes: {"raw", "edges"} as `Network` does, for sides it accepts; the hole must hold numbers."""
         derived = self.derive(image, mask)
-        edges = self._lines(derived["gray"], derived["canny"], mask)
+        edges = self._completed_edges(derived["gray"], derived["canny"], mask)
         return {"raw": self.paint(image, edges, mask), "edges": edges}
 
-    def _lines(self, gray: Tensor, canny: Tensor, mask: Tensor) -> Tensor:
+    def _completed_edges(self, gray: Tensor, canny: Tensor, mask: Tensor) -> Tensor:
         completed = self.edges(gray, canny, mask)
         return completed * mask + canny * (1 - mask) if self.config.composite_edges else completed
 
@@ -130,5 +130,5 @@ class Reference(nn.Module):
         return {
             "edge": lambda: self.edges(gray, canny, mask),
             "inpaint": lambda: self.paint(image, canny, mask),
-            "stages": lambda: self.paint(image, self._lines(gray, canny, mask), mask),
+            "stages": lambda: self.paint(image, self._completed_edges(gray, canny, mask), mask),
         }

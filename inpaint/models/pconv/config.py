@@ -21,8 +21,8 @@ class Config(ModelConfig):
     # at most: the paper's 8 at 512 px, the public programs' 7 at 256, 5 at 64. A training writes the number it took.
     levels: Annotated[int, Field(ge=2, le=MOST_LEVELS)] | Literal["auto"] = "auto"
     width: int = Field(64, gt=0)  # outputs of the first layer; official 64, then 128, 256, and 512 from the fourth on
-    # What the network calls 0 and 1, in pictures and output: ImageNet's mean and deviation (naoto0804), [-1, 1]
-    # (mmagic), or [0, 1].
+    # What the network calls 0 and 1, in images and output: ImageNet's mean and deviation (naoto0804), [-1, 1] (mmagic),
+    # or [0, 1].
     value_range: Literal["imagenet", "pm1", "01"] = "imagenet"
     # Order in which the weights' origin read colors. For the record only: imported weights are permuted once, and the
     # network sees RGB. mmagic worked in BGR.

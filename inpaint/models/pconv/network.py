@@ -110,7 +110,7 @@ def within_range(y: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Plan:
-    """What every layer knows, for pictures of one size: windows from the first encoder layer inwards, likewise back."""
+    """What every layer knows, for images of one size: windows from the first encoder layer inwards, likewise back."""
 
     encoder: tuple[Window, ...]
     decoder: tuple[Window, ...]
@@ -191,7 +191,7 @@ def initialize_(network: UNet) -> None:
 
 
 class Network(InpaintNetwork):
-    """The U-Net on pictures in [0, 1] of any size; its state dict has the prefix `generator.`."""
+    """The U-Net on images in [0, 1] of any size; its state dict has the prefix `generator.`."""
 
     def __init__(self, config: Config, *, seed: int = 0) -> None:
         super().__init__(config)
@@ -202,7 +202,7 @@ class Network(InpaintNetwork):
         """Fill the holes: {"raw"} (B, 3, H, W) on our scale and not clamped.
 
         image: (B, 3, H, W) in [0, 1], not read in the hole. mask: (B, 1, H, W), above 0.5 = hole. Sides are brought to
-        a multiple of 2^levels with more hole. Where all is hole, the picture is the network's 0: a plain color.
+        a multiple of 2^levels with more hole. Where all is hole, the image is the network's 0: a plain color.
         """
         height, width = image.shape[-2:]
         multiple = 2**self.config.depth

@@ -48,7 +48,7 @@ class PlainBlock(nn.Module):
 
 
 class Reference(nn.Module):
-    """A `Network` computed plainly: the same pictures from the same weights, which are copied."""
+    """A `Network` computed plainly: the same images from the same weights, which are copied."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()

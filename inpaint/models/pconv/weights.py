@@ -122,7 +122,7 @@ def _from_mmagic(found: Mapping[str, Found], switches: frozenset[str]) -> Conver
 
 
 def _in_rgb(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Turn a network that works in BGR into one that works in RGB: what reads the picture, and what paints it."""
+    """Turn a network that works in BGR into one that works in RGB: what reads the image, and what paints it."""
     first, last = "generator.encoder.0.conv.weight", "generator.decoder.0.conv.weight"
     turned = {**tensors, first: tensors[first].flip(1)}
     turned[last] = torch.cat((tensors[last][:, :-3], tensors[last][:, -3:].flip(1)), dim=1).flip(0)

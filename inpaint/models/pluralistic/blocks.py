@@ -48,7 +48,7 @@ class PoolingConv2d(nn.Conv2d, Prepared):
 
 
 class StartBlock(nn.Module):
-    """The first block, from a picture, which halves the size."""
+    """The first block, from an image, which halves the size."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class UpBlock(Prepared):
 
 
 class OutputBlock(nn.Module):
-    """From features to a picture in (-1, 1)."""
+    """From features to an image in (-1, 1)."""
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
@@ -153,8 +153,8 @@ class OutputBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map x (B, inputs, H, W), sides of at least 2, to (B, 3, H, W)."""
         edged = F.pad(x, (1, 1, 1, 1), mode="reflect")
-        picture: Tensor = self.conv1(F.leaky_relu_(edged, SLOPE))
-        return picture.tanh()
+        image: Tensor = self.conv1(F.leaky_relu_(edged, SLOPE))
+        return image.tanh()
 
 
 def attend(query: Tensor, values: Tensor) -> Tensor:
@@ -200,7 +200,7 @@ class ShortLongAttention(nn.Module):
     """Short+long term attention (section 3.3): the decoder's features mix among themselves and with the encoder's.
 
     With A the attention of the decoder's features x to themselves, and e the encoder's features of the same size:
-    s = gamma * A x + x; l = alpha * (1 - m) * A e + m * e, m = 1 where the picture is known; then a residual block
+    s = gamma * A x + x; l = alpha * (1 - m) * A e + m * e, m = 1 where the image is known; then a residual block
     of both. A is needed once, for x and e together.
     """
 

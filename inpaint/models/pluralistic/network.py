@@ -4,7 +4,7 @@ Zheng et al., "Pluralistic Image Completion", CVPR 2019 (arXiv 1903.04227), and 
 layers carry. Two paths share encoder and generator in training: the reconstructive one sees what the hole really holds
 (`posterior`), the generative one must do without (`prior`).
 
-Inside, pictures lie in [-1, 1], and a masked pixel is 0; the encoder does not see the mask. Every convolution is
+Inside, images lie in [-1, 1], and a masked pixel is 0; the encoder does not see the mask. Every convolution is
 spectrally normalized along its first axis, transposed ones too, except the attention's query.
 """
 
@@ -40,7 +40,7 @@ QUERY_GAIN = 0.02  # of the query's orthogonal start: attention begins almost ev
 
 @dataclass(frozen=True)
 class EncodedPaths:
-    """What the encoder finds: features of the masked picture; mean and deviation of the latents on both paths."""
+    """What the encoder finds: features of the masked image; mean and deviation of the latents on both paths."""
 
     features: list[Tensor]
     prior: tuple[Tensor, Tensor]
@@ -48,7 +48,7 @@ class EncodedPaths:
 
 
 class Encoder(nn.Module):
-    """From a masked picture (B, 3, H, W) to features of five sizes and distributions of latents at 1/32."""
+    """From a masked image (B, 3, H, W) to features of five sizes and distributions of latents at 1/32."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Encoder(nn.Module):
         return found
 
     def prior_of(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and deviation of the latents of a masked picture from its last features, (B, latent, h, w)."""
+        """Return mean and deviation of the latents of a masked image from its last features, (B, latent, h, w)."""
         for number in range(6):
             features = getattr(self, f"infer_prior{number}")(features)
         return self._distribution(self.prior(features))
@@ -88,7 +88,7 @@ class Encoder(nn.Module):
             return mu, F.softplus(spread)
 
     def forward(self, x: Tensor, content: Tensor | None = None) -> EncodedPaths:
-        """Read masked pictures x (B, 3, H, W) and, in training, what their holes really hold, in one batch."""
+        """Read masked images x (B, 3, H, W) and, in training, what their holes really hold, in one batch."""
         with normalized_in_full_precision(self.modules()):
             if content is None:
                 features = self.features(x)
@@ -99,7 +99,7 @@ class Encoder(nn.Module):
 
 
 class Generator(nn.Module):
-    """From latents and the encoder's features to pictures of four sizes."""
+    """From latents and the encoder's features to images of four sizes."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -120,23 +120,23 @@ class Generator(nn.Module):
     def forward(self, z: Tensor, deepest: Tensor, eighth: Tensor, known: Tensor) -> list[Tensor]:
         """Paint from latents z (B, latent, h, w) at 1/32 and the encoder's features at 1/32 and 1/8.
 
-        known: (B, 1, 4h, 4w), 1 = known, soft at edges. Returns pictures (B, 3, ., .) in (-1, 1) of 1/8, 1/4, 1/2 and
+        known: (B, 1, 4h, 4w), 1 = known, soft at edges. Returns images (B, 3, ., .) in (-1, 1) of 1/8, 1/4, 1/2 and
         the whole size.
         """
         with normalized_in_full_precision(self.modules()):
             x = deepest + self.generator(z)
             x = self.decoder1(self.decoder0(x))  # (B, 4w, H/8, W/8)
             x = self.attn1(x, eighth, known)
-            pictures = [self.out1(x)]
+            images = [self.out1(x)]
             for number in (2, 3, 4):
-                x = torch.cat((x, pictures[-1].to(x.dtype)), dim=1)
+                x = torch.cat((x, images[-1].to(x.dtype)), dim=1)
                 x = getattr(self, f"decoder{number}")(x)
-                pictures.append(getattr(self, f"out{number}")(x))
-        return pictures
+                images.append(getattr(self, f"out{number}")(x))
+        return images
 
 
 class Network(SamplingNetwork):
-    """Pluralistic on pictures in [0, 1]; its state dict has the prefixes `encoder.` and `generator.`."""
+    """Pluralistic on images in [0, 1]; its state dict has the prefixes `encoder.` and `generator.`."""
 
     discriminator_names: ClassVar = {"gen": "discriminator", "rec": "discriminator_rec"}
     ranked_by: ClassVar = "discriminator"
@@ -166,19 +166,17 @@ class Network(SamplingNetwork):
         return {"deepest": features[-1], "eighth": features[2], "known": known_at_eighth(mask)}
 
     def decode(self, encoding: Encoding, z: Tensor) -> dict[str, Tensor]:
-        """Paint from latents z (B, latent, H/32, W/32): "raw" and the smaller pictures, on our scale, not clamped."""
+        """Paint from latents z (B, latent, H/32, W/32): "raw" and the smaller images, on our scale, not clamped."""
         return self.paint(z, encoding.context)
 
     def paint(self, z: Tensor, context: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Do the same from a context alone."""
-        pictures = self.generator(z.to(context["deepest"].dtype), **context)
+        images = self.generator(z.to(context["deepest"].dtype), **context)
         exact = torch.promote_types(z.dtype, torch.float32)  # half precision under autocast
         names = ("scale_1_8", "scale_1_4", "scale_1_2", "raw")
         half = z.new_full((), 0.5, dtype=exact)
         # (y + 1) / 2 in one pass over memory.
-        return {
-            name: torch.add(half, picture.to(exact), alpha=0.5) for name, picture in zip(names, pictures, strict=True)
-        }
+        return {name: torch.add(half, image.to(exact), alpha=0.5) for name, image in zip(names, images, strict=True)}
 
     def forward(  # type: ignore[override]
         self, image: Tensor, mask: Tensor, z: Tensor | None = None
@@ -207,7 +205,7 @@ class Network(SamplingNetwork):
 
 
 def masked(image: Tensor, mask: Tensor) -> Tensor:
-    """Return a picture of [0, 1] in [-1, 1] with 0 in the hole; what the hole holds is not read, NaN neither."""
+    """Return an image of [0, 1] in [-1, 1] with 0 in the hole; what the hole holds is not read, NaN neither."""
     height, width = image.shape[-2:]
     if height % MULTIPLE_PX or width % MULTIPLE_PX or min(height, width) < MULTIPLE_PX:
         raise InputError(f"Pluralistic needs sides that are multiples of {MULTIPLE_PX}, got {height}x{width}")
@@ -215,7 +213,7 @@ def masked(image: Tensor, mask: Tensor) -> Tensor:
 
 
 def known_at_eighth(mask: Tensor) -> Tensor:
-    """Return where a picture is known, 1 = known, at 1/8 of the size, interpolated with aligned corners."""
+    """Return where an image is known, 1 = known, at 1/8 of the size, interpolated with aligned corners."""
     height, width = mask.shape[-2:]
     return F.interpolate(1 - mask, (height // 8, width // 8), mode="bilinear", align_corners=True)
 

@@ -117,7 +117,7 @@ class PlainAttention(nn.Module):
 
 
 class PlainDiscriminator(nn.Module):
-    """A discriminator computed plainly, for pictures with sides of at least 96."""
+    """A discriminator computed plainly, for images with sides of at least 96."""
 
     def __init__(self, discriminator: nn.Module) -> None:
         super().__init__()
@@ -130,15 +130,15 @@ class PlainDiscriminator(nn.Module):
         self.last = PlainBlock(discriminator.get_submodule("block1"), "res")
         self.conv = PlainConv(discriminator.get_submodule("conv"))
 
-    def forward(self, picture: Tensor) -> Tensor:
-        """Score pictures (B, 3, H, W) in [0, 1]."""
-        x = self.last(self.behind(self.attention(self.before(self.start(2 * picture - 1)))))
+    def forward(self, image: Tensor) -> Tensor:
+        """Score images (B, 3, H, W) in [0, 1]."""
+        x = self.last(self.behind(self.attention(self.before(self.start(2 * image - 1)))))
         scores: Tensor = self.conv(F.leaky_relu(x, 0.1), padding=0)
         return scores
 
 
 class Reference(nn.Module):
-    """A `Network` computed plainly: the same pictures from the same weights, which are copied."""
+    """A `Network` computed plainly: the same images from the same weights, which are copied."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -171,14 +171,14 @@ class Reference(nn.Module):
         known = F.interpolate(1 - mask, size, mode="bilinear", align_corners=True)
         x = features[-1] + self.latent(z)
         x = self.attention(self.up[1](self.up[0](x)), features[2], known)
-        pictures: list[Tensor] = []
+        images: list[Tensor] = []
         for number, out in enumerate(self.out):
-            if pictures:
-                x = self.up[number + 1](torch.cat((x, pictures[-1]), dim=1))
+            if images:
+                x = self.up[number + 1](torch.cat((x, images[-1]), dim=1))
             edged = F.pad(F.leaky_relu(x, 0.1), (1, 1, 1, 1), mode="reflect")
-            pictures.append(out(edged, padding=0).tanh())
+            images.append(out(edged, padding=0).tanh())
         names = ("scale_1_8", "scale_1_4", "scale_1_2", "raw")
-        return {name: (picture + 1) / 2 for name, picture in zip(names, pictures, strict=True)}
+        return {name: (image + 1) / 2 for name, image in zip(names, images, strict=True)}
 
     def forward(self, image: Tensor, mask: Tensor, z: Tensor | None = None) -> dict[str, Tensor]:
         """Fill the holes as `Network` does, for sides it accepts."""

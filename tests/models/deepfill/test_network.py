@@ -103,7 +103,7 @@ def test_what_the_hole_holds_is_never_looked_at(make, fields):
         assert all(torch.equal(got[name], expected[name]) for name in ("raw", "coarse"))
 
 
-def test_no_gradient_reaches_the_picture_in_the_hole(make):
+def test_no_gradient_reaches_the_image_in_the_hole(make):
     network, (image, mask) = make(), sample(64, 64)
     image = image.masked_fill(mask > 0, torch.nan).requires_grad_()
     network(image, mask)["raw"].square().sum().backward()
@@ -112,7 +112,7 @@ def test_no_gradient_reaches_the_picture_in_the_hole(make):
     assert (image.grad * (1 - mask)).any()
 
 
-def test_the_refined_picture_sends_its_gradient_into_stage_one(make):
+def test_the_refined_image_sends_its_gradient_into_stage_one(make):
     network, (image, mask) = make(), sample(64, 64)
     network(image, mask)["raw"].square().mean().backward()
     assert network.generator.conv1.weight.grad.abs().sum() > 0
@@ -124,7 +124,7 @@ def test_the_refined_picture_sends_its_gradient_into_stage_one(make):
 
 @pytest.mark.parametrize("fields", VARIANTS.values(), ids=VARIANTS)
 @pytest.mark.parametrize("content", ["all hole", "no hole", "black"])
-def test_extreme_inputs_give_finite_pictures_and_gradients(make, fields, content):
+def test_extreme_inputs_give_finite_images_and_gradients(make, fields, content):
     network, (image, mask) = make(dtype=torch.float32, **fields), sample(72, 72, dtype=torch.float32)
     mask = {"all hole": torch.ones_like(mask), "no hole": torch.zeros_like(mask), "black": mask}[content]
     painted = network(torch.zeros_like(image) if content == "black" else image, mask)
@@ -141,9 +141,9 @@ def test_outputs_lie_within_the_range_of_the_hyperbolic_tangent_on_our_scale(mak
             for name in ("conv17", "allconv17"):
                 getattr(network.generator, name).weight.mul_(1e4)
             painted = network(image, mask)
-        for picture in painted.values():
-            assert picture.min() == pytest.approx(low, abs=1e-6)
-            assert picture.max() == pytest.approx(1.0, abs=1e-6)
+        for output in painted.values():
+            assert output.min() == pytest.approx(low, abs=1e-6)
+            assert output.max() == pytest.approx(1.0, abs=1e-6)
 
 
 def test_the_two_ranges_are_one_network_on_two_scales(make):
@@ -171,7 +171,7 @@ def test_the_hole_is_gray_for_the_official_program_and_white_where_hole_fill_is_
         assert torch.equal(seen[0][:, -1:], mask)
 
 
-def test_stage_two_sees_the_coarse_picture_in_the_hole_and_the_photo_outside(make):
+def test_stage_two_sees_the_coarse_image_in_the_hole_and_the_photo_outside(make):
     image, mask = sample(64, 64)
     network, seen = make(), []
     network.generator.xconv1.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
@@ -203,7 +203,7 @@ def test_a_sketch_for_a_network_without_that_plane_is_refused(make):
 
 
 @pytest.mark.parametrize("padding", ["same_tf", "zero", "symmetric", "replicate"])
-def test_the_smallest_picture_is_eight_by_eight(make, padding):
+def test_the_smallest_image_is_eight_by_eight(make, padding):
     network = make(padding=padding)
     assert network.minimum_px == 8
     image, mask = sample(8, 16)
@@ -296,7 +296,7 @@ def test_the_discriminator_scores_may_take_both_signs_and_are_leaky_after_the_la
     assert scores.min() < 0 < scores.max()
 
 
-def test_the_discriminator_sees_pictures_between_minus_one_and_one_and_the_sketch_in_the_hole():
+def test_the_discriminator_sees_images_between_minus_one_and_one_and_the_sketch_in_the_hole():
     discriminator = Network.discriminators(Config(width=8, sketch=True, discriminator={"width": 4}))[
         "discriminator"
     ].eval()
@@ -325,7 +325,7 @@ def test_a_configuration_survives_the_way_through_json():
     assert Config.model_validate_json(config.model_dump_json()) == config
 
 
-def test_under_autocast_pictures_come_back_in_the_type_of_the_input(make):
+def test_under_autocast_images_come_back_in_the_type_of_the_input(make):
     image, mask = sample(64, 64, dtype=torch.float32)
     network = make(dtype=torch.float32)
     expected = network(image, mask)

@@ -27,7 +27,7 @@ def case(request, parity, tmp_path_factory):
 
 @pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
 @pytest.mark.parametrize("dtype", LARGEST, ids=str)
-def test_both_pictures_in_one_batch_come_out_as_from_the_program_itself(case, dtype, pair):
+def test_both_images_in_one_batch_come_out_as_from_the_program_itself(case, dtype, pair):
     form, folder, arrays = case
     image = torch.from_numpy(arrays[f"{pair}image"]).permute(0, 3, 1, 2).double() / 255
     mask = (torch.from_numpy(arrays[f"{pair}mask"])[:, None] > 127).double()

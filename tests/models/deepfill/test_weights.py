@@ -62,7 +62,7 @@ def entries_of(content: dict[str, Any]) -> dict[str, torch.Tensor]:
     return content.get("G") or content.get("state_dict") or content
 
 
-def pictures(seed: int = 0, height: int = 72, width: int = 80) -> tuple[torch.Tensor, torch.Tensor]:
+def sample(seed: int = 0, height: int = 72, width: int = 80) -> tuple[torch.Tensor, torch.Tensor]:
     rng = np.random.default_rng(seed)
     image = torch.from_numpy(rng.random((2, 3, height, width)))
     mask = torch.zeros(2, 1, height, width, dtype=torch.float64)
@@ -138,7 +138,7 @@ def test_layers_are_mapped_by_their_published_names(form, pairs):
 def test_an_imported_network_computes_what_the_file_describes(form, made, tmp_path):
     network, content = made(form)
     done = imported(content, tmp_path, ORIGIN[form])
-    image, mask = pictures() if form == "mmagic" else pictures(height=40, width=56)
+    image, mask = sample() if form == "mmagic" else sample(height=40, width=56)
     fill = load(done.folder, device="cpu", dtype=torch.float64).fill(image, mask)[0]
     with torch.inference_mode():
         expected = network.eval()(image, mask)
@@ -212,7 +212,7 @@ def test_bgr_swaps_the_colors_before_and_after(form, made, tmp_path):
     _, content = made(form)
     straight = imported(content, tmp_path / "rgb", "nipponjo")
     swapped = imported(content, tmp_path / "bgr", "nipponjo", switches=frozenset({"bgr"}))
-    image, mask = pictures(height=40, width=56)
+    image, mask = sample(height=40, width=56)
     fills = [
         load(done.folder, device="cpu", dtype="float64").fill(x, mask)[0]
         for done, x in ((straight, image.flip(1)), (swapped, image))
@@ -320,20 +320,20 @@ def test_a_file_that_holds_code_is_not_opened(tmp_path):
 WIDTHS = (4, 64, 128, 256, 256, 256, 256)
 
 
-def judged(folder: Path, picture: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def scores(folder: Path, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Score with the imported discriminator, in float64."""
     tensors, metadata = load_weights(folder / "model.safetensors")
     assert metadata.roles == ("generator", "discriminator")
-    judge = Network.discriminators(CONFIGS["nipponjo"])["discriminator"].double().eval()
+    discriminator = Network.discriminators(CONFIGS["nipponjo"])["discriminator"].double().eval()
     prefix = "discriminator."
-    judge.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    discriminator.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
     with torch.inference_mode():
-        return judge(picture, mask).logits
+        return discriminator(image, mask).logits
 
 
 @pytest.fixture
-def judged_by_nipponjo() -> dict[str, torch.Tensor]:
-    """Entries of its discriminator; the left vector has not settled."""
+def nipponjo_discriminator() -> dict[str, torch.Tensor]:
+    """Entries of its discriminator; the left vector has not converged."""
     generator = torch.Generator().manual_seed(3)
     entries = {}
     for number, (before, after) in enumerate(itertools.pairwise(WIDTHS), 1):
@@ -343,25 +343,25 @@ def judged_by_nipponjo() -> dict[str, torch.Tensor]:
     return entries
 
 
-def test_nipponjos_discriminator_scores_as_in_its_next_pass(made, judged_by_nipponjo, tmp_path):
-    content = {**made("nipponjo")[1], "D": judged_by_nipponjo, "D_optim": {"state": {0: {"step": torch.zeros(1)}}}}
+def test_nipponjos_discriminator_scores_as_in_its_next_pass(made, nipponjo_discriminator, tmp_path):
+    content = {**made("nipponjo")[1], "D": nipponjo_discriminator, "D_optim": {"state": {0: {"step": torch.zeros(1)}}}}
     done = imported(content, tmp_path, "nipponjo")
-    picture, mask = pictures()
-    x = torch.cat((2 * picture - 1, mask), dim=1).numpy()
+    image, mask = sample()
+    x = torch.cat((2 * image - 1, mask), dim=1).numpy()
     for number in range(1, 7):
         weight, bias, u = (
-            judged_by_nipponjo[f"conv{number}.conv_sn.{kind}"].double().numpy()
+            nipponjo_discriminator[f"conv{number}.conv_sn.{kind}"].double().numpy()
             for kind in ("weight", "bias", "weight_u")
         )
         v = weight.reshape(len(u), -1).T @ u
         norm = np.linalg.norm(weight.reshape(len(u), -1) @ (v / np.linalg.norm(v)))
         y = F.conv2d(torch.from_numpy(x), torch.from_numpy(weight / norm), torch.from_numpy(bias), 2, 2).numpy()
         x = np.where(y > 0, y, 0.2 * y)
-    got = judged(done.folder, picture, mask)
+    got = scores(done.folder, image, mask)
     assert np.abs(got.numpy() - x).max() < 1e-5 * x.std()
 
 
-def test_mmagics_discriminator_scores_pictures_in_bgr_with_its_stored_norm(made, tmp_path):
+def test_mmagics_discriminator_scores_images_in_bgr_with_its_stored_norm(made, tmp_path):
     torch.manual_seed(0)
     layers = nn.ModuleDict()
     for number, (before, after) in enumerate(itertools.pairwise(WIDTHS), 1):
@@ -372,19 +372,19 @@ def test_mmagics_discriminator_scores_pictures_in_bgr_with_its_stored_norm(made,
     content = made("mmagic")[1]
     content["state_dict"] |= {f"disc.{name}": value for name, value in layers.state_dict().items()}
     done = imported(content, tmp_path, "mmagic")
-    picture, mask = pictures()
-    x = torch.cat((2 * picture.flip(1) - 1, mask), dim=1)
+    image, mask = sample()
+    x = torch.cat((2 * image.flip(1) - 1, mask), dim=1)
     layers = layers.double().eval()
     with torch.inference_mode():
         for layer in layers.values():
             x = F.leaky_relu(layer["conv"](x), 0.2)
-    got = judged(done.folder, picture, mask)
+    got = scores(done.folder, image, mask)
     assert (got - x).abs().max() < 1e-5 * x.std()
 
 
-def test_a_discriminator_of_another_kind_is_left_out_with_a_note(made, judged_by_nipponjo, tmp_path):
-    del judged_by_nipponjo["conv3.conv_sn.bias"]
-    done = imported({**made("nipponjo")[1], "D": judged_by_nipponjo}, tmp_path, "nipponjo")
+def test_a_discriminator_of_another_kind_is_left_out_with_a_note(made, nipponjo_discriminator, tmp_path):
+    del nipponjo_discriminator["conv3.conv_sn.bias"]
+    done = imported({**made("nipponjo")[1], "D": nipponjo_discriminator}, tmp_path, "nipponjo")
     assert done.roles == ("generator",)
     (note,) = done.notes
     assert "left out: 1 missing: conv3.conv_sn.bias" in note

@@ -14,7 +14,7 @@ from inpaint.options import validated
 
 VARIANTS = {
     "official": {},
-    "raw lines": {"composite_edges": False},
+    "raw edges": {"composite_edges": False},
     "mask channel": {"mask_channel": True},
 }
 
@@ -144,7 +144,7 @@ def test_what_the_hole_holds_is_never_looked_at(make, fields):
             assert all(torch.equal(got[name], expected[name]) for name in ("raw", "edges"))
 
 
-def test_the_hole_is_white_for_both_networks_and_without_lines_for_the_first(make):
+def test_the_hole_is_white_for_both_networks_and_without_edges_for_the_first(make):
     network, (image, mask) = make(mask_channel=True), sample()
     seen = {}
     for role in ("edge_generator", "inpaint_generator"):
@@ -154,11 +154,11 @@ def test_the_hole_is_white_for_both_networks_and_without_lines_for_the_first(mak
     with torch.no_grad():
         out, derived = network(image, mask), network.derive(image, mask)
     hole = mask.bool()
-    gray, lines, where = seen["edge_generator"].split(1, dim=1)
+    gray, known, where = seen["edge_generator"].split(1, dim=1)
     assert (gray[hole] == 1).all()
     assert torch.equal(gray[~hole], derived["gray"][~hole])
-    assert not lines[hole].any()
-    assert torch.equal(lines, derived["canny"])
+    assert not known[hole].any()
+    assert torch.equal(known, derived["canny"])
     assert torch.equal(where, mask)
     colors, edges, where = seen["inpaint_generator"].split((3, 1, 1), dim=1)
     assert (colors.movedim(1, -1)[hole[:, 0]] == 1).all()
@@ -166,7 +166,7 @@ def test_the_hole_is_white_for_both_networks_and_without_lines_for_the_first(mak
     assert torch.equal(where, mask)
 
 
-def test_known_lines_are_put_around_the_completed_ones_unless_told_otherwise(make):
+def test_known_edges_are_put_around_the_completed_ones_unless_told_otherwise(make):
     network, (image, mask) = make(), sample()
     hole = mask.bool()
     with torch.no_grad():
@@ -182,7 +182,7 @@ def test_known_lines_are_put_around_the_completed_ones_unless_told_otherwise(mak
 
 
 @pytest.mark.parametrize("composite", [True, False])
-def test_drawn_lines_replace_those_of_the_first_stage_in_the_hole_only(make, composite):
+def test_drawn_edges_replace_those_of_the_first_stage_in_the_hole_only(make, composite):
     network, (image, mask) = make(composite_edges=composite), sample()
     drawn = torch.zeros_like(mask)
     drawn[..., 15:17, :] = 1
@@ -197,7 +197,7 @@ def test_drawn_lines_replace_those_of_the_first_stage_in_the_hole_only(make, com
     assert torch.equal(outside["raw"], given["raw"])
 
 
-def test_lines_drawn_in_the_hole_survive_in_a_fill_of_any_size(make):
+def test_edges_drawn_in_the_hole_survive_in_a_fill_of_any_size(make):
     image, mask = sample(40, 56)
     image, mask = image[..., :37, :51].float(), mask[..., :37, :51].float()
     drawn = torch.zeros_like(mask)
@@ -209,7 +209,7 @@ def test_lines_drawn_in_the_hole_survive_in_a_fill_of_any_size(make):
         FeedForward(make(), name="edgeconnect").fill(image, mask, guidance={"sketch": drawn})
 
 
-def test_edges_are_found_before_the_picture_is_rounded_to_half_precision(make):
+def test_edges_are_found_before_the_image_is_rounded_to_half_precision(make):
     noise = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(0))
     image, mask = nn.functional.interpolate(noise, size=(64, 64), mode="bicubic").clamp(0, 1), torch.zeros(1, 1, 64, 64)
     network = make()
@@ -239,7 +239,7 @@ def test_a_network_of_the_first_stage_alone_loads_and_says_what_is_missing(make)
         network(image, mask)
 
 
-def test_a_network_of_the_second_stage_alone_paints_along_given_lines_or_none(make):
+def test_a_network_of_the_second_stage_alone_paints_along_given_edges_or_none(make):
     image, mask = sample()
     network = make(stage="inpaint")
     drawn = torch.zeros_like(mask)
@@ -251,7 +251,7 @@ def test_a_network_of_the_second_stage_alone_paints_along_given_lines_or_none(ma
 
 
 @pytest.mark.parametrize("content", ["all hole", "no hole", "black"])
-def test_extreme_inputs_give_finite_pictures_and_gradients(make, content):
+def test_extreme_inputs_give_finite_images_and_gradients(make, content):
     network, (image, mask) = make().float().train(), sample(32, 32)
     image, mask = image.float(), mask.float()
     mask = {"all hole": torch.ones_like(mask), "no hole": torch.zeros_like(mask), "black": mask}[content]
@@ -285,20 +285,18 @@ def test_a_discriminator_sees_patches_of_70_pixels_and_gives_all_its_features():
     discriminator = (
         Network.discriminators(Config(width=4, discriminator={"width": 4}))["inpaint_discriminator"].double().eval()
     )
-    picture = torch.rand(
-        1, 3, 96, 104, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
-    ).requires_grad_()
-    output = discriminator(picture)
+    image = torch.rand(1, 3, 96, 104, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    output = discriminator(image)
     assert output.logits.shape == (1, 1, 10, 11)
     assert [feature.shape[1] for feature in output.features] == [4, 8, 16, 32, 1]
     assert torch.equal(output.features[-1], output.logits)
     output.logits[0, 0, 5, 5].backward()
-    rows, columns = picture.grad.abs().sum(dim=(0, 1)).nonzero().unbind(dim=1)
+    rows, columns = image.grad.abs().sum(dim=(0, 1)).nonzero().unbind(dim=1)
     assert rows.max() - rows.min() + 1 == 70
     assert columns.max() - columns.min() + 1 == 70
 
 
-def test_too_small_a_picture_for_a_discriminator_is_refused():
+def test_too_small_an_image_for_a_discriminator_is_refused():
     discriminator = PatchDiscriminator(3, Config(discriminator={"width": 2}))
     with pytest.raises(InputError, match="sides of at least 24 pixels, got 20x40"):
         discriminator(torch.rand(1, 3, 20, 40))

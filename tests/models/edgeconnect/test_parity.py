@@ -18,7 +18,7 @@ from inpaint.registry.loading import load
 from inpaint.weights.files import load_weights
 
 PAIRS = {"64x96": "", "128x128": "b_"}
-# Largest difference in standard deviations. In float64 the stored gray picture, rounded to float32, is what counts.
+# Largest difference in standard deviations. In float64 the stored gray image, rounded to float32, is what counts.
 LARGEST = {torch.float64: 1e-5, torch.float32: 2e-3}
 STORED_GRAY = 1e-6  # when it is fed to the networks itself
 
@@ -37,7 +37,7 @@ def folder(parity, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module", params=PAIRS.values(), ids=PAIRS)
 def case(request, parity) -> dict[str, torch.Tensor]:
-    """Inputs (image and mask as we take them) and outputs of one pair of pictures."""
+    """Inputs (image and mask as we take them) and outputs of one pair of images."""
     prefix = request.param
     arrays = {
         name.removeprefix(prefix): array
@@ -63,13 +63,13 @@ def apart(got: torch.Tensor, expected: torch.Tensor) -> float:
     [({}, "edges_composited", "output_composited"), ({"composite_edges": False}, "edges", "output")],
     ids=["composited", "as the program tests"],
 )
-def test_fills_of_both_pictures_in_one_batch(folder, case, dtype, options, edges, output):
+def test_fills_of_both_images_in_one_batch(folder, case, dtype, options, edges, output):
     fill = load(folder, device="cpu", dtype=dtype, **options).fill(case["image"], case["mask"])[0]
     assert apart(fill.aux["edges"], case[edges]) <= LARGEST[dtype]
     assert apart(fill.raw, case[output]) <= LARGEST[dtype]
 
 
-def test_known_lines_are_those_of_the_program(case):
+def test_known_edges_are_those_of_the_program(case):
     pairs = zip(case["image"].permute(0, 2, 3, 1).numpy(), case["mask"][:, 0].numpy() == 0, strict=True)
     for number, (photo, known) in enumerate(pairs):
         for name, where in (("canny", known), ("canny_train", None)):
@@ -114,8 +114,8 @@ def test_maps_and_features_of_the_discriminators(networks, case):
     assert apart(means, case["edge_dis_feature_mean"]) <= STORED_GRAY
     differences = [(a - b).abs().mean() for a, b in zip(real.features, fake.features, strict=True)]
     assert apart(torch.stack(differences), case["edge_dis_feature_l1"]) <= STORED_GRAY
-    for kind, picture in (("real", case["image"]), ("fake", case["output"])):
-        assert apart(inpaint(picture).logits, case[f"inpaint_dis_{kind}_logit"]) <= STORED_GRAY
+    for kind, image in (("real", case["image"]), ("fake", case["output"])):
+        assert apart(inpaint(image).logits, case[f"inpaint_dis_{kind}_logit"]) <= STORED_GRAY
 
 
 @pytest.mark.parametrize("dtype", LARGEST, ids=str)

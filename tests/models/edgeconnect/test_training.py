@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from skimage import data as pictures
+from skimage import data as samples
 
 from inpaint import config
 from inpaint.cli.main import run
@@ -250,7 +250,7 @@ def written(folder, side):
     """Write the same photos for training and for validation."""
     for part in ("train", "val"):
         (folder / part).mkdir()
-        for number, photo in enumerate((pictures.astronaut()[:200, 100:300], pictures.chelsea()[:200, 100:300])):
+        for number, photo in enumerate((samples.astronaut()[:200, 100:300], samples.chelsea()[:200, 100:300])):
             small = Image.fromarray(photo).resize((side, side), Image.Resampling.LANCZOS)
             small.save(folder / part / f"{number}.png")
     return folder

@@ -166,7 +166,7 @@ def test_what_the_hole_holds_is_never_looked_at(make, size):
 
 
 @pytest.mark.parametrize("size", [(21, 35), (8, 8), (33, 16)])
-def test_a_picture_of_any_size_is_one_with_more_hole_at_the_right_and_the_bottom(make, size):
+def test_an_image_of_any_size_is_one_with_more_hole_at_the_right_and_the_bottom(make, size):
     network, (image, mask) = make(), sample(*size)
     more = (0, -size[1] % 16, 0, -size[0] % 16)
     larger = network(F.pad(image, more, value=0.7), F.pad(mask, more, value=1.0))["raw"]
@@ -204,13 +204,13 @@ def test_the_first_layer_sees_each_range_as_its_program_does(make):
         "pm1": 2 * image - 1,
         "01": image,
     }
-    for value_range, picture in expected.items():
+    for value_range, scaled in expected.items():
         network, seen = make(value_range=value_range), []
         network.generator.encoder[0].register_forward_hook(
             lambda module, inputs, output, seen=seen: seen.append(inputs)
         )
         network(image, mask)
-        assert torch.allclose(seen[0][0][0], picture * (1 - mask), atol=1e-6)
+        assert torch.allclose(seen[0][0][0], scaled * (1 - mask), atol=1e-6)
 
 
 # Precision -----------------------------------------------------------------------------------------------------------
@@ -256,7 +256,7 @@ def test_what_exceeds_half_precision_becomes_its_largest_number_and_never_nan(fo
     assert half.isfinite().all()
 
 
-def test_a_picture_that_is_all_hole_becomes_one_color(make):
+def test_an_image_that_is_all_hole_becomes_one_color(make):
     network, (image, _) = make(), sample()
     raw = network(image, torch.ones_like(image[:, :1]))["raw"]
     assert torch.allclose(raw, torch.tensor([0.485, 0.456, 0.406], dtype=torch.float64).view(3, 1, 1).expand_as(raw))

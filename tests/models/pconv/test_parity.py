@@ -28,7 +28,7 @@ def case(request, parity, tmp_path_factory):
 
 
 @pytest.mark.parametrize("dtype", LARGEST, ids=str)
-def test_both_pictures_in_one_batch_come_out_as_from_the_program_itself(case, dtype):
+def test_both_images_in_one_batch_come_out_as_from_the_program_itself(case, dtype):
     form, folder, arrays = case
     image = torch.from_numpy(arrays["image"]).permute(0, 3, 1, 2).double() / 255
     mask = (torch.from_numpy(arrays["mask"])[:, None] > 127).double()

@@ -271,9 +271,9 @@ def test_the_registry_offers_the_training():
 def test_it_learns_two_photos_by_heart(tmp_path, photos):
     two = tmp_path / "two"
     two.mkdir()
-    pictures = {"astronaut": data.astronaut(), "coffee": data.coffee()}
-    for name, picture in pictures.items():
-        Image.fromarray(picture).resize((32, 32), Image.Resampling.LANCZOS).save(two / f"{name}.png")
+    images = {"astronaut": data.astronaut(), "coffee": data.coffee()}
+    for name, pixels in images.items():
+        Image.fromarray(pixels).resize((32, 32), Image.Resampling.LANCZOS).save(two / f"{name}.png")
     run = PconvRun(
         tmp_path / "run",
         two,
@@ -292,8 +292,8 @@ def test_it_learns_two_photos_by_heart(tmp_path, photos):
     masks = [parse_mask("deepfill").draw(rng, 32, 32) for _ in range(len(image))]
     mask = torch.from_numpy(np.stack(masks))[:, None].float()
 
-    def hole_l1(picture):
-        return (((picture - image).abs() * mask).sum() / mask.sum() / 3).item()
+    def hole_l1(completed):
+        return (((completed - image).abs() * mask).sum() / mask.sum() / 3).item()
 
     start = hole_l1(run.module.inpainter(run.module.averaged_network()).fill(image, mask)[0].completed)
     run.fit()

@@ -158,7 +158,7 @@ def test_parts_for_measuring_run(network, kind):
 # What it reads and paints --------------------------------------------------------------------------------------------
 
 
-def test_the_encoder_sees_the_masked_picture_between_minus_one_and_one_and_not_the_mask(network):
+def test_the_encoder_sees_the_masked_image_between_minus_one_and_one_and_not_the_mask(network):
     image, mask = sample()
     seen = []
     network.encoder.block0.register_forward_hook(lambda module, given, out: seen.append(given[0]))
@@ -169,7 +169,7 @@ def test_the_encoder_sees_the_masked_picture_between_minus_one_and_one_and_not_t
     assert torch.equal(network.encode(gray, torch.zeros_like(mask)).mu, network.encode(image, mask).mu)
 
 
-def test_the_attention_knows_where_the_picture_is_known(network):
+def test_the_attention_knows_where_the_image_is_known(network):
     _, mask = sample()
     known = known_at_eighth(mask)
     assert known.shape == (2, 1, 8, 12)
@@ -192,7 +192,7 @@ def test_every_latent_and_every_known_pixel_counts(network):
     assert (image.grad.abs().sum(1, keepdim=True) > 0).sum() > 0.9 * (1 - mask).sum()
 
 
-def test_the_largest_picture_is_painted_from_the_smaller_ones(network):
+def test_the_largest_image_is_painted_from_the_smaller_ones(network):
     image, mask = sample()
     with torch.no_grad():
         before = network(image, mask, latents())
@@ -213,7 +213,7 @@ def test_sides_that_are_no_multiples_of_32_are_refused(size):
 @pytest.mark.parametrize(
     ("size", "scores"), [((32, 32), (1, 1)), ((64, 100), (1, 1)), ((96, 160), (1, 3)), ((256, 256), (6, 6))]
 )
-def test_the_discriminator_scores_patches_of_any_picture(size, scores):
+def test_the_discriminator_scores_patches_of_any_image(size, scores):
     discriminator = Network.discriminators(SMALL)["discriminator"]
     output = discriminator(torch.rand(2, 3, *size))
     assert output.logits.shape == (2, 1, *scores)
@@ -236,7 +236,7 @@ def test_under_autocast_distributions_stay_in_full_precision():
     assert 0 < (painted - expected).abs().mean() < 0.05
 
 
-# Starting weights ----------------------------------------------------------------------------------------------------
+# Initial weights -----------------------------------------------------------------------------------------------------
 
 
 def layers_of(config):

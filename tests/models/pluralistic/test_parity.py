@@ -53,7 +53,7 @@ def computed(request, case):
 @pytest.mark.parametrize(
     "name", ["mu", "sigma", "output", "output_1_8", "output_1_4", "output_1_2", "scaled_mask", "score", "score_rec"]
 )
-def test_both_pictures_in_one_batch_come_out_as_from_the_program_itself(computed, name):
+def test_both_images_in_one_batch_come_out_as_from_the_program_itself(computed, name):
     dtype, got, arrays = computed
     expected = torch.from_numpy(arrays[name])
     assert got[name].shape == expected.shape

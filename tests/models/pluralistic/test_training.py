@@ -277,9 +277,9 @@ def test_two_photos_are_learned_by_heart():
         losses=shipped_losses().only("app_rec", "kl_gen", "app_gen"),
         loop=LoopConfig(optimizers={"generator": OPTIMIZERS["generator"]}),
     )
-    photos = [Image.fromarray(picture[:400, :400]) for picture in (data.astronaut(), data.coffee())]
-    pictures = [np.asarray(photo.resize((64, 64), Image.Resampling.LANCZOS)) for photo in photos]
-    image = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2) / 255
+    photos = [Image.fromarray(image[:400, :400]) for image in (data.astronaut(), data.coffee())]
+    images = [np.asarray(photo.resize((64, 64), Image.Resampling.LANCZOS)) for photo in photos]
+    image = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 255
     mask = torch.zeros(2, 1, 64, 64)
     mask[..., 16:48, 16:48] = 1
     planes = {"image": image, "mask": mask}

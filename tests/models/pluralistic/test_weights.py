@@ -60,13 +60,13 @@ def attention(state, name, kinds):
     kinds[f"{name}.model"] = block(state, f"{name}.model", 256, 128)
 
 
-def encoder(*, judge=False):
+def encoder(*, discriminator=False):
     state, kinds = {}, {}
     kinds["block0"] = block(state, "block0", 3, 32, kind=START)
     state["block0.conv2.module.weight_v"] = torch.randn(288)
     for number, (inputs, outputs, hidden) in enumerate(((32, 64, 32), (64, 128, 64), (128, 128, 128), (128, 128, 128))):
         kinds[f"encoder{number}"] = block(state, f"encoder{number}", inputs, outputs, hidden)
-    if judge:
+    if discriminator:
         attention(state, "attn2", kinds)
         kinds["block1"] = block(state, "block1", 128, 128)
         conv(state, "conv", 1, 128, 3, 3, outputs=1)
@@ -99,8 +99,8 @@ def networks():
         return {
             "encoder": encoder(),
             "generator": generator(),
-            "discriminator": encoder(judge=True),
-            "discriminator_rec": encoder(judge=True),
+            "discriminator": encoder(discriminator=True),
+            "discriminator_rec": encoder(discriminator=True),
         }
 
 
@@ -137,11 +137,11 @@ def parameters(network):
 
 
 def test_the_networks_have_as_many_parameters_as_the_programs():
-    network, judges = Network(Config()), Network.discriminators(Config())
+    network, discriminators = Network(Config()), Network.discriminators(Config())
     assert parameters(network.encoder) == 3_604_224
     assert parameters(network.generator) == 2_374_016
     # Without the layers of the attention that the program has and never uses.
-    assert [parameters(judge) for judge in judges.values()] == [1_575_075 - 475_520 - 1] * 2
+    assert [parameters(discriminator) for discriminator in discriminators.values()] == [1_575_075 - 475_520 - 1] * 2
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
@@ -171,11 +171,11 @@ def test_the_first_pass_of_the_program_is_kept_where_its_vectors_have_not_conver
         assert torch.allclose(loaded.get_submodule(ours).weight, bar / sigma, rtol=1e-12)
 
 
-def test_the_two_paths_discriminators_are_told_by_their_files_names_or_by_the_person(tmp_path, write):
+def test_the_two_paths_discriminators_are_told_by_their_files_names_or_by_the_user(tmp_path, write):
     body = [write("encoder"), write("generator")]
     only = imported(tmp_path, *body, write("discriminator_rec", name="450000_net_D_rec.pth"), name="a")
     assert only.roles == ("encoder", "generator", "discriminator_rec")
-    unnamed = write("discriminator", name="judge.pth")
+    unnamed = write("discriminator", name="unnamed.pth")
     with pytest.raises(
         UsageError, match=r"may be the discriminator or the discriminator_rec of lyndonzheng: say which"
     ):
