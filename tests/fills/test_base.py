@@ -307,11 +307,11 @@ def test_a_pillow_image_and_an_array_are_shown_the_way(batch):
     image, mask = batch
     with pytest.raises(InputError, match=r"got PIL.Image.Image; .*inpaint.fill\(image, mask, model=...\)"):
         NoiseOnArrays().fill(Image.new("RGB", (10, 8)), mask)
-    with pytest.raises(InputError, match="got numpy.ndarray of float32; fill_arrays takes NumPy arrays"):
+    with pytest.raises(InputError, match=r"got numpy.ndarray of float32; fill_arrays takes NumPy arrays"):
         NoiseOnArrays().fill(image.numpy(), mask)
-    with pytest.raises(InputError, match="got torch.Tensor of torch.float32; fill takes tensors"):
+    with pytest.raises(InputError, match=r"got torch.Tensor of torch.float32; fill takes tensors"):
         NoiseOnArrays().fill_arrays(image, mask.numpy())
-    with pytest.raises(InputError, match="numpy.ndarray of object"):
+    with pytest.raises(InputError, match=r"numpy.ndarray of object"):
         NoiseOnArrays().fill_arrays(np.full((1, 8, 10, 3), None), np.zeros((1, 8, 10, 1)))
 
 
