@@ -49,7 +49,8 @@ class DeepImagePrior(TensorFill):
 
     def paint_all(self, request: Request) -> Iterator[Painted]:
         """Restore image by image, sample by sample; the first sample has the image's seed itself."""
-        for image, hole, image_seed in zip(request.image, request.hole, request.seeds, strict=True):
+        images = zip(request.image, request.hole, request.seeds, strict=True)
+        for number, (image, hole, image_seed) in enumerate(images):
             seed = image_seed.integer()
             for sample in range(request.draws):
                 restored = self.restore(
@@ -58,6 +59,7 @@ class DeepImagePrior(TensorFill):
                     seed=seed if sample == 0 else seeds.integer(seed, seeds.SAMPLE, sample),
                     callback=_reporter(request.clock),
                 )
+                request.warnings[number * request.draws + sample] = restored.warnings
                 yield {"raw": restored.raw}
 
 

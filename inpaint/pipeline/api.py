@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from typing_extensions import TypeVar
 
-from inpaint.errors import UsageError
+from inpaint.errors import InputError, UsageError
 from inpaint.images.formats import format_of_name
 from inpaint.images.masks import fit_to
 from inpaint.images.metadata import orientation
@@ -25,7 +25,7 @@ from inpaint.images.writing import to_pillow, write_photo
 from inpaint.pipeline.photo import check_guidance, fill_photo
 from inpaint.pipeline.running import check_folder
 from inpaint.pipeline.sources import PathLike, Source, drawn_of, hole_for, name_of, photo_of
-from inpaint.types import Inpainter
+from inpaint.types import Inpainter, ProgressCallback
 
 ImageT = TypeVar("ImageT", Image.Image, NDArray[Any], default=Image.Image)
 """What comes back: the kind that was given, a Pillow image for a path."""
@@ -44,6 +44,7 @@ def fill(
     guidance: Mapping[str, Source] | None = None,
     quality: int = 95,
     max_pixels: int = MAX_PIXELS,
+    progress: ProgressCallback | None = None,
     **model_options: Any,
 ) -> ImageT:
     """Fill the hole of one photo and return it at the same size, every known pixel as it was.
@@ -67,6 +68,7 @@ def fill(
         guidance: What the model takes beside image and mask, by name of the plane, such as {"sketch": "sketch.png"}.
         quality: For JPEG and WebP; 100 makes WebP lossless.
         max_pixels: Refuse files that claim more.
+        progress: Told every step of fills that take long; may raise `StopFill` for what there is.
         model_options: Passed to `inpaint.load`.
 
     Raises:
@@ -94,7 +96,7 @@ def fill(
         )
         for name, source in sources.items()
     }
-    filled = fill_photo(photo, hole, inpainter, guidance=planes, seed=seed)
+    filled = fill_photo(photo, hole, inpainter, guidance=planes, seed=seed, progress=progress)
     if output is not None:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
         turn = orientation(image) if isinstance(image, Image.Image) else 1
@@ -122,6 +124,8 @@ def _inpainter(model: PathLike | Inpainter, device: str, options: dict[str, Any]
         from inpaint.registry.loading import load
 
         return load(model, device=device, **options)
+    if not hasattr(model, "fill_arrays"):
+        raise InputError(f"model must be a name, a path or a loaded model, got {type(model).__name__}")
     if options:
         raise UsageError(f"{', '.join(sorted(options))}: options of a model that is already loaded; give them to load")
     return model

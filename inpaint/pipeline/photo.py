@@ -79,6 +79,9 @@ def fill_photo_often(
     check_hole(photo, hole, inpainter.capabilities, name=inpainter.name)
     asked = {"guidance": {name: _batch(plane) for name, plane in planes.items()}, "samples": samples, "seed": seed}
     fills = _fills(photo, hole, inpainter, **asked, progress=progress)
+    for number, fill in enumerate(fills, start=1):
+        for text in fill.warnings:
+            _log.warning("%s: %s%s", photo.name, f"fill {number}: " if len(fills) > 1 else "", text)
     return [
         Sample(
             photo=photo.with_fill(fill.completed[0], hole),
