@@ -1,7 +1,7 @@
 """Train, compare and use image inpainting models.
 
     import inpaint
-    filled = inpaint.fill("photo.jpg", "mask.png", model="telea")   # a path in, a PIL image or path out
+    filled = inpaint.fill("photo.jpg", "mask.png", model="patch")   # a path in, a PIL image or path out
     model = inpaint.load("checkpoints/my-run")                      # an Inpainter
     inpaint.list_models()                                           # the names, and what each can do
 

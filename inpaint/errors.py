@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+OUT_OF_TIME = 75  # exit status of work that its time limit has ended, saved: "try again later", as schedulers know it
+
 
 class InpaintError(Exception):
     """Base of all errors of this package. The message names the offending value and what would be valid."""
@@ -40,6 +42,25 @@ class WeightsError(InpaintError):
 
 class RunError(InpaintError):
     """A training run that cannot start or go on: folder taken, nothing to resume, loss not finite."""
+
+
+class DivergedError(RunError):
+    """A loss or a weight that is not finite. What was saved is from before.
+
+    iteration: in which it was found, or after which.
+    """
+
+    def __init__(self, message: str, *, iteration: int) -> None:
+        super().__init__(message)
+        self.iteration = iteration
+
+
+class LostRunError(RunError):
+    """A run folder that another process has taken over, so that nothing may be written into it any more."""
+
+
+class WriteError(InpaintError):
+    """A file that cannot be written: disk full, no permission, no such folder. The old file is intact."""
 
 
 class MissingDependencyError(InpaintError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self, TypeAlias, TypeVar
 
@@ -106,7 +108,10 @@ def explain(error: ValidationError, options: type[BaseModel], *, key: str = "") 
         # The message of a check of ours: of one field, or of several together.
         return f"{where}: {message}" if where else message
     expected = describe(schema) if schema else message[0].lower() + message[1:].removeprefix("nput should be ")
-    return f"{where}={show(first['input'])}: must be {expected}"
+    hint, given = "", first["input"]
+    if "text" in expected.split(" or ") and isinstance(given, bool | int | float) and schema.get("type") != "array":
+        hint = f"; as text it needs quotes: {typed(f'{where}={quoted(show(given))}')}"
+    return f"{where}={show(given)}: must be {expected}{hint}"
 
 
 def dotted(*parts: object) -> str:
@@ -128,6 +133,24 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[f"{prefix}{key}"] = list(value) if isinstance(value, tuple) else value
     return found
+
+
+def quoted(text: str) -> str:
+    """Return text in quotes, so that the grammar of KEY=VALUE takes it as it stands."""
+    return "'" + re.sub(r"(\\*)('|\Z)", lambda match: match[1] * 2 + ("\\'" if match[2] else ""), text) + "'"
+
+
+def keyed(key: str, text: str) -> str:
+    """Return KEY=VALUE for a text, in quotes where the grammar would take it for something else."""
+    words = re.fullmatch(r"[\w./~@+-]+", text, re.ASCII) and text.lower() not in ("null", "true", "false")
+    return f"{key}={text}" if words and not _is_number(text) else f"{key}={quoted(text)}"
+
+
+def typed(argument: str) -> str:
+    """Return an argument as it is typed in a shell."""
+    if re.fullmatch(r"[\w./~@+=:,-]+", argument, re.ASCII):
+        return argument
+    return shlex.quote(argument) if re.search(r'[$`"\\!]', argument) else f'"{argument}"'
 
 
 def show(value: object) -> str:
@@ -152,6 +175,14 @@ def describe(schema: Schema) -> str:
         return _describe_list(schema)
     words = {"boolean": "true or false", "string": "text", "null": "null", "object": "a mapping"}
     return words.get(str(kind), "another kind of value")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _describe_number(schema: Schema, noun: str) -> str:

@@ -58,9 +58,10 @@ PERTURBATION: Final = Purpose(3, "isp")
 LANGEVIN: Final = Purpose(4, "isp")
 HOLD_OUT: Final = Purpose(5, "isp")
 RESTART: Final = Purpose(6, "isp")
-# Fills; index: image of the batch, sample.
+# Fills; index: image of the batch, sample, part of a photo.
 IMAGE: Final = Purpose(7, "isp")
 SAMPLE: Final = Purpose(8, "isp")
+PART: Final = Purpose(9, "isp")
 DRAW: Final = Purpose(None, "si", bits=64)
 
 

@@ -142,6 +142,9 @@ class Capabilities:
         trained_px: Side of the images that it was trained on; None where there is no such side.
         smallest_px: Smallest side accepted (models pad inside, so it rarely exceeds 8).
         multiple_px: Multiple to which a model pads, of interest to whoever chooses sizes.
+        context_px: Pixels around a hole that it wants to see; of a large photo only the holes with so much around them
+            are read and painted. None: the whole photo, always.
+        context_share: The same as a share of the longer side of the hole's bounding box, where that is more.
     """
 
     trained: bool = False
@@ -154,6 +157,8 @@ class Capabilities:
     trained_px: int | None = None
     smallest_px: int = 8
     multiple_px: int = 1
+    context_px: int | None = None
+    context_share: float = 0.0
 
     @property
     def guidance(self) -> dict[str, Plane]:

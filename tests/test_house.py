@@ -21,7 +21,6 @@ PACKAGE = ROOT / "inpaint"
 
 # What an object of somebody else may or may not have: (file, name), each with its reason.
 FOREIGN_ATTRIBUTES = {
-    ("inpaint/images/metadata.py", "filename"): "Pillow: images in memory have none",
     ("inpaint/images/reading.py", "n_frames"): "Pillow: formats of one frame have none",
     ("inpaint/training/wandblog.py", "model_fields"): "W&B: settings are a pydantic model in newer releases only",
 }

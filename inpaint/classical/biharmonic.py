@@ -20,15 +20,16 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
-from typing import TypeAlias
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage  # type: ignore[import-untyped]
 from skimage.restoration import inpaint_biharmonic
 
-from inpaint.classical.options import BiharmonicOptions
+from inpaint.classical.options import RANGE_PX, STENCIL_PX, BiharmonicOptions
 from inpaint.classical.pyramid import halved, upsampled
+from inpaint.classical.ranges import Labels, clip_to_range
 from inpaint.fills.array_fill import ArrayFill, Context, HoleArray, ImageArray, Report
 from inpaint.images.regions import Region
 from inpaint.types import StopFill
@@ -37,12 +38,9 @@ logger = logging.getLogger("inpaint.classical")
 
 LARGEST_PX = 60_000  # hole pixels in one solve: about 250 MB and a second
 WINDOW_PX = 1_000_000  # area up to which several holes share one window
-RANGE_PX = 8
-STENCIL_PX = 2
 BAND_PX = 12
 TILE_PX = 192
 OVERLAP_PX = 16
-Labels: TypeAlias = npt.NDArray[np.int32]
 
 
 def biharmonic(image: ImageArray, hole: HoleArray, *, report: Report = lambda share: None) -> ImageArray:
@@ -62,7 +60,7 @@ def biharmonic(image: ImageArray, hole: HoleArray, *, report: Report = lambda sh
 
 def _filled(image: ImageArray, hole: HoleArray, report: Report) -> tuple[ImageArray, int]:
     """Return the filled image and how many pixels were not solved at full size."""
-    filled = np.where(hole[..., None], image[~hole].mean(axis=0), image)  # (H, W, 3)
+    filled = np.where(hole[..., None], mean_color(image, hole), image)  # (H, W, 3)
     near = Region.around(hole).grown(RANGE_PX + STENCIL_PX, hole.shape).slices
     work, gap = filled[near], hole[near]  # `work` is a view: what follows writes into `filled`
     labels, sizes = _regions(gap)
@@ -77,8 +75,13 @@ def _filled(image: ImageArray, hole: HoleArray, report: Report) -> tuple[ImageAr
             work[part] = _solved(work[part], np.isin(labels[part], members))
             done += int(sizes[members].sum())
             report(done / total)
-    _clip_to_range(work, labels)
+    clip_to_range(work, labels)
     return filled, coarse_px
+
+
+def mean_color(image: ImageArray, hole: HoleArray) -> npt.NDArray[np.float64]:
+    """Return the mean (3,) of the known pixels of an image (H, W, 3)."""
+    return np.array(cv2.mean(image, (~hole).view(np.uint8))[:3])
 
 
 def _solved(image: ImageArray, hole: HoleArray) -> ImageArray:
@@ -134,19 +137,6 @@ def _solve_in_parts(image: ImageArray, hole: HoleArray) -> int:
             if own.any():
                 image[around] = _solved(image[around], own[around])
     return int(hole.sum() - unknown.sum())
-
-
-def _clip_to_range(image: ImageArray, labels: Labels) -> None:
-    """Clip each hole, in place, to the range of the known pixels near it; each of these counts for its nearest hole."""
-    distance, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)
-    ring = (distance > 0) & (distance <= RANGE_PX)
-    owner, hole = labels[tuple(nearest[:, ring])], labels > 0
-    every = np.arange(labels.max() + 1)
-    for channel in range(image.shape[-1]):
-        plane = image[..., channel]
-        low = np.asarray(ndimage.minimum(plane[ring], owner, every))
-        high = np.asarray(ndimage.maximum(plane[ring], owner, every))
-        plane[hole] = np.clip(plane[hole], low[labels[hole]], high[labels[hole]])
 
 
 class Biharmonic(ArrayFill):

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator
 
 from inpaint.classical.options import MeanOptions
-from inpaint.fills.array_fill import ArrayFill, Context, HoleArray, ImageArray
+from inpaint.fills.arrays import as_array, mean_known, where
+from inpaint.fills.base import BaseFill, Painted
+from inpaint.fills.request import Request
 
 
-class Mean(ArrayFill):
+class Mean(BaseFill):
     """Fills each image of a batch with its own mean known color. Needs at least one known pixel per image."""
 
     name = "mean"
     capabilities = MeanOptions.capabilities
+    own = staticmethod(as_array)
 
     def __init__(self, options: MeanOptions | None = None) -> None:
         self.options = options or MeanOptions()
 
-    def paint(self, image: ImageArray, hole: HoleArray, context: Context) -> ImageArray:
-        """Return one color everywhere."""
-        return np.broadcast_to(image[~hole].mean(axis=0), image.shape)
+    def paint_all(self, request: Request) -> Iterator[Painted]:
+        """Paint image by image."""
+        for image, hole in zip(request.image, request.hole, strict=True):
+            yield {"raw": where(hole, mean_known(image, hole), image)[None]}

@@ -5,22 +5,28 @@ neither continues a slope. They are quick previews, good for thin holes. OpenCV'
 Bertalmio et al. 2001, only its idea of following isophotes.
 
 What OpenCV does differently from the papers, and silently, was measured with version 5.0; what follows from it here:
-color only in 8 bit, so deeper images go channel by channel in 16 bit; never 0..1 floats, where Telea adds up to 1.4;
-nothing known means nothing happens, so that is refused; Telea reads the hole's content where the hole touches the
-border, so the hole is filled before with Navier-Stokes, which does not.
+color only in 8 bit, so deeper images go channel by channel in 16 bit; nothing known means nothing happens, so that is
+refused; Telea reads the hole's content where the hole touches the border, so the hole is filled before with
+Navier-Stokes, which does not. Telea also divides the gradient's share by its own length, so that every step inwards
+adds up to 1.4 levels, 12 in the middle of a wide hole in a flat surface: it therefore always marches in 16 bit, where
+that is a twentieth of a level, and is clipped to the colors around the hole, which makes flat surfaces exact.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from inpaint.classical.options import MarchingOptions
+from inpaint.classical.options import STENCIL_PX, MarchingOptions
+from inpaint.classical.ranges import clip_to_range
 from inpaint.fills.array_fill import ArrayFill, Context, HoleArray, ImageArray
+from inpaint.images.photo import to_uint8
+from inpaint.images.regions import components
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Marked = npt.NDArray[np.uint8]
@@ -40,7 +46,13 @@ def navier_stokes(pixels: Pixels, hole: Marked, *, radius: int = 3) -> Pixels:
 
 def telea(pixels: Pixels, hole: Marked, *, radius: int = 3) -> Pixels:
     """Fill as `navier_stokes` does, with Telea's weights."""
-    return _by_opencv(navier_stokes(pixels, hole, radius=radius), hole, radius, cv2.INPAINT_TELEA)
+    deep = navier_stokes(pixels, hole, radius=radius)
+    if pixels.dtype == np.uint8:
+        deep = deep.astype(np.uint16) * np.uint16(257)
+    deep = _by_opencv(deep, hole, radius, cv2.INPAINT_TELEA)
+    labels, _ = components(hole != 0, gap_px=STENCIL_PX)
+    clip_to_range(deep, np.where(hole != 0, labels, 0))
+    return to_uint8(deep) if pixels.dtype == np.uint8 else deep
 
 
 def _by_opencv(pixels: Pixels, hole: Marked, radius: int, method: int) -> Pixels:
@@ -63,6 +75,9 @@ class _OpenCVFill(ArrayFill):
 
     def __init__(self, options: MarchingOptions | None = None) -> None:
         self.options = options or MarchingOptions()
+        # Pixels so far away count, and their distance to the hole, which may be another hole's border.
+        reach_px = 2 * self.options.radius + 2
+        self.capabilities = replace(self.capabilities, context_px=max(reach_px, self.capabilities.context_px or 0))
 
     def paint(self, image: ImageArray, hole: HoleArray, context: Context) -> ImageArray:
         """Round to levels, march, and scale back."""

@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage  # type: ignore[import-untyped]
 
-from inpaint.classical.biharmonic import biharmonic
-from inpaint.classical.options import PatchOptions
+from inpaint.classical.biharmonic import biharmonic, mean_color
+from inpaint.classical.options import SEARCH_PX, STENCIL_PX, PatchOptions
 from inpaint.classical.patchmatch import Indices, Search
 from inpaint.classical.pyramid import halved, upsampled
 from inpaint.fills.array_fill import ArrayFill, Context, HoleArray, ImageArray, Report
-from inpaint.images.regions import Region
+from inpaint.images.regions import Region, components
 from inpaint.types import StopFill
 
 logger = logging.getLogger("inpaint.classical")
@@ -32,13 +32,14 @@ SIDE = 7  # of a patch
 REACH = SIDE // 2
 SMALLEST_PX = 32  # shortest side of the coarsest level
 WIDE_PX = 2 * SIDE  # holes no wider are filled at the size at hand: coarser levels gained nothing there
+SPECK_PX = WIDE_PX  # isolated holes no longer a side are filled as by biharmonic: 1 to 3 dB better, and far quicker
+SPARSE_SHARE = 0.02  # of hole in an image, below which its pixels are cheaper one by one
 ROUNDS = (3, 5, 8, 12)  # of search and vote: finest level first, 12 at all coarser ones
 SWEEPS = 4  # of a search
 FADE = 1.3  # confidence falls by this factor per pixel away from what is known (Wexler et al.: gamma)
 PERCENTILE = 75  # of the costs: the squared width of the votes' kernel (Wexler et al.)
 SHARP = 0.02  # times that width in the last vote, nearly a choice: a mean looks like plastic, for 0.1 dB more
 STILL = 0.5 / 255  # mean change of the hole below which a level is done
-MARGIN_PX = 128  # around the hole, where sources are looked for; more around larger holes
 SMOOTHINGS = 200  # of the first guess
 
 
@@ -47,10 +48,18 @@ def patch_fill(
 ) -> ImageArray:
     """Return image (H, W, 3) with hole (H, W) filled; known pixels unchanged, the hole's content is not read.
 
-    rng: decides where the search looks. Where no patch is free of the hole, the fill is `biharmonic`'s and a warning
-    says so. At least one pixel must be known. When `report` raises StopFill, what there is by then is returned, brought
-    to full size.
+    rng: decides where the search looks. Specks, isolated holes up to `SPECK_PX` a side, are filled as by `biharmonic`,
+    and so is everything where no patch is free of the hole; then a warning says so. At least one pixel must be known.
+    When `report` raises StopFill, what there is by then is returned, brought to full size.
     """
+    specks = _specks(hole)
+    if specks.any():
+        hole = hole & ~specks
+        if not hole.any():
+            return biharmonic(image, specks)
+        # Colors near a speck bound its fill: what stands for another hole must not.
+        image = biharmonic(np.where(hole[..., None], mean_color(image, hole | specks), image), specks)
+        image[hole] = 0
     window = _window(hole)
     levels = _pyramid(image[window], hole[window])
     if not levels:
@@ -80,7 +89,7 @@ class _Level:
 
     def sources(self) -> HoleArray:
         """Return where patches may be centered that are free of hole, of the padded image."""
-        taken: HoleArray = ndimage.binary_dilation(_padded(self.hole), np.ones((SIDE, SIDE)))
+        taken = _dilated(_padded(self.hole))
         return _inside(taken.shape) & ~taken
 
 
@@ -129,8 +138,24 @@ def _coarse_to_fine(levels: list[_Level], rng: np.random.Generator, report: Repo
 def _harmonic(level: _Level) -> ImageArray:
     """Return a first guess: the mean, smoothed inside the hole."""
     guess = np.where(level.hole[..., None], level.image[~level.hole].mean(axis=0), level.image)
+    if level.hole.mean() < SPARSE_SHARE:
+        return _smoothed_alone(guess, level.hole)
     for _ in range(SMOOTHINGS):
         guess[level.hole] = cv2.blur(guess, (3, 3), borderType=cv2.BORDER_REFLECT)[level.hole]
+    return guess
+
+
+def _smoothed_alone(guess: ImageArray, hole: HoleArray) -> ImageArray:
+    """Smooth as `_harmonic` does, reading only the pixels of the hole and around it."""
+    inside = np.flatnonzero(hole)
+    places = np.pad(
+        np.arange(hole.size).reshape(hole.shape), 1, mode="symmetric"
+    )  # of each pixel of the mirrored image
+    rows, columns = np.divmod(inside, hole.shape[1])
+    around = [places[rows + down, columns + right] for down in range(3) for right in range(3)]
+    flat = guess.reshape(-1, 3)
+    for _ in range(SMOOTHINGS):
+        flat[inside] = sum(flat[each] for each in around) / len(around)
     return guess
 
 
@@ -147,7 +172,7 @@ class _Synthesis:
         self._hole = np.flatnonzero(np.pad(level.hole, REACH))
         confidence = np.float32(FADE) ** -ndimage.distance_transform_edt(hole).astype(np.float32)
         legal = level.sources()
-        self.targets = np.flatnonzero(ndimage.binary_dilation(hole, np.ones((SIDE, SIDE))) & _inside(hole.shape))
+        self.targets = np.flatnonzero(_dilated(hole) & _inside(hole.shape))
         self._confidence = confidence.ravel()[self.targets]
         everywhere = np.flatnonzero(legal)
         sources = everywhere[rng.integers(0, len(everywhere), len(self.targets))]
@@ -210,15 +235,29 @@ def _padded(plane: npt.NDArray[T]) -> npt.NDArray[T]:
     return np.pad(plane, [(REACH, REACH)] * 2 + [(0, 0)] * (plane.ndim - 2), mode="symmetric")
 
 
+def _dilated(hole: HoleArray) -> HoleArray:
+    """Return where a patch meets the hole (H, W)."""
+    grown = cv2.dilate(hole.astype(np.uint8), np.ones((SIDE, SIDE), np.uint8))
+    return np.asarray(grown, dtype=np.bool_)
+
+
 def _inside(shape: tuple[int, ...]) -> HoleArray:
     """Return where a patch lies inside a plane of this shape."""
     return np.pad(np.ones((shape[0] - 2 * REACH, shape[1] - 2 * REACH), np.bool_), REACH)
 
 
+def _specks(hole: HoleArray) -> HoleArray:
+    """Return the holes that are small and so far from others that these do not matter to them."""
+    labels, boxes = components(hole, gap_px=2 * STENCIL_PX)
+    small = np.array([False, *(max(box.size) <= SPECK_PX for box in boxes)])
+    specks: HoleArray = hole & small[labels]
+    return specks
+
+
 def _window(hole: HoleArray) -> tuple[slice, slice]:
     """Return the part of the image in which sources are looked for."""
     box = Region.around(hole)
-    return box.grown(max(MARGIN_PX, *box.size), hole.shape).slices
+    return box.grown(max(SEARCH_PX, *box.size), hole.shape).slices
 
 
 class Patch(ArrayFill):

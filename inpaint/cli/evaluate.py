@@ -17,8 +17,8 @@ from inpaint.types import Progress
 EXAMPLES = """
 \b
 Examples:
-  inpaint evaluate --model telea --model checkpoints/my-run --data photos/val --masks deepfill --output results/
-  inpaint evaluate --model mean --model telea --data samples --masks center,lama_thick_256 --size 128 --output results/
+  inpaint evaluate --model patch --model checkpoints/my-run --data photos/val --masks deepfill --output results/
+  inpaint evaluate --model mean --model biharmonic --data samples --masks center,lama_thick_256 --output results/
 """
 
 

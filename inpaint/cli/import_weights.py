@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
+from inpaint.options import keyed
 from inpaint.registry.conversion import ORIGINS, SWITCHES
 
 EXAMPLES = """
@@ -57,8 +59,10 @@ def command(*, origin: str, inputs: tuple[str, ...], output: Path, bgr: bool, fu
     click.echo(f"sha256       {done.sha256}")
     for note in done.notes:
         click.echo(f"note         {note}")
-    click.echo(f"use it: inpaint infer --model {done.folder} --image PHOTO --mask MASK --output RESULT.png")
-    tune = f"inpaint train model={done.model} init={done.folder} data.root=PHOTOS"
+    place = shlex.quote(str(done.folder))
+    click.echo(f"use it: inpaint infer --model {place} --image PHOTO --mask MASK --output RESULT.png")
+    words = ["inpaint", "train", f"model={done.model}", keyed("init", str(done.folder)), "data.root=PHOTOS"]
+    tune = shlex.join(words)
     if not done.lacking:
         click.echo(f"fine-tune it: {tune}")
     else:

@@ -17,11 +17,12 @@ from inpaint.system.signals import ending_on_sigterm
 if TYPE_CHECKING:
     from inpaint.pipeline import Job, JobOptions
     from inpaint.types import Inpainter
+    from inpaint.weights.runs import Which
 
 EXAMPLES = """
 \b
 Examples:
-  inpaint infer --model telea --image photo.jpg --mask mask.png --output filled.png
+  inpaint infer --model patch --image photo.jpg --mask mask.png --output filled.png
   inpaint infer --model checkpoints/my-run --image photos/ --mask masks/ --output filled/
   inpaint infer --model checkpoints/my-run --image photos/ --mask logo.png --output filled/ --dilate 5 --skip-existing
   inpaint infer --model checkpoints/pluralistic --image photo.jpg --mask mask.png --output fills/ --samples 20 --top 5
@@ -44,7 +45,7 @@ class PlanesCommand(click.Command):
 
 
 @click.command(cls=PlanesCommand, short_help="fill the holes of one photo or a folder of photos", epilog=EXAMPLES)
-@click.option("--model", required=True, help="Registered name (telea, ...), folder of a run, or weights file.")
+@click.option("--model", required=True, help="Registered name (patch, ...), folder of a run, or weights file.")
 @click.option("--image", required=True, help="Photo, or folder of photos (with its subfolders).")
 @click.option(
     "--mask",
@@ -68,11 +69,20 @@ class PlanesCommand(click.Command):
 )
 @click.option("--top", type=click.IntRange(min=1), help="Write only so many, the best by their scores.")
 @model_options.option
-@click.option("--quality", type=click.IntRange(1, 100), default=95, help="Of JPEG and WebP; 100 makes WebP lossless.")
+@model_options.weights
+@click.option(
+    "--quality",
+    type=click.IntRange(1, 100),
+    help="Of JPEG, WebP, AVIF and HEIC; 100 makes WebP lossless.  [default: as the photo's own file, else 95]",
+)
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    help="Photos filled at once, for the fills without learning.  [default: one per core, at most 8; models: 1]",
+    help="Photos filled at once, for the fills without learning, as far as memory reaches.  [default: one per core, at "
+    "most 8; models: 1]",
+)
+@click.option(
+    "--first-page", is_flag=True, help="Fill the first page or frame of a file alone, and leave the others out."
 )
 @click.option("--skip-existing", is_flag=True, help="Leave results that exist already as they are.")
 @click.option(
@@ -90,8 +100,10 @@ def command(
     samples: int,
     top: int | None,
     option: tuple[str, ...],
-    quality: int,
+    weights: Which,
+    quality: int | None,
     jobs: int | None,
+    first_page: bool,
     skip_existing: bool,
     max_pixels: int,
     **planes: str | None,
@@ -118,19 +130,21 @@ def command(
             seed=seed,
             quality=quality,
             max_pixels=max_pixels,
+            first_page=first_page,
             skip_existing=skip_existing,
         )
-        inpainter = load_model(model, device, *option)
+        inpainter = load_model(model, device, *option, weights=weights)
         check_samples(inpainter, samples, top)
         check_guidance(inpainter, guidance)
         return _work(todo, inpainter, options, at_once=jobs, single=not Path(image).is_dir())
 
 
-def load_model(model: str, device: str, *options: str) -> Inpainter:
+def load_model(model: str, device: str, *options: str, weights: Which = "last") -> Inpainter:
     """Return the model with its options, each NAME=VALUE; the one place here that imports torch."""
     from inpaint.registry.loading import load
 
-    return load(model, device=device, **model_options.for_models({model: model}, options)[model])
+    chosen = model_options.for_models({model: model}, options, weights={model: weights})[model]
+    return load(model, device=device, weights=weights, **chosen)
 
 
 def _work(jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions, *, at_once: int | None, single: bool) -> int:

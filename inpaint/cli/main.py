@@ -67,6 +67,8 @@ def main(verb: str | None = None) -> None:
     arguments = sys.argv[1:] if verb is None else [verb, *sys.argv[1:]]
     # Albumentations otherwise asks the network for updates when it is imported.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    # Processes that we or a library start must not take a user's random.py or inpaint.py for a module.
+    os.environ["PYTHONSAFEPATH"] = "1"
     sys.exit(run(arguments))
 
 

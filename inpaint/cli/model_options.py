@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from inpaint.errors import UsageError, unknown
+from inpaint.weights.runs import Which
 
 HELP = "What inpaint.load takes for this model (latent=mean, dtype=bfloat16, ...); repeat for several."
 
@@ -25,12 +26,15 @@ def _given(texts: Sequence[str]) -> dict[str, str]:
     return values
 
 
-def for_models(models: Mapping[str, str], texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+def for_models(
+    models: Mapping[str, str], texts: Sequence[str], *, weights: Mapping[str, Which] | None = None
+) -> dict[str, dict[str, Any]]:
     """Return what each model is to be loaded with: every option goes to all the models that take it.
 
     Args:
         models: What `inpaint.load` takes, by label.
         texts: The options, each NAME=VALUE.
+        weights: Which of its run's each model is loaded with, by label; the last where nothing is said.
 
     Raises:
         UsageError: An option is not NAME=VALUE, is given twice or taken by none of the models, or its value is of
@@ -39,7 +43,10 @@ def for_models(models: Mapping[str, str], texts: Sequence[str]) -> dict[str, dic
     from inpaint.registry.loading import options_of
 
     values = _given(texts)
-    taken = {label: options_of(model) if values else {} for label, model in models.items()}
+    taken = {
+        label: options_of(model, weights=(weights or {}).get(label, "last")) if values else {}
+        for label, model in models.items()
+    }
     valid = {name for options in taken.values() for name in options}
     for name in values.keys() - valid:
         what = next(iter(models.values())) if len(models) == 1 else "any of these models"
@@ -70,4 +77,14 @@ def _read(name: str, text: str, kind: Any) -> Any:
     raise UsageError(f"--option {name}={text}: must be {describe(adapter.json_schema())}")
 
 
+def which(models: Mapping[str, str], wanted: Which) -> dict[str, Which]:
+    """Return which weights each model is loaded with: `wanted` of what has weights, by label."""
+    from inpaint.registry.table import FILLS
+
+    return {label: "last" if spec in FILLS else wanted for label, spec in models.items()}
+
+
 option = click.option("--option", "option", multiple=True, metavar="NAME=VALUE", help=HELP)
+weights = click.option(
+    "--weights", type=click.Choice(["last", "best"]), default="last", help="Of a run: the last, or the best validated."
+)

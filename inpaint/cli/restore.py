@@ -65,7 +65,11 @@ TASKS = ["inpaint", "restore", "denoise", "super-resolve", "flash"]  # those of 
 @click.option("--seed", type=click.IntRange(min=0), default=0)
 @click.option("--preview-every", type=click.IntRange(min=1), help="Write the output every so often.")
 @click.option("--trace", metavar="FILE.json", help="Write the course of the run.")
-@click.option("--quality", type=click.IntRange(1, 100), default=95, help="Of JPEG and WebP.")
+@click.option(
+    "--quality",
+    type=click.IntRange(1, 100),
+    help="Of JPEG, WebP, AVIF and HEIC; 100 makes WebP lossless.  [default: as the photo's own file, else 95]",
+)
 @click.option("--max-pixels", type=click.IntRange(min=1), default=100_000_000, help="Of the result.")
 def command(
     task: str,
@@ -82,7 +86,7 @@ def command(
     seed: int,
     preview_every: int | None,
     trace: str | None,
-    quality: int,
+    quality: int | None,
     max_pixels: int,
     **chosen: Any,
 ) -> int:

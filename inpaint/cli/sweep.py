@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from inpaint.errors import ConfigError
+from inpaint.errors import OUT_OF_TIME, ConfigError
 from inpaint.system.signals import Forwarding
 
 
 def run_sweep(overrides: Sequence[str], *, config_dir: str | None, config_name: str) -> int:
-    """Check all jobs, then run them; return 0, 1 when one failed, 130 or 143 when interrupted.
+    """Check all jobs, then run them; return 0, 1 when one failed, 75 when max_time ended one, 130 or 143 by a signal.
 
     Each job is a process with its own folder PARENT/NUMBER-VALUES, where PARENT is run.folder or
     checkpoints/sweep-TIME; with run.folder given and resume=auto the same command goes on with an interrupted sweep. A
@@ -24,6 +23,7 @@ def run_sweep(overrides: Sequence[str], *, config_dir: str | None, config_name: 
     jobs = plan_jobs(overrides, config_dir=config_dir, config_name=config_name)
     options = [*(["--config-dir", config_dir] if config_dir else []), "--config-name", config_name]
     failed: list[int] = []
+    unfinished: list[int] = []
     with Forwarding() as forwarding:
         for number, job in enumerate(jobs):
             click.echo(f"run {number + 1} of {len(jobs)}: {' '.join(job)}")
@@ -31,37 +31,45 @@ def run_sweep(overrides: Sequence[str], *, config_dir: str | None, config_name: 
             status = forwarding.run([sys.executable, "-m", "inpaint", "train", *options, *job])
             if forwarding.signal_number is not None:
                 return 128 + forwarding.signal_number  # whichever run it hit has saved; the others wait for resume=auto
-            if status != 0:
+            if status == OUT_OF_TIME:
+                unfinished.append(number + 1)
+            elif status != 0:
                 click.echo(f"run {number + 1} of {len(jobs)} failed with exit status {status}", err=True)
                 failed.append(number + 1)
     if failed:
         click.echo(f"{len(failed)} of {len(jobs)} runs failed, the first is run {failed[0]}", err=True)
         return 1
+    if unfinished:
+        click.echo(f"{len(unfinished)} of {len(jobs)} runs were ended by max_time; resume=auto goes on", err=True)
+        return OUT_OF_TIME
     return 0
 
 
 def plan_jobs(overrides: Sequence[str], *, config_dir: str | None, config_name: str) -> list[list[str]]:
     """Return each job's overrides, its folder included, after checking every one of them.
 
-    Raises ConfigError before anything runs.
+    A sweep whose folder has no name gets one, which is made here. Raises ConfigError before anything runs.
     """
     from inpaint import config as configuration
+    from inpaint.training.runs import new_folder
 
     jobs = configuration.sweep(overrides, config_dir=config_dir, config_name=config_name)
     swept = [position for position in range(len(overrides)) if len({job[position] for job in jobs}) > 1]
     folders_differ = any(overrides[position].lstrip("+").startswith("run.folder=") for position in swept)
-    parent = Path("checkpoints") / f"sweep-{time.strftime('%Y%m%d-%H%M%S')}"
-    planned = []
-    for number, job in enumerate(jobs):
+    parents = []
+    for job in jobs:
         config = configuration.load(job, config_dir=config_dir, config_name=config_name)
         config.require_data()
         if config.resume not in (None, "auto"):
             raise ConfigError(f"resume={config.resume}: with -m every run needs its own folder; use resume=auto")
-        if folders_differ:
-            planned.append(job)
-            continue
-        name = folder_name(number, [job[position] for position in swept])
-        folder = Path(config.run.folder or parent) / name
+        parents.append(config.run.folder)
+    if folders_differ:
+        return jobs
+    # One for the whole sweep, and made at once: another sweep that starts now gets another one.
+    parent = None if all(parents) else new_folder(Path("checkpoints"), "sweep")
+    planned = []
+    for number, (job, named) in enumerate(zip(jobs, parents, strict=True)):
+        folder = Path(named or parent or "") / folder_name(number, [job[position] for position in swept])
         planned.append([*job, f"run.folder={configuration.quoted(str(folder))}"])
     return planned
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from typing import TYPE_CHECKING
 
 import click
 
-from inpaint.errors import UsageError
+from inpaint.errors import OUT_OF_TIME, UsageError
+from inpaint.options import keyed
 
 if TYPE_CHECKING:
     from inpaint.config import TrainConfig
     from inpaint.config.launch import Launch
     from inpaint.training.fit import FitResult
     from inpaint.training.progress import RunConsole
+
+HELPER_ENDS_S = 30  # after the process that it helps
 
 HELP = """Train a model on your photos.
 
@@ -23,7 +28,8 @@ folder, checkpoints/MODEL-TIME unless run.folder names another.
 \b
 Examples:
   inpaint train data.root=photos/ data.size=256 batch_size=16 run.folder=checkpoints/my-run resume=auto
-  inpaint train data.root=samples data.size=64 model.width=16 batch_size=8 max_iterations=2000
+  inpaint train size=small data.root=samples run.folder=checkpoints/first
+  inpaint train run.folder=checkpoints/my-run resume=auto              go on with a run that was stopped
   inpaint train data.root=photos/ trainer.devices=4 trainer.precision=bf16-mixed logger=[tensorboard,wandb]
   inpaint train data.root=photos/ dry_run=true         check everything, print the plan, write nothing
   inpaint train --cfg job model.width=32               print the configuration with all defaults
@@ -31,13 +37,38 @@ Examples:
   inpaint train --config-dir mine model=my_deepfill experiment=faces   your own mine/model/..., mine/experiment/...
   inpaint train --config-dir checkpoints/my-run --config-name config   repeat a run
 
-resume=auto goes on with the run in run.folder, or starts it; resume=PATH names a run folder or a checkpoint.
+A small model that learns on a CPU: size=small. `inpaint train run.folder=RUN resume=auto` goes on with a run as it was
+configured, with further KEY=VALUE on top; in a new folder resume=auto starts. resume=PATH names a run or a checkpoint.
 With -m every run is a process of its own and gets a folder inside run.folder (default checkpoints/sweep-TIME).
-Ctrl-C and SIGTERM save and stop; exit status 130 and 143.
+Ctrl-C and SIGTERM save and stop, as do SIGHUP, SIGUSR1 and SIGUSR2; exit status 128 plus the signal's number.
 """
 
 
-@click.command(help=HELP, short_help="train a model on your photos")
+class TrainCommand(click.Command):
+    """Answers what other programs, and other commands here, write as --NAME VALUE in the grammar of this one."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; raises UsageError for an option that is a KEY=VALUE here."""
+        own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
+        wrong = next((place for place, word in enumerate(args) if word[:2] == "--" and _option(word) not in own), None)
+        if wrong is None or args[wrong] == "--":
+            return super().parse_args(ctx, args)
+        name, equals, value = args[wrong].lstrip("-").partition("=")
+        following = args[wrong + 1] if wrong + 1 < len(args) else ""
+        if not equals:
+            value = "VALUE" if not following or following.startswith("-") or "=" in following else following
+        from inpaint.config.schema import key_of
+
+        key = key_of(name)
+        written = f"{key}={value}" if re.fullmatch(r"[\d.e+-]+|null|true|false", value) else keyed(key, value)
+        raise UsageError(f"{_option(args[wrong])}: options are KEY=VALUE here, write {shlex.quote(written)}")
+
+
+def _option(word: str) -> str:
+    return word.partition("=")[0]
+
+
+@click.command(cls=TrainCommand, help=HELP, short_help="train a model on your photos")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("-m", "--multirun", is_flag=True, help="Run every combination of KEY=A,B values.")
 @click.option("--cfg", type=click.Choice(["job"]), help="Print the configuration and stop.")
@@ -78,15 +109,18 @@ def train(config: TrainConfig) -> int:
         config: the whole configuration.
 
     Returns:
-        The exit status: 0, or 128 plus the signal that ended the training early.
+        The exit status: 0; 75 when max_time was over; 128 plus the signal that ended the training early.
 
     Raises:
         InpaintError: something is wrong, said before anything is written where possible.
     """
     from inpaint.config.launch import prepare
+    from inpaint.system.signals import ending_with_parent
     from inpaint.training.progress import RunConsole
     from inpaint.training.runs import first_process
 
+    # A helper has nothing to save, and may be waiting for the first process when that is gone.
+    ending_with_parent(at_the_latest_s=None if first_process() else HELPER_ENDS_S)
     console = RunConsole()
     launch = prepare(config)
     launch.open()
@@ -97,7 +131,9 @@ def train(config: TrainConfig) -> int:
         _report(console, launch, result)
         for line in closing:
             console.say(line)
-    return 0 if result.interrupted_by is None else 128 + result.interrupted_by
+    if result.interrupted_by is not None:
+        return 128 + result.interrupted_by
+    return OUT_OF_TIME if result.out_of_time else 0
 
 
 def _announce(console: RunConsole, launch: Launch) -> None:
@@ -115,15 +151,21 @@ def _announce(console: RunConsole, launch: Launch) -> None:
 
 
 def _report(console: RunConsole, launch: Launch, result: FitResult) -> None:
-    run = launch.opened.run.path
-    if result.interrupted_by is not None:
-        console.say(
-            f"stopped at iteration {result.iteration}, everything saved; go on with run.folder={run} resume=auto"
-        )
+    from inpaint.training.runs import resume_command
+
+    run = launch.opened.run
+    if result.interrupted_by is not None or result.out_of_time:
+        why = f"after max_time={launch.config.max_time}, " if result.out_of_time else ""
+        console.say(f"stopped {why}at iteration {result.iteration}, everything saved; go on: {resume_command(run)}")
         return
-    measured = "".join(f"  {name} {value:.4f}" for name, value in result.validation.items())
-    console.say(f"finished {result.iteration} iterations{measured}")
+    if launch.finished:
+        console.say(f"finished already with {result.iteration} iterations: nothing was trained, nothing changed")
+    else:
+        measured = "".join(f"  {name} {value:.4f}" for name, value in result.validation.items())
+        console.say(f"finished {result.iteration} iterations{measured}")
     if launch.missing_to_fill is None:
-        console.say(f"use it: inpaint infer --model {run} --image PHOTO --mask MASK --output RESULT.png")
+        place = shlex.quote(str(run.path))
+        console.say(f"use it: inpaint infer --model {place} --image PHOTO --mask MASK --output RESULT.png")
     else:
         console.say(f"it cannot fill yet: {launch.missing_to_fill}")
+    console.say(f"train on: {resume_command(run, f'max_iterations={2 * result.iteration}')}")

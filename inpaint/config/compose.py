@@ -1,5 +1,7 @@
 """Composing a configuration: train.yaml, the chosen files of its groups, a user's own YAML, and KEY=VALUE on top.
 
+A run that goes on has composed its configuration already: its config.yaml takes the place of our files then.
+
 A group is a folder (model/), a choice one of its files; whatever a file holds is merged at the root. A user's folder is
 searched before ours, and the packages that register models behind it. OmegaConf merges and resolves ${...}; what the
 result means is decided by the schema alone.
@@ -8,8 +10,9 @@ result means is decided by the schema alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
 from itertools import product
 from pathlib import Path
@@ -22,11 +25,13 @@ from yaml import YAMLError
 from inpaint.config.overrides import Override, parse
 from inpaint.config.schema import TrainConfig, build, translated
 from inpaint.errors import ConfigError, InpaintError, unknown
-from inpaint.options import show
+from inpaint.options import quoted, show, typed
 from inpaint.registry.table import outside_models
+from inpaint.weights.runs import RunFolder, literal
 
 PRIMARY = "train"
 RUN = "config"  # the primary file that a run stores in its folder
+SIZE, SIZES = "size", "sizes"  # size=NAME merges the block sizes.NAME of the model's file over everything before it
 _DEFAULTS = "write a list of _self_, NAME and GROUP: NAME"
 
 
@@ -48,7 +53,8 @@ def load(overrides: Sequence[str], *, config_dir: str | None = None, config_name
         >>> load(["model=pconv", "data.size=128"]).model["name"]
         'pconv'
     """
-    return build(compose(overrides, config_dir=config_dir, config_name=config_name))
+    request = Request.of(overrides, config_dir=config_dir, config_name=config_name)
+    return build(request.composed(), resumed=request.run is not None)
 
 
 def compose(overrides: Sequence[str], *, config_dir: str | None = None, config_name: str = PRIMARY) -> dict[str, Any]:
@@ -65,34 +71,180 @@ def compose(overrides: Sequence[str], *, config_dir: str | None = None, config_n
     Raises:
         ConfigError: a file or choice is not there or no YAML, an override cannot be read, or ${...} leads nowhere.
     """
-    library = Library.of(config_dir)
-    choices, changes = dict[str, Any](), list[Override]()
-    for override in map(parse, overrides):
-        if override.sweep is not None:
-            raise ConfigError(
-                f"'{override.line}' holds several values: add -m to run one after the other, or write [a,b] for a list"
-            )
-        names = library.names(override.key)
-        chooses = override.deletes or isinstance(override.value, str | int | list)
-        if not names or not chooses:
-            changes.append(override)
-            continue
-        if override.deletes and override.has_value:
-            raise ConfigError(f"'{override.line}': write ~{override.key}")
-        choices[override.key] = override.value
-        for name in _listed(override.value):
-            if name not in names:
-                raise ConfigError(f"{override.key}={name}: {unknown(override.key, name, names)}")
-    said_by = "configuration"
-    try:
-        composed = OmegaConf.merge(*Composition(library, choices).layers(config_name))
-        for override in changes:
-            said_by = f"'{override.line}'"
-            _apply(override, composed)
+    return Request.of(overrides, config_dir=config_dir, config_name=config_name).composed()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the command line asks for.
+
+    Attributes:
+        library: The YAML to choose from.
+        primary: Name of the primary file.
+        choices: {group: name, names or None}.
+        changes: Every other argument, in order.
+        run: The run that goes on, whose config.yaml stands for our files; None for one that starts, or when the primary
+            file is not ours and says everything itself.
+    """
+
+    library: Library
+    primary: str
+    choices: dict[str, Any]
+    changes: list[Override]
+    run: RunFolder | None
+
+    @classmethod
+    def of(cls, overrides: Sequence[str], *, config_dir: str | None, config_name: str) -> Request:
+        """Read the arguments; raises ConfigError for what `compose` cannot read."""
+        library = Library.of(config_dir)
+        choices, changes = dict[str, Any](), list[Override]()
+        for override in map(parse, overrides):
+            if override.sweep is not None:
+                rest = [argument for argument in overrides if argument != override.line]
+                refusal = partial(_refusal, rest, config_dir=config_dir, config_name=config_name)
+                raise ConfigError(_several(override, library.names(override.key), refusal))
+            names = library.names(override.key)
+            chooses = override.deletes or isinstance(override.value, str | int | list)
+            if not names or not chooses:
+                changes.append(override)
+                continue
+            if override.deletes and override.has_value:
+                raise ConfigError(f"'{override.line}': write ~{override.key}")
+            choices[override.key] = override.value
+            for name in _listed(override.value):
+                if name not in names:
+                    raise ConfigError(f"{override.key}={name}: {unknown(override.key, name, names)}")
+        ours = library.path(config_name) == configs_folder() / f"{PRIMARY}.yaml"
+        run = _run_to_go_on(library, choices, changes) if ours else None
+        return cls(library=library, primary=config_name, choices=choices, changes=changes, run=run)
+
+    def composed(self) -> dict[str, Any]:
+        """Return plain containers with every ${...} resolved; not validated. Raises ConfigError as `compose`."""
+        composition = Composition(self.library, dict(self.choices))
         said_by = "configuration"
-        return _plain(composed, resolve=True)
-    except OmegaConfBaseException as error:
-        raise ConfigError(f"{said_by}: {_one_line(error)}") from None
+        try:
+            layers = composition.layers(self.primary) if self.run is None else self._on_top_of(self.run, composition)
+            composed: Any = OmegaConf.merge(*layers)
+            sizes = composed.pop(SIZES, {})
+            for override in self.changes:
+                said_by = f"'{override.line}'"
+                if override.key == SIZE:
+                    composed = OmegaConf.merge(composed, _size(override, sizes))
+            for override in self.changes:
+                said_by = f"'{override.line}'"
+                if override.key != SIZE:
+                    _apply(override, composed, again=self.run is not None)
+            said_by = "configuration"
+            plain = _plain(composed, resolve=True)
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"{said_by}: {_one_line(error)}{_literally(self.changes)}") from None
+        if self.run is not None:
+            _check_same_model(self.run, plain)
+        return plain
+
+    def _on_top_of(self, run: RunFolder, composition: Composition) -> list[DictConfig]:
+        """Return the configuration of a run, and on it the files that the command line chooses.
+
+        Our own file of the run's model is not among them: what it says, the run has begun with.
+        """
+        layers = [OmegaConf.create(literal(translated(run.config())))]
+        own = OmegaConf.select(layers[0], "model.name")
+        named = {"model": own} if own in self.library.names("model") else {}
+        for group, chosen in (named | self.choices).items():
+            if chosen is None:
+                raise ConfigError(f"'~{group}': no file of this group is chosen")
+            for name in _listed(chosen):
+                body: Any = OmegaConf.merge(*composition.chosen(group, name))
+                ours = not self.library.is_users(f"{group}/{name}")
+                if (
+                    group == "model"
+                    and (ours or group not in self.choices)
+                    and OmegaConf.select(body, "model.name") == own
+                ):
+                    body = OmegaConf.create({SIZES: body.get(SIZES, {})})
+                layers.append(body)
+        return layers
+
+
+def _run_to_go_on(library: Library, choices: dict[str, Any], changes: list[Override]) -> RunFolder | None:
+    """Return the run that the arguments ask to go on with, if they do and it has a configuration."""
+    said = OmegaConf.merge({}, *(layer for group, name in choices.items() for layer in library.files(group, name)))
+    for override in changes:
+        if override.key.partition(".")[0] in ("resume", "run") and not override.deletes:
+            OmegaConf.update(said, override.key, override.value, merge=True, force_add=True)
+    resume, folder = OmegaConf.select(said, "resume"), OmegaConf.select(said, "run.folder")
+    if resume == "auto":
+        run = RunFolder(Path(str(folder)).expanduser()) if folder else None
+        # Weights without a checkpoint are an import: nothing goes on there.
+        goes_on = run is not None and (run.newest is not None or not run.holds_run())
+    else:
+        place = Path(str(resume)).expanduser() if resume else None
+        run = None if place is None else RunFolder(place) if place.is_dir() else RunFolder.of(place)
+        goes_on = run is not None
+    return run if run is not None and goes_on and run.config_yaml.is_file() else None
+
+
+def _check_same_model(run: RunFolder, values: dict[str, Any]) -> None:
+    """Raise ConfigError, before anything else is found wrong, when the run is to go on as another model."""
+    model = values.get("model")
+    own, wanted = (run.config().get("model") or {}).get("name"), model.get("name") if isinstance(model, dict) else None
+    if own != wanted:
+        raise ConfigError(
+            f"'{run.path}' holds a run of model '{own}', not of '{wanted}': leave out model={wanted} to go on with it, "
+            "or name another run.folder"
+        )
+
+
+def _size(override: Override, sizes: Any) -> Any:
+    """Return the block of the model's file that size=NAME stands for."""
+    names = [str(name) for name in sizes]
+    if override.deletes or str(override.value) not in names:
+        hint = "; did you mean 'data.size'?" if isinstance(override.value, int) else ""
+        raise ConfigError(f"'{override.line}': {unknown('size', str(override.value), names)}{hint}")
+    return sizes[str(override.value)]
+
+
+def _refusal(others: list[str], argument: str, *, config_dir: str | None, config_name: str) -> str:
+    """Return why an argument beside others is refused, "" for one that is taken."""
+    try:
+        load([*others, argument], config_dir=config_dir, config_name=config_name)
+    except InpaintError as error:
+        return str(error)
+    return ""
+
+
+def _several(override: Override, names: list[str], refusal: Callable[[str], str]) -> str:
+    """Return what to write instead of several values: what the key takes, and not what it would refuse as well.
+
+    Args:
+        override: The argument.
+        names: The choices of the group that it names, if it does.
+        refusal: Returns why an argument in its place is refused, "" for one that is taken.
+    """
+    text, jobs = override.line.partition("=")[2], override.jobs(names)
+    one, whole = f"{override.key}={quoted(text)}", f"{override.key}=[{text}]"
+    ways = {
+        "add -m to run one after the other": jobs[0],
+        f"write {typed(whole)} for a list": whole,
+        f"for one text it needs quotes: {typed(one)}": one,
+    }
+    refused = {way: refusal(argument) for way, argument in ways.items()}
+    why = list(refused.values())[-1 if "${" in text else 0]
+    said = ", or ".join(way for way in ways if not refused[way]) or why
+    if override.key == "trainer.devices":
+        said = f"{override.key}={len(jobs)} takes so many, CUDA_VISIBLE_DEVICES={text} says which"
+    return f"'{override.line}' holds several values, since its comma is not in quotes: {said}"
+
+
+def _literally(changes: list[Override]) -> str:
+    """Return how a value with ${...} that leads nowhere is written to mean itself."""
+    for change in changes:
+        if isinstance(change.value, str) and "${" in change.value:
+            text = change.value.replace("${", "\\${")
+            bare = f"{change.key}={text}"
+            argument = bare if parse(bare).value == text else f"{change.key}={quoted(text)}"
+            return f"; to mean ${{...}} itself, put a backslash before it and quote it: {typed(argument)}"
+    return ""
 
 
 def sweep(overrides: Sequence[str], *, config_dir: str | None = None, config_name: str = PRIMARY) -> list[list[str]]:
@@ -118,6 +270,12 @@ def sweep(overrides: Sequence[str], *, config_dir: str | None = None, config_nam
     library.path(config_name)
     columns = [override.jobs(library.names(override.key)) for override in map(parse, overrides)]
     return [list(job) for job in product(*columns)]
+
+
+def small_sizes() -> list[str]:
+    """Return the models of ours whose file knows size=small."""
+    files = sorted((configs_folder() / "model").glob("*.yaml"))
+    return [file.stem for file in files if "small" in _read(file).get(SIZES, {})]
 
 
 def configs_folder(package: Path | None = None) -> Path:
@@ -146,6 +304,7 @@ class Library:
     """The YAML that can be chosen from, by group and name: that of the first folder which has it."""
 
     folders: tuple[Path, ...]
+    users: Path | None = None  # the one of them that is the user's
 
     @classmethod
     def of(cls, config_dir: str | None) -> Library:
@@ -157,11 +316,19 @@ class Library:
         users = [] if config_dir is None else [Path(config_dir).expanduser().resolve()]
         if not all(folder.is_dir() for folder in users):
             raise ConfigError(f"--config-dir {config_dir}: no such folder")
-        return cls((*users, configs_folder(), *outside))
+        return cls((*users, configs_folder(), *outside), users[0] if users else None)
 
     def names(self, group: str = "") -> list[str]:
         """Return the choices of a group, "" for the primary files; empty when there is no such group."""
         return sorted({file.stem for folder in self.folders for file in (folder / group).glob("*.yaml")})
+
+    def is_users(self, name: str) -> bool:
+        """Return whether GROUP/NAME is a file of the user's own, not one of ours or of a package."""
+        return self.users is not None and (self.users / f"{name}.yaml").is_file()
+
+    def files(self, group: str, chosen: Any) -> list[DictConfig]:
+        """Return the contents of the chosen files of a group themselves, without their defaults."""
+        return [_read(self.path(f"{group}/{name}")) for name in _listed(chosen)]
 
     def path(self, name: str, *, said_by: str = "--config-name") -> Path:
         """Return the file of GROUP/NAME or of a primary NAME. Raises ConfigError when there is none."""
@@ -235,6 +402,10 @@ class Composition:
                 found += self._chosen(group, chosen, inside, f"'{path}': defaults")
         return found
 
+    def chosen(self, group: str, name: str) -> list[DictConfig]:
+        """Return the contents of one file of a group and of those that its defaults name, in the order of merging."""
+        return self._chosen(group, name, ())[::-1]
+
     def _chosen(self, group: str, chosen: Any, including: tuple[str, ...], said_by: str = "") -> list[DictConfig]:
         self.done.add(group)
         names = reversed(_listed(chosen))
@@ -278,13 +449,18 @@ def _plain(config: object, *, resolve: bool) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
 
 
-def _apply(override: Override, composed: Any) -> None:
-    """Set or delete one key. Raises ConfigError for one that is to be deleted and not there."""
+def _apply(override: Override, composed: Any, *, again: bool = False) -> None:
+    """Set or delete one key. Raises ConfigError for one that is to be deleted and not there.
+
+    again: a run goes on whose configuration may lack what the same arguments have deleted before.
+    """
     if not override.deletes:
         OmegaConf.update(composed, override.key, override.value, merge=True, force_add=True)
         return
     above, _, last = override.key.rpartition(".")
     block = OmegaConf.select(composed, above) if above else composed
+    if again and OmegaConf.is_dict(block) and last not in block:
+        return
     if not OmegaConf.is_dict(block) or last not in block:
         keys = [f"{above}.{key}".lstrip(".") for key in block] if OmegaConf.is_dict(block) else []
         raise ConfigError(f"'{override.line}': {unknown('key', override.key, keys)}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,19 +14,28 @@ from typing import Any, cast
 import torch
 
 from inpaint import __version__
+from inpaint.config.compose import small_sizes
+from inpaint.config.overrides import written
 from inpaint.config.schema import TrainConfig, translated
+from inpaint.data.identity import Inventory
 from inpaint.data.module import InpaintData
 from inpaint.data.scan import scan
+from inpaint.errors import RunError
 from inpaint.losses import parse_losses
 from inpaint.models.base import InpaintNetwork
+from inpaint.options import flat, show
 from inpaint.registry.initial import load_initial
 from inpaint.registry.table import training_class
+from inpaint.system.progress import duration
+from inpaint.system.signals import outlived_by_none
 from inpaint.training import loggers, plan
-from inpaint.training.checkpoints import resumed_iteration
+from inpaint.training.checkpoints import read_checkpoint
 from inpaint.training.fit import FitResult, fit
 from inpaint.training.module import TrainingModule
 from inpaint.training.progress import RunConsole, TrainingProgress
-from inpaint.training.runs import FOLDER_VARIABLE, OpenedRun, first_process, open_run
+from inpaint.training.runs import FOLDER_VARIABLE, OpenedRun, differences, first_process, open_run
+
+log = logging.getLogger("inpaint.training")
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,12 @@ class Launch:
     opened: OpenedRun
     module: TrainingModule
     data: InpaintData
+    fetches: tuple[str, ...] = ()  # addresses of weights that the losses need, which a dry run leaves where they are
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to train: the run has its iterations."""
+        return self.opened.checkpoint is not None and self.data.start_iteration >= self.config.max_iterations
 
     @property
     def missing_to_fill(self) -> str | None:
@@ -42,17 +59,27 @@ class Launch:
         return cast(InpaintNetwork, self.module.network).missing_to_fill()  # as of every model of the table
 
     def open(self) -> None:
-        """Find the photos and, for a run that starts, make its folder; in the first process only.
+        """Take the run's folder, find the photos and, for a run that starts, write its configuration.
+
+        In the first process only. From here on the folder belongs to this process, until `fit` ends.
 
         Raises:
-            InpaintError: no photo can be used, or the folder cannot be written.
+            InpaintError: no photo can be used, the folder belongs to another process, or it cannot be written.
         """
-        if first_process():
-            # Photos that cannot be used are said before the folder exists; the other processes find headers cached.
+        if not first_process():
+            return
+        self.opened.hold(takeover=self.config.run.takeover)
+        try:
+            # Photos that cannot be used are said before anything is written; the other processes find headers cached.
             self.data.prepare_data()
             self.data.setup()
-            if self.opened.checkpoint is None:
+            if self.opened.checkpoint is None and self._recorded() is None:
                 self._record()
+            elif self.opened.changed:
+                self._say_changed()
+        except BaseException:
+            self.opened.release()
+            raise
 
     def fit(self, console: RunConsole | None = None) -> tuple[FitResult, list[str]]:
         """Train to the end, or to the signal that ends it, after `open`.
@@ -75,26 +102,42 @@ class Launch:
             start_iteration=self.data.start_iteration,
             best={f"val/{module.best_metric}": module.best_mode},
         )
-        with _folder_for_other_processes(str(self.opened.run.path)):
-            result = fit(
-                module,
-                self.data,
-                run=self.opened.run,
-                loggers=made,
-                resume=self.opened.checkpoint,
-                # Only fit tells whether the checkpoint can be gone on from; until then the folder stays as it is.
-                on_resumed=self._record,
-                callbacks=[TrainingProgress(module, console=console)],
-            )
+        record = [self._record]
+
+        def before_saving() -> None:
+            self.opened.check_held()
+            while record:  # a start that trains nothing leaves the record as it is
+                record[-1]()
+                record.pop()
+
+        try:
+            with _folder_for_other_processes(str(self.opened.run.path)), outlived_by_none():
+                result = fit(
+                    module,
+                    self.data,
+                    run=self.opened.run,
+                    loggers=made,
+                    resume=self.opened.checkpoint,
+                    comparable=self.data.photos.comparable,
+                    before_saving=before_saving,
+                    unrecorded=lambda: self._unrecorded() if record else [],
+                    data_state=self.data.photos.inventory.state(),
+                    callbacks=[TrainingProgress(module, console=console)],
+                )
+        finally:
+            self.opened.release()
         return result, loggers.closing_lines(made)
 
     def summary(self) -> list[str]:
         """Return what the training would do, one subject a line; reads the photos and writes nothing."""
         config, module = self.config, self.module
-        report = scan(config.data)
+        report = scan(config.data, before=self.data.before)
         share = config.per_device(plan.device_count(config.loop)[1] * config.trainer.num_nodes)
         counts = ", ".join(f"{role} {count:,}" for role, count in plan.parameters(module).items())
         needed = plan.memory_bytes(module, size_px=config.data.size, samples=share // config.accumulate)
+        seconds = plan.seconds_per_iteration(module, size_px=config.data.size, samples=share)
+        left = max(config.max_iterations - self.data.start_iteration, 0)
+        plan.check_memory(config.loop, needed)
         resumes = self.opened.checkpoint is not None
         start = f"resume at iteration {self.data.start_iteration}" if resumes else "start at iteration 0"
         samples = config.max_iterations * config.batch_size
@@ -104,26 +147,71 @@ class Launch:
             *(f"             {skipped.name}: {skipped.problem}" for skipped in report.skipped[:10]),
             f"model        {config.model['name']}: {counts} parameters",
             f"losses       {', '.join(name for name, term in config.losses.items() if term is not None)}",
+            *(f"to fetch     {address}, about 550 MB" for address in self.fetches),
             f"iterations   {config.max_iterations:,} of {config.batch_size} samples, "
             f"{samples / report.train:,.1f} passes over the data",
+            f"             time: about {plan.spoken(seconds)} per iteration, {duration(seconds * left)} in all, "
+            "without reading photos and validation",
+            *self._small_settings(),
             f"batch        {share} samples per device"
             + (f" in {config.accumulate} parts" if config.accumulate > 1 else ""),
             *(f"hardware     {line}" for line in plan.hardware_lines(config.loop)),
             f"memory       about {needed / plan.GB:.1f} GB per device",
         ]
 
+    def _small_settings(self) -> list[str]:
+        """Return how to train a small one of the same model, where its file says so."""
+        name = self.config.model["name"]
+        return [f"             model={name} size=small trains a small one, to try it"] if name in small_sizes() else []
+
+    def _say_changed(self) -> None:
+        keys = ", ".join(self.opened.changed)
+        if self.finished:
+            log.warning("nothing is left to train, so that changed %s have no effect", keys)
+        else:
+            log.warning("resuming with changed %s: the run will differ from one never interrupted", keys)
+
     def _record(self) -> None:
-        """Make the run folder where there is none, and write config.yaml."""
-        folder = self.opened.run.path
-        head = (
-            f"inpaint {__version__}: {' '.join(sys.argv[1:])}\n"
-            f"Repeat this run: inpaint train --config-dir {folder} --config-name config run.folder=FOLDER"
-        )
-        self.opened.run.create(self.config.resolved(), head=head)
+        """Make the run folder where there is none, and write config.yaml with the history of its changes."""
+        run, config = self.opened.run, self.config.resolved()
+        command = f"inpaint {__version__}: {' '.join(shlex.join(sys.argv[1:]).split())}"
+        recorded = self._recorded()
+        if recorded is None:
+            repeat = shlex.join(["inpaint", "train", "--config-dir", str(run.path), "--config-name", "config"])
+            since = [] if self.opened.checkpoint is None else [self._since()]
+            run.create(config, head="\n".join([command, f"Repeat this run: {repeat} run.folder=FOLDER", *since]))
+            return
+        run.tidy()
+        before, now = flat(recorded), flat(config)
+        changes = [f"{key}={show(now.get(key))} (was {show(before.get(key))})" for key in differences(before, now)]
+        if changes:
+            run.create(config, head=f"{run.head()}\n{self._since()}, {command}: {', '.join(changes)}")
+
+    def _recorded(self) -> dict[str, Any] | None:
+        """Return the configuration that the folder holds; None where there is none that can be read."""
+        try:
+            return translated(self.opened.run.config())
+        except RunError:
+            return None
+
+    def _unrecorded(self) -> list[str]:
+        """Return the arguments by which this start differs from the run's config.yaml."""
+        recorded = self._recorded()
+        if recorded is None:
+            return []
+        before, now = flat(recorded), flat(self.config.resolved())
+        return [f"{key}={written(now[key])}" for key in differences(before, now) if key in now]
+
+    def _since(self) -> str:
+        start = f"From iteration {self.data.start_iteration}"
+        inside = self.opened.checkpoint in (None, self.opened.run.last)
+        return start if inside else f"{start} of {self.opened.checkpoint}"
 
 
 def prepare(config: TrainConfig) -> Launch:
-    """Build the module and the data of a training and check all that can be checked before it; write nothing.
+    """Build the module and the data of a training and check all that can be checked before it.
+
+    Writes nothing, but for a folder that has no name: other runs must not get the same one.
 
     Args:
         config: as `inpaint.config.load` returns it; data.root must be given.
@@ -137,14 +225,38 @@ def prepare(config: TrainConfig) -> Launch:
         WeightsError: what `init` names is of another model.
     """
     config.require_data()
-    opened = open_run(config.run.folder, config.resolved(), resume=config.resume, translate=translated)
     loop = config.loop
+    plan.check_launcher(loop)
     plan.check_hardware(loop)
+    opened = open_run(
+        config.run.folder,
+        config.resolved(),
+        resume=config.resume,
+        translate=translated,
+        reserve=not config.dry_run,
+    )
+    try:
+        return _prepared(config, opened)
+    except BaseException:
+        opened.release()
+        raise
+
+
+def _prepared(config: TrainConfig, opened: OpenedRun) -> Launch:
+    """Build and check what runs in a folder."""
+    loop = config.loop
+    if first_process() and not config.run.takeover:
+        opened.check_free()
     if loop.trainer.threads is not None:
         torch.set_num_threads(loop.trainer.threads)
     config.per_device(plan.device_count(loop)[1] * loop.trainer.num_nodes)
-    losses = parse_losses(config.losses)
+    plan.check_compiler(loop)
+    losses, fetches = parse_losses(config.losses), list[str]()
+    if config.dry_run:
+        losses, fetches = losses.without_fetching()
     module: TrainingModule = training_class(config.model["name"])(config.architecture(), losses=losses, loop=loop)
+    if config.freeze and opened.checkpoint is None and config.init is None:
+        log.warning("freeze=[%s] keeps random weights: init=RUN starts from trained ones", ",".join(config.freeze))
     if opened.checkpoint is None:
         load_initial(module, {} if config.init is None else config.init)
     data = InpaintData(
@@ -155,10 +267,12 @@ def prepare(config: TrainConfig) -> Launch:
         val_batch_size=config.validation.batch_size,
         planes=module.planes,
     )
-    data.start_iteration = resumed_iteration(opened.checkpoint)
+    state = {} if opened.checkpoint is None else read_checkpoint(opened.checkpoint)
+    data.start_iteration = int(state.get("iteration", 0))
+    data.before = Inventory.of_state(state.get("data") or {})
     if first_process():
         plan.dry_run_step(module, size_px=config.data.size)
-    return Launch(config, opened, module, data)
+    return Launch(config, opened, module, data, tuple(fetches))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
 from inpaint.errors import ConfigError
+from inpaint.options import quoted
 
 _LINE = re.compile(r"(~|\+{0,2})([\w$][\w$./-]*)(@[^=]*)?(?:=(.*))?", re.DOTALL)
 _SPECIAL = r"[\\()\[\]{}:=, \t]"  # what a backslash escapes in bare text
@@ -81,7 +82,7 @@ class Override:
         if not values:
             raise ConfigError(f"'{self.line}' stands for no value at all")
         front = self.line[: self.line.index("=")]
-        return [f"{front}={_written(value)}" for value in values]
+        return [f"{front}={written(value)}" for value in values]
 
 
 def parse(line: str) -> Override:
@@ -111,11 +112,6 @@ def parse(line: str) -> Override:
     blank = None if text is None else ""
     value, sweep = _value(line, text) if text and text.strip(" \t") else (blank, None)
     return Override(line, key, mark == "~", text is not None, _plain(value), sweep)
-
-
-def quoted(text: str) -> str:
-    """Return text in quotes, so that it is taken as it stands."""
-    return "'" + re.sub(r"(\\*)('|\Z)", lambda match: match[1] * 2 + ("\\'" if match[2] else ""), text) + "'"
 
 
 def _value(line: str, text: str) -> tuple[Any, list[Any] | Chooser | None]:
@@ -229,14 +225,14 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Quoted) else value
 
 
-def _written(value: Any) -> str:
-    """Return a value as it is read again."""
+def written(value: Any) -> str:
+    """Return a value of plain containers as the grammar reads it again."""
     if isinstance(value, Quoted):
         return quoted(value)
     if isinstance(value, list):
-        return f"[{','.join(map(_written, value))}]"
+        return f"[{','.join(map(written, value))}]"
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{_written(key)}:{_written(part)}" for key, part in value.items()) + "}"
+        return "{" + ",".join(f"{written(key)}:{written(part)}" for key, part in value.items()) + "}"
     if isinstance(value, str):
         return re.sub(_SPECIAL, r"\\\g<0>", value)
     return "null" if value is None else str(value)

@@ -25,6 +25,7 @@ class RunConfig(Options):
     """Where the run lives."""
 
     folder: Place | None = None  # null: checkpoints/MODEL-TIME
+    takeover: bool = False  # go on in a folder that a process on another machine, which has ended, has left locked
 
 
 class TrainConfig(LoopConfig):
@@ -80,10 +81,11 @@ class TrainConfig(LoopConfig):
         """Return plain containers that repeat the run from any folder, without its place and its history."""
         plain = self.model_dump(mode="json")
         plain["data"] |= {key: _absolute(plain["data"][key]) for key in ("root", "val")}
+        plain["data"] |= {key: _with_absolute_paths(plain["data"][key]) for key in ("masks", "val_masks")}
         plain["losses"] = {name: block and _with_absolute_weights(block) for name, block in plain["losses"].items()}
         parts = self.init
         init = {key: _absolute(place) for key, place in parts.items()} if isinstance(parts, dict) else _absolute(parts)
-        return plain | {"run": {"folder": None}, "resume": None, "init": init, "dry_run": False}
+        return plain | {"run": {"folder": None, "takeover": False}, "resume": None, "init": init, "dry_run": False}
 
     def require_data(self) -> str:
         """Return data.root.
@@ -99,11 +101,12 @@ class TrainConfig(LoopConfig):
         return self.data.root
 
 
-def build(values: Mapping[str, Any]) -> TrainConfig:
+def build(values: Mapping[str, Any], *, resumed: bool = False) -> TrainConfig:
     """Validate a configuration and fill in every default, those of the architecture included.
 
     Args:
         values: plain containers, as `compose` returns them: at least model, losses and optimizers.
+        resumed: whether they are those of a run that goes on and needs the weights that it started from no more.
 
     Returns:
         The configuration, model with every option of its architecture, places with the home folder written out.
@@ -117,7 +120,8 @@ def build(values: Mapping[str, Any]) -> TrainConfig:
         _check_name(key, value)
     _check_depth(values)
     config = validated(TrainConfig, values)
-    chosen = started_from(config.init, config.model) or architecture(config.model)
+    initial = None if resumed else started_from(config.init, config.model)
+    chosen = initial or architecture(config.model)
     chosen = chosen.for_crop(config.data.size)
     return config.model_copy(update={"model": {"name": config.model["name"], **chosen.model_dump(mode="json")}})
 
@@ -138,7 +142,8 @@ A user is told; the configuration that a run has stored is translated.
 # What people know from Lightning and from other programs, and our key for it.
 _OURS = {
     "max_iterations": "max_steps max_epochs epochs steps iterations max_iters trainer.max_steps trainer.max_epochs "
-    "trainer.min_steps trainer.min_epochs trainer.max_time",
+    "trainer.min_steps trainer.min_epochs",
+    "max_time": "trainer.max_time",
     "accumulate": "accumulate_grad_batches trainer.accumulate_grad_batches",
     "clip": "gradient_clip_val trainer.gradient_clip_val trainer.gradient_clip_algorithm",
     "batch_size": "data.batch_size trainer.batch_size batch bs",
@@ -158,6 +163,14 @@ _OURS = {
     "wandb.mode": "wandb.offline",
 }
 _FOREIGN = {theirs: ours for ours, names in _OURS.items() for theirs in names.split()}
+# What is a group here, and is meant as a value when it is written as an option.
+_OPTIONS = {"data": "data.root", "size": "data.size", "val": "data.val", "masks": "data.masks", "run": "run.folder"}
+
+
+def key_of(name: str) -> str:
+    """Return our key for an option of another program or of another command here, "batch-size" or "data"."""
+    key = name.replace("-", "_")
+    return _OPTIONS.get(key) or _FOREIGN.get(key, key)
 
 
 def translated(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -222,6 +235,16 @@ def _with_absolute_weights(loss: dict[str, Any]) -> dict[str, Any]:
     """Return a loss whose weights, if they are a file of the user's, are found from everywhere."""
     weights = loss.get("weights")
     return loss if weights in (None, "torchvision", "random") else {**loss, "weights": _absolute(str(weights))}
+
+
+def _with_absolute_paths(masks: Any) -> Any:
+    """Return kinds of masks whose folders are found from everywhere."""
+    if isinstance(masks, str):
+        kind, colon, place = masks.partition(":")
+        return f"{kind}{colon}{_absolute(place)}" if place else masks
+    if isinstance(masks, Mapping):
+        return {k: _absolute(v) if k == "path" else _with_absolute_paths(v) for k, v in masks.items()}
+    return [_with_absolute_paths(part) for part in masks] if isinstance(masks, list | tuple) else masks
 
 
 def _absolute(place: str | None) -> str | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import signal
+import shutil
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -13,15 +14,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset, default_collate, get_worker_info
 
 from inpaint.data.config import DataConfig
+from inpaint.data.identity import Inventory, copies, inventory
 from inpaint.data.opening import counted, open_source, report_skipped, split
 from inpaint.data.order import IterationSampler, validation_batches
 from inpaint.data.sources import PhotoSource
 from inpaint.data.stream import FixedSamples, SampleStream
 from inpaint.errors import DataError, InpaintError
+from inpaint.masks import content_of_files, parse_mask
 from inpaint.system.environment import cores
+from inpaint.system.signals import CHILD_ENDED, handlers_restored, serve_on
 from inpaint.types import Plane
 
 logger = logging.getLogger("inpaint.data")
@@ -36,8 +40,9 @@ class InpaintData(LightningDataModule):
     """Training stream and validation set of one run.
 
     train_dataloader yields one batch per iteration, this process' whole slice of the global batch, beginning at
-    `start_iteration` (set it before fitting when a run resumes). val_dataloader yields this process' share of the fixed
-    validation set. Rank and number of processes come from the trainer.
+    `start_iteration` (set it before fitting when a run resumes, and `before` to what the run has stored of its photos).
+    val_dataloader yields this process' share of the fixed validation set. Rank and number of processes come from the
+    trainer.
 
     Raises DataError when there is nothing to train on, UsageError when the processes cannot share a batch.
     """
@@ -60,6 +65,7 @@ class InpaintData(LightningDataModule):
         self.val_batch_size = val_batch_size
         self.planes = tuple(planes)
         self.start_iteration = 0
+        self.before: Inventory | None = None
         self._val_loader: DataLoader[Batch] | None = None
 
     def prepare_data(self) -> None:
@@ -69,6 +75,7 @@ class InpaintData(LightningDataModule):
         """
         if "photos" not in vars(self):
             self.photos.report()
+            self.photos.report_changes()
 
     def setup(self, stage: str | None = None) -> None:
         """Build the stream and the validation set, and decode one photo of each, so that errors come early."""
@@ -91,7 +98,7 @@ class InpaintData(LightningDataModule):
     @cached_property
     def photos(self) -> DividedPhotos:
         """The photos, opened and divided."""
-        return DividedPhotos(self.config)
+        return DividedPhotos(self.config, before=self.before)
 
     @cached_property
     def stream(self) -> SampleStream:
@@ -143,42 +150,117 @@ class InpaintData(LightningDataModule):
 
 
 class DividedPhotos:
-    """The photos of a configuration, opened and divided into training and validation."""
+    """The photos of a configuration, opened and divided into training and validation.
 
-    def __init__(self, config: DataConfig) -> None:
+    No photo is in both, whatever it is called: links to and copies of validation photos are not trained on.
+
+    Args:
+        config: Where they are.
+        before: What a run that goes on has stored: it stays with its validation photos, as far as they are there.
+    """
+
+    def __init__(self, config: DataConfig, *, before: Inventory | None = None) -> None:
         if config.root is None:
             raise DataError("data.root is not set; valid: a folder, a list file, tar shards, or 'samples'")
         self.config = config
         self.train_source: PhotoSource = open_source(config.root, min_px=config.min_px)
         self.val_source: PhotoSource = self.train_source
         self.train: NDArray[np.int64] = np.arange(len(self.train_source), dtype=np.int64)
+        self.before = before
+        every = self.train
         if config.val is None:
             self.train, self.val = split(self.train_source, seed=config.val_seed)
+            if len(every) == 1:
+                return
         else:
             self.val_source = open_source(config.val, min_px=config.min_px)
             self.val = np.arange(len(self.val_source), dtype=np.int64)
-            self.train = self._without_validation()
+        apart = self.val  # not trained on: what has come to data.val since is not, either
+        kept = before.kept_in(self.val_source) if before is not None and before.seed == config.val_seed else []
+        if kept:
+            self.val = np.array(kept, dtype=np.int64)
+            if config.val is None:
+                self.train, apart = np.setdiff1d(every, self.val), self.val
+        self.train = self._without(self.train, apart)
 
-    def _without_validation(self) -> NDArray[np.int64]:
-        """Return the training photos that are not validated on, for instance when `val` lies inside `root`."""
-        validated = set(self.val_source.locations())
-        shared = np.array([location in validated for location in self.train_source.locations()])
-        if shared.all():
+    def _without(self, train: NDArray[np.int64], val: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the training photos that are not validated on, for instance when `val` lies inside `root`.
+
+        They are told by where they lie, and by what they hold: links and copies are the same photos.
+        """
+        shared = np.zeros(len(train), bool)
+        if self.val_source is not self.train_source:
+            places = list(self.val_source.locations())
+            validated = {places[index] for index in val}
+            every = list(self.train_source.locations())
+            shared = np.array([every[index] in validated for index in train], bool)
+        shared[~shared] = copies(self.train_source, train[~shared], self.val_source, val)
+        where = "data.val" if self.config.val is not None else "the validation set"
+        if shared.all() and self.config.val is not None:
             raise DataError(f"data.val={self.config.val} holds every photo of data.root: none is left to train on")
+        if shared.all():
+            logger.warning("all photos are copies of each other: they are used for training and for validation")
+            return train
         if shared.any():
             logger.warning(
-                "%s of data.root %s in data.val too and not trained on",
+                "%s of data.root %s in %s too and not trained on",
                 counted(int(shared.sum()), "photo"),
                 "is" if shared.sum() == 1 else "are",
+                where,
             )
-        kept: NDArray[np.int64] = self.train[~shared]
+        kept: NDArray[np.int64] = train[~shared]
         return kept
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        """What a run stores of its photos."""
+        config = self.config
+        mask = parse_mask(config.masks if config.val_masks is None else config.val_masks)
+        seen = [config.size, _without_paths(mask.model_dump(mode="json")), content_of_files(mask), config.planes]
+        view = json.dumps(seen, default=str, sort_keys=True)
+        return inventory(self.train_source, self.train, self.val_source, self.val, view=view, seed=config.val_seed)
+
+    def report_changes(self) -> None:
+        """Say in a warning how the photos differ from those that the run was trained on before."""
+        before, now = self.before, self.inventory
+        if before is None:
+            return
+        changes, gone = before.changes(now), len(set(before.val_hashes) - set(now.val_hashes))
+        if changes:
+            same = "" if gone else "; validation goes on with the same photos"
+            logger.warning("the training photos have changed since the run stopped: %s%s", changes, same)
+        if gone:
+            logger.warning(
+                "%d of %s of the run %s gone or changed: the best is chosen anew among what follows",
+                gone,
+                counted(len(before.val_hashes), "validation photo"),
+                "is" if gone == 1 else "are",
+            )
+        elif self.config.val is not None and len(self.val) < len(self.val_source):
+            logger.warning(
+                "%s that have come to data.val are not validated on, so that figures compare; another run.folder does",
+                counted(len(self.val_source) - len(self.val), "photo"),
+            )
+        elif not before.same_validation(now):
+            logger.warning("the validation is another one than before: the best is chosen anew among what follows")
+
+    @property
+    def comparable(self) -> bool:
+        """Whether figures of the run's validation so far compare with those to come; True where nothing is known."""
+        return self.before is None or self.before.same_validation(self.inventory)
 
     def report(self) -> None:
         """Name the skipped files of each source in a warning."""
         report_skipped(str(self.config.root), self.train_source)
         if self.config.val is not None:
             report_skipped(self.config.val, self.val_source)
+
+
+def _without_paths(options: Any) -> Any:
+    """Return a mask's options without where its files lie: what they hold counts, not their place."""
+    if isinstance(options, dict):
+        return {name: _without_paths(value) for name, value in options.items() if name != "path"}
+    return [_without_paths(value) for value in options] if isinstance(options, list) else options
 
 
 class _Answers(Dataset[Any]):
@@ -192,17 +274,52 @@ class _Answers(Dataset[Any]):
             return self.dataset[number]
         except InpaintError as error:
             return error
+        except (OSError, MemoryError) as error:  # a disk that fails, files that somebody removes
+            return DataError(f"sample {number} cannot be read: {str(error) or type(error).__name__}")
 
 
 def _collate(answers: list[Any]) -> Any:
-    return next((one for one in answers if isinstance(one, InpaintError)), None) or default_collate(answers)
+    error = next((one for one in answers if isinstance(one, InpaintError)), None)
+    if error is not None:
+        return error
+    try:
+        return default_collate(answers)
+    except (RuntimeError, OSError) as failed:
+        if get_worker_info() is None:
+            raise
+        return DataError(_starved(failed))  # a worker collates into shared memory
+
+
+def _starved(error: Exception) -> str:
+    """Return in one line what a data worker lacked and what would do."""
+    first = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+    try:
+        shared = f"; /dev/shm has {shutil.disk_usage('/dev/shm').total / 2**20:,.0f} MB"
+    except OSError:
+        shared = ""
+    return (
+        f"a data worker was killed, or lacked memory or shared memory ({first}{shared}): data.workers=0 needs no "
+        "shared memory, data.workers=1 little; containers get more with `docker run --shm-size=8g`"
+    )
 
 
 class _Loader(DataLoader[Any]):
     """Raises the workers' errors as they were said: torch would wrap them in the traceback of another process."""
 
     def __iter__(self) -> Any:
-        for batch in super().__iter__():
+        # A worker that was killed is found when its batch is asked for, between two iterations. torch's own handler of
+        # signals would raise in the middle of one, where nothing whole can be saved.
+        with handlers_restored(CHILD_ENDED):
+            batches = super().__iter__()
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except (RuntimeError, OSError) as error:
+                if str(error).startswith("Caught "):  # an error of the program in a worker
+                    raise
+                raise DataError(_starved(error)) from error
             if isinstance(batch, InpaintError):
                 raise batch
             yield batch
@@ -225,5 +342,4 @@ def _start_worker(worker: int) -> None:
     cv2.setNumThreads(0)
     # A terminal and a scheduler signal the whole group. The training process then finishes its iteration and saves,
     # for which it needs its workers: they serve on, and end when it tells them to, or at the latest after a while.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(LAST_SERVICE_S))
+    serve_on(LAST_SERVICE_S)

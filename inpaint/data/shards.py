@@ -10,7 +10,7 @@ from __future__ import annotations
 import glob
 import os
 import tarfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -65,21 +65,35 @@ class Handles:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardSource(PhotoSource):
-    """Photos inside tar files. `groups` is the tar of each, so that a pass can stay near one place."""
+    """Photos inside tar files. `groups` is the tar of each, so that a pass can stay near one place.
+
+    labels: what the tars are called, no two alike.
+    """
 
     tars: tuple[Path, ...]
+    labels: tuple[str, ...]
     groups: NDArray[np.int32]
     places: NDArray[np.int64]  # (N, 6), the columns above
     handles: Handles = field(default_factory=Handles, repr=False, compare=False)
 
     def name(self, index: int) -> str:
         """Return TAR/MEMBER."""
-        return f"{self.tars[int(self.groups[index])].name}/{self.names[index]}"
+        return f"{self.labels[int(self.groups[index])]}/{self.names[index]}"
 
     def locations(self) -> Iterator[str]:
         """Yield the tar's absolute path and the member of each photo."""
         tars = [str(tar.resolve()) for tar in self.tars]
         return (f"{tars[group]}/{name}" for group, name in zip(self.groups.tolist(), self.names, strict=True))
+
+    def part(self, index: int, start: int, size: int) -> bytes:
+        """Return `size` bytes of a photo's file, from byte `start` on."""
+        try:
+            # Several threads may ask at once, among which open handles cannot be shared: one could close another's.
+            with self.tars[int(self.groups[index])].open("rb") as file:
+                file.seek(int(self.places[index, _OFFSET]) + start)
+                return file.read(size)
+        except OSError as error:
+            raise InputError(f"'{self.name(index)}' cannot be read: {error.strerror}") from None
 
     def read(self, index: int) -> NDArray[np.uint8]:
         """Decode one photo: (H, W, 3) RGB."""
@@ -103,7 +117,17 @@ class ShardSource(PhotoSource):
 
 
 def shard_files(root: str) -> list[Path]:
-    """Return the tars that `root` names (a tar, a folder of tars, a pattern such as `data/train-*.tar`), sorted."""
+    """Return the tars that `root` names (a tar, a folder of tars, a pattern such as `data/train-*.tar`), sorted.
+
+    A tar that several of the names mean is among them once.
+    """
+    first = dict[str, Path]()
+    for tar in _tars_named(root):
+        first.setdefault(os.path.realpath(tar), tar)
+    return list(first.values())
+
+
+def _tars_named(root: str) -> list[Path]:
     path = Path(root)
     if path.is_dir():
         return sorted(path.glob("*.tar"))
@@ -145,10 +169,23 @@ def open_shards(tars: Sequence[Path], *, min_px: int) -> ShardSource:
         sizes_px=every[:, _HEIGHT : _WIDTH + 1].astype(np.int32),
         sizes_bytes=every[:, _BYTES],
         tars=tuple(tars),
+        labels=_labels(tars),
         groups=np.array(groups, np.int32),
         places=every,
         skipped=tuple(skipped),
     )
+
+
+def _labels(tars: Sequence[Path]) -> tuple[str, ...]:
+    """Return a tar's name; where several have one name, as many folders before it as tell them apart."""
+    labels = [tar.name for tar in tars]
+    for depth in range(2, max((len(tar.absolute().parts) for tar in tars), default=0) + 1):
+        times = Counter(labels)
+        labels = [
+            "/".join(tar.absolute().parts[-depth:]) if times[label] > 1 else label
+            for tar, label in zip(tars, labels, strict=True)
+        ]
+    return tuple(labels)
 
 
 def index_of(tar: Path) -> Arrays | str:

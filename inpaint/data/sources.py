@@ -7,6 +7,7 @@ import os
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +79,10 @@ class PhotoSource(ABC):
         """Yield where each photo lies on this machine, so that two sources can be compared."""
 
     @abstractmethod
+    def part(self, index: int, start: int, size: int) -> bytes:
+        """Return `size` bytes of a photo's file, from byte `start` on. Raises InputError when they cannot be read."""
+
+    @abstractmethod
     def read(self, index: int) -> NDArray[np.uint8]:
         """Decode photo `index`: (H, W, 3) RGB. Raises InputError when it cannot be decoded."""
 
@@ -96,6 +101,16 @@ class FileSource(PhotoSource):
         """Yield the absolute path of each photo; links are followed up to the root only, which is quick."""
         base = str(self.base.resolve())
         return (os.path.normpath(os.path.join(base, name)) for name in self.names)  # noqa: PTH118
+
+    def part(self, index: int, start: int, size: int) -> bytes:
+        """Return `size` bytes of a photo's file, from byte `start` on."""
+        path = self.base / self.names[index]
+        try:
+            with path.open("rb") as file:
+                file.seek(start)
+                return file.read(size)
+        except OSError as error:
+            raise InputError(f"cannot read '{path}': {error.strerror}") from None
 
     def read(self, index: int) -> NDArray[np.uint8]:
         """Decode one photo: (H, W, 3) RGB."""
@@ -118,6 +133,9 @@ class FileSource(PhotoSource):
 def open_files(root: str, *, min_px: int) -> FileSource:
     """Open a folder (recursively), a list file or the bundled photos, checking every header once.
 
+    A photo that a list names twice, in whatever spelling or by links, counts once, so that none is both trained on
+    and validated on.
+
     Headers are remembered between runs by name, size and time of change. Files that are unreadable or whose shorter
     side is below `min_px` pixels end in `skipped`. Raises DataError when `root` does not exist or names nothing.
     """
@@ -128,6 +146,8 @@ def open_files(root: str, *, min_px: int) -> FileSource:
         kind, base, names = "folder", path, list_folder(path)
     else:
         kind, base, names = "list", path.parent, read_list(path)
+    if kind == "list":
+        names = _once_each(base, names)
     stats = [_size_and_time(base / name) for name in names]
     headers = _headers(cache_path(kind, path), base, names, stats)
     problems = [header.problem or too_small(header, min_px) for header in headers]
@@ -164,8 +184,7 @@ def list_folder(folder: Path) -> list[str]:
 def read_list(path: Path) -> list[str]:
     """Return the paths of a list file: one a line, relative to the list's folder.
 
-    Blank lines and # comments are left out. A path that comes twice counts once, so that no photo is both trained on
-    and validated on.
+    Blank lines and # comments are left out, and so are paths that come twice.
     """
     try:
         lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
@@ -200,6 +219,18 @@ def _read(path: Path) -> NDArray[np.uint8]:
 
 def _refuse(error: OSError) -> None:
     raise DataError(f"'{error.filename}' cannot be listed: {error.strerror}") from None
+
+
+def _once_each(base: Path, names: list[str]) -> list[str]:
+    """Return the names without those that mean a file which another one has named before, however it is spelled."""
+    first = dict[object, str]()
+    for name in names:
+        key: object = name
+        with suppress(OSError):
+            status = (base / name).stat()
+            key = status.st_dev, status.st_ino
+        first.setdefault(key, name)
+    return list(first.values())
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:

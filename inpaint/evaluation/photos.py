@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint import seeds
+from inpaint.data.identity import content_hashes
 from inpaint.data.opening import open_source, report_skipped
 from inpaint.data.sources import SAMPLES
 from inpaint.errors import UsageError
@@ -62,9 +63,9 @@ class Photos:
         return photo if self._view is None else self._view(photo, None)[0]
 
     def fingerprint(self) -> str:
-        """Return a short hash of the names and file sizes, to tell whether two evaluations saw the same files."""
-        sizes_bytes = self._source.sizes_bytes
-        return text_hash("".join(f"{self.name(index)}\0{int(sizes_bytes[index])}\n" for index in range(len(self))))
+        """Return a short hash of the names and contents, to tell whether two evaluations saw the same photos."""
+        contents = content_hashes(self._source, range(len(self)))
+        return text_hash("".join(f"{self.name(index)}\0{content}\n" for index, content in enumerate(contents)))
 
 
 def draw_mask(kind: str, mask: Mask, *, seed: int, index: int, height: int, width: int) -> HoleMask:

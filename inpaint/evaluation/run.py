@@ -19,9 +19,9 @@ from inpaint.evaluation.results import Results, Row
 from inpaint.evaluation.settings import RESULTS_NAME, open_evaluation
 from inpaint.evaluation.sheet import FOLDER, fill_path, write_sheet
 from inpaint.evaluation.summary import PROTOCOL, Entry, markdown, summarize
-from inpaint.images.photo import photo_of_array
+from inpaint.images.photo import photo_of_array, to_uint8
 from inpaint.images.writing import write_photo
-from inpaint.masks import HoleMask, Mask, parse_mask
+from inpaint.masks import HoleMask, Mask, content_of_files, parse_mask
 from inpaint.system import environment
 from inpaint.system.files import write_text
 from inpaint.system.parallel import Work, in_order
@@ -109,11 +109,12 @@ def evaluate(
     parsed = {kind: parse_mask(kind) for kind in masks}
     photos = Photos(data, size=size, count=count)
     settings: dict[str, Any] = {
-        "version": 1,
+        "version": 2,
         "photographs": {"count": len(photos), "fingerprint": photos.fingerprint()},
         "size": size,
         "seed": seed,
         "masks": list(masks),
+        "mask_files": {kind: content for kind, mask in parsed.items() if (content := content_of_files(mask))},
         "models": {label: (identities or {}).get(label, "") for label in models},
         "device": device,
         # Like the device: seconds of two kinds must not end in one mean.
@@ -208,7 +209,7 @@ class _Job:
     def _keep(self, task: _Task, measured: Measured, name: str, results: Results) -> None:
         if task.index < self.shown:
             path = fill_path(self.output, index=task.index, mask=task.kind, model=task.label)
-            write_photo(photo_of_array(measured.completed), path)
+            write_photo(photo_of_array(to_uint8(measured.completed)), path)
         about = {"image": name, "mask": task.kind, "model": task.label, "mask_hash": task.mask_hash}
         results.append(Row(**about, metrics=measured.metrics, seconds=measured.seconds))
 

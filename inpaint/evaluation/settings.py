@@ -12,11 +12,18 @@ from inpaint.errors import InpaintError, UsageError
 from inpaint.options import show
 from inpaint.registry.table import names
 from inpaint.system.files import write_text
-from inpaint.weights.places import HUB_PREFIX
-from inpaint.weights.runs import WEIGHTS_NAME
+from inpaint.weights.places import HUB_PREFIX, weights_at
+from inpaint.weights.runs import CHECKPOINT_SUFFIX, RunFolder, Which
 
 SETTINGS_NAME = "settings.json"
 RESULTS_NAME = "results.csv"
+
+# What a difference of two hashes means.
+_CHANGED = {
+    "photographs.fingerprint": "the photos have changed under their names, or others have come: ",
+    "mask_files.": "the masks' files have changed: ",
+    "version": "an earlier version measured it and did not note what the files held: ",
+}
 
 
 def open_evaluation(folder: Path, settings: Mapping[str, Any]) -> None:
@@ -47,8 +54,9 @@ def open_evaluation(folder: Path, settings: Mapping[str, Any]) -> None:
         difference = next(differences(found, {**wanted, "models": kept}), None)
         if difference:
             hint = "name all its models, and further ones, or " if difference.startswith("models.") else ""
+            said = next((text for key, text in _CHANGED.items() if difference.startswith(key)), "")
             raise UsageError(
-                f"'{folder}' holds an evaluation with other settings: {difference}; {hint}choose another folder"
+                f"'{folder}' holds an evaluation with other settings: {said}{difference}; {hint}choose another folder"
             )
         if kept == wanted["models"]:
             return
@@ -85,6 +93,8 @@ def label_models(specs: Sequence[str]) -> dict[str, str]:
     Example:
         >>> label_models(["telea", "checkpoints/my-run", "other/model.safetensors"])
         {'telea': 'telea', 'my-run': 'checkpoints/my-run', 'other': 'other/model.safetensors'}
+        >>> list(label_models(["checkpoints/my-run", "checkpoints/my-run/best.ckpt"]))
+        ['my-run', 'my-run-best']
     """
     twice = [spec for spec in dict.fromkeys(specs) if specs.count(spec) > 1]
     if twice:
@@ -93,33 +103,35 @@ def label_models(specs: Sequence[str]) -> dict[str, str]:
     return {name if short.count(name) == 1 else spec: spec for name, spec in zip(short, specs, strict=True)}
 
 
-def identity(spec: str, options: Mapping[str, object] | None = None) -> str:
+def identity(spec: str, options: Mapping[str, object] | None = None, *, weights: Which = "last") -> str:
     """Return what tells this model from others of the same name, to be recorded with its results.
 
     Args:
         spec: What `inpaint.load` takes.
         options: What it is loaded with.
+        weights: Which of a run's.
 
     Returns:
         "sha256:..." of its weights, else what was given; and the options.
     """
-    return " ".join([_origin(spec), *(f"{name}={value}" for name, value in sorted((options or {}).items()))])
+    return " ".join([_origin(spec, weights), *(f"{name}={value}" for name, value in sorted((options or {}).items()))])
 
 
 def _short_name(spec: str) -> str:
     if spec in names() or spec.startswith(HUB_PREFIX):
         return spec.removeprefix(HUB_PREFIX)
     path = Path(spec).resolve()
-    if path.name == WEIGHTS_NAME:
-        return path.parent.name
+    run = RunFolder.of(path)
+    if path == run.weights:
+        return run.path.name
+    if path.suffix == CHECKPOINT_SUFFIX or path == run.best_weights:
+        return f"{run.path.name}-{path.stem}"  # my-run-best
     return path.stem if path.is_file() else path.name
 
 
-def _origin(spec: str) -> str:
-    path = Path(spec)
-    if path.is_dir():
-        path /= WEIGHTS_NAME
-    if spec in names() or not path.is_file():
+def _origin(spec: str, weights: Which) -> str:
+    path = None if spec in names() or spec.startswith(HUB_PREFIX) else weights_at(spec, weights)
+    if path is None or not path.is_file():
         return spec
     try:
         with path.open("rb") as file:

@@ -58,7 +58,7 @@ class ArrayFill(BaseFill):
         """Paint unit by unit; an image without a hole is its own answer."""
         for image, hole, seed in zip(request.image, request.hole, request.seeds, strict=True):
             for sample in range(request.draws):
-                raw = image
+                raw = image.copy()
                 if hole.any():
                     known = np.where(hole, 0.0, image).transpose(1, 2, 0).astype(np.float64, order="C")  # (H, W, 3)
                     painted = self.paint(known, hole[0], Context(seed=seed, sample=sample, clock=request.clock))

@@ -81,9 +81,9 @@ def copied(x: Array) -> Array:
 
 
 def concatenate(parts: Sequence[Array]) -> Array:
-    """Return the parts one after the other along the first axis, in memory of their own."""
+    """Return the parts one after the other along the first axis; tensors in memory of their own."""
     if isinstance(parts[0], np.ndarray):
-        return np.concatenate(parts)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
     whole = parts[0].new_empty((sum(len(part) for part in parts), *parts[0].shape[1:]))
     first = 0
     for part in parts:
@@ -93,8 +93,8 @@ def concatenate(parts: Sequence[Array]) -> Array:
 
 
 def single(x: Array) -> Array:
-    """Return x in float32."""
-    return x.astype(np.float32) if isinstance(x, np.ndarray) else x.float()
+    """Return x in float32, itself where it is that already."""
+    return x.astype(np.float32, copy=False) if isinstance(x, np.ndarray) else x.float()
 
 
 def double(x: Array) -> Array:
@@ -109,6 +109,22 @@ def like(x: Array, other: Array) -> Array:
     return x.astype(other.dtype) if isinstance(x, np.ndarray) else x.to(other)
 
 
+def composited(image: Array, raw: Array, hole: Array) -> Array:
+    """Return `raw`, clipped to [0, 1], in the hole and the image, bit for bit, elsewhere, in memory of its own."""
+    completed = raw.clip(0, 1)
+    if isinstance(completed, np.ndarray):
+        np.copyto(completed, image, where=~hole)  # a large photo is in memory once less than with `where`
+        return completed
+    return completed.where(hole, image)
+
+
+def _masked_sum(x: Array, mask: Array) -> Array:
+    """Return the sum over the last two axes, kept, of x where the mask is True, precisely."""
+    if isinstance(x, np.ndarray):
+        return x.sum(axis=(-2, -1), dtype=np.float64, where=mask, keepdims=True)
+    return masked_fill(double(x), ~mask, 0.0).sum(dim=(-2, -1), keepdim=True)
+
+
 def mean_known(image: Array, hole: Array) -> Array:
     """Return the mean color of the known pixels of each image, (..., 3, 1, 1); mid gray where nothing is known.
 
@@ -116,6 +132,6 @@ def mean_known(image: Array, hole: Array) -> Array:
         image: (..., 3, H, W).
         hole: (..., 1, H, W), bool.
     """
-    total = masked_fill(double(image), hole, 0.0).sum(axis=(-2, -1), keepdims=True)
+    total = _masked_sum(image, ~hole)
     count = (~hole).sum(axis=(-2, -1), keepdims=True)
     return like(where(count > 0, total / count.clip(1), total + 0.5), image)

@@ -156,7 +156,7 @@ class BaseFill(ABC):
         """Return the fill of what was painted: `raw` in the hole, the image itself elsewhere."""
         raw = maps["raw"]
         return Fill(
-            completed=where(hole, raw.clip(0, 1), image),
+            completed=arrays.composited(image, raw, hole),
             raw=raw,
             mask=self.result_type(hole),
             aux={name: plane for name, plane in maps.items() if name not in ("raw", "score")},

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inpaint import seeds
+import inpaint.seeds as seeds
 from inpaint.fills.arrays import Array
 from inpaint.fills.checks import checked_seeds
 from inpaint.types import Progress, ProgressCallback, Seed, StopFill

@@ -8,49 +8,71 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
-from inpaint.errors import InputError
-from inpaint.images import metadata, sixteen_bit
-from inpaint.images.formats import FORMATS, Format, format_of_content
-from inpaint.images.photo import Photo, Pixels, photo_of_array, to_uint8, upright
+from inpaint.errors import InpaintError, InputError
+from inpaint.images import boxes, jpeg, metadata, png, tiff
+from inpaint.images.formats import FORMATS, Format, Part, foreign_kind, format_of_content
+from inpaint.images.photo import Photo, Pixels, Storage, Stored, photo_of_array, to_uint8, upright
+from inpaint.images.stored import Bilevel, Inks, Palette, colors_of
+from inpaint.system.extras import import_optional
 
 MAX_PIXELS = 100_000_000
 """Most pixels that a file may claim unless the caller allows more."""
 
 _log = logging.getLogger("inpaint.images")
 
-# Called by class instead of through Image.open: that one warns about large images by a process-wide limit, and our own
-# limit is an argument.
+# Called by class instead of through Image.open: that one warns about large images by a process-wide limit, and our
+# own limit is an argument.
 _PLUGINS: dict[str, Any] = {
     "JPEG": JpegImagePlugin.JpegImageFile,
     "PNG": PngImagePlugin.PngImageFile,
     "WebP": WebPImagePlugin.WebPImageFile,
     "TIFF": TiffImagePlugin.TiffImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
 }
 
 
-def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Photo:
-    """Read a JPEG, PNG, WebP, TIFF or BMP file, upright, at its full depth.
+def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, first_page: bool = True) -> Photo:
+    """Read a file of any format of `FORMATS`, upright, at its full depth, with all that it holds.
 
-    Palette and CMYK images come as decoded to RGB, with alpha where the palette has transparent entries. Raises
-    InputError naming the file and the reason: missing, empty, not an image, damaged, more than `max_pixels`.
+    Other samples than RGB come translated to RGB, with alpha where a palette has transparent entries; `Photo.stored`
+    keeps them as they are.
+
+    Args:
+        path: The file.
+        max_pixels: Most pixels that it may claim, in all pages that are read.
+        first_page: Read the first page or frame only, with a warning where there are more; else all pages.
+
+    Raises:
+        InputError: Naming the file and the reason: missing, empty, no image, damaged, of a kind that is not
+            supported, more than `max_pixels`; and unless `first_page`: animated, or pages of different sizes.
+        MissingDependencyError: HEIC without the package that reads it.
     """
     path = Path(path)
     with _opened(path) as stream:
-        return _read(stream, path, max_pixels)
+        return _read(stream, path, max_pixels, first_page=first_page)
 
 
 def read_rgb(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Read a photo as (H, W, 3) uint8 RGB, upright: the short way for training data.
+    """Read an image as (H, W, 3) uint8 RGB, upright: the short way for training data.
 
-    16-bit photos are scaled down, alpha is dropped. Raises InputError as `read_photo` does.
+    16-bit images are scaled down, alpha is dropped. Raises InputError as `read_photo` does.
     """
     path = Path(path)
     with _opened(path) as stream:
@@ -73,7 +95,7 @@ def read_gray(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> 
     path = Path(path)
     with _opened(path) as stream:
         format_ = _format(stream, path)
-        if format_.name not in ("JPEG", "PNG", "BMP") or (format_.name == "PNG" and _png_depth(stream) > 8):
+        if format_.name not in ("JPEG", "PNG", "BMP") or (format_.name == "PNG" and _is_deep(stream)):
             return None
         image = _header(stream, format_, path, max_pixels)
         if image.mode not in ("1", "L", "RGB") or "transparency" in image.info or _frames(image) > 1:
@@ -95,61 +117,178 @@ def decode_rgb(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDArr
 
 
 def from_pillow(image: Image.Image, path: Path | None = None, *, turn: bool = True) -> Photo:
-    """Return a Pillow image of any 8-bit kind, or 16-bit gray, as a Photo. `path` only names it.
+    """Return a Pillow image of any 8-bit kind, or 16-bit gray, as a Photo.
 
-    turn: make it upright by its EXIF orientation; else its pixels stay as they lie.
+    Args:
+        image: The image; its metadata come along as far as Pillow tells of them.
+        path: Only names it.
+        turn: Make it upright by its EXIF orientation; else its pixels stay as they lie.
 
-    Raises InputError for kinds that are no ordinary photo (floating point, Lab, 32-bit integer).
+    Raises:
+        InputError: A kind that is no ordinary photo (floating point, Lab, 32-bit integer).
     """
     name = "image" if path is None else str(path)
     if (frames := _frames(image)) > 1:
         _log.warning("%s: has %d pages or frames; the first is used", name, frames)
     image.load()  # before the metadata: a PNG may hold them after the pixels, and damage is found here
-    orientation, exif = metadata.orientation(image), metadata.exif_bytes(image)
+    orientation = metadata.orientation(image) if turn else 1
+    exif, lost = metadata.exif_of(image.getexif(), name, pages=image.format == "TIFF")
+    items = [*metadata.xmp_items(image.info.get("xmp")), *lost]
+    if "dpi" in image.info:
+        items += metadata.resolution_of(*_pair(image.info["dpi"]), "inch")
     icc = image.info.get("icc_profile") or None
-    if image.mode in ("CMYK", "YCbCr"):
-        # The profile has done its work after conversion; one of CMYK would make an RGB file wrong.
-        image, icc = metadata.to_srgb(image, icc)
-    transparent = image.has_transparency_data
+    about: dict[str, Any] = {"orientation": orientation, "icc": icc, "exif": exif, "path": path}
+    mode, transparent = image.mode, image.has_transparency_data
+    if mode == "CMYK":
+        return _of_inks(image, {**about, "items": tuple(items)})
+    about["items"] = tuple(items)
     values: Pixels
-    if image.mode.startswith("I;16"):
-        values = np.asarray(image).astype(np.uint16)
-    elif image.mode in ("1", "L", "LA", "La"):
+    if mode.startswith("I;16"):
+        return photo_of_array(np.asarray(image).astype(np.uint16), **about)
+    if mode in ("1", "L", "LA", "La"):
         values = np.asarray(image.convert("LA" if transparent else "L"))
-    elif image.mode in ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"):
+    elif mode in ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr"):
         values = np.asarray(image.convert("RGBA" if transparent else "RGB"))
     else:
-        raise InputError(f"cannot read '{name}': images of kind {image.mode} are not supported (8 or 16 bit are)")
-    return photo_of_array(values, orientation=orientation if turn else 1, icc=icc, exif=exif, path=path)
+        raise InputError(f"cannot read '{name}': images of kind {mode} are not supported (8 or 16 bit are)")
+    photo = photo_of_array(values, **about)
+    if mode == "1" and not transparent:
+        bits = upright(np.asarray(image), orientation)
+        return replace(photo, stored=Bilevel(values=bits, pixels=photo.pixels))
+    return replace(photo, stored=_palette(image, photo, orientation)) if mode == "P" else photo
 
 
-def _read(stream: BinaryIO, path: Path, max_pixels: int) -> Photo:
+def _pair(value: Any) -> tuple[Any, Any]:
+    return (value[0], value[1]) if isinstance(value, (tuple, list)) and len(value) == 2 else (None, None)
+
+
+def _of_inks(image: Image.Image, about: dict[str, Any]) -> Photo:
+    """Return a CMYK image by its profile, whose inks are kept; by the plain formula where there is none."""
+    inks, icc = np.asarray(image), about["icc"]
+    colors = colors_of(inks, icc) if icc is not None and icc[16:20] == b"CMYK" else None
+    if colors is not None:
+        photo = photo_of_array(colors, **{**about, "icc": None})
+        values = upright(inks, about["orientation"])
+        return replace(photo, stored=Inks(values=values, pixels=photo.pixels, profile=icc))
+    items = (*about["items"], *tiff.plain_item(icc))
+    return photo_of_array(np.asarray(image.convert("RGB")), **{**about, "icc": None, "items": items})
+
+
+def _palette(image: Image.Image, photo: Photo, orientation: int) -> Stored | None:
+    """Return the indices and colors of a palette image; None where an index has no color."""
+    indices = upright(np.asarray(image), orientation)
+    table = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+    opacity = None
+    if photo.alpha is not None:
+        opacity = np.full(256, 255, np.uint8)
+        transparent = image.info.get("transparency", b"")
+        if isinstance(transparent, int):
+            opacity[transparent] = 0
+        else:
+            opacity[: len(transparent)] = list(transparent)
+        opacity = opacity[: len(table)]
+    if indices.max(initial=0) >= len(table):
+        return None
+    return Palette(values=indices, pixels=photo.pixels, alpha=photo.alpha, table=table, opacity=opacity)
+
+
+def _read(stream: BinaryIO, path: Path, max_pixels: int, *, first_page: bool) -> Photo:
     format_ = _format(stream, path)
     if format_.name == "TIFF":
-        height, width, deep = sixteen_bit.tiff_header(stream, path)
-        _check_size(path, width, height, max_pixels)
-        if deep:
-            with _decoding(path):
-                return sixteen_bit.read_tiff(stream, (height, width), path)
-        stream.seek(0)
+        return _read_tiff(stream, path, max_pixels, first_page=first_page)
     image = _header(stream, format_, path, max_pixels)
-    if format_.name == "PNG" and _png_depth(stream) == 16:
-        with _decoding(path):
-            return sixteen_bit.read_png(stream, image, path)
+    if not first_page and (frames := _frames(image)) > 1:
+        raise InputError(
+            f"cannot read '{path}': it is an animation of {frames} frames; --first-page takes the first alone"
+        )
     with _decoding(path):
-        return from_pillow(image, path)
+        stream.seek(0)
+        data = stream.read()
+        if format_.name == "PNG" and png.depth_of(data) == 16:
+            return _deep_png(data, image, path)
+        photo = from_pillow(image, path)
+        return _with_file(photo, format_, image, data)
+
+
+def _with_file(photo: Photo, format_: Format, image: Image.Image, data: bytes) -> Photo:
+    """Return the photo with what only the bytes of its file tell."""
+    lost = [item for item in photo.items if item.part in (Part.VIEW, Part.UNREAD)]
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        return replace(photo, items=(*jpeg.items_of(image, data), *lost), storage=jpeg.storage_of(image))
+    if format_.name == "PNG":
+        return replace(photo, items=(*png.items_of(data), *lost))
+    if format_.name == "WebP":
+        return replace(photo, storage=Storage(format="WebP", lossless=boxes.webp_is_lossless(data)))
+    if format_.name in ("AVIF", "HEIC"):
+        return replace(photo, items=(*photo.items, *boxes.items_of(data)), storage=Storage(format=format_.name))
+    return photo
+
+
+def _deep_png(data: bytes, image: Image.Image, path: Path) -> Photo:
+    # OpenCV returns damaged files half decoded; Pillow checks every chunk and the end.
+    image.load()
+    exif, lost = metadata.exif_of(image.getexif(), str(path))
+    return photo_of_array(
+        png.read_deep(data, image, str(path)),
+        orientation=metadata.orientation(image),
+        icc=image.info.get("icc_profile") or None,
+        exif=exif,
+        path=path,
+        items=(*png.items_of(data), *lost),
+    )
+
+
+def _read_tiff(stream: BinaryIO, path: Path, max_pixels: int, *, first_page: bool) -> Photo:
+    found = tiff.directories(stream, path)
+    further = found.further
+    if first_page and further:
+        _log.warning("%s: has %d pages or frames; the first is used", path, len(further) + 1)
+        further = []
+    wanted = [found.first, *further]
+    for each in wanted:
+        _check_size(path, each.width, each.height, max_pixels)
+    if len(wanted) > 1 and (total := sum(each.width * each.height for each in wanted)) > max_pixels:
+        raise InputError(
+            f"cannot read '{path}': its {len(wanted)} pages claim {total:,} pixels, more than the limit of "
+            f"{max_pixels:,} (raise it with --max-pixels, or take --first-page)"
+        )
+    with _decoding(path):
+        stream.seek(0)
+        data = stream.read()
+        first, *others = (_page(each, data, path) for each in wanted)
+    if any((each.height, each.width) != (first.height, first.width) for each in others):
+        sizes = ", ".join(dict.fromkeys(f"{each.width} x {each.height}" for each in (first, *others)))
+        raise InputError(
+            f"cannot read '{path}': its pages have different sizes ({sizes}), which no mask fits; --first-page takes "
+            "the first alone"
+        )
+    return replace(first, pages=tuple(others), items=(*first.items, *found.lost))
+
+
+def _page(directory: tiff.Directory, data: bytes, path: Path) -> Photo:
+    if not directory.ordinary:
+        return tiff.decode(directory, data, path)
+    exif, items, icc = tiff.metadata_of(directory, data, path)
+    image = TiffImagePlugin.TiffImageFile(io.BytesIO(directory.alone(data)), str(path))
+    _check_size(path, image.width, image.height, directory.width * directory.height)
+    photo = from_pillow(image, path)
+    lost = [item for item in photo.items if item.part in (Part.VIEW, Part.UNREAD) and item not in items]
+    icc = None if photo.icc is None else icc
+    return replace(photo, exif=exif, icc=icc, items=(*items, *lost), storage=tiff.storage_of(directory))
 
 
 def _read_rgb(stream: BinaryIO, path: Path, max_pixels: int) -> NDArray[np.uint8]:
     format_ = _format(stream, path)
-    if format_.name in ("JPEG", "WebP"):  # the usual case, without profile and metadata
+    if format_.name in ("JPEG", "WebP", "BMP") or (format_.name == "PNG" and not _is_deep(stream)):
+        # The usual case, without all else that the file holds.
         image = _header(stream, format_, path, max_pixels)
         if image.mode == "RGB":
             with _decoding(path):
+                image.load()
                 orientation = metadata.orientation(image)
                 return np.ascontiguousarray(upright(np.asarray(image), orientation))
         stream.seek(0)
-    return to_uint8(_read(stream, path, max_pixels).pixels)
+    return to_uint8(_read(stream, path, max_pixels, first_page=True).pixels)
 
 
 def _frames(image: Image.Image) -> int:
@@ -176,7 +315,7 @@ def _decoding(path: Path) -> Iterator[None]:
     """Turn what a decoder raises on damaged data into an InputError."""
     try:
         yield
-    except InputError:
+    except InpaintError:
         raise
     except MemoryError as error:
         raise InputError(f"cannot read '{path}': too large for the memory of this machine") from error
@@ -189,10 +328,13 @@ def _decoding(path: Path) -> Iterator[None]:
 
 def _format(stream: BinaryIO, path: Path) -> Format:
     with _decoding(path):
-        start = stream.read(16)
+        start = stream.read(64)
         stream.seek(0)
     if not start:
         raise InputError(f"cannot read '{path}': the file is empty")
+    # Some raw files begin as TIFF does.
+    if (kind := foreign_kind(start)) is not None:
+        raise InputError(f"cannot read '{path}': it is a {kind} file, which is not supported; save it as PNG or TIFF")
     format_ = format_of_content(start)
     if format_ is None:
         valid = ", ".join(each.name for each in FORMATS)
@@ -200,9 +342,15 @@ def _format(stream: BinaryIO, path: Path) -> Format:
     return format_
 
 
+def _plugin(format_: Format, path: Path) -> Any:
+    if format_.name != "HEIC":
+        return _PLUGINS[format_.name]
+    return import_optional("formats", purpose=f"reading '{path}' (HEIC)").HeifImageFile
+
+
 def _header(stream: BinaryIO, format_: Format, path: Path, max_pixels: int) -> Image.Image:
     with _decoding(path):
-        image: Image.Image = _PLUGINS[format_.name](stream, str(path))
+        image: Image.Image = _plugin(format_, path)(stream, str(path))
     _check_size(path, image.width, image.height, max_pixels)
     return image
 
@@ -217,10 +365,9 @@ def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
         raise InputError(f"cannot read '{path}': its header claims {width} x {height} pixels")
 
 
-def _png_depth(stream: BinaryIO) -> int:
-    """Return the bit depth in the IHDR chunk, which always comes first (PNG specification, 11.2.1)."""
+def _is_deep(stream: BinaryIO) -> bool:
+    """Return whether a PNG has 16 bits per channel."""
     position = stream.tell()
-    stream.seek(24)
-    depth = stream.read(1)[0]
+    start = stream.read(32)
     stream.seek(position)
-    return depth
+    return png.depth_of(start) > 8

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -72,11 +73,40 @@ class Region:
 
         return Region(*wider(self.top, self.bottom, within[0]), *wider(self.left, self.right, within[1]))
 
+    def widened(self, within: tuple[int, ...], *, least_px: int, multiple_px: int = 1) -> Region:
+        """Return it with sides that suit a method, moved where an end of the image is in the way.
+
+        Args:
+            within: Height and width of the image, which it does not leave.
+            least_px: Shortest side; the image's own where that is shorter.
+            multiple_px: Of which the sides are multiples, as far as the image reaches.
+
+        Example:
+            >>> Region(0, 5, 10, 14).widened((40, 15), least_px=6, multiple_px=4)
+            Region(top=0, bottom=8, left=7, right=15)
+        """
+
+        def wider(start: int, end: int, total: int) -> tuple[int, int]:
+            side = min(-(-max(end - start, least_px) // multiple_px) * multiple_px, total)
+            first = min(max(start - (side - (end - start)) // 2, 0), total - side)
+            return first, first + side
+
+        return Region(*wider(self.top, self.bottom, within[0]), *wider(self.left, self.right, within[1]))
+
+    def moved(self, down: int, right: int) -> Region:
+        """Return it shifted by so many pixels, also beyond the ends of an image."""
+        return Region(self.top + down, self.bottom + down, self.left + right, self.right + right)
+
     def meets(self, other: Region) -> bool:
         """Return whether the two share a pixel."""
         return (
             self.top < other.bottom and other.top < self.bottom and self.left < other.right and other.left < self.right
         )
+
+    def shared(self, other: Region) -> Region:
+        """Return the rectangle that both hold; without pixels where they do not meet."""
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        return Region(top, max(min(self.bottom, other.bottom), top), left, max(min(self.right, other.right), left))
 
     def joined(self, *others: Region) -> Region:
         """Return the smallest rectangle that holds all of them."""
@@ -87,6 +117,32 @@ class Region:
             min(each.left for each in every),
             max(each.right for each in every),
         )
+
+
+def components(mask: NDArray[np.bool_], *, gap_px: int = 0) -> tuple[NDArray[np.int32], list[Region]]:
+    """Return the connected parts of a mask (H, W): a label for each pixel of it, and the bounding box of each label.
+
+    Args:
+        mask: True = of a part; neighbors are connected, diagonal ones too.
+        gap_px: Parts with at most so many pixels between them count as one.
+
+    Returns:
+        Labels (H, W), 1 for the first box; what they are outside the mask has no meaning.
+
+    Example:
+        >>> labels, boxes = components(np.array([[True, False, True, False, False, True]]), gap_px=1)
+        >>> labels[0, [0, 2, 5]], boxes[0].size
+        (array([1, 1, 2], dtype=int32), (1, 3))
+    """
+    reach = -(-gap_px // 2)
+    # With a margin, so that a box is its part's own grown by exactly `reach` at the ends of the image, too.
+    grown = cv2.copyMakeBorder(mask.astype(np.uint8), reach, reach, reach, reach, cv2.BORDER_CONSTANT)
+    if reach:
+        grown = cv2.dilate(grown, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(grown, connectivity=8)
+    height, width = mask.shape
+    boxes = [Region(y, y + h - 2 * reach, x, x + w - 2 * reach) for x, y, w, h, _ in stats[1:].tolist()]
+    return labels[reach : reach + height, reach : reach + width].astype(np.int32, copy=False), boxes
 
 
 def merged(regions: Iterable[Region]) -> list[Region]:

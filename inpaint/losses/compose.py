@@ -14,6 +14,7 @@ from inpaint.losses.features import FeatureExtractor, FeatureTerm, Perceptual, S
 from inpaint.losses.kl import KLDivergence
 from inpaint.losses.pixel import L1, L2, TotalVariation
 from inpaint.losses.pyramid import Pyramid
+from inpaint.nn.vgg import weights_place
 from inpaint.options import validated
 
 KINDS: dict[str, type[Term]] = {
@@ -66,6 +67,20 @@ class Losses:
                 raise ConfigError(unknown("loss", name, self.terms))
         kept = {name: term for name, term in self.terms.items() if name in names}
         return Losses(kept, extractor=self._extractor)
+
+    def without_fetching(self) -> tuple[Losses, list[str]]:
+        """Return the same terms, none of which fetches weights, for dry runs; and the addresses of what is missing.
+
+        Features that would be fetched are random ones: they cost the same.
+        """
+        terms, missing = dict(self.terms), dict[str, None]()
+        for name, term in self.terms.items():
+            if isinstance(term, FeatureTerm) and term.weights == "torchvision":
+                url, file = weights_place(term.network)
+                if not file.exists():
+                    terms[name] = term.model_copy(update={"weights": "random"})
+                    missing[url] = None
+        return Losses(terms, extractor=self._extractor), list(missing)
 
     def weighted(self) -> Losses:
         """Return the terms whose weight is not 0."""

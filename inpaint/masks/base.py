@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import cv2
@@ -78,9 +81,35 @@ class Mask(BaseModel, frozen=True, extra="forbid"):
         self.paint(mask, rng)
         return mask
 
+    def files(self) -> tuple[str, ...]:
+        """Return the files that masks are drawn from, here and in masks inside this one; most kinds have none."""
+        return tuple(file for name in type(self).model_fields for file in _files_of(getattr(self, name)))
+
     def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
         """Add a hole to the mask in place: for kinds that draw on top of what there is."""
         raise NotImplementedError
+
+
+def _files_of(value: object) -> tuple[str, ...]:
+    if isinstance(value, Mask):
+        return value.files()
+    parts = vars(value).values() if isinstance(value, BaseModel) else value if isinstance(value, tuple) else ()
+    return tuple(file for part in parts for file in _files_of(part))
+
+
+def content_of_files(mask: Mask) -> str | None:
+    """Return a hash of the files that masks are drawn from, their names included; None where there are none."""
+    files = mask.files()
+    if not files:
+        return None
+    common, found = os.path.commonpath([os.path.dirname(file) for file in files]), hashlib.blake2b(digest_size=8)  # noqa: PTH120
+    for file in files:
+        try:
+            content = Path(file).read_bytes()
+        except OSError:
+            content = b""  # told when it is drawn
+        found.update(f"{os.path.relpath(file, common)}\0{len(content)}\0".encode("utf-8", "surrogateescape") + content)
+    return found.hexdigest()
 
 
 def blank(height: int, width: int) -> HoleMask:

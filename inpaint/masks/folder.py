@@ -82,6 +82,10 @@ class Folder(Mask):
                 other,
             )
 
+    def files(self) -> tuple[str, ...]:
+        """Return the files of the folder."""
+        return self._files
+
     def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
         mask = _read(self._files[int(rng.integers(len(self._files)))], self.hole)
         u = rng.random(6).tolist()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,9 @@ from inpaint.errors import InputError, UsageError
 from inpaint.images.formats import format_of_name
 from inpaint.images.masks import fit_to
 from inpaint.images.metadata import orientation
-from inpaint.images.photo import Photo, upright
+from inpaint.images.photo import Photo, channels_of
 from inpaint.images.planes import plane_of
 from inpaint.images.reading import MAX_PIXELS
-from inpaint.images.sixteen_bit import channels_of
 from inpaint.images.writing import to_pillow, write_photo
 from inpaint.pipeline.photo import check_guidance, fill_photo
 from inpaint.pipeline.running import check_folder
@@ -35,14 +33,15 @@ def fill(
     image: PathLike | ImageT,
     mask: Source,
     *,
-    model: PathLike | Inpainter = "telea",
+    model: PathLike | Inpainter = "patch",
     output: PathLike | None = None,
     invert_mask: bool = False,
     dilate: int = 0,
     seed: int = 0,
     device: str = "auto",
     guidance: Mapping[str, Source] | None = None,
-    quality: int = 95,
+    quality: int | None = None,
+    first_page: bool = False,
     max_pixels: int = MAX_PIXELS,
     progress: ProgressCallback | None = None,
     **model_options: Any,
@@ -66,7 +65,9 @@ def fill(
         seed: For models that draw at random.
         device: Passed to `inpaint.load`.
         guidance: What the model takes beside image and mask, by name of the plane, such as {"sketch": "sketch.png"}.
-        quality: For JPEG and WebP; 100 makes WebP lossless.
+        quality: For JPEG, WebP, AVIF and HEIC; 100 makes WebP lossless. None: as the photo's own file where that is a
+            JPEG or a lossless WebP, else 95.
+        first_page: Fill the first page of a file alone; `output` gets all pages otherwise.
         max_pixels: Refuse files that claim more.
         progress: Told every step of fills that take long; may raise `StopFill` for what there is.
         model_options: Passed to `inpaint.load`.
@@ -81,7 +82,8 @@ def fill(
     if output is not None:
         format_of_name(output)
         check_folder(Path(output).parent)
-    photo = photo_of(image, max_pixels)
+    # What is returned has one page, whatever is written.
+    photo = photo_of(image, max_pixels, first_page=first_page or output is None)
     hole = hole_for(photo, mask, invert=invert_mask, dilate_px=dilate, max_pixels=max_pixels)
     inpainter = _inpainter(model, device, model_options)
     sources = guidance or {}
@@ -100,7 +102,7 @@ def fill(
     if output is not None:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
         turn = orientation(image) if isinstance(image, Image.Image) else 1
-        write_photo(_turned(filled, turn), output, quality=quality)
+        write_photo(filled.turned(turn), output, quality=quality)
     result: ImageT = _as_given(image, filled)
     return result
 
@@ -129,11 +131,3 @@ def _inpainter(model: PathLike | Inpainter, device: str, options: dict[str, Any]
     if options:
         raise UsageError(f"{', '.join(sorted(options))}: options of a model that is already loaded; give them to load")
     return model
-
-
-def _turned(photo: Photo, turn: int) -> Photo:
-    """Return the photo turned upright from the EXIF orientation `turn`."""
-    if turn == 1:
-        return photo
-    alpha = None if photo.alpha is None else np.ascontiguousarray(upright(photo.alpha, turn))
-    return replace(photo, pixels=np.ascontiguousarray(upright(photo.pixels, turn)), alpha=alpha)

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inpaint.errors import InpaintError, InputError, MaskError, UsageError
+from inpaint.fills.parts import Painting, fill_parts
 from inpaint.images.masks import Hole
 from inpaint.images.photo import Photo
 from inpaint.images.planes import PlaneArray
 from inpaint.pipeline.samples import Sample
 from inpaint.system.environment import is_out_of_memory
-from inpaint.types import Capabilities, Fill, Inpainter, ProgressCallback
+from inpaint.types import Capabilities, Inpainter, ProgressCallback
 
 SMALLEST_PX = 8
 """Shortest side of a photo that is filled; some fills ask for more (`Capabilities.smallest_px`)."""
@@ -77,18 +77,23 @@ def fill_photo_often(
         _log.warning("%s: the mask has no hole, so nothing is filled", photo.name)
         return [Sample(photo=photo, number=1, score=None)]
     check_hole(photo, hole, inpainter.capabilities, name=inpainter.name)
-    asked = {"guidance": {name: _batch(plane) for name, plane in planes.items()}, "samples": samples, "seed": seed}
-    fills = _fills(photo, hole, inpainter, **asked, progress=progress)
-    for number, fill in enumerate(fills, start=1):
-        for text in fill.warnings:
-            _log.warning("%s: %s%s", photo.name, f"fill {number}: " if len(fills) > 1 else "", text)
+    asked: dict[str, Any] = {"samples": samples, "seed": seed, "progress": progress}
+    paintings = _paintings(photo, hole, inpainter, planes, **asked)
+    for number, painting in enumerate(paintings, start=1):
+        for text in painting.warnings:
+            _log.warning("%s: %s%s", photo.name, f"fill {number}: " if len(paintings) > 1 else "", text)
+    # Further pages and channels show what was removed, too: the same hole, the same seed, fill by fill.
+    others = [(each, _paintings(each, hole, inpainter, planes, **asked)) for each in photo.companions()]
     return [
         Sample(
-            photo=photo.with_fill(fill.completed[0], hole),
-            number=number,
-            score=None if fill.score is None else float(fill.score[0]),
+            photo=photo.with_companions(
+                photo.with_fill(painting.colors, hole),
+                [each.with_fill(painted[number].colors, hole) for each, painted in others],
+            ),
+            number=number + 1,
+            score=painting.score,
         )
-        for number, fill in enumerate(fills, start=1)
+        for number, painting in enumerate(paintings)
     ]
 
 
@@ -126,11 +131,13 @@ def check_guidance(inpainter: Inpainter, names: Iterable[str]) -> None:
             raise UsageError(f"{inpainter.name} does not accept '{name}'; guidance it accepts: {valid}")
 
 
-def _fills(photo: Photo, hole: Hole, inpainter: Inpainter, **asked: Any) -> list[Fill[NDArray[Any]]]:
-    """Return the fills that were asked for, checked; `asked` goes to `Inpainter.fill_arrays`."""
-    image = photo.array()[None]  # (1, H, W, 3)
+def _paintings(
+    photo: Photo, hole: Hole, inpainter: Inpainter, planes: Mapping[str, PlaneArray], **asked: Any
+) -> list[Painting]:
+    """Return the fills that were asked for, checked; `asked` goes to `fill_parts`."""
+    guidance = {name: plane.reshape(*plane.shape[:2], -1).astype(np.float32) for name, plane in planes.items()}
     try:
-        fills = inpainter.fill_arrays(image, _batch(hole), **asked)
+        paintings = fill_parts(inpainter, photo.array, hole, guidance=guidance, **asked)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -138,16 +145,6 @@ def _fills(photo: Photo, hole: Hole, inpainter: Inpainter, **asked: Any) -> list
             f"{photo.name}: not enough memory to fill {photo.width} x {photo.height} pixels with {inpainter.name}; "
             "try a smaller photo, or the CPU (--device cpu)"
         ) from error
-    for completed in (fill.completed for fill in fills):
-        if completed.shape != image.shape:
-            raise InpaintError(f"{inpainter.name} returned {completed.shape} for an image of {image.shape}")
-        if not np.isfinite(completed[0][hole]).all():
-            raise InpaintError(
-                f"{photo.name}: {inpainter.name} painted values that are not finite; its weights may be bad"
-            )
-    return fills
-
-
-def _batch(plane: PlaneArray) -> NDArray[np.float32]:
-    """Return (H, W) or (H, W, C) as (1, H, W, C)."""
-    return plane.reshape(1, *plane.shape[:2], -1).astype(np.float32)
+    if not all(np.isfinite(painting.colors[hole]).all() for painting in paintings):
+        raise InpaintError(f"{photo.name}: {inpainter.name} painted values that are not finite; its weights may be bad")
+    return paintings

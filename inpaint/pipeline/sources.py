@@ -18,14 +18,17 @@ PathLike: TypeAlias = "str | os.PathLike[str]"
 Source: TypeAlias = "PathLike | Image.Image | NDArray[Any]"
 
 
-def photo_of(source: Source, max_pixels: int, *, what: str = "image") -> Photo:
-    """Return the photo, as it lies in memory or upright from a file; `what` names it in messages."""
+def photo_of(source: Source, max_pixels: int, *, what: str = "image", first_page: bool = True) -> Photo:
+    """Return the photo, as it lies in memory or upright from a file; `what` names it in messages.
+
+    first_page: see `read_photo`.
+    """
     if isinstance(source, np.ndarray):
         return photo_of_array(source)
     if isinstance(source, Image.Image):
         return from_pillow(source, turn=False)
     if isinstance(source, (str, os.PathLike)):
-        return read_photo(source, max_pixels=max_pixels)
+        return read_photo(source, max_pixels=max_pixels, first_page=first_page)
     raise InputError(f"{what} must be a path, a Pillow image or a NumPy array, got {type(source).__name__}")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -285,6 +285,7 @@ def _write(
     switches: frozenset[str],
 ) -> None:
     """Write both files or none."""
+    from inpaint.system.locks import FolderLock, HeldError
     from inpaint.weights.files import WeightsMetadata, save_weights
     from inpaint.weights.runs import RunFolder
 
@@ -305,8 +306,14 @@ def _write(
         *([f"Switches: {', '.join(sorted(switches))}"] if switches else []),
         f"Fine-tune: inpaint train model={entry.model} init=THIS_FOLDER data.root=PHOTOS",
     ]
-    made = list(_missing_folders(folder))
     run = RunFolder(folder)
+    lock = FolderLock(run.lock)
+    try:
+        lock.acquire()
+    except HeldError as held:
+        raise WeightsError(f"'{folder}' is {held}: a training runs there; name another folder") from None
+    except OSError as error:
+        raise WeightsError(f"cannot use '{folder}': {error.strerror or error}") from None
     try:
         run.create({"model": {"name": entry.model, **metadata.config}}, head="\n".join(head))
         save_weights(run.weights, converted.tensors, metadata)
@@ -315,14 +322,6 @@ def _write(
         for path in (run.weights, run.config_yaml):
             with contextlib.suppress(OSError):
                 path.unlink()
-        for path in made:
-            with contextlib.suppress(OSError):
-                path.rmdir()
         raise
-
-
-def _missing_folders(folder: Path) -> Iterator[Path]:
-    """Yield the folders that have to be made, the innermost first."""
-    while not folder.exists():
-        yield folder
-        folder = folder.parent
+    finally:
+        lock.release()  # and a folder that was made for nothing goes

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from inpaint.errors import ConfigError, WeightsError, unknown
 from inpaint.options import ModelConfig, flat, show, validated
 from inpaint.registry import table
-from inpaint.weights.runs import WEIGHTS_NAME
+from inpaint.weights.places import weights_at
+from inpaint.weights.runs import CHECKPOINT_SUFFIX, RunFolder
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from inpaint.training.module import TrainingModule
 
 log = logging.getLogger("inpaint.training")
@@ -37,7 +41,10 @@ def started_from(init: Init, model: Mapping[str, Any]) -> ModelConfig | None:
     What the caller gives as model options must agree with it, except where the weights say nothing: options of the
     training, and of networks that the file does not hold. Raises ConfigError that names the keys that differ.
     """
-    files = {key: path for key, place in _places(init).items() if (path := _weights(place)).is_file()}
+    files = dict[str, Path]()
+    for key, place in _places(init).items():
+        with suppress(WeightsError):
+            files[key] = _weights(place)
     if not files:
         return None  # a missing file is said where it is opened; a run that is resumed needs it no more
     from inpaint.weights.files import read_metadata
@@ -49,7 +56,10 @@ def started_from(init: Init, model: Mapping[str, Any]) -> ModelConfig | None:
     certain, weak = dict[str, dict[str, Any]](), dict[str, Any]()
     for key, metadata in said.items():
         there = architecture({"name": metadata.model, **metadata.config}).model_dump(mode="json")
-        certain[key] = {name: value for name, value in there.items() if _tells(own, name, metadata.roles)}
+        roles = metadata.roles
+        if files[key].suffix == CHECKPOINT_SUFFIX:  # it holds every discriminator, and any other may be wanted
+            roles = tuple(role for role in roles if "discriminator" not in role)
+        certain[key] = {name: value for name, value in there.items() if _tells(own, name, roles)}
         weak |= {name: value for name, value in there.items() if name not in own.TRAINING}
     chosen: dict[str, Any] = {"name": model["name"], **weak}
     for values in certain.values():
@@ -76,8 +86,9 @@ def load_initial(module: TrainingModule, init: str | Path | Mapping[str, str | N
 
     Args:
         module: The training; its average follows.
-        init: A run folder or weights file; or one for each part that `module.init_parts` names, whose networks alone
-            are taken from it, while what is not mentioned starts anew.
+        init: A run folder, a weights file or a checkpoint of a run; or one for each part that `module.init_parts`
+            names, whose networks alone are taken from it, while what is not mentioned starts anew. Discriminators that
+            a run keeps in its checkpoint alone are taken from there.
 
     Raises:
         ConfigError: There is no such part, or a network that the training uses and does not train comes from nowhere.
@@ -110,12 +121,12 @@ def _load_roles(module: TrainingModule, file: Path, roles: tuple[str, ...]) -> s
         raise WeightsError(f"{file} holds '{metadata.model}', but the model to train is '{module.name}'")
     loaded = set[str]()
     for role, network in module.roles().items():
-        prefix = f"{role}."
-        state = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        state = _of_role(tensors, role)
         if role not in roles:
             continue
-        if role in module.discriminators and not state:
-            log.warning("%s holds no %s: it starts anew", file, role)
+        if role in module.discriminators and (file.suffix == CHECKPOINT_SUFFIX or not state):
+            if _load_discriminator(module, role, file):
+                loaded.add(role)
             continue
         if not state and module.init_parts:
             raise WeightsError(
@@ -130,6 +141,33 @@ def _load_roles(module: TrainingModule, file: Path, roles: tuple[str, ...]) -> s
     return loaded
 
 
+def _load_discriminator(module: TrainingModule, role: str, file: Path) -> bool:
+    """Load a discriminator from the checkpoint of a run, the file or the one beside it; say when there is none."""
+    from inpaint.weights.files import load_into, load_weights
+
+    checkpoint = file if file.suffix == CHECKPOINT_SUFFIX else RunFolder.of(file).checkpoint_of(file)
+    if checkpoint is None or not checkpoint.is_file():
+        log.warning("%s holds no %s: it starts anew", file, role)
+        return False
+    tensors, metadata = load_weights(checkpoint, only=f"{role}.")
+    state = _of_role(tensors, role)
+    if not state or metadata.model != module.name:
+        log.warning("%s holds no %s: it starts anew", checkpoint, role)
+        return False
+    try:
+        load_into(module.discriminators[role], state, source=checkpoint)
+    except WeightsError:  # the caller asked for other options of it
+        log.warning("%s holds a %s of other options: it starts anew", checkpoint, role)
+        return False
+    return True
+
+
+def _of_role(tensors: Mapping[str, Tensor], role: str) -> dict[str, Tensor]:
+    """Return the tensors of one network, by their names in it."""
+    prefix = f"{role}."
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
 def _places(init: Init) -> dict[str, str]:
     """Return {key of the configuration: place}."""
     if isinstance(init, Mapping):
@@ -138,8 +176,10 @@ def _places(init: Init) -> dict[str, str]:
 
 
 def _weights(place: str) -> Path:
-    path = Path(place)
-    return path / WEIGHTS_NAME if path.is_dir() else path
+    found = weights_at(place)
+    if found is None:
+        raise WeightsError(f"no weights at {place}")
+    return found
 
 
 def _tells(options: ModelConfig, name: str, roles: tuple[str, ...]) -> bool:

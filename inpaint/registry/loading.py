@@ -6,13 +6,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from inpaint.errors import ConfigError, InputError, UsageError, WeightsError, unknown
 from inpaint.options import Options, validated
 from inpaint.registry.table import FILLS, config_class, fill_options, models, names, network_class
 from inpaint.types import Inpainter
 from inpaint.weights.places import weights_at
+from inpaint.weights.runs import Which
 
 if TYPE_CHECKING:
     import torch
@@ -23,12 +24,15 @@ def load(
     *,
     device: str | torch.device = "auto",
     dtype: str | torch.dtype | None = None,
+    weights: Which = "last",
     **options: Any,
 ) -> Inpainter:
     """Return the fill of a registered name, a run folder, a weights file or a repository "hf://owner/name".
 
     Args:
-        name_or_place: Registered names win over paths: "./telea" is a path.
+        name_or_place: Registered names win over paths: "./telea" is a path. A weights file is safetensors, or a
+            checkpoint of a run (last.ckpt, best.ckpt).
+        weights: Of a run folder, "last" or "best", by its validation.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         dtype: Of a network's weights and arithmetic, "float32" when not given; methods without a network have none.
         options: Those of the fill, see `options_of`.
@@ -43,18 +47,25 @@ def load(
         'telea'
     """
     text = _text_of(name_or_place)
+    if weights not in get_args(Which):
+        raise UsageError(unknown("weights", str(weights), get_args(Which)))
     if text not in FILLS:
-        return _network(weights_of(text), device=device, dtype=dtype, options=options)
-    from inpaint.system.devices import resolve_device
-
-    where = resolve_device(device)  # a device that is not there is refused, whether or not it is used
+        return _network(weights_of(text, weights), device=device, dtype=dtype, options=options)
+    if weights != "last":
+        raise UsageError(f"weights={weights}: '{text}' has no weights to choose from; leave it out")
     entry = FILLS[text]
     chosen = _chosen(text, {"fill": fill_options(text)}, options)["fill"]
-    fill: Inpainter = resolve_name(entry.factory)(chosen, **({"device": where} if entry.on_device else {}))
+    placed = {}
+    if entry.on_device or str(device) not in ("auto", "cpu"):  # else torch, half a GB of memory, is not imported
+        from inpaint.system.devices import resolve_device
+
+        where = resolve_device(device)  # a device that is not there is refused, whether or not it is used
+        placed = {"device": where} if entry.on_device else {}
+    fill: Inpainter = resolve_name(entry.factory)(chosen, **placed)
     return fill
 
 
-def options_of(name_or_place: str | os.PathLike[str]) -> dict[str, Any]:
+def options_of(name_or_place: str | os.PathLike[str], *, weights: Which = "last") -> dict[str, Any]:
     """Return what `load` takes for this model besides the device: {name: type}.
 
     Raises UsageError or WeightsError, as `load`, for what cannot be loaded.
@@ -64,7 +75,7 @@ def options_of(name_or_place: str | os.PathLike[str]) -> dict[str, Any]:
         return _types(fill_options(text))
     from inpaint.weights.files import read_metadata
 
-    path = weights_of(text)
+    path = weights_of(text, weights)
     groups = _groups(read_metadata(path).model, path)
     return {"dtype": str, **{name: kind for group in groups.values() for name, kind in _types(group).items()}}
 
@@ -79,14 +90,14 @@ def _text_of(name_or_place: str | os.PathLike[str]) -> str:
         ) from None
 
 
-def weights_of(text: str) -> Path:
+def weights_of(text: str, weights: Which = "last") -> Path:
     """Return the weights file of a run folder, a path or an address; raises UsageError for anything else."""
     if text in models():
         raise UsageError(
             f"'{text}' needs weights: give the folder of a trained run, e.g. checkpoints/my-run, "
-            f"or train one with `inpaint train model={text}`"
+            f"or train one with `inpaint train model={text} data.root=PHOTOS`"
         )
-    path = weights_at(text)
+    path = weights_at(text, weights)
     if path is None:
         raise UsageError(f"{unknown('model', text, names())}; nor is there a folder or file of that name")
     return path

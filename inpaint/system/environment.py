@@ -144,6 +144,22 @@ def process_age_s() -> float:
         return 0.0
 
 
+def available_memory_bytes() -> int | None:
+    """Return how much memory new work may take without pushing anything out, as far as the container allows."""
+    total = _memory_bytes()
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii", errors="replace").splitlines()
+        fields = dict(line.split(":", 1) for line in lines if ":" in line)
+        free = int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, ValueError, KeyError, IndexError):
+        return None if total is None else total // 2
+    try:
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        used = 0
+    return free if total is None else max(min(free, total - used), 0)
+
+
 def _memory_bytes() -> int | None:
     try:
         physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

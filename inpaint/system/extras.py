@@ -9,7 +9,12 @@ from types import ModuleType
 from inpaint.errors import MissingDependencyError
 
 DISTRIBUTION = "pytorch-inpaint"
-PACKAGES = {"tensorboard": "tensorboard", "shards": "webdataset", "hub": "huggingface_hub"}  # extra -> what it brings
+PACKAGES = {
+    "tensorboard": "tensorboard",
+    "shards": "webdataset",
+    "hub": "huggingface_hub",
+    "formats": "pillow_heif",
+}  # extra -> what it brings
 
 
 def is_installed(extra: str) -> bool:

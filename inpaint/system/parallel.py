@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -18,6 +20,37 @@ class Work(Generic[Answer]):
 
     do: Callable[[], Answer]
     alone: bool = False
+
+
+class Budget:
+    """An amount that several threads share, of memory for instance.
+
+    total: what may be spent at the same time; one piece of work that wants more gets it while it is alone.
+    """
+
+    def __init__(self, total: float) -> None:
+        self._total = total
+        self._spent = 0.0
+        self._asked, self._served = 0, 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def spending(self, amount: float) -> Iterator[None]:
+        """Wait until there is enough left, first come first served, and spend it during the block."""
+        with self._changed:
+            turn, self._asked = self._asked, self._asked + 1
+            self._changed.wait_for(
+                lambda: turn == self._served and (not self._spent or self._spent + amount <= self._total)
+            )
+            self._served += 1
+            self._spent += amount
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._spent -= amount
+                self._changed.notify_all()
 
 
 def in_order(

@@ -13,6 +13,7 @@ opened.
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -71,6 +72,36 @@ class Pace:
         """Return the seconds to `total` steps; None before the speed is known."""
         speed = self.per_s()
         return (total - self._marks[-1][1]) / speed if speed else None
+
+
+_UNITS_S = {"d": 86400, "h": 3600, "m": 60, "min": 60, "s": 1}
+
+
+def seconds_of(time_span: float | str) -> float:
+    """Return the seconds of a time span: 8h, 1h30m, 90s, 1.5h, 00:30:00, 2-00:00:00 (SLURM's days), or seconds.
+
+    Raises:
+        ValueError: It is none of these, or nothing at all.
+
+    Example:
+        >>> seconds_of("1h30m"), seconds_of("00:30:00"), seconds_of(90)
+        (5400.0, 1800.0, 90.0)
+    """
+    text = str(time_span).strip().lower()
+    clock = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)", text)
+    if clock:
+        days, hours, minutes, rest = (int(part or 0) for part in clock.groups())
+        found = 86400.0 * days + 3600 * hours + 60 * minutes + rest
+    elif re.fullmatch(r"\d+(\.\d+)?", text):
+        found = float(text)
+    elif re.fullmatch(r"(\d+(\.\d+)?\s*(d|h|min|m|s)\s*)+", text):
+        parts = re.findall(r"(\d+(?:\.\d+)?)\s*(d|h|min|m|s)", text)
+        found = sum(float(number) * _UNITS_S[unit] for number, unit in parts)
+    else:
+        raise ValueError(f"must be a time such as 8h, 1h30m, 00:30:00 or seconds, got {time_span}")
+    if found <= 0:
+        raise ValueError(f"must be a time above 0, got {time_span}")
+    return found
 
 
 def duration(seconds: float) -> str:

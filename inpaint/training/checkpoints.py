@@ -3,40 +3,83 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from pytorch_lightning import Trainer
+from torch import Tensor
 
-from inpaint.errors import RunError, WeightsError
+from inpaint.errors import DivergedError, RunError, WeightsError, WriteError
 from inpaint.system.files import atomic_write
 from inpaint.training.callbacks import IterationCallback, Metering
 from inpaint.training.module import TrainingModule
-from inpaint.weights.files import WeightsMetadata, read_metadata, save_weights
+from inpaint.weights.files import TRAINING_FORMAT, WeightsMetadata, read_metadata, save_weights
 from inpaint.weights.foreign import load_foreign
-from inpaint.weights.runs import RunFolder
+from inpaint.weights.runs import CHECKPOINT_SUFFIX, RunFolder
 
-FORMAT = "inpaint-training-1"
 logger = logging.getLogger("inpaint.training")
 
 
 class Checkpoints(IterationCallback):
-    """Saves last.ckpt and model.safetensors every `save_every` iterations, and best.ckpt when validation says so."""
+    """Saves last.ckpt and model.safetensors every `save_every` iterations, and best.* when validation says so.
 
-    def __init__(self, module: TrainingModule, files: RunFolder, metering: Metering) -> None:
+    Args:
+        module: What is trained.
+        files: Where the files go.
+        metering: What saving takes is left out of its speed.
+        before_saving: Called in the first process before a checkpoint is written.
+        data: What is saved beside the state, as plain containers: which photos it was trained and validated on.
+    """
+
+    def __init__(
+        self,
+        module: TrainingModule,
+        files: RunFolder,
+        metering: Metering,
+        before_saving: Callable[[], None] = lambda: None,
+        *,
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(module)
+        self.before_saving = before_saving
         self.files = files
         self.metering = metering
-        self.best_value: float | None = None
+        self.data = dict(data or {})
+        self.best: list[tuple[float, int]] = []  # value and iteration of the `keep_best` best, the best first
         self._saved_at = -1
 
+    @property
+    def best_value(self) -> float | None:
+        """What best.ckpt was chosen by (smaller is better); None while there is none."""
+        return self.best[0][0] if self.best else None
+
+    @property
+    def saved_iteration(self) -> int | None:
+        """The iteration that last.ckpt holds, as far as this process knows."""
+        return None if self._saved_at < 0 else self._saved_at
+
     def after_iteration(self, trainer: Trainer) -> None:
-        """Save when it is due."""
-        if self.due(self.module.loop.save_every):
+        """Save when it is due. What cannot be written before the end costs a warning: the disk may have room again."""
+        if not (self.due(self.module.loop.save_every) or self._keeps()):
+            return
+        try:
             self.save(trainer)
-            self.metering.pause()
+        except WriteError as error:
+            if self.module.iteration == self.module.loop.max_iterations:
+                raise
+            again = self.module.loop.save_every
+            logger.warning("iteration %d is not saved, trying again in %d: %s", self.module.iteration, again, error)
+        self.metering.pause()
+
+    def _keeps(self) -> bool:
+        """Tell whether the checkpoint of this iteration stays."""
+        every = self.module.loop.keep_every
+        return every is not None and self.module.iteration % every == 0
 
     def save(self, trainer: Trainer) -> None:
         """Write last.ckpt, then the weights for inference. Does nothing when this iteration is saved already."""
@@ -44,30 +87,70 @@ class Checkpoints(IterationCallback):
             return
         self.module.check_finite()
         if trainer.is_global_zero:
-            write_checkpoint(self.files.last, self.state())
-            self._write_weights()
+            self._write(self.files.last)
+            self._write_weights(self.files.weights)
+            if self._keeps():
+                _keep(self.files.last, self.files.kept / f"{self.module.iteration:08d}{CHECKPOINT_SUFFIX}")
         self._saved_at = self.module.iteration
 
     def offer_best(self, trainer: Trainer, value: float) -> None:
-        """Keep the current state as best.ckpt if `value` (smaller is better) is the smallest so far."""
-        if not value < (float("inf") if self.best_value is None else self.best_value):
+        """Keep the current state as best.ckpt if `value` (smaller is better) is the smallest so far.
+
+        With `keep_best` above 1 it also stays in kept/ as long as it is among so many best.
+        """
+        if not value < float("inf"):
             return
-        self.best_value = value
-        if trainer.is_global_zero:
-            write_checkpoint(self.files.best, self.state())
+        before, offered = self.best, (value, self.module.iteration)
+        self.best = sorted({*before, offered})[: self.module.loop.keep_best]
+        if offered not in self.best or not trainer.is_global_zero:
+            return
+        try:
+            self._write_best(offered, leads=self.best[0] == offered)
+        except WriteError as error:
+            self.best = before  # the files are those of before, too
+            logger.warning("one of the best states, of iteration %d, is not saved: %s", self.module.iteration, error)
+            return
+        for _, iteration in set(before) - set(self.best):
+            self._kept_best(iteration).unlink(missing_ok=True)
+
+    def _write_best(self, offered: tuple[float, int], *, leads: bool) -> None:
+        """Write the files of a state that is the best, or among the best that stay."""
+        kept = self._kept_best(offered[1])
+        if not leads:
+            kept.parent.mkdir(exist_ok=True)
+            self._write(kept)
+            return
+        self._write(self.files.best)
+        self._write_weights(self.files.best_weights)
+        if self.module.loop.keep_best > 1:
+            _keep(self.files.best, kept)
+
+    def _kept_best(self, iteration: int) -> Path:
+        return self.files.kept / f"best-{iteration:08d}{CHECKPOINT_SUFFIX}"
+
+    def _write(self, path: Path) -> None:
+        self.before_saving()
+        with suppress(OSError):  # writing will say it
+            self.files.path.mkdir(parents=True, exist_ok=True)  # somebody may have removed it
+        write_checkpoint(path, self.state())
 
     def state(self) -> dict[str, Any]:
         """Return everything needed to continue, with the architecture it belongs to."""
         return {
-            "format": FORMAT,
+            "format": TRAINING_FORMAT,
             "model": self.module.name,
             "config": self.module.config.model_dump(mode="json"),
             "best_value": self.best_value,
+            "best": [list(entry) for entry in self.best],
+            "data": self.data,
             **training_state(self.module),
         }
 
-    def restore(self, trainer: Trainer, path: Path) -> None:
-        """Continue from a checkpoint. Raises RunError when it is damaged or belongs to another architecture."""
+    def restore(self, trainer: Trainer, path: Path, *, comparable: bool = True) -> None:
+        """Continue from a checkpoint. Raises RunError when it is damaged or belongs to another architecture.
+
+        comparable: whether what it was validated on is what will be validated on; if not, the best starts anew.
+        """
         module, state = self.module, read_checkpoint(path)
         config = module.config.model_dump(mode="json")
         if state["model"] != module.name:
@@ -78,11 +161,14 @@ class Checkpoints(IterationCallback):
             )
             raise RunError(f"{path} has other model options: model.{', model.'.join(different)} differ")
         load_training_state(module, state)
-        self.best_value = state["best_value"]
+        if comparable and state["best_value"] is not None:
+            # Checkpoints of 0.1.0 say nothing of when.
+            said = state.get("best") or [(state["best_value"], module.iteration)]
+            self.best = [(float(value), int(iteration)) for value, iteration in said][: module.loop.keep_best]
         if path.resolve() == self.files.last.resolve():
             self._saved_at = module.iteration
             if trainer.is_global_zero and self._weights_iteration() != module.iteration:
-                self._write_weights()  # the process was killed between the two files
+                self._write_weights(self.files.weights)  # the process was killed between the two files
 
     def _weights_iteration(self) -> int | None:
         try:
@@ -90,7 +176,7 @@ class Checkpoints(IterationCallback):
         except WeightsError:
             return None
 
-    def _write_weights(self) -> None:
+    def _write_weights(self, path: Path) -> None:
         module = self.module
         network = module.averaged_network()
         # Those that the model keeps, as far as this training has them.
@@ -103,7 +189,7 @@ class Checkpoints(IterationCallback):
             license=module.license,
         )
         tensors = {f"{role}.{name}": value for role, one in kept.items() for name, value in one.state_dict().items()}
-        save_weights(self.files.weights, {**network.state_dict(), **tensors}, metadata)
+        save_weights(path, {**network.state_dict(), **tensors}, metadata)
 
 
 def training_state(module: TrainingModule) -> dict[str, Any]:
@@ -160,9 +246,35 @@ def _listed(kinds: Mapping[str, str]) -> str:
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint atomically."""
+    """Write a checkpoint atomically.
+
+    Raises DivergedError, and leaves the file as it is, when the state holds what is not finite: nothing can be learned
+    from there on.
+    """
+    name = _not_finite(state)
+    if name is not None:
+        iteration = int(state["iteration"])
+        raise DivergedError(f"{name} is not finite after iteration {iteration}", iteration=iteration)
     with atomic_write(path) as temporary:
         torch.save(dict(state), temporary)
+
+
+def _not_finite(state: Mapping[str, Any]) -> str | None:
+    """Return the name of a tensor that is not finite; None where all are."""
+    tensors = dict(_tensors(state))
+    # One question for all of them: each would wait for the accelerator.
+    flags = [tensor.isfinite().all() for tensor in tensors.values()]
+    finite = torch.stack([flag.to(flags[0].device) for flag in flags]).tolist() if flags else []
+    return next((name for name, good in zip(tensors, finite, strict=True) if not good), None)
+
+
+def _tensors(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yield every floating-point tensor of nested containers under its dotted name."""
+    inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in inner:
+        yield from _tensors(part, f"{name}.{key}".lstrip("."))
+    if isinstance(value, Tensor) and value.is_floating_point():
+        yield name, value
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -171,9 +283,20 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises WeightsError when the file is missing, damaged or contains code, RunError when it is not ours.
     """
     state = load_foreign(path)
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    if not isinstance(state, dict) or state.get("format") != TRAINING_FORMAT:
         raise RunError(f"{path} is not a checkpoint of this program")
     return state
+
+
+def _keep(path: Path, kept: Path) -> None:
+    """Let a file stay under a second name; the first is never written into, only replaced."""
+    kept.parent.mkdir(exist_ok=True)
+    kept.unlink(missing_ok=True)
+    try:
+        os.link(path, kept)
+    except OSError:  # a file system without hard links
+        with atomic_write(kept) as temporary:
+            shutil.copyfile(path, temporary)
 
 
 def resumed_iteration(path: Path | None) -> int:

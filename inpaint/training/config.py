@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from inpaint.options import Options
+from inpaint.system.progress import seconds_of
 
 
 class ScheduleConfig(Options):
@@ -66,6 +67,7 @@ class ValidationConfig(Options):
     every: PositiveInt = 1000  # iterations
     batch_size: PositiveInt = 8
     panel: int = Field(8, ge=0, le=64)  # photos in the fixed panel; 0 = none
+    keep_panels: PositiveInt = 100  # sheets in panels/ at most; older ones are thinned out
 
 
 class LoopConfig(Options):
@@ -80,8 +82,24 @@ class LoopConfig(Options):
     optimizers: dict[str, OptimizerConfig]
     trainer: TrainerConfig = TrainerConfig()
     validation: ValidationConfig = ValidationConfig()
+    freeze: list[str] = Field(default_factory=list)  # roles, or parts of one (generator.conv1), that do not learn
     log_every: PositiveInt = 50
     save_every: PositiveInt = 1000
+    keep_every: PositiveInt | None = None  # iterations; the checkpoint of every such one stays in kept/
+    keep_best: PositiveInt = 1  # above 1 so many of the best checkpoints stay in kept/
+    max_time: PositiveInt | str | None = None  # 8h, 1h30m, 00:30:00, seconds: then save and end, exit status 75
+
+    @field_validator("max_time")
+    @classmethod
+    def _is_a_time(cls, given: int | str | None) -> int | str | None:
+        if given is not None:
+            seconds_of(given)
+        return given
+
+    @property
+    def max_time_s(self) -> float | None:
+        """Seconds after which the training saves and ends; None without a limit."""
+        return None if self.max_time is None else seconds_of(self.max_time)
 
     @model_validator(mode="after")
     def _accumulation_divides(self) -> LoopConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
 from argparse import Namespace
@@ -106,12 +107,21 @@ class CsvLogger(Logger):
         self._last, self._last_offset = rows[-1], len(before)
 
     def _write(self, row: Row, offset: int | None) -> None:
-        """Write a row at an offset, over the last row, or at the end."""
-        with self.path.open("r+b") as file:
-            self._last_offset = file.seek(0, os.SEEK_END) if offset is None else file.seek(offset)
-            file.write(_lines([self._cells(row)]))
-            file.truncate()
-        self._last = row
+        """Write a row at an offset, over the last row, or at the end; anew where somebody has removed the file."""
+        if not self.path.exists():
+            self._rewrite([row])
+            return
+        with self.path.open("r+b", buffering=0) as file:
+            self._last, self._last_offset = row, file.seek(0, os.SEEK_END) if offset is None else file.seek(offset)
+            line = _lines([self._cells(row)])
+            try:
+                if file.write(line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                file.truncate()
+            except OSError:
+                self._last = {}
+                file.truncate(self._last_offset)  # no half a line: the disk may have room again for the next one
+                raise
 
     def _cells(self, row: Row) -> list[str]:
         return [row.get(name, "") for name in self._columns]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import signal
+import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
@@ -19,11 +21,13 @@ from pytorch_lightning.callbacks import LambdaCallback
 from pytorch_lightning.loggers import Logger
 
 from inpaint.system.signals import StopRequest, handlers_restored
-from inpaint.training.callbacks import IterationCallback, Metering
+from inpaint.training.callbacks import IterationCallback, Metering, summed
 from inpaint.training.checkpoints import Checkpoints
 from inpaint.training.config import LoopConfig
+from inpaint.training.ending import SaveOnError, explained
+from inpaint.training.loggers import Tolerant, WandbTracker
 from inpaint.training.module import TrainingModule
-from inpaint.training.plan import device_count
+from inpaint.training.plan import device_count, in_slurm_step
 from inpaint.training.validation import Validation
 from inpaint.weights.runs import RunFolder
 
@@ -32,11 +36,15 @@ AGREE_EVERY = 10  # iterations after which several processes tell each other of 
 
 @dataclass(frozen=True)
 class FitResult:
-    """How a training ended: completed iterations, the last metrics, and the signal that cut it short, if any."""
+    """How a training ended: completed iterations, the last metrics, and what cut it short, if anything.
+
+    interrupted_by is a signal; out_of_time tells that `max_time` was over.
+    """
 
     iteration: int
     validation: dict[str, float]
     interrupted_by: int | None
+    out_of_time: bool = False
 
 
 def fit(
@@ -46,38 +54,50 @@ def fit(
     run: RunFolder,
     loggers: Sequence[Logger],
     resume: Path | None = None,
-    on_resumed: Callable[[], None] = lambda: None,
+    comparable: bool = True,
+    before_saving: Callable[[], None] = lambda: None,
+    unrecorded: Callable[[], Sequence[str]] = list,
+    data_state: Mapping[str, Any] | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> FitResult:
-    """Train until max_iterations, or until SIGINT or SIGTERM, which save and end cleanly.
+    """Train until max_iterations, or until a signal or max_time asks to end, which saves and ends cleanly.
+
+    Errors save, too.
 
     Args:
         module: What is trained.
         data: Its batches; must start at the iteration of `resume` (see `checkpoints.resumed_iteration`).
         run: Where checkpoints, weights and panels are written.
-        loggers: Get every number by iteration.
+        loggers: Get every number by iteration. One that fails costs a warning.
         resume: A checkpoint to continue from.
-        on_resumed: Called in the first process once the checkpoint has been read and accepted.
+        comparable: Whether it was validated on what will be validated on; if not, its best value does not count.
+        before_saving: Called in the first process before the state is written; may raise to prevent that.
+        unrecorded: Returns the KEY=VALUE of this start that the run's configuration does not hold yet, for commands.
+        data_state: What is saved with the state of the training, in plain containers: which photos it has seen.
         callbacks: Further ones, called after those that measure and save.
 
     Raises:
-        RunError: The checkpoint is of another architecture, or a loss is not finite.
+        RunError: The checkpoint is of another architecture, a loss is not finite, or memory ran out.
+        InpaintError: Data or folder cannot be used any more. What was learned before is saved.
     """
     loop = module.loop
     metering = Metering(module)
-    checkpoints = Checkpoints(module, run, metering)
+    checkpoints = Checkpoints(module, run, metering, before_saving, data=data_state)
     validation = Validation(module, run, checkpoints, metering)
     interruption = Interruption(module, checkpoints)
+    limit = TimeLimit(module, checkpoints)
+    ending = SaveOnError(module, checkpoints, unrecorded)
 
     def restore(trainer: Trainer, _: LightningModule) -> None:
         # Only now has Lightning placed networks and optimizers on their devices.
         if resume is not None:
-            checkpoints.restore(trainer, resume)
-            if trainer.is_global_zero:
-                on_resumed()
+            checkpoints.restore(trainer, resume, comparable=comparable)
+        for logger in loggers:
+            if isinstance(logger, WandbTracker):
+                logger.start()
 
     resuming = LambdaCallback(on_fit_start=restore)
-    with quiet_lightning(), float32_precision(loop), handlers_restored():
+    with quiet_lightning(), float32_precision(loop), handlers_restored(), explained(ending):
         trainer = Trainer(
             accelerator=loop.trainer.accelerator,
             devices=loop.trainer.devices,
@@ -87,8 +107,8 @@ def fit(
             deterministic=loop.trainer.deterministic,
             benchmark=not loop.trainer.deterministic,  # crops have one size, so searching for the best kernels pays
             max_epochs=1,
-            logger=list(loggers),
-            callbacks=[resuming, metering, validation, checkpoints, *callbacks, interruption],
+            logger=[Tolerant(logger) for logger in loggers],
+            callbacks=[resuming, metering, validation, checkpoints, *callbacks, interruption, limit, ending],
             use_distributed_sampler=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -106,14 +126,11 @@ def fit(
             raise
     # A child process that reports the signal would be taken for a crash by those who started it.
     interrupted_by = interruption.request.number if trainer.is_global_zero else None
-    return FitResult(module.iteration, validation.latest, interrupted_by)
+    return FitResult(module.iteration, validation.latest, interrupted_by, out_of_time=limit.over)
 
 
 class Interruption(IterationCallback):
-    """SIGINT and SIGTERM end the training after the current iteration, with everything saved.
-
-    A second signal ends the program at once.
-    """
+    """Signals that ask to end do so after the current iteration, with everything saved; see `StopRequest`."""
 
     def __init__(self, module: TrainingModule, checkpoints: Checkpoints) -> None:
         super().__init__(module)
@@ -134,8 +151,50 @@ class Interruption(IterationCallback):
             self.request.number = signal.Signals(int(seen)) if seen else None
         if self.request.number is None:
             return
+        try:
+            self.checkpoints.save(trainer)
+        finally:
+            # Whoever ends first must not be taken for the end of all while the first process is still writing.
+            trainer.strategy.barrier()
+        trainer.should_stop = True
+
+
+class TimeLimit(IterationCallback):
+    """Ends the training when `max_time` is over, with everything saved, on all processes together.
+
+    The time is that of this start, from the first iteration on.
+
+    Attributes:
+        over: Whether it ended the training.
+    """
+
+    def __init__(
+        self, module: TrainingModule, checkpoints: Checkpoints, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(module)
+        self.checkpoints = checkpoints
+        self.over = False
+        self._clock = clock
+        self._started_s = clock()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._started_s = self._clock()
+
+    def after_iteration(self, trainer: Trainer) -> None:
+        """Save and stop if the time is over and something is left to do."""
+        limit_s = self.module.loop.max_time_s
+        if limit_s is None or self.module.iteration >= self.module.loop.max_iterations:
+            return
+        over = self._clock() - self._started_s >= limit_s
+        if trainer.world_size > 1:
+            if self.module.iteration % AGREE_EVERY:
+                return
+            over = bool(summed(trainer, torch.tensor(float(over), device=self.module.device)))
+        if not over or trainer.should_stop:
+            return
+        self.over = True
         self.checkpoints.save(trainer)
-        # Whoever ends first must not be taken for the end of all while the first process is still writing.
         trainer.strategy.barrier()
         trainer.should_stop = True
 
@@ -147,9 +206,13 @@ def _strategy(loop: LoopConfig) -> str:
 
 
 def _plugins() -> list[Any]:
-    """Under srun, keep Lightning from requeueing with checkpoints of its own: `resume=auto` continues a job."""
-    srun = SLURMEnvironment.detect() and not TorchElasticEnvironment.detect()
-    return [SLURMEnvironment(auto_requeue=False)] if srun else []
+    """Under srun, keep Lightning from requeueing with checkpoints of its own: `resume=auto` continues a job.
+
+    In a batch script without srun it must not take SLURM's variables for those of further processes.
+    """
+    if not SLURMEnvironment.detect() or TorchElasticEnvironment.detect():
+        return []
+    return [SLURMEnvironment(auto_requeue=False) if in_slurm_step() else LightningEnvironment()]
 
 
 @contextmanager

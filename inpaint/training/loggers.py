@@ -6,20 +6,24 @@ Everything is keyed by `iteration`. A broken or unreachable tracker costs a warn
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_only
 
 from inpaint.errors import ConfigError, unknown
+from inpaint.options import flat, show
 from inpaint.system.extras import import_optional
 from inpaint.training.config import WandbConfig
 from inpaint.training.csvlog import CsvLogger
-from inpaint.training.wandblog import Best, WandbTracker
+from inpaint.training.wandblog import BEST, Best, WandbTracker
 from inpaint.weights.runs import RunFolder
 
-__all__ = ["NAMES", "CsvLogger", "WandbTracker", "build", "closing_lines", "log_panel"]
+__all__ = ["NAMES", "CsvLogger", "Tolerant", "WandbTracker", "build", "closing_lines", "log_panel"]
 
 NAMES = ("csv", "tensorboard", "wandb")
 COLUMNS = ("masked", "coarse", "completed", "original")
@@ -49,11 +53,63 @@ def build(
             raise ConfigError(f"logger: {unknown('logger', name, NAMES)}")
     made: list[Logger] = [CsvLogger(run.metrics, start_iteration=start_iteration)]
     if "tensorboard" in wanted:
-        made.append(_tensorboard(run, start_iteration))
+        made.append(_tensorboard(run, config, start_iteration, best or {}))
     if "wandb" in wanted:
         options = wandb or WandbConfig()
         made.append(WandbTracker(run, config=config, options=options, start_iteration=start_iteration, best=best))
     return made
+
+
+class Tolerant(Logger):
+    """Hands everything on to a logger; what fails costs one warning, never the run, and is tried again next time.
+
+    Args:
+        inner: The logger.
+    """
+
+    def __init__(self, inner: Logger) -> None:
+        super().__init__()
+        self.inner = inner
+        self._failed = False
+
+    @property
+    def name(self) -> str | None:
+        """Name of the logger."""
+        return self.inner.name
+
+    @property
+    def version(self) -> int | str | None:
+        """Its version."""
+        return self.inner.version
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Hand on numbers of one iteration (`step`)."""
+        self.trying(lambda: self.inner.log_metrics(dict(metrics), step))
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Hand on options."""
+        self.trying(lambda: self.inner.log_hyperparams(*args, **kwargs))
+
+    def save(self) -> None:
+        """Let the logger write what it holds."""
+        self.trying(self.inner.save)
+
+    def finalize(self, status: str) -> None:
+        """Close the logger."""
+        self.trying(lambda: self.inner.finalize(status))
+
+    def trying(self, action: Callable[[], object]) -> None:
+        """Do something with the logger, or warn."""
+        try:
+            action()
+        # Anything may come out of a logger, its files and its threads; none of it is worth days of training.
+        except Exception as error:
+            if not self._failed:
+                reason = " ".join(str(error).split())[:300] or type(error).__name__
+                log.warning("logger %s failed, the training goes on: %s", self.name, reason)
+            self._failed = True
+        else:
+            self._failed = False
 
 
 def log_panel(loggers: Iterable[Logger], *, iteration: int, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -63,7 +119,9 @@ def log_panel(loggers: Iterable[Logger], *, iteration: int, rows: Sequence[Mappi
     None, and mask (H, W) uint8, 1 = hole. The sheet in the run's panels folder is written elsewhere.
     """
     for logger in loggers:
-        if isinstance(logger, WandbTracker):
+        if isinstance(logger, Tolerant):
+            logger.trying(partial(log_panel, [logger.inner], iteration=iteration, rows=rows))
+        elif isinstance(logger, WandbTracker):
             logger.log_panel(iteration=iteration, rows=rows)
         elif isinstance(logger, TensorBoardLogger):
             for number, row in enumerate(rows):
@@ -76,7 +134,36 @@ def closing_lines(loggers: Iterable[Logger]) -> list[str]:
     return [line for logger in loggers if isinstance(logger, WandbTracker) for line in logger.closing_lines()]
 
 
-def _tensorboard(run: RunFolder, start_iteration: int) -> TensorBoardLogger:
+class TensorBoard(TensorBoardLogger):
+    """TensorBoard whose HPARAMS page compares runs: every option, and the figures that are chosen by.
+
+    config: the resolved configuration. figures: names of what the page shows beside it, logged with the other numbers.
+    """
+
+    def __init__(
+        self, folder: Path, *, config: Mapping[str, Any], figures: Iterable[str], purge_step: int | None
+    ) -> None:
+        super().__init__(folder, name="", version="tensorboard", default_hp_metric=False, purge_step=purge_step)
+        self._options = {name: v if isinstance(v, bool | int | float | str) else show(v) for name, v in config.items()}
+        self._figures = tuple(figures)
+        self._told = False
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log numbers; before the first of them, the options."""
+        if not self._told:
+            from torch.utils.tensorboard.summary import hparams
+
+            self._told = True
+            known = hparams(self._options, dict.fromkeys(self._figures, 0.0))  # type: ignore[no-untyped-call]  # names alone
+            for summary in known:
+                self.experiment.file_writer.add_summary(summary)
+        super().log_metrics(metrics, step)
+
+
+def _tensorboard(
+    run: RunFolder, config: Mapping[str, Any], start_iteration: int, best: Mapping[str, Best]
+) -> TensorBoardLogger:
     import_optional("tensorboard", purpose="logger=tensorboard")
     purge_step = start_iteration + 1 if start_iteration else None
-    return TensorBoardLogger(run.path, name="", version="tensorboard", default_hp_metric=False, purge_step=purge_step)
+    return TensorBoard(run.path, config=flat(config), figures={**BEST, **best}, purge_step=purge_step)

@@ -19,7 +19,7 @@ from pytorch_lightning.strategies import ParallelStrategy
 from torch import Tensor, nn
 
 from inpaint import seeds
-from inpaint.errors import ConfigError, RunError, unknown
+from inpaint.errors import ConfigError, DivergedError, unknown
 from inpaint.losses import Discriminator, DiscriminatorOutput, Losses, Record
 from inpaint.metrics import FirstNotFinite, RunningMeans
 from inpaint.nn.random import drawing_from
@@ -28,7 +28,17 @@ from inpaint.training.adversarial import discriminator_losses, generator_losses
 from inpaint.training.config import LoopConfig
 from inpaint.training.ema import Average
 from inpaint.training.optimizers import build_optimizer, rate_factor
-from inpaint.training.phases import Frozen, Phase, Update, Values, eval_mode, only_trainable, phase_at, with_late_starts
+from inpaint.training.phases import (
+    Frozen,
+    Phase,
+    Update,
+    Values,
+    eval_mode,
+    only_trainable,
+    phase_at,
+    with_frozen,
+    with_late_starts,
+)
 from inpaint.types import Fill, Guidance, Inpainter, Plane
 
 Batch: TypeAlias = dict[str, Tensor]
@@ -93,13 +103,16 @@ class TrainingModule(LightningModule):
         self.discriminators = nn.ModuleDict({r: d for r, d in discriminators.items() if r in losses.discriminators})
         self.average = Average(self.network, loop.ema.decay)
         self.iteration = 0  # complete ones
+        self.within_iteration = False  # whether some networks may have stepped already and others not
         self.license: str | None = None  # of the weights that training started from; it holds for what becomes of them
         self.logged = RunningMeans()  # since the last line of the log
         self._not_finite = FirstNotFinite()
         self._frozen = Frozen()
         self._check_losses(list(discriminators))
         starts = {name: settings.start for name, settings in loop.optimizers.items()}
-        self.timeline = with_late_starts(self.phases(), starts)
+        # Optimizers are made for all that the model would train, so that a run may go on with other parts frozen.
+        self._planned = with_late_starts(self.phases(), starts)
+        self.timeline = with_frozen(self._planned, loop.freeze, self._frozen_by_option())
         self._check_optimizers()
         self._frozen.apply(self.roles(), phase_at(self.timeline, 0).frozen)
 
@@ -190,6 +203,7 @@ class TrainingModule(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Train on this device's slice of one global batch. All that happens stands here, in its order."""
+        self.within_iteration = True
         # All random numbers depend on (seed, iteration, rank) alone.
         seed = seeds.integer(self.loop.seed, seeds.ITERATION, self.iteration, self.global_rank)
         with drawing_from(seed, device=self.device):
@@ -223,6 +237,7 @@ class TrainingModule(LightningModule):
             if self.loop.ema.decay is not None:
                 self.average.update(self.network, self.iteration)
         self.iteration += 1
+        self.within_iteration = False
 
     def _enter_phase(self) -> Phase:
         """Freeze what the iteration's phase freezes, and return the phase."""
@@ -272,16 +287,17 @@ class TrainingModule(LightningModule):
             self._not_finite.add(name, value, self.iteration)
 
     def check_finite(self) -> None:
-        """Stop with a RunError that names the first loss that was not finite and its batch."""
+        """Stop with a DivergedError that names the first loss that was not finite and its batch."""
         found = self._not_finite.find()
         if found is None:
             return
         name, iteration = found
         first = iteration * self.loop.batch_size
-        raise RunError(
+        raise DivergedError(
             f"loss '{name}' is not finite in iteration {iteration} (samples {first} to "
-            f"{first + self.loop.batch_size - 1} of the stream, seed {self.loop.seed}); the last checkpoint is from "
-            "before; a smaller learning rate, clip=1 or trainer.precision=32-true may help"
+            f"{first + self.loop.batch_size - 1} of the stream, seed {self.loop.seed}); a smaller learning rate, "
+            "clip=1 or trainer.precision=32-true may help",
+            iteration=iteration,
         )
 
     def _step(self, update: Update) -> None:
@@ -334,12 +350,37 @@ class TrainingModule(LightningModule):
         return {**dict(self.network.named_children()), **dict(self.discriminators.items())}
 
     def untrained(self) -> list[str]:
-        """Return the roles that fill and that no phase trains, so that their weights must come from a run or import."""
+        """Return the roles that fill and that no phase trains, so that their weights must come from a run or import.
+
+        Those that are frozen by the option `freeze` alone are not among them.
+        """
         return [role for role, _ in self.network.named_children() if role not in self._moved(None)]
+
+    def _frozen_by_option(self) -> list[str]:
+        """Return the roles of which `freeze` leaves nothing to learn.
+
+        Raises ConfigError for a part that there is not, or when nothing at all is left to learn.
+        """
+        roles = self.roles()
+        parameters = dict[str, set[nn.Parameter]]()
+        for name in self.loop.freeze:
+            role, _, path = name.partition(".")
+            if role not in roles:
+                raise ConfigError(f"freeze=[{name}]: {unknown('network', role, roles)}")
+            try:
+                part = roles[role].get_submodule(path)
+            except AttributeError:
+                valid = [f"{role}.{child}" for child, _ in roles[role].named_children()]
+                raise ConfigError(f"freeze=[{name}]: {unknown('part', name, valid)}") from None
+            parameters.setdefault(role, set()).update(part.parameters())
+        whole = [role for role, found in parameters.items() if found >= set(roles[role].parameters())]
+        if {role for role, _ in self.network.named_children()} & set(self._moved(None)) <= set(whole):
+            raise ConfigError(f"freeze=[{','.join(self.loop.freeze)}] leaves no network to train that fills")
+        return whole
 
     def _moved(self, optimizer: str | None) -> tuple[str, ...]:
         """Return the roles that an optimizer moves in some phase; None = any optimizer."""
-        updates = [update for phase in self.timeline for update in phase.updates]
+        updates = [update for phase in self._planned for update in phase.updates]
         chosen = [update for update in updates if optimizer in (None, update.optimizer)]
         return tuple(dict.fromkeys(role for update in chosen for role in update.networks))
 

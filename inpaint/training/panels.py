@@ -44,3 +44,16 @@ def write_panel(path: Path, rows: list[PanelRow]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:
         Image.fromarray(sheet).save(temporary, format="PNG")
+
+
+def thin_out(folder: Path, most: int) -> None:
+    """Remove panels of a folder until at most so many are left: every other one, the older the sparser.
+
+    The first and the newest stay, so that what is left shows the whole run. Panels have the names of their iterations.
+    """
+    sheets = sorted(folder.glob("[0-9]*.png"))
+    while len(sheets) > most:
+        kept = sheets[-most:] if most < 2 else [*sheets[:-1:2], sheets[-1]]
+        for sheet in set(sheets) - set(kept):
+            sheet.unlink(missing_ok=True)
+        sheets = kept

@@ -5,7 +5,7 @@ Late discriminators, stages, frozen norms, lower rates and steps at every fifth 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -98,6 +98,24 @@ def with_late_starts(phases: Iterable[Phase], starts: Mapping[str, int]) -> tupl
             )
         )
     return tuple(cut)
+
+
+def with_frozen(phases: Iterable[Phase], frozen: Iterable[str], whole: Collection[str]) -> tuple[Phase, ...]:
+    """Return the same phases with further parts frozen in all of them, less the updates of frozen networks only.
+
+    Args:
+        phases: In order.
+        frozen: Roles, or dotted paths below one, see `Phase.frozen`.
+        whole: The roles of which nothing is left to learn then.
+    """
+    return tuple(
+        replace(
+            phase,
+            frozen=tuple(dict.fromkeys((*phase.frozen, *frozen))),
+            updates=tuple(update for update in phase.updates if not set(update.networks) <= set(whole)),
+        )
+        for phase in phases
+    )
 
 
 class Frozen:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import platform
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from lightning_fabric.plugins.environments.lsf import LSFEnvironment
 from torch import Tensor
 
 from inpaint.errors import ConfigError, InputError, unknown
 from inpaint.losses import Term
+from inpaint.nn.random import drawing_from
 from inpaint.system.devices import accelerators
-from inpaint.system.environment import cores
+from inpaint.system.environment import cores, hardware
 from inpaint.training.adversarial import generator_losses
 from inpaint.training.config import LoopConfig
 from inpaint.training.module import TrainingModule
-from inpaint.training.phases import eval_mode
+from inpaint.training.phases import eval_mode, only_trainable
+from inpaint.training.runs import FOLDER_VARIABLE
 
 GB = 1024**3
+TIMED_SAMPLES = 2  # of which an iteration's time is estimated
+
+log = logging.getLogger("inpaint.training")
 
 
 def parameters(module: TrainingModule) -> dict[str, int]:
@@ -44,6 +53,76 @@ def memory_bytes(module: TrainingModule, *, size_px: int, samples: int) -> int:
         kept //= 2
     averaged = sum(p.numel() for p in module.network.parameters()) * 4
     return 4 * weights + averaged + kept * samples
+
+
+def seconds_per_iteration(module: TrainingModule, *, size_px: int, samples: int) -> float:
+    """Estimate the time of one iteration on this machine by computing all losses and gradients of a few samples.
+
+    Args:
+        module: The training; its networks and what they gather stay as they are.
+        size_px: Side of the crops.
+        samples: Of one iteration on one device.
+
+    Returns:
+        Seconds, without reading photos, the optimizers' steps and validation.
+    """
+    count = max(2, min(samples, TIMED_SAMPLES))  # one sample may be too few for the statistics of a batch
+    device = torch.device(device_count(module.loop)[0])
+    home = next(module.parameters()).device
+    updates = max((phase.updates for phase in module.timeline), key=len)
+    batch = {name: plane.repeat(count, 1, 1, 1) for name, plane in _gray_sample(module, size_px).items()}
+    batch = {name: plane.to(device) for name, plane in batch.items()}
+    module.to(device)
+    try:
+        with _buffers_kept(module), drawing_from(module.loop.seed, device=device), _precision(module.loop, device):
+            for _ in range(1 if device.type == "cpu" else 2):  # accelerators choose their kernels in the first
+                started = time.perf_counter()
+                record = module.record(batch)
+                for update in updates:
+                    with only_trainable(module.roles(), update.networks):
+                        needs = update.needs_gradient
+                        loss, _ = update.losses(record if needs else {n: t.detach() for n, t in record.items()})
+                        torch.autograd.backward(loss, retain_graph=True)
+                if device.type == "cuda":
+                    torch.cuda.synchronize(device)
+                passed_s = time.perf_counter() - started
+    finally:
+        module.zero_grad(set_to_none=True)
+        module.to(home)
+    return passed_s * samples / count
+
+
+def _precision(loop: LoopConfig, device: torch.device) -> torch.autocast:
+    kind = torch.float16 if loop.trainer.precision == "16-mixed" else torch.bfloat16
+    return torch.autocast(device.type, kind, enabled=loop.trainer.precision != "32-true")
+
+
+def check_memory(loop: LoopConfig, needed_bytes: int) -> None:
+    """Warn when the memory of one device that a training is estimated to need is more than there is.
+
+    Args:
+        loop: Says which devices.
+        needed_bytes: As `memory_bytes` estimates them.
+    """
+    kind, count = device_count(loop)
+    if kind == "cuda":
+        there: int | None = min(gpu["memory_bytes"] for gpu in accelerators()[:count])
+    else:
+        there = hardware()["memory_bytes"]
+        needed_bytes *= count  # processes share the machine's
+    if there is not None and needed_bytes > there:
+        log.warning(
+            "about %.1f GB of memory are needed and %.1f GB are there: a smaller batch_size, data.size or model.width "
+            "needs less, and so does accumulate=N",
+            needed_bytes / GB,
+            there / GB,
+        )
+
+
+def spoken(seconds: float) -> str:
+    """Return the seconds of an iteration with the two digits that say something."""
+    value, unit = (seconds * 1000, "ms") if seconds < 1 else (seconds, "s")
+    return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
 
 
 def hardware_lines(loop: LoopConfig) -> list[str]:
@@ -77,6 +156,61 @@ def device_count(loop: LoopConfig) -> tuple[str, int]:
     if devices > available:
         raise ConfigError(f"trainer.devices={devices}: this machine has {_inventory()}")
     return kind, devices
+
+
+def check_launcher(loop: LoopConfig) -> None:
+    """Raise ConfigError where the environment speaks of processes that nobody has started.
+
+    Variables that another job has left behind would make this process train as one of many, or as a helper that writes
+    nothing.
+    """
+    if "TORCHELASTIC_RUN_ID" in os.environ or LSFEnvironment.detect():
+        return
+    tasks = os.environ.get("SLURM_NTASKS", "1")
+    if in_slurm_step():
+        if tasks != "1" and "SLURM_NTASKS_PER_NODE" not in os.environ:
+            raise ConfigError(f"SLURM: ask for --ntasks-per-node, not --ntasks={tasks}: each node must know its part")
+        return
+    if tasks != "1" and os.environ.get("SLURM_JOB_NAME") not in ("bash", "interactive"):
+        raise ConfigError(
+            f"SLURM gives this job {tasks} tasks, and only srun starts them: write srun before `inpaint train`, or ask "
+            "for --ntasks=1"
+        )
+    by_hand = {"LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys()
+    if by_hand or FOLDER_VARIABLE in os.environ:  # the second: started by Lightning, for a further device
+        return
+    names, here = ["RANK", "LOCAL_RANK", "SLURM_PROCID"], ("", "127.0.0.1", "localhost", "::1", platform.node())
+    if loop.trainer.num_nodes == 1:
+        names += ["NODE_RANK", "GROUP_RANK"]
+    left = [name for name in names if os.environ.get(name, "0") not in ("0", "")]
+    if loop.trainer.num_nodes == 1 and device_count(loop)[1] > 1 and os.environ.get("MASTER_ADDR", "") not in here:
+        left.append("MASTER_ADDR")
+    if left:
+        raise ConfigError(
+            f"{', '.join(f'{name}={os.environ[name]}' for name in left)} in the environment, but neither torchrun nor "
+            f"srun has started this process: `unset {' '.join(left)}` and start again"
+        )
+
+
+def in_slurm_step() -> bool:
+    """Return whether srun has started this process, and not a batch script by itself."""
+    return "SLURM_STEP_NUM_TASKS" in os.environ
+
+
+def check_compiler(loop: LoopConfig) -> None:
+    """Raise ConfigError where trainer.compile=true and this machine cannot compile the least function."""
+    if not loop.trainer.compile:
+        return
+    device = torch.device(device_count(loop)[0])
+    try:
+        torch.compile(torch.nn.Softplus())(torch.zeros(2, device=device))
+    # A compiler may be missing, or its headers, triton, a folder for what it makes: each has errors of its own.
+    except Exception as error:
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise ConfigError(
+            f"trainer.compile=true does not work on this machine ({reason[:200]}): install a C++ compiler such as g++, "
+            "or give trainer.compile=false"
+        ) from None
 
 
 def check_hardware(loop: LoopConfig) -> None:

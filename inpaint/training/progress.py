@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from pytorch_lightning import LightningModule, Trainer
 from rich.console import Console
@@ -22,10 +22,19 @@ class RunConsole(Console):
     """What a training prints on. When nobody reads any more (`inpaint train ... | head`) it prints no more."""
 
     def say(self, line: str) -> None:
-        """Print one line as it stands."""
+        """Print one line as it stands, as far as the encoding of the output has its characters."""
+        printable = line.encode(self.encoding, errors="backslashreplace").decode(self.encoding)
+        with self.tolerant():
+            self.print(printable, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+    @contextlib.contextmanager
+    def tolerant(self) -> Iterator[None]:
+        """Let what cannot be printed in the block cost the output, never hours of training."""
         try:
-            self.print(line, soft_wrap=True, highlight=False, markup=False, emoji=False)
-        except OSError:  # a terminal that is gone, a full disk below a log file: hours of training are worth more
+            yield
+        except UnicodeError:  # a bar in an encoding without its characters
+            pass
+        except OSError:  # a terminal that is gone, a full disk below a log file
             self.on_broken_pipe()
 
     def on_broken_pipe(self) -> None:
@@ -74,7 +83,8 @@ class TrainingProgress(IterationCallback):
         done = self.module.iteration
         self._pace.mark(done)
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, description=self._text(trainer))
+            with self.console.tolerant():
+                self._bar.update(self._task, completed=done, description=self._text(trainer))
             return
         # A log file gets few lines, and the first early.
         due = self._clock() - self._line_at >= LINE_EVERY_S
@@ -85,7 +95,8 @@ class TrainingProgress(IterationCallback):
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Leave the terminal as it was, however the training ended."""
         if self._bar is not None:
-            self._bar.stop()
+            with self.console.tolerant():
+                self._bar.stop()
             self._bar = None
 
     def _text(self, trainer: Trainer) -> str:

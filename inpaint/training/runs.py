@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from inpaint.errors import RunError
-from inpaint.options import flat, show
+from inpaint.errors import LostRunError, RunError
+from inpaint.options import flat, keyed, show, typed
+from inpaint.system.locks import FolderLock, HeldError
 from inpaint.weights.runs import RunFolder
 
 log = logging.getLogger("inpaint.training")
@@ -31,6 +34,9 @@ _HARMLESS = (
     "dry_run",
     "log_every",
     "save_every",
+    "keep_every",
+    "keep_best",
+    "max_time",
     "validation",
     "data.workers",
     "trainer.accelerator",
@@ -44,19 +50,95 @@ _HARMLESS = (
 
 @dataclass(frozen=True)
 class OpenedRun:
-    """A folder that may be used, and the checkpoint to go on from (None = start at iteration 0)."""
+    """A folder that may be used, and the checkpoint to go on from (None = start at iteration 0).
+
+    It belongs to this process from `hold` to `release`. reserved: it was made for a run without a name. changed: the
+    keys whose change makes the run differ from one that was never interrupted.
+    """
 
     run: RunFolder
     checkpoint: Path | None
+    reserved: bool = False
+    changed: tuple[str, ...] = ()
+    _lock: FolderLock = field(init=False, repr=False, compare=False)
+    _found: object = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_lock", FolderLock(self.run.lock))
+        object.__setattr__(self, "_found", self._state())
+
+    def check_free(self) -> None:
+        """Raise RunError when the folder belongs to another process."""
+        with self._explained():
+            self._lock.check()
+
+    def hold(self, *, takeover: bool = False) -> None:
+        """Keep other processes out of the folder, and make it where there is none.
+
+        Args:
+            takeover: Take the folder over from a process on another machine; that one must have ended.
+
+        Raises:
+            RunError: It belongs to another process, has gone on since it was opened, or cannot be written.
+        """
+        with self._explained():
+            self._lock.acquire(takeover=takeover)
+        if self._state() != self._found:
+            self.release()
+            raise RunError(f"run.folder={self.run.path}: another process trained in it meanwhile; start again")
+
+    def release(self) -> None:
+        """Let others have the folder. One that was made for a run that did not come about is removed."""
+        self._lock.release()
+        if self.reserved:
+            with suppress(OSError):  # it is not empty
+                self.run.path.rmdir()
+
+    def check_held(self) -> None:
+        """Raise LostRunError when a process elsewhere has taken the folder over."""
+        owner = self._lock.lost_to()
+        if owner is not None:
+            raise LostRunError(f"run.folder={self.run.path} was taken over by {owner}: this process ends unsaved")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        path = self.run.path
+        try:
+            yield
+        except HeldError as held:
+            if held.elsewhere:
+                command = resume_command(self.run, "run.takeover=true")
+                hint = f"if it has ended, add run.takeover=true to take the run over: {command}"
+            elif held.owner is None:
+                hint = "give another run.folder"
+            else:
+                hint = f"wait for it, stop it with `kill {held.owner.process}`, or give another run.folder"
+            raise RunError(f"run.folder={path} is {held}: {hint}") from None
+        except OSError as error:
+            raise RunError(f"cannot use run folder '{path}': {error.strerror or error}") from None
+
+    def _state(self) -> object:
+        """Return what tells whether somebody has trained in the folder."""
+        newest = self.run.newest
+        try:
+            found = None if newest is None else newest.stat()
+        except OSError:
+            found = None
+        return self.run.holds_run() if found is None else (newest, found.st_mtime_ns, found.st_size)
 
 
 Translate = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 def open_run(
-    folder: str | None, config: Mapping[str, Any], *, resume: str | None, translate: Translate = dict
+    folder: str | None,
+    config: Mapping[str, Any],
+    *,
+    resume: str | None,
+    translate: Translate = dict,
+    reserve: bool = True,
 ) -> OpenedRun:
-    """Decide where a run lives and whether it goes on or starts. Writes nothing.
+    """Decide where a run lives and whether it goes on or starts. Writes nothing but a folder that has no name yet.
 
     Args:
         folder: run.folder; None for checkpoints/MODEL-TIME.
@@ -65,53 +147,102 @@ def open_run(
         resume: None, "auto" (starts fresh when there is nothing to resume), or a run folder or checkpoint file; without
             a `folder`, the run goes on in the folder of what it resumes.
         translate: Brings the configuration that a run has stored under the keys of today.
+        reserve: Make a folder that the user has not named at once, so that no other run gets the same name.
 
     Raises:
         RunError: The folder is taken, there is nothing at the path, or what it holds cannot go on so.
     """
     if resume not in (None, "auto"):
         checkpoint = _checkpoint_at(str(resume))
-        source = RunFolder(checkpoint.parent)
+        source = RunFolder.of(checkpoint)
         run = RunFolder(folder) if folder else source
         if run.path.resolve() != source.path.resolve():
             _refuse_taken(run)
-        _check_resumable(source, config, translate)
-        return OpenedRun(run, checkpoint)
+        return OpenedRun(run, checkpoint, changed=_check_resumable(source, config, translate))
     if resume == "auto" and not folder:
-        raise RunError("resume=auto needs run.folder=FOLDER: without it every run gets a new folder, nothing to resume")
-    run = RunFolder(folder) if folder else RunFolder(default_folder(config["model"]["name"]))
-    if resume == "auto" and run.last.exists():
-        _check_resumable(run, config, translate)
-        return OpenedRun(run, run.last)
+        raise RunError(
+            "resume=auto needs run.folder=FOLDER: without it every run gets a new folder, nothing to resume; "
+            "`inpaint train run.folder=FOLDER resume=auto` goes on with the run in FOLDER"
+        )
+    reserve = reserve and not folder and first_process()
+    run = RunFolder(folder or default_folder(config["model"]["name"], reserve=reserve))
+    if resume == "auto" and run.newest is not None:
+        return OpenedRun(run, _newest(run), changed=_check_resumable(run, config, translate))
     # A kill before the first checkpoint leaves a configuration and nothing to go on from: start anew. Weights without
     # a checkpoint are somebody's import, which training would overwrite.
     if resume == "auto" and run.weights.exists() and first_process():
+        words = [
+            "inpaint",
+            "train",
+            f"model={config['model']['name']}",
+            keyed("init", str(run.path)),
+            "data.root=PHOTOS",
+        ]
         raise RunError(
             f"run.folder={run.path} already holds a run that cannot be resumed, e.g. imported weights: "
-            f"init={run.path} and another run.folder start from them"
+            f"`{' '.join(map(typed, words))}` starts from them, in another folder"
         )
     if resume is None:
         _refuse_taken(run)
-    return OpenedRun(run, None)
+    return OpenedRun(run, None, reserved=reserve)
 
 
-def default_folder(model: str, *, parent: Path = Path("checkpoints")) -> Path:
+def default_folder(model: str, *, parent: Path = Path("checkpoints"), reserve: bool = True) -> Path:
     """Return PARENT/MODEL-TIME, the same for all processes of a run, and free.
 
     Raises RunError when processes started by somebody else than us could not agree on the time.
     """
     if not first_process() and FOLDER_VARIABLE in os.environ:
         return Path(os.environ[FOLDER_VARIABLE])
-    if int(os.environ.get("SLURM_NTASKS", "1")) > 1 and "SLURM_JOB_ID" in os.environ:
+    if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1 and "SLURM_JOB_ID" in os.environ:
         return parent / f"{model}-slurm-{os.environ['SLURM_JOB_ID']}"
     if "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise RunError("run.folder=FOLDER must be given under torchrun: its processes cannot agree on a default name")
-    stem = f"{model}-{time.strftime('%Y%m%d-%H%M%S')}"
-    number, path = 1, parent / stem
-    while path.exists():
-        number += 1
-        path = parent / f"{stem}-{number}"
+    return new_folder(parent, model, reserve=reserve)
+
+
+def new_folder(parent: Path, name: str, *, reserve: bool = True) -> Path:
+    """Return PARENT/NAME-TIME, with a number behind it where that is taken.
+
+    Args:
+        parent: Made where it is not there.
+        name: What the folder holds.
+        reserve: Make it at once, so that nobody else gets the same one; else only tell a free name.
+
+    Raises:
+        RunError: The folder cannot be made.
+    """
+    stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    for number in count(1):
+        path = parent / (stem if number == 1 else f"{stem}-{number}")
+        if not reserve and not path.exists():
+            break
+        try:
+            if reserve:
+                path.mkdir(parents=True)
+                break
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise RunError(f"cannot make '{path}': {error.strerror or error}; give run.folder=FOLDER") from None
     return path
+
+
+def resume_command(run: RunFolder, *changes: str) -> str:
+    """Return the command that goes on with a run, as it is typed in a shell, with further KEY=VALUE."""
+    return train_command(run, "resume=auto", *changes)
+
+
+def train_command(run: RunFolder, *options: str, config: RunFolder | None = None) -> str:
+    """Return the command that trains in a folder, as it is typed in a shell.
+
+    Args:
+        run: The folder.
+        options: KEY=VALUE.
+        config: The run whose configuration is repeated.
+    """
+    of_run = [] if config is None else ["--config-dir", str(config.path), "--config-name", "config"]
+    return " ".join(map(typed, ["inpaint", "train", *of_run, keyed("run.folder", str(run.path)), *options]))
 
 
 def first_process() -> bool:
@@ -138,21 +269,33 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
 def _checkpoint_at(place: str) -> Path:
     path = Path(place)
     if path.is_dir():
-        if not (path / "last.ckpt").is_file():
-            raise RunError(f"resume={place}: the folder holds no last.ckpt; resume=auto starts fresh in such a folder")
-        return path / "last.ckpt"
+        run = RunFolder(path)
+        if run.newest is None:
+            raise RunError(
+                f"resume={place}: the folder holds no last.ckpt and no best.ckpt; resume=auto starts fresh in such a "
+                "folder"
+            )
+        return _newest(run)
     if not path.is_file():
         raise RunError(f"resume={place}: no such run folder or checkpoint; resume=auto starts fresh when there is none")
     return path
 
 
-def _check_resumable(run: RunFolder, config: Mapping[str, Any], translate: Translate) -> None:
+def _newest(run: RunFolder) -> Path:
+    """Return the checkpoint that a run goes on from, saying so when it is not the last."""
+    newest = run.newest or run.last
+    if newest != run.last and first_process():
+        log.warning("%s holds no last.ckpt: going on from the best state, %s", run.path, newest.name)
+    return newest
+
+
+def _check_resumable(run: RunFolder, config: Mapping[str, Any], translate: Translate) -> tuple[str, ...]:
     """Compare the run's configuration with the present one: what its state belongs to must be the same.
 
-    That is the model, the kinds of the optimizers and the discriminators; the rest should be, and is warned of.
+    That is the model, the kinds of the optimizers and the discriminators; what else should be is returned.
     """
     if not run.config_yaml.exists():
-        return  # loading the checkpoint will tell
+        return ()  # loading the checkpoint will tell
     before = translate(run.config())
     changed = differences({"model": before.get("model") or {}}, {"model": config.get("model") or {}})
     if changed:
@@ -162,9 +305,7 @@ def _check_resumable(run: RunFolder, config: Mapping[str, Any], translate: Trans
         raise RunError(f"cannot resume '{run.path}' with other model options: {first}{more}")
     _check_optimizers(run, before, config)
     _check_discriminators(run, before, config)
-    inexact = inexact_changes(before, config)
-    if inexact and first_process():
-        log.warning("resuming with changed %s: the run will differ from one never interrupted", ", ".join(inexact))
+    return tuple(inexact_changes(before, config))
 
 
 def _check_optimizers(run: RunFolder, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
@@ -204,7 +345,8 @@ def _refuse_taken(run: RunFolder) -> None:
     # Further processes of the same run find the folder that the first one has just made.
     if run.holds_run() and first_process():
         raise RunError(
-            f"run.folder={run.path} already holds a run: resume=auto continues it, another run.folder starts one"
+            f"run.folder={run.path} already holds a run: resume=auto continues it, `{resume_command(run)}`; another "
+            "run.folder starts one"
         )
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+
 import torch
 from lightning_fabric.utilities import move_data_to_device
 from pytorch_lightning import Trainer
 from torch import Tensor
 from torch.utils.data import default_collate
 
+from inpaint.errors import InpaintError
 from inpaint.metrics import METRICS, RunningMeans, counted, measure
 from inpaint.training.callbacks import IterationCallback, Metering, summed
 from inpaint.training.checkpoints import Checkpoints
 from inpaint.training.loggers import log_panel
 from inpaint.training.module import TrainingModule
-from inpaint.training.panels import panel_rows, write_panel
+from inpaint.training.panels import panel_rows, thin_out, write_panel
 from inpaint.types import Fill, Inpainter
 from inpaint.weights.runs import RunFolder
+
+log = logging.getLogger("inpaint.training")
 
 
 class Validation(IterationCallback):
@@ -82,7 +87,11 @@ class Validation(IterationCallback):
                 return
             fill = shown
         rows = panel_rows(batch["image"], batch["mask"], fill)
-        write_panel(self.panels / f"{self.module.iteration:08d}.png", rows)
+        try:
+            write_panel(self.panels / f"{self.module.iteration:08d}.png", rows)
+            thin_out(self.panels, self.options.keep_panels)
+        except (InpaintError, OSError) as error:
+            log.warning("the panel of iteration %d is left out: %s", self.module.iteration, error)
         log_panel(trainer.loggers, iteration=self.module.iteration, rows=rows)
 
     def _first(self, trainer: Trainer, count: int) -> dict[str, Tensor]:

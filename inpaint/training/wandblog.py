@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import math
 import os
+import re
 import secrets
+import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -17,12 +21,14 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from inpaint.system.environment import versions
+from inpaint.system.files import write_text
 from inpaint.training.config import WandbConfig
 from inpaint.weights.runs import RunFolder
 
 log = logging.getLogger("inpaint.training")
 
 PROJECT = "inpaint"
+MEMORY_NAME = "wandb.json"
 Best: TypeAlias = Literal["min", "max"]
 BEST: Mapping[str, Best] = {"val/l1_hole": "min", "val/psnr_hole": "max", "val/ssim_hole": "max"}
 START_S = 60  # wait for the server at the start
@@ -32,8 +38,9 @@ FINISH_S = 300  # wait for the last uploads
 class WandbTracker(Logger):
     """Records numbers over `iteration`, the best validation figures, the panel and the configuration.
 
-    Starts with the first number. Without a login it records offline, into the run folder; `closing_lines` then says how
-    to upload. The id in wandb.json lets a resumed run go on in the same W&B run.
+    Starts with `start` or the first number. Without a login it records offline, into the run folder; `closing_lines`
+    then says how to upload. wandb.json lets a resumed run go on in the same W&B run: its id, the iteration up to which
+    W&B has the numbers, which are the same again after a crash and not sent twice, and the best figures so far.
 
     best: figures of the summary beside those of the hole, by name, and whether the least or the most is best.
     """
@@ -58,6 +65,7 @@ class WandbTracker(Logger):
         self._broken = False
         self._offline_folder: Path | None = None
         self._constant_images_sent = False
+        self._memory = Memory() if start_iteration == 0 else Memory.read(run.path / MEMORY_NAME)
 
     @property
     def name(self) -> str:
@@ -74,14 +82,41 @@ class WandbTracker(Logger):
         """Do nothing: the configuration goes along at the start."""
 
     @rank_zero_only
+    def start(self) -> None:
+        """Begin to record, so that a missing right or login is said before the training and not hours into it."""
+        self._guard(lambda session: None)
+
+    @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Record numbers of one iteration (`step`)."""
         values = {name: value if isinstance(value, int) else float(value) for name, value in metrics.items()}
-        self._guard(lambda session: session.log({**values, "iteration": step}))
+        if step is not None and step < self._memory.iteration:
+            return  # sent before the crash, and the same then
+        self._guard(lambda session: self._send(session, values, step))
+
+    def _send(self, session: Any, values: dict[str, float], step: int | None) -> None:
+        again = step == self._memory.iteration and values.keys() <= self._memory.names
+        if not again:
+            session.log({**values, "iteration": step})
+        best = {n: v for n, v in values.items() if n in self.best and self._memory.improves(n, v, self.best[n])}
+        self._memory.best |= best
+        if step is not None:
+            names = self._memory.names if step == self._memory.iteration else frozenset()
+            self._memory.iteration, self._memory.names = step, names | values.keys()
+        self._memory.write(self.run.path / MEMORY_NAME)
+        if values.keys() & self.best.keys():
+            self._summarize(session)
+
+    def _summarize(self, session: Any) -> None:
+        """Write the best figures of all starts; W&B itself compares what this start sends, and nothing before it."""
+        if self.start_iteration > 0 and self._memory.best:
+            session.summary.update({n: {self.best[n]: v} for n, v in self._memory.best.items() if n in self.best})
 
     @rank_zero_only
     def log_panel(self, *, iteration: int, rows: Sequence[Mapping[str, Any]]) -> None:
         """Record the panel's images (H, W, 3) uint8 with the mask (H, W), 1 = hole, as an overlay to switch on."""
+        if iteration < self._memory.iteration:
+            return
         # The photos stay the same: once is enough, and a long run stays small.
         names = ("completed", "coarse") if self._constant_images_sent else ("completed", "coarse", "masked", "original")
         self._guard(
@@ -98,6 +133,7 @@ class WandbTracker(Logger):
     def finalize(self, status: str) -> None:
         """Close the W&B run; `status` is Lightning's: success, failed or interrupted."""
         if self._session is not None:
+            self._guard(self._summarize)
             self._guard(lambda session: session.finish(exit_code=0 if status == "success" else 1))
             self._session = None
 
@@ -106,7 +142,7 @@ class WandbTracker(Logger):
         if self._offline_folder is None:
             return []
         folders = sorted(self._offline_folder.parent.glob("offline-run-*")) or [self._offline_folder]
-        return ["W&B recorded offline; upload with: wandb sync " + " ".join(str(folder) for folder in folders)]
+        return ["W&B recorded offline; upload with: " + shlex.join(["wandb", "sync", *map(str, folders)])]
 
     def _images(self, name: str, iteration: int, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         image = self._wandb.Image
@@ -143,7 +179,17 @@ class WandbTracker(Logger):
         except Exception as error:
             if mode != "online":
                 raise
-            log.warning("W&B cannot be reached, recording offline: %s", " ".join(str(error).split())[:300])
+            reason = " ".join(str(error).split())[:300]
+            if re.search(r"permission|denied|forbidden|not found|\b40[34]\b", reason, re.IGNORECASE):
+                place = "/".join(filter(None, (self._entity(), self._project())))
+                log.warning(
+                    "W&B lets you write to no project '%s', recording offline: give a wandb.entity and wandb.project "
+                    "of your own, or ask their owner: %s",
+                    place,
+                    reason,
+                )
+            else:
+                log.warning("W&B cannot be reached, recording offline: %s", reason)
             mode = "offline"
             session = self._open(mode)
         session.define_metric("iteration")
@@ -163,9 +209,9 @@ class WandbTracker(Logger):
             mode=mode,
             id=self._identity(),
             resume="allow" if mode == "online" else None,
-            project=options.project or os.environ.get("WANDB_PROJECT") or PROJECT,
-            entity=options.entity,
-            name=options.name or self.run.path.name,
+            project=self._project(),
+            entity=self._entity(),
+            name=options.name or os.environ.get("WANDB_NAME") or self.run.path.name,
             group=options.group,
             tags=options.tags or None,
             notes=options.notes,
@@ -174,15 +220,62 @@ class WandbTracker(Logger):
             settings=settings(**{name: value for name, value in limits.items() if name in known}),
         )
 
+    def _project(self) -> str:
+        return self.options.project or os.environ.get("WANDB_PROJECT") or PROJECT
+
+    def _entity(self) -> str | None:
+        return self.options.entity or os.environ.get("WANDB_ENTITY")
+
     def _identity(self) -> str:
-        """Return the stored id of a run that goes on, a new one for a run that starts."""
-        path = self.run.path / "wandb.json"
-        if self.start_iteration > 0 and path.exists():
-            return str(json.loads(path.read_text(encoding="utf-8"))["id"])
-        identity = secrets.token_hex(4)
+        """Return the stored id of a run that goes on, a new one for a run that starts; W&B's own variable wins.
+
+        An agent of a sweep gives the id under which the sweep waits for the run.
+        """
+        given = os.environ.get("WANDB_RUN_ID")
+        if given and given != self._memory.id:
+            self._memory = Memory(id=given, best=self._memory.best)  # which has nothing of this run yet
+        if self._memory.id is None:
+            self._memory.id = secrets.token_hex(4)
         self.run.path.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"id": identity}) + "\n", encoding="utf-8")
-        return identity
+        self._memory.write(self.run.path / MEMORY_NAME)
+        return self._memory.id
+
+
+@dataclass
+class Memory:
+    """What a run remembers of its W&B run from one start to the next.
+
+    Attributes:
+        id: Of the W&B run.
+        iteration: Up to which W&B has the numbers.
+        names: Of the numbers that it has of this iteration.
+        best: The best figures of the whole run, by name.
+    """
+
+    id: str | None = None
+    iteration: int = -1
+    names: frozenset[str] = frozenset()
+    best: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> Memory:
+        """Read it; what an earlier version did not write is empty, and so is all of it where there is no file."""
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            best = {str(name): float(value) for name, value in found.get("best", {}).items()}
+            names = frozenset(map(str, found.get("names", ())))
+            return cls(id=str(found["id"]), iteration=int(found.get("iteration", -1)), names=names, best=best)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return cls()
+
+    def write(self, path: Path) -> None:
+        """Write it whole or not at all."""
+        write_text(path, json.dumps({**vars(self), "names": sorted(self.names)}) + "\n")
+
+    def improves(self, name: str, value: float, wanted: Best) -> bool:
+        """Tell whether a figure is better than all before it."""
+        before = self.best.get(name)
+        return math.isfinite(value) and (before is None or (value < before if wanted == "min" else value > before))
 
 
 def _logged_in(wandb: Any) -> bool:

@@ -19,11 +19,13 @@ from torch import Tensor, nn
 from inpaint import __version__
 from inpaint.errors import WeightsError
 from inpaint.system.files import atomic_write
+from inpaint.weights.foreign import load_foreign
 from inpaint.weights.formats import some
 from inpaint.weights.places import existing_file
 
 log = logging.getLogger("inpaint.weights.files")
 
+TRAINING_FORMAT = "inpaint-training-1"  # what last.ckpt and best.ckpt of a run call themselves
 METADATA_KEY = "inpaint"  # safetensors metadata maps strings to strings; ours is one JSON object
 FREE_LICENSES = frozenset({"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "MIT"})  # allow every use
 
@@ -77,10 +79,12 @@ def _order_metadata(path: Path) -> None:
 
 
 def read_metadata(path: str | PathLike[str]) -> WeightsMetadata:
-    """Return the metadata of a weights file without reading its tensors.
+    """Return the metadata of a weights file, or of the checkpoint of a run, without reading its tensors.
 
     Raises WeightsError when the file is missing, damaged, no safetensors, or not written by this package.
     """
+    if _is_pickle(path):
+        return _of_checkpoint(path)[1]
     with _opened(path) as file:
         return _metadata(path, file.metadata())
 
@@ -90,8 +94,15 @@ def load_weights(
 ) -> tuple[dict[str, Tensor], WeightsMetadata]:
     """Return tensors (on the CPU) and metadata of a weights file; raises WeightsError as `read_metadata` does.
 
+    The checkpoint of a run (last.ckpt, best.ckpt) is such a file, too: it holds the averaged networks and every
+    discriminator.
+
     without, only: beginnings of names that are left in the file, or that alone are read.
     """
+    if _is_pickle(path):
+        tensors, metadata = _of_checkpoint(path)
+        chosen = {n: value for n, value in tensors.items() if n.startswith(only) and not n.startswith(without)}
+        return chosen, metadata
     with _opened(path) as file:
         metadata = _metadata(path, file.metadata())
         names = [name for name in file.keys() if name.startswith(only) and not name.startswith(without)]  # noqa: SIM118
@@ -139,16 +150,43 @@ def _opened(path: str | PathLike[str]) -> Any:
     try:
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError, ValueError) as error:
-        try:
-            with path.open("rb") as file:
-                start = file.read(4)
-        except OSError as unreadable:
-            raise WeightsError(f"cannot read {path}: {unreadable.strerror}") from None
-        if start.startswith((b"PK\x03\x04", b"\x80")):
-            raise WeightsError(
-                f"{path} is a PyTorch pickle, not safetensors; pickles can run code and are not opened as models"
-            ) from None
         raise WeightsError(f"{path} is damaged or not in the safetensors format: {error}") from None
+
+
+def _is_pickle(path: str | PathLike[str]) -> bool:
+    """Tell whether a file is PyTorch's and not safetensors, by its first bytes."""
+    path = existing_file(path)
+    try:
+        with path.open("rb") as file:
+            return file.read(4).startswith((b"PK\x03\x04", b"\x80"))
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _of_checkpoint(path: str | PathLike[str]) -> tuple[dict[str, Tensor], WeightsMetadata]:
+    """Return what the checkpoint of a run holds to fill and to train on with: averaged networks, discriminators."""
+    try:
+        state = load_foreign(path, mmap=True)
+    except WeightsError as error:
+        raise WeightsError(f"{path} is a PyTorch pickle, not safetensors, and cannot be opened: {error}") from None
+    if not isinstance(state, dict) or state.get("format") != TRAINING_FORMAT:
+        raise WeightsError(
+            f"{path} is a PyTorch pickle, not safetensors, and no checkpoint of a run; `inpaint import-weights --help` "
+            "shows which programs' checkpoints can be turned into weights for here"
+        )
+    try:
+        average: Mapping[str, Tensor] | None = state["average"]
+        tensors = {**(state["network"] if average is None else average), **state["discriminators"]}
+        metadata = WeightsMetadata(
+            model=state["model"],
+            config=state["config"],
+            roles=tuple(dict.fromkeys(name.partition(".")[0] for name in tensors)),
+            iteration=int(state["iteration"]),
+            license=state.get("license"),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise WeightsError(f"{path} is a damaged checkpoint of a run") from None
+    return tensors, metadata
 
 
 def _metadata(path: str | PathLike[str], entries: Mapping[str, str] | None) -> WeightsMetadata:

@@ -8,6 +8,7 @@ import pickle
 import pickletools
 import re
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -65,8 +66,10 @@ _HARMLESS: list[Any] = [
 _WRAPPERS = re.compile(r"(?:(?<=\.)|^)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 
 
-def load_foreign(path: str | PathLike[str]) -> Any:
+def load_foreign(path: str | PathLike[str], *, mmap: bool = False) -> Any:
     """Read another program's PyTorch checkpoint: tensors in plain containers, on the CPU.
+
+    mmap: leave the tensors in the file until they are used, where its format allows that.
 
     Only such content is accepted; a file that would run code while it is read is refused with a WeightsError, as are
     missing and damaged files.
@@ -79,7 +82,8 @@ def load_foreign(path: str | PathLike[str]) -> Any:
             torch.sparse.check_sparse_tensor_invariants(True),  # type: ignore[no-untyped-call]
         ):
             warnings.simplefilter("ignore")  # torch's advice on pickle protocols
-            return torch.load(path, map_location="cpu", weights_only=True)
+            mapped = mmap and zipfile.is_zipfile(path)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         asked = re.search(r"GLOBAL (\S+) was not an allowed global", str(error))
         if asked or "unsupported global" in str(error).lower() or _asks_for_code(path):

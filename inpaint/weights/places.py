@@ -8,36 +8,42 @@ from pathlib import Path
 
 from inpaint.errors import UsageError, WeightsError
 from inpaint.system.extras import import_optional
-from inpaint.weights.runs import WEIGHTS_NAME, RunFolder
+from inpaint.weights.runs import BEST_NAME, WEIGHTS_NAME, RunFolder, Which
 
 HUB_PREFIX = "hf://"
 
 
-def weights_at(place: str | os.PathLike[str]) -> Path | None:
+def weights_at(place: str | os.PathLike[str], weights: Which = "last") -> Path | None:
     """Return the weights file of a run folder, a file or a repository "hf://owner/name"; None for what is not there.
+
+    Args:
+        place: A file is itself, safetensors or the checkpoint of a run.
+        weights: Which of those that a folder or repository holds.
 
     Raises:
         UsageError: An address that is written wrongly.
-        WeightsError: A folder without weights, or a repository that cannot be reached.
+        WeightsError: A folder without these weights, or a repository that cannot be reached.
         MissingDependencyError: An address, and the package for it is not installed.
     """
     text = os.fspath(place)
     if text.startswith(HUB_PREFIX):
-        return _from_hub(text.removeprefix(HUB_PREFIX))
+        return _from_hub(text.removeprefix(HUB_PREFIX), BEST_NAME if weights == "best" else WEIGHTS_NAME)
     path = Path(text)
     if not text or not path.exists():
         return None
     if not path.is_dir():
         return path
     run = RunFolder(path)
-    if run.weights.exists():
-        return run.weights
-    if run.last.exists():
-        raise WeightsError(
-            f"{run.path} holds a run without {WEIGHTS_NAME}; resume it with "
-            f"`inpaint train run.folder={run.path} resume=auto` until it saves again"
-        )
-    raise WeightsError(f"no {WEIGHTS_NAME} in {run.path}: not the folder of a run or of an import")
+    # A checkpoint holds the same networks: of runs that were killed between two files, or are older than one of them.
+    files = {"last": (run.weights, run.last), "best": (run.best_weights, run.best)}
+    for file in files[weights]:
+        if file.exists():
+            return file
+    if weights == "best" and (run.weights.exists() or run.last.exists()):
+        raise WeightsError(f"{run.path} holds no {BEST_NAME}: no validation has chosen any; use the last weights")
+    others = [file.name for file in files["best"] if file.exists()]
+    hint = f"; it holds {others[0]}: {run.path / others[0]}" if others else ": not the folder of a run or of an import"
+    raise WeightsError(f"no {files[weights][0].name} in {run.path}{hint}")
 
 
 def existing_file(path: str | os.PathLike[str]) -> Path:
@@ -50,19 +56,19 @@ def existing_file(path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _from_hub(repository: str) -> Path:
+def _from_hub(repository: str, name: str) -> Path:
     """Fetch the weights of a repository on the Hugging Face hub, or find them in its cache."""
     hub = import_optional("hub", purpose=f"{HUB_PREFIX}{repository}")
     errors = import_module("huggingface_hub.errors")
     if repository.count("/") != 1:
         raise UsageError(f"a repository is written {HUB_PREFIX}owner/name, got {HUB_PREFIX}{repository}")
     try:
-        return Path(hub.hf_hub_download(repository, WEIGHTS_NAME))
+        return Path(hub.hf_hub_download(repository, name))
     except errors.HFValidationError as error:
         raise UsageError(f"{HUB_PREFIX}{repository}: {error}") from None
     except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().split("\n")[0].rstrip(".")
         raise WeightsError(
-            f"cannot fetch {WEIGHTS_NAME} of {HUB_PREFIX}{repository}: {reason}; if this machine is offline, download "
+            f"cannot fetch {name} of {HUB_PREFIX}{repository}: {reason}; if this machine is offline, download "
             f"the file elsewhere and give its path"
         ) from None

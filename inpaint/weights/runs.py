@@ -3,28 +3,36 @@
 checkpoints/NAME/
   config.yaml            everything resolved: enough to repeat the run
   last.ckpt  best.ckpt   for resuming
-  model.safetensors      the averaged networks
+  model.safetensors      the averaged networks as they are now
+  best.safetensors       and as they were best
+  kept/                  further checkpoints, where they are asked for
   metrics.csv  panels/   every number and the fixed panel
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-from inpaint.errors import InpaintError, RunError
+from inpaint.errors import RunError, WriteError
 from inpaint.system.files import remove_unfinished, write_text
 
 WEIGHTS_NAME = "model.safetensors"
+BEST_NAME = "best.safetensors"
+CHECKPOINT_SUFFIX = ".ckpt"
+Which: TypeAlias = Literal["last", "best"]
+"""Of the weights of a run: those of its last save, or those that validated best."""
 
 
 class RunFolder:
     """The paths inside one run folder. Touches the disk only where a method says so.
 
     config_yaml: the resolved configuration. last, best: checkpoints, the latest and the best by val/l1_hole or by what
-    the model names. weights: the averaged networks. metrics: every logged number by iteration. panels: folder of the
-    fixed panel.
+    the model names. weights, best_weights: the averaged networks of both. kept: folder of further checkpoints. metrics:
+    every logged number by iteration. panels: folder of the fixed panel. lock: whose the folder is while it is trained
+    in.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -33,8 +41,25 @@ class RunFolder:
         self.last = self.path / "last.ckpt"
         self.best = self.path / "best.ckpt"
         self.weights = self.path / WEIGHTS_NAME
+        self.best_weights = self.path / BEST_NAME
+        self.kept = self.path / "kept"
         self.metrics = self.path / "metrics.csv"
         self.panels = self.path / "panels"
+        self.lock = self.path / "run.lock"
+
+    @classmethod
+    def of(cls, file: Path) -> RunFolder:
+        """Return the run that a checkpoint or weights file belongs to: the folder it lies in, or the one of kept/."""
+        return cls(file.parent.parent if file.parent.name == "kept" else file.parent)
+
+    def checkpoint_of(self, weights: Path) -> Path | None:
+        """Return the checkpoint that holds the discriminators of a weights file of this run; None for another file."""
+        return {WEIGHTS_NAME: self.last, BEST_NAME: self.best}.get(weights.name)
+
+    @property
+    def newest(self) -> Path | None:
+        """The checkpoint to go on from: the last, or the best where the last is gone; None where there is neither."""
+        return next((path for path in (self.last, self.best) if path.exists()), None)
 
     def holds_run(self) -> bool:
         """Return whether a run, or an import, lives here. What ended before its first save leaves nothing of worth."""
@@ -47,12 +72,26 @@ class RunFolder:
         from yaml import YAMLError
 
         try:
-            found = OmegaConf.to_container(OmegaConf.load(self.config_yaml), resolve=False)
+            found = OmegaConf.to_container(OmegaConf.load(self.config_yaml), resolve=True)
         except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as error:
             raise RunError(f"cannot read '{self.config_yaml}': {error}") from None
         if not isinstance(found, dict):
             raise RunError(f"'{self.config_yaml}' is no mapping")
         return {str(key): value for key, value in found.items()}
+
+    def head(self) -> str:
+        """Return the comment lines that config.yaml begins with: how it was made and what was changed since."""
+        try:
+            lines = self.config_yaml.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        except OSError:
+            return ""
+        comments = takewhile(lambda line: line[:1] == "#", lines)
+        return "\n".join(line.removeprefix("#").removeprefix(" ") for line in comments)
+
+    def tidy(self) -> None:
+        """Remove what a killed process left half-written."""
+        for folder in (self.path, self.panels, self.kept):
+            remove_unfinished(folder)
 
     def create(self, config: Mapping[str, Any], *, head: str = "") -> None:
         """Make the folder and write config.yaml, `head` in front as comment lines.
@@ -61,14 +100,22 @@ class RunFolder:
         """
         from omegaconf import OmegaConf
 
-        text = OmegaConf.to_yaml(OmegaConf.create(dict(config)))
+        text = OmegaConf.to_yaml(OmegaConf.create(literal(config)))
         comment = "".join(f"# {line}\n" for line in head.splitlines())
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            remove_unfinished(self.path)
-            remove_unfinished(self.panels)
+            self.tidy()
             write_text(self.config_yaml, comment + text)
         except OSError as error:
             raise RunError(f"cannot use run folder '{self.path}': {error.strerror or error}") from None
-        except InpaintError as error:
-            raise RunError(f"cannot use run folder '{self.path}': {error}") from None
+        except WriteError as error:
+            raise WriteError(f"cannot use run folder '{self.path}': {error}") from None
+
+
+def literal(value: Any) -> Any:
+    """Return plain containers whose texts mean themselves when OmegaConf reads them: ${...} refers to nothing."""
+    if isinstance(value, Mapping):
+        return {key: literal(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [literal(part) for part in value]
+    return value.replace("${", "\\${") if isinstance(value, str) else value

@@ -74,7 +74,7 @@ def test_the_image_is_mirrored_at_its_border(monkeypatch):
     """The fill of an image equals the fill of the image laid out with mirrored copies on all sides."""
     image = waves(30, 34)
     image[18, 12:14] = [[0.0], [1.0]]  # far from the holes: so that no range cuts anything
-    monkeypatch.setattr(module, "_clip_to_range", lambda *_: None)
+    monkeypatch.setattr(module, "clip_to_range", lambda *_: None)
     hole = box_hole(30, 34, (slice(0, 7), slice(0, 9)), (slice(12, 20), slice(28, 34)), (slice(29, 30), slice(10, 20)))
     alone = biharmonic(blanked(image, hole), hole)
     around = ((30, 30), (34, 34))

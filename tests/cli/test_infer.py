@@ -65,7 +65,7 @@ def test_one_mask_for_all_and_results_that_exist_are_skipped(here, capsys):
 def test_every_option_reaches_its_place(here, monkeypatch, gray_inpainter):
     seen = {}
 
-    def load(model, device):
+    def load(model, device, **_):
         seen.update(model=model, device=device)
         return gray_inpainter
 
@@ -117,7 +117,9 @@ def test_a_bad_file_is_reported_the_rest_goes_on_and_the_status_is_one(here, cap
     assert run(["infer", "--model=telea", "--image=photos", "--mask=masks", "--output=out"]) == 1
     out, err = capsys.readouterr()
     assert out == "2 filled, 1 failed\n"
-    assert err == ("failed: cannot read 'photos/b.png': its content is not an image (JPEG, PNG, WebP, TIFF, BMP)\n")
+    assert err == (
+        "failed: cannot read 'photos/b.png': its content is not an image (JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC)\n"
+    )
     assert files(here / "out") == ["a.jpg", "sub/c.tif"]
 
 
@@ -130,7 +132,7 @@ def test_ctrl_c_leaves_finished_files_and_says_how_to_go_on(here, monkeypatch, c
         return answer(image, mask, **options)
 
     gray_inpainter.answer = interrupted
-    monkeypatch.setattr(infer, "load_model", lambda model, device: gray_inpainter)
+    monkeypatch.setattr(infer, "load_model", lambda model, device, **_: gray_inpainter)
     assert run(["infer", "--model=gray", "--image=photos", "--mask=masks", "--output=out"]) == 130
     assert [line for line in capsys.readouterr().err.splitlines() if line] == [
         "1 of 3 done; run again with --skip-existing to go on",
@@ -184,3 +186,19 @@ def test_a_signal_in_the_middle_leaves_only_whole_files(tmp_path, make_photo, nu
     for path in done:
         assert path.suffix == ".png"
         assert pixels(path).shape == (300, 400, 3)
+
+
+def test_first_page_fills_the_first_page_or_frame_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    frames = [Image.new("RGB", (16, 12), color) for color in ("red", "green", "blue")]
+    Image.fromarray(np.pad(np.full((4, 4), 255, np.uint8), ((4, 4), (6, 6)))).save("m.png")
+    frames[0].save("a.tif", save_all=True, append_images=frames[1:])
+    frames[0].save("a.webp", save_all=True, append_images=frames[1:], lossless=True)
+    fill = ["infer", "--model", "telea", "--mask", "m.png"]
+    assert run([*fill, "--image", "a.tif", "--output", "all.tif"]) == 0
+    assert run([*fill, "--image", "a.tif", "--output", "one.tif", "--first-page"]) == 0
+    assert run([*fill, "--image", "a.webp", "--output", "b.webp"]) == 1
+    assert "it is an animation of 3 frames; --first-page takes the first alone" in capsys.readouterr().err
+    assert run([*fill, "--image", "a.webp", "--output", "b.webp", "--first-page"]) == 0
+    with Image.open("all.tif") as every, Image.open("one.tif") as first:
+        assert (every.n_frames, first.n_frames) == (3, 1)

@@ -115,7 +115,7 @@ def test_a_missing_option_is_named(here, capsys):
 @pytest.mark.parametrize("changes", [{"output": "a_file/x.png"}, {"image": "no.png"}, {"output": "x.gif"}])
 def test_the_model_is_not_loaded_for_a_request_that_cannot_end_well(here, monkeypatch, changes):
     loaded = []
-    monkeypatch.setattr(infer, "load_model", lambda model, device: loaded.append(model))
+    monkeypatch.setattr(infer, "load_model", lambda model, device, **_: loaded.append(model))
     options = {"model": "telea", "image": "photo.png", "mask": "mask.png", "output": "out.png", **changes}
     assert run(["infer", *(f"--{key}={value}" for key, value in options.items())]) != 0
     assert loaded == []

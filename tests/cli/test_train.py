@@ -70,6 +70,7 @@ def test_a_run_is_one_folder_with_everything_in_it(trained):
         "config.yaml",
         "last.ckpt",
         "best.ckpt",
+        "best.safetensors",
         "model.safetensors",
         "metrics.csv",
         "panels",
@@ -307,7 +308,8 @@ def test_an_error_in_a_loader_process_is_one_line(photos, tmp_path, monkeypatch,
     for workers in (0, 1):
         arguments = [*TINY, f"data.root={photos}", f"run.folder={tmp_path}/{workers}", f"data.workers={workers}"]
         assert refused(arguments, capsys, 1) == (
-            "error: none of the photos tried can be decoded; the first was 1.png: truncated"
+            "error: none of the photos tried can be decoded; the first was 1.png: truncated; saved at iteration 2, "
+            f"go on with: inpaint train run.folder={tmp_path}/{workers} resume=auto"
         )
 
 

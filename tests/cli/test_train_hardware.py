@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from inpaint.cli.main import run
+from inpaint.training.runs import FOLDER_VARIABLE
 
 TINY = [
     "data.root=samples",
@@ -26,7 +27,15 @@ VARIABLES = [
     "RANK",
     "LOCAL_RANK",
     "GROUP_RANK",
+    "NODE_RANK",
+    "MASTER_ADDR",
+    "MASTER_PORT",
     "SLURM_STEP_NUM_TASKS",
+    "SLURM_JOB_ID",
+    "SLURM_JOB_NAME",
+    "SLURM_NTASKS",
+    "SLURM_NTASKS_PER_NODE",
+    FOLDER_VARIABLE,
 ]
 
 
@@ -111,6 +120,65 @@ def test_tasks_that_srun_started_otherwise_than_configured_are_refused(tmp_path,
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
     said = refused(tmp_path, capsys, "trainer.accelerator=cpu", "trainer.devices=1")
     assert "srun started 2 processes, 2 on this machine" in said
+
+
+@pytest.mark.parametrize(
+    ("left", "overrides"),
+    [
+        ({"RANK": "1"}, []),
+        ({"LOCAL_RANK": "3"}, []),
+        ({"RANK": "2", "LOCAL_RANK": "2"}, []),
+        ({"NODE_RANK": "1"}, []),
+        ({"GROUP_RANK": "1"}, []),
+        ({"SLURM_PROCID": "5"}, []),
+        ({"MASTER_ADDR": "10.0.0.7"}, ["trainer.devices=2"]),
+    ],
+)
+def test_variables_that_another_job_has_left_behind_are_named_with_how_to_remove_them(
+    left, overrides, tmp_path, capsys, monkeypatch
+):
+    for name, value in left.items():
+        monkeypatch.setenv(name, value)
+    said = refused(tmp_path, capsys, "trainer.accelerator=cpu", *overrides)
+    assert ", ".join(f"{name}={value}" for name, value in left.items()) in said
+    assert f"`unset {' '.join(left)}`" in said
+
+
+@pytest.mark.parametrize(
+    ("there", "overrides"),
+    [
+        ({"RANK": "0", "LOCAL_RANK": "0"}, []),
+        ({"RANK": ""}, []),
+        ({"NODE_RANK": "1"}, ["trainer.num_nodes=2"]),
+        ({"MASTER_ADDR": "10.0.0.7"}, []),
+        ({"MASTER_ADDR": "localhost"}, ["trainer.devices=2"]),
+        ({"SLURM_JOB_ID": "5", "SLURM_NTASKS": "4", "SLURM_PROCID": "0", "SLURM_JOB_NAME": "interactive"}, []),
+        ({"SLURM_JOB_ID": "5", "SLURM_NTASKS": "1", "SLURM_PROCID": "0"}, ["trainer.devices=2"]),
+    ],
+)
+def test_variables_that_change_nothing_are_let_be(there, overrides, tmp_path, capsys, monkeypatch):
+    for name, value in there.items():
+        monkeypatch.setenv(name, value)
+    arguments = ["train", *TINY, f"run.folder={tmp_path}/run", "dry_run=true", "trainer.accelerator=cpu", *overrides]
+    assert run(arguments) == 0, capsys.readouterr().err
+
+
+def test_a_batch_script_without_srun_is_told_how_its_tasks_start(tmp_path, capsys, monkeypatch):
+    for name, value in {"SLURM_JOB_ID": "5", "SLURM_NTASKS": "4", "SLURM_PROCID": "0"}.items():
+        monkeypatch.setenv(name, value)
+    said = refused(tmp_path, capsys)
+    assert "4 tasks, and only srun starts them: write srun before `inpaint train`, or ask for --ntasks=1" in said
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
+    assert "ask for --ntasks-per-node, not --ntasks=4" in refused(tmp_path, capsys)
+
+
+def test_compiling_without_a_compiler_is_refused_before_the_run(tmp_path, capsys, monkeypatch):
+    def missing(*arguments, **options):
+        raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found\n  in a long list\n")
+
+    monkeypatch.setattr("torch.compile", lambda module: missing)
+    said = refused(tmp_path, capsys, "trainer.compile=true", "trainer.accelerator=cpu")
+    assert "(InvalidCxxCompiler: No working C++ compiler found): install a C++ compiler such as g++, or give" in said
 
 
 def test_a_launcher_that_agrees_is_let_through(tmp_path, capsys, monkeypatch):

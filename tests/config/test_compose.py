@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -15,6 +16,7 @@ from omegaconf import OmegaConf
 from inpaint import config
 from inpaint.config.compose import compose
 from inpaint.errors import ConfigError, InpaintError
+from inpaint.weights.runs import RunFolder
 from refusal import refusal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -336,3 +338,70 @@ def test_the_wheel_brings_its_yaml_and_finds_it(tmp_path):
         [sys.executable, "-c", code], cwd=installed, env={"PYTHONPATH": str(installed)}, capture_output=True, text=True
     )
     assert done.stdout.split() == [str(installed / "inpaint" / "configs"), "48"], done.stderr
+
+
+@pytest.mark.parametrize("model", ["deepfill", "edgeconnect", "pconv", "pluralistic"])
+def test_every_model_has_a_small_size_below_what_is_given(model):
+    made = config.load([f"model={model}", "size=small", "model.width=24"])
+    assert (made.data.size, made.batch_size, made.model["width"]) == (64, 8, 24)
+    assert config.load([f"model={model}", "size=small"]).model["width"] == 16
+    assert not any(block and block["kind"] in ("perceptual", "style") for block in made.losses.values())
+    assert config.load([f"model={model}"]).data.size == 256
+
+
+@pytest.mark.parametrize("given", ["size=tiny", "size=128", "~size"])
+def test_a_size_that_there_is_not_is_named(given):
+    with pytest.raises(ConfigError, match=r"unknown size .*; valid: small"):
+        config.load([given])
+
+
+# Values that need quotes --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("data.root", "/d/a,b"),
+        ("wandb.notes", "first try, small lr"),
+        ("run.folder", "2024"),
+        ("run.folder", "1.5"),
+        ("wandb.group", "true"),
+        ("data.root", "/d/${x}"),
+        ("wandb.notes", "cost ${price}, in $"),
+    ],
+)
+def test_a_text_that_needs_quotes_is_refused_with_what_to_type(key, text):
+    said = refusal("data.root=samples", f"{key}={text}")
+    assert "\n" not in said
+    words = shlex.split(said[said.index("quote") :].partition(": ")[2])
+    typed = next(word for word in words if word.startswith(key))
+    found = config.load(["data.root=samples", typed])
+    for part in key.split("."):
+        found = getattr(found, part)
+    assert found == text
+
+
+@pytest.mark.parametrize(
+    ("given", "said", "unsaid"),
+    [
+        ("trainer.devices=0,1", "trainer.devices=2 takes so many, CUDA_VISIBLE_DEVICES=0,1 says which", "-m"),
+        ("wandb.tags=a,b", 'write "wandb.tags=[a,b]" for a list', "-m"),
+        ("seed=0,1", "add -m to run one after the other", "for a list"),
+        ("batch_size=a,b", 'batch_size="a": must be a positive integer', "-m"),
+        ("model=deepfill,pconv", "add -m to run one after the other", "one text"),
+    ],
+)
+def test_several_values_get_only_the_advice_that_works(given, said, unsaid):
+    message = refusal("data.root=samples", given)
+    assert said in message
+    assert unsaid not in message
+
+
+def test_a_text_with_braces_survives_the_configuration_of_a_run(tmp_path):
+    made = config.load(["data.root=samples", r"wandb.notes=a \${b}"])
+    run = RunFolder(tmp_path / "run")
+    run.create(made.resolved())
+    assert run.config()["wandb"]["notes"] == "a ${b}"
+    repeated = config.load([], config_dir=str(run.path), config_name="config")
+    gone_on = config.load([f"run.folder={run.path}", "resume=auto"])
+    assert repeated.wandb.notes == gone_on.wandb.notes == "a ${b}"

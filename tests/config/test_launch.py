@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 
+import numpy as np
 import pytest
+import torch
 import yaml
+from PIL import Image
 
 from inpaint import config
 from inpaint.config.launch import prepare
 from inpaint.errors import ConfigError, RunError
+from inpaint.training import plan
 from inpaint.training.progress import RunConsole
 from inpaint.training.runs import FOLDER_VARIABLE
 
@@ -34,13 +39,14 @@ def test_a_training_is_prepared_opened_and_run(tmp_path, monkeypatch):
     launch = prepare(config.load([*TINY, f"run.folder={folder}"]))
     assert not folder.exists()
     launch.open()
-    assert [path.name for path in folder.iterdir()] == ["config.yaml"]
+    assert {path.name for path in folder.iterdir()} == {"config.yaml", "run.lock"}
     assert "Repeat this run" in (folder / "config.yaml").read_text()
     monkeypatch.setenv(FOLDER_VARIABLE, "another run's")
     result, closing = launch.fit(RunConsole(quiet=True))
     assert os.environ[FOLDER_VARIABLE] == "another run's"
     assert (result.iteration, result.interrupted_by, closing) == (2, None, [])
     assert (folder / "model.safetensors").is_file()
+    assert not (folder / "run.lock").exists()
     with pytest.raises(RunError, match="already holds a run"):
         prepare(config.load([*TINY, f"run.folder={folder}"]))
 
@@ -75,3 +81,52 @@ def test_a_summary_says_what_would_happen_and_writes_nothing(tmp_path, monkeypat
 def test_a_training_needs_photos(tmp_path):
     with pytest.raises(ConfigError, match=r"data\.root is missing"):
         prepare(config.load([*TINY, "data.root=null", f"run.folder={tmp_path}/run"]))
+
+
+def summary(*overrides: str) -> str:
+    return "\n".join(prepare(config.load([*TINY, "dry_run=true", *overrides])).summary())
+
+
+def test_a_dry_run_says_how_long_an_iteration_takes_and_how_to_train_a_small_one():
+    said = summary()
+    assert re.search(r"time: about [\d.]+ m?s per iteration, \d+:\d\d:\d\d in all", said)
+    assert "model=deepfill size=small" in said
+
+
+def test_a_dry_run_fetches_nothing_and_says_what_a_training_would(monkeypatch, tmp_path):
+    def fail(*_, **__):
+        raise AssertionError("a dry run asks no network")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    said = summary("losses.seen={kind: perceptual, of: raw, layers: [pool1], weight: 1}")
+    assert "to fetch     https://download.pytorch.org/models/vgg16-397923af.pth" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_warns_of_photos_below_the_crop_and_of_memory_that_is_not_there(monkeypatch, photos, caplog):
+    monkeypatch.setattr(plan, "hardware", lambda: {"memory_bytes": 1000})
+    said = summary(f"data.root={photos}", "data.size=48")
+    assert "4 of 4 training photos are smaller than data.size=48 and would be enlarged" in caplog.text
+    assert re.search(r"about [\d.]+ GB of memory are needed and 0\.0 GB are there: a smaller batch_size", caplog.text)
+    assert "4 of 4 are smaller than the crop, enlarged to 48 px" in said
+
+
+def test_an_estimate_of_time_leaves_the_networks_as_they_are():
+    module = prepare(config.load([*TINY])).module
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    random = torch.get_rng_state()
+    assert plan.seconds_per_iteration(module, size_px=32, samples=2) > 0
+    assert all(value.equal(before[name]) for name, value in module.state_dict().items())
+    assert torch.get_rng_state().equal(random)
+    assert all(parameter.grad is None for parameter in module.parameters())
+
+
+def test_folders_of_masks_are_recorded_so_that_they_are_found_from_everywhere(tmp_path, monkeypatch):
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(np.pad(np.full((9, 9), 255, np.uint8), 12)).save(tmp_path / "masks" / "m.png")
+    monkeypatch.chdir(tmp_path)
+    made = config.load([*TINY, "data.masks=[{mask: 'folder:masks', weight: 1}, box]", "data.val_masks=folder:masks"])
+    recorded = made.resolved()["data"]
+    assert recorded["val_masks"] == f"folder:{tmp_path}/masks"
+    assert recorded["masks"][0]["mask"] == f"folder:{tmp_path}/masks"

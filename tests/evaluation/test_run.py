@@ -1,6 +1,8 @@
 import csv
 import json
 import logging
+import os
+import tarfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -361,3 +363,47 @@ def test_an_output_that_is_a_file_is_refused(run, tmp_path):
     Path(tmp_path / "out").write_text("")
     with pytest.raises(InpaintError, match="cannot use"):
         run()
+
+
+@pytest.mark.parametrize("change", ["photo", "mask"])
+def test_rows_of_changed_files_are_never_mixed(change, run, models, photo_folder, tmp_path):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+
+    def draw(side):
+        Image.fromarray(np.pad(np.full((side, side), 255, np.uint8), (0, 40 - side))).save(masks / "m.bmp")
+
+    draw(12)
+    kind = f"folder:{masks}"
+    run(chosen={"gray": models["gray"]}, masks=[kind])
+    if change == "photo":  # of the same size, in every sense
+        photo = photo_folder / "a.png"
+        content = photo.read_bytes()
+        os.utime(photo, (0, 0))
+        pixels = np.asarray(Image.open(photo)).copy()
+        pixels[:, :] = pixels[::-1, ::-1]
+        Image.fromarray(pixels).save(photo)
+        photo.write_bytes(photo.read_bytes().ljust(len(content), b"\0"))
+    else:
+        draw(24)
+    before = (tmp_path / "out" / "results.csv").read_bytes()
+    with pytest.raises(UsageError, match="photos have changed" if change == "photo" else "masks' files have changed"):
+        run(masks=[kind])
+    assert (tmp_path / "out" / "results.csv").read_bytes() == before
+
+
+def test_files_that_were_touched_and_not_changed_go_on(run, models, photo_folder):
+    run(chosen={"gray": models["gray"]})
+    for photo in photo_folder.rglob("*.png"):
+        os.utime(photo, (0, 0))
+    run()
+    assert models["gray"].calls == 4 * 2 + 1  # measured once, and the warm-up
+
+
+def test_both_photos_of_one_name_in_two_shards_are_measured(run, photo_folder, tmp_path):
+    for place, photo in (("one", "a.png"), ("two", "b.png")):
+        (tmp_path / place).mkdir()
+        with tarfile.open(tmp_path / place / "shard-0.tar", "w") as tar:
+            tar.add(photo_folder / photo, "x.png")
+    run(data=f"{tmp_path}/*/shard-*.tar")
+    assert {row["image"] for row in read_rows(tmp_path / "out")} == {"one/shard-0.tar/x.png", "two/shard-0.tar/x.png"}

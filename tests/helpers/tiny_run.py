@@ -32,7 +32,7 @@ class TinyRun:
         options["optimizers"] = options.pop("all_optimizers", options["optimizers"])
         trainer = {"accelerator": "cpu", "devices": 1, **options.pop("trainer", {})}
         defaults = {"batch_size": 4, "max_iterations": 6, "log_every": 2, "save_every": 3}
-        validation = {"every": 4, "panel": 1, "batch_size": 2}
+        validation = options.pop("validation", {"every": 4, "panel": 1, "batch_size": 2})
         self.loop = LoopConfig(**{**defaults, "validation": validation, "trainer": trainer, **options})
         self.module = self.build(parse_losses(losses))
         self.data = InpaintData(

@@ -2,18 +2,22 @@
 
 import io
 import struct
+import sys
 import warnings
 import zlib
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageFile, ImageOps
 
-from inpaint.errors import InputError
+from holding import cmyk_profile
+from inpaint.errors import InputError, MissingDependencyError
 from inpaint.images.formats import list_photos
 from inpaint.images.reading import read_photo, read_rgb
+from inpaint.images.writing import write_photo
 
 
 def opened(path):
@@ -168,28 +172,6 @@ def test_cmyk_without_profile_becomes_rgb_by_the_plain_formula(tmp_path, suffix)
     assert not photo.gray
 
 
-def cmyk_profile():
-    """A profile in which every ink is gray: L = 100 (1 - K) (1 - mean(C, M, Y)), by ICC.1:2001 (lut8Type, 6.5.8)."""
-    nodes = [(c, m, y, k) for c in (0, 1) for m in (0, 1) for y in (0, 1) for k in (0, 1)]
-    light = [round(255 * (1 - k) * (1 - (c + m + y) / 3)) for c, m, y, k in nodes]
-    lut = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)
-    lut += bytes(range(256)) * 4 + b"".join(bytes([level, 128, 128]) for level in light) + bytes(range(256)) * 3
-    text = b"text" + bytes(4) + b"free\0\0\0\0"
-    white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
-    description = b"desc" + bytes(4) + struct.pack(">I", 2) + b"x\0" + bytes(78)
-    tags = {b"A2B0": lut, b"cprt": text, b"wtpt": white, b"desc": description}
-    offset, table, body = 128 + 4 + 12 * len(tags), struct.pack(">I", len(tags)), b""
-    for name, data in tags.items():
-        data += bytes(-len(data) % 4)
-        table += name + struct.pack(">II", offset + len(body), len(data))
-        body += data
-    header = struct.pack(
-        ">I4sI4s4s4s12s4s", offset + len(body), bytes(4), 0x02100000, b"prtr", b"CMYK", b"Lab ", bytes(12), b"acsp"
-    )
-    header += bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
-    return header.ljust(128, b"\0") + table + body
-
-
 def test_a_cmyk_profile_is_applied_and_does_not_go_into_the_rgb_file(tmp_path):
     cyan = Image.fromarray(np.full((16, 24, 4), (255, 0, 0, 0), np.uint8), "CMYK")
     cyan.save(tmp_path / "a.tif", icc_profile=cmyk_profile())
@@ -202,8 +184,10 @@ def test_a_cmyk_profile_is_applied_and_does_not_go_into_the_rgb_file(tmp_path):
 def test_a_damaged_cmyk_profile_is_left_out_aloud(tmp_path, caplog):
     cyan = Image.fromarray(np.full((16, 24, 4), (255, 0, 0, 0), np.uint8), "CMYK")
     cyan.save(tmp_path / "a.tif", icc_profile=cmyk_profile()[:200])
-    assert (read_photo(tmp_path / "a.tif").pixels == (0, 255, 255)).all()
-    assert "a.tif: its CMYK profile cannot be used" in caplog.text
+    photo = read_photo(tmp_path / "a.tif")
+    assert (photo.pixels == (0, 255, 255)).all()
+    write_photo(photo, tmp_path / "b.tif")
+    assert "b.tif: not kept: CMYK with a profile that cannot be used (written as RGB)" in caplog.text
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -291,7 +275,7 @@ def test_a_truncated_file_is_refused_by_name(tmp_path, suffix, dtype, share):
     ("content", "reason"),
     [
         (b"", "the file is empty"),
-        (b"just some text\n", r"its content is not an image \(JPEG, PNG, WebP, TIFF, BMP\)"),
+        (b"just some text\n", r"its content is not an image \(JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC\)"),
         (b"RIFF\x10\0\0\0WAVEfmt ", "its content is not an image"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "damaged or truncated"),
         (b"II*\0" + b"\xff" * 40, "damaged or truncated"),
@@ -309,8 +293,8 @@ def test_missing_files_folders_and_exotic_tiffs_are_refused(tmp_path):
         read_photo(tmp_path / "a.png")
     with pytest.raises(InputError, match="is a folder"):
         read_photo(tmp_path)
-    tifffile.imwrite(tmp_path / "f.tif", np.zeros((8, 9), np.float32))
-    with pytest.raises(InputError, match="32-bit floating-point values is not supported"):
+    tifffile.imwrite(tmp_path / "f.tif", np.zeros((8, 9), np.int16))
+    with pytest.raises(InputError, match="16-bit signed values is not supported"):
         read_photo(tmp_path / "f.tif")
 
 
@@ -351,3 +335,77 @@ def test_photos_are_listed_by_suffix_sorted_and_without_hidden_ones(tmp_path):
     assert [path.name for path in list_photos(tmp_path)] == ["a.jpeg", "b.PNG"]
     with pytest.raises(InputError, match="no such folder"):
         list_photos(tmp_path / "missing")
+
+
+# What is refused by name ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"GIF89a" + bytes(20), "GIF"),
+        (b"8BPS\0\1" + bytes(20), r"Photoshop \(PSD\)"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(20), "JPEG XL"),
+        (b"II*\0\x10\0\0\0CR\2\0" + bytes(20), r"raw \(Canon CR2\)"),
+        (b"FUJIFILMCCD-RAW 0201", r"raw \(Fujifilm RAF\)"),
+    ],
+)
+def test_formats_that_are_not_read_are_refused_by_their_name(tmp_path, content, kind):
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(InputError, match=rf"cannot read '.*a\.jpg': it is a {kind} file, which is not supported"):
+        read_photo(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".png", ".avif"])
+def test_an_animation_is_refused_unless_its_first_frame_is_asked_for(tmp_path, caplog, suffix):
+    frames = [Image.fromarray(noise(16, 24, 3, seed=seed)) for seed in range(3)]
+    options = {"lossless": True} if suffix == ".webp" else {}
+    frames[0].save(tmp_path / f"a{suffix}", save_all=True, append_images=frames[1:], duration=100, **options)
+    with pytest.raises(InputError, match="it is an animation of 3 frames; --first-page takes the first alone"):
+        read_photo(tmp_path / f"a{suffix}", first_page=False)
+    photo = read_photo(tmp_path / f"a{suffix}")
+    assert suffix == ".avif" or np.array_equal(photo.pixels, np.asarray(frames[0]))
+    assert "has 3 pages or frames; the first is used" in caplog.text
+
+
+def test_avif_is_read_as_pillow_reads_it_and_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x112] = 6
+    Image.fromarray(noise(16, 24, 4)).save(tmp_path / "a.avif", exif=exif)
+    photo = read_photo(tmp_path / "a.avif")
+    expected = np.asarray(ImageOps.exif_transpose(opened(tmp_path / "a.avif")))
+    assert photo.pixels.shape == (24, 16, 3)
+    assert np.array_equal(photo.pixels, expected[..., :3])
+    assert np.array_equal(photo.alpha, expected[..., 3])
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"mif1"])
+def test_heic_without_its_package_says_what_to_install(tmp_path, monkeypatch, brand):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(4) + b"mif1heic" + bytes(40))
+    with pytest.raises(
+        MissingDependencyError, match=r"reading '.*a\.heic' \(HEIC\) needs .*pytorch-inpaint\[formats\]"
+    ):
+        read_photo(tmp_path / "a.heic")
+
+
+def test_heic_is_read_by_the_class_of_its_package(tmp_path, monkeypatch, caplog):
+    values = noise(16, 24, 3)
+
+    class HeifImageFile(ImageFile.ImageFile):
+        """What pillow-heif offers Pillow; its decoder is not there when the tests run."""
+
+        format = "HEIF"
+
+        def _open(self):
+            self._size, self._mode, self.tile = (24, 16), "RGB", []
+            self.im = Image.fromarray(values).im
+
+    monkeypatch.setitem(sys.modules, "pillow_heif", SimpleNamespace(HeifImageFile=HeifImageFile))
+    meta = bytes(4) + b"iref" + b"thmb" + b"hvcC" + bytes(17) + b"\xfa" + bytes(8)
+    boxes = b"\0\0\0\x18ftypheic" + bytes(4) + b"mif1heic" + struct.pack(">I", len(meta) + 8) + b"meta" + meta
+    (tmp_path / "a.heic").write_bytes(boxes)
+    photo = read_photo(tmp_path / "a.heic")
+    assert np.array_equal(photo.pixels, values)
+    write_photo(photo, tmp_path / "a.png")
+    assert "not kept: 10 bit (read as 8); left out, since they may show what was there: a thumbnail" in caplog.text

@@ -1,6 +1,7 @@
 """What is written is read back by Pillow, OpenCV and tifffile, not by ourselves."""
 
 import io
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,7 +11,8 @@ from PIL import Image, ImageCms
 
 from inpaint.errors import InpaintError, InputError, UsageError
 from inpaint.images.photo import Photo
-from inpaint.images.writing import write_photo
+from inpaint.images.reading import read_photo
+from inpaint.images.writing import copy_photo, write_photo
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -151,7 +153,7 @@ def test_quality_changes_size_and_error_of_jpeg(tmp_path):
 
 
 def test_an_unknown_suffix_and_quality_are_refused_with_what_is_valid(tmp_path):
-    with pytest.raises(UsageError, match=r"unknown suffix '\.gif'.* valid: \.bmp, \.jpeg, \.jpg, \.png, \.tif"):
+    with pytest.raises(UsageError, match=r"unknown suffix '\.gif'.* valid: \.avif, \.bmp, \.heic"):
         write_photo(photo_of(np.uint8), tmp_path / "a.gif")
     with pytest.raises(UsageError, match="quality must be from 1 to 100, got 0"):
         write_photo(photo_of(np.uint8), tmp_path / "a.jpg", quality=0)
@@ -159,7 +161,7 @@ def test_an_unknown_suffix_and_quality_are_refused_with_what_is_valid(tmp_path):
 
 
 def test_an_image_too_long_for_the_format_is_refused(tmp_path):
-    with pytest.raises(InputError, match="WebP holds at most 16383 pixels a side, the image has 16384 x 8"):
+    with pytest.raises(InputError, match="WebP holds at most 16383 pixels a side, the photo has 16384 x 8"):
         write_photo(photo_of(np.uint8, height=8, width=16384), tmp_path / "a.webp")
     assert list(tmp_path.iterdir()) == []
 
@@ -222,3 +224,85 @@ def test_wrong_shapes_are_refused():
         Photo(pixels=np.zeros((4, 5, 3), np.uint8), alpha=np.zeros((4, 5), np.uint16))
     with pytest.raises(InputError, match="must have the photo's size"):
         photo_of(np.uint8).with_fill(np.zeros((9, 13, 3)), np.ones((9, 13), bool))
+
+
+# How it is written: as the photo's own file was -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("quality", "subsampling"), [(60, 2), (85, 1), (97, 0)])
+def test_a_jpeg_keeps_its_tables_and_subsampling_unless_a_quality_is_given(tmp_path, quality, subsampling):
+    Image.fromarray(photo_of(np.uint8, height=32, width=48).pixels).save(
+        tmp_path / "a.jpg", quality=quality, subsampling=subsampling
+    )
+    photo = read_photo(tmp_path / "a.jpg")
+    write_photo(photo, tmp_path / "b.jpg")
+    before, after = opened(tmp_path / "a.jpg"), opened(tmp_path / "b.jpg")
+    assert after.quantization == before.quantization
+    assert after.layer == before.layer
+    write_photo(photo, tmp_path / "c.jpg", quality=30)
+    assert opened(tmp_path / "c.jpg").quantization[0][0] > before.quantization[0][0]
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_a_lossless_webp_stays_lossless_unless_a_quality_is_given(tmp_path, alpha):
+    photo = photo_of(np.uint8, alpha=alpha)
+    write_photo(photo, tmp_path / "a.webp", quality=100)
+    again = read_photo(tmp_path / "a.webp")
+    write_photo(again, tmp_path / "b.webp")
+    assert np.array_equal(read_photo(tmp_path / "b.webp").pixels, photo.pixels)
+    write_photo(again, tmp_path / "c.webp", quality=60)
+    assert not np.array_equal(read_photo(tmp_path / "c.webp").pixels, photo.pixels)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o600, 0o444])
+def test_permissions_are_those_of_the_file_that_is_replaced_else_of_the_photo(tmp_path, mode):
+    write_photo(photo_of(np.uint8), tmp_path / "a.png")
+    (tmp_path / "a.png").chmod(mode)
+    photo = read_photo(tmp_path / "a.png")
+    write_photo(photo, tmp_path / "b.png")
+    copy_photo(photo, tmp_path / "c.png")
+    for name in ("b.png", "c.png"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == mode | 0o200
+    (tmp_path / "b.png").chmod(0o604)
+    write_photo(photo, tmp_path / "b.png")
+    assert (tmp_path / "b.png").stat().st_mode & 0o777 == 0o604
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
+def test_a_palette_takes_the_colors_of_a_fill_while_it_has_room(tmp_path, caplog, suffix):
+    image = Image.fromarray(photo_of(np.uint8, height=32, width=40).pixels).quantize(200)
+    image.save(tmp_path / f"a{suffix}")
+    photo = read_photo(tmp_path / f"a{suffix}")
+    hole = np.zeros((32, 40), bool)
+    hole[10:20, 10:30] = True
+    completed = np.zeros((32, 40, 3), np.float32)
+    for count, mode in ((8, "P"), (200, "RGB")):
+        completed[hole] = np.minimum(np.arange(200), count - 1)[:, None] / 255
+        filled = photo.with_fill(completed, hole)
+        write_photo(filled, tmp_path / f"b{suffix}")
+        back = opened(tmp_path / f"b{suffix}")
+        assert np.array_equal(np.asarray(back.convert("RGB")), filled.pixels)
+        assert back.mode == mode
+        assert (mode == "RGB") == ("a palette of these colors (written as RGB)" in caplog.text)
+
+
+@pytest.mark.parametrize(("suffix", "dtype"), [(".png", np.uint16), (".tif", np.uint16), (".jpg", np.uint8)])
+def test_floats_are_written_at_the_depth_that_the_format_has_or_said(tmp_path, caplog, suffix, dtype):
+    pixels = np.linspace(0.2, 0.21, 9 * 14 * 3, dtype=np.float32).reshape(9, 14, 3)
+    write_photo(Photo(pixels=pixels), tmp_path / f"a{suffix}")
+    back = read_photo(tmp_path / f"a{suffix}")
+    assert back.pixels.dtype == dtype
+    if dtype == np.uint16:
+        assert np.array_equal(back.pixels, np.rint(pixels.astype(float) * 65535))
+    assert ("floating point (scaled to 8 bit)" in caplog.text) == (dtype == np.uint8)
+
+
+def test_what_was_done_to_a_photo_in_between_does_not_matter_for_its_own_samples(tmp_path):
+    """Known pixels are found by their values: another size has none, another alpha is another pixel."""
+    Image.fromarray(photo_of(np.uint8).pixels).convert("1").save(tmp_path / "a.png")
+    photo = read_photo(tmp_path / "a.png")
+    larger = replace(photo, pixels=np.repeat(photo.pixels, 2, axis=0))
+    write_photo(larger, tmp_path / "b.png")
+    assert opened(tmp_path / "b.png").mode == "L"
+    write_photo(photo.turned(6), tmp_path / "c.png")
+    assert np.array_equal(np.asarray(opened(tmp_path / "c.png")), np.rot90(np.asarray(opened(tmp_path / "a.png")), -1))

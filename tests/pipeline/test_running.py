@@ -291,3 +291,31 @@ def test_leaving_fills_that_run_at_the_same_time_hurries_them_and_writes_no_more
     begun.wait()
     outcomes.close()
     assert len(files(folders / "out")) == 1
+
+
+@pytest.mark.parametrize(("free_bytes", "expected"), [(10**9, True), (1000, False), (None, True)])
+def test_photos_are_filled_at_once_as_far_as_memory_reaches(
+    folders, make_gray_inpainter, monkeypatch, free_bytes, expected
+):
+    from inpaint.pipeline import running as room
+
+    monkeypatch.setattr(room, "available_memory_bytes", lambda: free_bytes)
+    inpainter = make_gray_inpainter()
+    inpainter.capabilities = replace(inpainter.capabilities, thread_safe=True)
+    lock, now, most = threading.Lock(), 0, 0
+
+    def paint(image, hole, context):
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.2)
+        with lock:
+            now -= 1
+        return np.full_like(image, 0.5)
+
+    monkeypatch.setattr(inpainter, "paint", paint)
+    jobs = plan_jobs(folders / "photos", folders / "masks", folders / "out")
+    outcomes = list(run_jobs(jobs, inpainter, JobOptions(), at_once=3))
+    assert [outcome.status for outcome in outcomes] == ["filled"] * 3
+    assert (most > 1) == expected

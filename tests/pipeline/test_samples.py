@@ -54,7 +54,7 @@ def command(monkeypatch):
     """`command(inpainter, *arguments)` runs `inpaint infer` with that model."""
 
     def go(inpainter, *arguments):
-        monkeypatch.setattr(infer, "load_model", lambda model, device: inpainter)
+        monkeypatch.setattr(infer, "load_model", lambda model, device, **_: inpainter)
         return run(["infer", "--model=grays", "--mask=mask.png", *arguments])
 
     return go

@@ -1,8 +1,10 @@
+import os
+import stat
 from pathlib import Path
 
 import pytest
 
-from inpaint.errors import InpaintError
+from inpaint.errors import InpaintError, WriteError
 from inpaint.system.files import atomic_write, remove_unfinished
 
 
@@ -41,6 +43,80 @@ def test_a_full_disk_is_told_in_one_sentence_that_names_the_file(tmp_path):
     target = tmp_path / "a.txt"
     with pytest.raises(InpaintError, match=r"cannot write '.*a\.txt': No space left"), atomic_write(target):
         raise OSError(28, "No space left on device")
+    assert names(tmp_path) == []
+
+
+def torch_writes(path):
+    import torch
+
+    torch.save({"a": torch.zeros(1 << 20)}, path)
+
+
+def safetensors_writes(path):
+    import torch
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.zeros(1 << 20)}, path)
+
+
+def numpy_writes(path):
+    import numpy as np
+
+    with path.open("wb") as file:
+        np.save(file, np.zeros(1 << 20))
+
+
+def pillow_writes(path):
+    import numpy as np
+    from PIL import Image
+
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path, format="PNG")
+
+
+def tifffile_writes(path):
+    import numpy as np
+    import tifffile
+
+    tifffile.imwrite(path, np.zeros((1000, 1000, 3), np.uint8))
+
+
+WRITERS = [torch_writes, safetensors_writes, numpy_writes, pillow_writes, tifffile_writes]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_library_that_finds_no_room_is_one_sentence_and_the_old_file_intact(tmp_path, write):
+    resource = pytest.importorskip("resource")
+    target, before = tmp_path / "a", resource.getrlimit(resource.RLIMIT_FSIZE)
+    target.write_text("old")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 18, before[1]))
+    try:
+        with (
+            pytest.raises(WriteError, match=r"^cannot write '.*/a': File too large$"),
+            atomic_write(target) as temporary,
+        ):
+            write(temporary)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert target.read_text() == "old"
+    assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+@pytest.mark.parametrize("write", [torch_writes, safetensors_writes])
+def test_a_new_file_has_the_mode_of_the_user_whatever_the_library_does(tmp_path, write, umask):
+    before = os.umask(umask)
+    try:
+        with atomic_write(tmp_path / "a") as temporary:
+            write(temporary)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o666 & ~umask
+
+
+def test_an_error_of_the_program_is_not_taken_for_a_full_disk(tmp_path):
+    with pytest.raises(RuntimeError, match="a bug"), atomic_write(tmp_path / "a"):
+        raise RuntimeError("a bug")
     assert names(tmp_path) == []
 
 

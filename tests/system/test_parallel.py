@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 
-from inpaint.system.parallel import Work, in_order
+from inpaint.system.parallel import Budget, Work, in_order
 
 
 def slow_first(number):
@@ -73,3 +73,35 @@ def test_an_error_ends_it_and_what_has_not_begun_is_dropped():
         list(in_order(work, jobs=2, leaving=lambda: hurried.append(True)))
     assert len(done) < 8
     assert hurried == [True]
+
+
+def test_work_shares_a_budget_and_what_exceeds_it_is_done_alone():
+    budget, lock, running, most = Budget(10), threading.Lock(), [], []
+
+    def work(amount):
+        with budget.spending(amount):
+            with lock:
+                running.append(amount)
+                most.append((sum(running), len(running)))
+            time.sleep(0.01)
+            with lock:
+                running.remove(amount)
+
+    amounts = [4, 4, 4, 25, 1, 9, 2, 5, 0, 0]
+    threads = [threading.Thread(target=work, args=(amount,)) for amount in amounts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert len(most) == len(amounts)
+    assert all(spent <= 10 or count == 1 for spent, count in most)
+    assert any(count > 1 for _, count in most)
+
+
+def test_a_budget_is_given_back_when_work_fails():
+    budget = Budget(1)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="no"), budget.spending(1):
+            raise ValueError("no")
+    with budget.spending(1):
+        pass

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 
 import pytest
@@ -8,6 +9,7 @@ from pytorch_lightning import Callback
 from inpaint.errors import ConfigError, RunError, WeightsError
 from inpaint.registry.initial import load_initial
 from inpaint.registry.loading import load
+from inpaint.system import signals
 from inpaint.training.checkpoints import read_checkpoint
 from inpaint.training.fit import _plugins
 from inpaint.weights.files import load_weights
@@ -187,17 +189,33 @@ def test_a_finished_run_can_be_loaded_and_fills(tiny_run):
     torch.testing.assert_close(fill.raw, expected.raw, rtol=0, atol=1e-6)
 
 
-def test_a_run_can_start_from_the_weights_of_another(tiny_run, caplog):
+def test_a_run_can_start_from_the_weights_of_another_and_its_discriminator(tiny_run, caplog):
     first = tiny_run("first", max_iterations=2)
     first.fit()
     second = tiny_run("second")
     load_initial(second.module, first.folder.path)
-    assert [record.message for record in caplog.records if "anew" in record.message] == [
-        f"{first.folder.path / 'model.safetensors'} holds no discriminator: it starts anew"
-    ]
+    assert "anew" not in caplog.text
+    for name, value in first.module.discriminators.state_dict().items():
+        assert torch.equal(second.module.discriminators.state_dict()[name], value)
     for name, value in first.module.averaged_network().state_dict().items():
         assert torch.equal(second.module.network.state_dict()[name], value)
         assert torch.equal(second.module.average.network.state_dict()[name], value)
+
+
+def test_an_import_has_no_discriminator_to_start_from(tiny_run, tmp_path, caplog):
+    first = tiny_run("first", max_iterations=1)
+    first.fit()
+    alone = shutil.copy(first.folder.weights, tmp_path / "model.safetensors")
+    load_initial(tiny_run("second").module, alone)
+    assert f"{alone} holds no discriminator: it starts anew" in caplog.text
+
+
+def test_panels_are_thinned_out_and_tell_of_the_whole_run(tiny_run):
+    run = tiny_run(max_iterations=12, validation={"every": 1, "panel": 1, "batch_size": 2, "keep_panels": 4})
+    run.fit()
+    kept = sorted(int(path.stem) for path in run.folder.panels.iterdir())
+    assert len(kept) <= 4
+    assert (kept[0], kept[-1]) == (1, 12)
 
 
 def test_weights_of_another_architecture_are_refused(tiny_run, tmp_path):
@@ -301,17 +319,29 @@ def test_a_stretch_in_which_nothing_is_trained_is_logged_all_the_same(tiny_run):
     assert "speed/images_per_s" in run.folder.metrics.read_text().splitlines()[0]
 
 
-@pytest.mark.parametrize(("number", "ending"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
-def test_a_second_signal_ends_at_once_as_that_signal(tiny_run, number, ending):
-    class Impatient(Callback):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_same_signal_twice_within_a_blink_saves_all_the_same(tiny_run, number):
+    class Launcher(Callback):
         def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
             for _ in range(2):
                 os.kill(os.getpid(), number)
 
+    run = tiny_run(callbacks=[Launcher()])
+    assert run.fit().interrupted_by == number
+    assert run.folder.last.exists()
+
+
+def test_a_second_ctrl_c_of_a_user_ends_at_once(tiny_run, monkeypatch):
+    monkeypatch.setattr(signals, "SAME_WISH_S", 0.0)
+
+    class Impatient(Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGINT)
+
     run = tiny_run(callbacks=[Impatient()])
-    with pytest.raises(ending) as caught:
+    with pytest.raises(KeyboardInterrupt):
         run.fit()
-    assert ending is KeyboardInterrupt or caught.value.code == 128 + signal.SIGTERM
     assert not run.folder.last.exists()
 
 

@@ -144,12 +144,32 @@ def test_tensorboard_holds_numbers_and_the_panel_by_iteration(tmp_path):
     assert (image.step, image.width, image.height) == (7, 4 * 10, 12)
 
 
+def test_the_hparams_of_tensorboard_hold_every_option_and_name_the_best_figures(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams.metadata import parse_experiment_plugin_data, parse_session_start_info_plugin_data
+
+    config = {"batch_size": 4, "ema": {"decay": None}, "data": {"masks": ["box", "deepfill"]}}
+    (_, made) = loggers.build(["tensorboard"], run=RunFolder(tmp_path), config=config, best={"val/own": "max"})
+    made.log_metrics({"val/l1_hole": 0.25}, step=7)
+    made.finalize("success")
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    contents = events.PluginTagToContent("hparams")
+    start = parse_session_start_info_plugin_data(contents["_hparams_/session_start_info"])
+    assert start.hparams["batch_size"].number_value == 4
+    assert start.hparams["ema.decay"].string_value == "null"
+    assert start.hparams["data.masks"].string_value == '["box", "deepfill"]'
+    named = {info.name.tag for info in parse_experiment_plugin_data(contents["_hparams_/experiment"]).metric_infos}
+    assert named == {"val/l1_hole", "val/psnr_hole", "val/ssim_hole", "val/own"}
+    assert [(event.step, event.value) for event in events.Scalars("val/l1_hole")] == [(7, 0.25)]
+
+
 # W&B ----------------------------------------------------------------------------------------------------------------
 
 
 class FakeRun:
-    def __init__(self, calls: list, folder: Path) -> None:
+    def __init__(self, calls: list, folder: Path, summary: dict) -> None:
         self.calls = calls
+        self.summary = summary
         self.id = "abc"
         self.dir = str(folder / "wandb" / "offline-run-1" / "files")
         Path(self.dir).mkdir(parents=True, exist_ok=True)
@@ -171,6 +191,7 @@ class FakeWandb(types.ModuleType):
         super().__init__("wandb")
         self.calls: list = []
         self.inits: list[dict] = []
+        self.summary: dict = {}
         self._folder, self._login, self._fail = folder, login, fail or {}
 
     def login(self, *, prompt, verify):
@@ -187,7 +208,7 @@ class FakeWandb(types.ModuleType):
         if options["mode"] in self._fail:
             raise self._fail[options["mode"]]
         self.inits.append(options)
-        session = FakeRun(self.calls, self._folder)
+        session = FakeRun(self.calls, self._folder, self.summary)
         if "log" in self._fail:
             session.log = self._raise
         return session
@@ -199,7 +220,8 @@ class FakeWandb(types.ModuleType):
 @pytest.fixture
 def fake(monkeypatch, tmp_path):
     monkeypatch.delenv("WANDB_MODE", raising=False)
-    monkeypatch.delenv("WANDB_PROJECT", raising=False)
+    for name in ("PROJECT", "ENTITY", "NAME", "RUN_ID"):
+        monkeypatch.delenv(f"WANDB_{name}", raising=False)
 
     def install(**options) -> FakeWandb:
         module = FakeWandb(tmp_path, **options)
@@ -262,6 +284,40 @@ def test_wandb_that_cannot_be_reached_records_offline(fake, tmp_path, caplog):
     assert made.closing_lines()
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "Error uploading run: returned error 403: permission denied",
+        "It appears that you do not have permission to access the requested resource",
+        "project not found (<Response [404]>)",
+    ],
+)
+def test_a_missing_right_is_said_before_the_training_with_whose_project_it_is(reason, fake, tmp_path, caplog):
+    wandb = fake(login=True, fail={"online": RuntimeError(reason)})
+    made = tracker(tmp_path, entity="team", project="faces")
+    made.start()
+    assert [options["mode"] for options in wandb.inits] == ["offline"]
+    assert (
+        "no project 'team/faces', recording offline: give a wandb.entity and wandb.project of your own" in caplog.text
+    )
+    assert wandb.calls == [call for call in wandb.calls if call[0] != "log"]
+
+
+def test_the_variables_of_wandb_itself_are_honored(fake, tmp_path, monkeypatch):
+    wandb = fake(login=True)
+    for name, value in {"WANDB_NAME": "mine", "WANDB_RUN_ID": "sweep1", "WANDB_ENTITY": "team"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("WANDB_PROJECT", "faces")
+    tracker(tmp_path).start()
+    options = wandb.inits[0]
+    assert [options[key] for key in ("name", "id", "entity", "project")] == ["mine", "sweep1", "team", "faces"]
+    tracker(tmp_path, name="given").start()
+    assert wandb.inits[1]["name"] == "given"
+    monkeypatch.delenv("WANDB_RUN_ID")
+    tracker(tmp_path, start_iteration=5).start()
+    assert wandb.inits[2]["id"] == "sweep1"  # the run that the agent has begun goes on
+
+
 def test_wandb_mode_of_the_environment_wins(fake, tmp_path, monkeypatch):
     wandb = fake(login=True)
     monkeypatch.setenv("WANDB_MODE", "disabled")
@@ -276,7 +332,43 @@ def test_a_resumed_run_continues_the_same_wandb_run_and_a_new_one_does_not(fake,
     first, resumed, anew = (options["id"] for options in wandb.inits)
     assert first == resumed != anew
     assert wandb.inits[1]["resume"] == "allow"
-    assert json.loads((tmp_path / "my-run" / "wandb.json").read_text()) == {"id": anew}
+    assert json.loads((tmp_path / "my-run" / "wandb.json").read_text())["id"] == anew
+
+
+def test_numbers_that_wandb_has_from_before_a_crash_are_not_sent_twice(fake, tmp_path):
+    wandb = fake(login=True)
+    before = tracker(tmp_path)
+    for step in (2, 4, 6):
+        before.log_metrics({"a": step}, step=step)
+    before.log_metrics({"val/l1_hole": 0.5}, step=6)
+    after = tracker(tmp_path, start_iteration=2)  # killed after 6, saved at 2
+    for step in (4, 6, 8):
+        after.log_metrics({"a": step}, step=step)
+        after.log_metrics({"val/l1_hole": 0.5}, step=step)
+        after.log_panel(iteration=step, rows=panel())
+    sent = [call[1]["iteration"] for call in wandb.calls if call[0] == "log" and "a" in call[1]]
+    assert sent == [2, 4, 6, 8]
+    assert [c[1]["iteration"] for c in wandb.calls if c[0] == "log" and "val/l1_hole" in c[1]] == [6, 8]
+
+
+def test_the_summary_of_a_resumed_run_holds_the_best_of_all_its_starts(fake, tmp_path):
+    wandb = fake(login=True)
+    before = tracker(tmp_path)
+    for step, error in ((2, 0.3), (4, 0.1), (6, 0.2)):
+        before.log_metrics({"val/l1_hole": error, "val/psnr_hole": 10 * error}, step=step)
+    tracker(tmp_path, start_iteration=6).log_metrics({"val/l1_hole": 0.4, "val/psnr_hole": 9.0}, step=8)
+    assert wandb.summary == {"val/l1_hole": {"min": 0.1}, "val/psnr_hole": {"max": 9.0}}
+
+
+@pytest.mark.parametrize("damage", [None, "{", '{"id": "abc"}', "[]"])
+def test_what_a_run_remembers_of_wandb_may_be_of_an_earlier_version_or_damaged(damage, fake, tmp_path):
+    wandb = fake(login=True)
+    (tmp_path / "my-run").mkdir()
+    if damage is not None:
+        (tmp_path / "my-run" / "wandb.json").write_text(damage)
+    tracker(tmp_path, start_iteration=5).log_metrics({"a": 1}, step=6)
+    assert ("log", {"a": 1, "iteration": 6}) in wandb.calls
+    assert (wandb.inits[0]["id"] == "abc") == (damage == '{"id": "abc"}')
 
 
 def test_the_panel_carries_the_mask_and_sends_unchanging_images_once(fake, tmp_path):

@@ -7,6 +7,7 @@ import torch
 from pytorch_lightning import Callback
 from torch import nn
 
+from inpaint.errors import ConfigError
 from inpaint.losses import parse_losses
 from inpaint.training.config import LoopConfig
 from inpaint.training.module import TrainingModule
@@ -363,3 +364,47 @@ def test_a_generator_learns_from_what_another_paints_before_or_after_its_step(
     for name, gradient in gradients.items():
         expected = before[name] - steps[name.split(".")[1]] * gradient
         torch.testing.assert_close(after[name], expected, rtol=0, atol=1e-6, msg=name)
+
+
+# freeze=[...] ---------------------------------------------------------------------------------------------------------
+
+
+def states(module, role):
+    return {name: value.clone() for name, value in module.roles()[role].state_dict().items()}
+
+
+@pytest.mark.parametrize("part", ["discriminator", "generator.conv1"])
+def test_what_the_option_freezes_stays_and_the_rest_learns(part, tiny_run):
+    run = tiny_run(max_iterations=2, freeze=[part])
+    role, _, path = part.partition(".")
+    before = {name: states(run.module, name) for name in ("generator", "discriminator")}
+    run.fit()
+    after = {name: states(run.module, name) for name in before}
+    for name, values in before.items():
+        for key, value in values.items():
+            if name == role and (not path or key.startswith(f"{path}.")):
+                assert value.equal(after[name][key]), key
+    moved = [key for key, value in before["generator"].items() if not value.equal(after["generator"][key])]
+    assert moved
+
+
+def test_a_run_may_go_on_with_other_parts_frozen(tiny_run):
+    first = tiny_run("run", max_iterations=3, freeze=["discriminator"])
+    first.fit()
+    second = tiny_run("run", max_iterations=4, resume=first.folder.last)
+    before = states(first.module, "discriminator")
+    second.fit()
+    assert any(not value.equal(before[name]) for name, value in states(second.module, "discriminator").items())
+
+
+@pytest.mark.parametrize(
+    ("freeze", "message"),
+    [
+        (["encoder"], r"freeze=\[encoder\]: unknown network 'encoder'; valid: discriminator, generator"),
+        (["generator.convv1"], r"unknown part 'generator.convv1' \(did you mean 'generator.conv1'"),
+        (["generator"], r"freeze=\[generator\] leaves no network to train that fills"),
+    ],
+)
+def test_a_part_that_cannot_be_frozen_is_named(freeze, message, tiny_run):
+    with pytest.raises(ConfigError, match=message):
+        tiny_run(freeze=freeze)

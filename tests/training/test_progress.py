@@ -81,3 +81,20 @@ def test_the_line_shows_the_metric_that_decides_what_is_best():
         1, 10, images_per_s=0, remaining_s=None, figures={"val/edge_f1": 0.5, "val/l1_hole": 0.1}, metric="edge_f1"
     )
     assert text == "iteration 1/10  val edge_f1 0.5000  0.0 images/s  estimating"
+
+
+def test_what_a_console_cannot_print_costs_no_training():
+    narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
+    console = RunConsole(file=narrow)
+    console.say("data         写真/, 32 px")
+    console.say("iteration 2/4")
+    narrow.flush()
+    assert narrow.buffer.getvalue().decode().splitlines() == [r"data         \u5199\u771f/, 32 px", "iteration 2/4"]
+
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise OSError(5, "Input/output error")
+
+    console = RunConsole(file=Gone())
+    console.say("iteration 3/4")
+    assert console.quiet

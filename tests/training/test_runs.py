@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import os
+import platform
+import shlex
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from inpaint.errors import RunError
-from inpaint.training.runs import FOLDER_VARIABLE, default_folder, differences, first_process, open_run
+from inpaint.config.overrides import parse
+from inpaint.errors import LostRunError, RunError
+from inpaint.training.runs import (
+    FOLDER_VARIABLE,
+    default_folder,
+    differences,
+    first_process,
+    open_run,
+    resume_command,
+)
 from inpaint.weights.runs import RunFolder
 
 CONFIG = {
@@ -25,7 +38,7 @@ CONFIG = {
 def alone(monkeypatch):
     """No trace of a launcher in the environment."""
     names = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "TORCHELASTIC_RUN_ID")
-    for name in (*names, "SLURM_PROCID", "SLURM_NTASKS", "SLURM_JOB_ID", FOLDER_VARIABLE):
+    for name in (*names, "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_JOB_ID", FOLDER_VARIABLE):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -160,13 +173,14 @@ def test_other_discriminators_are_an_error_that_names_the_loss(before, after, sa
     assert said in str(caught.value)
 
 
-def test_a_loss_may_change_its_weight_or_its_name_or_go_when_no_discriminator_does(tmp_path, caplog):
+def test_a_loss_may_change_its_weight_or_its_name_or_go_when_no_discriminator_does(tmp_path):
     run = RunFolder(tmp_path)
     run.create(with_losses(adversary=HINGE))
     run.last.write_bytes(b"state")
     other = changed(losses={"renamed": {**HINGE, "weight": 0.5, "discriminator": "discriminator"}})
-    assert open_run(str(tmp_path), other, resume="auto").checkpoint == run.last
-    assert "losses.adversary.weight" in caplog.text
+    opened = open_run(str(tmp_path), other, resume="auto")
+    assert opened.checkpoint == run.last
+    assert "losses.adversary.weight" in opened.changed
 
 
 def test_another_kind_of_optimizer_is_an_error_that_names_the_key(tmp_path):
@@ -180,27 +194,27 @@ def test_another_kind_of_optimizer_is_an_error_that_names_the_key(tmp_path):
         open_run(str(tmp_path), other, resume="auto")
 
 
-def test_harmless_changes_resume_silently(begun, caplog):
-    open_run(
+def test_harmless_changes_resume_silently(begun):
+    opened = open_run(
         str(begun.path),
         changed(max_iterations=200, logger="wandb", data={"root": "photos", "workers": 4}),
         resume="auto",
     )
-    assert caplog.text == ""
+    assert opened.changed == ()
 
 
-def test_changes_that_break_exactness_are_named(begun, caplog):
-    open_run(str(begun.path), changed(batch_size=8, data={"root": "others", "workers": 0}), resume="auto")
-    assert "changed batch_size, data.root:" in caplog.text
+def test_changes_that_break_exactness_are_named(begun):
+    other = changed(batch_size=8, data={"root": "others", "workers": 0})
+    assert open_run(str(begun.path), other, resume="auto").changed == ("batch_size", "data.root")
 
 
-def test_a_longer_run_is_not_exact_when_the_rate_follows_its_length(tmp_path, caplog):
+def test_a_longer_run_is_not_exact_when_the_rate_follows_its_length(tmp_path):
     falling = {"generator": {"lr": 1e-4, "schedule": {"kind": "cosine"}}}
     run = RunFolder(tmp_path)
     run.create(changed(optimizers=falling))
     run.last.write_bytes(b"state")
-    open_run(str(tmp_path), changed(optimizers=falling, max_iterations=200), resume="auto")
-    assert "max_iterations" in caplog.text
+    longer = changed(optimizers=falling, max_iterations=200)
+    assert open_run(str(tmp_path), longer, resume="auto").changed == ("max_iterations",)
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
@@ -225,13 +239,129 @@ def test_a_damaged_configuration_is_one_line(begun, text):
         open_run(str(begun.path), CONFIG, resume="auto")
 
 
-def test_default_folders_never_collide(tmp_path):
-    first = default_folder("deepfill", parent=tmp_path)
-    first.mkdir()
-    for _ in range(3):
-        path = default_folder("deepfill", parent=tmp_path)
-        assert not path.exists()
-        path.mkdir()
+def test_default_folders_are_made_at_once_and_never_collide(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: default_folder("deepfill", parent=tmp_path / "runs"), range(24)))
+    assert len(set(made)) == 24
+    assert all(path.is_dir() for path in made)
+    free = default_folder("deepfill", parent=tmp_path / "runs", reserve=False)
+    assert not free.exists()
+
+
+def test_two_runs_without_a_name_that_start_together_get_two_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first, second = (open_run(None, CONFIG, resume=None) for _ in range(2))
+    assert first.run.path != second.run.path
+    second.release()  # it came to nothing
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == [first.run.path.name]
+    free = open_run(None, CONFIG, resume=None, reserve=False).run.path
+    assert not free.exists()
+
+
+def test_a_folder_that_cannot_be_made_says_what_to_give(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "checkpoints").write_text("a file")
+    with pytest.raises(RunError, match=r"cannot make 'checkpoints/.*: .*; give run\.folder=FOLDER"):
+        open_run(None, CONFIG, resume=None)
+
+
+# A run belongs to one process ----------------------------------------------------------------------------------------
+
+
+def test_a_second_process_is_told_whose_the_folder_is(tmp_path):
+    first = open_run(str(tmp_path / "run"), CONFIG, resume="auto")
+    first.hold()
+    second = open_run(str(tmp_path / "run"), CONFIG, resume="auto")
+    for ask in (second.check_free, second.hold):
+        with pytest.raises(
+            RunError, match=rf"run\.folder=\S+/run is in use by process {os.getpid()} on host \S+, since"
+        ):
+            ask()
+    first.release()
+    second.hold()
+    second.release()
+    assert list(tmp_path.iterdir()) == []  # nobody has used the folder that was made
+
+
+def test_a_folder_that_another_process_has_trained_in_meanwhile_is_not_gone_on_with(begun):
+    waiting = open_run(str(begun.path), CONFIG, resume="auto")
+    begun.last.write_bytes(b"another state")
+    with pytest.raises(RunError, match="another process trained in it meanwhile; start again"):
+        waiting.hold()
+    open_run(str(begun.path), CONFIG, resume="auto").hold()
+
+
+def test_of_many_that_start_at_once_one_has_the_folder(tmp_path):
+    inside, most, refused = [], [], []
+
+    def start(_):
+        opened = open_run(str(tmp_path / "run"), CONFIG, resume="auto")
+        for _ in range(20):
+            try:
+                opened.hold()
+            except RunError as error:
+                refused.append(error)
+                continue
+            inside.append(1)
+            most.append(len(inside))
+            inside.pop()
+            opened.release()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(start, range(8)))
+    assert max(most) == 1
+    assert len(most) + len(refused) == 160
+    assert all("is in use by" in str(error) for error in refused)
+    assert list(tmp_path.glob("run/*")) == []
+
+
+def left_by(run: RunFolder, host: str) -> None:
+    """Leave the lock of a process that has ended."""
+    run.lock.write_text(json.dumps({"host": host, "process": 12345, "since": "yesterday"}))
+
+
+def test_the_lock_of_a_dead_process_is_taken_over(begun):
+    left_by(begun, platform.node())
+    opened = open_run(str(begun.path), CONFIG, resume="auto")
+    opened.check_free()
+    opened.hold()
+    assert json.loads(begun.lock.read_text())["process"] == os.getpid()
+    opened.release()
+    assert not begun.lock.exists()
+
+
+def test_the_lock_of_another_host_is_taken_over_by_the_command_that_the_refusal_names(begun):
+    left_by(begun, "elsewhere")
+    opened = open_run(str(begun.path), CONFIG, resume="auto")
+    with pytest.raises(RunError) as refused:
+        opened.hold()
+    command = f"inpaint train run.folder={begun.path} resume=auto run.takeover=true"
+    assert "is in use by process 12345 on host elsewhere, since yesterday: if it has ended, add" in str(refused.value)
+    assert str(refused.value).endswith(f"run.takeover=true to take the run over: {command}")
+    opened.hold(takeover=True)
+    assert json.loads(begun.lock.read_text())["host"] == platform.node()
+    opened.check_held()
+    left_by(begun, "a third one")
+    with pytest.raises(LostRunError, match="was taken over by process 12345 on host a third one"):
+        opened.check_held()
+
+
+def test_a_lock_that_a_kill_left_empty_is_taken_over(begun):
+    begun.lock.touch()
+    opened = open_run(str(begun.path), CONFIG, resume="auto")
+    opened.hold()
+    opened.release()
+
+
+@pytest.mark.parametrize(
+    "name", ["run", "2024", "a,b", "it's", "with space", "null", "1e6", "$x", "(1)", 'q"', "back\\slash"]
+)
+def test_the_command_that_goes_on_with_a_run_is_read_as_that_run(name):
+    run = RunFolder(name)
+    program, verb, *overrides = shlex.split(resume_command(run, "optimizers.generator.lr=1e-05"))
+    assert (program, verb) == ("inpaint", "train")
+    values = {override.key: override.value for override in map(parse, overrides)}
+    assert values == {"run.folder": name, "resume": "auto", "optimizers.generator.lr": 1e-5}
 
 
 def test_further_processes_use_the_folder_of_the_first_and_may_find_it_begun(begun, monkeypatch):
@@ -243,7 +373,7 @@ def test_further_processes_use_the_folder_of_the_first_and_may_find_it_begun(beg
 
 
 def test_processes_that_others_launch_need_a_name_they_agree_on(monkeypatch, tmp_path):
-    monkeypatch.setenv("SLURM_NTASKS", "4")
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
     monkeypatch.setenv("SLURM_JOB_ID", "77")
     assert default_folder("deepfill", parent=tmp_path) == tmp_path / "deepfill-slurm-77"
     monkeypatch.delenv("SLURM_JOB_ID")

@@ -14,7 +14,8 @@ from inpaint.data.module import LAST_SERVICE_S
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "status", "devices"), [(signal.SIGINT, 130, 1), (signal.SIGTERM, 143, 1), (signal.SIGINT, 130, 2)]
+    ("number", "status", "devices"),
+    [(signal.SIGINT, 130, 1), (signal.SIGHUP, 129, 1), (signal.SIGTERM, 143, 1), (signal.SIGINT, 130, 2)],
 )
 def test_a_signal_to_the_whole_group_saves_and_ends_cleanly(tmp_path, photos, number, status, devices):
     folder = tmp_path / "run"

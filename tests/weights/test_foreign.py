@@ -81,6 +81,7 @@ def test_what_holds_itself_or_lies_deep_is_walked_through_once(tmp_path):
         lambda value: value[None].to_sparse_csr(),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
 def test_tensors_of_every_kind_are_read(tmp_path, change):
     (one,) = found({name: change(value) for name, value in network().items()}, tmp_path)
     for name, value in network().items():

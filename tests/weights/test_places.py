@@ -24,9 +24,26 @@ def test_what_is_not_there_is_none(place, tmp_path, monkeypatch):
 def test_a_folder_without_weights_says_what_it_lacks(tmp_path):
     with pytest.raises(WeightsError, match=r"no model.safetensors in .*: not the folder of a run or of an import"):
         weights_at(tmp_path)
-    (tmp_path / "last.ckpt").touch()
-    with pytest.raises(WeightsError, match=r"holds a run without model.safetensors; resume it with .*resume=auto"):
+    (tmp_path / "best.ckpt").touch()
+    with pytest.raises(WeightsError, match=r"no model.safetensors in .*; it holds best.ckpt: .*best.ckpt"):
         weights_at(tmp_path)
+
+
+def test_a_run_that_was_killed_between_two_files_has_its_weights_in_the_checkpoint(tmp_path):
+    for name in ("last.ckpt", "best.ckpt"):
+        (tmp_path / name).touch()
+    assert weights_at(tmp_path) == tmp_path / "last.ckpt"
+    assert weights_at(tmp_path, "best") == tmp_path / "best.ckpt"
+    for name in ("model.safetensors", "best.safetensors"):
+        (tmp_path / name).touch()
+    assert weights_at(tmp_path) == tmp_path / "model.safetensors"
+    assert weights_at(tmp_path, "best") == tmp_path / "best.safetensors"
+
+
+def test_the_best_of_a_run_without_validation_is_refused(tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(WeightsError, match=r"holds no best\.safetensors: no validation has chosen any"):
+        weights_at(tmp_path, "best")
 
 
 def test_a_repository_is_written_with_its_owner():

@@ -1,0 +1,172 @@
+"""Which photos are the same: told by what their files hold, not by what they are called.
+
+A run stores which photos it has been trained and validated on, so that it can say what has changed when it goes
+on, and validates on the same ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inpaint.data.headers import THREADS
+from inpaint.data.sources import PhotoSource
+from inpaint.errors import InputError
+
+Indices = NDArray[np.int64]
+
+PROBE_BYTES = 4096  # of the middle of a file, where compressed photos of one size differ
+
+
+def content_hash(source: PhotoSource, index: int) -> str:
+    """Return what identifies the content of a photo's file: BYTES-HASH, or "" for one that cannot be read."""
+    size = int(source.sizes_bytes[index])
+    try:
+        return f"{size}-{_hash(source.part(index, 0, size))}"
+    except InputError:
+        return ""
+
+
+def content_hashes(source: PhotoSource, indices: Sequence[int] | Indices) -> list[str]:
+    """Return `content_hash` of several photos, in their order."""
+    return _each(content_hash, source, indices)
+
+
+def copies(source: PhotoSource, indices: Indices, originals: PhotoSource, chosen: Indices) -> NDArray[np.bool_]:
+    """Return which photos are also among the chosen originals: the same file, a link to it or a copy of it.
+
+    Only files that are equally large are opened, and read whole only where their middles agree.
+
+    Args:
+        source: Holds the photos.
+        indices: Those to tell of, (N,).
+        originals: Holds the originals.
+        chosen: Those of the originals, (M,).
+
+    Returns:
+        (N,), True for a copy.
+    """
+    same = np.isin(source.sizes_bytes[indices], originals.sizes_bytes[chosen])
+    for tell in (_probe, content_hash):
+        suspects = indices[same]
+        wanted = chosen[np.isin(originals.sizes_bytes[chosen], source.sizes_bytes[suspects])]
+        known = {*_each(tell, originals, wanted)} - {""}
+        same[same] = np.array([found in known for found in _each(tell, source, suspects)], bool)
+    return same
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The photos of a run.
+
+    Args:
+        names: (N,), a hash of the name of each training photo.
+        sizes_bytes: (N,), of their files.
+        val_names: Of the validation photos, in their order.
+        val_hashes: Of their contents.
+        view: What else decides what validation measures: size of the crops and masks, as a hash.
+        seed: Of the split and of the validation masks.
+    """
+
+    names: NDArray[np.int64]
+    sizes_bytes: NDArray[np.int64]
+    val_names: tuple[str, ...]
+    val_hashes: tuple[str, ...]
+    view: str
+    seed: int
+
+    def state(self) -> dict[str, Any]:
+        """Return plain containers, as a checkpoint holds them."""
+        return {
+            "names": torch.from_numpy(self.names.copy()),
+            "sizes_bytes": torch.from_numpy(self.sizes_bytes.copy()),
+            "val_names": list(self.val_names),
+            "val_hashes": list(self.val_hashes),
+            "view": self.view,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Any]) -> Inventory | None:
+        """Return what `state` returned; None where a checkpoint of an earlier version holds nothing of it."""
+        try:
+            return cls(
+                names=state["names"].numpy(),
+                sizes_bytes=state["sizes_bytes"].numpy(),
+                val_names=tuple(state["val_names"]),
+                val_hashes=tuple(state["val_hashes"]),
+                view=state["view"],
+                seed=state["seed"],
+            )
+        except (KeyError, AttributeError, TypeError):
+            return None
+
+    def kept_in(self, source: PhotoSource) -> list[int]:
+        """Return the numbers of the validation photos that a source still holds, in their order.
+
+        They are looked for by name first, then among the files whose content could be theirs.
+        """
+        wanted = set(self.val_names)
+        named = {name: index for index in range(len(source)) if (name := source.name(index)) in wanted}
+        found = dict(zip(content_hashes(source, list(named.values())), named.values(), strict=True))
+        missing = {value for value in self.val_hashes if value not in found}
+        if missing:
+            # Renamed, perhaps. A file of another size cannot be one of them.
+            sizes = {int(value.partition("-")[0]) for value in missing if value}
+            suspects = [i for i, size in enumerate(source.sizes_bytes.tolist()) if size in sizes]
+            found |= dict(zip(content_hashes(source, suspects), suspects, strict=True))
+        return [found[value] for value in self.val_hashes if value and value in found]
+
+    def same_validation(self, other: Inventory) -> bool:
+        """Return whether figures of two validations compare: the same photos, seen in the same way."""
+        return (self.val_hashes, self.view, self.seed) == (other.val_hashes, other.view, other.seed)
+
+    def changes(self, now: Inventory) -> str:
+        """Return in words which training photos came and went since; "" when none did."""
+        before = dict(zip(self.names.tolist(), self.sizes_bytes.tolist(), strict=True))
+        after = dict(zip(now.names.tolist(), now.sizes_bytes.tolist(), strict=True))
+        counts = {
+            "added": len(after.keys() - before.keys()),
+            "removed": len(before.keys() - after.keys()),
+            "changed": sum(before[name] != after[name] for name in before.keys() & after.keys()),
+        }
+        return ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+
+
+def inventory(
+    source: PhotoSource, train: Indices, val_source: PhotoSource, val: Indices, *, view: str, seed: int
+) -> Inventory:
+    """Describe the photos that a run is trained and validated on; view is hashed here."""
+    names = [int(_hash(source.name(index).encode("utf-8", "surrogateescape")), 16) for index in train.tolist()]
+    return Inventory(
+        names=np.array(names, np.uint64).view(np.int64),
+        sizes_bytes=source.sizes_bytes[train].astype(np.int64),
+        val_names=tuple(val_source.name(int(index)) for index in val),
+        val_hashes=tuple(content_hashes(val_source, val)),
+        view=_hash(view.encode("utf-8", "surrogateescape")),
+        seed=seed,
+    )
+
+
+def _each(tell: Callable[[PhotoSource, int], str], source: PhotoSource, indices: Sequence[int] | Indices) -> list[str]:
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(lambda index: tell(source, int(index)), indices))
+
+
+def _probe(source: PhotoSource, index: int) -> str:
+    size = int(source.sizes_bytes[index])
+    try:
+        return _hash(source.part(index, max(0, (size - PROBE_BYTES) // 2), min(size, PROBE_BYTES)))
+    except InputError:
+        return ""
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=8).hexdigest()

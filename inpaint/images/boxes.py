@@ -1,0 +1,68 @@
+"""What containers tell of themselves: the chunks of WebP, the boxes of AVIF and HEIC."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from inpaint.images.formats import Part
+from inpaint.images.photo import Item
+
+# What stands in the box `meta` of a file that holds other views of its image.
+_VIEWS = {
+    b"tmap": "a gain map",
+    b"urn:com:apple:photo:2020:aux:hdrgainmap": "a gain map",
+    b":auxid:2": "a depth map",
+    b"urn:com:apple:photo:2018:aux:": "a matte of what is in front",
+    b"thmb": "a thumbnail",
+}
+
+
+def webp_is_lossless(data: bytes) -> bool:
+    """Return whether the image of a WebP file is compressed without loss."""
+    at = 12
+    while at + 8 <= len(data):
+        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        if kind in (b"VP8L", b"VP8 "):
+            return kind == b"VP8L"
+        at += 8 + size + size % 2
+    return False
+
+
+def items_of(data: bytes) -> list[Item]:
+    """Return by name what an AVIF or HEIC file holds that is not kept: other views, and more than 8 bits."""
+    found = dict[str, Item]()
+    for kind, content in _boxes(data):
+        if kind == b"meta":
+            for mark, name in _VIEWS.items():
+                if mark in content:
+                    found[name] = Item(Part.VIEW, name)
+            bits = _bits(content)
+            if bits > 8:
+                found["bits"] = Item(Part.UNREAD, f"{bits} bit (read as 8)")
+        elif kind == b"moov":
+            found["frames"] = Item(Part.VIEW, "a sequence of images")
+    return list(found.values())
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = 0
+    while at + 8 <= len(data):
+        size, start = struct.unpack_from(">I", data, at)[0], at + 8
+        if size == 1 and at + 16 <= len(data):
+            size, start = struct.unpack_from(">Q", data, at + 8)[0], at + 16
+        end = at + size if size else len(data)
+        if end < start:
+            return
+        yield data[at + 4 : at + 8], data[start:end]
+        at = end
+
+
+def _bits(meta: bytes) -> int:
+    """Return the bits per channel of the first image, from its configuration (AV1-ISOBMFF 2.3.3, ISO 14496-15)."""
+    at = meta.find(b"av1C")
+    if at >= 0 and at + 7 <= len(meta):
+        flags = meta[at + 6]
+        return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
+    at = meta.find(b"hvcC")
+    return 8 + (meta[at + 4 + 17] & 7) if at >= 0 and at + 22 <= len(meta) else 8

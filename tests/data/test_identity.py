@@ -1,0 +1,177 @@
+"""Photos are told by what their files hold: links, copies, other spellings, changes since a run stopped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inpaint.data.config import DataConfig
+from inpaint.data.identity import Inventory, content_hashes, copies
+from inpaint.data.module import DividedPhotos
+from inpaint.data.opening import open_source
+from inpaint.errors import DataError
+
+
+@pytest.fixture
+def folder(tmp_path, make_photo):
+    """Twelve photos."""
+    found = tmp_path / "root"
+    found.mkdir()
+    for seed in range(12):
+        Image.fromarray(make_photo(33, 40, seed)).save(found / f"{seed:02}.png")
+    return found
+
+
+def divided(folder, val=None, before=None, **options) -> DividedPhotos:
+    return DividedPhotos(DataConfig(root=str(folder), val=val and str(val), size=32, **options), before=before)
+
+
+def names(photos: DividedPhotos, which: str) -> list[str]:
+    source, indices = (photos.train_source, photos.train) if which == "train" else (photos.val_source, photos.val)
+    return [source.name(int(index)) for index in indices]
+
+
+@pytest.mark.parametrize("how", [os.symlink, os.link, shutil.copyfile], ids=["symlink", "hard link", "copy"])
+def test_what_is_validated_on_is_not_trained_on_by_another_name(how, folder, tmp_path, caplog):
+    val = tmp_path / "val"
+    val.mkdir()
+    for name in ("01", "05"):
+        how(folder / f"{name}.png", val / f"other-{name}.png")
+    photos = divided(folder, val)
+    assert {"01.png", "05.png"}.isdisjoint(names(photos, "train"))
+    assert len(photos.train) == 10
+    assert "2 photos of data.root are in data.val too and not trained on" in caplog.text
+
+
+def test_a_copy_inside_the_root_is_on_one_side_of_the_split(folder, caplog):
+    held_out = names(divided(folder), "val")
+    shutil.copyfile(folder / held_out[0], folder / "zz-copy.png")
+    photos = divided(folder)
+    sides = {"zz-copy.png": [], held_out[0]: []}
+    for side in ("train", "val"):
+        for name in sides:
+            sides[name] += [side] if name in names(photos, side) else []
+    assert not {"train", "val"} <= {*sides["zz-copy.png"], *sides[held_out[0]]}
+
+
+def test_a_validation_folder_of_copies_of_everything_is_refused(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "val")
+    with pytest.raises(DataError, match=r"holds every photo of data\.root"):
+        divided(folder, tmp_path / "val")
+
+
+def test_copies_in_shards_are_found_as_in_folders(folder, tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        tar.add(folder / "03.png", "renamed.png")
+    shards, files = open_source(str(tmp_path / "a.tar"), min_px=8), open_source(str(folder), min_px=8)
+    found = copies(files, np.arange(12), shards, np.arange(1))
+    assert np.flatnonzero(found).tolist() == [3]
+    assert content_hashes(shards, [0]) == content_hashes(files, [3])
+
+
+def test_files_of_one_size_and_other_content_are_no_copies(tmp_path):
+    for name, level in (("a", 1), ("b", 2)):
+        Image.new("RGB", (40, 40), (level, level, level)).save(tmp_path / f"{name}.bmp")
+    source = open_source(str(tmp_path), min_px=8)
+    assert len(set(source.sizes_bytes.tolist())) == 1
+    assert not copies(source, np.array([0]), source, np.array([1])).any()
+
+
+def test_a_list_counts_a_photo_once_however_it_is_spelled(folder, tmp_path):
+    (tmp_path / "linked").symlink_to(folder)
+    spelled = [
+        "root/00.png",
+        "./root/00.png",
+        f"{folder}/00.png",
+        "root/../root/00.png",
+        "linked/00.png",
+        "root/01.png",
+    ]
+    (tmp_path / "list.txt").write_text("\n".join(spelled))
+    source = open_source(str(tmp_path / "list.txt"), min_px=8)
+    assert list(source.names) == ["root/00.png", "root/01.png"]
+
+
+def test_shards_of_one_name_are_told_by_their_folders(folder, tmp_path):
+    for place in ("one/x", "two/x"):
+        (tmp_path / place).mkdir(parents=True)
+        with tarfile.open(tmp_path / place / "s-0.tar", "w") as tar:
+            tar.add(folder / ("00.png" if place == "one/x" else "01.png"), "a.png")
+    source = open_source(f"{tmp_path}/*/x/s-*.tar", min_px=8)
+    assert [source.name(0), source.name(1)] == ["one/x/s-0.tar/a.png", "two/x/s-0.tar/a.png"]
+    (tmp_path / "three").symlink_to(tmp_path / "one")
+    assert len(open_source(f"{tmp_path}/*/x/s-*.tar", min_px=8)) == 2
+
+
+# A run that goes on --------------------------------------------------------------------------------------------------
+
+
+def stored(photos: DividedPhotos) -> Inventory:
+    """Return the inventory as a checkpoint gives it back."""
+    found = Inventory.of_state(photos.inventory.state())
+    assert found is not None
+    return found
+
+
+def test_photos_that_come_leave_the_validation_set_as_it_is(folder, make_photo, caplog):
+    first = divided(folder)
+    before = stored(first)
+    for seed in range(30):
+        Image.fromarray(make_photo(33, 40, 100 + seed)).save(folder / f"new{seed}.png")
+    second = divided(folder, before=before)
+    second.report_changes()
+    assert names(second, "val") == names(first, "val") != names(divided(folder), "val")
+    assert len(second.train) == len(first.train) + 30
+    assert second.comparable
+    assert "30 added; validation goes on with the same photos" in caplog.text
+
+
+def test_photos_that_were_renamed_are_still_the_validation_set(folder):
+    first = divided(folder)
+    before = stored(first)
+    (name, *_) = names(first, "val")
+    (folder / name).rename(folder / "zz.png")
+    second = divided(folder, before=before)
+    assert names(second, "val")[0] == "zz.png"
+    assert second.comparable
+
+
+@pytest.mark.parametrize("change", ["removed", "painted over"])
+def test_figures_of_two_validation_sets_are_not_compared(change, folder, make_photo, caplog):
+    first = divided(folder)
+    before = stored(first)
+    (name, *_) = names(first, "val")
+    (folder / name).unlink()
+    if change == "painted over":
+        Image.fromarray(make_photo(33, 40, 77)).save(folder / name)
+    second = divided(folder, before=before)
+    second.report_changes()
+    assert not second.comparable
+    assert "1 of 3 validation photos of the run is gone or changed" in caplog.text
+
+
+@pytest.mark.parametrize("options", [{"val_seed": 1}, {"val_masks": "center"}])
+def test_another_seed_or_other_masks_are_another_validation(options, folder):
+    before = stored(divided(folder))
+    assert divided(folder, before=before).comparable
+    assert not divided(folder, before=before, **options).comparable
+
+
+def test_an_unchanged_folder_of_masks_is_the_same_validation_from_everywhere(folder, tmp_path, monkeypatch):
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(np.pad(np.full((9, 9), 255, np.uint8), 12)).save(tmp_path / "masks" / "m.png")
+    monkeypatch.chdir(tmp_path)
+    before = stored(divided(folder, masks="folder:masks"))
+    assert divided(folder, masks=f"folder:{tmp_path}/masks", before=before).comparable
+    Image.fromarray(np.pad(np.full((5, 9), 255, np.uint8), 12)).save(tmp_path / "masks" / "m.png")
+    assert not divided(folder, masks="folder:masks", before=before).comparable
+
+
+def test_a_checkpoint_of_an_earlier_version_knows_no_photos(folder):
+    assert Inventory.of_state({}) is None
+    assert divided(folder).comparable
