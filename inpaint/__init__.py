@@ -3,12 +3,14 @@
     import inpaint
     filled = inpaint.fill("photo.jpg", "mask.png", model="patch")   # a path in, a PIL image or path out
     model = inpaint.load("checkpoints/my-run")                      # an Inpainter
+    inpaint.list_models()                                           # the names, and what each can do
 
 Importing this package does not import torch; that happens when a model is loaded.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from inpaint.errors import InpaintError
@@ -16,7 +18,7 @@ from inpaint.types import Capabilities, Fill, Guidance, Inpainter, Plane, Progre
 
 if TYPE_CHECKING:
     from inpaint.pipeline import fill
-    from inpaint.registry.loading import load
+    from inpaint.registry import list_models, load
 
 __version__ = "0.1.0"
 __all__ = [
@@ -30,8 +32,11 @@ __all__ = [
     "StopFill",
     "__version__",
     "fill",
+    "list_models",
     "load",
 ]
+
+_LATE = {"fill": "inpaint.pipeline", "list_models": "inpaint.registry", "load": "inpaint.registry"}
 
 
 def __dir__() -> list[str]:
@@ -39,12 +44,6 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> object:
-    if name == "load":
-        from inpaint.registry.loading import load
-
-        return load
-    if name == "fill":
-        from inpaint.pipeline import fill
-
-        return fill
+    if name in _LATE:
+        return getattr(import_module(_LATE[name]), name)
     raise AttributeError(f"module 'inpaint' has no attribute '{name}'")

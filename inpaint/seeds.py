@@ -34,8 +34,12 @@ class Purpose:
     def words(self, seed: Entropy, indices: Sequence[int]) -> tuple[int, ...]:
         """Return the words of one step in their order."""
         own = () if self.word is None else (self.word,)
-        part = {"p": own, "i": tuple(indices), "s": (seed,) if isinstance(seed, int) else tuple(seed)}
+        part = {"p": own, "i": tuple(indices), "s": _as_words(seed)}
         return tuple(word for name in self.order for word in part[name])
+
+
+def _as_words(seed: Entropy) -> tuple[int, ...]:
+    return tuple(seed) if isinstance(seed, Sequence) else (int(seed),)
 
 
 # Data; index: the sample, or the epoch of an order.

@@ -6,7 +6,7 @@ Cheap to import: torch and NumPy appear only for the type checker.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -25,6 +25,39 @@ Seed: TypeAlias = "int | Sequence[int]"
 
 Guidance: TypeAlias = "Mapping[str, Tensor]"
 """What the caller asks to see in the hole: a plane (B, C, H, W) in [0, 1] by its name, see `Plane`."""
+
+
+class OneLine:
+    """Base of dataclasses that hold images: their `repr` is one line, in which an array stands by type and shape.
+
+    Such a dataclass is declared with repr=False, and with eq=False, since arrays have no single answer to ==.
+    """
+
+    def __repr__(self) -> str:
+        values = {entry.name: vars(self)[entry.name] for entry in fields(self)}  # type: ignore[arg-type]
+        told = (f"{name}={_shown(value)}" for name, value in values.items() if _is_said(value))
+        return f"{type(self).__name__}({', '.join(told)})"
+
+
+def _is_said(value: Any) -> bool:
+    """Return whether a value says something: None and what is empty do not."""
+    return value is not None and not (isinstance(value, Mapping | tuple | list | str) and not value)
+
+
+def _shown(value: Any) -> str:
+    """Return a value in a few words: arrays by type and shape, several records of one kind by their number."""
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {_shown(part)}" for name, part in value.items()) + "}"
+    if isinstance(value, tuple | list) and len(value) > 3:
+        return f"{len(value)} of {type(value[0]).__name__}"
+    if isinstance(value, tuple | list):
+        return "(" + ", ".join(_shown(part) for part in value) + ")"
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    text = value.__name__ if hasattr(value, "__name__") else " ".join(repr(value).split())
+    return text if len(text) <= 200 else f"{text[:197]}..."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +85,8 @@ class Plane:
     summary: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fill(Generic[Images]):
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Fill(OneLine, Generic[Images]):
     """One answer for a batch of images; arrays (B, H, W, C) where arrays were given.
 
     Args:
@@ -62,6 +95,7 @@ class Fill(Generic[Images]):
         mask: (B, 1, H, W), 1 = hole; the caller's, or the model's own for blind models.
         aux: Named intermediates (coarse, edges, scale_1_2, ...).
         score: (B,) or None, higher = better.
+        warnings: What the fill itself says against its answer, a sentence each; "image 1: ..." in a batch.
     """
 
     completed: Images
@@ -69,10 +103,11 @@ class Fill(Generic[Images]):
     mask: Images
     aux: Mapping[str, Images] = field(default_factory=dict)
     score: Images | None = None
+    warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Progress:
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Progress(OneLine):
     """How far a fill has come: `done` of `total` steps, the estimated rest in seconds, a preview if there is one.
 
     A preview is an image (1, 3, H, W) in [0, 1].

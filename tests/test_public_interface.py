@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from importlib.metadata import entry_points, version
+from importlib.util import find_spec
 
 import pytest
 
@@ -18,7 +19,8 @@ def test_all_lists_exactly_what_is_visible():
     code = "import inpaint, inspect; print([n for n, v in vars(inpaint).items() if not inspect.ismodule(v)])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     names = {name for name in ast_list(done.stdout) if not name.startswith("_") or name == "__version__"}
-    assert names - {"annotations", "TYPE_CHECKING"} | {"fill", "load"} == set(inpaint.__all__)
+    late = {"fill", "list_models", "load"}
+    assert names - {"annotations", "TYPE_CHECKING", "import_module"} | late == set(inpaint.__all__)
 
 
 def ast_list(text):
@@ -30,9 +32,27 @@ def ast_list(text):
 def test_the_names_that_appear_late_are_the_functions_of_their_rooms():
     from inpaint import pipeline
     from inpaint.registry.loading import load
+    from inpaint.registry.table import list_models
 
     assert inpaint.load is load
     assert inpaint.fill is pipeline.fill
+    assert inpaint.list_models is list_models
+
+
+def test_no_name_of_the_top_level_is_a_submodule_s():
+    """Importing the submodule would put it in the function's place."""
+    clashing = [name for name in inpaint.__all__ if find_spec(f"inpaint.{name}") is not None]
+    assert clashing == []
+
+
+def test_models_are_listed_with_what_they_can_do_and_without_torch():
+    code = "import sys, inpaint; print(inpaint.list_models()['dip'].stochastic, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["True", "False"]
+    found = inpaint.list_models()
+    assert {"deepfill", "telea", "dip"} <= found.keys()
+    assert found["deepfill"].trained
+    assert not found["telea"].trained
 
 
 def test_tab_completion_knows_the_names_that_appear_late():

@@ -70,6 +70,7 @@ class _OpenCVFill(ArrayFill):
     """One of the two, in 8 bit if that is all the image has, else in 16."""
 
     capabilities = MarchingOptions.capabilities
+    options: MarchingOptions
     _march: ClassVar[Callable[..., Pixels]]
 
     def __init__(self, options: MarchingOptions | None = None) -> None:

@@ -40,7 +40,10 @@ WARM_UP = 1000  # iterations; a suggestion
 )
 @click.option("--bgr", is_flag=True, help=f"nipponjo: {SWITCHES['bgr']}, as the official program's was.")
 @click.option("--fuse", is_flag=True, help=f"nipponjo, weights in TensorFlow form: {SWITCHES['fuse']}.")
-def command(*, origin: str, inputs: tuple[str, ...], output: str, bgr: bool, fuse: bool) -> None:
+@click.option(
+    "--entry", metavar="NAME", help="Which network, where a file holds it several times (model, model_ema, ...)."
+)
+def command(*, origin: str, inputs: tuple[str, ...], output: str, bgr: bool, fuse: bool, entry: str | None) -> None:
     """Import the weights of a public program.
 
     The networks compute what that program computes. The file is opened without running code from it, and every entry
@@ -49,7 +52,7 @@ def command(*, origin: str, inputs: tuple[str, ...], output: str, bgr: bool, fus
     from inpaint.registry.conversion import import_weights
 
     switches = frozenset(name for name, given in {"bgr": bgr, "fuse": fuse}.items() if given)
-    done = import_weights(origin, inputs, output, switches=switches)
+    done = import_weights(origin, inputs, output, switches=switches, entry=entry)
     click.echo(f"imported {done.title}: {done.folder}")
     click.echo(f"model        {done.model}, {', '.join(done.roles)}; {done.parameters:,} parameters to fill with")
     click.echo(f"license      {done.license}")

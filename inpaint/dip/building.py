@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from inpaint import seeds
-from inpaint.dip.analysis import hold_out_blocks
+from inpaint.dip.analysis import hold_out_blocks, hold_out_pixels
 from inpaint.dip.arithmetic import EXACT, fast
 from inpaint.dip.decoder import DecoderOptions, decoder_input
 from inpaint.dip.layers import LanczosDownsampler
 from inpaint.dip.objective import Observation, PriorObjective, halved, meshgrid_input, noise_input, shrunk
 from inpaint.dip.options import DipOptions, SkipOptions
-from inpaint.dip.planning import Plan
+from inpaint.dip.planning import Plan, course
 from inpaint.dip.presets import FILL_TASKS, PRESETS, Task, published_iterations, published_noise
 from inpaint.images.mask_rules import Hole
 from inpaint.optimize.averaging import AveragingOptions, LangevinOptions
@@ -60,28 +60,33 @@ class Builder:
         self.problem = problem
         self.options = options
         self.device = device
+        # Whoever names a preset wants its published setting; one that was chosen automatically may be bettered.
+        self._as_published = options.exact or options.preset is not None
         self.preset = PRESETS[problem.preset]
+        if self._as_published:
+            self.preset = self.preset.model_copy(update={"published_px": None})
         self.arithmetic = EXACT if options.exact else fast(device)
         self.fills = problem.task in FILL_TASKS
         self.decodes = options.network == "decoder"
         self.size = problem.size(options.factor)
         known = problem.target if problem.weights is None else problem.target * problem.weights
         self.gray = bool((known[:, :1] == known).all())
-        # Whoever names a preset wants its published setting; one that was chosen automatically may be bettered.
-        self._as_published = options.exact or options.preset is not None
         # Langevin samples and the published course come from the whole run, and nothing is kept from the loss.
         self._plain_run = options.exact or options.langevin
         self.stop = options.stop
         if options.stop == "auto" and not self._plain_run:
-            self.stop = "hold-out" if self.fills else "variance" if problem.task == "denoise" else "never"
+            self.stop = "hold-out" if self.fills or problem.task == "denoise" else "never"
 
-    @property
-    def iterations(self) -> int:
-        """How many at most, as asked for or published."""
-        if self.options.iterations is not None:
-            return self.options.iterations
+    def iterations(self, scale: float) -> int:
+        """Return how many at most at a share of the size: as asked for, or the course of the preset."""
+        return self.options.iterations or self.course(scale)
+
+    def course(self, scale: float) -> int:
+        """Return the iterations of the preset's course at a share of the size."""
         if self.decodes:
             return 40000 if self.fills else 1900
+        if self.preset.published_px is not None:
+            return course(self.preset, self.size[0] * self.size[1] * scale**2)
         return published_iterations(self.problem.preset, factor=self.options.factor)
 
     def network_options(self, width: int) -> SkipOptions | DecoderOptions:
@@ -127,7 +132,7 @@ class Builder:
         cools = not self._plain_run and self.problem.task != "denoise"
         return LoopOptions(
             # Under a budget the plan's number is an estimate: the clock ends the run, which may be faster than that.
-            iterations=plan.iterations if budget_s is None else self.iterations,
+            iterations=plan.iterations if budget_s is None else self.iterations(plan.scale),
             lr=self.options.lr or lr,
             adam=AdamOptions(fused=self.arithmetic.fused, weight_decay=5e-8 if langevin else 0.0),
             cooldown=CooldownOptions(share=0.15 if cools else 0.0),
@@ -143,7 +148,8 @@ class Builder:
         if self.stop == "window":
             return WindowVariance(patience=patience)
         if self.stop == "hold-out" and objective.observations[0].held_out is not None:
-            return HoldOut(objective.held_out_mse, patience=min(500, patience), start=int(0.3 * expected))
+            patience, start = min(500, patience), int(0.3 * expected)
+            return HoldOut(objective.held_out_mse, patience=patience, start=start, keep=not self.fills)
         return None
 
     def _starts_coarse(self, plan: Plan) -> bool:
@@ -172,7 +178,7 @@ class Builder:
         z = self._input(options, size, seed).to(self.device)
         target = target.to(self.device)
         weights = None if weights is None else weights.to(self.device)
-        held_out = self._held_out(hole, seed)
+        held_out = self._held_out(hole, size, seed)
         downsample = None
         if self.problem.task == "super-resolve":
             downsample = LanczosDownsampler(self.options.factor, lobes=self.options.lobes).to(self.device)
@@ -183,12 +189,17 @@ class Builder:
             found.append(Observation(z=z[..., ::2, ::2].contiguous(), size=half, target=small, weights=known))
         return found
 
-    def _held_out(self, hole: Hole | None, seed: int) -> Tensor | None:
-        if hole is None or self.stop != "hold-out" or not hole.any():
+    def _held_out(self, hole: Hole | None, size: tuple[int, int], seed: int) -> Tensor | None:
+        if self.stop != "hold-out":
             return None
         draw = seeds.integer(seed, seeds.HOLD_OUT, 0)
-        held_out = torch.from_numpy(hold_out_blocks(hole, share=HOLD_OUT_SHARE, seed=draw)).float()
-        return held_out[None, None].to(self.device)  # (1, 1, H, W)
+        if self.problem.task == "denoise":
+            kept = hold_out_pixels(size, share=HOLD_OUT_SHARE, seed=draw)
+        elif hole is not None and hole.any():
+            kept = hold_out_blocks(hole, share=HOLD_OUT_SHARE, seed=draw)
+        else:
+            return None
+        return torch.from_numpy(kept).float()[None, None].to(self.device)  # (1, 1, H, W)
 
     def _input(self, options: SkipOptions | DecoderOptions, size: tuple[int, int], seed: int) -> Tensor:
         if isinstance(options, DecoderOptions):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import torch
@@ -30,6 +30,7 @@ class DeepImagePrior(TensorFill):
     """
 
     name = "dip"
+    options: DipOptions
     steps = 1000
 
     def __init__(self, options: FillOptions | None = None, *, device: torch.device | str = "cpu") -> None:
@@ -38,13 +39,18 @@ class DeepImagePrior(TensorFill):
         alone = self.device.type == "cpu" and torch.get_num_threads() == 1
         self.capabilities = replace(FillOptions.capabilities, thread_safe=alone)
 
+    def details(self) -> Mapping[str, object]:
+        """Return where it computes."""
+        return {"device": str(self.device)}
+
     def restore(self, image: Tensor, mask: Tensor, *, seed: int, callback: RestoreCallback | None = None) -> Restored:
         """Fill one image (1, 3, H, W) where mask (1, 1, H, W) is 1, as `inpaint restore --task inpaint` does."""
         return restore("inpaint", image, mask, options=self.options, device=self.device, seed=seed, callback=callback)
 
     def paint_all(self, request: Request) -> Iterator[Painted]:
         """Restore image by image, sample by sample; the first sample has the image's seed itself."""
-        for image, hole, image_seed in zip(request.image, request.hole, request.seeds, strict=True):
+        images = zip(request.image, request.hole, request.seeds, strict=True)
+        for number, (image, hole, image_seed) in enumerate(images):
             seed = image_seed.integer()
             for sample in range(request.draws):
                 restored = self.restore(
@@ -53,6 +59,7 @@ class DeepImagePrior(TensorFill):
                     seed=seed if sample == 0 else seeds.integer(seed, seeds.SAMPLE, sample),
                     callback=_reporter(request.clock),
                 )
+                request.warnings[number * request.draws + sample] = restored.warnings
                 yield {"raw": restored.raw}
 
 

@@ -80,9 +80,9 @@ class Observation:
     @cached_property
     def search_weights(self) -> Tensor | None:
         """The weights before the cooldown."""
-        if self.held_out is None or self.weights is None:
+        if self.held_out is None:
             return self.weights
-        return self.weights * (1 - self.held_out)
+        return (1 - self.held_out) if self.weights is None else self.weights * (1 - self.held_out)
 
 
 @dataclass
@@ -134,9 +134,10 @@ class PriorObjective:
     def held_out_mse(self, image: Tensor) -> Tensor | None:
         """Return the error on the pixels held out; None at another scale or where there are none."""
         data = self.observations[0]
-        if data.held_out is None or data.weights is None or image.shape[-2:] != data.target.shape[-2:]:
+        if data.held_out is None or image.shape[-2:] != data.target.shape[-2:]:
             return None
-        return masked_mse(image, data.target, data.held_out * data.weights)
+        weights = data.held_out if data.weights is None else data.held_out * data.weights
+        return masked_mse(image, data.target, weights)
 
     def _perturbed(self, z: Tensor, iteration: int) -> Tensor:
         if self.noise == 0:

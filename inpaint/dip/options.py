@@ -78,8 +78,8 @@ class DipOptions(FillOptions):
         lobes: Of the Lanczos kernel that reduces the size.
         langevin: Average samples of Langevin dynamics, which also give a map of uncertainty.
         runs: Average as many results from different seeds.
-        stop: variance (EMV) and window (WMV) stop before noise is painted, hold-out by known pixels kept from the loss;
-            auto takes variance for denoising and hold-out for holes.
+        stop: variance (EMV) and window (WMV) stop before noise is painted, hold-out by pixels kept from the loss, which
+            also tell how good the answer is; auto takes hold-out for holes and for denoising.
         crop: Work on rectangles around the holes.
         coarse: Start at half the size; None: for wide holes in large images.
     """

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from inpaint.dip.costs import PASSES, products
@@ -44,6 +45,18 @@ class Plan:
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the working image."""
         return max(1, round(height * self.scale)), max(1, round(width * self.scale))
+
+
+def course(preset: Preset, pixels: float) -> int:
+    """Return the iterations of a preset for an image of so many pixels: the published ones, fewer in a small image.
+
+    At 128 x 128 the fill of a wide hole is best after 350 iterations and has lost 2 dB after 900, while the published
+    image takes 3001: about the power 3/4 of the pixels.
+    """
+    if preset.published_px is None:
+        return preset.iterations
+    share: float = min(1.0, pixels / preset.published_px) ** 0.75
+    return max(1, round(preset.iterations * share))
 
 
 def candidates(preset: Preset, height: int, width: int) -> list[Choice]:
@@ -113,6 +126,12 @@ def within_memory(
     return left
 
 
+def iteration_cost(preset: Preset, height: int, width: int, choice: Choice) -> float:
+    """Return what one iteration of a choice costs, in products; of use in ratios."""
+    size = Plan(width=choice[0], scale=choice[1], iterations=1).size(height, width)
+    return PASSES * products(preset.narrowed(choice[0]).network, *size) + 50.0 * size[0] * size[1]
+
+
 def choose(
     preset: Preset,
     height: int,
@@ -139,12 +158,10 @@ def choose(
     started = clock()
 
     def useful(choice: Choice) -> float:
-        return min(preset.useful * max(1.0, height * width * choice[1] ** 2 / USEFUL_PIXELS), preset.iterations)
+        pixels = height * width * choice[1] ** 2
+        return min(preset.useful * max(1.0, pixels / USEFUL_PIXELS), course(preset, pixels))
 
-    def cost(choice: Choice) -> float:
-        size = Plan(width=choice[0], scale=choice[1], iterations=1).size(height, width)
-        return PASSES * products(preset.narrowed(choice[0]).network, *size) + 50.0 * size[0] * size[1]
-
+    cost = partial(iteration_cost, preset, height, width)
     first = next((choice for choice in choices if cost(choice) <= PROBE_PRODUCTS), choices[-1])
     taken = {first: measure(*first)}
     while True:

@@ -22,10 +22,11 @@ from inpaint.dip.options import DipOptions
 from inpaint.dip.presets import Task, check_task
 from inpaint.dip.solving import Solution, solve
 from inpaint.errors import InputError
-from inpaint.fills.checks import check_fill
+from inpaint.fills.checks import check_fill, check_types, checked_seed
 from inpaint.images.mask_rules import Hole
 from inpaint.images.regions import Region
-from inpaint.optimize.base import IntermediateResult, OptimizeResult
+from inpaint.optimize.base import IntermediateResult, OptimizeResult, gradients_on
+from inpaint.types import OneLine
 
 WHITE_NOISE_FROM = 0.02  # deviation, 5 of 255 levels; what compression leaves is not white and lies below
 RESERVE = 0.02  # share of a budget kept for putting the result together
@@ -33,8 +34,8 @@ RESERVE = 0.02  # share of a budget kept for putting the result together
 Index: TypeAlias = "tuple[EllipsisType, slice, slice]"
 
 
-@dataclass(frozen=True, kw_only=True)
-class RestoreStep:
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class RestoreStep(OneLine):
     """One iteration of a restoration.
 
     Args:
@@ -53,13 +54,14 @@ RestoreCallback = Callable[[RestoreStep], None]
 """Called after every iteration; raises `StopFill` to get what there is."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Part:
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Part(OneLine):
     """How one rectangle of the image was restored.
 
     Args:
         region: Where; of the answer for super-resolve.
         preset, width, scale, depth: With what: channels at most, share of the size, scales of the network.
+        warnings: What it says against its own answer, a sentence each.
         result: How it went.
     """
 
@@ -68,17 +70,19 @@ class Part:
     width: int
     scale: float
     depth: int
+    warnings: tuple[str, ...]
     result: OptimizeResult
 
 
-@dataclass(frozen=True, kw_only=True)
-class Restored:
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Restored(OneLine):
     """The answer to a task.
 
     Args:
         image: (1, 3, H, W) in [0, 1]; for fills equal to the input outside the hole.
         raw: What the network painted, the input where it painted nothing, not clamped.
-        uncertainty: (1, 1, H, W), deviation of Langevin samples over channels; None without.
+        uncertainty: (1, 1, H, W), deviation of Langevin samples over channels, 0 where the image is known; None
+            without.
         parts: One per rectangle worked on; none where nothing had to be fitted.
         elapsed_s: How long it took.
     """
@@ -93,6 +97,16 @@ class Restored:
     def reason(self) -> str:
         """Why the work ended."""
         return self.parts[-1].result.reason if self.parts else "finished"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the work says against its answer, a sentence each."""
+        several = len(self.parts) > 1
+        return tuple(
+            f"part {number} of {len(self.parts)}: {text}" if several else text
+            for number, part in enumerate(self.parts, start=1)
+            for text in part.warnings
+        )
 
 
 def restore(
@@ -124,18 +138,22 @@ def restore(
         float32 on the image's device, of its size, or `factor` times that for super-resolve.
 
     Raises:
-        InputError: The image cannot be used; MaskError for the mask.
+        InputError: The image or the seed cannot be used; MaskError for the mask.
         UsageError: Task, inputs and options do not fit each other.
     """
     started, options, device = time.monotonic(), options or DipOptions(), torch.device(device)
     check_task(task, mask=mask is not None, flash=flash is not None, options=options)
+    check_types("tensor", image, mask)
     _check_tensors(task, image, mask, flash)
     budget_s = options.budget_s(device)
     if budget_s is not None:
         budget_s = max(budget_s - spent_s, 0.1) * (1 - RESERVE)
-    work = _Restoration(task, options, device, seed, budget_s, callback, started)
-    image = image.to(torch.float32)
-    return work.whole(image, flash) if mask is None else work.fill(image, mask == 1)
+    work = _Restoration(task, options, device, checked_seed(seed), budget_s, callback, started)
+    with gradients_on():
+        # Copies, since what was made in inference mode cannot take part.
+        image = image.detach().to(torch.float32, copy=True)
+        flash = None if flash is None else flash.detach().clone()
+        return work.whole(image, flash) if mask is None else work.fill(image, mask.detach() == 1)
 
 
 def _check_tensors(task: Task, image: Tensor, mask: Tensor | None, flash: Tensor | None) -> None:
@@ -200,8 +218,8 @@ class _Restoration:
             if solution.deviation is not None:
                 if uncertainty is None:
                     uncertainty = torch.zeros_like(raw[:, :1])
-                uncertainty[part] = solution.deviation.to(raw)
-            parts.append(_part(region, problem, solution))
+                uncertainty[part] = solution.deviation.to(raw).masked_fill(~hole[part], 0.0)
+            parts.append(_part(region, problem, solution, share=region.area / sum(each.area for each in regions)))
             if solution.result.reason == "interrupted":
                 for missed in regions[number + 1 :]:
                     rest = (..., *missed.slices)
@@ -262,12 +280,15 @@ def _composited(raw: Tensor, image: Tensor, hole: Tensor) -> Tensor:
     return torch.where(hole, raw.clamp(0, 1), image)
 
 
-def _part(region: Region, problem: Problem, solution: Solution) -> Part:
+def _part(region: Region, problem: Problem, solution: Solution, *, share: float = 1.0) -> Part:
+    """Return what became of a rectangle that gets this share of the time."""
+    course = replace(solution.course, whole_s=solution.course.whole_s / share)
     return Part(
         region=region,
         preset=problem.preset,
         width=solution.plan.width,
         scale=solution.plan.scale,
         depth=solution.depth,
+        warnings=(*course.remarks(problem.preset, solution.result), *solution.remarks),
         result=solution.result,
     )

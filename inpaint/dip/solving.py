@@ -13,14 +13,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from inpaint.dip.assessment import Course, remarks_on
 from inpaint.dip.building import Builder, Problem
 from inpaint.dip.costs import available_bytes, memory_bytes
+from inpaint.dip.objective import PriorObjective
 from inpaint.dip.options import DipOptions
-from inpaint.dip.planning import Plan, candidates, choose, for_time, within_memory
+from inpaint.dip.planning import Choice, Plan, candidates, choose, for_time, iteration_cost, within_memory
 from inpaint.errors import InpaintError
 from inpaint.optimize.base import IntermediateResult, OptimizeResult, StepInfo
 from inpaint.optimize.loop import optimize_several
 from inpaint.system.environment import is_out_of_memory
+from inpaint.types import OneLine
 
 PROBE_ITERATIONS = 3
 
@@ -30,8 +33,8 @@ SolveCallback = Callable[[IntermediateResult, Callable[[], Tensor]], None]
 _log = logging.getLogger("inpaint.dip")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Solution:
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Solution(OneLine):
     """What came out.
 
     Args:
@@ -39,6 +42,8 @@ class Solution:
         deviation: (1, 1, H, W) of Langevin samples, or None.
         plan: What it was made with.
         depth: Scales of the network.
+        course: How far it came.
+        remarks: What is to be said against the answer.
         result: How it went.
     """
 
@@ -46,6 +51,8 @@ class Solution:
     deviation: Tensor | None
     plan: Plan
     depth: int
+    course: Course
+    remarks: tuple[str, ...]
     result: OptimizeResult
 
 
@@ -86,23 +93,27 @@ def solve(
             plan = Plan(width=plan.width, scale=scale, iterations=plan.iterations)
 
 
-def _plan(builder: Builder, seed: int, budget_s: float | None) -> Plan:
-    """Choose what to work with."""
+def _choices(builder: Builder) -> list[Choice]:
+    """Return what there is to choose among, from the best to the cheapest."""
     (height, width), options = builder.size, builder.options
     choices = candidates(builder.preset, height, width)
     if options.width is not None or builder.decodes:
         widest = options.width or max(builder.preset.network.down)
         choices = list(dict.fromkeys((widest, scale) for _, scale in choices))
-    if options.exact:
-        choices = choices[:1]
+    return choices[:1] if options.exact else choices
+
+
+def _plan(builder: Builder, seed: int, budget_s: float | None) -> Plan:
+    """Choose what to work with."""
+    (height, width), options = builder.size, builder.options
 
     def needed(channels: int, rows: int, columns: int) -> int:
         network = builder.network_options(channels)
         return memory_bytes(network, rows, columns, element_bytes=builder.arithmetic.dtype.itemsize)
 
-    choices = within_memory(choices, height, width, needed=needed, free_bytes=available_bytes(builder.device))
+    choices = within_memory(_choices(builder), height, width, needed=needed, free_bytes=available_bytes(builder.device))
     if budget_s is None or options.exact:
-        return Plan(width=choices[0][0], scale=choices[0][1], iterations=builder.iterations)
+        return Plan(width=choices[0][0], scale=choices[0][1], iterations=builder.iterations(choices[0][1]))
     plan = choose(
         builder.preset,
         height,
@@ -111,7 +122,7 @@ def _plan(builder: Builder, seed: int, budget_s: float | None) -> Plan:
         choices=for_time(builder.preset, choices, height, width),
         measure=partial(_seconds_per_iteration, builder, seed),
     )
-    return Plan(width=plan.width, scale=plan.scale, iterations=min(builder.iterations, plan.iterations))
+    return Plan(width=plan.width, scale=plan.scale, iterations=min(builder.iterations(plan.scale), plan.iterations))
 
 
 def _seconds_per_iteration(builder: Builder, seed: int, width: int, scale: float) -> float:
@@ -132,8 +143,14 @@ def _run(builder: Builder, plan: Plan, seed: int, budget_s: float | None, callba
         if callback is not None:
             callback(now, lambda: _enlarged(now.best, builder.size))
 
+    made: list[PriorObjective] = []
+
+    def make(own_seed: int) -> PriorObjective:
+        made[:] = [builder.objective(plan, own_seed)]
+        return made[0]
+
     result = optimize_several(
-        partial(builder.objective, plan),
+        make,
         builder.loop_options(plan, budget_s),
         seed=seed,
         runs=builder.options.runs,
@@ -149,7 +166,27 @@ def _run(builder: Builder, plan: Plan, seed: int, budget_s: float | None, callba
         deviation=deviation,
         plan=plan,
         depth=builder.fitted_options(plan).depth,
+        course=_course(builder, plan, result),
+        remarks=tuple(remarks_on(builder.problem, made[0].observations[0], result)),
         result=result,
+    )
+
+
+def _course(builder: Builder, plan: Plan, result: OptimizeResult) -> Course:
+    """Return how far a run came, and what the whole course takes: a larger budget also gets a wider network."""
+    best = _choices(builder)[0]
+    cost = 1.0
+    if not builder.decodes:
+        best_cost, own_cost = (
+            iteration_cost(builder.preset, *builder.size, choice) for choice in (best, (plan.width, plan.scale))
+        )
+        cost = best_cost / own_cost
+    runs = builder.options.runs
+    whole = builder.course(best[1])
+    return Course(
+        iterations=result.iterations // runs,
+        whole=min(builder.course(plan.scale), whole),
+        whole_s=1.2 * cost * runs * whole * result.elapsed_s / max(result.iterations, 1),
     )
 
 

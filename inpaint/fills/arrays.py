@@ -5,6 +5,7 @@ Nothing here imports torch: a tensor brings its own methods.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -16,16 +17,30 @@ Array: TypeAlias = Any
 """A NumPy array or a torch tensor."""
 
 
+def is_array(x: object) -> bool:
+    """Return whether this is a NumPy array of real numbers."""
+    return isinstance(x, np.ndarray) and x.dtype.kind in "buif"
+
+
+def is_tensor(x: object) -> bool:
+    """Return whether this is a torch tensor of real numbers that lie one by one in memory."""
+    torch = sys.modules.get("torch")  # where it was never imported, nobody has a tensor
+    if torch is None or not isinstance(x, torch.Tensor):
+        return False
+    return x.layout == torch.strided and not (x.is_meta or x.is_quantized or x.is_complex())
+
+
 def as_array(x: Array) -> Array:
-    """Return an array, or a tensor as one."""
+    """Return an array, or a tensor as one, without its gradient."""
     return x if isinstance(x, np.ndarray) else x.detach().cpu().numpy()
 
 
 def as_tensor(x: Array) -> Array:
-    """Return a tensor, or an array as one on the CPU."""
+    """Return a tensor without its gradient, or an array as one on the CPU."""
     import torch  # not for those who fill arrays by arrays
 
-    return torch.from_numpy(np.ascontiguousarray(x)) if isinstance(x, np.ndarray) else x
+    # Writable, since torch warns of memory that is not.
+    return torch.from_numpy(np.require(x, requirements=["C", "W"])) if isinstance(x, np.ndarray) else x.detach()
 
 
 def channels_first(x: Array) -> Array:
@@ -58,6 +73,11 @@ def where(condition: Array, a: Array, b: Array) -> Array:
 def masked_fill(x: Array, mask: Array, value: float) -> Array:
     """Return x with `value` where the mask is True."""
     return np.where(mask, x.dtype.type(value), x) if isinstance(x, np.ndarray) else x.masked_fill(mask, value)
+
+
+def copied(x: Array) -> Array:
+    """Return x in memory of its own."""
+    return x.copy() if isinstance(x, np.ndarray) else x.clone()
 
 
 def concatenate(parts: Sequence[Array]) -> Array:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 
 from inpaint.errors import MaskError, UsageError
 from inpaint.fills import arrays
-from inpaint.fills.arrays import Array, as_array, as_tensor, channels_first, channels_last, where
-from inpaint.fills.checks import check_devices, check_fill
+from inpaint.fills.arrays import Array, as_array, as_tensor, channels_first, channels_last, copied, where
+from inpaint.fills.checks import check_devices, check_fill, check_types, checked_samples
 from inpaint.fills.request import Clock, ImageSeed, Request
+from inpaint.options import Options
 from inpaint.types import Capabilities, Fill, Guidance, ProgressCallback, Seed
 
 if TYPE_CHECKING:
@@ -35,7 +37,16 @@ class BaseFill(ABC):
 
     name: str
     capabilities: Capabilities
+    options: Options = Options()  # what the caller chose
     steps = 1  # of progress per unit
+
+    def __repr__(self) -> str:
+        told = {**self.details(), **self.options.model_dump(exclude_defaults=True)}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in told.items())})"
+
+    def details(self) -> Mapping[str, object]:
+        """Return what its `repr` tells besides the options that are not the usual ones."""
+        return {}
 
     @staticmethod
     @abstractmethod
@@ -58,12 +69,12 @@ class BaseFill(ABC):
         """Return x in the type of the results: float32, unless a subclass computes in float64."""
         return arrays.single(x)
 
-    def check(self, image: Array, mask: Array, **asked: Any) -> None:
-        """Check the arguments of a fill, see `check_fill`. Raises UsageError when it cannot fill at all."""
+    def check(self, image: Array, mask: Array, guidance: Mapping[str, Array] | None = None) -> None:
+        """Check the images of a fill, see `check_fill`. Raises UsageError when it cannot fill at all."""
         missing = self.missing_to_fill()
         if missing is not None:
             raise UsageError(f"{self.name} cannot fill: {missing}")
-        check_fill(image, mask, capabilities=self.capabilities, name=self.name, **asked)
+        check_fill(image, mask, guidance=guidance, capabilities=self.capabilities, name=self.name)
 
     def fill(
         self,
@@ -75,7 +86,8 @@ class BaseFill(ABC):
         seed: Seed = 0,
         progress: ProgressCallback | None = None,
     ) -> list[Fill]:
-        """Fill a batch as `Inpainter.fill` says; results lie on the image's device."""
+        """Fill a batch as `Inpainter.fill` says; results lie on the image's device, gradients do not pass."""
+        check_types("tensor", image, mask, guidance, progress=progress)
         check_devices(image, mask, guidance)
         asked = {"samples": samples, "seed": seed, "progress": progress}
         return self._converted(self.own, lambda x: as_tensor(x).to(image.device), image, mask, guidance, **asked)
@@ -91,6 +103,7 @@ class BaseFill(ABC):
         progress: ProgressCallback | None = None,
     ) -> list[Fill[NDArray[Any]]]:
         """Fill arrays (B, H, W, C) as `Inpainter.fill` says."""
+        check_types("array", image, mask, guidance, progress=progress)
         asked = {"samples": samples, "seed": seed, "progress": progress}
         return self._converted(
             lambda x: self.own(channels_first(x)), lambda x: channels_last(as_array(x)), image, mask, guidance, **asked
@@ -120,19 +133,24 @@ class BaseFill(ABC):
         there are no intermediates.
         """
         found = self.find_mask(image) if mask is None else mask
-        self.check(image, found, guidance=guidance, samples=samples, seed=seed)
+        self.check(image, found, guidance)
+        samples, seeds = checked_samples(samples), ImageSeed.of_each(seed, len(image))
         draws = samples if self.capabilities.stochastic else 1
         request = Request(
             image=self.result_type(image),
             mask=found,
             hole=found == 1,
             guidance=guidance or {},
-            seeds=tuple(ImageSeed.of(seed, number) for number in range(len(image))),
+            seeds=seeds,
             draws=draws,
             clock=Clock(len(image) * draws, self.steps, progress),
         )
-        fills = [self.composite(request.image, request.hole, maps) for maps in _by_sample(self._parts(request), draws)]
-        return fills if draws == samples else fills * samples
+        fills = [
+            replace(self.composite(request.image, request.hole, maps), warnings=request.warnings_of(sample))
+            for sample, maps in enumerate(_by_sample(self._parts(request), draws))
+        ]
+        # Each fill in memory of its own: the caller may paint into one of them.
+        return [*fills, *(mapped(fills[0], copied) for _ in range(samples - draws))]
 
     def composite(self, image: Array, hole: Array, maps: Painted) -> Fill[Any]:
         """Return the fill of what was painted: `raw` in the hole, the image itself elsewhere."""
@@ -196,4 +214,5 @@ def mapped(fill: Fill[Any], change: Callable[[Any], Any]) -> Fill[Any]:
         mask=change(fill.mask),
         aux={name: change(plane) for name, plane in fill.aux.items()},
         score=None if fill.score is None else change(fill.score),
+        warnings=fill.warnings,
     )

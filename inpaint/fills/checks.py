@@ -2,11 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 from inpaint.errors import InputError, MaskError
-from inpaint.fills.arrays import Array, is_finite, is_floating, masked_fill
-from inpaint.types import Capabilities, Seed
+from inpaint.fills.arrays import Array, is_array, is_finite, is_floating, is_tensor, masked_fill
+from inpaint.types import Capabilities
+
+SEEDS = 2**64
+"""Seeds are whole numbers below this."""
+
+_KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "tensor": (is_tensor, "a dense torch tensor (B, C, H, W) of real numbers"),
+    "array": (is_array, "a NumPy array (B, H, W, C) of real numbers"),
+}
+
+
+def check_types(
+    kind: Literal["tensor", "array"],
+    image: object,
+    mask: object,
+    guidance: object = None,
+    *,
+    progress: object = None,
+) -> None:
+    """Raise InputError unless image, mask and planes are tensors, or arrays, and the callback can be called."""
+    fits, wanted = _KINDS[kind]
+    if guidance is not None and not isinstance(guidance, Mapping):
+        raise InputError(f"guidance must be a mapping of planes by name, got {type(guidance).__name__}")
+    planes = {f"guidance.{name}": plane for name, plane in (guidance or {}).items()}
+    for what, given in {"image": image, **({} if mask is None else {"mask": mask}), **planes}.items():
+        if not fits(given):
+            other = {"tensor": "fill_arrays takes NumPy arrays", "array": "fill takes tensors"}[kind]
+            raise InputError(
+                f"{what} must be {wanted}, got {_kind_of(given)}; {other}, and inpaint.fill(image, mask, model=...) "
+                "one photo as path, Pillow image or array"
+            )
+    if progress is not None and not callable(progress):
+        raise InputError(f"progress must be a function of one argument, got {type(progress).__name__}")
+
+
+def _kind_of(given: object) -> str:
+    """Return what was given in words, such as "PIL.Image.Image" or "numpy.ndarray of complex64"."""
+    kind = type(given)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    return f"{name} of {given.dtype}" if hasattr(given, "dtype") else name
+
+
+def checked_samples(samples: object) -> int:
+    """Return the number of samples; raises InputError for anything but a whole number of at least 1."""
+    try:
+        count = operator.index(samples)  # type: ignore[arg-type]
+    except TypeError:
+        count = 0
+    if count < 1:
+        raise InputError(f"samples must be at least 1, got {samples!r}")
+    return count
+
+
+def checked_seed(seed: object) -> int:
+    """Return a seed as a plain integer, those of NumPy as well; raises InputError for anything else."""
+    try:
+        number = operator.index(seed)  # type: ignore[arg-type]
+    except TypeError:
+        number = -1
+    if not 0 <= number < SEEDS:
+        raise InputError(f"seed must be an integer from 0 to 2**64 - 1, got {seed!r}")
+    return number
+
+
+def checked_seeds(seed: object, count: int) -> int | tuple[int, ...]:
+    """Return a seed for all of `count` images, or one for each of them, in plain integers.
+
+    Raises:
+        InputError: Neither an integer from 0 to 2**64 - 1 nor so many of them.
+    """
+    if isinstance(seed, str | bytes | Mapping):
+        raise InputError(f"seed must be an integer or one per image ({count}), got {seed!r}")
+    try:
+        each = list(seed)  # type: ignore[call-overload]
+    except TypeError:
+        return checked_seed(seed)
+    if len(each) != count:
+        raise InputError(f"seed must be an integer or one per image ({count}), got {len(each)}")
+    return tuple(checked_seed(one) for one in each)
 
 
 def check_fill(
@@ -14,34 +94,26 @@ def check_fill(
     mask: Array,
     *,
     guidance: Mapping[str, Array] | None = None,
-    samples: int = 1,
-    seed: Seed = 0,
     capabilities: Capabilities,
     name: str,
 ) -> None:
-    """Check that the arguments of `Inpainter.fill` fit each other and what the fill can do.
+    """Check that the images of `Inpainter.fill` fit each other and what the fill can do.
 
     Args:
         image: (B, 3, H, W), floating, in [0, 1] outside the hole; inside it anything, NaN too.
         mask: (B, 1, H, W), every value 0 or 1, any dtype.
         guidance: Planes by name.
-        samples: At least 1.
-        seed: An integer, or one per image.
         capabilities: Of the fill.
         name: Of the fill, for messages.
 
     Raises:
-        InputError: The image, the guidance, the number of samples or the seeds do not fit.
+        InputError: The image or the guidance does not fit.
         MaskError: The mask does not fit the image, or leaves nothing to work from.
     """
     check_devices(image, mask, guidance)
     _check_image(image, capabilities, name)
     _check_mask(image, mask, capabilities, name)
     _check_guidance(image, guidance or {}, capabilities, name)
-    if samples < 1:
-        raise InputError(f"samples must be at least 1, got {samples}")
-    if not isinstance(seed, int) and len(seed) != len(image):
-        raise InputError(f"seed must be an integer or one per image ({len(image)}), got {len(seed)}")
 
 
 def check_devices(image: Array, mask: Array | None, guidance: Mapping[str, Array] | None) -> None:

@@ -48,10 +48,15 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Painting:
-    """One fill of a whole photo: colors (H, W, 3) in its hole, 0 elsewhere; score: higher = better, or None."""
+    """One fill of a whole photo.
+
+    colors: (H, W, 3) in its hole, 0 elsewhere. score: higher = better, or None. warnings: what the fill says against
+    its answer, with the part where there are several.
+    """
 
     colors: NDArray[Any]
     score: float | None
+    warnings: tuple[str, ...] = ()
 
 
 def works_on_the_whole(capabilities: Capabilities) -> bool:
@@ -127,6 +132,7 @@ def fill_parts(
     steps = _Steps([part.region.area for part in parts], progress)
     paintings: list[NDArray[Any]] = []
     scores: list[list[float]] = []
+    warnings: list[list[str]] = [[] for _ in range(samples)]
     for number, part in enumerate(parts):
         rows, image = part.region.slices, cut(part.region)
         fills: Sequence[Fill[Any] | None] = [None] * samples  # of a part that is not reached
@@ -145,11 +151,14 @@ def fill_parts(
         for painting, each in zip(paintings, completed, strict=True):
             painting[rows][part.hole] = each[part.hole]
         scores.append([_score(fill) for fill in fills])
+        where = f"part {number + 1} of {len(parts)}: " if len(parts) > 1 else ""
+        for told, fill in zip(warnings, fills, strict=True):
+            told += [] if fill is None else [f"{where}{text}" for text in fill.warnings]
     weights = [np.count_nonzero(part.hole) for part in parts]
     means = np.average(scores, axis=0, weights=weights)  # NaN where there are no scores
     return [
-        Painting(colors=colors, score=None if np.isnan(score) else float(score))
-        for colors, score in zip(paintings, means, strict=True)
+        Painting(colors=colors, score=None if np.isnan(score) else float(score), warnings=tuple(told))
+        for colors, score, told in zip(paintings, means, warnings, strict=True)
     ]
 
 
@@ -258,7 +267,7 @@ def _seed_of(seed: Seed, number: int) -> Seed:
     """Return the seed of a part: the photo's own, or one derived from it."""
     if number == 0:
         return seed
-    own = ImageSeed.of(seed, 0).integer()
+    own = ImageSeed.of_each(seed, 1)[0].integer()
     return seeds.integer(own, seeds.PART, number)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import inpaint.seeds as seeds
 from inpaint.fills.arrays import Array
+from inpaint.fills.checks import checked_seeds
 from inpaint.types import Progress, ProgressCallback, Seed, StopFill
 
 if TYPE_CHECKING:
@@ -25,9 +26,12 @@ class ImageSeed:
     words: tuple[int, ...]
 
     @classmethod
-    def of(cls, seed: Seed, number: int) -> ImageSeed:
-        """Return the seed of image `number`."""
-        return cls((seed % 2**64, number) if isinstance(seed, int) else (seed[number] % 2**64,))
+    def of_each(cls, seed: Seed, count: int) -> tuple[ImageSeed, ...]:
+        """Return the seeds of `count` images; raises InputError as `checked_seeds` does."""
+        given = checked_seeds(seed, count)
+        if isinstance(given, int):
+            return tuple(cls((given, number)) for number in range(count))
+        return tuple(cls((own,)) for own in given)
 
     def generator(self, sample: int) -> np.random.Generator:
         """Return NumPy's generator of one sample of the image."""
@@ -105,6 +109,7 @@ class Request:
         seeds: Of each image.
         draws: Samples to paint of each image; 1 where all would be the same.
         clock: Where progress is reported.
+        warnings: Of each unit, by its number, what is to be said against its fill.
     """
 
     image: Array
@@ -114,3 +119,13 @@ class Request:
     seeds: tuple[ImageSeed, ...]
     draws: int
     clock: Clock
+    warnings: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+    def warnings_of(self, sample: int) -> tuple[str, ...]:
+        """Return what is to be said against one sample of all images, which are named where there are several."""
+        found = []
+        for unit, texts in sorted(self.warnings.items()):
+            if unit % self.draws == sample:
+                where = f"image {unit // self.draws}: " if len(self.image) > 1 else ""
+                found += [f"{where}{text}" for text in texts]
+        return tuple(found)

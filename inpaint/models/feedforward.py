@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -38,6 +38,7 @@ class FeedForward(TensorFill):
     """
 
     Options: type[FeedForwardOptions] = FeedForwardOptions
+    options: FeedForwardOptions
 
     def __init__(
         self,
@@ -54,8 +55,15 @@ class FeedForward(TensorFill):
         self.capabilities = network.capabilities
         parameter = next(network.parameters())
         self.device, self.dtype = parameter.device, parameter.dtype
-        self.chunk = (options or FeedForwardOptions()).chunk
+        self.options = options or self.Options()
+        self.chunk = self.options.chunk
         self._discriminators = discriminators
+
+    def details(self) -> Mapping[str, object]:
+        """Return the model's name, its size, its arithmetic and where it computes."""
+        parameters = sum(parameter.numel() for parameter in self.network.parameters())
+        dtype = str(self.dtype).removeprefix("torch.")
+        return {"name": self.name, "parameters": parameters, "dtype": dtype, "device": str(self.device)}
 
     def missing_to_fill(self) -> str | None:
         """Return what the network says."""

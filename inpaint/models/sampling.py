@@ -15,6 +15,7 @@ from torch import Tensor
 from inpaint import seeds
 from inpaint.errors import InputError, WeightsError
 from inpaint.fills.base import Painted
+from inpaint.fills.checks import check_types
 from inpaint.fills.request import ImageSeed, Request
 from inpaint.models.base import SamplingNetwork
 from inpaint.models.feedforward import FeedForward, FeedForwardOptions, evaluating, slices
@@ -84,6 +85,7 @@ class Sampling(FeedForward):
 
     def encode(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of the latents, (B, C, h, w) each, for a batch as `fill` takes it."""
+        check_types("tensor", image, mask)
         self.check(image, mask)
         with evaluating(self.network), torch.no_grad():
             found = self.network.encode(self._ready(image), self._ready(mask))
@@ -94,6 +96,7 @@ class Sampling(FeedForward):
 
         There is a score if `scores` is True. Raises InputError for latents of another shape.
         """
+        check_types("tensor", image, mask)
         self.check(image, mask)
         image, hole = self.result_type(image), mask == 1
         with evaluating(self.network), torch.no_grad():

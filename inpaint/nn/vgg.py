@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from inpaint.errors import ConfigError, InputError, WeightsError, unknown
 from inpaint.nn.gated import initialize_
 from inpaint.nn.random import drawing_from
-from inpaint.weights.files import load_foreign
+from inpaint.weights.foreign import load_foreign
 
 VggName = Literal["vgg16", "vgg19"]
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+import torch
 from torch import Tensor
+
+from inpaint.types import OneLine
 
 Reason: TypeAlias = Literal["finished", "budget", "stopped early", "interrupted"]
 
@@ -26,8 +30,8 @@ class StepInfo:
     cooldown: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Evaluation(OneLine):
     """How good the present parameters are.
 
     Args:
@@ -54,8 +58,8 @@ class Objective(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class IntermediateResult:
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class IntermediateResult(OneLine):
     """One iteration as a callback gets it; reading `loss` waits for an accelerator.
 
     Args:
@@ -88,6 +92,13 @@ class IntermediateResult:
         return self.image if self.average is None else self.average
 
 
+@contextmanager
+def gradients_on() -> Iterator[None]:
+    """Record gradients within the block, whatever the caller has switched off around a fill."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
 Callback: TypeAlias = Callable[[IntermediateResult], None]
 """Called after every iteration; raises `StopFill` to end the run with what it has."""
 
@@ -104,14 +115,15 @@ class TraceRow:
     event: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class OptimizeResult:
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class OptimizeResult(OneLine):
     """What a run gave.
 
     Args:
         image: (1, C, H, W), the last one.
         average: Of the images, or of the Langevin samples; None without.
         best: What to use.
+        searched: What there was before the cooldown, in which pixels that were held out are put back.
         deviation: Standard deviation of the Langevin samples; None without.
         iterations, elapsed_s, reason: How long it took, and why it ended.
         divergences: How often it went back to an earlier state.
@@ -121,6 +133,7 @@ class OptimizeResult:
     image: Tensor
     average: Tensor | None
     best: Tensor
+    searched: Tensor
     deviation: Tensor | None
     iterations: int
     elapsed_s: float

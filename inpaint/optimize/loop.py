@@ -103,6 +103,7 @@ def optimize(
     langevin = None if options.langevin is None else Langevin(options.langevin, parameters, seed=seed)
     averaging = options.averaging
     average = Average(0.0 if averaging is None else averaging.decay)
+    searched, searched_image = average, torch.zeros(0)
     trace: list[TraceRow] = []
     reason: Reason | None = None
     while reason is None:
@@ -120,6 +121,8 @@ def optimize(
                 langevin.sample(step, evaluation.image)
             if averaging is not None and step.progress >= averaging.start:
                 average = average.with_image(evaluation.image, valid=torch.isfinite(evaluation.loss.detach()))
+        if not step.cooldown:
+            searched, searched_image = average, evaluation.image
         reason = schedule.advance()
         searches = reason is None and not schedule.cooling
         if searches and stopper is not None and stopper.update(schedule.done, evaluation.image, average.value):
@@ -166,6 +169,7 @@ def optimize(
         image=evaluation.image,
         average=mean,
         best=best,
+        searched=searched_image if searched.value is None else searched.value,
         deviation=None if moments is None else moments.deviation,
         iterations=schedule.done,
         elapsed_s=schedule.elapsed_s,

@@ -146,17 +146,21 @@ class HoldOut(Stopper):
         error: Of an image (1, C, H, W) on the pixels held out; None when it is not known at that size.
         patience: Iterations to wait for a smaller error.
         start: Iterations before which nothing is decided.
+        keep: Whether the best average is what comes out; not where the pixels held out are put back in a cooldown,
+            after which the run is better than it was here.
     """
 
-    def __init__(self, error: Callable[[Tensor], Tensor | None], *, patience: int = 500, start: int = 0) -> None:
+    def __init__(
+        self, error: Callable[[Tensor], Tensor | None], *, patience: int = 500, start: int = 0, keep: bool = False
+    ) -> None:
         super().__init__(patience)
         self.error = error
         self.start = start
+        self.keep = keep
 
     def update(self, iteration: int, image: Tensor, average: Tensor | None) -> bool:
         """See `Stopper`."""
         if average is None or iteration < self.start or iteration % CHECK_EVERY:
             return False
         error = self.error(average)
-        # The average itself is not kept: once the pixels held out are put back, the run ends better than it was here.
-        return error is not None and self.waited(iteration, float(error), None)
+        return error is not None and self.waited(iteration, float(error), average if self.keep else None)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from typing_extensions import TypeVar
 
-from inpaint.errors import UsageError
+from inpaint.errors import InputError, UsageError
 from inpaint.images.formats import format_of_name
 from inpaint.images.mask_rules import Label
 from inpaint.images.masks import fit_to
@@ -25,7 +25,7 @@ from inpaint.pipeline.photo import check_guidance, fill_photo
 from inpaint.pipeline.sources import PathLike, Source, drawn_of, hole_for, name_of, photo_of
 from inpaint.registry.loading import check_loadable, load
 from inpaint.system.files import check_target
-from inpaint.types import Inpainter
+from inpaint.types import Inpainter, ProgressCallback
 
 ImageT = TypeVar("ImageT", Image.Image, NDArray[Any], default=Image.Image)
 """What comes back: the kind that was given, a Pillow image for a path."""
@@ -47,6 +47,7 @@ def fill(
     quality: int | None = None,
     first_page: bool = False,
     max_pixels: int = MAX_PIXELS,
+    progress: ProgressCallback | None = None,
     **model_options: Any,
 ) -> ImageT:
     """Fill the hole of one photo and return it at the same size, every known pixel as it was.
@@ -75,6 +76,7 @@ def fill(
             JPEG or a lossless WebP, else 95.
         first_page: Fill the first page of a file alone; `output` gets all pages otherwise.
         max_pixels: Refuse files that claim more.
+        progress: Told every step of fills that take long; may raise `StopFill` for what there is.
         model_options: Passed to `inpaint.load`.
 
     Raises:
@@ -105,7 +107,7 @@ def fill(
         )
         for name, source in sources.items()
     }
-    filled = fill_photo(photo, hole, inpainter, guidance=planes, seed=seed, opaque=opaque)
+    filled = fill_photo(photo, hole, inpainter, guidance=planes, seed=seed, opaque=opaque, progress=progress)
     if output is not None:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
         turn = orientation(image) if isinstance(image, Image.Image) else 1
@@ -131,6 +133,8 @@ def _as_given(image: Source, filled: Photo) -> Any:
 def _inpainter(model: PathLike | Inpainter, device: str, options: dict[str, Any]) -> Inpainter:
     if isinstance(model, (str, os.PathLike)):
         return load(model, device=device, **options)
+    if not hasattr(model, "fill_arrays"):
+        raise InputError(f"model must be a name, a path or a loaded model, got {type(model).__name__}")
     if options:
         raise UsageError(f"{', '.join(sorted(options))}: options of a model that is already loaded; give them to load")
     return model

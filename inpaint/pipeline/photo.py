@@ -88,6 +88,9 @@ def fill_photo_often(
     check_hole(photo, hole, inpainter.capabilities, name=inpainter.name, opaque=opaque)
     asked: dict[str, Any] = {"samples": samples, "seed": seed, "progress": progress}
     paintings = _paintings(photo, unknown(photo, hole), inpainter, planes, **asked)
+    for number, painting in enumerate(paintings, start=1):
+        for text in painting.warnings:
+            _log.warning("%s: %s%s", photo.name, f"fill {number}: " if len(paintings) > 1 else "", text)
     # Further pages and channels show what was removed, too: the same hole, the same seed, fill by fill.
     others = [(each, _paintings(each, unknown(each, hole), inpainter, planes, **asked)) for each in photo.companions()]
     return [

@@ -31,8 +31,7 @@ from inpaint.pipeline.photo import check_hole, check_photo, filled, unknown
 from inpaint.pipeline.sources import Source, hole_for, photo_of
 from inpaint.system.devices import resolve_device
 from inpaint.system.files import write_text
-
-FEW_ITERATIONS = 100  # with fewer there are colors at best, for every task
+from inpaint.types import OneLine
 
 PhotoCallback: TypeAlias = Callable[[RestoreStep, Callable[[], Photo]], None]
 """Called after every iteration with what it gave and a function that makes the photo as it is by then; raises
@@ -41,8 +40,8 @@ PhotoCallback: TypeAlias = Callable[[RestoreStep, Callable[[], Photo]], None]
 _log = logging.getLogger("inpaint.pipeline")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RestoredPhoto:
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class RestoredPhoto(OneLine):
     """The restored photo, and what the restoration says of itself: its parts, how long it took, how sure it is."""
 
     photo: Photo
@@ -131,12 +130,8 @@ def restore_photo(
         spent_s=spent_s + time.monotonic() - started,
         callback=tell,
     )
-    for part in restored.parts:
-        if part.result.reason == "budget" and part.result.iterations < FEW_ITERATIONS:
-            _log.warning(
-                "the budget had room for %d iterations only: expect little, or give a longer --budget",
-                part.result.iterations,
-            )
+    for text in restored.warnings:
+        _log.warning("%s: %s", photo.name, text)
     return RestoredPhoto(photo=_with_answer(photo, restored.image, hole, opaque), restored=restored)
 
 
@@ -159,6 +154,7 @@ def write_trace(restored: Restored, path: str | os.PathLike[str], request: Mappi
             "elapsed_s": part.result.elapsed_s,
             "reason": part.result.reason,
             "divergences": part.result.divergences,
+            "warnings": part.warnings,
             "trace": [asdict(row) for row in part.result.trace],
         }
         for part in restored.parts

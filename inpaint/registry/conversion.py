@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from inpaint.errors import UsageError, WeightsError, unknown
 from inpaint.registry import table
@@ -36,6 +37,12 @@ SWITCHES: Mapping[str, str] = {
 }
 """What some files cannot tell and the caller may."""
 
+AVERAGED = re.compile(r"(?:^|[._])(?:ema|avg|averaged?|shadow|swa)(?:$|[._])")
+"""How programs call the average of a network, which fills better than the network itself."""
+
+Match: TypeAlias = "tuple[Format, str, list[Found]]"
+"""A format, a role, and the networks of a file that have the same entries."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
@@ -57,12 +64,18 @@ class Import:
 
 
 def import_weights(
-    origin: str, inputs: Sequence[str], output: str | Path, *, switches: frozenset[str] = frozenset()
+    origin: str,
+    inputs: Sequence[str],
+    output: str | Path,
+    *,
+    switches: frozenset[str] = frozenset(),
+    entry: str | None = None,
 ) -> Import:
     """Read checkpoint files of a public program and write a folder with model.safetensors and config.yaml.
 
     inputs: FILE or ROLE=FILE, each of another network; the role may be left out, since the entries tell it. output: a
-    folder that holds no run yet. switches: names of SWITCHES, where the format leaves them open.
+    folder that holds no run yet. switches: names of SWITCHES, where the format leaves them open. entry: which network
+    to take where a file holds one several times, such as "model_ema"; None: the average, with a note.
     Raises UsageError for wrong names, WeightsError for files that are damaged, hold code, belong to another program or
     do not fit, InpaintError when the folder cannot be written. Nothing is written then.
     """
@@ -72,7 +85,7 @@ def import_weights(
     for text in inputs:
         if "=" not in text and not Path(text).exists():  # said at once: torch, which reads them, takes seconds
             raise WeightsError(f"no weights at {text}")
-    chosen, found = _recognized(origin, inputs)
+    chosen, found, notes = _recognized(origin, inputs, entry)
     for switch in sorted(switches - chosen.switches):
         raise UsageError(f"--{switch} does not apply to {chosen.title}: its files leave no doubt")
     converted = chosen.convert(found, switches)
@@ -89,7 +102,7 @@ def import_weights(
         roles=roles,
         lacking=tuple(role for role in discriminators if role not in roles),
         parameters=parameters,
-        notes=converted.notes,
+        notes=(*notes, *converted.notes),
     )
 
 
@@ -102,9 +115,11 @@ def formats() -> list[Format]:
 # Recognizing ---------------------------------------------------------------------------------------------------------
 
 
-def _recognized(origin: str, inputs: Sequence[str]) -> tuple[Format, dict[str, Found]]:
-    """Read all files and return the one format that they belong to, and their networks by role."""
-    from inpaint.weights.files import load_foreign
+def _recognized(
+    origin: str, inputs: Sequence[str], wanted_entry: str | None
+) -> tuple[Format, dict[str, Found], tuple[str, ...]]:
+    """Read all files and return the one format that they belong to, their networks by role, and what was chosen."""
+    from inpaint.weights.foreign import load_foreign
 
     if not inputs:
         raise UsageError("no --input: give the checkpoint file, or ROLE=FILE for each of several")
@@ -112,9 +127,17 @@ def _recognized(origin: str, inputs: Sequence[str]) -> tuple[Format, dict[str, F
     roles = sorted({role for entry in known if entry.origin == origin for role in entry.networks})
     chosen: Format | None = None
     networks: dict[str, Found] = {}
+    notes: list[str] = []
     for text in inputs:
         wanted, path = split_input(text, roles)
-        entry, role, found = _recognize(origin, load_foreign(path), path, known, wanted)
+        entry, role, choice = _recognize(origin, load_foreign(path), path, known, wanted)
+        found = _taken(choice, wanted_entry)
+        if len(choice) > 1 and wanted_entry is None:
+            others = " and ".join(other.place or "the file itself" for other in choice if other is not found)
+            notes.append(
+                f"{path.name} holds this network {len(choice)} times: {found.place or 'the file itself'} was taken, "
+                f"{others} not; --entry chooses another"
+            )
         if chosen is not None and entry is not chosen:
             raise WeightsError(
                 f"{path} is of {entry.title}, the file before it of {chosen.title}: import one at a time"
@@ -126,7 +149,28 @@ def _recognized(origin: str, inputs: Sequence[str]) -> tuple[Format, dict[str, F
     assert chosen is not None
     if missing := sorted(chosen.networks.keys() - chosen.optional - networks.keys()):
         raise UsageError(f"{chosen.title} consists of several files: give --input {missing[0]}=FILE as well")
-    return chosen, networks
+    return chosen, networks, tuple(notes)
+
+
+def _taken(choice: Sequence[Found], wanted: str | None) -> Found:
+    """Return the network of that place, else the one that is called an average, else the first.
+
+    Raises UsageError for a place that there is not, WeightsError for a network without values.
+    """
+    from inpaint.weights.formats import some
+
+    if wanted is not None and wanted not in [found.place for found in choice]:
+        places = [found.place for found in choice]
+        raise UsageError(f"--entry {wanted}: {choice[0].path} holds the network as {', '.join(places) or 'itself'}")
+    named = [found for found in choice if found.place == wanted]
+    averaged = [found for found in choice if AVERAGED.search(found.place)]
+    taken = (named or averaged or choice)[0]
+    if empty := [name for name, value in taken.entries.items() if value.is_meta]:
+        raise WeightsError(
+            f"{taken.path}: {some(empty, 3)} {'has' if len(empty) == 1 else 'have'} a shape and no values (tensors on "
+            "the device meta): save the checkpoint again from a model whose weights are loaded"
+        )
+    return taken
 
 
 def split_input(text: str, roles: Sequence[str]) -> tuple[str | None, Path]:
@@ -141,37 +185,36 @@ def split_input(text: str, roles: Sequence[str]) -> tuple[str | None, Path]:
     return None, Path(text)
 
 
-def _recognize(
-    origin: str, content: Any, path: Path, known: Sequence[Format], wanted: str | None
-) -> tuple[Format, str, Found]:
-    """Return the format and role of one file; raises WeightsError when it is not of this origin.
+def _recognize(origin: str, content: Any, path: Path, known: Sequence[Format], wanted: str | None) -> Match:
+    """Return format and role of one file, and its networks of that kind; raises WeightsError for another origin's.
 
     wanted: the role that the caller says it has. It decides where the entries leave a choice, and must agree with them.
     """
-    from inpaint.weights.formats import find, some, state_dicts
+    from inpaint.weights.foreign import state_dicts
+    from inpaint.weights.formats import find, some
 
-    seen: list[tuple[Format, str, Found]] = []
+    parts = list(state_dicts(content))
+    seen: list[Match] = []
     for entry in known:
         for role, names in entry.networks.items():
-            network = find(content, names, path)
-            if network is not None:
-                seen.append((entry, role, network))
+            if networks := find(parts, names, path=path, content=content):
+                seen.append((entry, role, networks))
     ours = [match for match in seen if match[0].origin == origin]
     if ours:
         return _told_apart(ours, path, wanted)
     if seen:
         other = seen[0][0]
         raise WeightsError(f"{path} looks like {other.title}, not {origin}: use --origin {other.origin}")
-    entries = [name for part in state_dicts(content) for name in part]
+    entries = [name for part in parts for name in part.entries]
     holds = f"its {len(entries)} entries begin with {some(entries, 3)}" if entries else "it holds no named tensors"
     raise WeightsError(f"{path} looks like none of the programs we know ({', '.join(sorted(ORIGINS))}): {holds}")
 
 
-def _told_apart(seen: Sequence[tuple[Format, str, Found]], path: Path, wanted: str | None) -> tuple[Format, str, Found]:
+def _told_apart(seen: Sequence[Match], path: Path, wanted: str | None) -> Match:
     """Return the match that names and shapes of the entries tell, else the caller's word, else the file's name."""
-    most = max(network.share for _, _, network in seen)
-    alike = [match for match in seen if match[2].share == most]
-    alike = [match for match in alike if match[0].has_shapes_of(match[1], match[2].entries)] or alike
+    most = max(networks[0].share for _, _, networks in seen)
+    alike = [match for match in seen if match[2][0].share == most]
+    alike = [match for match in alike if match[0].has_shapes_of(match[1], match[2][0].entries)] or alike
     if wanted is not None:
         chosen = [match for match in alike if match[1] == wanted]
         if not chosen:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, get_args
 
-from inpaint.errors import ConfigError, UsageError, WeightsError, unknown
+from inpaint.errors import ConfigError, InputError, UsageError, WeightsError, unknown
 from inpaint.options import Options, validated
 from inpaint.registry.table import FILLS, config_class, fill_options, models, names, network_class
 from inpaint.types import Inpainter
@@ -39,13 +39,14 @@ def load(
 
     Raises:
         UsageError: An unknown name, option, device or dtype.
+        InputError: Something that is neither a name nor a path.
         WeightsError: Weights that cannot be used.
 
     Example:
         >>> load("telea", radius=5).name
         'telea'
     """
-    text = os.fspath(name_or_place)
+    text = _text_of(name_or_place)
     if weights not in get_args(Which):
         raise UsageError(unknown("weights", str(weights), get_args(Which)))
     if text not in FILLS:
@@ -83,7 +84,7 @@ def options_of(name_or_place: str | os.PathLike[str], *, weights: Which = "last"
 
     Raises UsageError or WeightsError, as `load`, for what cannot be loaded.
     """
-    text = os.fspath(name_or_place)
+    text = _text_of(name_or_place)
     if text in FILLS:
         return _types(fill_options(text))
     from inpaint.weights.files import read_metadata
@@ -91,6 +92,16 @@ def options_of(name_or_place: str | os.PathLike[str], *, weights: Which = "last"
     path = weights_of(text, weights)
     groups = _groups(read_metadata(path).model, path)
     return {"dtype": str, **{name: kind for group in groups.values() for name, kind in _types(group).items()}}
+
+
+def _text_of(name_or_place: str | os.PathLike[str]) -> str:
+    try:
+        return os.fsdecode(name_or_place)
+    except TypeError:
+        raise InputError(
+            f"a model is loaded by its name or by a path, not by {type(name_or_place).__name__}; names: "
+            f"{', '.join(names())}"
+        ) from None
 
 
 def weights_of(text: str, weights: Which = "last") -> Path:

@@ -131,9 +131,14 @@ def config_class(name: str) -> type[ModelConfig]:
     return config
 
 
+def network_module(name: str) -> ModuleType:
+    """Return the module with the network of a trainable model and its parts; this imports torch."""
+    return model_entry(name).module("network")
+
+
 def network_class(name: str) -> type[InpaintNetwork]:
     """Return the network of a trainable model; this imports torch."""
-    network: type[InpaintNetwork] = model_entry(name).module("network").Network
+    network: type[InpaintNetwork] = network_module(name).Network
     return network
 
 
@@ -158,6 +163,18 @@ def capabilities(name: str) -> Capabilities:
         found: Capabilities = resolve_name(FILLS[name].options).capabilities
         return found
     return config_class(name)().capabilities()
+
+
+def list_models() -> dict[str, Capabilities]:
+    """Return what each registered name can do, trainable models in their default configuration first.
+
+    Names of fills go to `inpaint.load` as they are; trainable models need weights: the folder of a run or import.
+
+    Example:
+        >>> [name for name, can in list_models().items() if not can.trained]
+        ['mean', 'telea', 'navier_stokes', 'dip', 'biharmonic', 'patch']
+    """
+    return {name: capabilities(name) for name in names()}
 
 
 @dataclass(frozen=True)

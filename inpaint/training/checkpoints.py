@@ -18,7 +18,8 @@ from inpaint.errors import DivergedError, RunError, WeightsError, WriteError
 from inpaint.system.files import atomic_write
 from inpaint.training.callbacks import IterationCallback, Metering
 from inpaint.training.module import TrainingModule
-from inpaint.weights.files import TRAINING_FORMAT, WeightsMetadata, load_foreign, read_metadata, save_weights
+from inpaint.weights.files import TRAINING_FORMAT, WeightsMetadata, read_metadata, save_weights
+from inpaint.weights.foreign import load_foreign
 from inpaint.weights.runs import CHECKPOINT_SUFFIX, RunFolder
 
 logger = logging.getLogger("inpaint.training")

@@ -1,14 +1,10 @@
-"""Weights on disk: safetensors with our metadata, and other programs' files opened without running their code."""
+"""Weights on disk: safetensors with our metadata."""
 
 from __future__ import annotations
 
 import json
 import logging
-import pickle
-import pickletools
 import tempfile
-import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -16,7 +12,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -25,7 +20,9 @@ from torch import Tensor, nn
 from inpaint import __version__
 from inpaint.errors import WeightsError
 from inpaint.system.files import atomic_write
+from inpaint.weights.foreign import load_foreign
 from inpaint.weights.formats import some
+from inpaint.weights.places import existing_file
 
 log = logging.getLogger("inpaint.weights.files")
 
@@ -54,9 +51,9 @@ class WeightsMetadata:
 
 
 def save_weights(path: str | PathLike[str], tensors: Mapping[str, Tensor], metadata: WeightsMetadata) -> None:
-    """Write tensors and metadata as safetensors, atomically. Tensors that share memory are written separately.
+    """Write tensors and metadata as safetensors, atomically: equal ones give equal bytes.
 
-    Raises InpaintError when the file cannot be written.
+    Tensors that share memory are written separately. Raises InpaintError when the file cannot be written.
     """
     # A dense copy each: safetensors refuses views, shared memory and other memory layouts.
     plain = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
@@ -64,8 +61,22 @@ def save_weights(path: str | PathLike[str], tensors: Mapping[str, Tensor], metad
     try:
         with atomic_write(path) as temporary:
             save_file(plain, temporary, metadata=described)
+            _order_metadata(temporary)
     except SafetensorError as error:
         raise WeightsError(f"cannot write '{path}': {error}") from error  # disk full and the like, no OSError here
+
+
+def _order_metadata(path: Path) -> None:
+    """Put the metadata of a safetensors file in the order of their names, which the library shuffles every time."""
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        assert len(text) <= length
+        # As long as before, since the tensors begin right behind it; the format ends a header with spaces.
+        file.seek(8)
+        file.write(text.ljust(length))
 
 
 def read_metadata(path: str | PathLike[str]) -> WeightsMetadata:
@@ -135,54 +146,8 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str 
     network.load_state_dict(dict(tensors))
 
 
-def load_foreign(path: str | PathLike[str], *, mmap: bool = False) -> Any:
-    """Read another program's PyTorch checkpoint: tensors in plain containers, on the CPU.
-
-    mmap: leave the tensors in the file until they are used, where its format allows that.
-
-    Only such content is accepted; a file that would run code while it is read is refused with a WeightsError, as are
-    missing and damaged files.
-    """
-    path = _existing(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's advice on pickle protocols
-            mapped = mmap and zipfile.is_zipfile(path)
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except pickle.UnpicklingError as error:
-        if "unsupported global" in str(error).lower() or _asks_for_code(path):
-            raise WeightsError(
-                f"{path} holds code, not only weights, and is not opened: reading it could run that code"
-            ) from None
-        raise WeightsError(f"{path} is damaged or no PyTorch checkpoint") from None
-    except (
-        *(RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, OSError),
-        SafetensorError,  # by the name alone torch takes a pickle called .safetensors for one
-    ) as error:
-        reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
-        raise WeightsError(f"{path} is damaged or no PyTorch checkpoint: {reason}") from None
-
-
-def _asks_for_code(path: Path) -> bool:
-    """Say whether a bare pickle names functions or classes; torch stops at newer pickles before it gets there."""
-    try:
-        with path.open("rb") as file:
-            return any(operation.name in ("GLOBAL", "STACK_GLOBAL") for operation, _, _ in pickletools.genops(file))
-    except (ValueError, OSError):
-        return False
-
-
-def _existing(path: str | PathLike[str]) -> Path:
-    path = Path(path)
-    if not path.exists():
-        raise WeightsError(f"no weights at {path}")
-    if not path.is_file():
-        raise WeightsError(f"{path} is not a file")
-    return path
-
-
 def _opened(path: str | PathLike[str]) -> Any:
-    path = _existing(path)
+    path = existing_file(path)
     try:
         return _safe_open(path)
     except (SafetensorError, OSError, ValueError) as error:
@@ -191,7 +156,7 @@ def _opened(path: str | PathLike[str]) -> Any:
 
 def _is_pickle(path: str | PathLike[str]) -> bool:
     """Tell whether a file is PyTorch's and not safetensors, by its first bytes."""
-    path = _existing(path)
+    path = existing_file(path)
     try:
         with path.open("rb") as file:
             return file.read(4).startswith((b"PK\x03\x04", b"\x80"))

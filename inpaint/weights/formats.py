@@ -5,21 +5,21 @@ A model's `weights.py` lists its `FORMATS`; `inpaint.registry.conversion` choose
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from inpaint.errors import WeightsError
 from inpaint.options import ModelConfig
+from inpaint.weights.foreign import Part, State
 
-State: TypeAlias = Mapping[str, Tensor]
-
-PREFIXES = ("", "module.", "generator.")  # as it stands; DataParallel's; a whole training's state dict
 RECOGNIZED = 0.5  # share of a format's names that a file must hold; the rest is then reported as missing
 
 
@@ -27,11 +27,13 @@ RECOGNIZED = 0.5  # share of a format's names that a file must hold; the rest is
 class Found:
     """One network in a foreign file.
 
-    entries: its tensors, without the prefix that they all share. rest: tensors beside them that lack that prefix.
-    content: the whole file. share: which part of the names looked for it holds, 0 to 1.
+    place: the keys and the prefix that lead to it; "" for the file itself. entries: its tensors, without the prefix
+    that they all share. rest: tensors beside them that lack that prefix and are of no other such network. content: the
+    whole file. share: which part of the names looked for it holds, 0 to 1.
     """
 
     path: Path
+    place: str = ""
     entries: State
     rest: State
     content: Mapping[str, Any]
@@ -83,29 +85,61 @@ class Format:
         return role in self.file_names and fnmatch(path.name, self.file_names[role])
 
 
-def find(content: Any, names: frozenset[str], path: Path) -> Found | None:
-    """Return the part of a file that holds most of these names, or None when none holds enough of them."""
-    best: tuple[float, Found] | None = None
-    for part in state_dicts(content):
-        for prefix in PREFIXES:
-            entries = {name.removeprefix(prefix): value for name, value in part.items() if name.startswith(prefix)}
-            share = len(names & entries.keys()) / len(names)
-            if share >= RECOGNIZED and (best is None or share > best[0]):
-                rest = {name: value for name, value in part.items() if not name.startswith(prefix)}
-                best = share, Found(path=path, entries=entries, rest=rest, content=content, share=share)
-    return None if best is None else best[1]
+def find(parts: Sequence[Part], names: frozenset[str], *, path: Path, content: Any) -> list[Found]:
+    """Return the networks of a file that hold most of these names, none when no part holds enough of them.
+
+    Several are what a file holds beside one another, such as a network and its average; copies of one count once.
+
+    Args:
+        parts: Of the file, see `foreign.state_dicts`. Their names may have any prefix: that of DataParallel (module.),
+            of a whole training (generator.), several behind each other.
+        names: Of the entries, without prefix.
+        path, content: Of the file.
+    """
+    found: list[Found] = []
+    for part in parts:
+        counts = Counter(prefix for name in part.entries for prefix in _prefixes(name, names))
+        likely = [prefix for prefix, count in counts.items() if count >= RECOGNIZED * len(names)]
+        for prefix in likely:
+            others = tuple(other for other in likely if other != prefix and len(other) >= len(prefix))
+            own = {name: value for name, value in part.entries.items() if not name.startswith(others)}
+            found.append(
+                Found(
+                    path=path,
+                    place=".".join(filter(None, (part.place, prefix.rstrip(".")))),
+                    entries={
+                        name.removeprefix(prefix): value for name, value in own.items() if name.startswith(prefix)
+                    },
+                    rest={name: value for name, value in own.items() if not name.startswith((prefix, *likely))},
+                    content=content if isinstance(content, Mapping) else {},
+                    share=counts[prefix] / len(names),
+                )
+            )
+    most = max((each.share for each in found), default=0.0)
+    best: list[Found] = []
+    for each in found:
+        if each.share == most and not any(_same(each.entries, other.entries) for other in best):
+            best.append(each)
+    return best
 
 
-def state_dicts(content: Any) -> Iterator[State]:
-    """Yield every mapping of a file that holds tensors by name: the file itself and what is nested in it."""
-    if not isinstance(content, Mapping):
-        return
-    tensors = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)}
-    if tensors:
-        yield tensors
-    for value in content.values():
-        if isinstance(value, Mapping):
-            yield from state_dicts(value)
+def _prefixes(name: str, names: frozenset[str]) -> Iterator[str]:
+    """Yield what stands before the known name with which an entry's name ends."""
+    if name in names:
+        yield ""
+    for dot in (place for place, letter in enumerate(name, start=1) if letter == "."):
+        if name[dot:] in names:
+            yield name[:dot]
+
+
+def _same(a: State, b: State) -> bool:
+    """Return whether two networks are one, stored twice."""
+    return a.keys() == b.keys() and all(_equal(value, b[name]) for name, value in a.items())
+
+
+def _equal(a: Tensor, b: Tensor) -> bool:
+    alike = (a.shape, a.dtype, a.device) == (b.shape, b.dtype, b.device)
+    return alike and (a.is_meta or torch.equal(a, b))
 
 
 @dataclass
@@ -126,10 +160,15 @@ class Entries:
             self.missing.append(name)
         elif tuple(found.shape) != shape:
             self.misshapen.append(f"{name} {tuple(found.shape)} instead of {shape}")
-        elif not found.is_floating_point() or not bool(found.isfinite().all()):
-            self.unusable.append(f"{name} (not all finite numbers)")
+        elif not found.is_floating_point():
+            self.unusable.append(f"{name} ({str(found.dtype).removeprefix('torch.')}, no floating-point numbers)")
+        elif found.is_meta:
+            self.unusable.append(f"{name} (without values)")
         else:
-            return found.detach() if found.dtype == torch.float64 else found.detach().float()
+            exact = found if found.dtype == torch.float64 else found.float()
+            if bool(exact.isfinite().all()):
+                return exact
+            self.unusable.append(f"{name} (not all finite numbers)")
         return torch.zeros(shape)
 
     def ignore(self, name: str) -> None:
@@ -169,8 +208,10 @@ def some(names: Sequence[str], most: int = 12) -> str:
 
 
 def iteration_of(value: Any) -> int | None:
-    """Return how long a foreign checkpoint says it was trained, if it says so by a whole number."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    """Return how long a foreign checkpoint says it was trained, if it says so by a whole number, NumPy's as well."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        return None
+    return int(value) if value >= 0 else None
 
 
 def unit(vector: Tensor) -> Tensor:

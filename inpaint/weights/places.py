@@ -46,6 +46,16 @@ def weights_at(place: str | os.PathLike[str], weights: Which = "last") -> Path |
     raise WeightsError(f"no {files[weights][0].name} in {run.path}{hint}")
 
 
+def existing_file(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a file; raises WeightsError when there is none."""
+    path = Path(path)
+    if not path.exists():
+        raise WeightsError(f"no weights at {path}")
+    if not path.is_file():
+        raise WeightsError(f"{path} is not a file")
+    return path
+
+
 def _from_hub(repository: str, name: str) -> Path:
     """Fetch the weights of a repository on the Hugging Face hub, or find them in its cache."""
     hub = import_optional("hub", purpose=f"{HUB_PREFIX}{repository}")

@@ -56,7 +56,9 @@ def test_known_pixels_stay_and_the_hole_is_painted(here, capsys, mask):
     out, err = capsys.readouterr()
     assert out.splitlines()[0].startswith("text: 56 x 40 px, 8 channels, 5 scales, 5 iterations in ")
     assert out.splitlines()[1] == "wrote new/out.png"
-    assert err == ""
+    assert err.startswith(
+        "warning: photo.png: it was asked for 5 of the 6,001 iterations of the preset text; a budget of "
+    )
     before, after = pixels("photo.png"), pixels("new/out.png")
     assert np.array_equal(after[~HOLE], before[~HOLE])
     assert not np.array_equal(after[HOLE], before[HOLE])
@@ -129,14 +131,14 @@ def test_the_map_of_uncertainty_is_a_gray_image(here, capsys):
 def test_a_run_too_short_for_a_map_of_uncertainty_says_so(here, capsys):
     arguments = ["--task=inpaint", "--image=photo.png", "--mask=mask.png", "--output=out.png", "--uncertainty=map.png"]
     assert run(["restore", *arguments, *QUICK]) == 0
-    assert capsys.readouterr().err == "warning: map.png: too few samples for a map of uncertainty: it is not written\n"
+    assert "warning: map.png: too few samples for a map of uncertainty: it is not written\n" in capsys.readouterr().err
     assert not (here / "map.png").exists()
 
 
 def test_a_budget_for_a_few_iterations_warns(here, capsys):
     arguments = ["--task=inpaint", "--image=photo.png", "--mask=mask.png", "--output=out.png", "--budget=0.1s"]
     assert run(["restore", *arguments, "--device=cpu"]) == 0
-    assert "warning: the budget had room for " in capsys.readouterr().err
+    assert "warning: photo.png: the budget had room for " in capsys.readouterr().err
 
 
 def test_without_a_hole_what_was_asked_for_is_written_all_the_same(here, capsys):
@@ -248,7 +250,7 @@ def test_a_signal_writes_what_there_is(here, number, status):
         process.kill()
     assert process.returncode == status, err
     assert "(interrupted)" in out
-    assert err == "interrupted: the output holds what there was\n"
+    assert err.endswith("interrupted: the output holds what there was\n")
     assert np.array_equal(pixels("out.png")[~HOLE], pixels("photo.png")[~HOLE])
 
 

@@ -32,11 +32,12 @@ def restored(task, **options):
 
 
 CASES = {
-    **{task: {} for task in ("inpaint", "restore", "denoise", "super-resolve", "flash")},
+    **{task: {} for task in ("inpaint", "restore", "super-resolve", "flash")},
+    "denoise": {"stop": "variance"},
     **{f"{task}, exact": {"exact": True} for task in ("inpaint", "restore", "denoise", "super-resolve", "flash")},
-    "denoise, decoder": {"network": "decoder"},
+    "denoise, decoder": {"network": "decoder", "stop": "variance"},
     "denoise, langevin": {"langevin": True},
-    "denoise, runs": {"runs": 2, "tv": 0.01},
+    "denoise, runs": {"runs": 2, "tv": 0.01, "stop": "variance"},
     "inpaint, coarse": {"coarse": True, "preset": "library"},
 }
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from inpaint.errors import InputError, MaskError, UsageError
 from inpaint.fills.array_fill import ArrayFill
@@ -251,10 +252,121 @@ def test_sizes_below_the_smallest_are_refused(batch):
         NoiseOnArrays(smallest_px=9).fill(*batch)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "seed", [np.int64(3), np.uint8(3), np.array(3), torch.tensor(3), [3, 3, 3], np.array([3, 3, 3])]
+)
+def test_whole_numbers_of_every_library_are_seeds(kind, seed, batch):
+    plain = [3, 3, 3] if np.ndim(seed) else 3
+    assert torch.equal(kind().fill(*batch, seed=seed)[0].raw, kind().fill(*batch, seed=plain)[0].raw)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.0, None, "3", "abc", np.float64(3), [1, 2, -3], [1, 2, 3.0], {0: 1}])
+def test_other_seeds_are_refused_in_one_line(kind, seed, batch):
+    with pytest.raises(InputError, match="seed must be an integer"):
+        kind().fill(*batch, seed=seed)
+    with pytest.raises(InputError, match="seed must be an integer"):
+        kind(stochastic=False).fill(*batch, seed=seed)
+
+
+@pytest.mark.parametrize("samples", [0, -1, 2.0, "2", None])
+def test_samples_are_a_whole_number(samples, batch):
+    with pytest.raises(InputError, match="samples must be at least 1"):
+        NoiseOnArrays().fill(*batch, samples=samples)
+    assert len(NoiseOnArrays().fill(*batch, samples=np.int32(2))) == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": "photo.png"},
+        {"image": None},
+        {"image": Image.new("RGB", (10, 8))},
+        {"image": np.zeros((3, 3, 8, 10), np.float32)},
+        {"image": torch.zeros(3, 3, 8, 10).to_sparse()},
+        {"image": torch.zeros(3, 3, 8, 10, device="meta")},
+        {"image": torch.zeros(3, 3, 8, 10, dtype=torch.complex64)},
+        {"mask": "mask.png"},
+        {"mask": [[0, 1]]},
+        {"mask": np.zeros((3, 1, 8, 10))},
+        {"guidance": [1]},
+        {"guidance": {"lines": "lines.png"}},
+        {"progress": 3},
+    ],
+)
+def test_other_types_than_the_documented_are_refused(kind, change, batch):
+    image, mask = batch
+    with pytest.raises(InputError, match="must be") as refused:
+        kind(planes=(LINES,)).fill(**{"image": image, "mask": mask, **change})
+    assert "\n" not in str(refused.value)
+
+
+def test_a_pillow_image_and_an_array_are_shown_the_way(batch):
+    image, mask = batch
+    with pytest.raises(InputError, match=r"got PIL.Image.Image; .*inpaint.fill\(image, mask, model=...\)"):
+        NoiseOnArrays().fill(Image.new("RGB", (10, 8)), mask)
+    with pytest.raises(InputError, match=r"got numpy.ndarray of float32; fill_arrays takes NumPy arrays"):
+        NoiseOnArrays().fill(image.numpy(), mask)
+    with pytest.raises(InputError, match=r"got torch.Tensor of torch.float32; fill takes tensors"):
+        NoiseOnArrays().fill_arrays(image, mask.numpy())
+    with pytest.raises(InputError, match=r"numpy.ndarray of object"):
+        NoiseOnArrays().fill_arrays(np.full((1, 8, 10, 3), None), np.zeros((1, 8, 10, 1)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_do_not_pass_and_are_no_obstacle(kind, batch):
+    image, mask = batch
+    plain = kind().fill(image, mask)[0]
+    for around in (torch.enable_grad, torch.no_grad, torch.inference_mode):
+        with around():
+            fill = kind().fill(image.clone().requires_grad_(around is not torch.inference_mode), mask)[0]
+        assert torch.equal(fill.completed, plain.completed)
+        assert not fill.completed.requires_grad
+        assert not fill.raw.requires_grad
+
+
+def test_a_read_only_array_is_filled_without_a_warning(batch, recwarn):
+    image, mask = (np.ascontiguousarray(x.permute(0, 2, 3, 1).numpy()) for x in batch)
+    image.flags.writeable = mask.flags.writeable = False
+    assert np.isfinite(NoiseOnTensors().fill_arrays(image, mask)[0].completed).all()
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_several_samples_of_a_fill_without_chance_are_objects_of_their_own(kind, batch):
+    first, second = kind(stochastic=False).fill(*batch, samples=2)
+    assert first is not second
+    before = second.completed.clone()
+    first.completed.zero_()
+    first.raw.zero_()
+    assert torch.equal(second.completed, before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fills_and_those_who_make_them_are_shown_in_one_line(kind, batch):
+    (fill,) = kind().fill(*batch)
+    assert "\n" not in repr(kind()) + repr(fill)
+    assert repr(fill).startswith("Fill(completed=float32 (3, 3, 8, 10), raw=float32 (3, 3, 8, 10), mask=")
+    assert fill != kind().fill(*batch)[0]
+    assert len({fill, fill}) == 1
+
+
+def test_a_warning_of_a_fill_stands_with_its_sample_and_names_the_image_of_a_batch(batch):
+    class Doubtful(NoiseOnArrays):
+        def paint_all(self, request):
+            request.warnings[3] = ("it is dark there",)
+            yield from super().paint_all(request)
+
+    first, second = Doubtful().fill(*batch, samples=2)
+    assert (first.warnings, second.warnings) == ((), ("image 1: it is dark there",))
+
+
 def test_an_integer_seed_gives_every_image_its_own():
-    first, second = ImageSeed.of(5, 0), ImageSeed.of(5, 1)
+    first, second = ImageSeed.of_each(5, 2)
     draws = [seed.generator(sample).random() for seed in (first, second) for sample in (0, 1)]
     assert len(set(draws)) == 4
     assert first.integer() == 5
     assert second.integer() not in (5, 6)
-    assert ImageSeed.of([11, 12], 1).integer() == 12
+    assert ImageSeed.of_each([11, 12], 2)[1].integer() == 12

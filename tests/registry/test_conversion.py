@@ -114,3 +114,30 @@ def test_a_file_with_no_telling_shape_at_all_is_left_to_the_conversion_that_list
 def test_the_same_role_twice_is_refused(found):
     with pytest.raises(UsageError, match="both hold the discriminator of the program"):
         found("x_net_G.pth", "a_net_D.pth", "b_net_D.pth")
+
+
+def test_an_average_is_taken_with_a_note_and_the_other_on_request(tmp_path, monkeypatch):
+    monkeypatch.setattr(conversion, "ORIGINS", {"program": ("deepfill",)})
+    monkeypatch.setattr(conversion, "formats", lambda: [PROGRAM])
+    path = tmp_path / "a_net_G.pth"
+    networks = {"model": 0.0, "model_ema": 1.0, "best": 2.0}
+    torch.save({key: {name: torch.full((4, 3), value) for name in BODY} for key, value in networks.items()}, path)
+
+    def taken(entry):
+        _, found, notes = conversion._recognized("program", [str(path)], entry)
+        return found["body"].place, notes
+
+    place, (note,) = taken(None)
+    assert place == "model_ema"
+    assert note == (
+        "a_net_G.pth holds this network 3 times: model_ema was taken, model and best not; --entry chooses another"
+    )
+    assert taken("best") == ("best", ())
+    with pytest.raises(UsageError, match=r"--entry ema: .* holds the network as model, model_ema, best"):
+        taken("ema")
+
+
+def test_a_network_without_values_is_named(found, tmp_path):
+    torch.save({name: torch.zeros(4, 3, device="meta") for name in BODY}, tmp_path / "x.pth")
+    with pytest.raises(WeightsError, match=r"x.pth: layer\d.weight.* have a shape and no values .*save the checkpoint"):
+        conversion.import_weights("program", [str(tmp_path / "x.pth")], tmp_path / "out")

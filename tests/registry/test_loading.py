@@ -1,3 +1,4 @@
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 import inpaint
-from inpaint.errors import MissingDependencyError, UsageError, WeightsError
+from inpaint.errors import InputError, MissingDependencyError, UsageError, WeightsError
 from inpaint.models.deepfill.config import Config
 from inpaint.models.deepfill.network import Network
 from inpaint.registry import table as registry
@@ -88,6 +89,32 @@ def test_dtype_and_chunk_reach_the_network(tmp_path):
         assert model.fill(*sample())[0].raw.dtype == torch.float64
         assert model.chunk == 2
     assert load(tmp_path, device="cpu", dtype="bfloat16").dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_what_is_loaded_can_be_sent_to_another_process(tmp_path, name):
+    if name in registry.MODELS:
+        config = registry.config_class(name)(**registry.config_class(name).SMALL)
+        network = registry.network_class(name)(config)
+        discriminators = registry.network_class(name).discriminators(config)
+        extra = {f"{role}.{k}": v for role, one in discriminators.items() for k, v in one.state_dict().items()}
+        roles = (*(role for role, _ in network.named_children()), *discriminators)
+        model = load(write_run(tmp_path, network=network, model=name, roles=roles, extra=extra), device="cpu")
+        for role in discriminators:
+            model._discriminators.named(role)
+    else:
+        model = load(name, device="cpu", **({"iterations": 2, "width": 4} if name == "dip" else {}))
+    image, mask = sample()
+    again = pickle.loads(pickle.dumps(model))
+    assert torch.equal(again.fill(image, mask)[0].raw, model.fill(image, mask)[0].raw)
+    assert repr(again) == repr(model)
+    assert "\n" not in repr(model)
+
+
+@pytest.mark.parametrize("place", [3, None, 2.5, ["telea"], object()])
+def test_what_is_neither_name_nor_path_is_refused(place):
+    with pytest.raises(InputError, match=r"a model is loaded by its name or by a path, not by .*; names: deepfill"):
+        load(place)
 
 
 def test_networks_that_only_training_needs_are_left_in_the_file(tmp_path):

@@ -2,6 +2,7 @@ import json
 import os
 import pickle
 from collections import OrderedDict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,12 +13,12 @@ import inpaint
 from inpaint.errors import InpaintError, WeightsError
 from inpaint.weights.files import (
     WeightsMetadata,
-    load_foreign,
     load_into,
     load_weights,
     read_metadata,
     save_weights,
 )
+from inpaint.weights.foreign import load_foreign
 
 METADATA = WeightsMetadata(
     model="deepfill",
@@ -78,6 +79,36 @@ def test_other_programs_can_read_the_file(tmp_path, tensors):
     start, end = header["generator.a.weight"]["data_offsets"]
     data = content[8 + int.from_bytes(content[:8], "little") :][start:end]
     assert np.array_equal(np.frombuffer(data, "<f4"), tensors["generator.a.weight"].numpy().ravel())
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_the_file_has_the_mode_that_the_user_s_files_get(tmp_path, tensors, mask):
+    before = os.umask(mask)
+    try:
+        save_weights(tmp_path / "w.safetensors", tensors, METADATA)
+        (tmp_path / "plain").touch()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "w.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_equal_tensors_give_equal_bytes(tmp_path, tensors):
+    odd = replace(METADATA, source='Ümläut "quoted" \\ \u2028 \x07', license="é")
+    contents = set()
+    for number in range(8):
+        order = dict(reversed(tensors.items())) if number % 2 else tensors
+        save_weights(tmp_path / "w.safetensors", {n: t.clone() for n, t in order.items()}, odd)
+        contents.add((tmp_path / "w.safetensors").read_bytes())
+    assert len(contents) == 1
+    assert load_weights(tmp_path / "w.safetensors")[1] == odd
+
+
+def test_the_room_shows_what_files_of_ours_are_handled_with():
+    from inpaint import weights
+
+    assert weights.save_weights is save_weights
+    with pytest.raises(AttributeError, match="no attribute 'load_foreign'"):
+        weights.load_foreign  # noqa: B018
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path, tensors):

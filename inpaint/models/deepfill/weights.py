@@ -14,6 +14,7 @@ from torch import Tensor
 
 from inpaint.models.deepfill.config import AttentionConfig, Config, DiscriminatorConfig
 from inpaint.models.deepfill.network import Network
+from inpaint.weights.foreign import tensors_of
 from inpaint.weights.formats import Converted, Entries, Format, Found, folded, iteration_of, power_iteration
 
 READS_COLORS = ("conv1", "xconv1", "pmconv1")  # layers whose first three input planes are an image
@@ -269,7 +270,7 @@ def _discriminator(
     """
     if not isinstance(state, Mapping):
         return {}, ()
-    entries = Entries({name: value for name, value in state.items() if isinstance(value, Tensor)})
+    entries = Entries(tensors_of(state))
     shapes = {
         name: tuple(value.shape) for name, value in Network.discriminators(config)["discriminator"].state_dict().items()
     }

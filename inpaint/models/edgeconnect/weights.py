@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from inpaint.errors import WeightsError
 from inpaint.models.edgeconnect.config import Config
 from inpaint.models.edgeconnect.network import Network
-from inpaint.weights.formats import Converted, Entries, Format, Found, State, iteration_of, unit
+from inpaint.weights.foreign import State
+from inpaint.weights.formats import Converted, Entries, Format, Found, iteration_of, unit
 
 TITLE = "EdgeConnect (knazeri)"
 GENERATORS = ("edge_generator", "inpaint_generator")

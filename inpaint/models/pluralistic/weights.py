@@ -17,7 +17,8 @@ from torch.nn.utils import parametrize
 from inpaint.models.pluralistic.blocks import InstanceNorm, OutputBlock, ResBlock, StartBlock, UpBlock
 from inpaint.models.pluralistic.config import Config
 from inpaint.models.pluralistic.network import Network
-from inpaint.weights.formats import Converted, Entries, Format, Found, State, power_iteration
+from inpaint.weights.foreign import State
+from inpaint.weights.formats import Converted, Entries, Format, Found, power_iteration
 
 CONFIG = Config(initialization="default")
 TITLE = "lyndonzheng"

@@ -23,6 +23,7 @@ from inpaint.models.deepfill.network import Network
 from inpaint.registry.conversion import ORIGINS, Import, formats, import_weights
 from inpaint.registry.loading import load
 from inpaint.weights.files import load_weights, read_metadata, save_weights
+from inpaint.weights.foreign import Part
 from inpaint.weights.formats import find, folded
 
 FORMS = list(CONFIGS)
@@ -268,7 +269,8 @@ def test_a_single_changed_entry_is_named_for_every_origin(form, made):
     (entry,) = (one for one in formats() if one.networks.get("generator", frozenset()) >= {bare})
     for part, change in changed.items():
         state = {**entries, **change}
-        found = find({"state_dict": state}, entry.networks["generator"], Path("file.pth"))
+        names = entry.networks["generator"]
+        (found,) = find([Part("state_dict", state)], names, path=Path("file.pth"), content={"state_dict": state})
         with pytest.raises(WeightsError) as caught:
             entry.convert({"generator": found}, frozenset())
         assert part in str(caught.value)

@@ -1,0 +1,173 @@
+"""What a run can say of its own answer: how far it came, and how it compares where the answer is known.
+
+The measure are pixels that the loss did not see, and for a hole also its rim, where a bad fit shows as a seam.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from skimage.restoration import denoise_nl_means
+from torch import Tensor
+
+from inpaint.dip.analysis import noise_deviation
+from inpaint.dip.building import Problem
+from inpaint.dip.objective import Observation, masked_mse
+from inpaint.images.mask_rules import Hole
+from inpaint.images.regions import Region
+from inpaint.optimize.base import OptimizeResult
+
+RIM_PX = 3  # known pixels around a hole that a fill has to meet
+RIM_SHARE = 0.5  # of the variance around the mean color that a fit may leave there
+RIM_LEAST = (8 / 255) ** 2  # mean squared error that no eye finds
+COMPARED_PX = 256  # side of the part on which non-local means are tried
+STRENGTHS = (0.5, 0.8, 1.2)  # of non-local means, in deviations of the noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """How far a run came.
+
+    Args:
+        iterations: That it did.
+        whole: Of its preset's course.
+        whole_s: Estimate of the seconds that the whole course takes with the best network.
+    """
+
+    iterations: int
+    whole: int
+    whole_s: float
+
+    def remarks(self, preset: str, result: OptimizeResult) -> list[str]:
+        """Return what is to be said of a run that ended before its course did, by its budget or by request."""
+        if result.reason not in ("budget", "finished") or self.iterations >= self.whole:
+            return []
+        why = "the budget had room for" if result.reason == "budget" else "it was asked for"
+        return [
+            f"{why} {self.iterations:,} of the {self.whole:,} iterations of the preset {preset}; "
+            f"a budget of {time_text(self.whole_s)} would do"
+        ]
+
+
+def remarks_on(problem: Problem, data: Observation, result: OptimizeResult) -> list[str]:
+    """Return what is to be said against an answer, a sentence each; none where nothing is.
+
+    Args:
+        problem: What was given.
+        data: What was compared with, at the working size.
+        result: What came out, at that size.
+    """
+    if problem.task == "denoise":
+        return _on_denoising(data, result)
+    if problem.hole is None or data.weights is None or result.best.shape[-2:] != data.target.shape[-2:]:
+        return []
+    return _on_filling(data, data.weights, result)
+
+
+def _on_filling(data: Observation, known: Tensor, result: OptimizeResult) -> list[str]:
+    """Compare with the mean color of what is known, and look at the rim."""
+    target = data.target
+    rim = _rim(known)
+    plain = (target * known).sum(dim=(-2, -1), keepdim=True) / known.sum().clamp_min(1)  # (1, C, 1, 1)
+    unseen, searched = (rim, result.best) if data.held_out is None else (data.held_out * known, result.searched)
+    found = []
+    if searched.shape[-2:] == target.shape[-2:]:
+        own, mean = (float(masked_mse(image, target, unseen)) for image in (searched, plain.expand_as(target)))
+        if own >= mean:
+            found.append(
+                f"it is no better than the mean color (at known pixels {_db(own)}, the mean color {_db(mean)})"
+            )
+    seam, spread = (float(masked_mse(image, target, rim)) for image in (result.best, plain.expand_as(target)))
+    if not found and seam > max(RIM_SHARE * spread, RIM_LEAST):
+        found.append(f"it does not fit its rim: {255 * math.sqrt(seam):.0f} of 255 levels off, which shows as a seam")
+    return found
+
+
+def _on_denoising(data: Observation, result: OptimizeResult) -> list[str]:
+    """Compare with the noise of the image, and with non-local means.
+
+    At a pixel that the loss did not see, the answer's squared error to the noisy value is that to the clean value and
+    the noise's variance, so the answer is worse than its input where it is above twice the variance.
+    """
+    target, unseen = data.target, data.held_out
+    noise = noise_deviation(target[0].permute(1, 2, 0).cpu().numpy())
+    # Where all was seen, what a fit leaves is less than its error: it says so only where it is certain.
+    weights = torch.ones_like(target[:, :1]) if unseen is None else unseen
+    own = float(masked_mse(result.best, target, weights))
+    found = []
+    if own > 2 * noise**2:
+        found.append(
+            f"it is further from the clean photo than the input, whose noise is about {255 * noise:.0f} of 255 levels "
+            f"(off by {255 * math.sqrt(own):.0f} at pixels held out): keep the input, or give it more time"
+        )
+    if unseen is not None:
+        part = (..., *_middle(target.shape[-2], target.shape[-1]).slices)
+        here = float(masked_mse(result.best[part], target[part], unseen[part]))
+        other, strength = _non_local_means(target[part], unseen[part], noise)
+        if other < here:
+            found.append(
+                f"non-local means comes closer to the pixels held out ({_db(other)}, this {_db(here)}), in a second: "
+                f"skimage.restoration.denoise_nl_means(image, 5, 6, h={strength:.3f}, channel_axis=-1)"
+            )
+    return found
+
+
+def _non_local_means(target: Tensor, unseen: Tensor, noise: float) -> tuple[float, float]:
+    """Return the best squared error of non-local means at the unseen pixels, which it does not see, and its strength.
+
+    Args:
+        target: (1, C, H, W).
+        unseen: (1, 1, H, W), 1 = not to be seen.
+        noise: Deviation.
+    """
+    seen = 1 - unseen
+    box = torch.ones(1, 1, 3, 3, device=target.device)
+    around = F.conv2d((target * seen).transpose(0, 1), box, padding=1).transpose(0, 1)
+    count = F.conv2d(seen, box, padding=1)
+    blind = torch.where(unseen == 1, around / count.clamp_min(1), target)
+    image = blind[0].permute(1, 2, 0).cpu().numpy()  # (H, W, C)
+    errors = {}
+    for strength in (share * max(noise, 1 / 255) for share in STRENGTHS):
+        smooth = denoise_nl_means(image, 5, 6, h=strength, channel_axis=-1)
+        answer = torch.from_numpy(np.asarray(smooth, np.float32)).permute(2, 0, 1)[None].to(target)
+        errors[strength] = float(masked_mse(answer, target, unseen))
+    best = min(errors, key=lambda strength: errors[strength])
+    return errors[best], best
+
+
+def _rim(known: Tensor) -> Tensor:
+    """Return (1, 1, H, W), 1 = known and close to the hole."""
+    hole: Hole = (known[0, 0] == 0).cpu().numpy()
+    near = cv2.dilate(hole.astype(np.uint8), np.ones((2 * RIM_PX + 1,) * 2, np.uint8))
+    return torch.from_numpy(near).to(known)[None, None] * known
+
+
+def _middle(height: int, width: int) -> Region:
+    """Return the part in the middle on which non-local means are tried."""
+    (top, bottom), (left, right) = (
+        (max(0, side // 2 - COMPARED_PX // 2), min(side, side // 2 + COMPARED_PX // 2)) for side in (height, width)
+    )
+    return Region(top, bottom, left, right)
+
+
+def _db(mse: float) -> str:
+    return f"{-10 * math.log10(max(mse, 1e-10)):.1f} dB"
+
+
+def time_text(seconds: float) -> str:
+    """Return a time, rounded up, as budgets are written.
+
+    Example:
+        >>> time_text(12.3), time_text(200.0), time_text(9000.0)
+        ('20s', '4m', '2.5h')
+    """
+    if seconds <= 90:
+        return f"{10 * math.ceil(seconds / 10)}s"
+    if seconds <= 5400:
+        return f"{math.ceil(seconds / 60)}m"
+    return f"{math.ceil(seconds / 1800) / 2:g}h"
