@@ -141,7 +141,7 @@ def _tars_named(root: str) -> list[Path]:
     path = Path(root)
     if is_folder(path):
         return sorted(path.glob("*.tar"))
-    if not path.exists() and ("{" in root or "::" in root):
+    if missing(path) and ("{" in root or "::" in root):
         return _expanded(root)
     if path.suffix.lower() != ".tar":
         return []

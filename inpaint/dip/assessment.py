@@ -134,7 +134,7 @@ def _non_local_means(target: Tensor, unseen: Tensor, noise: float) -> tuple[floa
     errors = {}
     for strength in (share * max(noise, 1 / 255) for share in STRENGTHS):
         smooth = denoise_nl_means(image, 5, 6, h=strength, channel_axis=-1)
-        answer = torch.from_numpy(np.asarray(smooth, np.float32)).permute(2, 0, 1)[None].to(target)
+        answer = torch.from_numpy(np.asarray(smooth, np.float32).reshape(image.shape)).permute(2, 0, 1)[None].to(target)
         errors[strength] = float(masked_mse(answer, target, unseen))
     best = min(errors, key=lambda strength: errors[strength])
     return errors[best], best

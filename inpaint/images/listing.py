@@ -10,7 +10,7 @@ from pathlib import Path
 
 from inpaint.errors import InputError
 from inpaint.images.formats import IMAGE_SUFFIXES
-from inpaint.system.files import is_folder, missing
+from inpaint.system.files import irregular, is_folder, missing
 
 _log = logging.getLogger("inpaint.images")
 
@@ -116,6 +116,8 @@ def _kind(entry: os.DirEntry[str]) -> str:
             return "" if photo else Path(entry.name).suffix.lower() or "without suffix"
     except OSError:
         pass  # a link to itself
+    if special := irregular(entry.path):
+        return special.removeprefix("a ")
     return f"link ({missing(entry.path)})" if entry.is_symlink() else "no regular file"
 
 

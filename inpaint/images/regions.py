@@ -134,15 +134,15 @@ def components(mask: NDArray[np.bool_], *, gap_px: int = 0) -> tuple[NDArray[np.
         >>> labels[0, [0, 2, 5]], boxes[0].size
         (array([1, 1, 2], dtype=int32), (1, 3))
     """
-    reach = -(-gap_px // 2)
-    # With a margin, so that a box is its part's own grown by exactly `reach` at the ends of the image, too.
-    grown = cv2.copyMakeBorder(mask.astype(np.uint8), reach, reach, reach, reach, cv2.BORDER_CONSTANT)
-    if reach:
-        grown = cv2.dilate(grown, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    before, behind = gap_px // 2, gap_px - gap_px // 2
+    # With a margin, so that a box is its part's own grown by exactly the gap at the ends of the image, too.
+    grown = cv2.copyMakeBorder(mask.astype(np.uint8), before, behind, before, behind, cv2.BORDER_CONSTANT)
+    if gap_px:
+        grown = cv2.dilate(grown, np.ones((gap_px + 1, gap_px + 1), np.uint8), anchor=(behind, behind))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(grown, connectivity=8)
     height, width = mask.shape
-    boxes = [Region(y, y + h - 2 * reach, x, x + w - 2 * reach) for x, y, w, h, _ in stats[1:].tolist()]
-    return labels[reach : reach + height, reach : reach + width].astype(np.int32, copy=False), boxes
+    boxes = [Region(y, y + h - gap_px, x, x + w - gap_px) for x, y, w, h, _ in stats[1:].tolist()]
+    return labels[before : before + height, before : before + width].astype(np.int32, copy=False), boxes
 
 
 def merged(regions: Iterable[Region]) -> list[Region]:

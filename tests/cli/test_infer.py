@@ -148,7 +148,7 @@ def test_help_shows_examples_without_importing_torch_or_pillow():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
-    assert "inpaint infer --model telea --image photo.jpg --mask mask.png --output filled.png" in done.stdout
+    assert "inpaint infer --model patch --image photo.jpg --mask mask.png --output filled.png" in done.stdout
     assert "--skip-existing" in done.stdout
 
 

@@ -32,7 +32,7 @@ def test_json_holds_the_same_and_the_devices_of_torch():
     assert len(report["hardware"]["accelerators"]) == torch.cuda.device_count()
     assert report["hardware"]["cores"] == len(os.sched_getaffinity(0))
     assert report["hardware"]["memory_bytes"] > 2**27
-    assert {"tensorboard", "shards", "hub", "wandb login"} == set(report["features"])
+    assert {"tensorboard", "shards", "hub", "formats", "wandb login"} == set(report["features"])
 
 
 def test_gpus_are_listed_with_their_memory(monkeypatch):

@@ -66,7 +66,7 @@ def test_nothing_but_the_result_is_printed_where_there_is_no_terminal(tmp_path, 
     [
         ([], 2, "give either --output SHEET.png or --folder FOLDER"),
         (["--output", "sheet.png", "--folder", "masks"], 2, "give either"),
-        (["--output", "sheet.tga"], 2, "unknown suffix '.tga'; valid: .bmp, .jfif, .jpeg, .jpg, .png"),
+        (["--output", "sheet.tga"], 2, "unknown suffix '.tga'; valid: .avif, .bmp, .heic"),
         (["--output", "sheet.png", "--kind", "bruhs"], 2, "unknown mask 'bruhs' (did you mean 'brush'?)"),
         (["--output", "sheet.png", "--kind", "folder:gone"], 1, "'gone' is not a folder"),
         (["--output", "nowhere/sheet.png", "--kind", "center", "--size", "8"], 1, "cannot write 'nowhere/sheet.png'"),

@@ -50,9 +50,10 @@ def called(*arguments, stdin=None, encoding=None, **options):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     if encoding is not None:
         environment["PYTHONIOENCODING"] = encoding
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    given = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **given, **options}
     words = [sys.executable, "-m", "inpaint", *map(os.fspath, arguments)]
-    return subprocess.run(words, input=stdin, env=environment, timeout=300, check=False, **options)
+    return subprocess.run(words, env=environment, timeout=300, check=False, **options)
 
 
 def pixels(path):
@@ -296,11 +297,11 @@ def test_what_is_no_file_among_photos_is_left_out_with_the_reason(specials):
     done = called(*FILL, "--image=photos", "--output=out")
     assert (done.returncode, done.stdout) == (0, b"1 filled\n")
     for name, kind in KINDS.items():
-        assert f"{name}: it is {kind}, not a file".encode() in done.stderr
+        assert f"1 {kind.removeprefix('a ')} ({name})".encode() in done.stderr
     done = called(*LISTED, "--data=photos", "--output=results")
     assert len((specials / "results/results.csv").read_text().splitlines()) == 1 + 1
     for name, kind in KINDS.items():
-        assert f"{name}: it is {kind}, not a file".encode() in done.stderr
+        assert f"1 {kind.removeprefix('a ')} ({name})".encode() in done.stderr
 
 
 @pytest.mark.parametrize("option", ["image", "mask"])
@@ -309,7 +310,8 @@ def test_what_is_no_file_is_refused_by_name(specials, option, name):
     options = {"image": "photo.jpg", "mask": "mask.png", option: f"photos/{name}"}
     done = called("infer", "--model=mean", "--output=o.png", *(f"--{key}={value}" for key, value in options.items()))
     assert done.returncode == 1
-    assert done.stderr.decode() == f"error: cannot read 'photos/{name}': it is {KINDS[name]}, not a file\n"
+    photo = "photo.jpg: " if option == "mask" else ""
+    assert done.stderr.decode() == f"error: {photo}cannot read 'photos/{name}': it is {KINDS[name]}, not a file\n"
 
 
 @pytest.mark.parametrize("name", ["list.txt", "shard.tar"])

@@ -47,7 +47,8 @@ def test_what_a_system_keeps_or_refuses_is_left_out_with_the_reason(tmp_path):
     assert "2 of a system (@eaDir, lost+found)" in line
     assert "2 link (Too many levels of symbolic links) (again, again.png)" in line
     assert "1 link (no such file) (nowhere.jpg)" in line
-    assert "2 no regular file (pipe.png, s.png)" in line
+    assert "1 named pipe (pipe.png)" in line
+    assert "1 socket (s.png)" in line
 
 
 def test_a_folder_that_is_none_says_why(tmp_path):

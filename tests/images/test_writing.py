@@ -161,7 +161,7 @@ def test_an_unknown_suffix_and_quality_are_refused_with_what_is_valid(tmp_path):
 
 
 def test_an_image_too_long_for_the_format_is_refused(tmp_path):
-    with pytest.raises(InputError, match="WebP holds at most 16383 pixels a side, the photo has 16384 x 8"):
+    with pytest.raises(InputError, match="WebP holds at most 16383 pixels a side, the image has 16384 x 8"):
         write_photo(photo_of(np.uint8, height=8, width=16384), tmp_path / "a.webp")
     assert list(tmp_path.iterdir()) == []
 

@@ -297,7 +297,7 @@ def test_the_file_of_another_origin_is_named(form, origin, made, tmp_path):
     [
         ({"layer.weight": torch.zeros(2)}, "its 1 entries begin with layer.weight"),
         ({"G_optim": {"lr": 0.1}}, "it holds no named tensors"),
-        ([torch.zeros(2)], "it holds no named tensors"),
+        ([torch.zeros(2)], "its 1 entries begin with 0"),
     ],
 )
 def test_an_unknown_file_is_described(content, part, tmp_path):

@@ -247,10 +247,11 @@ def photos(tmp_path_factory):
 
 
 def written(folder, side):
-    """Write the same photos for training and for validation."""
+    """Write photos for training, and the same mirrored for validation."""
     for part in ("train", "val"):
         (folder / part).mkdir()
         for number, photo in enumerate((samples.astronaut()[:200, 100:300], samples.chelsea()[:200, 100:300])):
+            photo = photo[:, ::-1] if part == "val" else photo
             small = Image.fromarray(photo).resize((side, side), Image.Resampling.LANCZOS)
             small.save(folder / part / f"{number}.png")
     return folder

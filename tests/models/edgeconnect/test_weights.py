@@ -49,7 +49,8 @@ def content_of(networks, role, **options):
 
 
 def recognized(content, name="file.pth", wanted=None):
-    return conversion._recognize("knazeri", content, Path(name), conversion.formats(), wanted)
+    form, role, (found,) = conversion._recognize("knazeri", content, Path(name), conversion.formats(), wanted)
+    return form, role, found
 
 
 def test_the_files_have_as_many_entries_as_the_public_ones(networks):
