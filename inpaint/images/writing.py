@@ -23,7 +23,7 @@ from inpaint.images.photo import Item, Photo, Pixels, channels_of, counted, to_u
 from inpaint.images.stored import Bilevel, Inks, Palette
 from inpaint.images.tiff_writing import LOSSLESS, write_tiff
 from inpaint.system.extras import import_optional
-from inpaint.system.files import atomic_write
+from inpaint.system.files import atomic_write, open_file
 
 _log = logging.getLogger("inpaint.images")
 
@@ -125,7 +125,8 @@ def copy_photo(photo: Photo, path: Path) -> None:
     assert photo.path is not None  # from a file
     mode = _permissions(photo, path)
     with atomic_write(path) as temporary:
-        shutil.copyfile(photo.path, temporary)
+        with open_file(photo.path) as source, temporary.open("wb") as copy:
+            shutil.copyfileobj(source, copy)
         if mode is not None:
             with suppress(OSError):  # file systems without permissions
                 temporary.chmod(mode)

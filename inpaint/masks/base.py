@@ -80,8 +80,8 @@ class Mask(BaseModel, frozen=True, extra="forbid"):
         return mask
 
     def files(self) -> tuple[str, ...]:
-        """Return the files that masks are drawn from, here and in masks inside this one; most kinds have none."""
-        return tuple(file for name in type(self).model_fields for file in _files_of(getattr(self, name)))
+        """Return the files that this mask itself is drawn from; most kinds have none."""
+        return ()
 
     def parts(self) -> tuple[Mask, ...]:
         """Return this mask and those that it is made of."""
@@ -92,16 +92,9 @@ class Mask(BaseModel, frozen=True, extra="forbid"):
         raise NotImplementedError
 
 
-def _files_of(value: object) -> tuple[str, ...]:
-    if isinstance(value, Mask):
-        return value.files()
-    parts = vars(value).values() if isinstance(value, BaseModel) else value if isinstance(value, tuple) else ()
-    return tuple(file for part in parts for file in _files_of(part))
-
-
 def content_of_files(mask: Mask) -> str | None:
     """Return a hash of the files that masks are drawn from, their names included; None where there are none."""
-    files = mask.files()
+    files = [file for part in mask.parts() for file in part.files()]
     if not files:
         return None
     common, found = os.path.commonpath([os.path.dirname(file) for file in files]), hashlib.blake2b(digest_size=8)  # noqa: PTH120
