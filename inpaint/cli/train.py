@@ -140,8 +140,8 @@ def _announce(console: RunConsole, launch: Launch) -> None:
     from inpaint.training.plan import hardware_lines
 
     config = launch.config
-    start = f", resuming at {launch.data.start_iteration}" if launch.opened.checkpoint else ""
-    console.say(f"run folder   {launch.opened.run.path}")
+    start = f", resuming at {launch.data.start_iteration}" if launch.claimed.checkpoint else ""
+    console.say(f"run folder   {launch.claimed.run.path}")
     console.say(
         f"model        {config.model['name']}, {config.max_iterations} iterations of {config.batch_size}{start}"
     )
@@ -153,7 +153,7 @@ def _announce(console: RunConsole, launch: Launch) -> None:
 def _report(console: RunConsole, launch: Launch, result: FitResult) -> None:
     from inpaint.training.runs import resume_command
 
-    run = launch.opened.run
+    run = launch.claimed.run
     if result.interrupted_by is not None or result.out_of_time:
         why = f"after max_time={launch.config.max_time}, " if result.out_of_time else ""
         console.say(f"stopped {why}at iteration {result.iteration}, everything saved; go on: {resume_command(run)}")

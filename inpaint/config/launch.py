@@ -33,7 +33,7 @@ from inpaint.training.checkpoints import read_checkpoint
 from inpaint.training.fit import FitResult, fit
 from inpaint.training.module import TrainingModule
 from inpaint.training.progress import RunConsole, TrainingProgress
-from inpaint.training.runs import FOLDER_VARIABLE, OpenedRun, differences, first_process, open_run
+from inpaint.training.runs import FOLDER_VARIABLE, ClaimedRun, claim, differences, first_process
 
 log = logging.getLogger("inpaint.training")
 
@@ -43,7 +43,7 @@ class Launch:
     """A training that is ready to begin: networks initialized, data at the iteration that it starts from."""
 
     config: TrainConfig
-    opened: OpenedRun
+    claimed: ClaimedRun
     module: TrainingModule
     data: InpaintData
     fetches: tuple[str, ...] = ()  # addresses of weights that the losses need, which a dry run leaves where they are
@@ -51,7 +51,7 @@ class Launch:
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to train: the run has its iterations."""
-        return self.opened.checkpoint is not None and self.data.start_iteration >= self.config.max_iterations
+        return self.claimed.checkpoint is not None and self.data.start_iteration >= self.config.max_iterations
 
     @property
     def missing_to_fill(self) -> str | None:
@@ -68,17 +68,17 @@ class Launch:
         """
         if not first_process():
             return
-        self.opened.hold(takeover=self.config.run.takeover)
+        self.claimed.hold(takeover=self.config.run.takeover)
         try:
             # Photos that cannot be used are said before anything is written; the other processes find headers cached.
             self.data.prepare_data()
             self.data.setup()
-            if self.opened.checkpoint is None and self._recorded() is None:
+            if self.claimed.checkpoint is None and self._recorded() is None:
                 self._record()
-            elif self.opened.changed:
+            elif self.claimed.changed:
                 self._say_changed()
         except BaseException:
-            self.opened.release()
+            self.claimed.release()
             raise
 
     def fit(self, console: RunConsole | None = None) -> tuple[FitResult, list[str]]:
@@ -96,7 +96,7 @@ class Launch:
         module, config = self.module, self.config
         made = loggers.build(
             config.logger,
-            run=self.opened.run,
+            run=self.claimed.run,
             config=config.resolved(),
             wandb=config.wandb,
             start_iteration=self.data.start_iteration,
@@ -105,19 +105,19 @@ class Launch:
         record = [self._record]
 
         def before_saving() -> None:
-            self.opened.check_held()
+            self.claimed.check_held()
             while record:  # a start that trains nothing leaves the record as it is
                 record[-1]()
                 record.pop()
 
         try:
-            with _folder_for_other_processes(str(self.opened.run.path)), outlived_by_none():
+            with _folder_for_other_processes(str(self.claimed.run.path)), outlived_by_none():
                 result = fit(
                     module,
                     self.data,
-                    run=self.opened.run,
+                    run=self.claimed.run,
                     loggers=made,
-                    resume=self.opened.checkpoint,
+                    resume=self.claimed.checkpoint,
                     comparable=self.data.photos.comparable,
                     before_saving=before_saving,
                     unrecorded=lambda: self._unrecorded() if record else [],
@@ -125,7 +125,7 @@ class Launch:
                     callbacks=[TrainingProgress(module, console=console)],
                 )
         finally:
-            self.opened.release()
+            self.claimed.release()
         return result, loggers.closing_lines(made)
 
     def summary(self) -> list[str]:
@@ -138,11 +138,11 @@ class Launch:
         seconds = plan.seconds_per_iteration(module, size_px=config.data.size, samples=share)
         left = max(config.max_iterations - self.data.start_iteration, 0)
         plan.check_memory(config.loop, needed)
-        resumes = self.opened.checkpoint is not None
+        resumes = self.claimed.checkpoint is not None
         start = f"resume at iteration {self.data.start_iteration}" if resumes else "start at iteration 0"
         samples = config.max_iterations * config.batch_size
         return [
-            f"run folder   {self.opened.run.path}, {start}",
+            f"run folder   {self.claimed.run.path}, {start}",
             *report.lines(),
             *(f"             {skipped.name}: {skipped.problem}" for skipped in report.skipped[:10]),
             f"model        {config.model['name']}: {counts} parameters",
@@ -165,7 +165,7 @@ class Launch:
         return [f"             model={name} size=small trains a small one, to try it"] if name in small_sizes() else []
 
     def _say_changed(self) -> None:
-        keys = ", ".join(self.opened.changed)
+        keys = ", ".join(self.claimed.changed)
         if self.finished:
             log.warning("nothing is left to train, so that changed %s have no effect", keys)
         else:
@@ -173,12 +173,12 @@ class Launch:
 
     def _record(self) -> None:
         """Make the run folder where there is none, and write config.yaml with the history of its changes."""
-        run, config = self.opened.run, self.config.resolved()
+        run, config = self.claimed.run, self.config.resolved()
         command = f"inpaint {__version__}: {' '.join(shlex.join(sys.argv[1:]).split())}"
         recorded = self._recorded()
         if recorded is None:
             repeat = shlex.join(["inpaint", "train", "--config-dir", str(run.path), "--config-name", "config"])
-            since = [] if self.opened.checkpoint is None else [self._since()]
+            since = [] if self.claimed.checkpoint is None else [self._since()]
             run.create(config, head="\n".join([command, f"Repeat this run: {repeat} run.folder=FOLDER", *since]))
             return
         run.tidy()
@@ -190,7 +190,7 @@ class Launch:
     def _recorded(self) -> dict[str, Any] | None:
         """Return the configuration that the folder holds; None where there is none that can be read."""
         try:
-            return translated(self.opened.run.config())
+            return translated(self.claimed.run.config())
         except RunError:
             return None
 
@@ -204,8 +204,8 @@ class Launch:
 
     def _since(self) -> str:
         start = f"From iteration {self.data.start_iteration}"
-        inside = self.opened.checkpoint in (None, self.opened.run.last)
-        return start if inside else f"{start} of {self.opened.checkpoint}"
+        inside = self.claimed.checkpoint in (None, self.claimed.run.last)
+        return start if inside else f"{start} of {self.claimed.checkpoint}"
 
 
 def prepare(config: TrainConfig) -> Launch:
@@ -228,7 +228,7 @@ def prepare(config: TrainConfig) -> Launch:
     loop = config.loop
     plan.check_launcher(loop)
     plan.check_hardware(loop)
-    opened = open_run(
+    claimed = claim(
         config.run.folder,
         config.resolved(),
         resume=config.resume,
@@ -236,17 +236,17 @@ def prepare(config: TrainConfig) -> Launch:
         reserve=not config.dry_run,
     )
     try:
-        return _prepared(config, opened)
+        return _prepared(config, claimed)
     except BaseException:
-        opened.release()
+        claimed.release()
         raise
 
 
-def _prepared(config: TrainConfig, opened: OpenedRun) -> Launch:
+def _prepared(config: TrainConfig, claimed: ClaimedRun) -> Launch:
     """Build and check what runs in a folder."""
     loop = config.loop
     if first_process() and not config.run.takeover:
-        opened.check_free()
+        claimed.check_free()
     if loop.trainer.threads is not None:
         torch.set_num_threads(loop.trainer.threads)
     config.per_device(plan.device_count(loop)[1] * loop.trainer.num_nodes)
@@ -255,9 +255,9 @@ def _prepared(config: TrainConfig, opened: OpenedRun) -> Launch:
     if config.dry_run:
         losses, fetches = losses.without_fetching()
     module: TrainingModule = training_class(config.model["name"])(config.architecture(), losses=losses, loop=loop)
-    if config.freeze and opened.checkpoint is None and config.init is None:
+    if config.freeze and claimed.checkpoint is None and config.init is None:
         log.warning("freeze=[%s] keeps random weights: init=RUN starts from trained ones", ",".join(config.freeze))
-    if opened.checkpoint is None:
+    if claimed.checkpoint is None:
         load_initial(module, {} if config.init is None else config.init)
     data = InpaintData(
         config.data,
@@ -267,12 +267,12 @@ def _prepared(config: TrainConfig, opened: OpenedRun) -> Launch:
         val_batch_size=config.validation.batch_size,
         planes=module.planes,
     )
-    state = {} if opened.checkpoint is None else read_checkpoint(opened.checkpoint)
+    state = {} if claimed.checkpoint is None else read_checkpoint(claimed.checkpoint)
     data.start_iteration = int(state.get("iteration", 0))
     data.before = Inventory.of_state(state.get("data") or {})
     if first_process():
         plan.dry_run_step(module, size_px=config.data.size)
-    return Launch(config, opened, module, data, tuple(fetches))
+    return Launch(config, claimed, module, data, tuple(fetches))
 
 
 @contextmanager

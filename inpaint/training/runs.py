@@ -49,7 +49,7 @@ _HARMLESS = (
 
 
 @dataclass(frozen=True)
-class OpenedRun:
+class ClaimedRun:
     """A folder that may be used, and the checkpoint to go on from (None = start at iteration 0).
 
     It belongs to this process from `hold` to `release`. reserved: it was made for a run without a name. changed: the
@@ -79,7 +79,7 @@ class OpenedRun:
             takeover: Take the folder over from a process on another machine; that one must have ended.
 
         Raises:
-            RunError: It belongs to another process, has gone on since it was opened, or cannot be written.
+            RunError: It belongs to another process, has gone on since it was claimed, or cannot be written.
         """
         with self._explained():
             self._lock.acquire(takeover=takeover)
@@ -130,14 +130,14 @@ class OpenedRun:
 Translate = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
-def open_run(
+def claim(
     folder: str | None,
     config: Mapping[str, Any],
     *,
     resume: str | None,
     translate: Translate = dict,
     reserve: bool = True,
-) -> OpenedRun:
+) -> ClaimedRun:
     """Decide where a run lives and whether it goes on or starts. Writes nothing but a folder that has no name yet.
 
     Args:
@@ -158,7 +158,7 @@ def open_run(
         run = RunFolder(folder) if folder else source
         if run.path.resolve() != source.path.resolve():
             _refuse_taken(run)
-        return OpenedRun(run, checkpoint, changed=_check_resumable(source, config, translate))
+        return ClaimedRun(run, checkpoint, changed=_check_resumable(source, config, translate))
     if resume == "auto" and not folder:
         raise RunError(
             "resume=auto needs run.folder=FOLDER: without it every run gets a new folder, nothing to resume; "
@@ -167,7 +167,7 @@ def open_run(
     reserve = reserve and not folder and first_process()
     run = RunFolder(folder or default_folder(config["model"]["name"], reserve=reserve))
     if resume == "auto" and run.newest is not None:
-        return OpenedRun(run, _newest(run), changed=_check_resumable(run, config, translate))
+        return ClaimedRun(run, _newest(run), changed=_check_resumable(run, config, translate))
     # A kill before the first checkpoint leaves a configuration and nothing to go on from: start anew. Weights without
     # a checkpoint are somebody's import, which training would overwrite.
     if resume == "auto" and run.weights.exists() and first_process():
@@ -184,7 +184,7 @@ def open_run(
         )
     if resume is None:
         _refuse_taken(run)
-    return OpenedRun(run, None, reserved=reserve)
+    return ClaimedRun(run, None, reserved=reserve)
 
 
 def default_folder(model: str, *, parent: Path = Path("checkpoints"), reserve: bool = True) -> Path:
