@@ -20,15 +20,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inpaint.errors import InputError
+from inpaint.images import exif
 from inpaint.images.formats import Part
 from inpaint.images.metadata import (
     ICC_TAG,
     IPTC_TAG,
     PHOTOSHOP_TAG,
     XMP_TAG,
-    exif_of,
+    kept_of,
     photoshop_items,
     resolution_of,
+    turned,
     xmp_items,
 )
 from inpaint.images.photo import (
@@ -205,8 +207,8 @@ def decode(directory: Directory, data: bytes, path: Path) -> Photo:
     alpha = None if alpha_at is None else np.ascontiguousarray(values[..., colors + alpha_at])
     others = [index for index in range(len(extras)) if index != alpha_at]
     extra = np.ascontiguousarray(values[..., [colors + index for index in others]]) if others else None
-    exif, items, icc = metadata_of(directory, data, path)
-    about: dict[str, Any] = {"path": path, "exif": exif, "icc": icc, "items": items, "storage": storage_of(directory)}
+    kept, items, icc = metadata_of(directory, data)
+    about: dict[str, Any] = {"path": path, "exif": kept, "icc": icc, "items": items, "storage": storage_of(directory)}
     if values.dtype not in (np.uint8, np.uint16):
         return _wide(shown, alpha, extra, extras, alpha_at, about)
     if photometric == 5:
@@ -332,27 +334,20 @@ def storage_of(directory: Directory) -> Storage:
     return Storage(format="TIFF", tiff=int(directory.page.compression))
 
 
-def metadata_of(directory: Directory, data: bytes, path: Path) -> tuple[bytes | None, tuple[Item, ...], bytes | None]:
+def metadata_of(directory: Directory, data: bytes) -> tuple[bytes | None, tuple[Item, ...], bytes | None]:
     """Return EXIF, items and profile of a directory."""
     page = directory.page
-    block = Image.Exif()
-    block.endian = page_endian(page)
-    block.bigtiff = page.parent.is_bigtiff
-    try:
-        block.load_from_fp(io.BytesIO(data), page.offset)
-    except Exception as error:  # as of damaged blocks elsewhere
-        _log.warning("%s: its tags are damaged and dropped (%s)", path, " ".join(str(error).split()))
-        block = Image.Exif()
+    block = exif.read_directories(data, page.offset, order=page_endian(page), big=page.parent.is_bigtiff)
     value = page.tags.valueof
     icc = _bytes_of(value(ICC_TAG), page)
-    exif, lost = exif_of(block, str(path), pages=True)
+    kept, lost = kept_of(block, pages=True)
     items = [
         *resolution_of(_ratio(value(282)), _ratio(value(283)), {2: "inch", 3: "cm"}.get(value(296, default=2), "none")),
         *xmp_items(_bytes_of(value(XMP_TAG), page)),
         *photoshop_items(_bytes_of(value(PHOTOSHOP_TAG), page) or b"", _bytes_of(value(IPTC_TAG), page)),
         *lost,
     ]
-    return exif, tuple(items), icc
+    return kept, turned(items, value(_ORIENTATION, default=1)), icc
 
 
 def _ratio(value: Any) -> Any:
