@@ -92,6 +92,7 @@ TASKS = ["inpaint", "restore", "denoise", "super-resolve", "flash"]  # those of 
     type=click.IntRange(1, 100),
     help="Of JPEG, WebP, AVIF and HEIC; 100 makes WebP lossless.  [default: as the photo's own file, else 95]",
 )
+@click.option("--first-page", is_flag=True, help="Restore the first page or frame of a file alone.")
 @click.option("--max-pixels", type=click.IntRange(min=1), default=100_000_000, help="Of the result.")
 def command(
     task: str,
@@ -111,6 +112,7 @@ def command(
     preview_every: int | None,
     trace: str | None,
     quality: int | None,
+    first_page: bool,
     max_pixels: int,
     **chosen: Any,
 ) -> int:

@@ -63,7 +63,7 @@ def orientation(image: Image.Image) -> int:
 def exif_in(image: Image.Image) -> bytes | None:
     """Return the EXIF block that came with a Pillow image, as it is stored; None where there is none."""
     block = image.info.get("exif")
-    if isinstance(block, bytes) and block:
+    if isinstance(block, bytes) and block.removeprefix(exif.PREFIX):
         return block
     found = image.getexif()  # of a TIFF in memory, of a PNG that holds it as text
     return found.tobytes() if len(found) else None
@@ -185,8 +185,8 @@ def resolution_in(block: bytes) -> list[Item]:
     """Return the resolution that an EXIF block, as `exif_of` returns it, tells."""
     read = exif.read_block(block)
     unit = {1: "none", 3: "cm"}.get(read.number(_RESOLUTION_UNIT) or 2, "inch")
-    x, y = read.ratio(_X_RESOLUTION), read.ratio(_Y_RESOLUTION)
-    return resolution_of(*(Fraction(*each) if each and each[1] else None for each in (x, y)), unit)
+    x, y = (Fraction(*each) if each and each[1] else None for each in map(read.ratio, (_X_RESOLUTION, _Y_RESOLUTION)))
+    return resolution_of(x, y, unit)
 
 
 def turned(items: Iterable[Item], orientation_: int) -> tuple[Item, ...]:

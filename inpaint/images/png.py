@@ -60,6 +60,13 @@ def chunks_of(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += 12 + length
 
 
+def scale_transparency(image: Image.Image, data: bytes) -> None:
+    """Bring the gray that a file of 2 or 4 bits declares transparent to the levels that Pillow gives its pixels."""
+    key = image.info.get("transparency")
+    if image.mode == "L" and isinstance(key, int) and depth_of(data) in (2, 4):
+        image.info["transparency"] = key * 255 // (2 ** depth_of(data) - 1)
+
+
 def items_of(data: bytes) -> list[Item]:
     """Return what a file holds beside its pixels, profile and EXIF."""
     found: list[Item] = []
@@ -166,8 +173,7 @@ def fits(item: Item, photo: Photo) -> bool:
     lengths = _LENGTHS.get(item.value[0])
     if lengths is None:
         return True
-    channels = 1 if photo.gray else 3
-    color_type = 3 if isinstance(photo.stored, Palette) else {1: 0, 3: 2}[channels] | (4 if photo.alpha is not None else 0)
+    color_type = 3 if isinstance(photo.stored, Palette) else (0 if photo.gray else 2) + 4 * (photo.alpha is not None)
     return lengths[color_type] == len(item.value[1])
 
 

@@ -82,30 +82,30 @@ def read_rgb(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> N
 
 @dataclass(frozen=True, eq=False)
 class MaskSamples:
-    """The samples of an ordinary image of 8 bits as they are stored, for masks.
+    """The samples of an image as they are stored, for masks: ordinary ones of 8 bits, or numbers of any type.
 
     Args:
-        values: (H, W) gray or entries of the palette, or (H, W, 3) RGB, uint8.
+        values: (H, W) gray or entries of the palette, or (H, W, 3) RGB, uint8; or numbers (H, W).
         alpha: (H, W), or None.
         palette: (256, 4) RGBA, or None.
         lossy: Whether the format leaves values only near to what they were.
     """
 
-    values: NDArray[np.uint8]
+    values: NDArray[Any]
     alpha: NDArray[np.uint8] | None = None
     palette: NDArray[np.uint8] | None = None
     lossy: bool = False
 
 
 def read_stored(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> MaskSamples | None:
-    """Read an ordinary image of 8 bits without converting it: the short way for masks, which may hold labels.
+    """Read an image without converting it: the short way for masks, which may hold labels.
 
     Args:
         path: The file.
         max_pixels: Most pixels that it may claim.
 
     Returns:
-        Its samples, upright; None for any other file, which `read_photo` reads.
+        Its samples, upright; None for any other file than `MaskSamples` holds, which `read_photo` reads.
 
     Raises:
         InputError: As `read_photo` does.
@@ -113,15 +113,12 @@ def read_stored(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
     path = Path(path)
     with _opened(path) as stream:
         format_ = _format(stream, path)
-        if format_.name not in ("JPEG", "PNG", "BMP", "WebP", "TIFF") or (format_.name == "PNG" and _is_deep(stream)):
+        if format_.name == "TIFF":
+            return _stored_tiff(stream, path, max_pixels)
+        if format_.name not in ("JPEG", "PNG", "BMP", "WebP") or (format_.name == "PNG" and _is_deep(stream)):
             return None
-        try:
-            image = _header(stream, format_, path, max_pixels)
-        except InputError:
-            if format_.name == "TIFF":
-                return None  # Pillow opens fewer kinds of it than we do
-            raise
-        if _frames(image) > 1 or (format_.name == "TIFF" and image.mode != "P"):
+        image = _header(stream, format_, path, max_pixels)
+        if _frames(image) > 1:
             return None
         with _decoding(path):
             stored = stored_in(image, lossy=format_.name in ("JPEG", "WebP"))
@@ -132,11 +129,31 @@ def read_stored(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
         return replace(stored, values=np.ascontiguousarray(upright(stored.values, turn)), alpha=alpha)
 
 
+def _stored_tiff(stream: BinaryIO, path: Path, max_pixels: int) -> MaskSamples | None:
+    """Return the entries of a palette, or numbers; None for other files, and for those of several pages."""
+    found = tiff.directories(stream, path, numbers=True)
+    first = found.first
+    _check_size(path, first.width, first.height, max_pixels)
+    with _decoding(path):
+        stream.seek(0)
+        data = stream.read()
+        numbers = tiff.numbers_of(first, data, path)
+        if found.further and numbers is not None:
+            _log.warning("%s: has %d pages or frames; the first is used", path, len(found.further) + 1)
+        if numbers is not None:
+            return MaskSamples(numbers)
+        if found.further or not first.has_palette:
+            return None
+        return stored_in(TiffImagePlugin.TiffImageFile(io.BytesIO(first.alone(data))))
+
+
 def stored_in(image: Image.Image, *, lossy: bool = False) -> MaskSamples | None:
-    """Return the samples of a Pillow image of 8 bits as they lie; None for other kinds, which `from_pillow` takes."""
+    """Return the samples of a Pillow image as they lie; None for other kinds, which `from_pillow` takes."""
     mode = image.mode
     if mode == "P":
         return MaskSamples(np.asarray(image).copy(), palette=_rgba_palette(image), lossy=lossy)
+    if mode in ("I", "F"):
+        return MaskSamples(np.asarray(image))
     if mode not in ("1", "L", "LA", "RGB", "RGBA") or (mode not in ("LA", "RGBA") and "transparency" in image.info):
         return None
     alpha = np.asarray(image.getchannel("A")) if mode in ("LA", "RGBA") else None
@@ -263,6 +280,8 @@ def _read(stream: BinaryIO, path: Path, max_pixels: int, *, first_page: bool) ->
     with _decoding(path):
         stream.seek(0)
         data = stream.read()
+        if format_.name == "PNG":
+            png.scale_transparency(image, data)
         photo = from_pillow(image, path)
         if format_.name == "PNG" and png.depth_of(data) == 16:
             values = png.read_deep(data, image, str(path))

@@ -17,7 +17,6 @@ import cv2
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image
 
 from inpaint.errors import InputError
 from inpaint.images import exif
@@ -53,7 +52,7 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 MOST_PAGES: Final = 10_000
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _DNG_VERSION, _ORIENTATION, _COLOR_FILTERS, _LINEAR_RAW = 50706, 274, 32803, 34892
-_COLORS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}  # channels of color of each photometric interpretation
+_COLORS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3}  # channels of color of each photometric interpretation that is read
 _KINDS = {1: "unsigned", 2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 
 
@@ -79,8 +78,14 @@ class Directory:
         return (
             page.bitspersample in (1, 2, 4, 8)
             and page.sampleformat in (1, 4)
-            and (not self.extras or (self.extras == (2,) and int(page.photometric) in (0, 1, 2)))
+            and int(page.photometric) in _COLORS
+            and (not self.extras or (self.extras == (2,) and int(page.photometric) in (1, 2)))
         )
+
+    @property
+    def has_palette(self) -> bool:
+        """Whether its samples are entries of a palette, up to 8 bits."""
+        return int(self.page.photometric) == 3 and self.ordinary
 
     def alone(self, data: bytes) -> bytes:
         """Return the file with this directory as its only one, so that whoever opens the file finds nothing else."""
@@ -109,8 +114,13 @@ def page_endian(page: Any) -> str:
     return str(page.parent.byteorder)
 
 
-def directories(stream: BinaryIO, path: Path) -> Directories:
+def directories(stream: BinaryIO, path: Path, *, numbers: bool = False) -> Directories:
     """Return what a file holds, without decoding any of it.
+
+    Args:
+        stream: The file.
+        path: For messages.
+        numbers: Accept signed integers as well, which are no image's levels.
 
     Raises:
         InputError: It is damaged, a raw file, or of a kind that is not supported.
@@ -126,7 +136,7 @@ def directories(stream: BinaryIO, path: Path) -> Directories:
         # A camera's raw file begins with a preview, and says so; without any whole image the largest is the photo.
         candidates = whole or found
         first = top[0] if top[0] in candidates else max(candidates, key=_size)
-        _check_kind(first, path, raw=raw)
+        _check_kind(first, path, raw=raw, numbers=numbers)
         further = [page for page in top if page is not first and page in whole]
         rest = [kind for page, kind in zip(found, kinds, strict=True) if page is not first and page not in further]
         return Directories(first=_directory(first), further=[_directory(page) for page in further], lost=_named(rest))
@@ -160,7 +170,7 @@ def _named(kinds: list[int]) -> list[Item]:
     return [Item(Part.VIEW, counted(count, what)) for count, what in named if count]
 
 
-def _check_kind(page: Any, path: Path, *, raw: bool) -> None:
+def _check_kind(page: Any, path: Path, *, raw: bool, numbers: bool) -> None:
     photometric, bits, kind = int(page.photometric), page.bitspersample, page.sampleformat
     if photometric in (_COLOR_FILTERS, _LINEAR_RAW):
         what = "DNG" if raw else "a camera's raw file"
@@ -171,11 +181,30 @@ def _check_kind(page: Any, path: Path, *, raw: bool) -> None:
     if int(page.samplesperpixel) < _COLORS.get(photometric, 1):
         raise ValueError(f"{page.samplesperpixel} channels are too few for {page.photometric.name}")
     wide = (kind == 3 and bits in (16, 32, 64)) or (kind == 1 and bits == 32)
+    if numbers and kind == 2 and bits in (8, 16, 32):
+        return
     if not wide and (kind not in (1, 4) or not isinstance(bits, int) or bits not in (1, 2, 4, 8, 16)):
         raise InputError(
             f"cannot read '{path}': TIFF with {bits}-bit {_KINDS.get(kind, 'unusual')} values is not "
             "supported (8, 16 and 32 bit unsigned and floating point are)"
         )
+
+
+def numbers_of(directory: Directory, data: bytes, path: Path) -> NDArray[Any] | None:
+    """Return the samples (H, W), upright, of one channel of signed, long or floating-point numbers, else None.
+
+    Masks and maps of labels are stored so, and mean what they say: no levels of light.
+    """
+    page = directory.page
+    plain = int(page.photometric) in (0, 1) and int(page.samplesperpixel) == 1
+    if not plain or (page.sampleformat == 1 and page.bitspersample != 32) or page.sampleformat == 4:
+        return None
+    return upright(_samples(directory, data, path)[..., 0], _turn(page))
+
+
+def _turn(page: Any) -> int:
+    value = page.tags.valueof(_ORIENTATION, default=1)
+    return value if value in range(1, 9) else 1
 
 
 def decode(directory: Directory, data: bytes, path: Path) -> Photo:
@@ -193,13 +222,12 @@ def decode(directory: Directory, data: bytes, path: Path) -> Photo:
     photometric, colors = int(page.photometric), _COLORS.get(int(page.photometric), 0)
     if photometric not in (0, 1, 2, 5):
         raise InputError(
-            f"cannot read '{path}': {page.bitspersample}-bit TIFF of color kind {page.photometric.name} is not "
-            "supported"
+            f"cannot read '{path}': {page.bitspersample}-bit TIFF of color kind "
+            f"{getattr(page.photometric, 'name', page.photometric)} is not supported"
         )
     values, extras = _samples(directory, data, path), directory.extras
     alpha_at = next((index for index, kind in enumerate(extras) if kind), None)
-    orientation = page.tags.valueof(_ORIENTATION, default=1)
-    values = upright(values, orientation if orientation in range(1, 9) else 1)
+    values = upright(values, _turn(page))
     shown = values[..., :colors]
     if photometric == 0:  # white is zero
         top = values.dtype.type(np.iinfo(values.dtype).max if values.dtype.kind == "u" else 1)
@@ -303,10 +331,10 @@ def _samples(directory: Directory, data: bytes, path: Path) -> NDArray[Any]:
             values = file.pages[0].asarray()
         if int(page.planarconfig) == 2 and values.ndim == 3:
             values = np.moveaxis(values, 0, -1)
-    except ValueError as error:
+    except (ValueError, KeyError) as error:
         if "imagecodecs" not in str(error):
             raise
-        # LZW and the like need a package beside tifffile; OpenCV has libtiff built in.
+        # LZW, the predictor of floats and the like need a package beside tifffile; OpenCV has libtiff built in.
         decoded = cv2.imdecode(np.frombuffer(directory.alone(data), np.uint8), cv2.IMREAD_UNCHANGED)
         channels = 0 if decoded is None else np.atleast_3d(decoded).shape[2]
         if decoded is None or channels != page.samplesperpixel or decoded.dtype.itemsize * 8 != page.bitspersample:
@@ -347,7 +375,7 @@ def metadata_of(directory: Directory, data: bytes) -> tuple[bytes | None, tuple[
         *photoshop_items(_bytes_of(value(PHOTOSHOP_TAG), page) or b"", _bytes_of(value(IPTC_TAG), page)),
         *lost,
     ]
-    return kept, turned(items, value(_ORIENTATION, default=1)), icc
+    return kept, turned(items, _turn(page)), icc
 
 
 def _ratio(value: Any) -> Any:
