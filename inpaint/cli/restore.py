@@ -174,6 +174,7 @@ def command(
                 device=device,
                 seed=seed,
                 spent_s=process_age_s() + 0.5,  # what the start took counts, and writing has to fit in
+                first_page=first_page,
                 max_pixels=max_pixels,
                 callback=callback,
             )

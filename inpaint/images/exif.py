@@ -176,7 +176,7 @@ def _length(directories: Mapping[int, Directory], number: int) -> int:
 
 
 def packed(block: Block, at: int) -> tuple[bytes, dict[int, bytes]]:
-    """Return the entries of the main directory, 12 bytes each, and before them what they point at, which lies at `at`."""
+    """Return what the entries of the main directory point at, to be placed at `at`, and the entries, 12 bytes each."""
     order, values = block.order, bytearray()
 
     def place(data: bytes) -> int:

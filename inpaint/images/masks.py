@@ -159,8 +159,8 @@ def _drawing_of_stored(stored: MaskSamples, name: str) -> Drawing:
     return Drawing(name=name, values=values, alpha=alpha, entries=entries, lossy=stored.lossy)
 
 
-def levels_of_numbers(values: NDArray[Any], what: str = "mask") -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Return numbers of any type as levels of 8 or 16 bits: whole numbers as they are, fractions of one as strengths.
+def levels_of_numbers(values: NDArray[Any], what: str = "mask") -> NDArray[Any]:
+    """Return numbers of any type as uint8 or uint16: whole numbers as they are, fractions of one as strengths.
 
     Args:
         values: bool, integers from 0, or floats: whole numbers, or from 0 to 1. What is no number counts as 0.
@@ -173,14 +173,16 @@ def levels_of_numbers(values: NDArray[Any], what: str = "mask") -> NDArray[np.ui
         raise MaskError(f"{what} must be bool, integer or floating point, got {values.dtype}")
     if values.dtype.kind == "b":
         return values.astype(np.uint8) * np.uint8(255)
-    range_top = 2**32 - 1 if values.dtype.kind == "f" else int(np.iinfo(values.dtype).max)
-    values = np.nan_to_num(values, posinf=-1, neginf=-1) if values.dtype.kind == "f" else values
+    fractions = values.dtype.kind == "f"
+    if fractions:
+        values = np.where(np.isnan(values), 0, values)
     low, top = values.min(initial=0).item(), values.max(initial=0).item()
-    if values.dtype.kind == "f" and not (values == np.rint(values)).all():
-        if not 0 <= low <= top <= 1:
+    range_top = 2**32 - 1 if fractions else int(np.iinfo(values.dtype).max)
+    if fractions and not (values == np.rint(values)).all():
+        if low < 0 or top > 1:
             raise MaskError(f"a floating-point {what} must lie in [0, 1] or hold whole numbers, got {low} to {top}")
         return np.rint(values * 65535.0).astype(np.uint16)
-    if top > 65535 and 2 * top > range_top:  # strengths of the type's own range
+    if range_top / 2 < top <= range_top and top > 65535:  # strengths of the type's own range
         values, top = values.astype(np.float64) * (65535 / range_top), 65535
     if low < 0 or top > 65535:
         raise MaskError(f"{what} must lie in 0..255 or 0..65535, got {low} to {top}")

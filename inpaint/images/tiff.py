@@ -73,12 +73,16 @@ class Directory:
 
     @property
     def ordinary(self) -> bool:
-        """Whether Pillow decodes it as it is meant: up to 8 bits, and no channels but color and alpha."""
+        """Whether Pillow decodes it as it is meant: up to 8 bits, no channels but color and alpha.
+
+        Big-endian BigTIFF it does not recognize.
+        """
         page = self.page
         return (
             page.bitspersample in (1, 2, 4, 8)
             and page.sampleformat in (1, 4)
             and int(page.photometric) in _COLORS
+            and not (page.bitspersample == 8 and page.parent.is_bigtiff and page_endian(page) == ">")
             and (not self.extras or (self.extras == (2,) and int(page.photometric) in (1, 2)))
         )
 
