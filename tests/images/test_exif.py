@@ -114,7 +114,11 @@ def test_every_entry_goes_along_as_it_is_stored(tmp_path, caplog, suffix, order)
 def test_descriptions_of_a_tiff_go_along_as_they_are_stored(tmp_path, caplog, order, big, white):
     texts = {269: "a name", TITLE: "Grün".encode(), 285: "a page", ARTIST: "Jörg".encode(), 42112: "<GDAL/>"}
     extra = [(tag, "s", 0, text, True) for tag, text in texts.items()]
-    extra += [(33550, "d", 3, (0.1, 0.2, 0.0), True), (34735, "H", 4, (1, 1, 0, 0), True), (65000, 7, 5, b"12345", True)]
+    extra += [
+        (33550, "d", 3, (0.1, 0.2, 0.0), True),
+        (34735, "H", 4, (1, 1, 0, 0), True),
+        (65000, 7, 5, b"12345", True),
+    ]
     about = {"photometric": "rgb", "metadata": None, "extratags": extra, "byteorder": order, "bigtiff": big}
     tifffile.imwrite(tmp_path / "a.tif", levels(white), **about)
     before, after = page(tmp_path / "a.tif").tags, page(written(tmp_path, tmp_path / "a.tif", ".tif")).tags
@@ -188,5 +192,3 @@ def test_a_photo_in_memory_that_lies_by_its_exif_is_written_upright_with_all_of_
     back = opened(tmp_path / "out.jpg")
     assert (back.size, back.info["dpi"]) == ((40, 56), (150, 300))
     assert told(block("<")).items() <= exif_of(tmp_path / "out.jpg").items()
-
-
