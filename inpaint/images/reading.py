@@ -134,16 +134,15 @@ def _stored_tiff(stream: BinaryIO, path: Path, max_pixels: int) -> MaskSamples |
     found = tiff.directories(stream, path, numbers=True)
     first = found.first
     _check_size(path, first.width, first.height, max_pixels)
+    if not first.holds_numbers and (found.further or not first.has_palette):
+        return None
+    if found.further:
+        _log.warning("%s: has %d pages or frames; the first is used", path, len(found.further) + 1)
     with _decoding(path):
         stream.seek(0)
         data = stream.read()
-        numbers = tiff.numbers_of(first, data, path)
-        if found.further and numbers is not None:
-            _log.warning("%s: has %d pages or frames; the first is used", path, len(found.further) + 1)
-        if numbers is not None:
-            return MaskSamples(numbers)
-        if found.further or not first.has_palette:
-            return None
+        if first.holds_numbers:
+            return MaskSamples(tiff.numbers_of(first, data, path))
         return stored_in(TiffImagePlugin.TiffImageFile(io.BytesIO(first.alone(data))))
 
 

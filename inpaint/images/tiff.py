@@ -91,6 +91,16 @@ class Directory:
         """Whether its samples are entries of a palette, up to 8 bits."""
         return int(self.page.photometric) == 3 and self.ordinary
 
+    @property
+    def holds_numbers(self) -> bool:
+        """Whether it is one channel of signed, long or floating-point numbers.
+
+        Masks and maps of labels are stored so, and mean what they say: no levels of light.
+        """
+        page = self.page
+        plain = int(page.photometric) in (0, 1) and int(page.samplesperpixel) == 1
+        return plain and (page.sampleformat in (2, 3) or page.bitspersample == 32)
+
     def alone(self, data: bytes) -> bytes:
         """Return the file with this directory as its only one, so that whoever opens the file finds nothing else."""
         endian, big = page_endian(self.page), self.page.parent.is_bigtiff
@@ -194,16 +204,9 @@ def _check_kind(page: Any, path: Path, *, raw: bool, numbers: bool) -> None:
         )
 
 
-def numbers_of(directory: Directory, data: bytes, path: Path) -> NDArray[Any] | None:
-    """Return the samples (H, W), upright, of one channel of signed, long or floating-point numbers, else None.
-
-    Masks and maps of labels are stored so, and mean what they say: no levels of light.
-    """
-    page = directory.page
-    plain = int(page.photometric) in (0, 1) and int(page.samplesperpixel) == 1
-    if not plain or (page.sampleformat == 1 and page.bitspersample != 32) or page.sampleformat == 4:
-        return None
-    return upright(_samples(directory, data, path)[..., 0], _turn(page))
+def numbers_of(directory: Directory, data: bytes, path: Path) -> NDArray[Any]:
+    """Return the samples (H, W), upright, of a directory that `holds_numbers`."""
+    return upright(_samples(directory, data, path)[..., 0], _turn(directory.page))
 
 
 def _turn(page: Any) -> int:

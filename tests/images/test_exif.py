@@ -7,8 +7,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from holding import ICC, XMP, jpeg, levels, opened, page
 import inpaint
+from holding import ICC, XMP, jpeg, levels, opened, page
 from inpaint.images import exif
 from inpaint.images.reading import read_photo
 from inpaint.images.writing import write_photo

@@ -158,7 +158,7 @@ def test_a_soft_mask_of_long_numbers_is_cut_at_half_of_its_range(tmp_path, dtype
     values = np.where(STROKE > 0.5, np.nan, 0) if dtype != "uint32" else -HOLE.astype(np.int32)
     tifffile.imwrite(tmp_path / "m.tif", values)
     if dtype == "uint32":
-        with pytest.raises(MaskError, match="must lie in 0..255 or 0..65535, got -1 to 0"):
+        with pytest.raises(MaskError, match="got -1 to 0"):
             read_mask(tmp_path / "m.tif")
     else:  # nothing is marked by what is no number
         assert not read_mask(tmp_path / "m.tif").any()
