@@ -42,8 +42,8 @@ _MOST_TEXT_BYTES = 8_000_000
 
 
 def depth_of(start: bytes) -> int:
-    """Return the bits per channel from the first bytes: IHDR always comes first (PNG specification, 11.2.1)."""
-    return start[24]
+    """Return the bits per channel from the first bytes, 0 where these are too few: IHDR comes first (11.2.1)."""
+    return start[24] if len(start) > 24 else 0
 
 
 def chunks_of(data: bytes) -> Iterator[tuple[bytes, bytes]]:

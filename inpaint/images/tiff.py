@@ -228,10 +228,8 @@ def decode(directory: Directory, data: bytes, path: Path) -> Photo:
     page = directory.page
     photometric, colors = int(page.photometric), _COLORS.get(int(page.photometric), 0)
     if photometric not in (0, 1, 2, 5):
-        raise InputError(
-            f"cannot read '{path}': {page.bitspersample}-bit TIFF of color kind "
-            f"{getattr(page.photometric, 'name', page.photometric)} is not supported"
-        )
+        kind = page.photometric.name if isinstance(page.photometric, tifffile.PHOTOMETRIC) else photometric
+        raise InputError(f"cannot read '{path}': {page.bitspersample}-bit TIFF of color kind {kind} is not supported")
     values, extras = _samples(directory, data, path), directory.extras
     alpha_at = next((index for index, kind in enumerate(extras) if kind), None)
     values = upright(values, _turn(page))
