@@ -246,7 +246,11 @@ def _gray(drawing: Drawing, values: Plane, what: str) -> Decision:
 
 def _above_half(drawing: Drawing, strength: Plane, rule: str, *, top: int | None = None) -> Decision:
     """Return what is above half of `top`, by default of the largest value."""
-    hole = strength > (int(strength.max()) if top is None else top) / 2
+    if top is None:
+        top = int(strength.max())
+        if drawing.lossy:  # its largest values are overshoot beside edges
+            top = int(np.median(strength[2 * strength.astype(np.int64) > top])) if top else 0
+    hole = strength > top / 2
     return Decision(hole=hole, rule=rule, strength=strength, lossy=drawing.lossy)
 
 

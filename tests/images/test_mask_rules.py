@@ -237,7 +237,7 @@ def test_hard_edges_of_jpeg_masks_raise_no_false_alarm(tmp_path, quality, again)
         assert said == ""
 
 
-@pytest.mark.parametrize("color", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 0, 255)])
+@pytest.mark.parametrize("color", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 0, 255), (100, 0, 0)])
 def test_colored_strokes_survive_jpeg_with_coarse_colors(tmp_path, color):
     for quality in (75, 95):
         hole, said = decided(tmp_path, on_black(color, STROKE), "m.jpg", quality=quality, subsampling=2)
