@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -26,6 +23,7 @@ from inpaint.models.base import InpaintNetwork
 from inpaint.options import flat, show
 from inpaint.registry.initial import load_initial
 from inpaint.registry.table import training_class
+from inpaint.system.environment import variable_set
 from inpaint.system.progress import duration
 from inpaint.system.signals import outlived_by_none
 from inpaint.training import loggers, plan
@@ -101,17 +99,21 @@ class Launch:
             wandb=config.wandb,
             start_iteration=self.data.start_iteration,
             best={f"val/{module.best_metric}": module.best_mode},
+            exact=not self.claimed.changed and self.data.photos.unchanged,
+            comparable=self.data.photos.comparable,
         )
-        record = [self._record]
+        recorded = False
 
         def before_saving() -> None:
+            nonlocal recorded
             self.claimed.check_held()
-            while record:  # a start that trains nothing leaves the record as it is
-                record[-1]()
-                record.pop()
+            # Not before: a start that trains nothing leaves the record as it is. Again where somebody removed it.
+            if not recorded or not self.claimed.run.config_yaml.exists():
+                self._record()
+                recorded = True
 
         try:
-            with _folder_for_other_processes(str(self.claimed.run.path)), outlived_by_none():
+            with variable_set(FOLDER_VARIABLE, str(self.claimed.run.path)), outlived_by_none():
                 result = fit(
                     module,
                     self.data,
@@ -120,7 +122,7 @@ class Launch:
                     resume=self.claimed.checkpoint,
                     comparable=self.data.photos.comparable,
                     before_saving=before_saving,
-                    unrecorded=lambda: self._unrecorded() if record else [],
+                    unrecorded=lambda: [] if recorded else self._unrecorded(),
                     data_state=self.data.photos.inventory.state(),
                     callbacks=[TrainingProgress(module, console=console)],
                 )
@@ -273,17 +275,3 @@ def _prepared(config: TrainConfig, claimed: ClaimedRun) -> Launch:
     if first_process():
         plan.dry_run_step(module, size_px=config.data.size)
     return Launch(config, claimed, module, data, tuple(fetches))
-
-
-@contextmanager
-def _folder_for_other_processes(path: str) -> Iterator[None]:
-    """Tell the processes that Lightning starts for further devices where the run lives."""
-    before: Any = os.environ.get(FOLDER_VARIABLE)
-    os.environ[FOLDER_VARIABLE] = path
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[FOLDER_VARIABLE]
-        else:
-            os.environ[FOLDER_VARIABLE] = before

@@ -28,7 +28,7 @@ from inpaint.system.streams import STANDARD_INPUT
 SAMPLES = "samples"
 LIST_SUFFIXES = (".txt", ".flist")
 COMPANION_ENDING = f"_{COMPANION}"  # a file so called beside NAME.jpg belongs to it, and is no photo
-_INDEX_VERSION = 1
+_INDEX_VERSION = 2
 
 # Color photos and three textures that lie inside scikit-image's wheel and ours: nothing is downloaded, and the set is
 # the same in every installation.
@@ -60,14 +60,16 @@ class PhotoSource(ABC):
     """Photos with numbers, in an order that does not depend on the machine. Cheap to pickle, safe to fork.
 
     kind: folder, list, shards or samples. names: of each photo. sizes_px: (N, 2), height and width as the headers say.
-    sizes_bytes: (N,), of each file. skipped: the photos that are left out. left_out: what else lies there, in one line.
-    groups: (N,), the shard of each photo, or None when all are equally near.
+    sizes_bytes: (N,), of each file. fingerprints: (N,), of its content, see `headers.fingerprint`. skipped: the photos
+    that are left out. left_out: what else lies there, in one line. groups: (N,), the shard of each photo, or None when
+    all are equally near.
     """
 
     kind: str
     names: Names
     sizes_px: NDArray[np.int32]
     sizes_bytes: NDArray[np.int64]
+    fingerprints: NDArray[np.int64]
     skipped: Sequence[Skipped]
     left_out: str = ""
     groups: NDArray[np.int32] | None = None
@@ -164,6 +166,7 @@ def open_files(root: str, *, min_px: int) -> FileSource:
         names=Names.of(names[index] for index in usable),
         sizes_px=np.array([(headers[index].height, headers[index].width) for index in usable], np.int32).reshape(-1, 2),
         sizes_bytes=np.array([stats[index][0] for index in usable], np.int64),
+        fingerprints=np.array([headers[index].fingerprint for index in usable], np.int64),
         skipped=tuple(Skipped(name, problem) for name, problem in zip(names, problems, strict=True) if problem),
         left_out=left_out,
     )
@@ -281,8 +284,9 @@ def _load_headers(cache: Path | None) -> dict[tuple[str, int, int], Header]:
     stored = load_index(cache, version=_INDEX_VERSION)
     if stored is None:
         return {}
-    rows = zip(*names_and_problems(stored), stored["stats"].tolist(), stored["sizes"].tolist(), strict=True)
-    return {(name, *file): Header(height, width, problem) for name, problem, file, (height, width) in rows}
+    columns = (stored[name].tolist() for name in ("stats", "sizes", "fingerprints"))
+    rows = zip(*names_and_problems(stored), *columns, strict=True)
+    return {(name, *file): Header(*size, problem, fingerprint) for name, problem, file, size, fingerprint in rows}
 
 
 def _save_headers(cache: Path | None, names: list[str], stats: list[tuple[int, int]], headers: list[Header]) -> None:
@@ -290,5 +294,6 @@ def _save_headers(cache: Path | None, names: list[str], stats: list[tuple[int, i
         **name_columns(names, (header.problem for header in headers)),
         "stats": np.array(stats, np.int64).reshape(-1, 2),
         "sizes": np.array([(header.height, header.width) for header in headers], np.int32).reshape(-1, 2),
+        "fingerprints": np.array([header.fingerprint for header in headers], np.int64),
     }
     save_index(cache, arrays, version=_INDEX_VERSION)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -54,6 +54,14 @@ class RunningMeans:
     def clear(self) -> None:
         """Forget everything added so far."""
         self._sums.clear()
+
+    def state(self) -> dict[str, list[float]]:
+        """Return what was added so far in plain containers, to go on from: {name: [weighted sum, sum of weights]}."""
+        return {name: sums.tolist() for name, sums in self._sums.items()}
+
+    def load(self, state: Mapping[str, Sequence[float]], device: torch.device) -> None:
+        """Go on from what `state` returned, on a device."""
+        self._sums = {name: wide(torch.tensor(sums, device=device)) for name, sums in state.items()}
 
 
 class FirstNotFinite:

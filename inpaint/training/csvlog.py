@@ -24,8 +24,9 @@ class CsvLogger(Logger):
     """Writes each number as soon as it comes; a number for the iteration of the last row joins that row.
 
     Rows are appended. When a new column appears the file is rewritten, whole or not at all, and earlier rows stay empty
-    there. On resuming, rows after the iteration from which the run goes on are dropped, and so is a line that a kill
-    left unfinished; a run that starts anew empties the file. Further processes of a distributed run write nothing.
+    there. Once a resumed run has a number or a checkpoint of its own, rows after the iteration from which it goes on
+    are dropped, and so is a line that a kill left unfinished; a run that starts anew empties the file. Further
+    processes of a distributed run write nothing.
     """
 
     def __init__(self, path: str | Path, *, start_iteration: int = 0) -> None:
@@ -50,12 +51,15 @@ class CsvLogger(Logger):
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """Do nothing: config.yaml holds them."""
 
+    def finalize(self, status: str) -> None:
+        """Do nothing: every row is written, and a start that trains nothing leaves the file as it is."""
+
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Write numbers of one iteration (`step`). Values: anything that float() takes, also tensors."""
         if step is None:
             raise ValueError("metrics.csv is keyed by iteration: log_metrics needs a step")
-        self._prepare()
+        self.save()
         row = {name: _number(value) for name, value in metrics.items()}
         if self._last.get(KEY) == str(step):
             row, offset = {**self._last, **row}, self._last_offset
@@ -68,7 +72,9 @@ class CsvLogger(Logger):
             self._columns += [name for name in row if name not in self._columns]
             self._rewrite([*rows, row])
 
-    def _prepare(self) -> None:
+    @rank_zero_only
+    def save(self) -> None:
+        """Bring the file in order: this course goes on from `start_iteration`, later rows are of another one."""
         if self._start is None:
             return
         start, self._start = self._start, None

@@ -43,7 +43,7 @@ class SaveOnError(Callback):
         self.unrecorded = unrecorded
         self.checkpoints = checkpoints
         self.note = ""  # what was saved and how to go on, for the message of the error
-        self._first = 0  # the iteration that this process began with
+        self._first: int | None = None  # the iteration that the training began with, None before
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note where the training begins."""
@@ -56,7 +56,7 @@ class SaveOnError(Callback):
         if isinstance(exception, DivergedError):
             self.note = self._way_back(exception.iteration)
             return
-        if self.module.iteration == self._first:
+        if self._first in (None, self.module.iteration):
             return  # nothing was learned
         try:
             self.checkpoints.save(trainer)

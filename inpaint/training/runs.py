@@ -23,7 +23,8 @@ FOLDER_VARIABLE = "INPAINT_RUN_FOLDER"
 """Tells the processes that Lightning starts for further devices which folder the first one chose."""
 
 # What may change when a run goes on without the photos, the losses or the arithmetic becoming others. A key stands
-# for all below it. max_iterations is here because most schedules do not look at it; see `inexact_changes`.
+# for all below it. max_iterations is here because most schedules do not look at it; see `inexact_changes`. Photos are
+# told by their content, wherever they lie; see `data.identity`.
 _HARMLESS = (
     "max_iterations",
     "logger",
@@ -38,6 +39,8 @@ _HARMLESS = (
     "keep_best",
     "max_time",
     "validation",
+    "data.root",
+    "data.val",
     "data.workers",
     "trainer.accelerator",
     "trainer.devices",
