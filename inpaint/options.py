@@ -157,6 +157,8 @@ def typed(argument: str) -> str:
     """Return an argument as it is typed in a shell."""
     if re.fullmatch(r"[\w./~@+=:,-]+", argument, re.ASCII):
         return argument
+    if re.search(r"[\0-\x1f\x7f]", argument):  # a command is one line
+        return "$'" + re.sub(r"[\0-\x1f\x7f\\']", lambda match: f"\\x{ord(match[0]):02x}", argument) + "'"
     return shlex.quote(argument) if re.search(r'[$`"\\!]', argument) else f'"{argument}"'
 
 

@@ -6,6 +6,7 @@ import logging
 import shlex
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -17,11 +18,11 @@ from inpaint.config.schema import TrainConfig, translated
 from inpaint.data.identity import Inventory
 from inpaint.data.module import InpaintData
 from inpaint.data.scan import scan
-from inpaint.errors import RunError
+from inpaint.errors import RunError, WeightsError
 from inpaint.losses import parse_losses
 from inpaint.models.base import InpaintNetwork
-from inpaint.options import flat, show
-from inpaint.registry.initial import load_initial
+from inpaint.options import flat, keyed, show
+from inpaint.registry.initial import load_initial, to_fetch
 from inpaint.registry.table import training_class
 from inpaint.system.environment import variable_set
 from inpaint.system.progress import duration
@@ -31,7 +32,8 @@ from inpaint.training.checkpoints import read_checkpoint
 from inpaint.training.fit import FitResult, fit
 from inpaint.training.module import TrainingModule
 from inpaint.training.progress import RunConsole, TrainingProgress
-from inpaint.training.runs import FOLDER_VARIABLE, ClaimedRun, claim, differences, first_process
+from inpaint.training.runs import FOLDER_VARIABLE, ClaimedRun, claim, differences, first_process, train_command
+from inpaint.weights.runs import RunFolder
 
 log = logging.getLogger("inpaint.training")
 
@@ -44,7 +46,7 @@ class Launch:
     claimed: ClaimedRun
     module: TrainingModule
     data: InpaintData
-    fetches: tuple[str, ...] = ()  # addresses of weights that the losses need, which a dry run leaves where they are
+    fetches: tuple[str, ...] = ()  # what a training would fetch, and a dry run leaves where it is
 
     @property
     def finished(self) -> bool:
@@ -149,7 +151,7 @@ class Launch:
             *(f"             {skipped.name}: {skipped.problem}" for skipped in report.skipped[:10]),
             f"model        {config.model['name']}: {counts} parameters",
             f"losses       {', '.join(name for name, term in config.losses.items() if term is not None)}",
-            *(f"to fetch     {address}, about 550 MB" for address in self.fetches),
+            *(f"to fetch     {file}" for file in self.fetches),
             f"iterations   {config.max_iterations:,} of {config.batch_size} samples, "
             f"{samples / report.train:,.1f} passes over the data",
             f"             time: about {plan.spoken(seconds)} per iteration, {duration(seconds * left)} in all, "
@@ -253,13 +255,18 @@ def _prepared(config: TrainConfig, claimed: ClaimedRun) -> Launch:
         torch.set_num_threads(loop.trainer.threads)
     config.per_device(plan.device_count(loop)[1] * loop.trainer.num_nodes)
     plan.check_compiler(loop)
-    losses, fetches = parse_losses(config.losses), list[str]()
+    losses, fetches, initial = parse_losses(config.losses), list[str](), list[str]()
     if config.dry_run:
-        losses, fetches = losses.without_fetching()
+        losses, addresses = losses.without_fetching()
+        initial = to_fetch(config.init) if claimed.checkpoint is None else []
+        fetches = [
+            *(f"{address}, about 550 MB" for address in addresses),
+            *(f"{file}: what follows from its architecture may be another" for file in initial),
+        ]
     module: TrainingModule = training_class(config.model["name"])(config.architecture(), losses=losses, loop=loop)
     if config.freeze and claimed.checkpoint is None and config.init is None:
         log.warning("freeze=[%s] keeps random weights: init=RUN starts from trained ones", ",".join(config.freeze))
-    if claimed.checkpoint is None:
+    if claimed.checkpoint is None and not initial:
         load_initial(module, {} if config.init is None else config.init)
     data = InpaintData(
         config.data,
@@ -269,9 +276,24 @@ def _prepared(config: TrainConfig, claimed: ClaimedRun) -> Launch:
         val_batch_size=config.validation.batch_size,
         planes=module.planes,
     )
-    state = {} if claimed.checkpoint is None else read_checkpoint(claimed.checkpoint)
+    state = {} if claimed.checkpoint is None else _state_at(claimed.checkpoint)
     data.start_iteration = int(state.get("iteration", 0))
     data.before = Inventory.of_state(state.get("data") or {})
     if first_process():
         plan.dry_run_step(module, size_px=config.data.size)
     return Launch(config, claimed, module, data, tuple(fetches))
+
+
+def _state_at(checkpoint: Path) -> dict[str, Any]:
+    """Read the checkpoint that a run goes on from; where it is damaged, the error names the command that uses another.
+
+    Raises WeightsError or RunError.
+    """
+    try:
+        return read_checkpoint(checkpoint)
+    except WeightsError as error:
+        run = RunFolder.of(checkpoint)
+        if checkpoint == run.best or not run.best.exists():
+            raise
+        command = train_command(run, keyed("resume", str(run.best)))
+        raise WeightsError(f"{error}; go back to the best state: {command}") from None

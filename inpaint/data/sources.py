@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import importlib.util
 import os
+import re
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ from inpaint.errors import DataError, InputError
 from inpaint.images.formats import IMAGE_SUFFIXES
 from inpaint.images.listing import find_photos, stem_of
 from inpaint.images.planes import COMPANION
-from inpaint.system.files import is_folder, open_file
+from inpaint.system.files import is_folder, missing, open_file
 from inpaint.system.streams import STANDARD_INPUT
 
 SAMPLES = "samples"
@@ -197,8 +198,8 @@ def list_folder(folder: Path) -> tuple[list[str], str]:
 def read_list(path: Path) -> list[str]:
     """Return the paths of a list file: one a line, relative to the list's folder.
 
-    In UTF-8, or in UTF-16 as Windows writes it; a byte order mark is no part of the first name. Blank lines and #
-    comments are left out. A path that comes twice counts once.
+    In UTF-8, or in UTF-16 as Windows writes it; a byte order mark is no part of the first name. Blank lines are left
+    out, and so are # comments, which are lines that no file is called like. A path that comes twice counts once.
     """
     try:
         with open_file(path) as file:
@@ -207,9 +208,9 @@ def read_list(path: Path) -> list[str]:
         raise DataError(f"'{path}' does not exist") from None
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror}") from None
-    lines = _text(data, path).splitlines()
-    stripped = (line.strip() for line in lines)
-    return list(dict.fromkeys(line for line in stripped if line and not line.startswith("#")))
+    lines = re.split(r"\r\n|\r|\n", _text(data, path))  # other breaks of Unicode may be part of a name
+    stripped = dict.fromkeys(line.strip(" \t") for line in lines)
+    return [line for line in stripped if line and not (line.startswith("#") and missing(path.parent / line))]
 
 
 def stem_and_suffix(name: str) -> tuple[str, str]:
@@ -286,7 +287,10 @@ def _load_headers(cache: Path | None) -> dict[tuple[str, int, int], Header]:
         return {}
     columns = (stored[name].tolist() for name in ("stats", "sizes", "fingerprints"))
     rows = zip(*names_and_problems(stored), *columns, strict=True)
-    return {(name, *file): Header(*size, problem, fingerprint) for name, problem, file, size, fingerprint in rows}
+    return {
+        (name, *file): Header(height, width, problem, fingerprint)
+        for name, problem, file, (height, width), fingerprint in rows
+    }
 
 
 def _save_headers(cache: Path | None, names: list[str], stats: list[tuple[int, int]], headers: list[Header]) -> None:

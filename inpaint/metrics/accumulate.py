@@ -10,7 +10,7 @@ from torch import Tensor
 
 def wide(x: Tensor) -> Tensor:
     """Cast to float64; Apple's GPUs have none and stay at float32."""
-    return x.to(torch.float32 if x.device.type == "mps" else torch.float64)
+    return x.to(_widest(x.device))
 
 
 class RunningMeans:
@@ -61,7 +61,12 @@ class RunningMeans:
 
     def load(self, state: Mapping[str, Sequence[float]], device: torch.device) -> None:
         """Go on from what `state` returned, on a device."""
-        self._sums = {name: wide(torch.tensor(sums, device=device)) for name, sums in state.items()}
+        dtype = _widest(device)
+        self._sums = {name: torch.tensor(sums, dtype=dtype, device=device) for name, sums in state.items()}
+
+
+def _widest(device: torch.device) -> torch.dtype:
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 class FirstNotFinite:

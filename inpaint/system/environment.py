@@ -135,10 +135,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or "OutOfMemoryError" in kinds or ("alloc" in text and "memory" in text)
 
 
-def process_age_s() -> float:
-    """Return how long this process has been running, where the system says so; else 0."""
+def process_age_s(process: int | None = None) -> float:
+    """Return how long a process has been running, this one by default, where the system says so; else 0."""
     try:
-        stat = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace")
+        stat = Path(f"/proc/{process or 'self'}/stat").read_text(encoding="ascii", errors="replace")
         started = int(stat.rpartition(")")[2].split()[19])
         up = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
         return max(up - started / os.sysconf("SC_CLK_TCK"), 0.0)

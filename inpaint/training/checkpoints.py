@@ -94,7 +94,7 @@ class Checkpoints(IterationCallback):
             if self._keeps():
                 _keep(self.files.last, self.files.kept / f"{self.module.iteration:08d}{CHECKPOINT_SUFFIX}")
             for logger in trainer.loggers:
-                logger.save()  # the numbers on the disk are those of this course
+                logger.after_save_checkpoint(self)  # type: ignore[arg-type]  # Lightning's own is no base of ours
         self._saved_at, self._went_back = self.module.iteration, False
 
     def offer_best(self, trainer: Trainer, value: float) -> None:

@@ -51,15 +51,12 @@ class CsvLogger(Logger):
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """Do nothing: config.yaml holds them."""
 
-    def finalize(self, status: str) -> None:
-        """Do nothing: every row is written, and a start that trains nothing leaves the file as it is."""
-
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Write numbers of one iteration (`step`). Values: anything that float() takes, also tensors."""
         if step is None:
             raise ValueError("metrics.csv is keyed by iteration: log_metrics needs a step")
-        self.save()
+        self._prepare()
         row = {name: _number(value) for name, value in metrics.items()}
         if self._last.get(KEY) == str(step):
             row, offset = {**self._last, **row}, self._last_offset
@@ -73,8 +70,11 @@ class CsvLogger(Logger):
             self._rewrite([*rows, row])
 
     @rank_zero_only
-    def save(self) -> None:
+    def after_save_checkpoint(self, checkpoint_callback: object) -> None:
         """Bring the file in order: this course goes on from `start_iteration`, later rows are of another one."""
+        self._prepare()
+
+    def _prepare(self) -> None:
         if self._start is None:
             return
         start, self._start = self._start, None

@@ -103,6 +103,10 @@ class Tolerant(Logger):
         """Hand on options."""
         self.trying(lambda: self.inner.log_hyperparams(*args, **kwargs))
 
+    def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
+        """Tell the logger that the state of the training is on the disk."""
+        self.trying(lambda: self.inner.after_save_checkpoint(checkpoint_callback))
+
     def save(self) -> None:
         """Let the logger write what it holds."""
         self.trying(self.inner.save)
