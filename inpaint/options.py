@@ -148,7 +148,8 @@ def quoted(text: str) -> str:
 
 
 def keyed(key: str, text: str) -> str:
-    """Return KEY=VALUE for a text, in quotes where the grammar would take it for something else."""
+    """Return KEY=VALUE for a text, in quotes where the grammar would take it for something else; ${ means itself."""
+    text = text.replace("${", "\\${")
     words = re.fullmatch(r"[\w./~@+-]+", text, re.ASCII) and text.lower() not in ("null", "true", "false")
     return f"{key}={text}" if words and not _is_number(text) else f"{key}={quoted(text)}"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import sys
+import traceback
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -355,7 +357,18 @@ class _Loader(DataLoader[Any]):
         except (RuntimeError, OSError) as error:
             if str(error).startswith("Caught "):  # an error of the program in a worker
                 raise
-            raise DataError(_starved(error)) from error
+            _forget(error)
+            raise DataError(_starved(error)) from None
+
+
+def _forget(error: Exception) -> None:
+    """Let go of what an error holds, in silence: torch cannot dismiss workers of which only some could start."""
+    before = sys.unraisablehook
+    sys.unraisablehook = lambda _: None
+    try:
+        traceback.clear_frames(error.__traceback__)
+    finally:
+        sys.unraisablehook = before
 
 
 def _loader(dataset: Any, batches: Any, *, workers: int) -> DataLoader[Batch]:
