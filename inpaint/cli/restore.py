@@ -153,7 +153,8 @@ def command(
             def callback(step: RestoreStep, photo: Callable[[], Photo]) -> None:
                 now = step.intermediate
                 part = "" if step.regions == 1 else f"part {step.region + 1} of {step.regions}, "
-                progress.show(now.done, now.total, description=f"{part}iteration", remaining_s=now.remaining_s)
+                run = "" if options.runs == 1 else f"run {now.run + 1} of {options.runs}, "
+                progress.show(now.done, now.total, description=f"{part}{run}iteration", remaining_s=now.remaining_s)
                 if preview_every is not None and now.done % preview_every == 0:
                     write(photo())
                 if request.number is not None:

@@ -36,7 +36,7 @@ class FillOptions(Options):
         tv: Weight of the total variation.
     """
 
-    capabilities: ClassVar = Capabilities(stochastic=True, needs_known=True, smallest_px=8)
+    capabilities: ClassVar = Capabilities(stochastic=True, needs_known=True, gradual=True, smallest_px=8)
     budget: str | float = "auto"
     preset: str | None = None
     iterations: int | None = Field(None, ge=1)
