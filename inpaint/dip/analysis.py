@@ -105,11 +105,11 @@ def hold_out_blocks(hole: Hole, *, share: float, seed: int) -> Hole:
     centers = np.zeros(hole.shape, np.uint8)
     centers[rows[picked], columns[picked]] = 1
     held_out: Hole = (cv2.dilate(centers, np.ones((3, 3), np.uint8)) > 0) & known
-    return held_out & (5 * held_out.sum() <= known.sum())
+    return held_out if 5 * held_out.sum() <= known.sum() else np.zeros_like(held_out)
 
 
 def hold_out_pixels(shape: tuple[int, int], *, share: float, seed: int) -> Hole:
-    """Return pixels (H, W) to keep from the loss of a noisy image: single ones anywhere, `share` of all, one at least."""
+    """Return pixels (H, W) to keep from the loss of a noisy image: single ones, `share` of all, at least one."""
     draw = np.random.default_rng(seed).random(shape)
     kept: Hole = draw < max(share, np.nextafter(draw.min(), 1))
     return kept

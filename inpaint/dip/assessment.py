@@ -40,23 +40,34 @@ class Course:
         whole: Of its preset's course.
         whole_s: Estimate of the seconds that the whole course takes with the best network.
         timed: Iterations on which the estimate rests.
+        quicker: The fill without learning that is no worse on average at such a budget; None where none is known.
     """
 
     iterations: int
     whole: int
     whole_s: float
     timed: int
+    quicker: str | None
 
     def remarks(self, preset: str, result: OptimizeResult) -> list[str]:
+        """Return what is to be said of the time that a run had: its course, and what does better in less."""
+        texts = self._cut_short(preset, result)
+        if self.quicker is not None and result.reason != "interrupted":
+            texts.append(f"the model {self.quicker} is as good or better on average at such a budget, in a second")
+        return texts
+
+    def _cut_short(self, preset: str, result: OptimizeResult) -> list[str]:
         """Return what is to be said of a run that ended before its course did, by its budget or by request."""
         if result.reason not in ("budget", "finished") or self.iterations >= self.whole:
             return []
         why = "the budget had room for" if result.reason == "budget" else "it was asked for"
-        rough = "" if self.timed >= TIMED else f", roughly: {self.timed} iteration{'s' * (self.timed > 1)} told the pace"
-        return [
+        text = (
             f"{why} {self.iterations:,} of the {self.whole:,} iterations of the preset {preset}; "
-            f"a budget of {time_text(self.whole_s)} would do{rough}"
-        ]
+            f"a budget of {time_text(self.whole_s)} would do"
+        )
+        if self.timed < TIMED:
+            text += f", roughly: {self.timed} iteration{'s' * (self.timed > 1)} told the pace"
+        return [text]
 
 
 def remarks_on(problem: Problem, data: Observation, result: OptimizeResult) -> list[str]:

@@ -13,7 +13,7 @@ from inpaint.dip.arithmetic import EXACT, fast
 from inpaint.dip.decoder import DecoderOptions, decoder_input
 from inpaint.dip.layers import LanczosDownsampler
 from inpaint.dip.objective import Observation, PriorObjective, halved, meshgrid_input, noise_input, shrunk
-from inpaint.dip.options import DipOptions, SkipOptions
+from inpaint.dip.options import CPU_BUDGET_S, DipOptions, SkipOptions
 from inpaint.dip.planning import Plan, course
 from inpaint.dip.presets import FILL_TASKS, PRESETS, Task, published_iterations, published_noise
 from inpaint.images.mask_rules import Hole
@@ -77,6 +77,12 @@ class Builder:
         self.stop = options.stop
         if options.stop == "auto" and not self._plain_run:
             self.stop = "hold-out" if self.fills or problem.task == "denoise" else "never"
+
+    @property
+    def short_of_time(self) -> bool:
+        """Whether the budget is the default one of a CPU, or less."""
+        budget_s = self.options.budget_s(self.device)
+        return budget_s is not None and budget_s <= CPU_BUDGET_S
 
     def iterations(self, scale: float) -> int:
         """Return how many at most at a share of the size: as asked for, or the course of the preset."""
@@ -191,7 +197,7 @@ class Builder:
         return found
 
     def _held_out(self, hole: Hole | None, size: tuple[int, int]) -> Tensor | None:
-        """Return the pixels to keep from the loss, (1, 1, H, W): the same in all runs, so that their average is blind to them."""
+        """Return the pixels to keep from the loss, (1, 1, H, W), the same in all runs: their average has seen none."""
         if self.stop != "hold-out":
             return None
         draw = seeds.integer(self.seed, seeds.HOLD_OUT, 0)

@@ -36,11 +36,13 @@ class Plan:
         width: Channels at most.
         scale: Share of the size.
         iterations: At most.
+        pace_s: Seconds of an iteration, as measured before the run; None where nothing was.
     """
 
     width: int
     scale: float
     iterations: int
+    pace_s: float | None = None
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the working image."""
@@ -179,8 +181,9 @@ def choose(
             break
         taken[chosen] = measure(*chosen)
     left = max(budget_s - (clock() - started), 0.0)
-    count = int(left / max(guess(chosen), 1e-9))
-    return Plan(width=chosen[0], scale=chosen[1], iterations=max(1, min(preset.iterations, count)))
+    pace_s = max(guess(chosen), 1e-9)
+    count = int(left / pace_s)
+    return Plan(width=chosen[0], scale=chosen[1], iterations=max(1, min(preset.iterations, count)), pace_s=pace_s)
 
 
 def _preferences(preset: Preset, choices: Sequence[Choice]) -> list[tuple[Choice, float]]:

@@ -6,7 +6,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -122,7 +122,7 @@ def _plan(builder: Builder, seed: int, budget_s: float | None) -> Plan:
         choices=for_time(builder.preset, choices, height, width),
         measure=partial(_seconds_per_iteration, builder, seed),
     )
-    return Plan(width=plan.width, scale=plan.scale, iterations=min(builder.iterations(plan.scale), plan.iterations))
+    return replace(plan, iterations=min(builder.iterations(plan.scale), plan.iterations))
 
 
 def _seconds_per_iteration(builder: Builder, seed: int, width: int, scale: float) -> float:
@@ -184,11 +184,14 @@ def _course(builder: Builder, plan: Plan, result: OptimizeResult) -> Course:
     runs = builder.options.runs
     whole = builder.course(best[1])
     pace_s, timed = _pace(result)
+    if timed < PROBE_ITERATIONS and plan.pace_s is not None:
+        pace_s, timed = plan.pace_s, PROBE_ITERATIONS
     return Course(
         iterations=result.iterations // runs,
         whole=min(builder.course(plan.scale), whole),
         whole_s=1.2 * cost * runs * whole * pace_s,
         timed=timed,
+        quicker=builder.preset.quicker if builder.short_of_time else None,
     )
 
 

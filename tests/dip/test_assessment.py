@@ -10,7 +10,7 @@ import inpaint
 from inpaint.dip.analysis import noise_deviation
 from inpaint.dip.assessment import time_text
 from inpaint.dip.building import Builder, Problem
-from inpaint.dip.options import DipOptions, seconds_of
+from inpaint.dip.options import DipOptions, FillOptions, seconds_of
 from inpaint.dip.planning import Plan, course
 from inpaint.dip.presets import PRESETS
 from inpaint.dip.restoring import restore
@@ -53,7 +53,18 @@ def test_a_course_that_was_cut_short_is_said_with_the_time_that_would_do():
     assert seconds_of(text.partition(" would do")[0].rpartition(" ")[2]) > 10
 
 
-@pytest.mark.parametrize(("iterations", "told"), [(1, "1 iteration told"), (2, "1 iteration told"), (4, "3 iterations")])
+@pytest.mark.parametrize(("hole", "name"), [(strokes(40, 48), "biharmonic"), (square(), "patch")])
+def test_at_the_default_budget_the_fill_that_does_better_is_proposed(hole, name, monkeypatch):
+    monkeypatch.setattr(FillOptions, "budget_s", lambda self, device: 0.3 if self.budget == "auto" else 90.0)
+    texts = restore("inpaint", waves(40, 48), hole).warnings
+    assert f"the model {name} is as good or better on average at such a budget, in a second" in texts
+    patient = DipOptions(budget="90s", iterations=3, width=4)
+    assert not any("on average" in text for text in restore("inpaint", waves(40, 48), hole, options=patient).warnings)
+
+
+@pytest.mark.parametrize(
+    ("iterations", "told"), [(1, "1 iteration told"), (2, "1 iteration told"), (4, "3 iterations")]
+)
 def test_an_estimate_from_few_iterations_says_so(iterations, told):
     options = DipOptions(iterations=iterations, width=8)
     (text, *_) = restore("inpaint", waves(40, 48), strokes(40, 48), options=options).warnings
