@@ -172,7 +172,7 @@ def command(
                 opaque=opaque,
                 device=device,
                 seed=seed,
-                spent_s=process_age_s() + 0.5,  # what the start took counts, and writing has to fit in
+                spent_s=1.15 * process_age_s() + 0.5,  # what the start took counts, and writing takes a part of it
                 max_pixels=max_pixels,
                 callback=callback,
             )
