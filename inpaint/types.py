@@ -137,6 +137,7 @@ class Capabilities:
         blind: Makes its own mask where none is given.
         scored: Scores its fills, so that the best of several can be told.
         needs_known: Cannot invent an image from nothing: an all-hole mask is refused.
+        gradual: Comes nearer to its answer with every step, and returns the last one's when it is asked to stop.
         thread_safe: Keeps one core of the CPU busy and no state, so that several photos may be filled by one object at
             the same time.
         trained_px: Side of the images that it was trained on; None where there is no such side.
@@ -153,6 +154,7 @@ class Capabilities:
     blind: bool = False
     scored: bool = False
     needs_known: bool = False
+    gradual: bool = False
     thread_safe: bool = False
     trained_px: int | None = None
     smallest_px: int = 8

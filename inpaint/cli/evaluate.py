@@ -97,6 +97,7 @@ def command(
                 identities={name: identity(spec, chosen[name]) for name, spec in labels.items()},
                 command=_command_line(click.get_current_context()),
                 progress=report,
+                inner=fills.inner if fills.shown else None,
             )
         except (KeyboardInterrupt, SystemExit):
             click.echo(f"{fills.done} of {fills.total or 0} fills done; the same command goes on from there", err=True)

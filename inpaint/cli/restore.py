@@ -155,7 +155,8 @@ def command(
             def callback(step: RestoreStep, photo: Callable[[], Photo]) -> None:
                 now = step.intermediate
                 part = "" if step.regions == 1 else f"part {step.region + 1} of {step.regions}, "
-                progress.show(now.done, now.total, description=f"{part}iteration", remaining_s=now.remaining_s)
+                run = "" if options.runs == 1 else f"run {now.run + 1} of {options.runs}, "
+                progress.show(now.done, now.total, description=f"{part}{run}iteration", remaining_s=now.remaining_s)
                 if preview_every is not None and now.done % preview_every == 0:
                     write(photo())
                 if request.number is not None:
@@ -173,7 +174,7 @@ def command(
                 opaque=opaque,
                 device=device,
                 seed=seed,
-                spent_s=process_age_s() + 0.5,  # what the start took counts, and writing has to fit in
+                spent_s=1.15 * process_age_s() + 0.5,  # what the start took counts, and writing takes a part of it
                 first_page=first_page,
                 max_pixels=max_pixels,
                 callback=callback,

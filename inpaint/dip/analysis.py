@@ -93,7 +93,7 @@ def hold_out_blocks(hole: Hole, *, share: float, seed: int) -> Hole:
     """Return known pixels to keep from the loss: 3 x 3 blocks in a band around the hole, `share` of what is known.
 
     The band is where a fill shows; blocks, because single pixels are guessed from their neighbors. At most a tenth of
-    the band is taken.
+    the band is taken, and none where one block would be more than a fifth of what is known.
     """
     known = ~hole
     outside = cv2.distanceTransform(known.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
@@ -105,12 +105,14 @@ def hold_out_blocks(hole: Hole, *, share: float, seed: int) -> Hole:
     centers = np.zeros(hole.shape, np.uint8)
     centers[rows[picked], columns[picked]] = 1
     held_out: Hole = (cv2.dilate(centers, np.ones((3, 3), np.uint8)) > 0) & known
-    return held_out
+    return held_out if 5 * held_out.sum() <= known.sum() else np.zeros_like(held_out)
 
 
 def hold_out_pixels(shape: tuple[int, int], *, share: float, seed: int) -> Hole:
-    """Return pixels (H, W) to keep from the loss of a noisy image: single ones anywhere, `share` of all."""
-    return np.random.default_rng(seed).random(shape) < share
+    """Return pixels (H, W) to keep from the loss of a noisy image: single ones, `share` of all, at least one."""
+    draw = np.random.default_rng(seed).random(shape)
+    kept: Hole = draw < max(share, np.nextafter(draw.min(), 1))
+    return kept
 
 
 def noise_level(gray: NDArray[np.float32]) -> float:

@@ -23,8 +23,10 @@ from inpaint.images.regions import Region
 from inpaint.optimize.base import OptimizeResult
 
 RIM_PX = 3  # known pixels around a hole that a fill has to meet
-RIM_SHARE = 0.5  # of the variance around the mean color that a fit may leave there
-RIM_LEAST = (8 / 255) ** 2  # mean squared error that no eye finds
+FIT_SHARE = 0.5  # of the variance around the mean color that a fit may leave
+INVISIBLE = (8 / 255) ** 2  # mean squared error that no eye finds
+ROUNDING = (1 / 255) ** 2
+TIMED = 10  # iterations that tell their pace; fewer may be off by a lot
 COMPARED_PX = 256  # side of the part on which non-local means are tried
 STRENGTHS = (0.5, 0.8, 1.2)  # of non-local means, in deviations of the noise
 
@@ -37,21 +39,35 @@ class Course:
         iterations: That it did.
         whole: Of its preset's course.
         whole_s: Estimate of the seconds that the whole course takes with the best network.
+        timed: Iterations on which the estimate rests.
+        quicker: The fill without learning that is no worse on average at such a budget; None where none is known.
     """
 
     iterations: int
     whole: int
     whole_s: float
+    timed: int
+    quicker: str | None
 
     def remarks(self, preset: str, result: OptimizeResult) -> list[str]:
+        """Return what is to be said of the time that a run had: its course, and what does better in less."""
+        texts = self._cut_short(preset, result)
+        if self.quicker is not None and result.reason != "interrupted":
+            texts.append(f"the model {self.quicker} is as good or better on average at such a budget, in a second")
+        return texts
+
+    def _cut_short(self, preset: str, result: OptimizeResult) -> list[str]:
         """Return what is to be said of a run that ended before its course did, by its budget or by request."""
         if result.reason not in ("budget", "finished") or self.iterations >= self.whole:
             return []
         why = "the budget had room for" if result.reason == "budget" else "it was asked for"
-        return [
+        text = (
             f"{why} {self.iterations:,} of the {self.whole:,} iterations of the preset {preset}; "
             f"a budget of {time_text(self.whole_s)} would do"
-        ]
+        )
+        if self.timed < TIMED:
+            text += f", roughly: {self.timed} iteration{'s' * (self.timed > 1)} told the pace"
+        return [text]
 
 
 def remarks_on(problem: Problem, data: Observation, result: OptimizeResult) -> list[str]:
@@ -62,33 +78,41 @@ def remarks_on(problem: Problem, data: Observation, result: OptimizeResult) -> l
         data: What was compared with, at the working size.
         result: What came out, at that size.
     """
+    # A run that ended in its coarse part has an image of half the size.
+    best, searched = (_of_size(image, data.size) for image in (result.best, result.searched))
     if problem.task == "denoise":
-        return _on_denoising(data, result)
-    if problem.hole is None or data.weights is None or result.best.shape[-2:] != data.target.shape[-2:]:
-        return []
-    return _on_filling(data, data.weights, result)
+        return _on_denoising(data, best)
+    if problem.hole is None or data.weights is None:
+        return _on_fitting(data, best)
+    return _on_filling(data, data.weights, best, searched)
 
 
-def _on_filling(data: Observation, known: Tensor, result: OptimizeResult) -> list[str]:
+def _on_filling(data: Observation, known: Tensor, best: Tensor, searched: Tensor) -> list[str]:
     """Compare with the mean color of what is known, and look at the rim."""
     target = data.target
     rim = _rim(known)
-    plain = (target * known).sum(dim=(-2, -1), keepdim=True) / known.sum().clamp_min(1)  # (1, C, 1, 1)
-    unseen, searched = (rim, result.best) if data.held_out is None else (data.held_out * known, result.searched)
-    found = []
-    if searched.shape[-2:] == target.shape[-2:]:
-        own, mean = (float(masked_mse(image, target, unseen)) for image in (searched, plain.expand_as(target)))
-        if own >= mean:
-            found.append(
-                f"it is no better than the mean color (at known pixels {_db(own)}, the mean color {_db(mean)})"
-            )
-    seam, spread = (float(masked_mse(image, target, rim)) for image in (result.best, plain.expand_as(target)))
-    if not found and seam > max(RIM_SHARE * spread, RIM_LEAST):
-        found.append(f"it does not fit its rim: {255 * math.sqrt(seam):.0f} of 255 levels off, which shows as a seam")
-    return found
+    plain = _mean_color(target, known)
+    unseen, painted = (rim, best) if data.held_out is None else (data.held_out * known, searched)
+    own, mean = (float(masked_mse(image, target, unseen)) for image in (painted, plain))
+    if own > INVISIBLE and own >= mean:
+        return [f"it is no better than the mean color (at known pixels {_db(own)}, the mean color {_db(mean)})"]
+    seam, spread = (float(masked_mse(image, target, rim)) for image in (best, plain))
+    if seam > max(FIT_SHARE * spread, INVISIBLE):
+        return [f"it does not fit its rim: {255 * math.sqrt(seam):.0f} of 255 levels off, which shows as a seam"]
+    return []
 
 
-def _on_denoising(data: Observation, result: OptimizeResult) -> list[str]:
+def _on_fitting(data: Observation, best: Tensor) -> list[str]:
+    """Look at what is left of the photo where all of it was fitted, at the size of the photo."""
+    target = data.target
+    painted = best if data.downsample is None else data.downsample(best)
+    off, spread = (float(masked_mse(image, target, None)) for image in (painted, _mean_color(target)))
+    if off > max(FIT_SHARE * spread, INVISIBLE):
+        return [f"it does not fit the photo: {255 * math.sqrt(off):.0f} of 255 levels off"]
+    return []
+
+
+def _on_denoising(data: Observation, best: Tensor) -> list[str]:
     """Compare with the noise of the image, and with non-local means.
 
     At a pixel that the loss did not see, the answer's squared error to the noisy value is that to the clean value and
@@ -98,16 +122,16 @@ def _on_denoising(data: Observation, result: OptimizeResult) -> list[str]:
     noise = noise_deviation(target[0].permute(1, 2, 0).cpu().numpy())
     # Where all was seen, what a fit leaves is less than its error: it says so only where it is certain.
     weights = torch.ones_like(target[:, :1]) if unseen is None else unseen
-    own = float(masked_mse(result.best, target, weights))
+    own = float(masked_mse(best, target, weights))
     found = []
-    if own > 2 * noise**2:
+    if own > max(2 * noise**2, ROUNDING):
         found.append(
             f"it is further from the clean photo than the input, whose noise is about {255 * noise:.0f} of 255 levels "
             f"(off by {255 * math.sqrt(own):.0f} at pixels held out): keep the input, or give it more time"
         )
     if unseen is not None:
         part = (..., *_middle(target.shape[-2], target.shape[-1]).slices)
-        here = float(masked_mse(result.best[part], target[part], unseen[part]))
+        here = float(masked_mse(best[part], target[part], unseen[part]))
         other, strength = _non_local_means(target[part], unseen[part], noise)
         if other < here:
             found.append(
@@ -138,6 +162,17 @@ def _non_local_means(target: Tensor, unseen: Tensor, noise: float) -> tuple[floa
         errors[strength] = float(masked_mse(answer, target, unseen))
     best = min(errors, key=lambda strength: errors[strength])
     return errors[best], best
+
+
+def _mean_color(target: Tensor, known: Tensor | None = None) -> Tensor:
+    """Return an image (1, C, H, W) of the mean color of what is known."""
+    known = torch.ones_like(target[:, :1]) if known is None else known
+    mean = (target * known).sum(dim=(-2, -1), keepdim=True) / known.sum().clamp_min(1)  # (1, C, 1, 1)
+    return mean.expand_as(target)
+
+
+def _of_size(image: Tensor, size: tuple[int, int]) -> Tensor:
+    return image if tuple(image.shape[-2:]) == size else F.interpolate(image, size=size, mode="bicubic")
 
 
 def _rim(known: Tensor) -> Tensor:

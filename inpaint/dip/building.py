@@ -13,7 +13,7 @@ from inpaint.dip.arithmetic import EXACT, fast
 from inpaint.dip.decoder import DecoderOptions, decoder_input
 from inpaint.dip.layers import LanczosDownsampler
 from inpaint.dip.objective import Observation, PriorObjective, halved, meshgrid_input, noise_input, shrunk
-from inpaint.dip.options import DipOptions, SkipOptions
+from inpaint.dip.options import CPU_BUDGET_S, DipOptions, SkipOptions
 from inpaint.dip.planning import Plan, course
 from inpaint.dip.presets import FILL_TASKS, PRESETS, Task, published_iterations, published_noise
 from inpaint.images.mask_rules import Hole
@@ -56,8 +56,9 @@ class Problem:
 class Builder:
     """Makes the parts of a run for one problem; which of them, options and device decide."""
 
-    def __init__(self, problem: Problem, options: DipOptions, device: torch.device) -> None:
+    def __init__(self, problem: Problem, options: DipOptions, device: torch.device, *, seed: int) -> None:
         self.problem = problem
+        self.seed = seed
         self.options = options
         self.device = device
         # Whoever names a preset wants its published setting; one that was chosen automatically may be bettered.
@@ -76,6 +77,12 @@ class Builder:
         self.stop = options.stop
         if options.stop == "auto" and not self._plain_run:
             self.stop = "hold-out" if self.fills or problem.task == "denoise" else "never"
+
+    @property
+    def short_of_time(self) -> bool:
+        """Whether the budget is the default one of a CPU, or less."""
+        budget_s = self.options.budget_s(self.device)
+        return budget_s is not None and budget_s <= CPU_BUDGET_S
 
     def iterations(self, scale: float) -> int:
         """Return how many at most at a share of the size: as asked for, or the course of the preset."""
@@ -178,7 +185,7 @@ class Builder:
         z = self._input(options, size, seed).to(self.device)
         target = target.to(self.device)
         weights = None if weights is None else weights.to(self.device)
-        held_out = self._held_out(hole, size, seed)
+        held_out = self._held_out(hole, size)
         downsample = None
         if self.problem.task == "super-resolve":
             downsample = LanczosDownsampler(self.options.factor, lobes=self.options.lobes).to(self.device)
@@ -189,15 +196,18 @@ class Builder:
             found.append(Observation(z=z[..., ::2, ::2].contiguous(), size=half, target=small, weights=known))
         return found
 
-    def _held_out(self, hole: Hole | None, size: tuple[int, int], seed: int) -> Tensor | None:
+    def _held_out(self, hole: Hole | None, size: tuple[int, int]) -> Tensor | None:
+        """Return the pixels to keep from the loss, (1, 1, H, W), the same in all runs: their average has seen none."""
         if self.stop != "hold-out":
             return None
-        draw = seeds.integer(seed, seeds.HOLD_OUT, 0)
+        draw = seeds.integer(self.seed, seeds.HOLD_OUT, 0)
         if self.problem.task == "denoise":
             kept = hold_out_pixels(size, share=HOLD_OUT_SHARE, seed=draw)
         elif hole is not None and hole.any():
             kept = hold_out_blocks(hole, share=HOLD_OUT_SHARE, seed=draw)
         else:
+            return None
+        if not kept.any():
             return None
         return torch.from_numpy(kept).float()[None, None].to(self.device)  # (1, 1, H, W)
 

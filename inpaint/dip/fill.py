@@ -75,6 +75,7 @@ def _reporter(clock: Clock) -> RestoreCallback:
         last_s = now_s
         now = step.intermediate
         share = (step.region + now.done / max(now.total, 1)) / step.regions
-        clock.report(share, preview=step.image() if now.average is not None and clock.listened else None)
+        # With a preview the caller is told of every step, however small, and may ask to stop.
+        clock.report(share, preview=step.image() if clock.listened else None)
 
     return report

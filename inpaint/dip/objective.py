@@ -160,10 +160,11 @@ def halved(image: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor | None
 def shrunk(image: Tensor, weights: Tensor | None, size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
     """Return image (1, C, H, W) and weights (1, 1, H, W) at a smaller size: means over the known part of each area.
 
-    A pixel is known there when at least half of its area is; where nothing is, its value is 0.
+    A pixel is known there when half of its area is, or as much as of the whole image, of which less may be; where
+    nothing is, its value is 0.
     """
     if weights is None:
         return F.adaptive_avg_pool2d(image, size), None
     share = F.adaptive_avg_pool2d(weights, size)
     values = F.adaptive_avg_pool2d(image * weights, size) / share.clamp_min(1e-6)
-    return values, (share >= 0.5).to(weights.dtype)
+    return values, (share >= share.mean().mul(0.99).clamp_max(0.5)).to(weights.dtype)

@@ -36,7 +36,10 @@ class FillOptions(Options):
         tv: Weight of the total variation.
     """
 
-    capabilities: ClassVar = Capabilities(stochastic=True, needs_known=True, smallest_px=8)
+    # Several photos at once are for a single thread of torch each: what is loaded knows.
+    capabilities: ClassVar = Capabilities(
+        stochastic=True, needs_known=True, gradual=True, thread_safe=True, smallest_px=8
+    )
     budget: str | float = "auto"
     preset: str | None = None
     iterations: int | None = Field(None, ge=1)

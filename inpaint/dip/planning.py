@@ -19,6 +19,7 @@ SMALLEST_SIDE_PX = 32  # of a working image that was made smaller
 SMALLEST_PIXELS = {False: 256 * 256, True: 128 * 128}  # to which time alone shrinks thin damage, and wide holes
 ENOUGH = (1.0, 0.6, 0.35)  # shares of the useful iterations to put up with, one after the other
 USEFUL_PIXELS = 256 * 256  # of the images on which useful iterations were measured; larger ones take more
+OVERHEAD_PRODUCTS = 3e8  # that a core does in the time that an iteration takes however small its image is
 PROBE_PRODUCTS = 4e9  # a first measurement with more takes seconds
 MEMORY_SHARE = 0.8  # of what is free
 
@@ -36,11 +37,13 @@ class Plan:
         width: Channels at most.
         scale: Share of the size.
         iterations: At most.
+        pace_s: Seconds of an iteration, as measured before the run; None where nothing was.
     """
 
     width: int
     scale: float
     iterations: int
+    pace_s: float | None = None
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the working image."""
@@ -129,7 +132,7 @@ def within_memory(
 def iteration_cost(preset: Preset, height: int, width: int, choice: Choice) -> float:
     """Return what one iteration of a choice costs, in products; of use in ratios."""
     size = Plan(width=choice[0], scale=choice[1], iterations=1).size(height, width)
-    return PASSES * products(preset.narrowed(choice[0]).network, *size) + 50.0 * size[0] * size[1]
+    return PASSES * products(preset.narrowed(choice[0]).network, *size) + 50.0 * size[0] * size[1] + OVERHEAD_PRODUCTS
 
 
 def choose(
@@ -179,8 +182,9 @@ def choose(
             break
         taken[chosen] = measure(*chosen)
     left = max(budget_s - (clock() - started), 0.0)
-    count = int(left / max(guess(chosen), 1e-9))
-    return Plan(width=chosen[0], scale=chosen[1], iterations=max(1, min(preset.iterations, count)))
+    pace_s = max(guess(chosen), 1e-9)
+    count = int(left / pace_s)
+    return Plan(width=chosen[0], scale=chosen[1], iterations=max(1, min(preset.iterations, count)), pace_s=pace_s)
 
 
 def _preferences(preset: Preset, choices: Sequence[Choice]) -> list[tuple[Choice, float]]:

@@ -185,16 +185,12 @@ class _Restoration:
         gap: Hole = hole[0, 0].cpu().numpy()
         if not gap.any():
             return Restored(image=image, raw=image)
-        known = image[0][:, ~hole[0, 0]]  # (3, pixels)
-        if bool((known == known[:, :1]).all()):
-            # One color has one continuation; a network would need its time to find it.
-            plain = known[:, :1, None].expand(1, *image.shape[1:]).clone()
-            return Restored(image=_composited(plain, image, hole), raw=plain)
         shape = shape_of(gap)
         crops = self.options.crop and not self.options.exact and not shape.scattered
         regions = regions_of(gap, around_px=shape.context_px) if crops else [Region.whole(gap.shape)]
         # Outside the rectangles nothing is painted: the image itself stands there.
         raw = image.masked_fill(hole, 0.0)
+        regions = [region for region in regions if not _continued(raw, hole, region)]
         uncertainty: Tensor | None = None
         parts: list[Part] = []
         for number, region in enumerate(regions):
@@ -246,8 +242,11 @@ class _Restoration:
         def tell(now: IntermediateResult, painted: Callable[[], Tensor]) -> None:
             if callback is None:
                 return
+            runs_left = self.options.runs - 1 - now.run
+            rest_s = now.remaining_s + runs_left * (now.elapsed_s + now.remaining_s)
             if self.budget_s is not None and count > 1:
-                now = replace(now, remaining_s=self._left_s(self.budget_s))
+                rest_s = self._left_s(self.budget_s)
+            now = replace(now, remaining_s=rest_s)
             callback(RestoreStep(intermediate=now, region=number, regions=count, image=lambda: show(painted())))
 
         left = None if self.budget_s is None else self._left_s(self.budget_s) * share
@@ -274,6 +273,19 @@ class _Restoration:
         hurries = self.budget_s is not None and self.device.type == "cpu"
         white = noise_level(image[0].mean(dim=0).cpu().numpy()) >= WHITE_NOISE_FROM
         return "denoise" if white and not hurries else "jpeg"
+
+
+def _continued(raw: Tensor, hole: Tensor, region: Region) -> bool:
+    """Fill a rectangle that is known in one color alone; return whether it was.
+
+    One color has one continuation; a network would need its time to find it.
+    """
+    part: Index = (..., *region.slices)
+    known = raw[part][0][:, ~hole[part][0, 0]]  # (3, pixels)
+    if not bool((known == known[:, :1]).all()):
+        return False
+    raw[part] = known[:, :1, None]
+    return True
 
 
 def _composited(raw: Tensor, image: Tensor, hole: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -73,7 +73,7 @@ def solve(
         InpaintError: Not enough memory; names the size that would fit.
     """
     started = time.monotonic()
-    builder = Builder(problem, options, device)
+    builder = Builder(problem, options, device, seed=seed)
     plan = _plan(builder, seed, budget_s)
     while True:
         left = None if budget_s is None else max(budget_s - (time.monotonic() - started), 0.0)
@@ -122,7 +122,7 @@ def _plan(builder: Builder, seed: int, budget_s: float | None) -> Plan:
         choices=for_time(builder.preset, choices, height, width),
         measure=partial(_seconds_per_iteration, builder, seed),
     )
-    return Plan(width=plan.width, scale=plan.scale, iterations=min(builder.iterations(plan.scale), plan.iterations))
+    return replace(plan, iterations=min(builder.iterations(plan.scale), plan.iterations))
 
 
 def _seconds_per_iteration(builder: Builder, seed: int, width: int, scale: float) -> float:
@@ -183,11 +183,26 @@ def _course(builder: Builder, plan: Plan, result: OptimizeResult) -> Course:
         cost = best_cost / own_cost
     runs = builder.options.runs
     whole = builder.course(best[1])
+    pace_s, timed = _pace(result)
+    if timed < PROBE_ITERATIONS and plan.pace_s is not None:
+        pace_s, timed = plan.pace_s, PROBE_ITERATIONS
     return Course(
         iterations=result.iterations // runs,
         whole=min(builder.course(plan.scale), whole),
-        whole_s=1.2 * cost * runs * whole * result.elapsed_s / max(result.iterations, 1),
+        whole_s=1.2 * cost * runs * whole * pace_s,
+        timed=timed,
+        quicker=builder.preset.quicker if builder.short_of_time else None,
     )
+
+
+def _pace(result: OptimizeResult) -> tuple[float, int]:
+    """Return the seconds of one iteration of a run, and the number of iterations that told them.
+
+    The first iteration takes longer, since it allocates and chooses kernels: it counts only where there is no other.
+    """
+    rows = [row for row in result.trace if row.run == result.trace[-1].run]
+    timed = rows[-1].iteration - rows[0].iteration
+    return ((rows[-1].elapsed_s - rows[0].elapsed_s) / timed, timed) if timed else (rows[0].elapsed_s, 1)
 
 
 def _enlarged(image: Tensor, size: tuple[int, int]) -> Tensor:

@@ -13,7 +13,7 @@ from inpaint.errors import InpaintError
 from inpaint.evaluation.photos import Rgb
 from inpaint.masks import HoleMask
 from inpaint.metrics import measure
-from inpaint.types import Inpainter
+from inpaint.types import Inpainter, ProgressCallback
 
 WARM_UP_PX = 64
 
@@ -27,7 +27,9 @@ class Measured:
     seconds: float
 
 
-def fill_and_measure(model: Inpainter, photo: Rgb, mask: HoleMask, *, seed: int) -> Measured:
+def fill_and_measure(
+    model: Inpainter, photo: Rgb, mask: HoleMask, *, seed: int, progress: ProgressCallback | None = None
+) -> Measured:
     """Fill a photo and compare what would be saved as 8 bit with the original.
 
     The clock runs from the image in memory to the answer in memory; copying to an accelerator and back is part of it.
@@ -37,13 +39,14 @@ def fill_and_measure(model: Inpainter, photo: Rgb, mask: HoleMask, *, seed: int)
         photo: (H, W, 3) RGB.
         mask: (H, W), 1 = hole.
         seed: For models that draw at random.
+        progress: Told every step of the fill.
 
     Raises:
         InpaintError: The model refuses, runs out of memory or answers with values that are not finite.
     """
     image, hole = as_batch(photo, mask)
     started = time.perf_counter()
-    completed = _completed(model, image, hole, seed)
+    completed = _completed(model, image, hole, seed, progress)
     seconds = time.perf_counter() - started
     if completed.shape != image.shape:
         raise InpaintError(f"answered with shape {tuple(completed.shape)} for {tuple(image.shape)}")
@@ -70,9 +73,11 @@ def warm_up(model: Inpainter, photo: Rgb, mask: HoleMask, *, seed: int) -> None:
     _completed(model, *as_batch(photo, mask), seed)
 
 
-def _completed(model: Inpainter, image: Tensor, hole: Tensor, seed: int) -> Tensor:
+def _completed(
+    model: Inpainter, image: Tensor, hole: Tensor, seed: int, progress: ProgressCallback | None = None
+) -> Tensor:
     try:
-        return model.fill(image, hole, seed=[seed])[0].completed.cpu()  # waits for the accelerator
+        return model.fill(image, hole, seed=[seed], progress=progress)[0].completed.cpu()  # waits for the accelerator
     except torch.OutOfMemoryError as error:
         raise InpaintError(f"out of memory: {str(error).splitlines()[0]}") from None
 

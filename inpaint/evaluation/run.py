@@ -25,6 +25,7 @@ from inpaint.masks import HoleMask, Mask, Paired, content_of_files, parse_mask
 from inpaint.system import environment
 from inpaint.system.files import write_text
 from inpaint.system.parallel import Work, in_order
+from inpaint.system.progress import StepsOfItems, Together
 from inpaint.types import Inpainter, Progress, ProgressCallback
 
 logger = logging.getLogger("inpaint.evaluation")
@@ -70,6 +71,7 @@ def evaluate(
     identities: Mapping[str, str] | None = None,
     command: str = "",
     progress: ProgressCallback | None = None,
+    inner: StepsOfItems | None = None,
 ) -> Evaluation:
     """Measure every model on every photo and kind of mask, and write the results to the folder `output`.
 
@@ -93,6 +95,7 @@ def evaluate(
         identities: What tells one model from a later one of the same label (`identity`), recorded too.
         command: What repeats the evaluation, shown with the table.
         progress: Counts fills, and is called once at the start with what an earlier evaluation has left done.
+        inner: Told the steps of the fills at work.
 
     Raises:
         UsageError: Settings are wrong or differ from those in the folder.
@@ -126,7 +129,7 @@ def evaluate(
     accelerated = not device.startswith("cpu")
     job = _Job(models, photos, parsed, output, shown=shown, seed=seed, accelerated=accelerated, jobs=jobs)
     with Results(output / RESULTS_NAME) as results:
-        failures = job.run(results, progress)
+        failures = job.run(results, progress, Together(inner) if inner else None)
         rows = results.rows
     sheet = write_sheet(output, photos, shown=shown, masks=parsed, models=list(models), seed=seed)
     entries = summarize(rows, masks=masks, models=list(models))
@@ -165,7 +168,7 @@ class _Job:
     jobs: int
     _warm: set[tuple[str, tuple[int, ...] | None]] = field(default_factory=set, init=False)
 
-    def run(self, results: Results, progress: ProgressCallback | None) -> list[Failure]:
+    def run(self, results: Results, progress: ProgressCallback | None, steps: Together | None) -> list[Failure]:
         """Do every fill that `results` lacks, in the same order for any number of jobs; return what failed."""
         (self.output / FOLDER).mkdir(exist_ok=True)
         names = [self.photos.name(index) for index in range(len(self.photos))]
@@ -175,17 +178,21 @@ class _Job:
         failures: list[Failure] = []
         # So that a slow model's next fill can begin while the one before it, a whole row of models back, goes on.
         ahead = self.jobs * len(self.models)
-        with closing(in_order(self._work(names, results), jobs=self.jobs, ahead=ahead)) as answers:
+        with closing(in_order(self._work(names, results, steps), jobs=self.jobs, ahead=ahead)) as answers:
             for task, answer in answers:
                 if isinstance(answer, InpaintError):
                     failures.append(_failed(names[task.index], task.kind, task.label, answer))
                 else:
                     self._keep(task, answer, names[task.index], results)
                 done += task.fills
+                if steps is not None:
+                    steps.counted(task)
                 report(Progress(done=done, total=len(keys)))
         return failures
 
-    def _work(self, names: Sequence[str], results: Results) -> Iterator[tuple[_Task, Work[Measured | InpaintError]]]:
+    def _work(
+        self, names: Sequence[str], results: Results, steps: Together | None
+    ) -> Iterator[tuple[_Task, Work[Measured | InpaintError]]]:
         """Yield what there is to do, reading each photo when its turn comes."""
         for index, name in enumerate(names):
             todo = [(m, label) for m in self.masks for label in self.models if (name, m, label) not in results]
@@ -205,7 +212,8 @@ class _Job:
                     continue
                 for _, label in pairs:
                     task = _Task(index, kind, label, mask_hash=mask_hash(mask))
-                    fill = partial(self._fill, label, photo, mask, fill_seed(seed=self.seed, index=index))
+                    tell = None if steps is None else steps.of(task)
+                    fill = partial(self._fill, label, photo, mask, fill_seed(seed=self.seed, index=index), tell)
                     yield task, Work(fill, alone=not self.models[label].capabilities.thread_safe)
 
     def _keep(self, task: _Task, measured: Measured, name: str, results: Results) -> None:
@@ -215,7 +223,9 @@ class _Job:
         about = {"image": name, "mask": task.kind, "model": task.label, "mask_hash": task.mask_hash}
         results.append(Row(**about, metrics=measured.metrics, seconds=measured.seconds))
 
-    def _fill(self, label: str, photo: Rgb, mask: HoleMask, seed: int) -> Measured | InpaintError:
+    def _fill(
+        self, label: str, photo: Rgb, mask: HoleMask, seed: int, progress: ProgressCallback | None
+    ) -> Measured | InpaintError:
         model = self.models[label]
         # Accelerators choose their kernels anew for every shape.
         key = (label, photo.shape if self.accelerated and model.capabilities.trained else None)
@@ -223,7 +233,7 @@ class _Job:
             if key not in self._warm:
                 warm_up(model, photo, mask, seed=seed)
                 self._warm.add(key)
-            return fill_and_measure(model, photo, mask, seed=seed)
+            return fill_and_measure(model, photo, mask, seed=seed, progress=progress)
         except InpaintError as error:
             return error
 

@@ -7,7 +7,7 @@ average of the iterates, a budget of time, divergence, early stopping, and a rec
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -121,7 +121,7 @@ def optimize(
                 langevin.sample(step, evaluation.image)
             if averaging is not None and step.progress >= averaging.start:
                 average = average.with_image(evaluation.image, valid=torch.isfinite(evaluation.loss.detach()))
-        if not step.cooldown:
+        if not step.cooldown or step.iteration == 0:
             searched, searched_image = average, evaluation.image
         reason = schedule.advance()
         searches = reason is None and not schedule.cooling
@@ -220,14 +220,27 @@ def optimize_several(
         )
         if results[-1].reason == "interrupted":
             break
+    whole = _whole(results)
     return replace(
-        results[-1],
-        best=torch.stack([result.best for result in results]).mean(dim=0),
+        whole[-1],
+        best=torch.stack([result.best for result in whole]).mean(dim=0),
+        searched=torch.stack([result.searched for result in whole]).mean(dim=0),
+        reason=results[-1].reason,
         iterations=sum(result.iterations for result in results),
         elapsed_s=clock() - started,
         divergences=sum(result.divergences for result in results),
         trace=tuple(row for result in results for row in result.trace),
     )
+
+
+def _whole(results: Sequence[OptimizeResult]) -> list[OptimizeResult]:
+    """Return the runs to average: not one that was interrupted after others, nor one that ended at a smaller scale."""
+    ended = [result for result in results if result.reason != "interrupted"] or results
+
+    def sizes(result: OptimizeResult) -> tuple[int, int]:
+        return result.best.numel(), result.searched.numel()
+
+    return [result for result in ended if sizes(result) == max(map(sizes, ended))]
 
 
 def _closure(

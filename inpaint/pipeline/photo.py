@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -87,17 +87,19 @@ def fill_photo_often(
         return [Sample(photo=photo, number=1, score=None)]
     check_hole(photo, hole, inpainter.capabilities, name=inpainter.name, opaque=opaque)
     asked: dict[str, Any] = {"samples": samples, "seed": seed, "progress": progress}
-    paintings = _paintings(photo, unknown(photo, hole), inpainter, planes, **asked)
-    for number, painting in enumerate(paintings, start=1):
-        for text in painting.warnings:
-            _log.warning("%s: %s%s", photo.name, f"fill {number}: " if len(paintings) > 1 else "", text)
     # Further pages and channels show what was removed, too: the same hole, the same seed, fill by fill.
-    others = [(each, _paintings(each, unknown(each, hole), inpainter, planes, **asked)) for each in photo.companions()]
+    views = [photo, *photo.companions()]
+    painted_views = [_paintings(view, unknown(view, hole), inpainter, planes, **asked) for view in views]
+    _warn_of(photo.name, painted_views)
+    paintings, *others = painted_views
     return [
         Sample(
             photo=photo.with_companions(
                 filled(photo, painting.colors, hole, opaque=opaque),
-                [filled(each, painted[number].colors, hole, opaque=opaque) for each, painted in others],
+                [
+                    filled(view, painted[number].colors, hole, opaque=opaque)
+                    for view, painted in zip(views[1:], others, strict=True)
+                ],
             ),
             number=number + 1,
             score=painting.score,
@@ -154,6 +156,16 @@ def check_guidance(inpainter: Inpainter | Described, names: Iterable[str]) -> No
         if name not in accepted:
             valid = ", ".join(sorted(accepted)) or "none"
             raise UsageError(f"{inpainter.name} does not accept '{name}'; guidance it accepts: {valid}")
+
+
+def _warn_of(name: str, views: Sequence[Sequence[Painting]]) -> None:
+    """Warn of what the fills of a photo, one after the other for each of its views, say against themselves."""
+    for view, paintings in enumerate(views, start=1):
+        for number, painting in enumerate(paintings, start=1):
+            image = f"image {view} of {len(views)}: " if len(views) > 1 else ""
+            fill = f"fill {number}: " if len(paintings) > 1 else ""
+            for text in painting.warnings:
+                _log.warning("%s: %s%s%s", name, image, fill, text)
 
 
 def _paintings(

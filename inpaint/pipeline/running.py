@@ -33,6 +33,7 @@ from inpaint.registry.table import Described
 from inpaint.system.environment import available_memory_bytes, cores
 from inpaint.system.files import atomic_write, check_target, open_file
 from inpaint.system.parallel import Budget, Work, in_order
+from inpaint.system.progress import StepsOfItems, Together
 from inpaint.types import Inpainter, Plane, Progress, ProgressCallback
 
 _log = logging.getLogger("inpaint.pipeline")
@@ -73,7 +74,7 @@ def run_jobs(
     options: JobOptions,
     *,
     at_once: int | None = None,
-    progress: ProgressCallback | None = None,
+    progress: StepsOfItems | None = None,
 ) -> Iterator[Outcome]:
     """Work through the list and yield what became of each job, in its order; a bad file is an outcome, not an error.
 
@@ -87,7 +88,7 @@ def run_jobs(
         at_once: Photos filled at the same time, only for fills whose capabilities are thread_safe; None: as many as
             there are cores and jobs, at most 8, for such fills, else one. Photos that together would take more than
             half of the free memory wait for each other. Results are the same for any number.
-        progress: Told the steps of a photo, where it is alone.
+        progress: Told the steps of the photos at work.
 
     Raises:
         UsageError: Several are wanted of a fill that cannot.
@@ -104,7 +105,7 @@ def run_jobs(
     check_guidance(inpainter, [name for job in jobs[:1] for name in job.guidance])
     load = _loader(jobs, options, inpainter.capabilities.guidance)
     if at_once > 1:
-        yield from _side_by_side(todo, load, inpainter, options, at_once)
+        yield from _side_by_side(todo, load, inpainter, options, at_once, Together(progress or _unheard))
         return
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode") as decoder:
         coming = [decoder.submit(load, job) for job in todo[:1]]
@@ -129,8 +130,17 @@ class _Left(BaseException):
     """Nobody waits for this fill any more."""
 
 
+def _unheard(step: Progress, items: int = 1) -> None:
+    """Take no notice."""
+
+
 def _side_by_side(
-    jobs: Sequence[Job], load: Callable[[Job], _Loaded], inpainter: Inpainter, options: JobOptions, at_once: int
+    jobs: Sequence[Job],
+    load: Callable[[Job], _Loaded],
+    inpainter: Inpainter,
+    options: JobOptions,
+    at_once: int,
+    progress: Together,
 ) -> Iterator[Outcome]:
     """Fill several photos at the same time; their outcomes come in the order of the list."""
     left = threading.Event()
@@ -138,11 +148,15 @@ def _side_by_side(
     memory = Budget(math.inf if free_bytes is None else MEMORY_SHARE * free_bytes)
     pixel_bytes = WHOLE_BYTES if works_on_the_whole(inpainter.capabilities) else PART_BYTES
 
-    def watch(step: Progress | None = None) -> None:
-        if left.is_set():
-            raise _Left
-
     def outcome_of(job: Job) -> Outcome:
+        tell = progress.of(job.output)
+
+        def watch(step: Progress | None = None) -> None:
+            if left.is_set():
+                raise _Left
+            if step is not None:
+                tell(step)
+
         header = header_of_file(job.image)  # of a file that cannot be read: no pixels
         with memory.spending(pixel_bytes * header.height * header.width):
             watch()
@@ -150,7 +164,8 @@ def _side_by_side(
 
     asked = ((job, Work(partial(outcome_of, job))) for job in jobs)
     with closing(in_order(asked, jobs=at_once, leaving=left.set)) as answers:
-        for _, outcome in answers:
+        for job, outcome in answers:
+            progress.counted(job.output)
             yield outcome
 
 

@@ -14,11 +14,12 @@ opened.
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from inpaint.types import Progress
 
@@ -121,8 +122,59 @@ def duration(seconds: float) -> str:
     return f"{front}{hour}:{minute:02}:{second:02}"
 
 
+class StepsOfItems(Protocol):
+    """What is told the steps of the items at work: of one, or of several at the same time, added up."""
+
+    def __call__(self, step: Progress, items: int = 1) -> None:
+        """Take the steps of so many items."""
+        ...
+
+
+class Together:
+    """Adds up the steps of items that are at work at the same time, each of which reports for itself.
+
+    Args:
+        tell: Is told the sum, by one thread at a time.
+
+    Example:
+        >>> both = Together(lambda step, items=1: print(step.done, step.total, items))
+        >>> first, second = both.of("a"), both.of("b")
+        >>> first(Progress(done=300, total=1000))
+        300 1000 1
+        >>> second(Progress(done=100, total=1000))
+        400 2000 2
+        >>> both.counted("a")
+        >>> second(Progress(done=200, total=1000))
+        200 1000 1
+    """
+
+    def __init__(self, tell: StepsOfItems) -> None:
+        self._tell = tell
+        self._steps: dict[Hashable, Progress] = {}
+        self._lock = threading.Lock()
+
+    def of(self, item: Hashable) -> Callable[[Progress], None]:
+        """Return what an item is told to call."""
+
+        def report(step: Progress) -> None:
+            with self._lock:
+                self._steps[item] = step
+                steps = self._steps.values()
+                rests = [each.remaining_s for each in steps if each.remaining_s is not None]
+                done, total = sum(each.done for each in steps), sum(each.total for each in steps)
+                together = Progress(done=done, total=total, remaining_s=max(rests, default=None))
+                self._tell(together, len(self._steps))
+
+        return report
+
+    def counted(self, item: Hashable) -> None:
+        """Leave out an item that counts as a whole from now on."""
+        with self._lock:
+            self._steps.pop(item, None)
+
+
 class Bar:
-    """The progress of one piece of work, shown or not; made by `bar`.
+    """The progress of one piece of work, shown or not; made by `bar`. Several threads may report.
 
     done, total: steps as last reported; total None while it is not known. shown: whether anybody sees it, so that what
     is costly to report may be left out.
@@ -134,6 +186,7 @@ class Bar:
         self.shown = not display.disable
         self._outer = _Row(display, description)
         self._inner = _Row(display, "")
+        self._lock = threading.Lock()
 
     def show(
         self, done: float, total: float | None = None, *, description: str = "", remaining_s: float | None = None
@@ -147,19 +200,23 @@ class Bar:
             description: What stands before the bar from now on; "" leaves it.
             remaining_s: The rest in seconds, where the work itself knows better than its recent pace.
         """
-        self.done, self.total = done, self.total if total is None else total
-        self._outer.show(done, self.total, remaining_s, text=description)
-        self._inner.hide()
+        with self._lock:
+            self.done, self.total = done, self.total if total is None else total
+            self._outer.show(done, self.total, remaining_s, text=description)
+            self._inner.hide()
 
     def report(self, step: Progress) -> None:
         """Do the same for work that reports through a `ProgressCallback`."""
         self.show(step.done, step.total, remaining_s=step.remaining_s)
 
-    def inner(self, step: Progress, description: str = "this one") -> None:
-        """Show the steps of the item at work on a bar of their own, where it has several; hidden by the next item."""
-        if step.total > 1:
-            self._inner.show(step.done, step.total, step.remaining_s, text=description)
-            self._outer.show(self.done, self.total, part=step.done / step.total)
+    def inner(self, step: Progress, items: int = 1) -> None:
+        """Show the steps of the items at work on a bar of their own, where one has several; hidden by the next item."""
+        if step.total <= items:
+            return
+        with self._lock:
+            text = "this one" if items == 1 else f"these {items}"
+            self._inner.show(step.done, step.total, step.remaining_s, text=text)
+            self._outer.show(self.done, self.total, part=items * step.done / step.total)
 
     def track(self, items: Iterable[Item]) -> Iterator[Item]:
         """Yield each item; it counts as a step when the next one is asked for."""

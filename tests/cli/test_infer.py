@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from PIL import Image
 
 from inpaint.cli import infer
 from inpaint.cli.main import run
+from inpaint.system.signals import handlers_restored
+from inpaint.types import StopFill
 
 HOLE = np.zeros((40, 56), bool)
 HOLE[10:20, 15:40] = True
@@ -123,22 +126,64 @@ def test_a_bad_file_is_reported_the_rest_goes_on_and_the_status_is_one(here, cap
     assert files(here / "out") == ["a.jpg", "sub/c.tif"]
 
 
-def test_ctrl_c_leaves_finished_files_and_says_how_to_go_on(here, monkeypatch, capsys, gray_inpainter):
+def heed_interrupts():
+    """A shell that starts the tests in the background has its children ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def status_of(arguments):
+    with handlers_restored():
+        heed_interrupts()
+        try:
+            return run(arguments)
+        except SystemExit as end:
+            return end.code
+
+
+SIGNALS = pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+
+
+@SIGNALS
+def test_a_signal_leaves_finished_files_and_says_how_to_go_on(
+    here, monkeypatch, capsys, gray_inpainter, number, status
+):
     answer = gray_inpainter.answer
 
     def interrupted(image, mask, **options):
         if gray_inpainter.calls == 1:
-            raise KeyboardInterrupt
+            signal.raise_signal(number)
         return answer(image, mask, **options)
 
     gray_inpainter.answer = interrupted
     monkeypatch.setattr(infer, "load_model", lambda model, device, **_: gray_inpainter)
-    assert run(["infer", "--model=gray", "--image=photos", "--mask=masks", "--output=out"]) == 130
-    assert [line for line in capsys.readouterr().err.splitlines() if line] == [
-        "1 of 3 done; run again with --skip-existing to go on",
-        "error: interrupted",
-    ]
+    assert status_of(["infer", "--model=gray", "--image=photos", "--mask=masks", "--output=out"]) == status
+    assert capsys.readouterr().err.splitlines()[0] == "1 of 3 done; run again with --skip-existing to go on"
     assert files(here / "out") == ["a.jpg"]
+
+
+@SIGNALS
+@pytest.mark.parametrize("gradual", [True, False])
+def test_of_one_photo_a_fill_that_comes_nearer_step_by_step_writes_what_there_is(
+    here, monkeypatch, capsys, make_gray_inpainter, number, status, gradual
+):
+    class Long(make_gray_inpainter):
+        capabilities = replace(make_gray_inpainter.capabilities, gradual=gradual)
+        steps = 10
+
+        def paint(self, image, hole, context):
+            signal.raise_signal(number)
+            with pytest.raises(StopFill):
+                context.clock.report(0.5)
+            return super().paint(image, hole, context)
+
+    monkeypatch.setattr(infer, "load_model", lambda model, device, **_: Long())
+    arguments = ["infer", "--model=long", "--image=photos/a.jpg", "--mask=masks/a.png", "--output=out.png"]
+    assert status_of(arguments) == status
+    out, err = capsys.readouterr()
+    assert (here / "out.png").exists() == gradual
+    assert out == ("wrote out.png\n" if gradual else "")
+    assert ("interrupted: the output holds what there was\n" in err) == gradual
+    assert "--skip-existing" not in err
 
 
 def test_help_shows_examples_without_importing_torch_or_pillow():
@@ -150,11 +195,6 @@ def test_help_shows_examples_without_importing_torch_or_pillow():
     assert done.returncode == 0
     assert "inpaint infer --model patch --image photo.jpg --mask mask.png --output filled.png" in done.stdout
     assert "--skip-existing" in done.stdout
-
-
-def heed_interrupts():
-    """A shell that starts the tests in the background has its children ignore SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.slow

@@ -71,7 +71,6 @@ BAD = {
     "infer --model telea --option radus=3 --image photo.jpg --mask mask.png --output o.png": (2, "option of telea"),
     "infer --model telea --samples 3 --image photo.jpg --mask mask.png --output o/": (2, "paints one fill"),
     "infer --model telea --sketch mask.png --image photo.jpg --mask mask.png --output o.png": (2, "does not accept"),
-    "infer --model dip --jobs 2 --image photo.jpg --mask mask.png --output o.png": (2, "dip fills one photo at a time"),
     "infer --model telea --device tpu --image photo.jpg --mask mask.png --output o.png": (2, "unknown device 'tpu'"),
     "infer --model telea --image photo.jpg --mask mask.png --output= ": (2, "--output is given an empty value"),
     "infer --model telea --image - --mask - --output o.png": (2, "standard input (-) holds one file"),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inpaint.dip.analysis import hold_out_blocks, noise_level, preset_for_hole, regions_of, shape_of
+from inpaint.dip.analysis import hold_out_blocks, hold_out_pixels, noise_level, preset_for_hole, regions_of, shape_of
 from inpaint.images.regions import Region
 
 
@@ -80,6 +80,19 @@ def test_pixels_held_out_are_known_ones_near_the_hole():
     assert 0.02 < held.sum() / (band & ~mask).sum() < 0.12
     assert np.array_equal(held, hold_out_blocks(mask, share=0.02, seed=0))
     assert not np.array_equal(held, hold_out_blocks(mask, share=0.02, seed=1))
+
+
+def test_what_little_is_known_is_not_held_out():
+    for known in (2, 4):
+        mask = np.ones((12, 14), bool)
+        mask.flat[:: mask.size // known] = False
+        assert not hold_out_blocks(mask, share=0.02, seed=0).any()
+
+
+def test_of_a_noisy_image_a_pixel_is_held_out_however_small_it_is():
+    counts = {int(hold_out_pixels((8, 8), share=0.02, seed=seed).sum()) for seed in range(20)}
+    assert min(counts) == 1
+    assert hold_out_pixels((100, 120), share=0.02, seed=0).mean() == pytest.approx(0.02, rel=0.2)
 
 
 def test_the_noise_level_is_estimated():

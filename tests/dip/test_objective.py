@@ -103,6 +103,15 @@ def test_images_are_made_smaller_by_what_is_known():
     assert shrunk(image, None, (2, 2))[0].shape == (1, 1, 2, 2)
 
 
+@pytest.mark.parametrize("every", [4, 7])
+def test_scattered_pixels_that_are_few_are_known_in_a_smaller_image(every):
+    weights = torch.zeros(1, 1, 32, 36)
+    weights[..., ::every, ::every] = 1
+    small, known = shrunk(torch.full((1, 3, 32, 36), 0.5), weights, (16, 18))
+    assert known.sum() == weights.sum()
+    assert (small * known == 0.5 * known).all()
+
+
 def test_the_fast_arithmetic_starts_where_the_published_one_does():
     image, options = waves(64, 64), SkipOptions(in_channels=4, down=(16, 16), skip=4, upsample="nearest")
     losses = []

@@ -269,6 +269,15 @@ def test_one_color_is_continued_at_once():
     assert torch.equal(found.image, color)
 
 
+def test_a_rectangle_of_one_color_in_a_photo_of_many_is_continued_at_once():
+    image, mask = far_holes()
+    image[..., 120:, 360:] = 0.25
+    found = restore("inpaint", image, mask, options=quick())
+    assert len(found.parts) == 1
+    assert found.parts[0].region.right < 360
+    assert (found.image[..., 150:160, 390:400] == 0.25).all()
+
+
 def test_without_a_hole_nothing_is_done():
     image = waves(16, 20)
     found = restore("inpaint", image, torch.zeros(1, 1, 16, 20))

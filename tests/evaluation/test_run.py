@@ -200,6 +200,19 @@ def test_fills_at_the_same_time_give_the_same_file_in_the_same_order(run, models
         run("one", mixed, jobs=3)
 
 
+def test_the_steps_of_a_fill_at_work_are_told(run, models):
+    class Long(type(models["gray"])):
+        steps = 4
+
+        def paint(self, image, hole, context):
+            context.clock.report(0.25)
+            return super().paint(image, hole, context)
+
+    told = []
+    run("steps", {"long": Long()}, inner=lambda step, items: told.append((step.done, step.total, items)))
+    assert set(told) == {(1, 4, 1), (4, 4, 1)}
+
+
 def test_another_photo_in_the_folder_is_another_setting(run, photo_folder):
     run()
     (photo_folder / "c.png").rename(photo_folder / "cc.png")

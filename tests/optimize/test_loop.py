@@ -102,6 +102,18 @@ def test_restarts_average_results_from_different_seeds():
     assert {row.run for row in result.trace} == {0, 1, 2}
 
 
+def test_a_restart_that_is_interrupted_does_not_spoil_the_average():
+    def stop(now):
+        if now.run == 1 and now.done == 2:
+            raise StopFill
+
+    options = LoopOptions(iterations=50, averaging=None)
+    result = optimize_several(lambda seed: Quadratic(seed % 1000), options, seed=5, runs=3, callback=stop)
+    alone = optimize(Quadratic(5), options, seed=5)
+    assert torch.equal(result.best, alone.best)
+    assert (result.reason, result.iterations) == ("interrupted", 52)
+
+
 def test_langevin_noise_is_for_adam():
     with pytest.raises(ConfigError, match="langevin: is for adam"):
         validated(LoopOptions, {"optimizer": "lbfgs", "langevin": {"noise": 2.0}})

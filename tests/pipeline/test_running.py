@@ -284,6 +284,24 @@ def test_leaving_fills_that_run_at_the_same_time_hurries_them_and_writes_no_more
     assert len(files(folders / "out")) == 1
 
 
+def test_the_steps_of_photos_filled_at_the_same_time_are_told_together(folders, make_gray_inpainter):
+    begun, told = threading.Barrier(3, timeout=60), []
+    inpainter = make_gray_inpainter()
+    inpainter.capabilities, inpainter.steps = replace(inpainter.capabilities, thread_safe=True), 10
+
+    def paint(image, hole, context):
+        context.clock.report(0.5)
+        begun.wait()
+        return np.full_like(image, 0.5)
+
+    inpainter.paint = paint
+    jobs = plan_jobs(folders / "photos", folders / "masks", folders / "out")
+    listed = run_jobs(jobs, inpainter, JobOptions(), at_once=3, progress=lambda step, items: told.append((step, items)))
+    assert [outcome.status for outcome in listed] == ["filled"] * 3
+    assert [(step.done, step.total, items) for step, items in told[:3]] == [(5, 10, 1), (10, 20, 2), (15, 30, 3)]
+    assert max(step.done / step.total for step, _ in told[3:]) == 1
+
+
 @pytest.mark.parametrize(("free_bytes", "expected"), [(10**9, True), (1000, False), (None, True)])
 def test_photos_are_filled_at_once_as_far_as_memory_reaches(
     folders, make_gray_inpainter, monkeypatch, free_bytes, expected

@@ -9,7 +9,7 @@ import pytest
 import rich.progress
 from rich.console import Console
 
-from inpaint.system.progress import Pace, bar, duration
+from inpaint.system.progress import Pace, Together, bar, duration
 from inpaint.types import Progress
 
 
@@ -93,10 +93,10 @@ def test_the_steps_of_the_item_at_work_have_a_bar_of_their_own_and_count_for_the
     with bar("photos", 2, console=console) as photos:
         for _ in photos.track(range(2)):
             clock.now += 30
-            photos.inner(Progress(done=500, total=1000), "this photo")
+            photos.inner(Progress(done=500, total=1000))
             clock.now += 30
     shown = console.file.getvalue()
-    assert "this photo" in shown
+    assert "this one" in shown
     assert "500/1000" in shown
     assert "0/2 0:01:30 left" in " ".join(shown.split())  # half of the first took half a minute
     assert "1/2 0:00:30 left" in " ".join(shown.split())
@@ -106,9 +106,37 @@ def test_single_steps_need_no_inner_bar(clock):
     console = terminal()
     with bar("photos", 1, console=console) as photos:
         photos.show(0)
-        photos.inner(Progress(done=1, total=1), "this photo")
+        photos.inner(Progress(done=1, total=1))
+        photos.inner(Progress(done=1, total=2), 2)
     assert "photos" in console.file.getvalue()
-    assert "this photo" not in console.file.getvalue()
+    assert "th" not in console.file.getvalue().replace("photos", "")
+
+
+def test_items_at_work_at_the_same_time_share_a_bar_and_count_for_the_rest(clock):
+    console = terminal()
+    with bar("photos", 4, console=console) as photos:
+        together = Together(photos.inner)
+        photos.show(0)
+        first, second = together.of("a"), together.of("b")
+        clock.now += 60
+        second(Progress(done=1000, total=1000))
+        first(Progress(done=500, total=1000))
+    shown = " ".join(console.file.getvalue().split())
+    assert "these 2" in shown
+    assert "1500/2000" in shown
+    assert "0/4 0:01:40 left" in shown  # one and a half in a minute
+
+
+def test_an_item_that_was_counted_is_no_longer_at_work():
+    told = []
+    together = Together(lambda step, items=1: told.append((step.done, step.total, step.remaining_s, items)))
+    first, second = together.of("a"), together.of("b")
+    first(Progress(done=3, total=10, remaining_s=7))
+    second(Progress(done=4, total=20, remaining_s=16))
+    together.counted("a")
+    together.counted("never told")
+    second(Progress(done=5, total=20))
+    assert told == [(3, 10, 7, 1), (7, 30, 16, 2), (5, 20, None, 1)]
 
 
 def test_what_is_no_terminal_stays_clean_and_counts_all_the_same():
