@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 OUT_OF_TIME = 75  # exit status of work that its time limit has ended, saved: "try again later", as schedulers know it
@@ -77,3 +77,9 @@ def unknown(what: str, value: str, valid: Iterable[str]) -> str:
     close = get_close_matches(value, names, n=1)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
     return f"unknown {what} '{value}'{hint}; valid: {', '.join(names)}"
+
+
+def some(names: Sequence[str], most: int = 12) -> str:
+    """Return the first names and how many more there are."""
+    more = f", and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -24,7 +24,7 @@ else:
     _Text = click.ParamType  # takes no parameter before click 8.5
 
 
-class _Checked(_Text):
+class Checked(_Text):
     """Text that a function checks, and may change, while the command line is read."""
 
     name = "text"
@@ -72,17 +72,17 @@ def _device(text: str) -> str:
     return text
 
 
-SOURCE = _Checked(_read)
+SOURCE = Checked(_read)
 """What is read; `-` is standard input."""
-FILE = _Checked(_written)
+FILE = Checked(_written)
 """A file that will be written; `-` is standard output."""
-IMAGE = _Checked(_image)
+IMAGE = Checked(_image)
 """The same, of a format of photos."""
-PLACE = _Checked(_named)
+PLACE = Checked(_named)
 """A file or a folder; which of them, and whether it can be written, is found out later."""
-FOLDER = _Checked(_folder)
+FOLDER = Checked(_folder)
 """A folder in which files will be written."""
-DEVICE = _Checked(_device)
+DEVICE = Checked(_device)
 """Where to compute. Whether it is there is found out later, by torch."""
 
 

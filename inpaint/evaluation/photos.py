@@ -12,7 +12,6 @@ from inpaint import seeds
 from inpaint.data.identity import content_hashes
 from inpaint.data.opening import open_source, report_skipped
 from inpaint.data.sources import SAMPLES
-from inpaint.errors import UsageError
 from inpaint.masks import HoleMask, Mask
 
 SMALLEST_PX = 8
@@ -30,15 +29,10 @@ class Photos:
         count: Only the first so many; None: all.
 
     Raises:
-        UsageError: A number is too small.
         DataError: Nothing is left of files that hold an image with sides of at least 8 pixels.
     """
 
     def __init__(self, data: str, *, size: int | None = None, count: int | None = None) -> None:
-        if size is not None and size < SMALLEST_PX:
-            raise UsageError(f"size must be at least {SMALLEST_PX}, got {size}")
-        if count is not None and count < 1:
-            raise UsageError(f"count must be at least 1, got {count}")
         self._source = open_source(data, min_px=SMALLEST_PX)
         report_skipped(data, self._source)
         self.skipped = len(self._source.skipped)

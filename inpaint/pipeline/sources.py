@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from inpaint import arguments
 from inpaint.errors import InputError, MaskError, NotAMaskError, UsageError
 from inpaint.images.mask_rules import Hole, Label
 from inpaint.images.masks import dilate_hole, fit_to, hole_of, read_mask, swapped
@@ -51,11 +52,10 @@ def hole_for(
     """Return the hole (H, W) of a mask at the photo's size, grown by `dilate_px`; several masks are united.
 
     Raises:
-        UsageError: `dilate_px` is negative, or there is no mask.
-        InputError: A mask cannot be used, or has another shape than the photo.
+        UsageError: There is no mask.
+        InputError: A mask cannot be used, or has another shape than the photo, or another argument is of another type.
     """
-    if dilate_px < 0:
-        raise UsageError(f"dilate must be at least 0 pixels, got {dilate_px}")
+    dilate_px, invert = arguments.integer("dilate", dilate_px), arguments.truth("invert_mask", invert)
     masks: list[Any] = list(mask) if isinstance(mask, (list, tuple)) else [mask]
     if not masks:
         raise UsageError("no mask is given")

@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from inpaint.errors import UsageError, WeightsError, unknown
+from inpaint.errors import UsageError, WeightsError, some, unknown
 from inpaint.registry import table
 
 if TYPE_CHECKING:
@@ -157,8 +157,6 @@ def _taken(choice: Sequence[Found], wanted: str | None) -> Found:
 
     Raises UsageError for a place that there is not, WeightsError for a network without values.
     """
-    from inpaint.weights.formats import some
-
     if wanted is not None and wanted not in [found.place for found in choice]:
         places = [found.place for found in choice]
         raise UsageError(f"--entry {wanted}: {choice[0].path} holds the network as {', '.join(places) or 'itself'}")
@@ -191,7 +189,7 @@ def _recognize(origin: str, content: Any, path: Path, known: Sequence[Format], w
     wanted: the role that the caller says it has. It decides where the entries leave a choice, and must agree with them.
     """
     from inpaint.weights.foreign import state_dicts
-    from inpaint.weights.formats import find, some
+    from inpaint.weights.formats import find
 
     parts = list(state_dicts(content))
     seen: list[Match] = []

@@ -229,7 +229,7 @@ def test_all_hole_is_refused_only_where_known_pixels_are_needed(batch):
         ({"image": torch.full((3, 3, 8, 10), torch.inf)}, InputError, "not finite outside the hole"),
         ({"mask": torch.zeros(3, 1, 8, 9)}, MaskError, "mask must have shape"),
         ({"mask": torch.full((3, 1, 8, 10), 0.5)}, MaskError, r"0 \(known\) or 1 \(hole\) everywhere, got 0.5"),
-        ({"samples": 0}, InputError, "samples must be at least 1, got 0"),
+        ({"samples": 0}, InputError, "samples must be an integer of at least 1, got 0"),
         ({"seed": [1, 2]}, InputError, r"one per image \(3\), got 2"),
         ({"guidance": {"color": torch.zeros(3, 1, 8, 10)}}, InputError, "accept guidance.color; accepted: lines"),
         ({"guidance": {"lines": torch.zeros(3, 3, 8, 10)}}, InputError, "guidance.lines must have shape"),
@@ -272,7 +272,7 @@ def test_other_seeds_are_refused_in_one_line(kind, seed, batch):
 
 @pytest.mark.parametrize("samples", [0, -1, 2.0, "2", None])
 def test_samples_are_a_whole_number(samples, batch):
-    with pytest.raises(InputError, match="samples must be at least 1"):
+    with pytest.raises(InputError, match="samples must be an integer of at least 1"):
         NoiseOnArrays().fill(*batch, samples=samples)
     assert len(NoiseOnArrays().fill(*batch, samples=np.int32(2))) == 2
 

@@ -5,13 +5,16 @@ from torch import nn
 from inpaint.errors import InputError, UsageError, WeightsError
 from inpaint.losses import DiscriminatorOutput
 from inpaint.models.base import Encoding, SamplingNetwork
-from inpaint.models.sampling import Sampling, SamplingOptions
+from inpaint.models.options import SamplingOptions
+from inpaint.models.sampling import Sampling
 from inpaint.options import ModelConfig, validated
 from inpaint.types import Capabilities, Inpainter, StopFill
 
 
 class PainterConfig(ModelConfig):
     """No options."""
+
+    RANKED_BY = "discriminator"
 
     def capabilities(self):
         return Capabilities(trained=True, stochastic=True, multiple_px=8)
@@ -21,7 +24,6 @@ class Painter(SamplingNetwork):
     """Paints the mean of its latents into the hole; counts what it is asked for."""
 
     minimum_px = 8
-    ranked_by = "discriminator"
 
     def __init__(self):
         super().__init__(PainterConfig())

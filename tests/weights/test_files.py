@@ -126,7 +126,7 @@ def test_an_interrupted_write_keeps_the_file_before_it(tmp_path, tensors, monkey
         temporary.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("inpaint.weights.files.save_file", interrupted)
+    monkeypatch.setattr("safetensors.torch.save_file", interrupted)
     with pytest.raises(KeyboardInterrupt):
         save_weights(path, {}, METADATA)
     assert path.read_bytes() == before
