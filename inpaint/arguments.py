@@ -69,15 +69,16 @@ def text(name: str, value: object) -> str:
 
 def path(name: str, value: object) -> str:
     """Return a path as text; raises InputError for what is none, and for an empty one."""
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+    found = os.fsdecode(value) if isinstance(value, str | os.PathLike) else ""
+    if not found or "\0" in found:
         raise InputError(f"{name} must be a path, got {shown(value)}")
-    return os.fsdecode(value)
+    return found
 
 
 def texts(name: str, value: object) -> list[str]:
     """Return several texts in a list, one alone as well; raises InputError for anything else."""
-    given = [value] if isinstance(value, str) or not isinstance(value, Iterable) else value
-    return [text(name, each) for each in given]
+    several = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping) and getattr(value, "ndim", 1)
+    return [text(name, each) for each in (value if several else [value])]  # type: ignore[attr-defined]
 
 
 def mapping(name: str, value: object) -> Mapping[Any, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from functools import partial
 
 OUT_OF_TIME = 75  # exit status of work that its time limit has ended, saved: "try again later", as schedulers know it
 
@@ -57,6 +58,9 @@ class DivergedError(RunError):
     def __init__(self, message: str, *, iteration: int) -> None:
         super().__init__(message)
         self.iteration = iteration
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(DivergedError, iteration=self.iteration), self.args
 
 
 class LostRunError(RunError):

@@ -131,9 +131,10 @@ def command(
     guidance = {name: place for name, place in planes.items() if place is not None}
     places.check_apart([image, *masks, *guidance.values()], [output], names="--output")
     single = not Path(image).is_dir()
-    if output == places.DASH and (samples > 1 or not single):
-        raise UsageError("standard output (-) takes one photo: name a folder for several")
-    suffix = places.suffix_of(image) if output == places.DASH else ""
+    if places.passes_on(output) and (samples > 1 or not single):
+        where = "standard output (-)" if output == places.DASH else f"'{output}'"
+        raise UsageError(f"{where} takes one photo: name a folder for several")
+    suffix = places.suffix_of(image) if places.passes_on(output) else ""
     with ending_on_sigterm(), places.written(output, suffix) as target:
         todo = plan_jobs(image, masks, target, guidance=guidance, samples=samples, top=top)
         # Before the model is loaded: it may take long, and its work must have a place.

@@ -159,7 +159,7 @@ def published_noise(name: str, *, factor: int = 4) -> float:
 
 def check_task(task: Task, *, mask: bool, flash: bool, options: DipOptions) -> None:
     """Raise UsageError unless what is given (mask, flash) and the options fit the task."""
-    if task not in TASKS:
+    if not isinstance(task, str) or task not in TASKS:
         raise UsageError(unknown("task", str(task), TASKS))
     if task in FILL_TASKS and not mask:
         raise UsageError(f"the task {task} needs a mask: which pixels are missing (white)")

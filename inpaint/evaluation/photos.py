@@ -14,7 +14,8 @@ from inpaint.data.opening import open_source, report_skipped
 from inpaint.data.sources import SAMPLES
 from inpaint.masks import HoleMask, Mask
 
-SMALLEST_PX = 8
+SMALLEST_PX, LARGEST_PX = 8, 8192
+"""Side of a square that is cut from photos."""
 Rgb = NDArray[np.uint8]
 """A photo in memory, (H, W, 3)."""
 
@@ -24,7 +25,7 @@ class Photos:
 
     Args:
         data: A folder, list file, tar shards or "samples".
-        size: Side of the square in pixels, at least 8; the shorter side is brought to it (by area downwards, cubic
+        size: Side of the square in pixels, 8 to 8192; the shorter side is brought to it (by area downwards, cubic
             upwards) and the middle cut out, as for the validation set of a training run. None: native size.
         count: Only the first so many; None: all.
 

@@ -15,7 +15,7 @@ from typing import Any
 from inpaint import arguments
 from inpaint.errors import InpaintError, InputError, UsageError
 from inpaint.evaluation.measure import Measured, fill_and_measure, warm_up
-from inpaint.evaluation.photos import SMALLEST_PX, Photos, Rgb, draw_mask, fill_seed, mask_hash, text_hash
+from inpaint.evaluation.photos import LARGEST_PX, SMALLEST_PX, Photos, Rgb, draw_mask, fill_seed, mask_hash, text_hash
 from inpaint.evaluation.results import Results, Row
 from inpaint.evaluation.settings import RESULTS_NAME, open_evaluation, parsed_masks
 from inpaint.evaluation.sheet import FOLDER, fill_path, write_sheet
@@ -103,10 +103,12 @@ def evaluate(
     """
     models, masks = arguments.mapping("models", models), arguments.texts("masks", masks)
     data, output, device = arguments.path("data", data), Path(arguments.path("output", output)), str(device)
-    size = None if size is None else arguments.integer("size", size, least=SMALLEST_PX)
+    size = None if size is None else arguments.integer("size", size, least=SMALLEST_PX, most=LARGEST_PX)
     count = None if count is None else arguments.integer("count", count, least=1)
     seed, shown = checked_seed(seed), arguments.integer("shown", shown)
     jobs = arguments.integer("jobs", jobs, least=1)
+    identities = {} if identities is None else arguments.mapping("identities", identities)
+    command = arguments.text("command", command)
     arguments.function("progress", progress)
     for label, model in models.items():
         arguments.text("the label of a model", label)
@@ -123,7 +125,7 @@ def evaluate(
         "seed": seed,
         "masks": list(masks),
         "mask_files": {kind: content for kind, mask in parsed.items() if (content := content_of_files(mask))},
-        "models": {label: (identities or {}).get(label, "") for label in models},
+        "models": {label: arguments.text("an identity", identities.get(label, "")) for label in models},
         "device": device,
         # Like the device: seconds of two kinds must not end in one mean.
         **({"jobs": jobs} if jobs > 1 else {}),

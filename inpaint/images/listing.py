@@ -195,7 +195,7 @@ def stem_of(name: str) -> str:
 
 def _most_likely(names: list[str], photo: str) -> str:
     """Return the file that is a mask most likely: one called exactly as the photo, a PNG, at last a JPEG."""
-    lossy = (".jpg", ".jpeg", ".jfif")
+    lossy = (".jpg", ".jpeg", ".jfif", ".jpe")
 
     def order(name: str) -> tuple[bool, bool, bool, str]:
         lower = name.lower()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from inpaint.losses.base import Discriminator
 from inpaint.options import ModelConfig
-from inpaint.types import Capabilities
+from inpaint.types import Capabilities, OneLine
 
 
 class InpaintNetwork(nn.Module):
@@ -79,8 +79,8 @@ class InpaintNetwork(nn.Module):
         return {}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Encoding:
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Encoding(OneLine):
     """What an encoder found in a batch: a normal distribution of latents, and what else decoding needs.
 
     Args:

@@ -117,7 +117,7 @@ def options_of(name_or_place: str | os.PathLike[str], *, weights: Which = "last"
 
 def _check_choice(text: str, weights: object) -> None:
     """Raise UsageError unless these weights may be chosen of a model."""
-    if weights not in get_args(Which):
+    if not isinstance(weights, str) or weights not in get_args(Which):
         raise UsageError(unknown("weights", str(weights), get_args(Which)))
     if text in FILLS and weights != "last":
         raise UsageError(f"weights={weights}: '{text}' has no weights to choose from; leave it out")

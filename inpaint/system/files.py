@@ -49,7 +49,10 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
         OSError: It cannot be opened, or is no regular file; `strerror` says which kind it is.
     """
     if irregular(path) is None:
-        return Path(path).open("rb")
+        try:
+            return Path(path).open("rb")
+        except ValueError:  # a zero byte
+            raise OSError(errno.EINVAL, missing(path), os.fspath(path)) from None
     number = _own_descriptor(path)
     if number is not None and os.isatty(number):
         raise OSError(errno.EINVAL, "it is a terminal: lead a file or a pipe there", os.fspath(path))
@@ -64,6 +67,12 @@ def irregular(path: str | os.PathLike[str]) -> str | None:
         return _KINDS.get(stat.S_IFMT(os.stat(path).st_mode))  # noqa: PTH116 - also for text, by the million
     except (OSError, ValueError):
         return None
+
+
+def arrives(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path stands for a pipe that this process was started with, which `open_file` reads."""
+    number = _own_descriptor(path)
+    return number is not None and irregular(path) is not None and not stat.S_ISCHR(os.fstat(number).st_mode)
 
 
 @cache

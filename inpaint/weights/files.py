@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from inpaint import __version__
 from inpaint.errors import WeightsError, some
-from inpaint.system.files import atomic_write
+from inpaint.system.files import atomic_write, open_file
 from inpaint.weights.places import existing_file
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _is_pickle(path: str | PathLike[str]) -> bool:
     """Tell whether a file is PyTorch's and not safetensors, by its first bytes."""
     path = existing_file(path)
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(4).startswith((b"PK\x03\x04", b"\x80"))
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror}") from None

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from inpaint.errors import WeightsError
+from inpaint.system.files import open_file
 from inpaint.weights.places import existing_file
 
 State: TypeAlias = Mapping[str, Tensor]
@@ -82,6 +83,8 @@ def load_foreign(path: str | PathLike[str], *, mmap: bool = False) -> Any:
             torch.sparse.check_sparse_tensor_invariants(True),  # type: ignore[no-untyped-call]
         ):
             warnings.simplefilter("ignore")  # torch's advice on pickle protocols
+            if not path.is_file():
+                return torch.load(open_file(path), map_location="cpu", weights_only=True)
             mapped = mmap and zipfile.is_zipfile(path)
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
@@ -110,7 +113,7 @@ def _damaged(path: Path, error: Exception) -> WeightsError:
 
 def _asks_for_code(path: Path) -> bool:
     """Say whether a bare pickle names functions or classes; torch stops at newer pickles before it gets there."""
-    with suppress(ValueError, OSError), path.open("rb") as file:
+    with suppress(ValueError, OSError), open_file(path) as file:
         return any(operation.name in ("GLOBAL", "STACK_GLOBAL") for operation, _, _ in pickletools.genops(file))
     return False
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from inpaint.errors import UsageError, WeightsError
 from inpaint.system.extras import import_optional
+from inpaint.system.files import arrives, irregular, missing
 from inpaint.weights.runs import BEST_NAME, WEIGHTS_NAME, RunFolder, Which
 
 HUB_PREFIX = "hf://"
@@ -29,7 +30,7 @@ def weights_at(place: str | os.PathLike[str], weights: Which = "last") -> Path |
     if text.startswith(HUB_PREFIX):
         return _from_hub(text.removeprefix(HUB_PREFIX), BEST_NAME if weights == "best" else WEIGHTS_NAME)
     path = Path(text)
-    if not text or not path.exists():
+    if missing(text):
         return None
     if not path.is_dir():
         return path
@@ -47,12 +48,12 @@ def weights_at(place: str | os.PathLike[str], weights: Which = "last") -> Path |
 
 
 def existing_file(path: str | os.PathLike[str]) -> Path:
-    """Return the path of a file; raises WeightsError when there is none."""
+    """Return the path of a file, or of a pipe that was opened for us; raises WeightsError when there is none."""
     path = Path(path)
-    if not path.exists():
-        raise WeightsError(f"no weights at {path}")
-    if not path.is_file():
-        raise WeightsError(f"{path} is not a file")
+    if reason := missing(path):
+        raise WeightsError(f"no weights at {path}" + ("" if reason == "no such file" else f": {reason}"))
+    if not path.is_file() and not arrives(path):
+        raise WeightsError(f"{path} is {irregular(path) or 'a folder'}, not a file")
     return path
 
 
