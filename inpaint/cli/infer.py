@@ -199,7 +199,7 @@ def _work(
         written = jobs[0].outputs
         named = str(written[0]) if len(written) == 1 else f"{written[0]} to {written[-2].name} and {written[-1].name}"
         copied = ", a copy: nothing to fill" if count["without a hole"] else ""
-        if shown != places.DASH:
+        if not places.passes_on(shown):
             click.echo(f"{'kept' if count['skipped'] else 'wrote'} {named}{copied}")
         return 0
     order = ("filled", "without a hole", "skipped", "failed")

@@ -167,9 +167,13 @@ class Companions:
             same = [chosen]
         return [self.folder / each for each in same or numbered]
 
+    def is_numbered(self, name: str) -> bool:
+        """Return whether a name like b_mask001.png belongs to another file of the same folder."""
+        return self._owner(name) in self._same
+
     def is_one(self, name: str) -> bool:
         """Return whether the file of this name belongs to another one of the same folder."""
-        if self._owner(name) in self._same:
+        if self.is_numbered(name):
             return True
         same = self._same.get(stem_of(name), [])
         return len(same) > 1 and stem_of(name) not in self._numbered and _most_likely(same, "") == name

@@ -123,6 +123,10 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
     """Raise InpaintError unless files can be written into `folder`, which need not exist yet. Leaves nothing behind."""
     path = Path(folder)
     existing = _existing(path)
+    for part in (path, *path.parents):
+        if part == existing:
+            break
+        check_name(part)
     try:
         if not existing.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, f"{existing} is not a folder")
@@ -133,8 +137,8 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
 
 
 def _existing(path: Path) -> Path:
-    """Return the innermost part of a path that exists."""
-    while not os.path.exists(path) and path != path.parent:  # noqa: PTH110 - a name too long does not
+    """Return the innermost part of a path that exists, and be it a link that leads nowhere."""
+    while not os.path.lexists(path) and path != path.parent:
         path = path.parent
     return path
 
@@ -232,9 +236,8 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def _beside(target: Path) -> Path:
-    # Few bytes of the name: file systems count bytes, not characters, and the longest name that one takes has no room
-    # for more.
-    start = os.fsencode(target.name)[:40].decode("utf-8", "ignore")
+    # Little of the name: the longest that a file system takes has no room for more. Of that, what every code page has.
+    start = target.name[:40].encode("ascii", "ignore").decode()
     return target.with_name(f".{start}.{secrets.token_hex(4)}.tmp")
 
 

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from inpaint import __version__
 from inpaint.errors import WeightsError, some
 from inpaint.system.files import atomic_write, open_file
-from inpaint.weights.places import existing_file
+from inpaint.weights.places import existing_file, pretended
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -155,7 +155,8 @@ def _opened(path: str | PathLike[str], framework: str) -> Any:
     try:
         return _safe_open(path, framework)
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path} is damaged or not in the safetensors format: {error}") from None
+        reason = pretended(path) or str(error)
+        raise WeightsError(f"{path} is damaged or not in the safetensors format: {reason}") from None
 
 
 def _is_pickle(path: str | PathLike[str]) -> bool:
@@ -184,13 +185,14 @@ def _of_checkpoint(path: str | PathLike[str]) -> tuple[dict[str, Tensor], Weight
     try:
         average: Mapping[str, Tensor] | None = state["average"]
         tensors = {**(state["network"] if average is None else average), **state["discriminators"]}
-        metadata = WeightsMetadata(
-            model=state["model"],
-            config=state["config"],
-            roles=tuple(dict.fromkeys(name.partition(".")[0] for name in tensors)),
-            iteration=int(state["iteration"]),
-            license=state.get("license"),
-        )
+        said = {
+            "model": state["model"],
+            "config": state["config"],
+            "roles": tuple(dict.fromkeys(name.partition(".")[0] for name in tensors)),
+            "iteration": int(state["iteration"]),
+            "license": state.get("license"),
+        }
+        metadata = TypeAdapter(WeightsMetadata).validate_python(said)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise WeightsError(f"{path} is a damaged checkpoint of a run") from None
     return tensors, metadata

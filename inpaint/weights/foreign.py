@@ -22,7 +22,7 @@ from torch import Tensor
 
 from inpaint.errors import WeightsError
 from inpaint.system.files import open_file
-from inpaint.weights.places import existing_file
+from inpaint.weights.places import existing_file, pretended
 
 State: TypeAlias = Mapping[str, Tensor]
 
@@ -107,7 +107,11 @@ def load_foreign(path: str | PathLike[str], *, mmap: bool = False) -> Any:
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
-    reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
+    said = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+    if "weights_only" in said:  # torch's advice to run what is in the file; the reason, if any, stands behind it
+        found = re.search(r"WeightsUnpickler error: (.+)", str(error))
+        said = found[1][:200] if found else "of no format that can be read without running its code"
+    reason = pretended(path) or said
     return WeightsError(f"{path} is damaged or no PyTorch checkpoint: {reason}")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from inpaint.errors import UsageError, WeightsError
 from inpaint.system.extras import import_optional
-from inpaint.system.files import arrives, irregular, missing
+from inpaint.system.files import arrives, irregular, missing, open_file
 from inpaint.weights.runs import BEST_NAME, WEIGHTS_NAME, RunFolder, Which
 
 HUB_PREFIX = "hf://"
@@ -38,8 +38,11 @@ def weights_at(place: str | os.PathLike[str], weights: Which = "last") -> Path |
     # A checkpoint holds the same networks: of runs that were killed between two files, or are older than one of them.
     files = {"last": (run.weights, run.last), "best": (run.best_weights, run.best)}
     for file in files[weights]:
-        if file.exists():
+        reason = missing(file)
+        if not reason:
             return file
+        if reason != "no such file":
+            raise WeightsError(f"cannot read '{file}': {reason}")
     if weights == "best" and (run.weights.exists() or run.last.exists()):
         raise WeightsError(f"{run.path} holds no {BEST_NAME}: no validation has chosen any; use the last weights")
     others = [file.name for file in files["best"] if file.exists()]
@@ -55,6 +58,22 @@ def existing_file(path: str | os.PathLike[str]) -> Path:
     if not path.is_file() and not arrives(path):
         raise WeightsError(f"{path} is {irregular(path) or 'a folder'}, not a file")
     return path
+
+
+def pretended(path: Path) -> str:
+    """Return what a file, that is no weights file, is instead and what to do; "" where its beginning does not tell."""
+    try:
+        with open_file(path) as file:
+            start = file.read(200).lstrip().lower()
+    except OSError:
+        return ""
+    if not start:
+        return "it is empty"
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "it is a web page, as a server sends in place of a download: fetch the file itself"
+    if start.startswith(b"version https://git-lfs"):
+        return "it is a pointer of Git LFS: `git lfs pull` fetches the file"
+    return ""
 
 
 def _from_hub(repository: str, name: str) -> Path:
