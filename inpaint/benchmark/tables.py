@@ -73,6 +73,11 @@ def measured_table(found: Measured, *, batch: int) -> str:
     return "\n".join(lines)
 
 
+def scaling_table(found: Figures) -> str:
+    """Return what more threads bring, as Markdown: the figures of `benchmark threads`."""
+    return "\n".join([_KINDS["threads"][0], *_scaling(found)])
+
+
 def tables(figures: Iterable[Figures]) -> str:
     """Return one Markdown table for each kind of benchmark among the figures, rows in the order given.
 
@@ -163,6 +168,23 @@ def _quality(found: Figures) -> list[str]:
     return rows
 
 
+def _scaling(found: Figures) -> list[str]:
+    """One row for each network and load: its time with the fewest threads and with each further number, and gains."""
+    rows = []
+    times = {(each["network"], each["beside"], each["threads"]): each["timing"] for each in found["scaling"]}
+    for name, setting in found["settings"].items():
+        for beside in dict.fromkeys(each["beside"] for each in found["scaling"]):
+            counts = sorted(count for network, where, count in times if (network, where) == (name, beside))
+            least = times[name, beside, counts[0]]
+            for count in counts:
+                own = times[name, beside, count]
+                cells = [setting["model"], f"{setting['size']} px", found["hardware"]["cpu"], name, beside, count]
+                cells += [f"{own[key]:,.0f}" for key in ("median_ms", "lowest_ms")]
+                cells += [f"{least[key] / own[key]:.2f}" for key in ("median_ms", "lowest_ms")]
+                rows.append(f"| {' | '.join(map(str, cells))} |")
+    return rows
+
+
 def _compared(found: Figures, name: str, others: Sequence[str]) -> list[str]:
     """Return time, what it is compared with, the other's time and the ratio."""
     timings = found["timings"]
@@ -192,6 +214,10 @@ _KINDS: dict[str, tuple[str, Callable[[Figures], list[str]]]] = {
     "step": (
         _head(["training step", "image", "on", "as", *_TIMES, "images/s", "convolution", "peak MB"], words=5),
         _step,
+    ),
+    "threads": (
+        _head(["network", "image", "on", "as", "beside", "threads", "ms", "lowest", "gain", "gain of lowest"], words=5),
+        _scaling,
     ),
     "data": (_head(["samples with masks", "size", "on", "per second"], words=3), _rates),
     "masks": (_head(["mask", "size", "on", "per second"], words=3), _rates),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inpaint.cli import places
-from inpaint.cli.benchmark_networks import forward, json_option, step, write_json
+from inpaint.cli.benchmark_networks import forward, json_option, step, threads, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,7 @@ EXAMPLES = """
 Examples:
   inpaint benchmark forward --model pconv --size 512 --threads 2 --against reference --json pconv.json
   inpaint benchmark step --size 128 --batch 2 --channels-last --against precision=bf16-mixed --profile
+  inpaint benchmark threads --model deepfill --threads 1,2 --against port
   inpaint benchmark restore --preset vase,library
   inpaint benchmark data --data photos/ --size 256
   inpaint benchmark masks --kind deepfill,text
@@ -36,6 +37,7 @@ def command() -> None:
 
 command.add_command(forward)
 command.add_command(step)
+command.add_command(threads)
 rounds_option = click.option("--rounds", type=click.IntRange(1), default=5)
 
 

@@ -88,6 +88,43 @@ def forward(
     _report("forward", title, settings, found, own.batch, json_path)
 
 
+@click.command("threads", short_help="what more threads bring, quiet and beside a busy process")
+@click.option("--model", default=next(iter(MODELS)), metavar="NAME")
+@click.option("--size", type=click.IntRange(8, 8192), default=256, help="Side in pixels.")
+@click.option("--threads", "counts", default="1,2", metavar="N[,N]", help="Numbers of threads.  [default: 1,2]")
+@click.option("--rounds", type=click.IntRange(1), default=5)
+@click.option("--against", metavar="NAME", help="Measured in turns with it, as for `benchmark forward`.")
+@json_option
+def threads(model: str, size: int, counts: str, rounds: int, against: str | None, json_path: str | None) -> None:
+    """Milliseconds of one pass with few and many threads, on a machine with nothing else to do and beside a process
+    that keeps one core busy, all in turns.
+    """
+    model_entry(model)
+    try:
+        numbers = sorted({int(count) for count in counts.split(",")})
+    except ValueError:
+        numbers = []
+    if not numbers or numbers[0] < 1:
+        raise UsageError(f"--threads {counts}: write numbers of threads with commas between, e.g. 1,2")
+
+    from dataclasses import asdict
+
+    from inpaint.benchmark.forward import Setting, compared_settings
+    from inpaint.benchmark.scaling import measure_scaling
+    from inpaint.benchmark.tables import scaling_table
+    from inpaint.system import environment
+
+    settings = compared_settings(Setting(model=model, size=size), against)
+    scaling = measure_scaling(settings, threads=numbers, rounds=rounds)
+    figures: dict[str, Any] = {
+        "benchmark": "threads",
+        "settings": {name: asdict(setting) for name, setting in settings.items()},
+        "scaling": [asdict(each) for each in scaling],
+    }
+    click.echo(scaling_table({**figures, "hardware": environment.hardware()}), err=json_path == places.DASH)
+    write_json(json_path, figures)
+
+
 @click.command("step", short_help="one training step, all updates of an iteration")
 @_common
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")

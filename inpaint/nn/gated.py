@@ -15,15 +15,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from inpaint.nn.inference import Prepared
+from inpaint.nn.inference import Prepared, block_bytes
 from inpaint.nn.padding import PaddedConv2d, PaddingMode, pad
 
 Activation: TypeAlias = Literal["elu", "relu", "none"]
 
-# Without gradients on a CPU, outputs above WHOLE_BYTES (features and gates) are computed in strips of STRIP_BYTES: such
-# memory is used again and stays in the cache, where larger blocks come fresh from the system, page by page, each time.
+# Without gradients on a CPU, outputs above WHOLE_BYTES (features and gates) are computed in strips of STRIP_BYTES for
+# each thread: such memory is used again and stays in the cache, where larger blocks come fresh from the system, page by
+# page, each time.
 WHOLE_BYTES = 16 * 2**20
-STRIP_BYTES = 4 * 2**20
+STRIP_BYTES = 2 * 2**20
 
 
 def gated(x: Tensor, *, activation: Activation = "elu") -> Tensor:
@@ -187,7 +188,7 @@ class GatedConv2d(PaddedConv2d, Prepared):
         stride = self.stride[0]
         height, width = -(-x.shape[2] // stride), -(-x.shape[3] // stride)
         row = x.shape[0] * self.out_channels * width * x.element_size()
-        return None if height * row <= WHOLE_BYTES else max(STRIP_BYTES // row, 1)
+        return None if height * row <= WHOLE_BYTES else max(block_bytes(STRIP_BYTES) // row, 1)
 
     def _in_strips(self, x: Tensor, rows: int) -> Tensor:
         """Convolve and gate strip by strip, for borders of zeros."""

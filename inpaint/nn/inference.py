@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
+import torch
 from torch import nn
 
 from inpaint.nn.spectral import remove_spectral_norm
@@ -44,3 +45,11 @@ def prepare_for_inference(network: nn.Module) -> None:
     for layer in list(network.modules()):
         if isinstance(layer, Prepared):
             layer.prepare_for_inference()
+
+
+def block_bytes(per_thread: int) -> int:
+    """Return how large a block of work without gradients may be on a CPU, when each thread's share is to stay in cache.
+
+    With more threads, as many blocks of one size would each give every thread less to do between two waits for all.
+    """
+    return per_thread * torch.get_num_threads()

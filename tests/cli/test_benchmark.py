@@ -66,6 +66,26 @@ def test_a_pass_is_measured_against_the_reference_in_turns_and_written_as_json(t
     assert "| deepfill | 16 px, batch 1 |" in capsys.readouterr().out
 
 
+def test_what_threads_bring_is_measured_quiet_and_beside_a_busy_process(tmp_path, capsys):
+    path = tmp_path / "threads.json"
+    options = ["--size", "16", "--rounds", "1", "--threads", "2,1", "--against", "port", "--json", str(path)]
+    assert run(["benchmark", "threads", *options]) == 0
+    scaling = json.loads(path.read_text())["scaling"]
+    networks, loads = ("network, float32", "port, float32"), ("quiet", "beside a busy process")
+    seen = [(each["network"], each["threads"], each["beside"]) for each in scaling]
+    assert seen == [(name, count, load) for name in networks for count in (1, 2) for load in loads]
+    table = capsys.readouterr().out
+    assert len(re.findall(r"\| 1\.00 \| 1\.00 \|", table)) >= 4  # one thread is what the others are compared with
+    assert run(["benchmark", "table", str(path)]) == 0
+    assert capsys.readouterr().out == table
+
+
+@pytest.mark.parametrize("threads", ["0", "", "1,x", "1-2"])
+def test_numbers_of_threads_that_are_none_are_named(capsys, threads):
+    assert run(["benchmark", "threads", "--threads", threads]) == 2
+    assert "--threads" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaint.nn.inference import Prepared
+from inpaint.nn.inference import Prepared, block_bytes
 
 SLOPE = 0.1  # of every leaky ReLU but those in the attention's block
 ATTENTION_SLOPE = 0.01
 
 # Most bytes of attention weights at a time, where they are computed in parts. A part stays in a CPU's cache.
-CPU_MAP_BYTES = 8 * 2**20
+CPU_MAP_BYTES = 4 * 2**20  # for each thread
 ACCELERATOR_MAP_BYTES = 512 * 2**20
 
 
@@ -168,7 +168,7 @@ def attend(query: Tensor, values: Tensor) -> Tensor:
         if query.is_cuda:
             return F.scaled_dot_product_attention(query[:, None], query[:, None], values[:, None], scale=1.0)[:, 0]
         batch, count, _ = query.shape
-        rows = max(CPU_MAP_BYTES // (batch * count * query.element_size()), 1)
+        rows = max(block_bytes(CPU_MAP_BYTES) // (batch * count * query.element_size()), 1)
         if torch.is_grad_enabled() and query.requires_grad:
             rows = max(ACCELERATOR_MAP_BYTES // (batch * count * query.element_size()), rows)
         keys = query.transpose(1, 2)  # (B, c, n)
