@@ -77,8 +77,8 @@ def path(name: str, value: object) -> str:
 
 def texts(name: str, value: object) -> list[str]:
     """Return several texts in a list, one alone as well; raises InputError for anything else."""
-    several = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping) and getattr(value, "ndim", 1)
-    return [text(name, each) for each in (value if several else [value])]  # type: ignore[attr-defined]
+    alone = isinstance(value, str | bytes | Mapping) or getattr(value, "ndim", 1) == 0
+    return [text(name, each) for each in (value if isinstance(value, Iterable) and not alone else [value])]
 
 
 def mapping(name: str, value: object) -> Mapping[Any, Any]:

@@ -109,12 +109,14 @@ def threads(model: str, size: int, counts: str, rounds: int, against: str | None
 
     from dataclasses import asdict
 
-    from inpaint.benchmark.forward import Setting, compared_settings
-    from inpaint.benchmark.scaling import measure_scaling
+    from inpaint.benchmark.settings import Setting, compared_settings
     from inpaint.benchmark.tables import scaling_table
     from inpaint.system import environment
 
     settings = compared_settings(Setting(model=model, size=size), against)
+
+    from inpaint.benchmark.scaling import measure_scaling  # only now: torch takes seconds
+
     scaling = measure_scaling(settings, threads=numbers, rounds=rounds)
     figures: dict[str, Any] = {
         "benchmark": "threads",

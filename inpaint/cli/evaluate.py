@@ -33,7 +33,9 @@ Examples:
     help="Folder, list file, tar shards, or `samples` for the bundled photos. -: a list on standard input.",
 )
 @click.option("--masks", "masks", multiple=True, required=True, help="Kinds of masks, separated by commas.")
-@click.option("--size", type=click.IntRange(8, 8192), help="Side of the square cut from each photo. [default: native size]")
+@click.option(
+    "--size", type=click.IntRange(8, 8192), help="Side of the square cut from each photo. [default: native size]"
+)
 @photo_options.seed
 @click.option("--count", type=click.IntRange(1), help="Measure the first N photos only.")
 @click.option(

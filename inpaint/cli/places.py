@@ -92,7 +92,7 @@ DEVICE = Checked(_device)
 
 @contextmanager
 def written(place: str, suffix: str) -> Iterator[str]:
-    """Yield the path to write: `place`, or for what `passes_on` one with this suffix whose file goes there in the end."""
+    """Yield the path to write: `place`, or where it `passes_on` one with this suffix, whose file goes there at last."""
     if not passes_on(place):
         yield place
         return
@@ -110,7 +110,7 @@ def written(place: str, suffix: str) -> Iterator[str]:
 
 
 def passes_on(place: str) -> bool:
-    """Return whether what is written there goes on at once, as bytes that no name gives a format: `-`, pipes, devices."""
+    """Return whether what is written there goes on as bytes, and its name says no format: `-`, pipes, devices."""
     return place in (DASH, STANDARD_OUTPUT) or irregular(place) is not None
 
 

@@ -131,7 +131,9 @@ def command(
 
     say = partial(click.echo, err=places.DASH in (output, trace, uncertainty))
     with ExitStack() as files:
-        target = files.enter_context(places.written(output, places.suffix_of(image) if places.passes_on(output) else ""))
+        target = files.enter_context(
+            places.written(output, places.suffix_of(image) if places.passes_on(output) else "")
+        )
         map_file = uncertainty and files.enter_context(places.written(uncertainty, ".png"))
         trace_file = trace and files.enter_context(places.written(trace, ".json"))
         request = files.enter_context(stopping_on_signals())

@@ -13,7 +13,6 @@ from pydantic import BaseModel, Field, SerializeAsAny, field_validator
 
 from inpaint.masks.base import HoleMask, Mask, Share, ShareSpan, blank, hole_ratio
 
-
 Inner = SerializeAsAny[Mask]
 """A mask inside another one; `parse_mask` makes it of what describes it."""
 

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
 
 from inpaint.errors import InpaintError, WriteError
 
@@ -36,7 +35,7 @@ _KINDS = {
 # Reading -------------------------------------------------------------------------------------------------------------
 
 
-def open_file(path: str | os.PathLike[str]) -> BinaryIO:
+def open_file(path: str | os.PathLike[str]) -> io.BufferedReader | io.BytesIO:
     """Open a file for reading, never to wait for somebody who would write it.
 
     A pipe that this process was started with (standard input, a shell's `<(command)`) is read to its end and kept, so

@@ -370,3 +370,22 @@ def test_an_integer_seed_gives_every_image_its_own():
     assert first.integer() == 5
     assert second.integer() not in (5, 6)
     assert ImageSeed.of_each([11, 12], 2)[1].integer() == 12
+
+
+def test_types_that_numpy_lacks_are_filled_by_arrays_too(batch):
+    image, mask = batch
+    expected = NoiseOnArrays().fill(image.bfloat16().float(), mask)[0]
+    found = NoiseOnArrays().fill(image.bfloat16(), mask.bfloat16())[0]
+    assert torch.equal(found.completed, expected.completed)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("value", [float("nan"), -0.1, 255.0])
+def test_guidance_out_of_range_is_refused_where_it_is_read(kind, value, batch):
+    image, mask = batch
+    lines = torch.zeros_like(mask)
+    lines[mask == 0] = value  # not read there
+    fill = kind(planes=(LINES,))
+    fill.fill(image, mask, guidance={"lines": lines})
+    with pytest.raises(InputError, match=r"guidance.lines must lie in \[0, 1\]"):
+        fill.fill(image, mask, guidance={"lines": lines.fill_(value)})

@@ -168,6 +168,14 @@ class TestFolder:
         masks.draw(np.random.default_rng(0), 12, 20)
         assert caplog.messages == []
 
+    def test_a_folder_whose_name_is_no_text_is_read(self, mask_folder):
+        odd = mask_folder.with_name("masks\udcff")
+        try:
+            mask_folder.rename(odd)
+        except OSError:
+            pytest.skip("a file system that takes text only")
+        assert parse_mask(f"folder:{odd}").draw(np.random.default_rng(0), 40, 60).any()
+
     def test_masks_that_look_inverted_are_named(self, mask_folder, caplog):
         Folder(path=str(mask_folder))
         assert not caplog.text
@@ -294,3 +302,5 @@ def test_a_mapping_may_be_text():
     assert parse_mask("[box, center]") == parse_mask(["box", "center"])
     with pytest.raises(ConfigError, match="expected"):
         parse_mask("{kind: [box}")
+    with pytest.raises(ConfigError, match="holds itself"):
+        parse_mask("{kind: union, of: &again [box, *again]}")

@@ -258,3 +258,16 @@ def test_scores_come_back_in_the_type_of_results():
 def test_it_is_an_inpainter():
     fill: Inpainter = Sampling(Painter(), name="painter", device="cpu")
     assert fill.capabilities.stochastic
+
+
+def test_an_encoding_is_shown_in_one_line():
+    image, mask = sample(16, 24)
+    found = repr(Painter().encode(image, mask))
+    assert found.startswith("Encoding(mu=float32 (2, 6, 2, 3), sigma=float32 (2, 6, 2, 3), context={known: float32")
+    assert "\n" not in found
+
+
+def test_latents_that_are_no_tensor_are_refused():
+    model = Sampling(Painter(), name="painter")
+    with pytest.raises(InputError, match="z must be a dense torch tensor"):
+        model.decode(*sample(16, 24), z=[1.0])
