@@ -77,7 +77,7 @@ def path(name: str, value: object) -> str:
 
 def texts(name: str, value: object) -> list[str]:
     """Return several texts in a list, one alone as well; raises InputError for anything else."""
-    alone = isinstance(value, str | bytes | Mapping) or getattr(value, "ndim", 1) == 0
+    alone = isinstance(value, str | bytes | Mapping) or is_scalar(value)
     return [text(name, each) for each in (value if isinstance(value, Iterable) and not alone else [value])]
 
 
@@ -94,9 +94,13 @@ def function(name: str, value: Callable[..., Any] | None) -> None:
         raise InputError(f"{name} must be a function, got {shown(value)}")
 
 
-def _is_truth(value: object) -> bool:
-    kind = getattr(getattr(value, "dtype", None), "kind", None)
-    return isinstance(value, bool) or (kind == "b" and getattr(value, "ndim", None) == 0)
+def is_scalar(value: Any) -> bool:
+    """Return whether this is a single number of NumPy or torch."""
+    return hasattr(value, "ndim") and hasattr(value, "dtype") and value.ndim == 0
+
+
+def _is_truth(value: Any) -> bool:
+    return isinstance(value, bool) or (is_scalar(value) and str(value.dtype).removeprefix("torch.") == "bool")
 
 
 def _power(number: int) -> str:

@@ -276,7 +276,7 @@ def _plain(value: Any, key: str) -> Any:
         return [_plain(part, dotted(key, number)) for number, part in enumerate(value)]
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
-    if getattr(value, "ndim", None) == 0:  # a number of NumPy or torch
+    if hasattr(value, "ndim") and value.ndim == 0:  # a number of NumPy or torch
         value = value.item()
     if isinstance(value, float):
         if not math.isfinite(value):

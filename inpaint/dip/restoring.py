@@ -15,7 +15,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from inpaint import arguments
+import inpaint.arguments as arguments
 from inpaint.classical.opencv import NavierStokes
 from inpaint.dip.analysis import noise_level, preset_for_hole, regions_of, shape_of
 from inpaint.dip.building import Problem

@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from inpaint import arguments
+import inpaint.arguments as arguments
 from inpaint.errors import InpaintError, InputError, UsageError
 from inpaint.evaluation.measure import Measured, fill_and_measure, warm_up
 from inpaint.evaluation.photos import LARGEST_PX, SMALLEST_PX, Photos, Rgb, draw_mask, fill_seed, mask_hash, text_hash

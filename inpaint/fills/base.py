@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaint import arguments
+import inpaint.arguments as arguments
 from inpaint.errors import MaskError, UsageError
 from inpaint.fills import arrays
 from inpaint.fills.arrays import Array, as_array, as_tensor, channels_first, channels_last, copied, where

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from inpaint import arguments
+import inpaint.arguments as arguments
 from inpaint.errors import InputError, MaskError
 from inpaint.fills.arrays import Array, is_array, is_finite, is_floating, is_tensor, masked_fill
 from inpaint.types import Capabilities
@@ -64,7 +64,7 @@ def checked_seeds(seed: object, count: int) -> int | tuple[int, ...]:
     Raises:
         InputError: Neither an integer from 0 to 2**64 - 1 nor so many of them.
     """
-    several = isinstance(seed, Sequence) or getattr(seed, "ndim", 0) > 0
+    several = isinstance(seed, Sequence) or (hasattr(seed, "ndim") and not arguments.is_scalar(seed))
     if not several or isinstance(seed, str | bytes):
         return checked_seed(seed)
     if len(seed) != count:  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from typing_extensions import TypeVar
 
-from inpaint import arguments
+import inpaint.arguments as arguments
 from inpaint.errors import InputError, UsageError
 from inpaint.fills.checks import checked_seed
 from inpaint.images.formats import format_of_name

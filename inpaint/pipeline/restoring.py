@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inpaint import arguments
+import inpaint.arguments as arguments
 from inpaint.dip.options import DipOptions, checked_options
 from inpaint.dip.presets import Task, check_task
 from inpaint.dip.restoring import Restored, RestoreStep, restore

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inpaint import arguments
+import inpaint.arguments as arguments
 from inpaint.errors import InputError, MaskError, NotAMaskError, UsageError
 from inpaint.images.mask_rules import Hole, Label
 from inpaint.images.masks import dilate_hole, fit_to, hole_of, read_mask, swapped

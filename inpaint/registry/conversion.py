@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from inpaint import arguments
+import inpaint.arguments as arguments
 from inpaint.errors import UsageError, WeightsError, some, unknown
 from inpaint.registry import table
 from inpaint.system.files import missing, open_file
@@ -84,7 +84,8 @@ def import_weights(
     """
     if arguments.text("origin", origin) not in ORIGINS:
         raise UsageError(unknown("origin", origin, ORIGINS))
-    switches, entry = frozenset(arguments.texts("switches", switches)), entry and arguments.text("entry", entry)
+    switches = frozenset(arguments.texts("switches", switches))
+    entry = None if entry is None else arguments.text("entry", entry)
     folder = _free_folder(Path(arguments.path("output", output)))
     inputs = arguments.texts("inputs", inputs)
     for text in inputs:  # said at once: torch, which reads them, takes seconds

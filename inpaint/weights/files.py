@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
-from inpaint import __version__
 from inpaint.errors import WeightsError, some
 from inpaint.system.files import atomic_write, open_file
 from inpaint.weights.places import existing_file, pretended
@@ -28,6 +27,12 @@ log = logging.getLogger("inpaint.weights.files")
 TRAINING_FORMAT = "inpaint-training-1"  # what last.ckpt and best.ckpt of a run call themselves
 METADATA_KEY = "inpaint"  # safetensors metadata maps strings to strings; ours is one JSON object
 FREE_LICENSES = frozenset({"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "MIT"})  # allow every use
+
+
+def _version() -> str:
+    from inpaint import __version__  # only now: the package's face shows what loads these files
+
+    return __version__
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +51,7 @@ class WeightsMetadata:
     license: str | None = None
     source: str | None = None
     source_sha256: str | None = None
-    version: str = field(default=__version__)
+    version: str = field(default_factory=_version)
 
 
 def save_weights(path: str | PathLike[str], tensors: Mapping[str, Tensor], metadata: WeightsMetadata) -> None:
