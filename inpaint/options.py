@@ -151,7 +151,8 @@ def quoted(text: str) -> str:
 
 
 def keyed(key: str, text: str) -> str:
-    """Return KEY=VALUE for a text, in quotes where the grammar would take it for something else."""
+    """Return KEY=VALUE for a text, in quotes where the grammar would take it for something else; ${ means itself."""
+    text = text.replace("${", "\\${")
     words = re.fullmatch(r"[\w./~@+-]+", text, re.ASCII) and text.lower() not in ("null", "true", "false")
     return f"{key}={text}" if words and not _is_number(text) else f"{key}={quoted(text)}"
 
@@ -160,6 +161,8 @@ def typed(argument: str) -> str:
     """Return an argument as it is typed in a shell."""
     if re.fullmatch(r"[\w./~@+=:,-]+", argument, re.ASCII):
         return argument
+    if re.search(r"[\0-\x1f\x7f]", argument):  # a command is one line
+        return "$'" + re.sub(r"[\0-\x1f\x7f\\']", lambda match: f"\\x{ord(match[0]):02x}", argument) + "'"
     return shlex.quote(argument) if re.search(r'[$`"\\!]', argument) else f'"{argument}"'
 
 

@@ -27,6 +27,14 @@ def own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 
 
 @pytest.fixture(scope="session", autouse=True)
+def nothing_on_standard_input() -> None:
+    """Let nobody wait for a pipe that whoever started the tests never closes; a terminal stays, for the debugger."""
+    if not os.isatty(0):
+        with Path(os.devnull).open("rb") as nothing:
+            os.dup2(nothing.fileno(), 0)
+
+
+@pytest.fixture(scope="session", autouse=True)
 def one_torch_thread() -> Iterator[None]:
     """Keep sums in one order, and several test processes from fighting over few cores."""
     before = torch.get_num_threads()

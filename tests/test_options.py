@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,8 +12,9 @@ import pytest
 import torch
 from pydantic import Field, model_validator
 
+from inpaint.config.overrides import parse
 from inpaint.errors import ConfigError
-from inpaint.options import Options, validated
+from inpaint.options import Options, keyed, typed, validated
 
 
 class Inner(Options):
@@ -87,3 +90,14 @@ def test_lists_serve_as_tuples_and_text_as_paths():
 def test_numbers_of_numpy_and_torch_are_taken_for_what_they_are():
     made = validated(Outer, {"count": np.int64(7), "inner": {"rate": np.float32(0.5), "pair": [torch.tensor(1), 2.0]}})
     assert (made.count, made.inner.rate, made.inner.pair) == (7, 0.5, (1.0, 2.0))
+
+
+@pytest.mark.parametrize("name", ["two  blanks", "a,b", "it's $x", "new\nline", "tab\tand \\ 'quote'", "2024"])
+def test_a_command_is_one_line_that_a_shell_and_our_grammar_read_again(name):
+    bash = shutil.which("bash") or pytest.skip("no bash")
+    argument = keyed("run.folder", name)
+    line = typed(argument)
+    assert "\n" not in line
+    done = subprocess.run([bash, "-c", f"printf %s {line}"], capture_output=True, text=True, check=True)
+    assert done.stdout == argument
+    assert parse(argument).value == name

@@ -90,9 +90,7 @@ class PlanesCommand(click.Command):
     help="Photos filled at once, for the fills without learning, as far as memory reaches.  [default: one per core, at "
     "most 8; models: 1]",
 )
-@click.option(
-    "--first-page", is_flag=True, help="Fill the first page or frame of a file alone, and leave the others out."
-)
+@photo_options.first_page
 @click.option("--skip-existing", is_flag=True, help="Leave results that exist already as they are.")
 @photo_options.max_pixels
 def command(

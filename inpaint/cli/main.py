@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -150,8 +151,13 @@ class _StderrHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print one line, "error: ..." from level ERROR on."""
         kind = "error" if record.levelno >= logging.ERROR else "warning"
-        print(f"{kind}: " + " ".join(record.getMessage().split()), file=sys.stderr, flush=True)
+        print(f"{kind}: {_one_line(record.getMessage())}", file=sys.stderr, flush=True)
 
 
 def _complain(message: str) -> None:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    print(f"error: {_one_line(message)}", file=sys.stderr)
+
+
+def _one_line(message: str) -> str:
+    """Join the lines of a message; other blanks may be those of names."""
+    return re.sub(r"[ \t]*[\r\n]+[ \t]*", " ", message.strip())

@@ -43,6 +43,9 @@ quality = click.option(
     type=click.IntRange(1, 100),
     help="Of JPEG, WebP, AVIF and HEIC; 100 makes WebP lossless.  [default: as the photo's own file, else 95]",
 )
+first_page = click.option(
+    "--first-page", is_flag=True, help="Fill the first page or frame of a file alone, and leave the others out."
+)
 max_pixels = click.option(
     "--max-pixels",
     type=click.IntRange(min=1),

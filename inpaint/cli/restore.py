@@ -85,6 +85,7 @@ TASKS = ["inpaint", "restore", "denoise", "super-resolve", "flash"]  # those of 
 @click.option("--preview-every", type=click.IntRange(min=1), help="Write the output every so often.")
 @click.option("--trace", metavar="FILE.json", type=places.FILE, help="Write the course of the run.")
 @photo_options.quality
+@photo_options.first_page
 @photo_options.max_pixels
 def command(
     task: str,
@@ -104,6 +105,7 @@ def command(
     preview_every: int | None,
     trace: str | None,
     quality: int | None,
+    first_page: bool,
     max_pixels: int,
     **chosen: Any,
 ) -> int:
@@ -167,6 +169,7 @@ def command(
                 device=device,
                 seed=seed,
                 spent_s=process_age_s() + 0.5,  # what the start took counts, and writing has to fit in
+                first_page=first_page,
                 max_pixels=max_pixels,
                 callback=callback,
             )

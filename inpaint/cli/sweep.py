@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from inpaint.errors import OUT_OF_TIME, ConfigError
+from inpaint.options import keyed
 from inpaint.system.signals import Forwarding
 
 
@@ -70,7 +71,7 @@ def plan_jobs(overrides: Sequence[str], *, config_dir: str | None, config_name: 
     planned = []
     for number, (job, named) in enumerate(zip(jobs, parents, strict=True)):
         folder = Path(named or parent or "") / folder_name(number, [job[position] for position in swept])
-        planned.append([*job, f"run.folder={configuration.quoted(str(folder))}"])
+        planned.append([*job, keyed("run.folder", str(folder))])
     return planned
 
 

@@ -115,22 +115,23 @@ def train(config: TrainConfig) -> int:
         InpaintError: something is wrong, said before anything is written where possible.
     """
     from inpaint.config.launch import prepare
-    from inpaint.system.signals import ending_with_parent
+    from inpaint.system.signals import ending_on_sigterm, ending_with_parent
     from inpaint.training.progress import RunConsole
     from inpaint.training.runs import first_process
 
     # A helper has nothing to save, and may be waiting for the first process when that is gone.
     ending_with_parent(at_the_latest_s=None if first_process() else HELPER_ENDS_S)
     console = RunConsole()
-    launch = prepare(config)
-    launch.open()
-    if first_process():
-        _announce(console, launch)
-    result, closing = launch.fit(console)
-    if first_process():
-        _report(console, launch, result)
-        for line in closing:
-            console.say(line)
+    with ending_on_sigterm():  # until there is something to save
+        launch = prepare(config)
+        launch.open()
+        if first_process():
+            _announce(console, launch)
+        result, closing = launch.fit(console)
+        if first_process():
+            _report(console, launch, result)
+            for line in closing:
+                console.say(line)
     if result.interrupted_by is not None:
         return 128 + result.interrupted_by
     return OUT_OF_TIME if result.out_of_time else 0
@@ -158,7 +159,7 @@ def _report(console: RunConsole, launch: Launch, result: FitResult) -> None:
         why = f"after max_time={launch.config.max_time}, " if result.out_of_time else ""
         console.say(f"stopped {why}at iteration {result.iteration}, everything saved; go on: {resume_command(run)}")
         return
-    if launch.finished:
+    if launch.finished and not result.validation:
         console.say(f"finished already with {result.iteration} iterations: nothing was trained, nothing changed")
     else:
         measured = "".join(f"  {name} {value:.4f}" for name, value in result.validation.items())

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -20,12 +18,13 @@ from inpaint.config.schema import TrainConfig, translated
 from inpaint.data.identity import Inventory
 from inpaint.data.module import InpaintData
 from inpaint.data.scan import scan
-from inpaint.errors import RunError
+from inpaint.errors import RunError, WeightsError
 from inpaint.losses import parse_losses
 from inpaint.models.base import InpaintNetwork
-from inpaint.options import flat, show
-from inpaint.registry.initial import load_initial
+from inpaint.options import flat, keyed, show
+from inpaint.registry.initial import load_initial, to_fetch
 from inpaint.registry.table import training_class
+from inpaint.system.environment import variable_set
 from inpaint.system.progress import duration
 from inpaint.system.signals import outlived_by_none
 from inpaint.training import loggers, plan
@@ -33,7 +32,8 @@ from inpaint.training.checkpoints import read_checkpoint
 from inpaint.training.fit import FitResult, fit
 from inpaint.training.module import TrainingModule
 from inpaint.training.progress import RunConsole, TrainingProgress
-from inpaint.training.runs import FOLDER_VARIABLE, ClaimedRun, claim, differences, first_process
+from inpaint.training.runs import FOLDER_VARIABLE, ClaimedRun, claim, differences, first_process, train_command
+from inpaint.weights.runs import RunFolder
 
 log = logging.getLogger("inpaint.training")
 
@@ -46,7 +46,7 @@ class Launch:
     claimed: ClaimedRun
     module: TrainingModule
     data: InpaintData
-    fetches: tuple[str, ...] = ()  # addresses of weights that the losses need, which a dry run leaves where they are
+    fetches: tuple[str, ...] = ()  # what a training would fetch, and a dry run leaves where it is
 
     @property
     def finished(self) -> bool:
@@ -101,17 +101,21 @@ class Launch:
             wandb=config.wandb,
             start_iteration=self.data.start_iteration,
             best={f"val/{module.best_metric}": module.best_mode},
+            exact=not self.claimed.changed and self.data.photos.unchanged,
+            comparable=self.data.photos.comparable,
         )
-        record = [self._record]
+        recorded = False
 
         def before_saving() -> None:
+            nonlocal recorded
             self.claimed.check_held()
-            while record:  # a start that trains nothing leaves the record as it is
-                record[-1]()
-                record.pop()
+            # Not before: a start that trains nothing leaves the record as it is. Again where somebody removed it.
+            if not recorded or not self.claimed.run.config_yaml.exists():
+                self._record()
+                recorded = True
 
         try:
-            with _folder_for_other_processes(str(self.claimed.run.path)), outlived_by_none():
+            with variable_set(FOLDER_VARIABLE, str(self.claimed.run.path)), outlived_by_none():
                 result = fit(
                     module,
                     self.data,
@@ -120,7 +124,7 @@ class Launch:
                     resume=self.claimed.checkpoint,
                     comparable=self.data.photos.comparable,
                     before_saving=before_saving,
-                    unrecorded=lambda: self._unrecorded() if record else [],
+                    unrecorded=lambda: [] if recorded else self._unrecorded(),
                     data_state=self.data.photos.inventory.state(),
                     callbacks=[TrainingProgress(module, console=console)],
                 )
@@ -147,7 +151,7 @@ class Launch:
             *(f"             {skipped.name}: {skipped.problem}" for skipped in report.skipped[:10]),
             f"model        {config.model['name']}: {counts} parameters",
             f"losses       {', '.join(name for name, term in config.losses.items() if term is not None)}",
-            *(f"to fetch     {address}, about 550 MB" for address in self.fetches),
+            *(f"to fetch     {file}" for file in self.fetches),
             f"iterations   {config.max_iterations:,} of {config.batch_size} samples, "
             f"{samples / report.train:,.1f} passes over the data",
             f"             time: about {plan.spoken(seconds)} per iteration, {duration(seconds * left)} in all, "
@@ -251,13 +255,18 @@ def _prepared(config: TrainConfig, claimed: ClaimedRun) -> Launch:
         torch.set_num_threads(loop.trainer.threads)
     config.per_device(plan.device_count(loop)[1] * loop.trainer.num_nodes)
     plan.check_compiler(loop)
-    losses, fetches = parse_losses(config.losses), list[str]()
+    losses, fetches, initial = parse_losses(config.losses), list[str](), list[str]()
     if config.dry_run:
-        losses, fetches = losses.without_fetching()
+        losses, addresses = losses.without_fetching()
+        initial = to_fetch(config.init) if claimed.checkpoint is None else []
+        fetches = [
+            *(f"{address}, about 550 MB" for address in addresses),
+            *(f"{file}: what follows from its architecture may be another" for file in initial),
+        ]
     module: TrainingModule = training_class(config.model["name"])(config.architecture(), losses=losses, loop=loop)
     if config.freeze and claimed.checkpoint is None and config.init is None:
         log.warning("freeze=[%s] keeps random weights: init=RUN starts from trained ones", ",".join(config.freeze))
-    if claimed.checkpoint is None:
+    if claimed.checkpoint is None and not initial:
         load_initial(module, {} if config.init is None else config.init)
     data = InpaintData(
         config.data,
@@ -267,7 +276,7 @@ def _prepared(config: TrainConfig, claimed: ClaimedRun) -> Launch:
         val_batch_size=config.validation.batch_size,
         planes=module.planes,
     )
-    state = {} if claimed.checkpoint is None else read_checkpoint(claimed.checkpoint)
+    state = {} if claimed.checkpoint is None else _state_at(claimed.checkpoint)
     data.start_iteration = int(state.get("iteration", 0))
     data.before = Inventory.of_state(state.get("data") or {})
     if first_process():
@@ -275,15 +284,16 @@ def _prepared(config: TrainConfig, claimed: ClaimedRun) -> Launch:
     return Launch(config, claimed, module, data, tuple(fetches))
 
 
-@contextmanager
-def _folder_for_other_processes(path: str) -> Iterator[None]:
-    """Tell the processes that Lightning starts for further devices where the run lives."""
-    before: Any = os.environ.get(FOLDER_VARIABLE)
-    os.environ[FOLDER_VARIABLE] = path
+def _state_at(checkpoint: Path) -> dict[str, Any]:
+    """Read the checkpoint that a run goes on from; where it is damaged, the error names the command that uses another.
+
+    Raises WeightsError or RunError.
+    """
     try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[FOLDER_VARIABLE]
-        else:
-            os.environ[FOLDER_VARIABLE] = before
+        return read_checkpoint(checkpoint)
+    except WeightsError as error:
+        run = RunFolder.of(checkpoint)
+        if checkpoint == run.best or not run.best.exists():
+            raise
+        command = train_command(run, keyed("resume", str(run.best)))
+        raise WeightsError(f"{error}; go back to the best state: {command}") from None

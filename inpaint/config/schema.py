@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, model_validator
 from inpaint.data.config import DataConfig
 from inpaint.errors import ConfigError
 from inpaint.options import Options, Place, flat, show, validated
-from inpaint.registry.initial import architecture, started_from
+from inpaint.registry.initial import architecture, started_from, to_fetch
 from inpaint.system.files import missing
 from inpaint.training.config import LoopConfig, WandbConfig
 
@@ -121,7 +121,9 @@ def build(values: Mapping[str, Any], *, resumed: bool = False) -> TrainConfig:
         _check_name(key, value)
     _check_depth(values)
     config = validated(TrainConfig, values)
-    initial = None if resumed else started_from(config.init, config.model)
+    # A dry run fetches nothing, so what is not here says nothing yet of its architecture.
+    unknown = resumed or (config.dry_run and to_fetch(config.init))
+    initial = None if unknown else started_from(config.init, config.model)
     chosen = initial or architecture(config.model)
     chosen = chosen.for_crop(config.data.size)
     return config.model_copy(update={"model": {"name": config.model["name"], **chosen.model_dump(mode="json")}})

@@ -1,17 +1,18 @@
-"""Reading no more of a photo than its header: is it an image, and how large?"""
+"""Reading little more of a photo than its header: is it an image, how large, and is it the same as before?"""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import struct
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from PIL import Image, UnidentifiedImageError
 
@@ -21,32 +22,73 @@ from inpaint.system.files import open_file
 THREADS = 8  # file systems answer several questions at once; the parsing itself holds the interpreter's lock
 BLOCK = 256  # files per task
 HEAD_BYTES = 64 * 1024  # enough of a tar member for nearly every header; the rest is read where it is not
+PROBE_BYTES = 16 * 1024  # of the start, the middle and the end of a file, by which its content is told
+
+Read: TypeAlias = Callable[[int, int], bytes]
+"""Returns so many bytes of a file from a place on: (start, size)."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """Height and width in pixels, before any EXIF rotation; both 0 when `problem` says why the file cannot be used."""
+    """Height and width in pixels, before any EXIF rotation; both 0 when `problem` says why the file cannot be used.
+
+    fingerprint: tells the content of the file, as `fingerprint` does; 0 beside a problem.
+    """
 
     height: int
     width: int
     problem: str = ""
+    fingerprint: int = 0
 
 
 def header_of_file(path: Path) -> Header:
     """Read the header of one file; a problem is returned, never raised."""
     try:
         with open_file(path) as file:
-            return _header(file)
+            header, size = _header(file), file.seek(0, io.SEEK_END)
+
+            def read(start: int, count: int) -> bytes:
+                file.seek(start)
+                return file.read(count)
+
+            return header if header.problem else replace(header, fingerprint=fingerprint(read, size))
     except FileNotFoundError:
         return Header(0, 0, "no such file")
     except OSError as error:
         return Header(0, 0, error.strerror or "cannot be read")
 
 
-def header_of_bytes(head: bytes, read_all: Callable[[], bytes]) -> Header:
-    """Read the header from the first bytes of a file, or from all of it where they do not reach far enough."""
-    header = _header(io.BytesIO(head))
-    return _header(io.BytesIO(read_all())) if header.problem and len(head) == HEAD_BYTES else header
+def header_of_part(read: Read, size: int) -> Header:
+    """Read the header of what lies in a larger file: from its first bytes, or from all where these do not suffice.
+
+    Args:
+        read: Reads it.
+        size: Its bytes.
+    """
+    header = _header(io.BytesIO(read(0, min(size, HEAD_BYTES))))
+    if header.problem and size >= HEAD_BYTES:
+        header = _header(io.BytesIO(read(0, size)))
+    return header if header.problem else replace(header, fingerprint=fingerprint(read, size))
+
+
+def fingerprint(read: Read, size: int) -> int:
+    """Return what tells the content of a file, of which large ones are not read whole: a hash of size and bytes.
+
+    It is read at its start, its middle and its end. A change elsewhere that leaves the size is not seen: compressed
+    photos hardly ever have such.
+
+    Args:
+        read: Reads it.
+        size: Its bytes.
+
+    Returns:
+        A number of 64 bit, with a sign.
+    """
+    found = hashlib.blake2b(str(size).encode(), digest_size=8)
+    whole = size <= 3 * PROBE_BYTES
+    for start in range(0, size, PROBE_BYTES) if whole else (0, (size - PROBE_BYTES) // 2, size - PROBE_BYTES):
+        found.update(read(start, PROBE_BYTES))
+    return int.from_bytes(found.digest(), "little", signed=True)
 
 
 def headers_of_files(paths: Sequence[Path]) -> list[Header]:

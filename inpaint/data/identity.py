@@ -7,7 +7,7 @@ on, and validates on the same ones.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +22,6 @@ from inpaint.errors import InputError
 
 Indices = NDArray[np.int64]
 
-PROBE_BYTES = 4096  # of the middle of a file, where compressed photos of one size differ
-
 
 def content_hash(source: PhotoSource, index: int) -> str:
     """Return what identifies the content of a photo's file: BYTES-HASH, or "" for one that cannot be read."""
@@ -36,13 +34,14 @@ def content_hash(source: PhotoSource, index: int) -> str:
 
 def content_hashes(source: PhotoSource, indices: Sequence[int] | Indices) -> list[str]:
     """Return `content_hash` of several photos, in their order."""
-    return _each(content_hash, source, indices)
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(lambda index: content_hash(source, int(index)), indices))
 
 
 def copies(source: PhotoSource, indices: Indices, originals: PhotoSource, chosen: Indices) -> NDArray[np.bool_]:
     """Return which photos are also among the chosen originals: the same file, a link to it or a copy of it.
 
-    Only files that are equally large are opened, and read whole only where their middles agree.
+    Only files whose fingerprints agree are opened.
 
     Args:
         source: Holds the photos.
@@ -53,12 +52,10 @@ def copies(source: PhotoSource, indices: Indices, originals: PhotoSource, chosen
     Returns:
         (N,), True for a copy.
     """
-    same = np.isin(source.sizes_bytes[indices], originals.sizes_bytes[chosen])
-    for tell in (_probe, content_hash):
-        suspects = indices[same]
-        wanted = chosen[np.isin(originals.sizes_bytes[chosen], source.sizes_bytes[suspects])]
-        known = {*_each(tell, originals, wanted)} - {""}
-        same[same] = np.array([found in known for found in _each(tell, source, suspects)], bool)
+    same: NDArray[np.bool_] = np.isin(source.fingerprints[indices], originals.fingerprints[chosen])
+    wanted = chosen[np.isin(originals.fingerprints[chosen], source.fingerprints[indices])]
+    known = {*content_hashes(originals, wanted)} - {""}
+    same[same] = np.array([found in known for found in content_hashes(source, indices[same])], bool)
     return same
 
 
@@ -68,17 +65,19 @@ class Inventory:
 
     Args:
         names: (N,), a hash of the name of each training photo.
-        sizes_bytes: (N,), of their files.
+        fingerprints: (N,), of their contents.
         val_names: Of the validation photos, in their order.
         val_hashes: Of their contents.
+        masks: A hash of the files that training masks are drawn from, None where they are drawn by numbers alone.
         view: What else decides what validation measures: size of the crops and masks, as a hash.
         seed: Of the split and of the validation masks.
     """
 
     names: NDArray[np.int64]
-    sizes_bytes: NDArray[np.int64]
+    fingerprints: NDArray[np.int64]
     val_names: tuple[str, ...]
     val_hashes: tuple[str, ...]
+    masks: str | None
     view: str
     seed: int
 
@@ -86,9 +85,10 @@ class Inventory:
         """Return plain containers, as a checkpoint holds them."""
         return {
             "names": torch.from_numpy(self.names.copy()),
-            "sizes_bytes": torch.from_numpy(self.sizes_bytes.copy()),
+            "fingerprints": torch.from_numpy(self.fingerprints.copy()),
             "val_names": list(self.val_names),
             "val_hashes": list(self.val_hashes),
+            "masks": self.masks,
             "view": self.view,
             "seed": self.seed,
         }
@@ -99,9 +99,10 @@ class Inventory:
         try:
             return cls(
                 names=state["names"].numpy(),
-                sizes_bytes=state["sizes_bytes"].numpy(),
+                fingerprints=state["fingerprints"].numpy(),
                 val_names=tuple(state["val_names"]),
                 val_hashes=tuple(state["val_hashes"]),
+                masks=state["masks"],
                 view=state["view"],
                 seed=state["seed"],
             )
@@ -130,8 +131,8 @@ class Inventory:
 
     def changes(self, now: Inventory) -> str:
         """Return in words which training photos came and went since; "" when none did."""
-        before = dict(zip(self.names.tolist(), self.sizes_bytes.tolist(), strict=True))
-        after = dict(zip(now.names.tolist(), now.sizes_bytes.tolist(), strict=True))
+        before = dict(zip(self.names.tolist(), self.fingerprints.tolist(), strict=True))
+        after = dict(zip(now.names.tolist(), now.fingerprints.tolist(), strict=True))
         counts = {
             "added": len(after.keys() - before.keys()),
             "removed": len(before.keys() - after.keys()),
@@ -141,31 +142,26 @@ class Inventory:
 
 
 def inventory(
-    source: PhotoSource, train: Indices, val_source: PhotoSource, val: Indices, *, view: str, seed: int
+    source: PhotoSource,
+    train: Indices,
+    val_source: PhotoSource,
+    val: Indices,
+    *,
+    masks: str | None,
+    view: str,
+    seed: int,
 ) -> Inventory:
     """Describe the photos that a run is trained and validated on; view is hashed here."""
     names = [int(_hash(source.name(index).encode("utf-8", "surrogateescape")), 16) for index in train.tolist()]
     return Inventory(
         names=np.array(names, np.uint64).view(np.int64),
-        sizes_bytes=source.sizes_bytes[train].astype(np.int64),
+        fingerprints=source.fingerprints[train],
         val_names=tuple(val_source.name(int(index)) for index in val),
         val_hashes=tuple(content_hashes(val_source, val)),
+        masks=masks,
         view=_hash(view.encode("utf-8", "surrogateescape")),
         seed=seed,
     )
-
-
-def _each(tell: Callable[[PhotoSource, int], str], source: PhotoSource, indices: Sequence[int] | Indices) -> list[str]:
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(lambda index: tell(source, int(index)), indices))
-
-
-def _probe(source: PhotoSource, index: int) -> str:
-    size = int(source.sizes_bytes[index])
-    try:
-        return _hash(source.part(index, max(0, (size - PROBE_BYTES) // 2), min(size, PROBE_BYTES)))
-    except InputError:
-        return ""
 
 
 def _hash(data: bytes) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import sys
+import traceback
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -224,16 +226,31 @@ class DividedPhotos:
     def inventory(self) -> Inventory:
         """What a run stores of its photos."""
         config = self.config
-        mask = parse_mask(config.masks if config.val_masks is None else config.val_masks)
-        seen = [config.size, _without_paths(mask.model_dump(mode="json")), content_of_files(mask), config.planes]
-        view = json.dumps(seen, default=str, sort_keys=True)
-        return inventory(self.train_source, self.train, self.val_source, self.val, view=view, seed=config.val_seed)
+        mask = parse_mask(config.masks)
+        masks = content_of_files(mask)
+        val_mask, val_masks = mask, masks
+        if config.val_masks is not None:
+            val_mask = parse_mask(config.val_masks)
+            val_masks = content_of_files(val_mask)
+        seen = [config.size, _without_paths(val_mask.model_dump(mode="json")), val_masks, config.planes]
+        return inventory(
+            self.train_source,
+            self.train,
+            self.val_source,
+            self.val,
+            masks=masks,
+            view=json.dumps(seen, default=str, sort_keys=True),
+            seed=config.val_seed,
+        )
 
     def report_changes(self) -> None:
         """Say in a warning how the photos differ from those that the run was trained on before."""
-        before, now = self.before, self.inventory
+        before = self.before
         if before is None:
             return
+        now = self.inventory
+        if before.masks != now.masks:
+            logger.warning("the files of data.masks have changed since the run stopped")
         changes, gone = before.changes(now), len(set(before.val_hashes) - set(now.val_hashes))
         if changes:
             same = "" if gone else "; validation goes on with the same photos"
@@ -252,6 +269,12 @@ class DividedPhotos:
             )
         elif not before.same_validation(now):
             logger.warning("the validation is another one than before: the best is chosen anew among what follows")
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the run goes on with the photos and masks that it has had; True where nothing is known."""
+        before, now = self.before, self.inventory
+        return before is None or (before.masks == now.masks and not before.changes(now) and before.same_validation(now))
 
     @property
     def comparable(self) -> bool:
@@ -324,20 +347,28 @@ class _Loader(DataLoader[Any]):
     def __iter__(self) -> Any:
         # A worker that was killed is found when its batch is asked for, between two iterations. torch's own handler of
         # signals would raise in the middle of one, where nothing whole can be saved.
-        with handlers_restored(CHILD_ENDED):
-            batches = super().__iter__()
-        while True:
-            try:
-                batch = next(batches)
-            except StopIteration:
-                return
-            except (RuntimeError, OSError) as error:
-                if str(error).startswith("Caught "):  # an error of the program in a worker
-                    raise
-                raise DataError(_starved(error)) from error
-            if isinstance(batch, InpaintError):
-                raise batch
-            yield batch
+        try:
+            with handlers_restored(CHILD_ENDED):
+                batches = super().__iter__()
+            for batch in batches:
+                if isinstance(batch, InpaintError):
+                    raise batch
+                yield batch
+        except (RuntimeError, OSError) as error:
+            if str(error).startswith("Caught "):  # an error of the program in a worker
+                raise
+            _forget(error)
+            raise DataError(_starved(error)) from None
+
+
+def _forget(error: Exception) -> None:
+    """Let go of what an error holds, in silence: torch cannot dismiss workers of which only some could start."""
+    before = sys.unraisablehook
+    sys.unraisablehook = lambda _: None
+    try:
+        traceback.clear_frames(error.__traceback__)
+    finally:
+        sys.unraisablehook = before
 
 
 def _loader(dataset: Any, batches: Any, *, workers: int) -> DataLoader[Batch]:

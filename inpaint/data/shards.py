@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.data.decoding import decode
-from inpaint.data.headers import HEAD_BYTES, THREADS, Header, header_of_bytes, quiet_about_size
+from inpaint.data.headers import THREADS, Header, header_of_part, quiet_about_size
 from inpaint.data.index import Arrays, Names, cache_path, load_index, name_columns, names_and_problems, save_index
 from inpaint.data.sources import PhotoSource, Skipped, stem_and_suffix, too_small
 from inpaint.errors import DataError, InputError
@@ -34,14 +34,14 @@ from inpaint.system.extras import import_optional
 from inpaint.system.files import irregular, is_folder, missing
 
 INDEX_ENDING = ".index"  # NAME.tar.index beside NAME.tar, written together with the shards
-_INDEX_VERSION = 2
+_INDEX_VERSION = 3
 _OPEN_TARS = 32  # file handles kept open per process
 
 Span: TypeAlias = tuple[int, int]
 """Offset and bytes in a tar."""
 
-# Columns of the table of members: where photo and companion lie, and the size that the header claims.
-_OFFSET, _BYTES, _BESIDE_OFFSET, _BESIDE_BYTES, _HEIGHT, _WIDTH = range(6)
+# Columns of the table of members: where photo and companion lie, the size that the header claims, and the content.
+_OFFSET, _BYTES, _BESIDE_OFFSET, _BESIDE_BYTES, _HEIGHT, _WIDTH, _FINGERPRINT = COLUMNS = range(7)
 
 
 @dataclass
@@ -82,7 +82,7 @@ class ShardSource(PhotoSource):
     tars: tuple[Path, ...]
     labels: tuple[str, ...]
     groups: NDArray[np.int32]
-    places: NDArray[np.int64]  # (N, 6), the columns above
+    places: NDArray[np.int64]  # (N, 7), the columns above
     handles: Handles = field(default_factory=Handles, repr=False, compare=False)
 
     def name(self, index: int) -> str:
@@ -195,12 +195,13 @@ def open_shards(tars: Sequence[Path], *, min_px: int) -> ShardSource:
                 names.append(member)
                 groups.append(number)
         places.append(index["places"][keep])
-    every = np.concatenate([np.empty((0, 6), np.int64), *places])
+    every = np.concatenate([np.empty((0, len(COLUMNS)), np.int64), *places])
     return ShardSource(
         kind="shards",
         names=Names.of(names),
         sizes_px=every[:, _HEIGHT : _WIDTH + 1].astype(np.int32),
         sizes_bytes=every[:, _BYTES],
+        fingerprints=every[:, _FINGERPRINT],
         tars=tuple(tars),
         labels=_labels(tars),
         groups=np.array(groups, np.int32),
@@ -255,7 +256,7 @@ def build_index(tar: Path) -> Arrays:
     photos, companions, problems = _members(tar)
     names = sorted([*photos, *problems])
     handles = Handles()
-    places = np.zeros((len(names), 6), np.int64)
+    places = np.zeros((len(names), len(COLUMNS)), np.int64)
     reasons: list[str] = []
     for row, name in enumerate(names):
         if name in problems:
@@ -264,7 +265,7 @@ def build_index(tar: Path) -> Arrays:
         offset, size = photos[name]
         beside = companions.get(_key(name)[0], (0, 0))
         header = _header_at(handles, tar, offset, size, status.st_size)
-        places[row] = (offset, size, *beside, header.height, header.width)
+        places[row] = (offset, size, *beside, header.height, header.width, header.fingerprint)
         reasons.append(header.problem)
     handles.close()
     identity = np.array([status.st_size, status.st_mtime_ns], np.int64)
@@ -343,5 +344,4 @@ def _key(member: str) -> tuple[str, str]:
 def _header_at(handles: Handles, tar: Path, offset: int, size: int, tar_bytes: int) -> Header:
     if offset + size > tar_bytes:
         return Header(0, 0, "the tar ends before it")
-    head = handles.read(str(tar), offset, min(size, HEAD_BYTES))
-    return header_of_bytes(head, lambda: handles.read(str(tar), offset, size))
+    return header_of_part(lambda start, count: handles.read(str(tar), offset + start, min(count, size - start)), size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import importlib.util
 import os
+import re
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -22,12 +23,12 @@ from inpaint.errors import DataError, InputError
 from inpaint.images.formats import IMAGE_SUFFIXES
 from inpaint.images.listing import find_photos, stem_of
 from inpaint.images.planes import COMPANION
-from inpaint.system.files import irregular, is_folder, open_file
+from inpaint.system.files import irregular, is_folder, missing, open_file
 
 SAMPLES = "samples"
 LIST_SUFFIXES = (".txt", ".flist")
 COMPANION_ENDING = f"_{COMPANION}"  # a file so called beside NAME.jpg belongs to it, and is no photo
-_INDEX_VERSION = 1
+_INDEX_VERSION = 2
 
 # Color photos and three textures that lie inside scikit-image's wheel and ours: nothing is downloaded, and the set is
 # the same in every installation.
@@ -59,14 +60,16 @@ class PhotoSource(ABC):
     """Photos with numbers, in an order that does not depend on the machine. Cheap to pickle, safe to fork.
 
     kind: folder, list, shards or samples. names: of each photo. sizes_px: (N, 2), height and width as the headers say.
-    sizes_bytes: (N,), of each file. skipped: the photos that are left out. left_out: what else lies there, in one line.
-    groups: (N,), the shard of each photo, or None when all are equally near.
+    sizes_bytes: (N,), of each file. fingerprints: (N,), of its content, see `headers.fingerprint`. skipped: the photos
+    that are left out. left_out: what else lies there, in one line. groups: (N,), the shard of each photo, or None when
+    all are equally near.
     """
 
     kind: str
     names: Names
     sizes_px: NDArray[np.int32]
     sizes_bytes: NDArray[np.int64]
+    fingerprints: NDArray[np.int64]
     skipped: Sequence[Skipped]
     left_out: str = ""
     groups: NDArray[np.int32] | None = None
@@ -163,6 +166,7 @@ def open_files(root: str, *, min_px: int) -> FileSource:
         names=Names.of(names[index] for index in usable),
         sizes_px=np.array([(headers[index].height, headers[index].width) for index in usable], np.int32).reshape(-1, 2),
         sizes_bytes=np.array([stats[index][0] for index in usable], np.int64),
+        fingerprints=np.array([headers[index].fingerprint for index in usable], np.int64),
         skipped=tuple(Skipped(name, problem) for name, problem in zip(names, problems, strict=True) if problem),
         left_out=left_out,
     )
@@ -193,8 +197,8 @@ def list_folder(folder: Path) -> tuple[list[str], str]:
 def read_list(path: Path) -> list[str]:
     """Return the paths of a list file: one a line, relative to the list's folder.
 
-    In UTF-8, or in UTF-16 as Windows writes it; a byte order mark is no part of the first name. Blank lines and #
-    comments are left out. A path that comes twice counts once.
+    In UTF-8, or in UTF-16 as Windows writes it; a byte order mark is no part of the first name. Blank lines are left
+    out, and so are # comments, which are lines that no file is called like. A path that comes twice counts once.
     """
     try:
         with open_file(path) as file:
@@ -203,9 +207,9 @@ def read_list(path: Path) -> list[str]:
         raise DataError(f"'{path}' does not exist") from None
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror}") from None
-    lines = _text(data, path).splitlines()
-    stripped = (line.strip() for line in lines)
-    return list(dict.fromkeys(line for line in stripped if line and not line.startswith("#")))
+    lines = re.split(r"\r\n|\r|\n", _text(data, path))  # other breaks of Unicode may be part of a name
+    stripped = dict.fromkeys(line.strip(" \t") for line in lines)
+    return [line for line in stripped if line and not (line.startswith("#") and missing(path.parent / line))]
 
 
 def stem_and_suffix(name: str) -> tuple[str, str]:
@@ -280,8 +284,12 @@ def _load_headers(cache: Path | None) -> dict[tuple[str, int, int], Header]:
     stored = load_index(cache, version=_INDEX_VERSION)
     if stored is None:
         return {}
-    rows = zip(*names_and_problems(stored), stored["stats"].tolist(), stored["sizes"].tolist(), strict=True)
-    return {(name, *file): Header(height, width, problem) for name, problem, file, (height, width) in rows}
+    columns = (stored[name].tolist() for name in ("stats", "sizes", "fingerprints"))
+    rows = zip(*names_and_problems(stored), *columns, strict=True)
+    return {
+        (name, *file): Header(height, width, problem, fingerprint)
+        for name, problem, file, (height, width), fingerprint in rows
+    }
 
 
 def _save_headers(cache: Path | None, names: list[str], stats: list[tuple[int, int]], headers: list[Header]) -> None:
@@ -289,5 +297,6 @@ def _save_headers(cache: Path | None, names: list[str], stats: list[tuple[int, i
         **name_columns(names, (header.problem for header in headers)),
         "stats": np.array(stats, np.int64).reshape(-1, 2),
         "sizes": np.array([(header.height, header.width) for header in headers], np.int32).reshape(-1, 2),
+        "fingerprints": np.array([header.fingerprint for header in headers], np.int64),
     }
     save_index(cache, arrays, version=_INDEX_VERSION)

@@ -18,15 +18,40 @@ _VIEWS = {
 }
 
 
+# Boxes of structure and pixels; chunks likewise, and what Pillow reads.
+_KNOWN_BOXES = frozenset({b"ftyp", b"meta", b"mdat", b"moov", b"free", b"skip", b"idat"})
+_KNOWN_CHUNKS = frozenset({b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP "})
+
+
 def webp_is_lossless(data: bytes) -> bool:
     """Return whether the image of a WebP file is compressed without loss."""
-    at = 12
-    while at + 8 <= len(data):
-        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
-        if kind in (b"VP8L", b"VP8 "):
-            return kind == b"VP8L"
+    return next((kind == b"VP8L" for kind in _chunks(data) if kind in (b"VP8L", b"VP8 ")), False)
+
+
+def webp_items(data: bytes) -> list[Item]:
+    """Return by name what a WebP file holds that nobody reads: private chunks, and what comes after its end."""
+    named = [Item(Part.VIEW, f"the chunk {printable(kind)}") for kind in _chunks(data) if kind not in _KNOWN_CHUNKS]
+    end = 8 + int.from_bytes(data[4:8], "little")
+    return [*dict.fromkeys(named), *after_end(data, end + end % 2)]
+
+
+def _chunks(data: bytes) -> Iterator[bytes]:
+    at, end = 12, min(8 + int.from_bytes(data[4:8], "little"), len(data))
+    while at + 8 <= end:
+        yield data[at : at + 4]
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
         at += 8 + size + size % 2
-    return False
+
+
+def after_end(data: bytes, end: int) -> list[Item]:
+    """Return by name what a file holds after its end; padding is nothing."""
+    rest = data[end:].strip(b"\0\r\n")
+    return [Item(Part.VIEW, f"{len(rest)} bytes after the image")] if rest else []
+
+
+def printable(name: bytes) -> str:
+    """Return the name of a chunk or box for messages."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name[:79].decode("latin-1"))
 
 
 def items_of(data: bytes) -> list[Item]:
@@ -42,6 +67,10 @@ def items_of(data: bytes) -> list[Item]:
                 found["bits"] = Item(Part.UNREAD, f"{bits} bit (read as 8)")
         elif kind == b"moov":
             found["frames"] = Item(Part.VIEW, "a sequence of images")
+        elif kind == b"mpvd":
+            found["video"] = Item(Part.VIEW, "a video")
+        elif kind not in _KNOWN_BOXES:
+            found[printable(kind)] = Item(Part.VIEW, f"the box {printable(kind)}")
     return list(found.values())
 
 

@@ -78,7 +78,7 @@ FORMATS = (
         starts=(b"\x89PNG\r\n\x1a\n",),
         keeps=frozenset(
             {Part.ALPHA, Part.DEEP, Part.GRAY, Part.BILEVEL, Part.PALETTE, Part.ICC, Part.COLOR, Part.EXIF, Part.XMP}
-            | {Part.RESOLUTION, Part.TEXT},
+            | {Part.IPTC, Part.RESOLUTION, Part.TEXT},
         ),
     ),
     Format(
@@ -145,6 +145,9 @@ _FOREIGN = {
     b"GIF8": "GIF",
     b"8BPS": "Photoshop (PSD)",
     b"%PDF": "PDF",
+    **{b"P%d" % number + space: "PPM" for number in range(1, 8) for space in (b"\n", b" ", b"\r", b"\t")},
+    b"\0\0\1\0": "ICO",
+    b"\n\5\1": "PCX",
     b"\xff\x0a": "JPEG XL",
     b"\0\0\0\x0cJXL ": "JPEG XL",
     b"\0\0\0\x0cjP  ": "JPEG 2000",

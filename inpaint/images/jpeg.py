@@ -55,6 +55,8 @@ def storage_of(image: JpegImagePlugin.JpegImageFile) -> Storage:
     if image.layers == 3:
         # Kinds that the encoder does not know come at full resolution.
         options["subsampling"] = max(sampling, 0)
+        if image.info.get("adobe_transform") == 0:  # red, green and blue as they are
+            options |= {"subsampling": 0, "keep_rgb": True}
     if image.info.get("progressive"):
         options["progressive"] = True
     return Storage(format="JPEG", jpeg=options)

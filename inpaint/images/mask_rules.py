@@ -180,7 +180,8 @@ def _with_alpha(drawing: Drawing, values: Plane, alpha: Plane, what: str) -> Dec
     one = shown.ndim == 1 or _one_hue(values, white, seen)
     painted = one and not _mostly_between(brightest, white)
     if not painted and _number_of_colors(shown) >= FEW_COLORS:
-        if np.count_nonzero(seen & (alpha < white)) > SOFT_SHARE * alpha.size:
+        between = (alpha > NEAR * white) & (alpha < (1 - NEAR) * white)
+        if np.count_nonzero(between) > SOFT_SHARE * alpha.size:
             raise NotAMaskError(
                 f"{drawing.name}: no {what}: a photo that is half transparent in places; erase the hole wholly, or "
                 "draw a mask that is white on black"
@@ -221,6 +222,9 @@ def _gray(drawing: Drawing, values: Plane, what: str) -> Decision:
     levels = np.flatnonzero(counts)
     low, top = int(levels[0]), int(levels[-1])
     black = low == 0 or (low <= NEAR * white and 2 * top >= white)
+    slack = int(NEAR * white) if drawing.lossy else 0
+    if top <= slack:
+        return Decision(hole=np.zeros(values.shape, bool))  # black, as lossy formats leave it
     if len(levels) == 1:
         return Decision(hole=values > (0 if top == 1 else white / 2))
     if len(levels) == 2:
@@ -233,7 +237,7 @@ def _gray(drawing: Drawing, values: Plane, what: str) -> Decision:
     if _shows_photo(values, white):
         raise NotAMaskError(f"{drawing.name}: no {what} but a gray image, as a photo is; {WAYS}")
     # A brush leaves most of what it touches at full strength.
-    strong, touched = counts[-(-7 * top // 8) :].sum(), counts[top // 8 + 1 :].sum()
+    strong, touched = counts[-(-7 * top // 8) - slack :].sum(), counts[top // 8 + 1 :].sum()
     if black and top >= FEW_COLORS and 2 * strong > touched:
         bright = top >= (1 - NEAR) * white
         return _above_half(drawing, values, "" if bright else f"gray {top} on black; it is the hole")
@@ -242,7 +246,11 @@ def _gray(drawing: Drawing, values: Plane, what: str) -> Decision:
 
 def _above_half(drawing: Drawing, strength: Plane, rule: str, *, top: int | None = None) -> Decision:
     """Return what is above half of `top`, by default of the largest value."""
-    hole = strength > (int(strength.max()) if top is None else top) / 2
+    if top is None:
+        top = int(strength.max())
+        if drawing.lossy:  # its largest values are overshoot beside edges
+            top = int(np.median(strength[2 * strength.astype(np.int64) > top])) if top else 0
+    hole = strength > top / 2
     return Decision(hole=hole, rule=rule, strength=strength, lossy=drawing.lossy)
 
 

@@ -151,7 +151,42 @@ def _drawing_of_stored(stored: MaskSamples, name: str) -> Drawing:
     if stored.palette is not None:
         entries, colors = stored.values, stored.palette[stored.values]  # (H, W), (H, W, 4)
         values, alpha = np.ascontiguousarray(colors[..., :3]), np.ascontiguousarray(colors[..., 3])
+    elif values.dtype != np.uint8:
+        try:
+            values = levels_of_numbers(values)
+        except MaskError as error:
+            raise MaskError(f"{name}: {error}") from None
     return Drawing(name=name, values=values, alpha=alpha, entries=entries, lossy=stored.lossy)
+
+
+def levels_of_numbers(values: NDArray[Any], what: str = "mask") -> NDArray[Any]:
+    """Return numbers of any type as uint8 or uint16: whole numbers as they are, fractions of one as strengths.
+
+    Args:
+        values: bool, integers from 0, or floats: whole numbers, or from 0 to 1. What is no number counts as 0.
+        what: Names them in messages.
+
+    Raises:
+        MaskError: They are something else.
+    """
+    if values.dtype.kind not in "buif":
+        raise MaskError(f"{what} must be bool, integer or floating point, got {values.dtype}")
+    if values.dtype.kind == "b":
+        return values.astype(np.uint8) * np.uint8(255)
+    fractions = values.dtype.kind == "f"
+    if fractions:
+        values = np.where(np.isnan(values), 0, values)
+    low, top = values.min(initial=0).item(), values.max(initial=0).item()
+    range_top = 2**32 - 1 if fractions else int(np.iinfo(values.dtype).max)
+    if fractions and not (values == np.rint(values)).all():
+        if low < 0 or top > 1:
+            raise MaskError(f"a floating-point {what} must lie in [0, 1] or hold whole numbers, got {low} to {top}")
+        return np.rint(values * 65535.0).astype(np.uint16)
+    if range_top / 2 < top <= range_top and top > 65535:  # strengths of the type's own range
+        values, top = values.astype(np.float64) * (65535 / range_top), 65535
+    if low < 0 or top > 65535:
+        raise MaskError(f"{what} must lie in 0..255 or 0..65535, got {low} to {top}")
+    return values.astype(np.uint8 if top <= 255 and values.dtype != np.uint16 else np.uint16)
 
 
 def _drawing_of_photo(photo: Photo) -> Drawing:

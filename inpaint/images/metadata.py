@@ -10,7 +10,7 @@ import logging
 import re
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
 from xml.dom import minidom
@@ -19,6 +19,7 @@ from xml.parsers.expat import ExpatError
 from PIL import Image
 from PIL.ExifTags import IFD, Base
 
+from inpaint.images import exif
 from inpaint.images.formats import Part
 from inpaint.images.photo import Item
 
@@ -34,15 +35,20 @@ THUMBNAIL = Item(Part.VIEW, "a thumbnail")
 # How pixels of a directory are stored, in contrast to what it says about the photo: 254 NewSubfileType to 532
 # ReferenceBlackWhite (TIFF 6.0), where descriptions lie between; then blocks that are items of their own.
 _STORAGE_TAGS = (
-    frozenset(range(254, 270)) | {273, 274, 277, 278, 279, 280, 281, 284, 288, 289, 290, 291, 292, 293, 297, 301}
-) | frozenset({317, 320, 321, *range(322, 348), *range(512, 533)} | {XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, ICC_TAG})
-_POINTERS = frozenset({int(IFD.Exif), int(IFD.GPSInfo), int(IFD.Interop), 330})
-# Sizes before turning, and positions in the old file.
-_STALE_TAGS = frozenset({int(Base.ExifImageWidth), int(Base.ExifImageHeight)})
+    frozenset(range(254, 267)) | {273, 274, 277, 278, 279, 280, 281, 284, 288, 289, 292, 293, 297}
+) | frozenset({317, 320, 321, *range(322, 342), *range(343, 348), *range(512, 533)})
+_BLOCK_TAGS = frozenset({XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, ICC_TAG, 330})
+# Sizes before turning, sizes of other files.
+_STALE_TAGS = {
+    exif.CAMERA: frozenset({int(Base.ExifImageWidth), int(Base.ExifImageHeight)}),
+    exif.INTEROPERABILITY: frozenset(range(0x1000, 0x1100)),
+}
 _SHOWING_TAGS = {int(IFD.MakerNote): MAKER_NOTES, LAYERS_TAG: Item(Part.VIEW, "Photoshop layers")}
 # Blocks of bytes that are texts: XPTitle to XPSubject.
 _BYTES_OF_TEXT = range(0x9C9B, 0x9CA0)
-_LARGEST_UNKNOWN_BYTES = 1024
+_MOST_UNKNOWN_VALUES = 1024
+_TEXTS_AND_MEASURES = (2, 5, 10, 11, 12)
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
 
 
 def orientation(image: Image.Image) -> int:
@@ -54,61 +60,79 @@ def orientation(image: Image.Image) -> int:
     return value if value in range(1, 9) else 1
 
 
-def exif_of(exif: Image.Exif, name: str, *, pages: bool = False) -> tuple[bytes | None, list[Item]]:
+def exif_in(image: Image.Image) -> bytes | None:
+    """Return the EXIF block that came with a Pillow image, as it is stored; None where there is none."""
+    block = image.info.get("exif")
+    if isinstance(block, bytes) and block.removeprefix(exif.PREFIX):
+        return block
+    found = image.getexif()  # of a TIFF in memory, of a PNG that holds it as text
+    return found.tobytes() if len(found) else None
+
+
+def exif_of(image: Image.Image, name: str) -> tuple[bytes | None, list[Item]]:
     """Return the EXIF block to keep, with orientation 1 or None when nothing is left, and what is not kept.
 
     Args:
-        exif: As read.
+        image: As opened.
         name: Of the file, for the warning about a damaged block.
-        pages: The directory after the first is a page of a TIFF, not a thumbnail.
     """
     try:
-        return _exif_of(exif, pages=pages)
-    except Exception as error:  # Pillow raises struct.error, ValueError, KeyError ... on damaged blocks
+        block = exif_in(image)
+        return (None, []) if block is None else kept_of(exif.read_block(block))
+    except Exception as error:  # ours are ValueErrors; Pillow raises nearly anything on damaged blocks
         _log.warning("%s: its EXIF block is damaged and dropped (%s)", name, " ".join(str(error).split()))
         return None, []
 
 
-def _exif_of(source: Image.Exif, *, pages: bool) -> tuple[bytes | None, list[Item]]:
-    kept, lost = Image.Exif(), dict[str, Item]()
-    if not pages and source.get_ifd(int(IFD.IFD1)):
-        lost[THUMBNAIL.name] = THUMBNAIL
+def kept_of(block: exif.Block, *, pages: bool = False) -> tuple[bytes | None, list[Item]]:
+    """Return what of a block may be kept, as `exif_of` does.
 
-    def described(entries: Iterable[tuple[int, Any]], unwanted: frozenset[int]) -> Iterator[tuple[int, Any]]:
-        for tag, value in entries:
+    Args:
+        block: As read.
+        pages: What follows its first directory is a page of a TIFF, not a thumbnail.
+    """
+    lost = dict[str, Item]()
+    if block.more and not pages:
+        lost[THUMBNAIL.name] = THUMBNAIL
+    for tag in block.unread:
+        if tag not in _STORAGE_TAGS | _BLOCK_TAGS:
+            lost[str(tag)] = Item(Part.UNREAD, f"the tag {tag}, which is damaged or means a place in the file")
+    directories = dict[int, exif.Directory]()
+    for number, directory in block.directories.items():
+        kept = directories[number] = {}
+        unwanted = _STALE_TAGS.get(number, _STORAGE_TAGS | _BLOCK_TAGS if number == exif.MAIN else frozenset())
+        for tag, entry in directory.items():
             if tag in _SHOWING_TAGS:
                 lost[_SHOWING_TAGS[tag].name] = _SHOWING_TAGS[tag]
-            elif tag in unwanted:
-                continue
-            elif tag > 34850 and not _is_known(tag) and _is_opaque(value):
+            elif tag > 34850 and tag not in unwanted and _may_be_an_image(tag, entry):
                 lost[str(tag)] = Item(Part.VIEW, f"the private tag {tag}")
-            else:
-                yield tag, value
-
-    every = [(tag, source[tag]) for tag in list(source)]
-    kept.update(described(every, _STORAGE_TAGS | _POINTERS))
-    for directory in (int(IFD.Exif), int(IFD.GPSInfo)):
-        found = source.get_ifd(directory)
-        entries = dict(described(found.items(), _STALE_TAGS | {int(IFD.Interop)}))
-        if directory == IFD.Exif and IFD.Interop in found and (marks := source.get_ifd(int(IFD.Interop))):
-            # R03 is how DCF says Adobe RGB without a profile; sizes of related files are stale.
-            entries[int(IFD.Interop)] = {tag: value for tag, value in marks.items() if tag in (1, 2)}
-        if entries:
-            kept[directory] = entries
-    if not len(kept):
+            elif tag not in unwanted:
+                kept[tag] = entry
+    if not any(directories.values()):
         return None, list(lost.values())
-    kept[ORIENTATION] = 1
-    return kept.tobytes().removeprefix(b"Exif\0\0"), list(lost.values())
+    main = directories[exif.MAIN]
+    if _lies_across(block.number(ORIENTATION)):
+        x, y = main.pop(_X_RESOLUTION, None), main.pop(_Y_RESOLUTION, None)
+        main.update({tag: each for tag, each in ((_X_RESOLUTION, y), (_Y_RESOLUTION, x)) if each is not None})
+    main[ORIENTATION] = block.short(1)
+    return exif.write_block(replace(block, directories=directories)), list(lost.values())
 
 
-def _is_known(tag: int) -> bool:
-    return tag in _BYTES_OF_TEXT or tag in Base._value2member_map_
+def without_orientation(block: bytes) -> bytes:
+    """Return an EXIF block for a format whose encoder would write one anew that has an orientation."""
+    read = exif.read_block(block)
+    read.directories[exif.MAIN].pop(ORIENTATION, None)
+    return exif.write_block(read)
 
 
-def _is_opaque(value: Any) -> bool:
-    """Return whether a value may be an image for all that one knows: long, and neither text nor measures."""
-    whole = isinstance(value, tuple) and all(isinstance(each, int) for each in value)
-    return (isinstance(value, bytes) or whole) and len(value) > _LARGEST_UNKNOWN_BYTES
+def _may_be_an_image(tag: int, entry: exif.Entry) -> bool:
+    """Return whether a value of an unknown tag is long, and neither text nor measures."""
+    known = tag in _BYTES_OF_TEXT or tag in Base._value2member_map_
+    return not known and entry.kind not in _TEXTS_AND_MEASURES and entry.count > _MOST_UNKNOWN_VALUES
+
+
+def _lies_across(orientation_: int | None) -> bool:
+    return orientation_ in (5, 6, 7, 8)
 
 
 # Resolution ----------------------------------------------------------------------------------------------------------
@@ -155,6 +179,24 @@ def resolution_of(x: Any, y: Any, unit: str) -> list[Item]:
     if min(across, down) <= 0 or most > _MOST_PER_INCH or (unit == "none" and across == down):
         return []
     return [found.item]
+
+
+def resolution_in(block: bytes) -> list[Item]:
+    """Return the resolution that an EXIF block, as `exif_of` returns it, tells."""
+    read = exif.read_block(block)
+    unit = {1: "none", 3: "cm"}.get(read.number(_RESOLUTION_UNIT) or 2, "inch")
+    x, y = (Fraction(*each) if each and each[1] else None for each in map(read.ratio, (_X_RESOLUTION, _Y_RESOLUTION)))
+    return resolution_of(x, y, unit)
+
+
+def turned(items: Iterable[Item], orientation_: int) -> tuple[Item, ...]:
+    """Return what describes a photo that lies by an EXIF orientation as it describes the upright one."""
+    if not _lies_across(orientation_):
+        return tuple(items)
+    return tuple(
+        replace(item.value, x=item.value.y, y=item.value.x).item if item.part == Part.RESOLUTION else item
+        for item in items
+    )
 
 
 # XMP -----------------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Final
 
@@ -18,11 +19,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inpaint.errors import InputError
+from inpaint.images.boxes import after_end, printable
 from inpaint.images.formats import Part
 from inpaint.images.metadata import Resolution, photoshop_items, resolution_of, xmp_items
 from inpaint.images.photo import Item, Photo, channels_of
+from inpaint.images.stored import Palette
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+SRGB: Final = "sRGB"
+"""The name of items that say what every format means where it says nothing."""
+
 _XMP_KEY = b"XML:com.adobe.xmp"
 _PROFILE_KEY = b"Raw profile type "
 
@@ -36,8 +42,8 @@ _MOST_TEXT_BYTES = 8_000_000
 
 
 def depth_of(start: bytes) -> int:
-    """Return the bits per channel from the first bytes: IHDR always comes first (PNG specification, 11.2.1)."""
-    return start[24]
+    """Return the bits per channel from the first bytes, 0 where these are too few: IHDR comes first (11.2.1)."""
+    return start[24] if len(start) > 24 else 0
 
 
 def chunks_of(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -54,10 +60,19 @@ def chunks_of(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += 12 + length
 
 
+def scale_transparency(image: Image.Image, data: bytes) -> None:
+    """Bring the gray that a file of 2 or 4 bits declares transparent to the levels that Pillow gives its pixels."""
+    key = image.info.get("transparency")
+    if image.mode == "L" and isinstance(key, int) and depth_of(data) in (2, 4):
+        image.info["transparency"] = key * 255 // (2 ** depth_of(data) - 1)
+
+
 def items_of(data: bytes) -> list[Item]:
     """Return what a file holds beside its pixels, profile and EXIF."""
     found: list[Item] = []
+    end = len(SIGNATURE)
     for kind, content in chunks_of(data):
+        end += 12 + len(content)
         if kind in _ELSEWHERE:
             continue
         if kind in _COLOR:
@@ -70,18 +85,18 @@ def items_of(data: bytes) -> list[Item]:
         elif kind in (b"tIME", b"sPLT"):
             found.append(Item(Part.TEXT, kind.decode(), (kind, content)))
         elif kind[3:].islower() and len(content) <= _LARGEST_PRIVATE_BYTES:  # safe to copy (specification, 14.2)
-            found.append(Item(Part.TEXT, f"the chunk {_word(kind)}", (kind, content)))
+            found.append(Item(Part.TEXT, f"the chunk {printable(kind)}", (kind, content)))
         else:
-            found.append(Item(Part.VIEW, f"the chunk {_word(kind)}"))
-    if any(item.name == "sRGB" for item in found):
-        # These say the same for readers that do not know sRGB, which other formats mean anyway.
-        found = [each for each in found if each.name not in ("gAMA", "cHRM") or not _is_srgb(each)]
-    return found
+            found.append(Item(Part.VIEW, f"the chunk {printable(kind)}"))
+    if any(item.name == SRGB for item in found):
+        # These say the same for readers that do not know sRGB.
+        found = [replace(each, name=SRGB) if _is_srgb(each) else each for each in found]
+    return [*found, *after_end(data, end)]
 
 
 def _is_srgb(item: Item) -> bool:
-    kind, content = item.value
-    return bool(kind == b"cHRM" or abs(int.from_bytes(content, "big") - 45455) < 100)
+    kind, content = item.value if item.part == Part.COLOR else (b"", b"")
+    return kind == b"cHRM" or (kind == b"gAMA" and abs(int.from_bytes(content, "big") - 45455) < 100)
 
 
 def _text_items(kind: bytes, content: bytes) -> list[Item]:
@@ -89,16 +104,18 @@ def _text_items(kind: bytes, content: bytes) -> list[Item]:
     if key == _XMP_KEY:
         return xmp_items(_text_of(kind, content))
     if not key.startswith(_PROFILE_KEY):
-        return [Item(Part.TEXT, f"the text '{_word(key)}'", (kind, content))]
+        return [Item(Part.TEXT, f"the text '{printable(key)}'", (kind, content))]
     # How ImageMagick stores blocks of other formats: a name, a length, hexadecimal digits.
-    profile = _word(key.removeprefix(_PROFILE_KEY))
+    profile = printable(key.removeprefix(_PROFILE_KEY))
+    if profile == "exif":
+        return []  # Pillow reads it, as it reads the chunk
     try:
         block = bytes.fromhex(b"".join(_text_of(kind, content).split()[2:]).decode("ascii"))
     except ValueError:
         block = b""
     if profile in ("iptc", "8bim") and block:
         return photoshop_items(block)
-    return [Item(Part.VIEW, f"the text '{_word(key)}'")]
+    return [Item(Part.VIEW, f"the text '{printable(key)}'")]
 
 
 def _text_of(kind: bytes, content: bytes) -> bytes:
@@ -115,10 +132,6 @@ def _text_of(kind: bytes, content: bytes) -> bytes:
         return zlib.decompressobj().decompress(rest, _MOST_TEXT_BYTES)
     except zlib.error:
         return b""
-
-
-def _word(name: bytes) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in name[:79].decode("latin-1"))
 
 
 def read_deep(data: bytes, image: Image.Image, name: str) -> NDArray[np.uint16]:
@@ -155,23 +168,32 @@ def encode_deep(photo: Photo) -> bytes:
     return SIGNATURE + header + _chunk(b"IDAT", zlib.compress(_filtered(values), 6)) + _chunk(b"IEND", b"")
 
 
+def fits(item: Item, photo: Photo) -> bool:
+    """Return whether a chunk that is meant for a kind of pixels has the length that the photo's kind asks for."""
+    lengths = _LENGTHS.get(item.value[0])
+    if lengths is None:
+        return True
+    color_type = 3 if isinstance(photo.stored, Palette) else (0 if photo.gray else 2) + 4 * (photo.alpha is not None)
+    return lengths[color_type] == len(item.value[1])
+
+
 def with_chunks(data: bytes, photo: Photo) -> bytes:
     """Return a file with what the photo holds beside its pixels, after the header."""
-    color_type = data[25]
     chunks = list[bytes]()
     if photo.icc is not None:
         chunks.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(photo.icc)))
     for item in photo.items:
         if item.part in (Part.COLOR, Part.TEXT):
             kind, content = item.value
-            lengths = _LENGTHS.get(kind)
-            excluded = kind == b"sRGB" and photo.icc is not None  # one of both (specification, 11.3.2)
-            if not excluded and (lengths is None or lengths[color_type] == len(content)):
+            if not (kind == b"sRGB" and photo.icc is not None):  # one of both (specification, 11.3.2)
                 chunks.append(_chunk(kind, content))
         elif item.part == Part.RESOLUTION:
             chunks.append(_chunk(b"pHYs", _physical(item.value)))
         elif item.part == Part.XMP:
             chunks.append(_chunk(b"iTXt", _XMP_KEY + b"\0\0\0\0\0" + item.value))
+        elif item.part == Part.IPTC:
+            digits = f"\niptc\n{len(item.value):8d}\n{item.value.hex()}\n".encode()
+            chunks.append(_chunk(b"zTXt", _PROFILE_KEY + b"iptc\0\0" + zlib.compress(digits)))
     if photo.exif is not None:
         chunks.append(_chunk(b"eXIf", photo.exif))
     after_header = len(SIGNATURE) + 25

@@ -25,9 +25,9 @@ from PIL import (
 )
 
 from inpaint.errors import InpaintError, InputError
-from inpaint.images import boxes, jpeg, metadata, png, tiff
+from inpaint.images import bmp, boxes, jpeg, metadata, png, tiff
 from inpaint.images.formats import FORMATS, Format, Part, foreign_kind, format_of_content
-from inpaint.images.photo import Photo, Pixels, Storage, Stored, photo_of_array, to_uint8, upright
+from inpaint.images.photo import Item, Photo, Pixels, Storage, Stored, photo_of_array, to_uint8, upright
 from inpaint.images.stored import Bilevel, Inks, Palette, colors_of
 from inpaint.system.extras import import_optional
 from inpaint.system.files import is_folder, open_file
@@ -83,30 +83,30 @@ def read_rgb(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> N
 
 @dataclass(frozen=True, repr=False, eq=False)
 class MaskSamples(OneLine):
-    """The samples of an ordinary image of 8 bits as they are stored, for masks.
+    """The samples of an image as they are stored, for masks: ordinary ones of 8 bits, or numbers of any type.
 
     Args:
-        values: (H, W) gray or entries of the palette, or (H, W, 3) RGB, uint8.
+        values: (H, W) gray or entries of the palette, or (H, W, 3) RGB, uint8; or numbers (H, W).
         alpha: (H, W), or None.
         palette: (256, 4) RGBA, or None.
         lossy: Whether the format leaves values only near to what they were.
     """
 
-    values: NDArray[np.uint8]
+    values: NDArray[Any]
     alpha: NDArray[np.uint8] | None = None
     palette: NDArray[np.uint8] | None = None
     lossy: bool = False
 
 
 def read_stored(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> MaskSamples | None:
-    """Read an ordinary image of 8 bits without converting it: the short way for masks, which may hold labels.
+    """Read an image without converting it: the short way for masks, which may hold labels.
 
     Args:
         path: The file.
         max_pixels: Most pixels that it may claim.
 
     Returns:
-        Its samples, upright; None for any other file, which `read_photo` reads.
+        Its samples, upright; None for any other file than `MaskSamples` holds, which `read_photo` reads.
 
     Raises:
         InputError: As `read_photo` does.
@@ -114,15 +114,12 @@ def read_stored(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
     path = Path(path)
     with _opened(path) as stream:
         format_ = _format(stream, path)
-        if format_.name not in ("JPEG", "PNG", "BMP", "WebP", "TIFF") or (format_.name == "PNG" and _is_deep(stream)):
+        if format_.name == "TIFF":
+            return _stored_tiff(stream, path, max_pixels)
+        if format_.name not in ("JPEG", "PNG", "BMP", "WebP") or (format_.name == "PNG" and _is_deep(stream)):
             return None
-        try:
-            image = _header(stream, format_, path, max_pixels)
-        except InputError:
-            if format_.name == "TIFF":
-                return None  # Pillow opens fewer kinds of it than we do
-            raise
-        if _frames(image) > 1 or (format_.name == "TIFF" and image.mode != "P"):
+        image = _header(stream, format_, path, max_pixels)
+        if _frames(image) > 1:
             return None
         with _decoding(path):
             stored = stored_in(image, lossy=format_.name in ("JPEG", "WebP"))
@@ -133,11 +130,30 @@ def read_stored(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
         return replace(stored, values=np.ascontiguousarray(upright(stored.values, turn)), alpha=alpha)
 
 
+def _stored_tiff(stream: BinaryIO, path: Path, max_pixels: int) -> MaskSamples | None:
+    """Return the entries of a palette, or numbers; None for other files, and for those of several pages."""
+    found = tiff.directories(stream, path, numbers=True)
+    first = found.first
+    _check_size(path, first.width, first.height, max_pixels)
+    if not first.holds_numbers and (found.further or not first.has_palette):
+        return None
+    if found.further:
+        _log.warning("%s: has %d pages or frames; the first is used", path, len(found.further) + 1)
+    with _decoding(path):
+        stream.seek(0)
+        data = stream.read()
+        if first.holds_numbers:
+            return MaskSamples(tiff.numbers_of(first, data, path))
+        return stored_in(TiffImagePlugin.TiffImageFile(io.BytesIO(first.alone(data))))
+
+
 def stored_in(image: Image.Image, *, lossy: bool = False) -> MaskSamples | None:
-    """Return the samples of a Pillow image of 8 bits as they lie; None for other kinds, which `from_pillow` takes."""
+    """Return the samples of a Pillow image as they lie; None for other kinds, which `from_pillow` takes."""
     mode = image.mode
     if mode == "P":
         return MaskSamples(np.asarray(image).copy(), palette=_rgba_palette(image), lossy=lossy)
+    if mode in ("I", "F"):
+        return MaskSamples(np.asarray(image))
     if mode not in ("1", "L", "LA", "RGB", "RGBA") or (mode not in ("LA", "RGBA") and "transparency" in image.info):
         return None
     alpha = np.asarray(image.getchannel("A")) if mode in ("LA", "RGBA") else None
@@ -186,17 +202,21 @@ def from_pillow(image: Image.Image, path: Path | None = None, *, turn: bool = Tr
     if (frames := _frames(image)) > 1:
         _log.warning("%s: has %d pages or frames; the first is used", name, frames)
     image.load()  # before the metadata: a PNG may hold them after the pixels, and damage is found here
-    orientation = metadata.orientation(image) if turn else 1
-    exif, lost = metadata.exif_of(image.getexif(), name, pages=image.format == "TIFF")
+    orientation = metadata.orientation(image)
+    exif, lost = metadata.exif_of(image, name)
     items = [*metadata.xmp_items(image.info.get("xmp")), *lost]
     if "dpi" in image.info:
         items += metadata.resolution_of(*_pair(image.info["dpi"]), "inch")
-    icc = image.info.get("icc_profile") or None
-    about: dict[str, Any] = {"orientation": orientation, "icc": icc, "exif": exif, "path": path}
+    about: dict[str, Any] = {"icc": image.info.get("icc_profile") or None, "exif": exif, "path": path}
+    about |= {"orientation": orientation if turn else 1, "items": metadata.turned(items, orientation)}
+    return _of_samples(image, name, about)
+
+
+def _of_samples(image: Image.Image, name: str, about: dict[str, Any]) -> Photo:
+    """Return a loaded Pillow image as a photo; `about` holds what `photo_of_array` is told of it."""
     mode, transparent = image.mode, image.has_transparency_data
     if mode == "CMYK":
-        return _of_inks(image, {**about, "items": tuple(items)})
-    about["items"] = tuple(items)
+        return _of_inks(image, about)
     values: Pixels
     if mode.startswith("I;16"):
         return photo_of_array(np.asarray(image).astype(np.uint16), **about)
@@ -207,6 +227,7 @@ def from_pillow(image: Image.Image, path: Path | None = None, *, turn: bool = Tr
     else:
         raise InputError(f"cannot read '{name}': images of kind {mode} are not supported (8 or 16 bit are)")
     photo = photo_of_array(values, **about)
+    orientation = about.get("orientation", 1)
     if mode == "1" and not transparent:
         bits = upright(np.asarray(image), orientation)
         return replace(photo, stored=Bilevel(values=bits, pixels=photo.pixels))
@@ -223,16 +244,18 @@ def _of_inks(image: Image.Image, about: dict[str, Any]) -> Photo:
     colors = colors_of(inks, icc) if icc is not None and icc[16:20] == b"CMYK" else None
     if colors is not None:
         photo = photo_of_array(colors, **{**about, "icc": None})
-        values = upright(inks, about["orientation"])
+        values = upright(inks, about.get("orientation", 1))
         return replace(photo, stored=Inks(values=values, pixels=photo.pixels, profile=icc))
     items = (*about["items"], *tiff.plain_item(icc))
     return photo_of_array(np.asarray(image.convert("RGB")), **{**about, "icc": None, "items": items})
 
 
-def _palette(image: Image.Image, photo: Photo, orientation: int) -> Stored | None:
-    """Return the indices and colors of a palette image; None where an index has no color."""
+def _palette(image: Image.Image, photo: Photo, orientation: int) -> Stored:
+    """Return the indices and colors of a palette image; an index that the file gives no color is black."""
     indices = upright(np.asarray(image), orientation)
-    table = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+    given = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+    table = np.zeros((max(len(given), int(indices.max(initial=0)) + 1), 3), np.uint8)
+    table[: len(given)] = given
     opacity = None
     if photo.alpha is not None:
         opacity = np.full(256, 255, np.uint8)
@@ -242,8 +265,6 @@ def _palette(image: Image.Image, photo: Photo, orientation: int) -> Stored | Non
         else:
             opacity[: len(transparent)] = list(transparent)
         opacity = opacity[: len(table)]
-    if indices.max(initial=0) >= len(table):
-        return None
     return Palette(values=indices, pixels=photo.pixels, alpha=photo.alpha, table=table, opacity=opacity)
 
 
@@ -259,38 +280,40 @@ def _read(stream: BinaryIO, path: Path, max_pixels: int, *, first_page: bool) ->
     with _decoding(path):
         stream.seek(0)
         data = stream.read()
-        if format_.name == "PNG" and png.depth_of(data) == 16:
-            return _deep_png(data, image, path)
+        if format_.name == "PNG":
+            png.scale_transparency(image, data)
         photo = from_pillow(image, path)
-        return _with_file(photo, format_, image, data)
+        if format_.name == "PNG" and png.depth_of(data) == 16:
+            values = png.read_deep(data, image, str(path))
+            about = {"icc": photo.icc, "exif": photo.exif, "path": path, "items": photo.items}
+            photo = photo_of_array(values, orientation=metadata.orientation(image), **about)
+        photo = _with_file(photo, format_, image, data)
+        return replace(photo, items=_with_resolution(photo))
 
 
 def _with_file(photo: Photo, format_: Format, image: Image.Image, data: bytes) -> Photo:
     """Return the photo with what only the bytes of its file tell."""
     lost = [item for item in photo.items if item.part in (Part.VIEW, Part.UNREAD)]
+    orientation = metadata.orientation(image)
     if isinstance(image, JpegImagePlugin.JpegImageFile):
-        return replace(photo, items=(*jpeg.items_of(image, data), *lost), storage=jpeg.storage_of(image))
+        items = metadata.turned(jpeg.items_of(image, data), orientation)
+        return replace(photo, items=(*items, *lost), storage=jpeg.storage_of(image))
     if format_.name == "PNG":
-        return replace(photo, items=(*png.items_of(data), *lost))
+        return replace(photo, items=(*metadata.turned(png.items_of(data), orientation), *lost))
     if format_.name == "WebP":
-        return replace(photo, storage=Storage(format="WebP", lossless=boxes.webp_is_lossless(data)))
+        storage = Storage(format="WebP", lossless=boxes.webp_is_lossless(data))
+        return replace(photo, items=(*photo.items, *boxes.webp_items(data)), storage=storage)
     if format_.name in ("AVIF", "HEIC"):
         return replace(photo, items=(*photo.items, *boxes.items_of(data)), storage=Storage(format=format_.name))
-    return photo
+    icc = bmp.profile_of(data)
+    return replace(photo, icc=icc, items=(*photo.items, *bmp.items_of(data)))
 
 
-def _deep_png(data: bytes, image: Image.Image, path: Path) -> Photo:
-    # OpenCV returns damaged files half decoded; Pillow checks every chunk and the end.
-    image.load()
-    exif, lost = metadata.exif_of(image.getexif(), str(path))
-    return photo_of_array(
-        png.read_deep(data, image, str(path)),
-        orientation=metadata.orientation(image),
-        icc=image.info.get("icc_profile") or None,
-        exif=exif,
-        path=path,
-        items=(*png.items_of(data), *lost),
-    )
+def _with_resolution(photo: Photo) -> tuple[Item, ...]:
+    """Return what the photo holds, with the resolution that only its EXIF tells."""
+    if photo.exif is None or any(item.part == Part.RESOLUTION for item in photo.items):
+        return photo.items
+    return (*photo.items, *metadata.resolution_in(photo.exif))
 
 
 def _read_tiff(stream: BinaryIO, path: Path, max_pixels: int, *, first_page: bool) -> Photo:
@@ -323,13 +346,13 @@ def _read_tiff(stream: BinaryIO, path: Path, max_pixels: int, *, first_page: boo
 def _page(directory: tiff.Directory, data: bytes, path: Path) -> Photo:
     if not directory.ordinary:
         return tiff.decode(directory, data, path)
-    exif, items, icc = tiff.metadata_of(directory, data, path)
-    image = TiffImagePlugin.TiffImageFile(io.BytesIO(directory.alone(data)), str(path))
+    exif, items, icc = tiff.metadata_of(directory, data)
+    # Without a name: Pillow maps a file that it knows by name into memory, where it does not turn it.
+    image = TiffImagePlugin.TiffImageFile(io.BytesIO(directory.alone(data)))
     _check_size(path, image.width, image.height, directory.width * directory.height)
-    photo = from_pillow(image, path)
-    lost = [item for item in photo.items if item.part in (Part.VIEW, Part.UNREAD) and item not in items]
-    icc = None if photo.icc is None else icc
-    return replace(photo, exif=exif, icc=icc, items=(*items, *lost), storage=tiff.storage_of(directory))
+    image.load()
+    photo = _of_samples(image, str(path), {"exif": exif, "icc": icc, "path": path, "items": items})
+    return replace(photo, storage=tiff.storage_of(directory))
 
 
 def _read_rgb(stream: BinaryIO, path: Path, max_pixels: int) -> NDArray[np.uint8]:
@@ -405,7 +428,7 @@ def _plugin(format_: Format, path: Path) -> Any:
 
 def _header(stream: BinaryIO, format_: Format, path: Path, max_pixels: int) -> Image.Image:
     with _decoding(path):
-        image: Image.Image = _plugin(format_, path)(stream, str(path))
+        image: Image.Image = _plugin(format_, path)(stream)  # without a name, see `_page`
     _check_size(path, image.width, image.height, max_pixels)
     return image
 

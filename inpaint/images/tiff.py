@@ -17,18 +17,19 @@ import cv2
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image
 
 from inpaint.errors import InputError
+from inpaint.images import exif
 from inpaint.images.formats import Part
 from inpaint.images.metadata import (
     ICC_TAG,
     IPTC_TAG,
     PHOTOSHOP_TAG,
     XMP_TAG,
-    exif_of,
+    kept_of,
     photoshop_items,
     resolution_of,
+    turned,
     xmp_items,
 )
 from inpaint.images.photo import (
@@ -51,7 +52,7 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 MOST_PAGES: Final = 10_000
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _DNG_VERSION, _ORIENTATION, _COLOR_FILTERS, _LINEAR_RAW = 50706, 274, 32803, 34892
-_COLORS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}  # channels of color of each photometric interpretation
+_COLORS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3}  # channels of color of each photometric interpretation that is read
 _KINDS = {1: "unsigned", 2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 
 
@@ -72,13 +73,33 @@ class Directory:
 
     @property
     def ordinary(self) -> bool:
-        """Whether Pillow decodes it as it is meant: up to 8 bits, and no channels but color and alpha."""
+        """Whether Pillow decodes it as it is meant: up to 8 bits, no channels but color and alpha.
+
+        Big-endian BigTIFF it does not recognize.
+        """
         page = self.page
         return (
             page.bitspersample in (1, 2, 4, 8)
             and page.sampleformat in (1, 4)
-            and (not self.extras or (self.extras == (2,) and int(page.photometric) in (0, 1, 2)))
+            and int(page.photometric) in _COLORS
+            and not (page.bitspersample == 8 and page.parent.is_bigtiff and page_endian(page) == ">")
+            and (not self.extras or (self.extras == (2,) and int(page.photometric) in (1, 2)))
         )
+
+    @property
+    def has_palette(self) -> bool:
+        """Whether its samples are entries of a palette, up to 8 bits."""
+        return int(self.page.photometric) == 3 and self.ordinary
+
+    @property
+    def holds_numbers(self) -> bool:
+        """Whether it is one channel of signed, long or floating-point numbers.
+
+        Masks and maps of labels are stored so, and mean what they say: no levels of light.
+        """
+        page = self.page
+        plain = int(page.photometric) in (0, 1) and int(page.samplesperpixel) == 1
+        return plain and (page.sampleformat in (2, 3) or page.bitspersample == 32)
 
     def alone(self, data: bytes) -> bytes:
         """Return the file with this directory as its only one, so that whoever opens the file finds nothing else."""
@@ -107,8 +128,13 @@ def page_endian(page: Any) -> str:
     return str(page.parent.byteorder)
 
 
-def directories(stream: BinaryIO, path: Path) -> Directories:
+def directories(stream: BinaryIO, path: Path, *, numbers: bool = False) -> Directories:
     """Return what a file holds, without decoding any of it.
+
+    Args:
+        stream: The file.
+        path: For messages.
+        numbers: Accept signed integers as well, which are no image's levels.
 
     Raises:
         InputError: It is damaged, a raw file, or of a kind that is not supported.
@@ -124,7 +150,7 @@ def directories(stream: BinaryIO, path: Path) -> Directories:
         # A camera's raw file begins with a preview, and says so; without any whole image the largest is the photo.
         candidates = whole or found
         first = top[0] if top[0] in candidates else max(candidates, key=_size)
-        _check_kind(first, path, raw=raw)
+        _check_kind(first, path, raw=raw, numbers=numbers)
         further = [page for page in top if page is not first and page in whole]
         rest = [kind for page, kind in zip(found, kinds, strict=True) if page is not first and page not in further]
         return Directories(first=_directory(first), further=[_directory(page) for page in further], lost=_named(rest))
@@ -158,7 +184,7 @@ def _named(kinds: list[int]) -> list[Item]:
     return [Item(Part.VIEW, counted(count, what)) for count, what in named if count]
 
 
-def _check_kind(page: Any, path: Path, *, raw: bool) -> None:
+def _check_kind(page: Any, path: Path, *, raw: bool, numbers: bool) -> None:
     photometric, bits, kind = int(page.photometric), page.bitspersample, page.sampleformat
     if photometric in (_COLOR_FILTERS, _LINEAR_RAW):
         what = "DNG" if raw else "a camera's raw file"
@@ -169,11 +195,23 @@ def _check_kind(page: Any, path: Path, *, raw: bool) -> None:
     if int(page.samplesperpixel) < _COLORS.get(photometric, 1):
         raise ValueError(f"{page.samplesperpixel} channels are too few for {page.photometric.name}")
     wide = (kind == 3 and bits in (16, 32, 64)) or (kind == 1 and bits == 32)
+    if numbers and kind == 2 and bits in (8, 16, 32):
+        return
     if not wide and (kind not in (1, 4) or not isinstance(bits, int) or bits not in (1, 2, 4, 8, 16)):
         raise InputError(
             f"cannot read '{path}': TIFF with {bits}-bit {_KINDS.get(kind, 'unusual')} values is not "
             "supported (8, 16 and 32 bit unsigned and floating point are)"
         )
+
+
+def numbers_of(directory: Directory, data: bytes, path: Path) -> NDArray[Any]:
+    """Return the samples (H, W), upright, of a directory that `holds_numbers`."""
+    return upright(_samples(directory, data, path)[..., 0], _turn(directory.page))
+
+
+def _turn(page: Any) -> int:
+    value = page.tags.valueof(_ORIENTATION, default=1)
+    return value if value in range(1, 9) else 1
 
 
 def decode(directory: Directory, data: bytes, path: Path) -> Photo:
@@ -190,14 +228,11 @@ def decode(directory: Directory, data: bytes, path: Path) -> Photo:
     page = directory.page
     photometric, colors = int(page.photometric), _COLORS.get(int(page.photometric), 0)
     if photometric not in (0, 1, 2, 5):
-        raise InputError(
-            f"cannot read '{path}': {page.bitspersample}-bit TIFF of color kind {page.photometric.name} is not "
-            "supported"
-        )
+        kind = page.photometric.name if isinstance(page.photometric, tifffile.PHOTOMETRIC) else photometric
+        raise InputError(f"cannot read '{path}': {page.bitspersample}-bit TIFF of color kind {kind} is not supported")
     values, extras = _samples(directory, data, path), directory.extras
     alpha_at = next((index for index, kind in enumerate(extras) if kind), None)
-    orientation = page.tags.valueof(_ORIENTATION, default=1)
-    values = upright(values, orientation if orientation in range(1, 9) else 1)
+    values = upright(values, _turn(page))
     shown = values[..., :colors]
     if photometric == 0:  # white is zero
         top = values.dtype.type(np.iinfo(values.dtype).max if values.dtype.kind == "u" else 1)
@@ -205,8 +240,8 @@ def decode(directory: Directory, data: bytes, path: Path) -> Photo:
     alpha = None if alpha_at is None else np.ascontiguousarray(values[..., colors + alpha_at])
     others = [index for index in range(len(extras)) if index != alpha_at]
     extra = np.ascontiguousarray(values[..., [colors + index for index in others]]) if others else None
-    exif, items, icc = metadata_of(directory, data, path)
-    about: dict[str, Any] = {"path": path, "exif": exif, "icc": icc, "items": items, "storage": storage_of(directory)}
+    kept, items, icc = metadata_of(directory, data)
+    about: dict[str, Any] = {"path": path, "exif": kept, "icc": icc, "items": items, "storage": storage_of(directory)}
     if values.dtype not in (np.uint8, np.uint16):
         return _wide(shown, alpha, extra, extras, alpha_at, about)
     if photometric == 5:
@@ -301,10 +336,10 @@ def _samples(directory: Directory, data: bytes, path: Path) -> NDArray[Any]:
             values = file.pages[0].asarray()
         if int(page.planarconfig) == 2 and values.ndim == 3:
             values = np.moveaxis(values, 0, -1)
-    except ValueError as error:
+    except (ValueError, KeyError) as error:
         if "imagecodecs" not in str(error):
             raise
-        # LZW and the like need a package beside tifffile; OpenCV has libtiff built in.
+        # LZW, the predictor of floats and the like need a package beside tifffile; OpenCV has libtiff built in.
         decoded = cv2.imdecode(np.frombuffer(directory.alone(data), np.uint8), cv2.IMREAD_UNCHANGED)
         channels = 0 if decoded is None else np.atleast_3d(decoded).shape[2]
         if decoded is None or channels != page.samplesperpixel or decoded.dtype.itemsize * 8 != page.bitspersample:
@@ -332,27 +367,20 @@ def storage_of(directory: Directory) -> Storage:
     return Storage(format="TIFF", tiff=int(directory.page.compression))
 
 
-def metadata_of(directory: Directory, data: bytes, path: Path) -> tuple[bytes | None, tuple[Item, ...], bytes | None]:
+def metadata_of(directory: Directory, data: bytes) -> tuple[bytes | None, tuple[Item, ...], bytes | None]:
     """Return EXIF, items and profile of a directory."""
     page = directory.page
-    block = Image.Exif()
-    block.endian = page_endian(page)
-    block.bigtiff = page.parent.is_bigtiff
-    try:
-        block.load_from_fp(io.BytesIO(data), page.offset)
-    except Exception as error:  # as of damaged blocks elsewhere
-        _log.warning("%s: its tags are damaged and dropped (%s)", path, " ".join(str(error).split()))
-        block = Image.Exif()
+    block = exif.read_directories(data, page.offset, order=page_endian(page), big=page.parent.is_bigtiff)
     value = page.tags.valueof
     icc = _bytes_of(value(ICC_TAG), page)
-    exif, lost = exif_of(block, str(path), pages=True)
+    kept, lost = kept_of(block, pages=True)
     items = [
         *resolution_of(_ratio(value(282)), _ratio(value(283)), {2: "inch", 3: "cm"}.get(value(296, default=2), "none")),
         *xmp_items(_bytes_of(value(XMP_TAG), page)),
         *photoshop_items(_bytes_of(value(PHOTOSHOP_TAG), page) or b"", _bytes_of(value(IPTC_TAG), page)),
         *lost,
     ]
-    return exif, tuple(items), icc
+    return kept, turned(items, _turn(page)), icc
 
 
 def _ratio(value: Any) -> Any:

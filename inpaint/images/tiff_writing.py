@@ -1,19 +1,20 @@
-"""TIFF as it is written: samples of every kind by tifffile, descriptions by Pillow's directories."""
+"""TIFF as it is written: samples of every kind by tifffile, descriptions entry by entry."""
 
 from __future__ import annotations
 
 import io
 import struct
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin
-from PIL.ExifTags import IFD
+from PIL import Image
 
+from inpaint.images import exif
 from inpaint.images.formats import Part
 from inpaint.images.metadata import ICC_TAG, IPTC_TAG, PHOTOSHOP_TAG, XMP_TAG, iptc_of
 from inpaint.images.photo import Photo, channels_of
@@ -27,7 +28,7 @@ LOSSLESS: Final = frozenset({*_OWN, *_LIBTIFF, *_FACSIMILE, 34925})
 """Compressions that are written again, or by deflate, without a change of a sample."""
 
 _CODING: Final = (259, 266, 292, 293)  # Compression, FillOrder, T4Options, T6Options
-_BYTE, _UNDEFINED = 1, 7
+_BYTE, _LONG, _RATIONAL, _UNDEFINED = 1, 4, 5, 7
 
 
 def write_tiff(photo: Photo, path: Path) -> None:
@@ -37,7 +38,7 @@ def write_tiff(photo: Photo, path: Path) -> None:
     with tifffile.TiffWriter(path, byteorder="<") as file:
         coding = [_write_samples(file, page, compression) for page in pages]
     with path.open("r+b") as stream:
-        _describe(stream, [_directory(page, tags) for page, tags in zip(pages, coding, strict=True)])
+        _describe(stream, [_described(page, tags) for page, tags in zip(pages, coding, strict=True)])
 
 
 def _write_samples(file: tifffile.TiffWriter, photo: Photo, compression: int) -> dict[int, int]:
@@ -113,28 +114,23 @@ def _encoded(values: NDArray[Any], name: str) -> tuple[dict[int, int], int, list
 # Directories ---------------------------------------------------------------------------------------------------------
 
 
-def _describe(stream: BinaryIO, described: list[TiffImagePlugin.ImageFileDirectory_v2]) -> None:
+def _describe(stream: BinaryIO, described: list[exif.Block]) -> None:
     """Put these entries into the directory of each page, which is written anew at the end of the file."""
     pointer = 4  # where the place of the first directory stands
-    for directory in described:
+    for block in described:
         stream.seek(pointer)
         (place,) = struct.unpack("<I", stream.read(4))
         entries, following = _entries(stream, place)
         stream.seek(0, io.SEEK_END)
-        at = stream.tell() + stream.tell() % 2
-        block = directory.tobytes(at)
-        stream.seek(at)
-        stream.write(block + bytes(len(block) % 2))
+        stream.write(bytes(stream.tell() % 2))
+        values, added = exif.packed(block, stream.tell())
+        stream.write(values)
         new = stream.tell()
-        added, _ = _entries(stream, at)
-        merged = sorted({**entries, **added}.items())
-        stream.seek(new)
-        stream.write(struct.pack("<H", len(merged)) + b"".join(entry for _, entry in merged))
-        following_at = stream.tell()
-        stream.write(struct.pack("<I", following))
+        merged = exif.table({**entries, **added}, "<", following)
+        stream.write(merged)
         stream.seek(pointer)
         stream.write(struct.pack("<I", new))
-        pointer = following_at
+        pointer = new + len(merged) - 4
 
 
 def _entries(stream: BinaryIO, place: int) -> tuple[dict[int, bytes], int]:
@@ -146,40 +142,31 @@ def _entries(stream: BinaryIO, place: int) -> tuple[dict[int, bytes], int]:
     return {struct.unpack_from("<H", entry)[0]: entry for entry in entries}, following
 
 
-def _directory(photo: Photo, coding: dict[int, int]) -> TiffImagePlugin.ImageFileDirectory_v2:
+def _described(photo: Photo, coding: dict[int, int]) -> exif.Block:
     """Return what a photo holds beside the samples, and how these are compressed."""
-    directory = TiffImagePlugin.ImageFileDirectory_v2(b"II*\0\x08\0\0\0")
-    for tag, number in coding.items():
-        directory[tag] = number
-    for tag, value in _described(photo):
-        directory[tag] = value
-    for tag, value, kind in _blocks(photo):
-        directory[tag] = value
-        directory.tagtype[tag] = kind
-    return directory
-
-
-def _described(photo: Photo) -> Iterator[tuple[int, Any]]:
-    """Yield the tags that are EXIF elsewhere, and the resolution, which every directory has."""
+    block = exif.Block("<", {exif.MAIN: {}})
     if photo.exif is not None:
-        exif = Image.Exif()
-        exif.load(photo.exif)
-        for tag in list(exif):
-            if tag not in (IFD.Exif, IFD.GPSInfo):
-                yield tag, exif[tag]
-                continue
-            entries = dict(exif.get_ifd(tag))
-            if IFD.Interop in entries:
-                entries[int(IFD.Interop)] = exif.get_ifd(int(IFD.Interop))
-            yield tag, entries
+        block = exif.in_order(exif.read_block(photo.exif), "<")
+    main = block.directories[exif.MAIN]
+    for tag, number in coding.items():
+        main[tag] = exif.Entry(_LONG, struct.pack("<I", number)) if number > 65535 else block.short(number)
     for item in photo.items:
         if item.part == Part.RESOLUTION:
             inches = item.value.per_inch
             metric = item.value.unit == "cm"
-            x, y = (item.value.x, item.value.y) if metric or inches is None else inches
-            yield 282, TiffImagePlugin.IFDRational(x.numerator, x.denominator)
-            yield 283, TiffImagePlugin.IFDRational(y.numerator, y.denominator)
-            yield 296, 3 if metric else 1 if inches is None else 2
+            ratios = (item.value.x, item.value.y) if metric or inches is None else inches
+            for tag, ratio in zip((282, 283), ratios, strict=True):
+                main[tag] = exif.Entry(_RATIONAL, struct.pack("<II", *_fraction(ratio)))
+            main[296] = block.short(3 if metric else 1 if inches is None else 2)
+    for tag, data, kind in _blocks(photo):
+        main[tag] = exif.Entry(kind, data)
+    return block
+
+
+def _fraction(ratio: Fraction) -> tuple[int, int]:
+    """Return the fraction of numbers below 2 ** 32 that is nearest."""
+    near = ratio.limit_denominator(2**31 // max(int(ratio), 1))
+    return near.numerator, near.denominator
 
 
 def _blocks(photo: Photo) -> Iterator[tuple[int, bytes, int]]:

@@ -18,7 +18,9 @@ from PIL import Image
 
 from inpaint.errors import InputError, UsageError
 from inpaint.images import jpeg, png
+from inpaint.images.exif import PREFIX
 from inpaint.images.formats import Format, Part, format_of_name
+from inpaint.images.metadata import resolution_in, without_orientation
 from inpaint.images.photo import Item, Photo, Pixels, channels_of, counted, to_uint8, to_uint16
 from inpaint.images.stored import Bilevel, Inks, Palette
 from inpaint.images.tiff_writing import LOSSLESS, write_tiff
@@ -192,10 +194,12 @@ def _fitted_page(photo: Photo, format_: Format) -> tuple[Photo, list[str]]:
         photo = replace(photo, exif=None)
     items = []
     for item in photo.items:
-        if item.part in format_.keeps and _can_hold(format_, item):
+        if item.part in format_.keeps and _can_hold(format_, item, photo):
             items.append(item)
-        elif item.part not in (Part.VIEW, Part.UNREAD) and item.name != "sRGB":
-            lost.append(item.name)  # sRGB is what every format means where it says nothing
+        elif item.part == Part.RESOLUTION and photo.exif is not None and resolution_in(photo.exif):
+            continue  # EXIF tells it too
+        elif item.part not in (Part.VIEW, Part.UNREAD) and item.name != png.SRGB:
+            lost.append(item.name)
     return replace(photo, items=tuple(items)), lost
 
 
@@ -228,8 +232,10 @@ def _scaled(photo: Photo, scale: Callable[[Pixels], Pixels]) -> Photo:
     return replace(photo, pixels=scale(photo.pixels), alpha=alpha, extra=extra)
 
 
-def _can_hold(format_: Format, item: Item) -> bool:
-    """Return whether an item of a part that the format keeps fits into it."""
+def _can_hold(format_: Format, item: Item, photo: Photo) -> bool:
+    """Return whether an item of a part that the format keeps fits into it, beside the photo as it will be written."""
+    if item.part == Part.COLOR:
+        return png.fits(item, photo)
     if item.part == Part.RESOLUTION:
         return item.value.per_inch is not None or format_.name in ("PNG", "TIFF")
     overhead = {Part.XMP: 29, Part.IPTC: 14, Part.COMMENT: 0}.get(item.part)
@@ -249,7 +255,8 @@ def _options(photo: Photo, format_: Format, quality: int | None) -> dict[str, An
     if photo.icc is not None:
         options["icc_profile"] = photo.icc
     if photo.exif is not None:
-        options["exif"] = b"Exif\0\0" + photo.exif
+        # Pillow's encoder of AVIF writes a block that tells an orientation anew, and not as it was.
+        options["exif"] = PREFIX + (without_orientation(photo.exif) if format_.name == "AVIF" else photo.exif)
     for item in photo.items:
         if item.part == Part.XMP:
             options["xmp"] = item.value

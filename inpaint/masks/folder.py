@@ -82,6 +82,10 @@ class Paired(_Files):
         """Check the folder."""
         self.folder  # noqa: B018 - for its error
 
+    def files(self) -> tuple[str, ...]:
+        """Return the files of the folder, whether or not there are photos of their names."""
+        return tuple(map(str, find_photos(self.folder).paths()))
+
     def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
         raise MaskError("masks paired with photos are those of a training's photos: write data.masks=paired:FOLDER")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from torch import Tensor
 
 def wide(x: Tensor) -> Tensor:
     """Cast to float64; Apple's GPUs have none and stay at float32."""
-    return x.to(torch.float32 if x.device.type == "mps" else torch.float64)
+    return x.to(_widest(x.device))
 
 
 class RunningMeans:
@@ -54,6 +54,19 @@ class RunningMeans:
     def clear(self) -> None:
         """Forget everything added so far."""
         self._sums.clear()
+
+    def state(self) -> dict[str, list[float]]:
+        """Return what was added so far in plain containers, to go on from: {name: [weighted sum, sum of weights]}."""
+        return {name: sums.tolist() for name, sums in self._sums.items()}
+
+    def load(self, state: Mapping[str, Sequence[float]], device: torch.device) -> None:
+        """Go on from what `state` returned, on a device."""
+        dtype = _widest(device)
+        self._sums = {name: torch.tensor(sums, dtype=dtype, device=device) for name, sums in state.items()}
+
+
+def _widest(device: torch.device) -> torch.dtype:
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 class FirstNotFinite:

@@ -64,6 +64,7 @@ def restore_photo(
     device: str = "auto",
     seed: int = 0,
     spent_s: float = 0.0,
+    first_page: bool = False,
     max_pixels: int = MAX_PIXELS,
     callback: PhotoCallback | None = None,
 ) -> RestoredPhoto:
@@ -83,6 +84,7 @@ def restore_photo(
         device: "auto", "cpu", "cuda", "cuda:1".
         seed: Of every random step.
         spent_s: Seconds of the budget that are gone already; what reading takes counts by itself.
+        first_page: Restore the first page of a file alone, which several pages need: each would take the whole budget.
         max_pixels: Refuse files that claim more, and results that would have more.
         callback: See `PhotoCallback`.
 
@@ -100,9 +102,10 @@ def restore_photo(
     check_task(task, mask=mask is not None, flash=flash is not None, options=options)
     opaque, seed = arguments.truth("opaque", opaque), checked_seed(seed)
     spent_s, max_pixels = arguments.number("spent_s", spent_s), arguments.integer("max_pixels", max_pixels, least=1)
+    first_page = arguments.truth("first_page", first_page)
     arguments.function("callback", callback)
     where = resolve_device(device)
-    photo = _photo(image, max_pixels)
+    photo = _photo(image, max_pixels, first_page=first_page)
     check_photo(photo, DipOptions.capabilities, name=f"the task {task}")
     factor = options.factor if task == "super-resolve" else 1
     if photo.width * photo.height * factor * factor > max_pixels:
@@ -128,7 +131,7 @@ def restore_photo(
         task,
         _tensor(photo),
         None if hole is None else _mask(photo, hole),
-        flash=None if flash is None else _tensor(_photo(flash, max_pixels)),
+        flash=None if flash is None else _tensor(_photo(flash, max_pixels, first_page=first_page)),
         options=options,
         device=where,
         seed=seed,
@@ -188,8 +191,11 @@ def write_uncertainty(restored: Restored, path: str | os.PathLike[str]) -> float
     return top
 
 
-def _photo(image: Source | Photo, max_pixels: int) -> Photo:
-    return image if isinstance(image, Photo) else photo_of(image, max_pixels)
+def _photo(image: Source | Photo, max_pixels: int, *, first_page: bool) -> Photo:
+    photo = image if isinstance(image, Photo) else photo_of(image, max_pixels, first_page=first_page)
+    if photo.pages and not first_page:
+        raise InputError(f"{photo.name}: it has {len(photo.pages) + 1} pages; --first-page restores the first alone")
+    return photo
 
 
 def _tensor(photo: Photo) -> Tensor:

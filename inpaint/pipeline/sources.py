@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import inpaint.arguments as arguments
-from inpaint.errors import InputError, MaskError, NotAMaskError, UsageError
+from inpaint.errors import InputError, NotAMaskError, UsageError
 from inpaint.images.mask_rules import Hole, Label
-from inpaint.images.masks import dilate_hole, fit_to, hole_of, read_mask, swapped
+from inpaint.images.masks import dilate_hole, fit_to, hole_of, levels_of_numbers, read_mask, swapped
 from inpaint.images.photo import Photo, Pixels, photo_of_array
 from inpaint.images.reading import MAX_PIXELS, from_pillow, read_photo
 
@@ -91,16 +91,6 @@ def _decoded(image: Image.Image, what: str) -> Image.Image:
 
 
 def _mask_array(values: NDArray[Any], what: str) -> Pixels:
-    """Return a mask array as uint8, uint16 or float; the many ways to say 0 and 1 become 0 and white."""
-    if values.dtype.kind == "f":
-        if not (np.isfinite(values).all() and values.min(initial=0) >= 0 and values.max(initial=0) <= 1):
-            raise MaskError(f"a floating-point {what} must lie in [0, 1]; use uint8 for 0..255")
-        return values.astype(np.float32)
-    if values.dtype.kind not in "bui":
-        raise MaskError(f"{what} must be bool, integer or floating point, got {values.dtype}")
-    top = int(values.max(initial=0))
-    if values.min(initial=0) < 0 or top > 65535:
-        raise MaskError(f"{what} must lie in 0..255 or 0..65535, got {values.min()} to {top}")
-    if top <= 1:
-        return values.astype(np.uint8) * np.uint8(255)
-    return values.astype(np.uint8 if top <= 255 and values.dtype != np.uint16 else np.uint16)
+    """Return a mask array as levels; in memory, unlike in a file, 1 is the usual way to say white."""
+    levels = levels_of_numbers(values, what)
+    return levels * np.uint8(255) if levels.max(initial=0) <= 1 else levels

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from inpaint.errors import ConfigError, WeightsError, unknown
 from inpaint.options import ModelConfig, flat, show, validated
 from inpaint.registry import table
-from inpaint.weights.places import weights_at
+from inpaint.weights import places
 from inpaint.weights.runs import CHECKPOINT_SUFFIX, RunFolder
 
 if TYPE_CHECKING:
@@ -33,6 +33,11 @@ def architecture(model: Mapping[str, Any]) -> ModelConfig:
     if name not in table.models():
         raise ConfigError(f"model.name={show(name)}: {unknown('trainable model', str(name), table.models())}")
     return validated(table.config_class(name), {k: v for k, v in model.items() if k != "name"}, key="model")
+
+
+def to_fetch(init: Init) -> list[str]:
+    """Return the files of initial weights that are fetched over the network when they are used."""
+    return [file for place in _places(init).values() if (file := places.to_fetch(place)) is not None]
 
 
 def started_from(init: Init, model: Mapping[str, Any]) -> ModelConfig | None:
@@ -176,7 +181,7 @@ def _places(init: Init) -> dict[str, str]:
 
 
 def _weights(place: str) -> Path:
-    found = weights_at(place)
+    found = places.weights_at(place)
     if found is None:
         raise WeightsError(f"no weights at {place}")
     return found

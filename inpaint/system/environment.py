@@ -7,6 +7,8 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypedDict
@@ -133,10 +135,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or "OutOfMemoryError" in kinds or ("alloc" in text and "memory" in text)
 
 
-def process_age_s() -> float:
-    """Return how long this process has been running, where the system says so; else 0."""
+def process_age_s(process: int | None = None) -> float:
+    """Return how long a process has been running, this one by default, where the system says so; else 0."""
     try:
-        stat = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace")
+        stat = Path(f"/proc/{process or 'self'}/stat").read_text(encoding="ascii", errors="replace")
         started = int(stat.rpartition(")")[2].split()[19])
         up = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
         return max(up - started / os.sysconf("SC_CLK_TCK"), 0.0)
@@ -170,6 +172,20 @@ def _memory_bytes() -> int | None:
     except OSError:
         return physical
     return min(physical, int(limit)) if limit.isdigit() else physical
+
+
+@contextmanager
+def variable_set(name: str, value: str) -> Iterator[None]:
+    """Let the processes that are started in the block find a variable in their environment; ours is as before then."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
 
 
 def _wandb_login() -> bool:

@@ -14,18 +14,22 @@ import time
 import weakref
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
 from inpaint.errors import InpaintError
+from inpaint.system.environment import process_age_s
 
 _BEYOND = 2**30  # Windows locks bytes and lets nobody read them: one far behind what the file says
+
+_SLACK_S = 60.0  # by which a clock may have been set since
 
 _held: set[int] = set()  # descriptors of the locks of this process
 
 
 @dataclass(frozen=True)
 class Owner:
-    """The process that a folder belongs to. since: when it took it, as local time."""
+    """The process that a folder belongs to. since: when it took it, in local time with its offset."""
 
     host: str
     process: int
@@ -114,7 +118,10 @@ class FolderLock:
                 replaced = self._refuse(handle, takeover=takeover)
                 # Whoever gave it back in between removed the file: then what is locked here is nobody's any more.
                 if not replaced and _is_at(handle, self.path):
-                    _write(handle, Owner(platform.node(), os.getpid(), time.strftime("%Y-%m-%d %H:%M:%S")))
+                    _write(
+                        handle,
+                        Owner(platform.node(), os.getpid(), datetime.now().astimezone().isoformat(" ", "seconds")),
+                    )
                     return handle
                 if replaced:
                     self.path.unlink(missing_ok=True)
@@ -180,8 +187,9 @@ def _read(handle: int) -> Owner | None:
 
 def _parsed(content: bytes) -> Owner | None:
     try:
-        return Owner(**json.loads(content))
-    except (ValueError, TypeError):
+        said = json.loads(content)
+        return Owner(str(said["host"]), int(said["process"]), str(said["since"]))
+    except (ValueError, TypeError, KeyError):
         return None  # killed, or caught, between making the file and writing it
 
 
@@ -209,20 +217,26 @@ def _try_lock(handle: int) -> bool:
     except OSError:
         # A file system without locks: what the file says is all there is, and its process may have ended.
         owner = _read(handle)
-        return owner is None or not _runs(owner.process)
+        return owner is None or not _runs(owner)
     return True
 
 
-def _runs(process: int) -> bool:
+def _runs(owner: Owner) -> bool:
+    """Return whether a process of this machine still runs, and not another one that has got its number since."""
     if os.name == "nt":
         return True  # asking would end it
     try:
-        os.kill(process, 0)
+        os.kill(owner.process, 0)
     except ProcessLookupError:
         return False
     except OSError:
-        return True
-    return process != os.getpid()
+        pass  # somebody else's
+    try:
+        taken_s = time.time() - datetime.fromisoformat(owner.since).timestamp()
+    except ValueError:
+        taken_s = 0.0
+    age_s = process_age_s(owner.process)
+    return owner.process != os.getpid() and not 0 < age_s < taken_s - _SLACK_S
 
 
 def _forget() -> None:

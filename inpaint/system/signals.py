@@ -12,9 +12,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 from typing import Final, TypeAlias
+
+from inpaint.system.environment import variable_set
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGBREAK")
 ENDING: Final = tuple(signal.Signals[name] for name in _NAMES if name in signal.Signals.__members__)
@@ -141,18 +143,9 @@ class Forwarding:
             self._process.send_signal(number)
 
 
-@contextmanager
-def outlived_by_none() -> Iterator[None]:
+def outlived_by_none() -> AbstractContextManager[None]:
     """Let processes of this program that are started in the block end with this one; see `ending_with_parent`."""
-    before = os.environ.get(_PARENT)
-    os.environ[_PARENT] = str(os.getpid())
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_PARENT]
-        else:
-            os.environ[_PARENT] = before
+    return variable_set(_PARENT, str(os.getpid()))
 
 
 def ending_with_parent(*, every_s: float = 1.0, at_the_latest_s: float | None = None) -> None:

@@ -51,7 +51,9 @@ class Checkpoints(IterationCallback):
         self.metering = metering
         self.data = dict(data or {})
         self.best: list[tuple[float, int]] = []  # value and iteration of the `keep_best` best, the best first
+        self.validating = False  # whether the validation of this iteration is not complete
         self._saved_at = -1
+        self._went_back = False  # whether last.ckpt is of a course that this one leaves
 
     @property
     def best_value(self) -> float | None:
@@ -65,7 +67,7 @@ class Checkpoints(IterationCallback):
 
     def after_iteration(self, trainer: Trainer) -> None:
         """Save when it is due. What cannot be written before the end costs a warning: the disk may have room again."""
-        if not (self.due(self.module.loop.save_every) or self._keeps()):
+        if not (self.due(self.module.loop.save_every) or self._keeps() or self._went_back):
             return
         try:
             self.save(trainer)
@@ -91,7 +93,9 @@ class Checkpoints(IterationCallback):
             self._write_weights(self.files.weights)
             if self._keeps():
                 _keep(self.files.last, self.files.kept / f"{self.module.iteration:08d}{CHECKPOINT_SUFFIX}")
-        self._saved_at = self.module.iteration
+            for logger in trainer.loggers:
+                logger.after_save_checkpoint(self)  # type: ignore[arg-type]  # Lightning's own is no base of ours
+        self._saved_at, self._went_back = self.module.iteration, False
 
     def offer_best(self, trainer: Trainer, value: float) -> None:
         """Keep the current state as best.ckpt if `value` (smaller is better) is the smallest so far.
@@ -143,6 +147,7 @@ class Checkpoints(IterationCallback):
             "best_value": self.best_value,
             "best": [list(entry) for entry in self.best],
             "data": self.data,
+            "validating": self.validating,
             **training_state(self.module),
         }
 
@@ -165,7 +170,10 @@ class Checkpoints(IterationCallback):
             # Checkpoints of 0.1.0 say nothing of when.
             said = state.get("best") or [(state["best_value"], module.iteration)]
             self.best = [(float(value), int(iteration)) for value, iteration in said][: module.loop.keep_best]
-        if path.resolve() == self.files.last.resolve():
+        self.validating = bool(state.get("validating"))
+        is_last = path.resolve() == self.files.last.resolve()
+        self._went_back = not is_last and self.files.last.exists()
+        if is_last and not self.validating:
             self._saved_at = module.iteration
             if trainer.is_global_zero and self._weights_iteration() != module.iteration:
                 self._write_weights(self.files.weights)  # the process was killed between the two files
@@ -199,6 +207,7 @@ def training_state(module: TrainingModule) -> dict[str, Any]:
     """
     return {
         "iteration": module.iteration,
+        "logged": module.logged.state(),
         "license": module.license,
         "network": module.network.state_dict(),
         "discriminators": module.discriminators.state_dict(),
@@ -225,6 +234,7 @@ def load_training_state(module: TrainingModule, state: Mapping[str, Any]) -> Non
             f"{sorted(module.discriminators)}"
         )
     module.iteration = int(state["iteration"])
+    module.logged.load(state.get("logged") or {}, module.device)
     module.license = state.get("license")
     module.network.load_state_dict(state["network"])
     module.discriminators.load_state_dict(state["discriminators"])
@@ -297,8 +307,3 @@ def _keep(path: Path, kept: Path) -> None:
     except OSError:  # a file system without hard links
         with atomic_write(kept) as temporary:
             shutil.copyfile(path, temporary)
-
-
-def resumed_iteration(path: Path | None) -> int:
-    """Return the iteration from which a checkpoint continues; 0 without one."""
-    return 0 if path is None else int(read_checkpoint(path)["iteration"])

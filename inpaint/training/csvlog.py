@@ -24,8 +24,9 @@ class CsvLogger(Logger):
     """Writes each number as soon as it comes; a number for the iteration of the last row joins that row.
 
     Rows are appended. When a new column appears the file is rewritten, whole or not at all, and earlier rows stay empty
-    there. On resuming, rows after the iteration from which the run goes on are dropped, and so is a line that a kill
-    left unfinished; a run that starts anew empties the file. Further processes of a distributed run write nothing.
+    there. Once a resumed run has a number or a checkpoint of its own, rows after the iteration from which it goes on
+    are dropped, and so is a line that a kill left unfinished; a run that starts anew empties the file. Further
+    processes of a distributed run write nothing.
     """
 
     def __init__(self, path: str | Path, *, start_iteration: int = 0) -> None:
@@ -67,6 +68,11 @@ class CsvLogger(Logger):
             rows = [earlier for earlier in self._read() if earlier[KEY] != str(step)]
             self._columns += [name for name in row if name not in self._columns]
             self._rewrite([*rows, row])
+
+    @rank_zero_only
+    def after_save_checkpoint(self, checkpoint_callback: object) -> None:
+        """Bring the file in order: this course goes on from `start_iteration`, later rows are of another one."""
+        self._prepare()
 
     def _prepare(self) -> None:
         if self._start is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -12,13 +12,12 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from inpaint.errors import DivergedError, InpaintError, LostRunError, RunError
 from inpaint.options import keyed
 from inpaint.system.environment import is_out_of_memory
+from inpaint.system.files import write_text
 from inpaint.training.checkpoints import Checkpoints
 from inpaint.training.config import OptimizerConfig
 from inpaint.training.module import TrainingModule
 from inpaint.training.runs import resume_command, train_command
 from inpaint.weights.runs import RunFolder
-
-log = logging.getLogger("inpaint.training")
 
 SMALLER = 0.1  # of the learning rate that a training has diverged with
 USUAL = {"adam": 1e-4, "adamw": 1e-4, "sgd": 1e-2}
@@ -43,7 +42,7 @@ class SaveOnError(Callback):
         self.unrecorded = unrecorded
         self.checkpoints = checkpoints
         self.note = ""  # what was saved and how to go on, for the message of the error
-        self._first = 0  # the iteration that this process began with
+        self._first: int | None = None  # the iteration that the training began with, None before
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note where the training begins."""
@@ -56,7 +55,7 @@ class SaveOnError(Callback):
         if isinstance(exception, DivergedError):
             self.note = self._way_back(exception.iteration)
             return
-        if self.module.iteration == self._first:
+        if self._first in (None, self.module.iteration):
             return  # nothing was learned
         try:
             self.checkpoints.save(trainer)
@@ -105,7 +104,7 @@ def explained(ending: SaveOnError) -> Iterator[None]:
     """Let the error that ends a training say what was saved, in its own line.
 
     Raises:
-        RunError: Instead of the library's error where memory ran out.
+        RunError: Instead of an error that is not ours, whose traceback is written into the run's folder.
     """
     try:
         yield
@@ -120,6 +119,22 @@ def explained(ending: SaveOnError) -> Iterator[None]:
                 f"memory ran out in iteration {ending.module.iteration}: a smaller batch_size, accumulate=2 (the same "
                 f"batch in two parts), a smaller data.size or trainer.precision=bf16-mixed need less{note}"
             ) from error
-        if note:
-            log.warning("an error ends the training%s", note)
-        raise
+        kept = _keep_traceback(error, ending.checkpoints.files)
+        raise RunError(f"an error ended the training: {_reason(error)}{kept}{note}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return in one line what an error says, the last line of what torch hands on from a data worker."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if lines and lines[0].startswith("Caught "):
+        return lines[-1]
+    return f"{type(error).__name__}: {' '.join(lines)[:300]}" if lines else type(error).__name__
+
+
+def _keep_traceback(error: Exception, run: RunFolder) -> str:
+    """Write where an error came from into a run's folder, and return where that can be read."""
+    try:
+        write_text(run.traceback, "".join(traceback.format_exception(error)))
+    except (OSError, InpaintError):
+        return ""
+    return f" (where: {run.traceback})"

@@ -66,7 +66,7 @@ def fit(
 
     Args:
         module: What is trained.
-        data: Its batches; must start at the iteration of `resume` (see `checkpoints.resumed_iteration`).
+        data: Its batches; must start at the iteration of `resume`.
         run: Where checkpoints, weights and panels are written.
         loggers: Get every number by iteration. One that fails costs a warning.
         resume: A checkpoint to continue from.
@@ -124,8 +124,10 @@ def fit(
             if isinstance(end.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from None
             raise
-    # A child process that reports the signal would be taken for a crash by those who started it.
-    interrupted_by = interruption.request.number if trainer.is_global_zero else None
+    # A child process that reports the signal would be taken for a crash by those who started it, and a signal in the
+    # last iteration cuts nothing short.
+    cut_short = trainer.is_global_zero and module.iteration < loop.max_iterations
+    interrupted_by = interruption.request.number if cut_short else None
     return FitResult(module.iteration, validation.latest, interrupted_by, out_of_time=limit.over)
 
 

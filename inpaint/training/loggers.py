@@ -39,12 +39,15 @@ def build(
     wandb: WandbConfig | None = None,
     start_iteration: int = 0,
     best: Mapping[str, Best] | None = None,
+    exact: bool = True,
+    comparable: bool = True,
 ) -> list[Logger]:
     """Return the loggers of a run, CSV first. Nothing is written before the first number.
 
     names: csv, tensorboard, wandb, one or several. config: the resolved configuration, for trackers that compare runs.
     start_iteration: from which the run goes on; later entries of an interrupted run are dropped where that is possible.
     best: the model's own measures of what is best, for summaries: {val/NAME: min or max}.
+    exact, comparable: as of `WandbTracker`.
     Raises ConfigError for an unknown name, MissingDependencyError for TensorBoard without its package.
     """
     wanted = [names] if isinstance(names, str) else list(names or ())
@@ -56,7 +59,17 @@ def build(
         made.append(_tensorboard(run, config, start_iteration, best or {}))
     if "wandb" in wanted:
         options = wandb or WandbConfig()
-        made.append(WandbTracker(run, config=config, options=options, start_iteration=start_iteration, best=best))
+        made.append(
+            WandbTracker(
+                run,
+                config=config,
+                options=options,
+                start_iteration=start_iteration,
+                best=best,
+                exact=exact,
+                comparable=comparable,
+            )
+        )
     return made
 
 
@@ -89,6 +102,10 @@ class Tolerant(Logger):
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """Hand on options."""
         self.trying(lambda: self.inner.log_hyperparams(*args, **kwargs))
+
+    def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
+        """Tell the logger that the state of the training is on the disk."""
+        self.trying(lambda: self.inner.after_save_checkpoint(checkpoint_callback))
 
     def save(self) -> None:
         """Let the logger write what it holds."""

@@ -22,7 +22,7 @@ from inpaint.training.adversarial import generator_losses
 from inpaint.training.config import LoopConfig
 from inpaint.training.module import TrainingModule
 from inpaint.training.phases import eval_mode, only_trainable
-from inpaint.training.runs import FOLDER_VARIABLE
+from inpaint.training.runs import FOLDER_VARIABLE, launched
 
 GB = 1024**3
 TIMED_SAMPLES = 2  # of which an iteration's time is estimated
@@ -176,14 +176,19 @@ def check_launcher(loop: LoopConfig) -> None:
             f"SLURM gives this job {tasks} tasks, and only srun starts them: write srun before `inpaint train`, or ask "
             "for --ntasks=1"
         )
-    by_hand = {"LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys()
-    if by_hand or FOLDER_VARIABLE in os.environ:  # the second: started by Lightning, for a further device
+    if FOLDER_VARIABLE in os.environ:  # started by Lightning, for a further device
+        return
+    processes = device_count(loop)[1] * loop.trainer.num_nodes
+    by_hand = ["LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"]
+    if os.environ.keys() >= {*by_hand} and launched("WORLD_SIZE") == processes:
         return
     names, here = ["RANK", "LOCAL_RANK", "SLURM_PROCID"], ("", "127.0.0.1", "localhost", "::1", platform.node())
     if loop.trainer.num_nodes == 1:
         names += ["NODE_RANK", "GROUP_RANK"]
     left = [name for name in names if os.environ.get(name, "0") not in ("0", "")]
-    if loop.trainer.num_nodes == 1 and device_count(loop)[1] > 1 and os.environ.get("MASTER_ADDR", "") not in here:
+    if processes > 1 and "LOCAL_RANK" in os.environ and "LOCAL_RANK" not in left:
+        left.append("LOCAL_RANK")  # which of them this one is: nobody would start the others
+    if loop.trainer.num_nodes == 1 and processes > 1 and os.environ.get("MASTER_ADDR", "") not in here:
         left.append("MASTER_ADDR")
     if left:
         raise ConfigError(
@@ -222,12 +227,12 @@ def check_hardware(loop: LoopConfig) -> None:
     if kind == "cpu" and loop.trainer.precision == "16-mixed":
         raise ConfigError("trainer.precision=16-mixed needs a GPU; valid on the CPU: bf16-mixed, 32-true")
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        launcher, world = "torchrun", int(os.environ.get("WORLD_SIZE", "1"))
-        here = int(os.environ.get("LOCAL_WORLD_SIZE", world))
+        launcher, world = "torchrun", launched("WORLD_SIZE")
+        here = launched("LOCAL_WORLD_SIZE") if "LOCAL_WORLD_SIZE" in os.environ else world
     else:
         # Only the tasks of an srun step count: one program in a batch script may start its own processes.
-        launcher, world = "srun", int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))
-        here = world // max(int(os.environ.get("SLURM_STEP_NUM_NODES", "1")), 1)
+        launcher, world = "srun", launched("SLURM_STEP_NUM_TASKS")
+        here = world // max(launched("SLURM_STEP_NUM_NODES"), 1)
         if world == 1:
             return
     nodes = loop.trainer.num_nodes

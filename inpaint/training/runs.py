@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from inpaint.errors import LostRunError, RunError
+from inpaint.errors import ConfigError, LostRunError, RunError
 from inpaint.options import flat, keyed, show, typed
 from inpaint.system.locks import FolderLock, HeldError
 from inpaint.weights.runs import RunFolder
@@ -23,7 +23,8 @@ FOLDER_VARIABLE = "INPAINT_RUN_FOLDER"
 """Tells the processes that Lightning starts for further devices which folder the first one chose."""
 
 # What may change when a run goes on without the photos, the losses or the arithmetic becoming others. A key stands
-# for all below it. max_iterations is here because most schedules do not look at it; see `inexact_changes`.
+# for all below it. max_iterations is here because most schedules do not look at it; see `inexact_changes`. Photos are
+# told by their content, wherever they lie; see `data.identity`.
 _HARMLESS = (
     "max_iterations",
     "logger",
@@ -38,6 +39,8 @@ _HARMLESS = (
     "keep_best",
     "max_time",
     "validation",
+    "data.root",
+    "data.val",
     "data.workers",
     "trainer.accelerator",
     "trainer.devices",
@@ -194,9 +197,9 @@ def default_folder(model: str, *, parent: Path = Path("checkpoints"), reserve: b
     """
     if not first_process() and FOLDER_VARIABLE in os.environ:
         return Path(os.environ[FOLDER_VARIABLE])
-    if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1 and "SLURM_JOB_ID" in os.environ:
+    if launched("SLURM_STEP_NUM_TASKS") > 1 and "SLURM_JOB_ID" in os.environ:
         return parent / f"{model}-slurm-{os.environ['SLURM_JOB_ID']}"
-    if "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if "TORCHELASTIC_RUN_ID" in os.environ and launched("WORLD_SIZE") > 1:
         raise RunError("run.folder=FOLDER must be given under torchrun: its processes cannot agree on a default name")
     return new_folder(parent, model, reserve=reserve)
 
@@ -249,6 +252,18 @@ def first_process() -> bool:
     """Return whether this is the process that writes: rank 0 of however many were launched."""
     ranks = ("RANK", "SLURM_PROCID", "NODE_RANK", "GROUP_RANK", "LOCAL_RANK")
     return all(os.environ.get(name, "0") in ("0", "") for name in ranks)
+
+
+def launched(variable: str) -> int:
+    """Return the number of processes, or of machines, that a launcher's variable tells; 1 where it tells none.
+
+    Raises:
+        ConfigError: It holds no number.
+    """
+    said = os.environ.get(variable) or "1"
+    if not said.isdecimal():
+        raise ConfigError(f"{variable}={said} in the environment is no number: `unset {variable}` and start again")
+    return int(said)
 
 
 def inexact_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ import logging
 
 import torch
 from lightning_fabric.utilities import move_data_to_device
-from pytorch_lightning import Trainer
+from pytorch_lightning import LightningModule, Trainer
 from torch import Tensor
 from torch.utils.data import default_collate
 
@@ -33,14 +33,26 @@ class Validation(IterationCallback):
         self.checkpoints = checkpoints
         self.metering = metering
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Validate at once where an error has broken off the validation of the iteration that the run goes on from."""
+        if self.checkpoints.validating:
+            self._validate(trainer)
+            self.checkpoints.save(trainer)
+
     def after_iteration(self, trainer: Trainer) -> None:
         """Validate when it is due."""
-        if not self.due(self.options.every):
-            return
+        if self.due(self.options.every):
+            self._validate(trainer)
+
+    def _validate(self, trainer: Trainer) -> None:
+        self.checkpoints.validating = True
         inpainter = self.module.inpainter(self.module.averaged_network())
         if inpainter is not None or self.module.metrics:
-            self._report(trainer, self._measure(trainer, inpainter))
+            measured = self._measure(trainer, inpainter)
+            self.checkpoints.validating = False
+            self._report(trainer, measured)
         self._paint_panel(trainer, inpainter)
+        self.checkpoints.validating = False
         self.metering.pause()
 
     def _measure(self, trainer: Trainer, inpainter: Inpainter | None) -> dict[str, float]:

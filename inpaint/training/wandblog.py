@@ -42,7 +42,10 @@ class WandbTracker(Logger):
     then says how to upload. wandb.json lets a resumed run go on in the same W&B run: its id, the iteration up to which
     W&B has the numbers, which are the same again after a crash and not sent twice, and the best figures so far.
 
-    best: figures of the summary beside those of the hole, by name, and whether the least or the most is best.
+    best: figures of the summary beside those of the hole, by name, and whether the least or the most is best. exact:
+    whether what is trained again gives the numbers that it gave before; if not, W&B gets them, and the best figures are
+    those of the iterations that stay. comparable: whether figures of the validation so far compare with those to come;
+    if not, the best is chosen anew.
     """
 
     def __init__(
@@ -53,6 +56,8 @@ class WandbTracker(Logger):
         options: WandbConfig,
         start_iteration: int = 0,
         best: Mapping[str, Best] | None = None,
+        exact: bool = True,
+        comparable: bool = True,
     ) -> None:
         super().__init__()
         self.run = run
@@ -66,6 +71,10 @@ class WandbTracker(Logger):
         self._offline_folder: Path | None = None
         self._constant_images_sent = False
         self._memory = Memory() if start_iteration == 0 else Memory.read(run.path / MEMORY_NAME)
+        if not exact:
+            self._memory.go_back(start_iteration)
+        if not comparable:
+            self._memory.best.clear()
 
     @property
     def name(self) -> str:
@@ -98,9 +107,9 @@ class WandbTracker(Logger):
         again = step == self._memory.iteration and values.keys() <= self._memory.names
         if not again:
             session.log({**values, "iteration": step})
-        best = {n: v for n, v in values.items() if n in self.best and self._memory.improves(n, v, self.best[n])}
-        self._memory.best |= best
         if step is not None:
+            for name in values.keys() & self.best.keys():
+                self._memory.offer(name, step, values[name], self.best[name])
             names = self._memory.names if step == self._memory.iteration else frozenset()
             self._memory.iteration, self._memory.names = step, names | values.keys()
         self._memory.write(self.run.path / MEMORY_NAME)
@@ -109,8 +118,9 @@ class WandbTracker(Logger):
 
     def _summarize(self, session: Any) -> None:
         """Write the best figures of all starts; W&B itself compares what this start sends, and nothing before it."""
-        if self.start_iteration > 0 and self._memory.best:
-            session.summary.update({n: {self.best[n]: v} for n, v in self._memory.best.items() if n in self.best})
+        if self.start_iteration > 0:
+            best = {name: found[-1][1] for name, found in self._memory.best.items() if found and name in self.best}
+            session.summary.update({name: {self.best[name]: value} for name, value in best.items()})
 
     @rank_zero_only
     def log_panel(self, *, iteration: int, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -192,6 +202,8 @@ class WandbTracker(Logger):
                 log.warning("W&B cannot be reached, recording offline: %s", reason)
             mode = "offline"
             session = self._open(mode)
+        if self.start_iteration > 0:  # W&B keeps what it has of a run that goes on, but for what it is told so
+            session.config.update(self.config, allow_val_change=True)
         session.define_metric("iteration")
         session.define_metric("*", step_metric="iteration")
         for metric, best in self.best.items():
@@ -249,20 +261,23 @@ class Memory:
         id: Of the W&B run.
         iteration: Up to which W&B has the numbers.
         names: Of the numbers that it has of this iteration.
-        best: The best figures of the whole run, by name.
+        best: By name, every figure that was better than all before it, with its iteration: the last one is the best.
     """
 
     id: str | None = None
     iteration: int = -1
     names: frozenset[str] = frozenset()
-    best: dict[str, float] = field(default_factory=dict)
+    best: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> Memory:
         """Read it; what an earlier version did not write is empty, and so is all of it where there is no file."""
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-            best = {str(name): float(value) for name, value in found.get("best", {}).items()}
+            best = {
+                str(name): [(int(iteration), float(value)) for iteration, value in figures]
+                for name, figures in found.get("best", {}).items()
+            }
             names = frozenset(map(str, found.get("names", ())))
             return cls(id=str(found["id"]), iteration=int(found.get("iteration", -1)), names=names, best=best)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -272,10 +287,17 @@ class Memory:
         """Write it whole or not at all."""
         write_text(path, json.dumps({**vars(self), "names": sorted(self.names)}) + "\n")
 
-    def improves(self, name: str, value: float, wanted: Best) -> bool:
-        """Tell whether a figure is better than all before it."""
-        before = self.best.get(name)
-        return math.isfinite(value) and (before is None or (value < before if wanted == "min" else value > before))
+    def offer(self, name: str, iteration: int, value: float, wanted: Best) -> None:
+        """Keep a figure if it is better than all before it."""
+        found = self.best.setdefault(name, [])
+        if math.isfinite(value) and (not found or (value < found[-1][1] if wanted == "min" else value > found[-1][1])):
+            found.append((iteration, value))
+
+    def go_back(self, iteration: int) -> None:
+        """Forget what came after an iteration."""
+        if iteration < self.iteration:
+            self.iteration, self.names = iteration, frozenset()
+        self.best = {name: [each for each in found if each[0] <= iteration] for name, found in self.best.items()}
 
 
 def _logged_in(wandb: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from inpaint.errors import UsageError, WeightsError
 from inpaint.system.extras import import_optional
@@ -28,7 +29,7 @@ def weights_at(place: str | os.PathLike[str], weights: Which = "last") -> Path |
     """
     text = os.fspath(place)
     if text.startswith(HUB_PREFIX):
-        return _from_hub(text.removeprefix(HUB_PREFIX), BEST_NAME if weights == "best" else WEIGHTS_NAME)
+        return _from_hub(text, BEST_NAME if weights == "best" else WEIGHTS_NAME)
     path = Path(text)
     if missing(text):
         return None
@@ -48,6 +49,24 @@ def weights_at(place: str | os.PathLike[str], weights: Which = "last") -> Path |
     others = [file.name for file in files["best"] if file.exists()]
     hint = f"; it holds {others[0]}: {run.path / others[0]}" if others else ": not the folder of a run or of an import"
     raise WeightsError(f"no {files[weights][0].name} in {run.path}{hint}")
+
+
+def to_fetch(place: str | os.PathLike[str]) -> str | None:
+    """Return the file that `weights_at` would fetch over the network, "hf://owner/name/FILE"; None where it is here.
+
+    Raises:
+        UsageError: An address that is written wrongly.
+        MissingDependencyError: An address, and the package for it is not installed.
+    """
+    text = os.fspath(place)
+    if not text.startswith(HUB_PREFIX):
+        return None
+    hub, repository = _hub(text)
+    try:
+        there = hub.try_to_load_from_cache(repository, WEIGHTS_NAME)
+    except import_module("huggingface_hub.errors").HFValidationError as error:
+        raise UsageError(f"{text}: {error}") from None
+    return None if isinstance(there, str) else f"{text}/{WEIGHTS_NAME}"
 
 
 def existing_file(path: str | os.PathLike[str]) -> Path:
@@ -76,19 +95,26 @@ def pretended(path: Path) -> str:
     return ""
 
 
-def _from_hub(repository: str, name: str) -> Path:
-    """Fetch the weights of a repository on the Hugging Face hub, or find them in its cache."""
-    hub = import_optional("hub", purpose=f"{HUB_PREFIX}{repository}")
-    errors = import_module("huggingface_hub.errors")
+def _hub(place: str) -> tuple[ModuleType, str]:
+    """Return the package for the Hugging Face hub and the repository that an address names, owner/name."""
+    repository = place.removeprefix(HUB_PREFIX)
+    hub = import_optional("hub", purpose=place)
     if repository.count("/") != 1:
-        raise UsageError(f"a repository is written {HUB_PREFIX}owner/name, got {HUB_PREFIX}{repository}")
+        raise UsageError(f"a repository is written {HUB_PREFIX}owner/name, got {place}")
+    return hub, repository
+
+
+def _from_hub(place: str, name: str) -> Path:
+    """Fetch the weights of a repository on the Hugging Face hub, or find them in its cache."""
+    hub, repository = _hub(place)
+    errors = import_module("huggingface_hub.errors")
     try:
         return Path(hub.hf_hub_download(repository, name))
     except errors.HFValidationError as error:
-        raise UsageError(f"{HUB_PREFIX}{repository}: {error}") from None
+        raise UsageError(f"{place}: {error}") from None
     except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().split("\n")[0].rstrip(".")
         raise WeightsError(
-            f"cannot fetch {name} of {HUB_PREFIX}{repository}: {reason}; if this machine is offline, download "
+            f"cannot fetch {name} of {place}: {reason}; if this machine is offline, download "
             f"the file elsewhere and give its path"
         ) from None

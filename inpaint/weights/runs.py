@@ -32,7 +32,7 @@ class RunFolder:
     config_yaml: the resolved configuration. last, best: checkpoints, the latest and the best by val/l1_hole or by what
     the model names. weights, best_weights: the averaged networks of both. kept: folder of further checkpoints. metrics:
     every logged number by iteration. panels: folder of the fixed panel. lock: whose the folder is while it is trained
-    in.
+    in. traceback: where the error came from that ended the training last, if it was not one of ours.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -46,6 +46,7 @@ class RunFolder:
         self.metrics = self.path / "metrics.csv"
         self.panels = self.path / "panels"
         self.lock = self.path / "run.lock"
+        self.traceback = self.path / "traceback.txt"
 
     @classmethod
     def of(cls, file: Path) -> RunFolder:

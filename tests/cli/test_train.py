@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
-from PIL import Image
 from safetensors.torch import load_file
 
 from inpaint.cli.main import run
-
-TINY = [
-    "model.width=8",
-    "model.discriminator.width=8",
-    "data.size=32",
-    "data.workers=0",
-    "batch_size=2",
-    "max_iterations=4",
-    "log_every=2",
-    "save_every=2",
-    "validation.every=4",
-    "validation.panel=2",
-    "trainer.accelerator=cpu",
-    "trainer.devices=1",
-]
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    rng = np.random.default_rng(0)
-    for number in range(12):
-        colors = rng.integers(0, 256, (5, 4, 3), dtype=np.uint8)
-        Image.fromarray(colors).resize((36 + number, 40), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
-    return folder
+from tiny_training import TINY, iterations
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +22,6 @@ def trained(photos, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "first"
     assert run(["train", *TINY, f"data.root={photos}", f"run.folder={folder}"]) == 0
     return folder
-
-
-def iterations(folder: Path) -> list[int]:
-    with (folder / "metrics.csv").open(newline="") as file:
-        return [int(row["iteration"]) for row in csv.DictReader(file)]
 
 
 def refused(arguments: list[str], capsys, status: int) -> str:

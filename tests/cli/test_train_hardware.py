@@ -132,6 +132,9 @@ def test_tasks_that_srun_started_otherwise_than_configured_are_refused(tmp_path,
         ({"GROUP_RANK": "1"}, []),
         ({"SLURM_PROCID": "5"}, []),
         ({"MASTER_ADDR": "10.0.0.7"}, ["trainer.devices=2"]),
+        ({"LOCAL_RANK": "0"}, ["trainer.devices=2"]),
+        ({"TORCHELASTIC_RUN_ID": "a", "WORLD_SIZE": "x"}, []),
+        ({"SLURM_JOB_ID": "5", "SLURM_STEP_NUM_TASKS": "two"}, []),
     ],
 )
 def test_variables_that_another_job_has_left_behind_are_named_with_how_to_remove_them(
@@ -140,8 +143,16 @@ def test_variables_that_another_job_has_left_behind_are_named_with_how_to_remove
     for name, value in left.items():
         monkeypatch.setenv(name, value)
     said = refused(tmp_path, capsys, "trainer.accelerator=cpu", *overrides)
-    assert ", ".join(f"{name}={value}" for name, value in left.items()) in said
-    assert f"`unset {' '.join(left)}`" in said
+    named = {name: value for name, value in left.items() if name not in ("TORCHELASTIC_RUN_ID", "SLURM_JOB_ID")}
+    assert ", ".join(f"{name}={value}" for name, value in named.items()) in said
+    assert f"`unset {' '.join(named)}`" in said
+
+
+def test_a_process_of_a_larger_job_that_is_over_does_not_train_as_one_of_many(tmp_path, capsys, monkeypatch):
+    left = {"MASTER_ADDR": "10.0.0.7", "MASTER_PORT": "29500", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "RANK": "1"}
+    for name, value in left.items():
+        monkeypatch.setenv(name, value)
+    assert "RANK=1, LOCAL_RANK=1 in the environment" in refused(tmp_path, capsys, "trainer.accelerator=cpu")
 
 
 @pytest.mark.parametrize(

@@ -18,32 +18,7 @@ from safetensors.torch import load_file
 import inpaint
 from inpaint.cli.main import run
 from inpaint.errors import RunError, UsageError, WeightsError
-
-TINY = [
-    "model.width=8",
-    "model.discriminator.width=8",
-    "data.size=32",
-    "data.workers=0",
-    "batch_size=2",
-    "max_iterations=4",
-    "log_every=2",
-    "save_every=2",
-    "validation.every=2",
-    "validation.panel=1",
-    "trainer.accelerator=cpu",
-    "trainer.devices=1",
-    "trainer.threads=1",
-]
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    rng = np.random.default_rng(0)
-    for number in range(12):
-        colors = rng.integers(0, 256, (5, 4, 3), dtype=np.uint8)
-        Image.fromarray(colors).resize((36 + number, 40), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
-    return folder
+from tiny_training import TINY, iterations
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +33,6 @@ def trained(photos, tmp_path_factory) -> Path:
 def copied(trained, tmp_path) -> Path:
     """The finished run, to go on with."""
     return Path(shutil.copytree(trained, tmp_path / "run"))
-
-
-def iterations(folder: Path) -> list[int]:
-    with (folder / "metrics.csv").open(newline="") as file:
-        return [int(row["iteration"]) for row in csv.DictReader(file)]
 
 
 def record(folder: Path) -> dict:

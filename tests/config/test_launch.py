@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import shutil
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from PIL import Image
 
 from inpaint import config
 from inpaint.config.launch import prepare
-from inpaint.errors import ConfigError, RunError
+from inpaint.errors import ConfigError, RunError, WeightsError
 from inpaint.training import plan
 from inpaint.training.progress import RunConsole
 from inpaint.training.runs import FOLDER_VARIABLE
@@ -102,6 +104,46 @@ def test_a_dry_run_fetches_nothing_and_says_what_a_training_would(monkeypatch, t
     said = summary("losses.seen={kind: perceptual, of: raw, layers: [pool1], weight: 1}")
     assert "to fetch     https://download.pytorch.org/models/vgg16-397923af.pth" in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_fetches_no_initial_weights_and_says_which(monkeypatch):
+    hub = pytest.importorskip("huggingface_hub")
+
+    def fail(*_, **__):
+        raise AssertionError("a dry run asks no network")
+
+    monkeypatch.setattr(hub, "hf_hub_download", fail)
+    monkeypatch.setattr(hub, "try_to_load_from_cache", lambda *_: None)
+    assert "to fetch     hf://owner/name/model.safetensors" in summary("init=hf://owner/name")
+
+
+def test_a_damaged_checkpoint_names_the_command_that_goes_back_to_the_best(tmp_path):
+    folder = tmp_path / "run"
+    launch = prepare(config.load([*TINY, f"run.folder={folder}"]))
+    launch.open()
+    launch.fit(RunConsole(quiet=True))
+    (folder / "last.ckpt").write_bytes((folder / "last.ckpt").read_bytes()[:1000])
+    with pytest.raises(WeightsError, match=r"last\.ckpt.*; go back to the best state: inpaint train ") as damaged:
+        prepare(config.load([f"run.folder={folder}", "resume=auto"]))
+    advice = shlex.split(str(damaged.value).partition(": inpaint train ")[2])
+    assert prepare(config.load(advice)).data.start_iteration == 2
+
+
+def test_a_record_that_somebody_removes_with_its_folder_is_written_again(tmp_path):
+    folder = tmp_path / "run"
+    launch = prepare(config.load([*TINY, f"run.folder={folder}", "save_every=1"]))
+    launch.open()
+    step = launch.module.training_step
+
+    def and_remove(*arguments):
+        if launch.module.iteration == 1:
+            shutil.rmtree(folder)
+        step(*arguments)
+
+    launch.module.training_step = and_remove
+    launch.fit(RunConsole(quiet=True))
+    assert yaml.safe_load((folder / "config.yaml").read_text())["batch_size"] == 2
+    assert (folder / "last.ckpt").exists()
 
 
 def test_a_dry_run_warns_of_photos_below_the_crop_and_of_memory_that_is_not_there(monkeypatch, photos, caplog):

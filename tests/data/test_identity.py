@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from inpaint.data.config import DataConfig
+from inpaint.data.headers import PROBE_BYTES, fingerprint
 from inpaint.data.identity import Inventory, content_hashes, copies
 from inpaint.data.module import DividedPhotos
 from inpaint.data.opening import open_source
@@ -72,6 +73,21 @@ def test_copies_in_shards_are_found_as_in_folders(folder, tmp_path):
     found = copies(files, np.arange(12), shards, np.arange(1))
     assert np.flatnonzero(found).tolist() == [3]
     assert content_hashes(shards, [0]) == content_hashes(files, [3])
+
+
+@pytest.mark.parametrize("size", [0, 10, 3 * PROBE_BYTES, 3 * PROBE_BYTES + 1, 10 * PROBE_BYTES])
+def test_a_fingerprint_tells_size_start_middle_and_end_apart(size):
+    def of(data: bytes) -> int:
+        return fingerprint(lambda start, count: data[start : start + count], len(data))
+
+    data = bytes(range(256)) * (size // 256 + 1)
+    data = data[:size]
+    changed = {size: data + b"\0"}
+    for place in {0, size // 2, size - 1} if size else ():
+        changed[place] = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+    found = {of(data), *(of(each) for each in changed.values())}
+    assert len(found) == 1 + len({data, *changed.values()} - {data})
+    assert of(data) == of(bytes(data))
 
 
 def test_files_of_one_size_and_other_content_are_no_copies(tmp_path):
@@ -153,6 +169,50 @@ def test_figures_of_two_validation_sets_are_not_compared(change, folder, make_ph
     second.report_changes()
     assert not second.comparable
     assert "1 of 3 validation photos of the run is gone or changed" in caplog.text
+
+
+def test_a_training_photo_that_changed_under_its_name_and_size_is_counted(folder, caplog):
+    for path in list(folder.iterdir()):
+        Image.open(path).save(path.with_suffix(".bmp"))
+        path.unlink()
+    first = divided(folder)
+    before = stored(first)
+    path = folder / names(first, "train")[3]
+    content = bytearray(path.read_bytes())
+    content[1000:1030] = bytes(30)
+    path.write_bytes(content)
+    os.utime(folder / names(first, "train")[4], (1, 1))  # the same photo, at another time
+    second = divided(folder, before=before)
+    second.report_changes()
+    assert "the training photos have changed since the run stopped: 1 changed;" in caplog.text
+    assert second.comparable
+    assert not second.unchanged
+    assert divided(folder, before=stored(second)).unchanged
+
+
+@pytest.mark.parametrize("kind", ["folder", "paired"])
+def test_masks_of_the_training_that_changed_are_said(kind, folder, tmp_path, caplog):
+    (tmp_path / "masks").mkdir()
+    for path in folder.iterdir():
+        Image.fromarray(np.pad(np.full((13, 20), 255, np.uint8), 10)).save(tmp_path / "masks" / path.name)
+    options = {"masks": f"{kind}:{tmp_path}/masks", "val_masks": "center"}
+    before = stored(divided(folder, **options))
+    divided(folder, before=before, **options).report_changes()
+    assert not caplog.text
+    Image.fromarray(np.pad(np.full((11, 18), 255, np.uint8), 11)).save(tmp_path / "masks" / "03.png")
+    second = divided(folder, before=before, **options)
+    second.report_changes()
+    assert "the files of data.masks have changed since the run stopped" in caplog.text
+    assert second.comparable
+    assert not second.unchanged
+
+
+def test_photos_that_moved_as_a_whole_are_the_same(folder, caplog):
+    before = stored(divided(folder))
+    photos = divided(folder.rename(folder.with_name("moved")), before=before)
+    photos.report_changes()
+    assert not caplog.text
+    assert photos.unchanged
 
 
 @pytest.mark.parametrize("options", [{"val_seed": 1}, {"val_masks": "center"}])

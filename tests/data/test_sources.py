@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import struct
 import zlib
 from pathlib import Path
@@ -17,7 +18,7 @@ from inpaint.data.config import DataConfig
 from inpaint.data.index import cache_path
 from inpaint.data.opening import open_source, report_skipped, split
 from inpaint.data.scan import scan
-from inpaint.data.sources import sample_files
+from inpaint.data.sources import read_list, sample_files
 from inpaint.errors import DataError, InputError
 from inpaint.images.reading import read_rgb
 
@@ -307,3 +308,10 @@ def test_a_photo_whose_name_leaves_no_room_for_a_sketch_s_has_none(photo_folder)
     (photo_folder / "a.png").rename(photo_folder / f"{'a' * (longest - 4)}.png")
     with pytest.raises(InputError, match="beside it"):
         open_source(str(photo_folder), min_px=16).read_companion(0)
+
+
+def test_a_name_that_looks_like_a_comment_or_holds_a_break_of_unicode_is_a_name(photo_folder):
+    for name in ("#1.png", "a\u2028b.png"):
+        shutil.copyfile(photo_folder / "a.png", photo_folder / name)
+    (photo_folder / "list.txt").write_text("#1.png\n#2.png\n# b.png\na\u2028b.png\n", encoding="utf-8")
+    assert read_list(photo_folder / "list.txt") == ["#1.png", "a\u2028b.png"]

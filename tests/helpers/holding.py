@@ -220,6 +220,13 @@ def holds(text: bytes) -> Callable[[Path], bool]:
     return lambda path: text in path.read_bytes()
 
 
+def iptc(path: Path) -> bool:
+    """Return whether a file holds the IPTC record; PNG holds it as ImageMagick writes it there."""
+    if path.suffix != ".png":
+        return IPTC in path.read_bytes()
+    return IPTC.hex() in opened(path).text.get("Raw profile type iptc", "").replace("\n", "")
+
+
 def camera(tag: int, value: object) -> Callable[[Path], bool]:
     return lambda path: opened(path).getexif().get_ifd(0x8769).get(tag) == value
 
@@ -318,7 +325,7 @@ THINGS = (
         "IPTC",
         ".jpg",
         lambda path: jpeg(path, (0xED, b"Photoshop 3.0\0" + block(1028, IPTC))),
-        holds(IPTC),
+        iptc,
         "IPTC",
     ),
     Thing("resolution", ".jpg", lambda path: image().save(path, dpi=(300, 300)), resolution, "the resolution"),

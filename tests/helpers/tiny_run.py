@@ -10,7 +10,7 @@ from inpaint.losses import parse_losses
 from inpaint.models.deepfill.config import Config
 from inpaint.models.deepfill.training import Training
 from inpaint.training import loggers
-from inpaint.training.checkpoints import resumed_iteration
+from inpaint.training.checkpoints import read_checkpoint
 from inpaint.training.config import LoopConfig
 from inpaint.training.fit import fit
 from inpaint.weights.runs import RunFolder
@@ -52,7 +52,7 @@ class TinyRun:
         return Training(Config(width=8, discriminator={"width": 4}), losses=losses, loop=self.loop)
 
     def fit(self):
-        start = resumed_iteration(self.resume)
+        start = 0 if self.resume is None else read_checkpoint(self.resume)["iteration"]
         self.data.start_iteration = start
         return fit(
             self.module,

@@ -5,11 +5,12 @@ import io
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageFilter
 
 from inpaint.errors import MaskError, NotAMaskError, UsageError
 from inpaint.images.mask_rules import parse_label
-from inpaint.images.masks import read_mask
+from inpaint.images.masks import hole_of, read_mask
 
 HOLE = np.zeros((64, 80), bool)
 HOLE[20:40, 30:50] = True
@@ -128,6 +129,48 @@ def test_of_two_values_the_one_that_is_not_black_is_the_hole(tmp_path, kind):
     assert ("is the hole" in said) == (kind != "bool")
 
 
+NUMBERS = ["int8", "int16", "int32", "uint32", "float16", "float32", "float64"]
+
+
+@pytest.mark.parametrize("dtype", NUMBERS)
+@pytest.mark.parametrize("top", [1, 100, 255])
+def test_a_file_of_numbers_means_what_they_say(tmp_path, dtype, top):
+    top = min(top, 127) if dtype == "int8" else top
+    tifffile.imwrite(tmp_path / "m.tif", (HOLE * top).astype(dtype))
+    said = []
+    hole = read_mask(tmp_path / "m.tif", say=lambda name, remarks: said.append("; ".join(remarks.values())))
+    assert np.array_equal(hole, HOLE)
+    assert said == ([] if top == 255 else [f"two values, 0 and {top}; {top} is the hole"])
+
+
+@pytest.mark.parametrize("dtype", NUMBERS)
+def test_numbers_of_several_areas_are_labels(tmp_path, dtype):
+    tifffile.imwrite(tmp_path / "m.tif", AREAS.astype(dtype))
+    with pytest.raises(MaskError, match="labels are 0, 1, 2: name the hole"):
+        read_mask(tmp_path / "m.tif")
+    assert np.array_equal(read_mask(tmp_path / "m.tif", label=2), AREAS == 2)
+
+
+@pytest.mark.parametrize(("dtype", "white"), [("uint32", 2**32 - 1), ("float32", 1), ("float64", 1)])
+def test_a_soft_mask_of_long_numbers_is_cut_at_half_of_its_range(tmp_path, dtype, white):
+    tifffile.imwrite(tmp_path / "m.tif", (STROKE * white).astype(dtype))
+    assert np.mean(read_mask(tmp_path / "m.tif") != (STROKE > 0.5)) < 1e-3
+    values = np.where(STROKE > 0.5, np.nan, 0) if dtype != "uint32" else -HOLE.astype(np.int32)
+    tifffile.imwrite(tmp_path / "m.tif", values)
+    if dtype == "uint32":
+        with pytest.raises(MaskError, match="got -1 to 0"):
+            read_mask(tmp_path / "m.tif")
+    else:  # nothing is marked by what is no number
+        assert not read_mask(tmp_path / "m.tif").any()
+
+
+@pytest.mark.parametrize("values", [HOLE.astype(np.int32), HOLE * np.int32(255), HOLE.astype(np.float32)])
+def test_numbers_of_a_pillow_image_in_memory_are_read_alike(values):
+    assert np.array_equal(hole_of(Image.fromarray(values)), HOLE)
+    with pytest.raises(MaskError, match="labels are 0, 1, 2"):
+        hole_of(Image.fromarray(AREAS.astype(values.dtype)))
+
+
 def test_of_two_values_that_are_neither_black_nor_transparent_one_must_be_named(tmp_path):
     with pytest.raises(MaskError, match="labels are 100, 200: name the hole, as by --label 200"):
         decided(tmp_path, np.where(HOLE, np.uint8(200), np.uint8(100)))
@@ -194,12 +237,30 @@ def test_hard_edges_of_jpeg_masks_raise_no_false_alarm(tmp_path, quality, again)
         assert said == ""
 
 
-@pytest.mark.parametrize("color", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 0, 255)])
+@pytest.mark.parametrize("color", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 0, 255), (100, 0, 0)])
 def test_colored_strokes_survive_jpeg_with_coarse_colors(tmp_path, color):
     for quality in (75, 95):
         hole, said = decided(tmp_path, on_black(color, STROKE), "m.jpg", quality=quality, subsampling=2)
         assert np.mean(hole != (STROKE > 0.5)) < 3e-3
         assert "on black" in said
+
+
+@pytest.mark.parametrize("quality", [40, 60, 90])
+def test_a_gray_stroke_survives_jpeg_and_its_noise_on_black_is_no_hole(tmp_path, quality):
+    hole, said = decided(tmp_path, (STROKE * 128).round().astype(np.uint8), "m.jpg", quality=quality)
+    assert np.mean(hole != (STROKE > 0.5)) < 4e-3
+    assert "on black" in said
+    dark = np.random.default_rng(0).integers(0, 9, (64, 80)).astype(np.uint8)
+    hole, said = decided(tmp_path, dark, "n.jpg", quality=quality)
+    assert not hole.any()
+    assert said == ""
+
+
+def test_an_erased_photo_survives_a_format_that_compresses_alpha(tmp_path):
+    values = np.dstack([draw_photo(120, 160), 255 - SOFT])
+    hole, said = decided(tmp_path, values, "m.avif", quality=80)
+    assert np.mean(hole != (SOFT > 127)) < 2e-3
+    assert "a photo with its hole erased" in said
 
 
 @pytest.mark.parametrize("radius", [1, 2, 4])

@@ -204,3 +204,15 @@ def test_dilation_by_the_approximate_distance_is_off_by_less_than_a_pixel():
 def test_nothing_grows_from_nothing(chamfer):
     assert not dilate_hole(np.zeros((5, 7), bool), 3, chamfer=chamfer).any()
     assert np.array_equal(dilate_hole(box(), 0), box())
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp", ".bmp"])
+def test_a_mask_that_is_cut_off_anywhere_is_one_line(tmp_path, suffix):
+    values = np.zeros((24, 32), np.uint8)
+    values[8:14, 10:18] = 255
+    Image.fromarray(values).save(tmp_path / f"m{suffix}")
+    data = (tmp_path / f"m{suffix}").read_bytes()
+    for length in (1, 4, 12, 20, 25, 33, 40, len(data) // 2):
+        (tmp_path / f"m{suffix}").write_bytes(data[:length])
+        with pytest.raises(InputError, match=r"^cannot read '.*'"):
+            read_mask(tmp_path / f"m{suffix}")

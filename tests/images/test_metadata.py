@@ -2,6 +2,8 @@
 
 import io
 import struct
+import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from holding import (
     CAMERA,
     GAIN_MAP,
+    ICC,
     IPTC,
     XMP,
     adobe_rgb,
@@ -18,6 +21,7 @@ from holding import (
     chunks,
     exif,
     image,
+    iptc,
     jpeg,
     opened,
     png,
@@ -136,6 +140,48 @@ def test_what_stands_beside_the_image_of_a_jpeg_is_left_out_by_name(tmp_path, ca
     assert b"hdrgm" not in result.read_bytes()
 
 
+def riff(data, *more, after=b""):
+    """Return a WebP with further chunks, and something after its end."""
+    body = data[8:] + b"".join(kind + struct.pack("<I", len(content)) + content for kind, content in more)
+    return b"RIFF" + struct.pack("<I", len(body)) + body + after
+
+
+@pytest.mark.parametrize(
+    ("suffix", "changed", "name"),
+    [
+        (".png", lambda data: data + b"what was cut away", "17 bytes after the image"),
+        (".bmp", lambda data: data + b"what was cut away", "17 bytes after the image"),
+        (".webp", lambda data: riff(data, after=b"what was cut away"), "17 bytes after the image"),
+        (".webp", lambda data: riff(data, (b"PRVW", b"a view")), "the chunk PRVW"),
+        (".avif", lambda data: data + b"\0\0\0\x10uuid" + b"a view  ", "the box uuid"),
+        (".avif", lambda data: data + b"\0\0\0\x10mpvd" + b"a video ", "a video"),
+    ],
+)
+def test_what_nobody_reads_in_a_file_is_left_out_by_name(tmp_path, caplog, suffix, changed, name):
+    image().save(tmp_path / f"a{suffix}")
+    sound = (tmp_path / f"a{suffix}").read_bytes()
+    written(tmp_path, tmp_path / f"a{suffix}", ".png")
+    assert caplog.messages == []
+    (tmp_path / f"a{suffix}").write_bytes(changed(sound))
+    result = written(tmp_path, tmp_path / f"a{suffix}", ".png")
+    assert caplog.messages == [f"{result}: left out, since they may show what was there: {name}"]
+
+
+def test_the_profile_of_a_bmp_goes_along_or_is_named(tmp_path, caplog):
+    image().save(tmp_path / "a.bmp")
+    data = (tmp_path / "a.bmp").read_bytes()
+    pixels = data[54:]
+    header = struct.pack("<I", 124) + data[18:54] + bytes(16) + b"DEBM" + bytes(48)
+    header += struct.pack("<4I", 4, 124 + len(pixels), len(ICC), 0)
+    length = 14 + len(header) + len(pixels) + len(ICC)
+    start = b"BM" + struct.pack("<IHHI", length, 0, 0, 14 + len(header))
+    (tmp_path / "a.bmp").write_bytes(start + header + pixels + ICC)
+    assert opened(written(tmp_path, tmp_path / "a.bmp", ".png")).info["icc_profile"] == ICC
+    assert caplog.messages == []
+    written(tmp_path, tmp_path / "a.bmp", ".bmp")
+    assert "BMP cannot hold the ICC profile: lost" in caplog.text
+
+
 def test_a_progressive_jpeg_with_a_thumbnail_has_nothing_after_its_end(tmp_path, caplog):
     image().save(tmp_path / "a.jpg", progressive=True, exif=with_thumbnail())
     result = written(tmp_path, tmp_path / "a.jpg", ".jpg")
@@ -202,7 +248,9 @@ def test_iptc_of_a_tiff_and_of_image_magick_in_png_are_found(tmp_path):
     info.add_text("Raw profile type exif", "\nexif\n      4\n45786966\n")
     image().save(tmp_path / "a.png", pnginfo=info)
     assert IPTC in written(tmp_path, tmp_path / "a.png", ".jpg").read_bytes()
-    assert b"Raw profile type exif" not in written(tmp_path, tmp_path / "a.png", ".png").read_bytes()
+    again = written(tmp_path, tmp_path / "a.png", ".png")
+    assert b"Raw profile type exif" not in again.read_bytes()
+    assert iptc(again)
 
 
 def test_damaged_photoshop_blocks_end_where_the_damage_begins():
@@ -245,7 +293,27 @@ def test_a_png_that_says_srgb_loses_nothing_in_other_formats(tmp_path, caplog):
     png(tmp_path / "a.png", (b"sRGB", b"\0"), (b"gAMA", struct.pack(">I", 45455)))
     written(tmp_path, tmp_path / "a.png", ".jpg")
     assert caplog.messages == []
-    assert b"sRGB" in chunks(written(tmp_path, tmp_path / "a.png", ".png"))
+    assert {b"sRGB", b"gAMA"} <= chunks(written(tmp_path, tmp_path / "a.png", ".png"))
+
+
+def test_exif_that_a_png_holds_as_text_is_kept_and_not_called_lost(tmp_path, caplog):
+    info = PngInfo()
+    info.add_text("Raw profile type exif", f"\nexif\n      9\n{CAMERA.tobytes().hex()}\n")
+    image().save(tmp_path / "a.png", pnginfo=info)
+    assert opened(written(tmp_path, tmp_path / "a.png", ".png")).getexif()[0x10E] == "a title"
+    assert caplog.messages == []
+
+
+def test_a_chunk_that_belongs_to_another_kind_of_pixels_is_named(tmp_path, caplog, make_photo):
+    Image.fromarray(make_photo(24, 32)).quantize(256).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    at = data.index(b"IDAT") - 4
+    background = struct.pack(">I", 1) + b"bKGD\5" + struct.pack(">I", zlib.crc32(b"bKGD\5"))
+    (tmp_path / "a.png").write_bytes(data[:at] + background + data[at:])
+    assert b"bKGD" in chunks(written(tmp_path, tmp_path / "a.png", ".png"))
+    photo = read_photo(tmp_path / "a.png")
+    write_photo(replace(photo, pixels=make_photo(24, 32, 1)), tmp_path / "out.png")
+    assert "a palette of these colors (written as RGB) and bKGD: lost" in caplog.text
 
 
 def test_several_comments_of_a_jpeg_and_long_xmp_are_kept_or_named(tmp_path, caplog):

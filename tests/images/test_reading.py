@@ -13,7 +13,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms, ImageFile, ImageOps
 
-from holding import cmyk_profile
+from holding import ICC, XMP, cmyk_profile
 from inpaint.errors import InputError, MissingDependencyError
 from inpaint.images.reading import read_photo, read_rgb, read_stored
 from inpaint.images.writing import write_photo
@@ -379,7 +379,7 @@ def test_heic_is_read_by_the_class_of_its_package(tmp_path, monkeypatch, caplog)
     values = noise(16, 24, 3)
 
     class HeifImageFile(ImageFile.ImageFile):
-        """What pillow-heif offers Pillow; its decoder is not there when the tests run."""
+        """What pillow-heif offers Pillow, for a file whose pixels nobody has to decode."""
 
         format = "HEIF"
 
@@ -401,3 +401,98 @@ def test_what_was_read_is_shown_in_one_line(tmp_path):
     Image.new("RGB", (12, 10), "red").save(tmp_path / "a.png")
     assert repr(read_photo(tmp_path / "a.png")).startswith("Photo(pixels=uint8 (10, 12, 3), gray=False, path=")
     assert repr(read_stored(tmp_path / "a.png")) == "MaskSamples(values=uint8 (10, 12, 3), lossy=False)"
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_heic_comes_and_goes_with_what_it_holds(tmp_path, caplog, mode):
+    heif = pytest.importorskip("pillow_heif", reason="of the extra 'formats'")
+    heif.register_heif_opener()
+    exif = Image.Exif()
+    exif[0x10E], exif[0x112] = "a title", 6
+    photo = Image.fromarray(noise(32, 48, 3) // 8 + 100).convert(mode)
+    photo.save(tmp_path / "a.heic", exif=exif.tobytes(), icc_profile=ICC, xmp=XMP, quality=100, thumbnails=[16])
+    expected = np.asarray(opened(tmp_path / "a.heic").convert("RGB"))
+    read = read_photo(tmp_path / "a.heic", first_page=False)
+    assert read.pixels.shape == (48, 32, 3)
+    assert np.array_equal(read.pixels, expected)
+    assert (read.alpha is not None) == (mode == "RGBA")
+    for suffix in (".heic", ".png"):
+        write_photo(read, tmp_path / f"b{suffix}", quality=100)
+        back = opened(tmp_path / f"b{suffix}")
+        assert (back.size, back.getexif()[0x10E], back.getexif().get(0x112, 1)) == ((32, 48), "a title", 1)
+        assert back.info["icc_profile"] == ICC
+        assert b"equirectangular" in (tmp_path / f"b{suffix}").read_bytes()
+    assert [message.partition(": ")[2] for message in caplog.messages] == [
+        "left out, since they may show what was there: a thumbnail"
+    ] * 2
+    (tmp_path / "c.heic").write_bytes((tmp_path / "a.heic").read_bytes()[:300])
+    with pytest.raises(InputError, match="damaged or truncated"):
+        read_photo(tmp_path / "c.heic")
+
+
+def test_several_images_of_a_heic_are_refused_or_the_first_is_taken(tmp_path, caplog):
+    heif = pytest.importorskip("pillow_heif", reason="of the extra 'formats'")
+    heif.register_heif_opener()
+    first = Image.fromarray(noise(32, 48, 3))
+    first.save(tmp_path / "a.heic", save_all=True, append_images=[first.rotate(180)], quality=100)
+    with pytest.raises(InputError, match="2 frames; --first-page takes the first alone"):
+        read_photo(tmp_path / "a.heic", first_page=False)
+    assert read_photo(tmp_path / "a.heic").pixels.shape == (32, 48, 3)
+    assert "has 2 pages or frames; the first is used" in caplog.text
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_the_gray_that_a_png_declares_transparent_is_so_at_every_depth(tmp_path, bits, interlaced):
+    height, width, top = 9, 16, 2**bits - 1
+    values = (np.arange(height * width).reshape(height, width) * 7) % (top + 1)
+    key = int(values[3, 5])
+
+    def packed(part):
+        rows = part.astype(">u2").view(np.uint8).reshape(len(part), -1, 2)
+        if bits == 16:
+            return b"".join(b"\0" + row.tobytes() for row in rows)
+        digits = np.unpackbits(rows[..., 1:], axis=2)[..., 8 - bits :]
+        return b"".join(b"\0" + np.packbits(row).tobytes() for row in digits.reshape(len(part), -1))
+
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    parts = [values[y::rows, x::columns] for y, x, rows, columns in passes] if interlaced else [values]
+    body = zlib.compress(b"".join(packed(part) for part in parts if part.size))
+    header = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, interlaced)
+    chunks = [(b"IHDR", header), (b"tRNS", struct.pack(">H", key)), (b"IDAT", body), (b"IEND", b"")]
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*each) for each in chunks))
+    photo = read_photo(tmp_path / "a.png")
+    white = 65535 if bits == 16 else 255
+    assert np.array_equal(photo.pixels[..., 0], values * white // top)
+    assert np.array_equal(photo.alpha == 0, values == key)
+
+
+def test_an_index_without_a_color_is_black_and_stays_an_index(tmp_path, caplog):
+    indices = np.arange(64, dtype=np.uint8).reshape(8, 8) % 4
+    rows = zlib.compress(b"".join(b"\0" + row.tobytes() for row in indices))
+    colors = bytes([200, 10, 10, 10, 200, 10])
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 3, 0, 0, 0)),
+        (b"PLTE", colors),
+        (b"IDAT", rows),
+        (b"IEND", b""),
+    ]
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*each) for each in chunks))
+    photo = read_photo(tmp_path / "a.png")
+    assert np.array_equal(photo.pixels, np.array([(200, 10, 10), (10, 200, 10), (0, 0, 0), (0, 0, 0)])[indices])
+    write_photo(photo, tmp_path / "b.png")
+    assert np.array_equal(np.asarray(opened(tmp_path / "b.png")), indices)
+    assert caplog.messages == []
+
+
+def test_the_further_frames_of_a_deep_animation_are_spoken_of(tmp_path, caplog):
+    frame = zlib.compress(b"".join(b"\0" + bytes(16 * 6) for _ in range(16)))
+    control = lambda number: struct.pack(">5I2H2B", number, 16, 16, 0, 0, 1, 10, 0, 0)  # noqa: E731
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 16, 16, 16, 2, 0, 0, 0)), (b"acTL", struct.pack(">II", 2, 0))]
+    chunks += [(b"fcTL", control(0)), (b"IDAT", frame), (b"fcTL", control(1)), (b"fdAT", b"\0\0\0\2" + frame)]
+    chunks += [(b"IEND", b"")]
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*each) for each in chunks))
+    with pytest.raises(InputError, match="animation of 2 frames"):
+        read_photo(tmp_path / "a.png", first_page=False)
+    assert read_photo(tmp_path / "a.png").pixels.dtype == np.uint16
+    assert "has 2 pages or frames; the first is used" in caplog.text

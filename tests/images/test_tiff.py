@@ -263,3 +263,61 @@ def test_every_layout_is_read(tmp_path, gray_inpainter, options):
     shown = 65535 - values if "photometric" in options else values
     assert np.array_equal(back[~HOLE], shown[~HOLE])
     assert opened(tmp_path / "out.tif").info["icc_profile"] == ICC if values.ndim == 2 else True
+
+
+# What decoders do not do right ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "CMYK"])
+def test_an_uncompressed_file_is_turned_in_every_mode(tmp_path, mode, turn):
+    stored = image().convert("RGB" if mode in ("LA", "RGBA", "CMYK") else mode).convert(mode)
+    about = Image.Exif()
+    about[0x112] = turn
+    stored.save(tmp_path / "a.tif", exif=about)
+    values = np.asarray(stored.convert("RGB"))
+    way = {2: lambda a: a[:, ::-1], 3: lambda a: np.rot90(a, 2), 4: lambda a: a[::-1], 5: lambda a: a.swapaxes(0, 1)}
+    way |= {6: lambda a: np.rot90(a, -1), 7: lambda a: np.rot90(a, 2).swapaxes(0, 1), 8: np.rot90, 1: lambda a: a}
+    assert np.array_equal(read_photo(tmp_path / "a.tif").pixels, way[turn](values))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+def test_every_byte_order_and_size_of_offsets_is_read(tmp_path, order, big):
+    for values, photometric in ((levels(), "rgb"), (levels()[..., 0], "minisblack"), (levels(65535), "rgb")):
+        tiff(tmp_path / "a.tif", values, photometric=photometric, byteorder=order, bigtiff=big)
+        pixels = read_photo(tmp_path / "a.tif").pixels
+        assert np.array_equal(pixels if values.ndim == 3 else pixels[..., 0], values)
+
+
+def test_white_is_zero_with_alpha_is_read_as_both(tmp_path):
+    values = levels(channels=2)
+    tiff(tmp_path / "a.tif", values, photometric="miniswhite", extrasamples=["unassalpha"], planarconfig="contig")
+    photo = read_photo(tmp_path / "a.tif")
+    assert np.array_equal(photo.pixels[..., 0], 255 - values[..., 0])
+    assert np.array_equal(photo.alpha, values[..., 1])
+
+
+@pytest.mark.parametrize(
+    ("values", "photometric", "kind"),
+    [
+        (levels(), "cielab", "8-bit TIFF of color kind CIELAB"),
+        (levels(65535), "cielab", "16-bit TIFF of color kind CIELAB"),
+        (levels(), "icclab", "8-bit TIFF of color kind ICCLAB"),
+        (levels().astype(np.int16), "rgb", "TIFF with 16-bit signed values"),
+    ],
+)
+def test_colors_that_are_not_understood_are_refused_by_their_kind(tmp_path, values, photometric, kind):
+    tiff(tmp_path / "a.tif", values, photometric=photometric)
+    with pytest.raises(InputError, match=f"{kind} is not supported"):
+        read_photo(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("compression", [5, 8])
+def test_floats_behind_a_predictor_are_read_exactly(tmp_path, gray_inpainter, compression):
+    values = (levels(65535) / 40000).astype(np.float32)
+    options = [cv2.IMWRITE_TIFF_COMPRESSION, compression, cv2.IMWRITE_TIFF_PREDICTOR, 3]
+    assert cv2.imwrite(str(tmp_path / "a.tif"), values[..., ::-1], options)
+    assert int(page(tmp_path / "a.tif").predictor) == 3
+    result = cv2.imread(str(filled(tmp_path, gray_inpainter)), cv2.IMREAD_UNCHANGED)[..., ::-1]
+    assert np.array_equal(result[~HOLE], values[~HOLE])

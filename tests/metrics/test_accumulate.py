@@ -1,3 +1,4 @@
+import json
 import math
 
 import pytest
@@ -140,3 +141,14 @@ def test_the_earliest_value_that_was_not_finite_is_named_once_and_for_all():
         first.add("a", torch.tensor(a, requires_grad=True), step)
         first.add("b", torch.tensor(b), step)
     assert first.find() == ("b", 1)
+
+
+def test_means_go_on_from_their_state_to_the_bit():
+    values = torch.rand(9, generator=torch.Generator().manual_seed(0))
+    whole, first, second = RunningMeans(), RunningMeans(), RunningMeans()
+    for place, value in enumerate(values):
+        whole.add("loss", value)
+        (first if place < 5 else second).add("loss", value)
+        if place == 4:
+            second.load(json.loads(json.dumps(first.state())), torch.device("cpu"))
+    assert second.compute() == whole.compute()

@@ -219,7 +219,7 @@ def test_planes_of_another_size_are_refused_by_the_single_step(photo):
         ({"image": torch.zeros(1, 3, 40, 56)}, "image must be a path, a Pillow image or a NumPy array, got Tensor"),
         ({"image": np.zeros((40, 56, 5), np.uint8)}, r"\(H, W\) or \(H, W, 1 to 4\), got \(40, 56, 5\)"),
         ({"image": np.zeros((40, 56, 3), np.int32)}, "pixels must be uint8, uint16, float32 or float64, got int32"),
-        ({"mask": np.full((40, 56), 200.0)}, r"a floating-point mask must lie in \[0, 1\]"),
+        ({"mask": np.full((40, 56), 200.5)}, r"a floating-point mask must lie in \[0, 1\]"),
         ({"mask": np.full((40, 56), -1)}, "mask must lie in 0..255"),
         ({"mask": None}, "mask must be a path, a Pillow image or a NumPy array, got NoneType"),
         ({"mask": np.ones((56, 40), bool)}, "another shape, not only another scale"),

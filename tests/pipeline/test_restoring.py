@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 from inpaint.dip.fill import DeepImagePrior
@@ -49,6 +50,17 @@ def test_every_task_gives_what_its_tensors_give(pixels, make_photo, task):
     painted = np.rint(255 * alone.image[0].permute(1, 2, 0).numpy().astype(np.float64)).astype(np.uint8)
     expected = np.where(HOLE[..., None], painted, pixels) if fills else painted
     assert np.array_equal(found.photo.pixels, expected)
+
+
+def test_a_file_of_several_pages_is_refused_or_its_first_is_restored(pixels, make_photo, tmp_path, caplog):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for page in (pixels, make_photo(40, 56, 1)):
+            file.write(page, photometric="rgb", metadata=None)
+    with pytest.raises(InputError, match="it has 2 pages; --first-page restores the first alone"):
+        restore_photo(tmp_path / "a.tif", "inpaint", mask=HOLE, options=QUICK, device="cpu")
+    found = restore_photo(tmp_path / "a.tif", "inpaint", mask=HOLE, options=QUICK, device="cpu", first_page=True)
+    assert np.array_equal(found.photo.pixels[~HOLE], pixels[~HOLE])
+    assert "has 2 pages or frames; the first is used" in caplog.text
 
 
 def test_a_fill_of_the_same_seed_is_the_same_work(pixels):

@@ -1,5 +1,6 @@
 """Locks on folders: one process at a time, given back however a process ends, never kept by its children."""
 
+import errno
 import json
 import os
 import platform
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from datetime import datetime
 
 import pytest
 
@@ -71,7 +73,9 @@ def test_a_lock_that_nobody_refers_to_any_more_is_given_back(tmp_path):
     FolderLock(tmp_path / "run.lock").acquire()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"host": "x"}', "null"])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"host": "x"}', "null", '{"host": "x", "process": "a", "since": 1}']
+)
 def test_a_lock_file_that_says_nothing_belongs_to_who_locks_it(tmp_path, content):
     path = tmp_path / "run.lock"
     path.write_text(content)
@@ -85,3 +89,23 @@ def test_a_lock_file_that_says_nothing_belongs_to_who_locks_it(tmp_path, content
 def test_asking_for_a_lock_makes_nothing(tmp_path):
     FolderLock(tmp_path / "a" / "run.lock").check()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_locks_of_the_system_a_process_that_got_an_old_number_holds_nothing(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def unsupported(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    path = tmp_path / "run.lock"
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        owner = {"host": platform.node(), "process": process.pid}
+        path.write_text(json.dumps({**owner, "since": datetime.now().astimezone().isoformat(" ", "seconds")}))
+        with pytest.raises(HeldError, match=f"process {process.pid}"):
+            FolderLock(path).acquire()
+        path.write_text(json.dumps({**owner, "since": "2020-01-01 00:00:00+00:00"}))
+        FolderLock(path).acquire()
+    finally:
+        process.communicate(b"\n")

@@ -52,17 +52,54 @@ def with_workers(run, count=1):
 # Errors --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("error", [RuntimeError("cuDNN failed"), OSError(errno.EIO, "I/O error"), SystemExit(3)])
-def test_an_error_of_any_kind_saves_before_it_ends_the_training(tiny_run, error, caplog):
+@pytest.mark.parametrize("error", [RuntimeError("cuDNN\nfailed"), OSError(errno.EIO, "I/O error"), KeyError("x")])
+def test_an_error_of_any_kind_saves_and_is_one_line_that_says_where_it_came_from(tiny_run, error):
     run = tiny_run(save_every=100, max_iterations=50, callbacks=[Before(4, failing(error))])
-    with pytest.raises(type(error)):
+    with pytest.raises(RunError) as raised:
         run.fit()
     assert read_checkpoint(run.folder.last)["iteration"] == 4
     assert load_weights(run.folder.weights)[1].iteration == 4
-    if isinstance(error, Exception):
-        assert (
-            f"saved at iteration 4, go on with: inpaint train run.folder={run.folder.path} resume=auto" in caplog.text
-        )
+    assert "\n" not in str(raised.value)
+    assert f"an error ended the training: {type(error).__name__}: " in str(raised.value)
+    assert f"(where: {run.folder.traceback}); saved at iteration 4, go on with: inpaint train" in str(raised.value)
+    assert "in fail\n    raise error" in run.folder.traceback.read_text()
+
+
+def test_a_program_that_ends_itself_saves(tiny_run):
+    run = tiny_run(save_every=100, max_iterations=50, callbacks=[Before(4, failing(SystemExit(3)))])
+    with pytest.raises(SystemExit):
+        run.fit()
+    assert read_checkpoint(run.folder.last)["iteration"] == 4
+
+
+def test_an_error_of_the_program_in_a_worker_is_one_line(tiny_run, monkeypatch):
+    ask = SampleStream.__getitem__
+
+    def fail_later(stream, number):
+        if number >= 12:
+            raise IndexError("list index out of range")
+        return ask(stream, number)
+
+    monkeypatch.setattr(SampleStream, "__getitem__", fail_later)
+    run = with_workers(tiny_run(max_iterations=50, save_every=100))
+    with pytest.raises(RunError, match=r"an error ended the training: IndexError: list index .*; saved at iteration 3"):
+        run.fit()
+    assert "in fail_later" in run.folder.traceback.read_text()
+
+
+def test_workers_that_cannot_start_are_one_line(tiny_run, monkeypatch, capsys):
+    start, started = multiprocessing.process.BaseProcess.start, []
+
+    def refuse(process):
+        started.append(process)
+        if len(started) == 2:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        start(process)
+
+    monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", refuse)
+    with pytest.raises(DataError, match=r"a data worker .*temporarily unavailable.*data\.workers=0"):
+        with_workers(tiny_run(), count=2).fit()
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_the_state_that_an_error_saves_is_that_of_an_uninterrupted_run(tiny_run):

@@ -6,10 +6,11 @@ import pytest
 import torch
 from pytorch_lightning import Callback
 
-from inpaint.errors import ConfigError, RunError, WeightsError
+from inpaint.errors import ConfigError, DataError, RunError, WeightsError
 from inpaint.registry.initial import load_initial
 from inpaint.registry.loading import load
 from inpaint.system import signals
+from inpaint.training import validation
 from inpaint.training.checkpoints import read_checkpoint
 from inpaint.training.fit import _plugins
 from inpaint.weights.files import load_weights
@@ -38,6 +39,24 @@ class Signal(Callback):
             os.kill(os.getpid(), self.number)
 
 
+class Fail(Callback):
+    """Raises an error when a number of iterations is complete."""
+
+    def __init__(self, error, iteration):
+        self.error, self.iteration = error, iteration
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if pl_module.iteration == self.iteration:
+            raise self.error
+
+
+class Unready(Callback):
+    """Raises an error after the state was read and before anything is trained."""
+
+    def on_fit_start(self, trainer, pl_module):
+        raise DataError("not ready")
+
+
 def test_stopping_and_resuming_gives_the_bits_of_an_uninterrupted_run(tiny_run):
     whole = tiny_run("whole", max_iterations=6)
     whole.fit()
@@ -63,6 +82,101 @@ def test_a_resumed_run_has_the_metrics_of_an_uninterrupted_one(tiny_run):
         return [[row[i] for i in kept] for row in rows if row[0] in ("4", "6")]
 
     assert numbers(whole.folder.path) == numbers(whole.folder.path.parent / "parts")
+
+
+def numbers_of(run):
+    """Return the rows of metrics.csv without what depends on the clock."""
+    head, *rows = (line.split(",") for line in run.folder.metrics.read_text().splitlines())
+    kept = [place for place, name in enumerate(head) if not name.startswith("speed/")]
+    return [{head[place]: row[place] for place in kept} for row in rows]
+
+
+@pytest.mark.parametrize("stops", [(3,), (1, 5, 6)])
+@pytest.mark.parametrize("how", ["signal", "error"])
+def test_rows_of_a_run_that_was_stopped_are_those_of_an_uninterrupted_one(tiny_run, stops, how):
+    options = {"max_iterations": 8, "log_every": 4, "save_every": 100}
+    whole = tiny_run("whole", **options)
+    whole.fit()
+    resume = None
+    for stop in stops:
+        cut = tiny_run("parts", resume=resume, **options)
+        resume = cut.folder.last
+        if how == "signal":
+            cut.callbacks = [Signal(signal.SIGTERM, iteration=stop - 1)]
+            assert cut.fit().iteration == stop
+        else:
+            cut.callbacks = [Fail(DataError("gone"), iteration=stop)]
+            with pytest.raises(DataError, match=f"saved at iteration {stop},"):
+                cut.fit()
+    last = tiny_run("parts", resume=resume, **options)
+    last.fit()
+    assert numbers_of(last) == numbers_of(whole)
+
+
+def test_a_stop_before_the_first_row_leaves_no_rows_of_the_course_that_was_lost(tiny_run):
+    crashed = tiny_run(max_iterations=20, log_every=1, save_every=2, callbacks=[Fail(KeyboardInterrupt(), iteration=5)])
+    with pytest.raises(KeyboardInterrupt):
+        crashed.fit()
+    assert [row["iteration"] for row in numbers_of(crashed)] == ["1", "2", "3", "4", "5"]
+    stopped = tiny_run(
+        max_iterations=20, log_every=100, resume=crashed.folder.last, callbacks=[Signal(signal.SIGTERM, iteration=4)]
+    )
+    assert stopped.fit().iteration == 5
+    assert [row["iteration"] for row in numbers_of(stopped)] == ["1", "2", "3", "4"]
+
+
+def test_going_back_replaces_the_last_checkpoint_together_with_the_rows(tiny_run):
+    run = tiny_run(max_iterations=6, log_every=1, save_every=3, keep_every=2)
+    run.fit()
+    kept = run.folder.kept / "00000002.ckpt"
+    back = tiny_run(
+        max_iterations=6, log_every=1, save_every=100, resume=kept, callbacks=[Fail(KeyboardInterrupt(), 3)]
+    )
+    with pytest.raises(KeyboardInterrupt):
+        back.fit()
+    assert [row["iteration"] for row in numbers_of(back)] == ["1", "2", "3"]
+    assert read_checkpoint(back.folder.last)["iteration"] == 3
+
+
+@pytest.mark.parametrize("last", [4, 8])
+def test_a_validation_that_an_error_breaks_off_is_made_up_for(tiny_run, monkeypatch, last):
+    options = {"max_iterations": last, "log_every": 3, "save_every": 100}
+    whole = tiny_run("whole", **options)
+    whole.fit()
+    measure, calls = validation.measure, []
+
+    def fail_once(*arguments):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return measure(*arguments)
+
+    monkeypatch.setattr(validation, "measure", fail_once)
+    broken = tiny_run("parts", **options)
+    with pytest.raises(RunError, match=r"memory ran out .*; saved at iteration 4, go on"):
+        broken.fit()
+    rest = tiny_run("parts", resume=broken.folder.last, **options)
+    result = rest.fit()
+    assert result.validation
+    assert numbers_of(rest) == numbers_of(whole)
+    assert read_checkpoint(rest.folder.last)["best"] == read_checkpoint(whole.folder.last)["best"]
+    again = tiny_run("parts", resume=rest.folder.last, **options)
+    assert not again.fit().validation
+
+
+def test_an_error_before_the_first_iteration_leaves_what_was_saved(tiny_run):
+    run = tiny_run(max_iterations=4, keep_every=2)
+    run.fit()
+    before = {path: path.read_bytes() for path in run.folder.path.rglob("*") if path.is_file()}
+    again = tiny_run(max_iterations=6, resume=run.folder.kept / "00000002.ckpt", callbacks=[Unready()])
+    with pytest.raises(DataError, match=r"^not ready$"):
+        again.fit()
+    assert {path: path.read_bytes() for path in run.folder.path.rglob("*") if path.is_file()} == before
+
+
+def test_a_signal_in_the_last_iteration_cuts_nothing_short(tiny_run):
+    result = tiny_run(max_iterations=3, callbacks=[Signal(signal.SIGTERM, iteration=2)]).fit()
+    assert (result.iteration, result.interrupted_by) == (3, None)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

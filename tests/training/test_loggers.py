@@ -170,12 +170,16 @@ class FakeRun:
     def __init__(self, calls: list, folder: Path, summary: dict) -> None:
         self.calls = calls
         self.summary = summary
+        self.config = self
         self.id = "abc"
         self.dir = str(folder / "wandb" / "offline-run-1" / "files")
         Path(self.dir).mkdir(parents=True, exist_ok=True)
 
     def log(self, values):
         self.calls.append(("log", values))
+
+    def update(self, values, **options):
+        self.calls.append(("config", values, options))
 
     def define_metric(self, name, **options):
         self.calls.append(("define", name, options))
@@ -231,12 +235,13 @@ def fake(monkeypatch, tmp_path):
     return install
 
 
-def tracker(folder: Path, start_iteration: int = 0, **options) -> WandbTracker:
+def tracker(folder: Path, start_iteration: int = 0, going_on: dict | None = None, **options) -> WandbTracker:
     return WandbTracker(
         RunFolder(folder / "my-run"),
         config={"batch_size": 4},
         options=WandbConfig(**options),
         start_iteration=start_iteration,
+        **(going_on or {}),
     )
 
 
@@ -358,6 +363,37 @@ def test_the_summary_of_a_resumed_run_holds_the_best_of_all_its_starts(fake, tmp
         before.log_metrics({"val/l1_hole": error, "val/psnr_hole": 10 * error}, step=step)
     tracker(tmp_path, start_iteration=6).log_metrics({"val/l1_hole": 0.4, "val/psnr_hole": 9.0}, step=8)
     assert wandb.summary == {"val/l1_hole": {"min": 0.1}, "val/psnr_hole": {"max": 9.0}}
+
+
+def test_a_run_that_goes_on_tells_wandb_its_configuration_of_now(fake, tmp_path):
+    wandb = fake(login=True)
+    for start in (0, 5):
+        tracker(tmp_path, start_iteration=start).start()
+    assert [call for call in wandb.calls if call[0] == "config"] == [
+        ("config", {"batch_size": 4}, {"allow_val_change": True})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("going_on", "sent", "best"),
+    [
+        ({}, [2, 4, 6, 8], 0.1),  # what is trained again gives the same
+        ({"exact": False}, [2, 4, 6, 4, 6, 8], 0.3),
+        ({"comparable": False}, [2, 4, 6, 8], 0.4),
+    ],
+)
+def test_the_best_of_a_run_that_goes_on_otherwise_is_that_of_the_course_that_stays(
+    going_on, sent, best, fake, tmp_path
+):
+    wandb = fake(login=True)
+    before = tracker(tmp_path)
+    for step, error in ((2, 0.3), (4, 0.1), (6, 0.2)):
+        before.log_metrics({"val/l1_hole": error}, step=step)
+    after = tracker(tmp_path, start_iteration=2, going_on=going_on)
+    for step in (4, 6, 8):
+        after.log_metrics({"val/l1_hole": 0.4}, step=step)
+    assert [call[1]["iteration"] for call in wandb.calls if call[0] == "log"] == sent
+    assert wandb.summary == {"val/l1_hole": {"min": best}}
 
 
 @pytest.mark.parametrize("damage", [None, "{", '{"id": "abc"}', "[]"])

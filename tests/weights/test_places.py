@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from inpaint.errors import MissingDependencyError, UsageError, WeightsError
-from inpaint.weights.places import weights_at
+from inpaint.weights.places import to_fetch, weights_at
 
 
 def test_a_file_is_itself_and_a_run_folder_its_weights(tmp_path):
@@ -80,3 +80,15 @@ def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'pytorch-inpaint\[hub\]'"):
         weights_at("hf://owner/name")
+
+
+def test_what_would_be_fetched_is_told_without_fetching(monkeypatch, tmp_path):
+    hub = pytest.importorskip("huggingface_hub")
+    cached = dict[str, str]()
+    monkeypatch.setattr(hub, "try_to_load_from_cache", lambda repository, name: cached.get(repository))
+    assert to_fetch("hf://owner/name") == "hf://owner/name/model.safetensors"
+    cached["owner/name"] = str(tmp_path / "model.safetensors")
+    assert to_fetch("hf://owner/name") is None
+    assert to_fetch(tmp_path) is None
+    with pytest.raises(UsageError, match="a repository is written hf://owner/name, got hf://alone"):
+        to_fetch("hf://alone")
