@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from functools import partial
 
 OUT_OF_TIME = 75  # exit status of work that its time limit has ended, saved: "try again later", as schedulers know it
 
@@ -58,6 +59,9 @@ class DivergedError(RunError):
         super().__init__(message)
         self.iteration = iteration
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(DivergedError, iteration=self.iteration), self.args
+
 
 class LostRunError(RunError):
     """A run folder that another process has taken over, so that nothing may be written into it any more."""
@@ -77,3 +81,9 @@ def unknown(what: str, value: str, valid: Iterable[str]) -> str:
     close = get_close_matches(value, names, n=1)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
     return f"unknown {what} '{value}'{hint}; valid: {', '.join(names)}"
+
+
+def some(names: Sequence[str], most: int = 12) -> str:
+    """Return the first names and how many more there are."""
+    more = f", and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -37,17 +37,20 @@ class Options(BaseModel, frozen=True, extra="forbid"):
 class ModelConfig(Options):
     """Base of the models' configurations: every architectural switch, with its default and the paper's value.
 
-    Four things may be said of a model's options. TRAINING: those that say how to train and not what the weights are,
+    Six things may be said of a model's options. TRAINING: those that say how to train and not what the weights are,
     so that a training which starts from weights takes them from the caller and not from the weights. CONCERNS: for
     options that concern certain networks only, their roles; weights that hold none of them leave the option open.
     PLANES: all planes that some configuration of the model takes from the caller of a fill. SMALL: options of a network
-    that computes in milliseconds, for tries and tests.
+    that computes in milliseconds, for tries and tests. FillOptions: what a caller of `inpaint.load` may choose for the
+    network. RANKED_BY: the role of the discriminator whose mean logit of a completed image ranks several fills.
     """
 
     TRAINING: ClassVar[frozenset[str]] = frozenset()
     CONCERNS: ClassVar[Mapping[str, frozenset[str]]] = {}
     PLANES: ClassVar[tuple[Plane, ...]] = ()
     SMALL: ClassVar[Mapping[str, Any]] = {}
+    FillOptions: ClassVar[type[Options]] = Options
+    RANKED_BY: ClassVar[str | None] = None
 
     def capabilities(self) -> Capabilities:
         """Return what a network of this configuration can do."""
@@ -276,6 +279,8 @@ def _plain(value: Any, key: str) -> Any:
         return [_plain(part, dotted(key, number)) for number, part in enumerate(value)]
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
+    if hasattr(value, "ndim") and value.ndim == 0:  # a number of NumPy or torch
+        value = value.item()
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ConfigError(f"{key}={value}: must be a finite number")

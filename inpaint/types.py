@@ -35,7 +35,7 @@ class OneLine:
 
     def __repr__(self) -> str:
         values = {entry.name: vars(self)[entry.name] for entry in fields(self)}  # type: ignore[arg-type]
-        told = (f"{name}={_shown(value)}" for name, value in values.items() if _is_said(value))
+        told = (f"{name}={shown(value)}" for name, value in values.items() if _is_said(value))
         return f"{type(self).__name__}({', '.join(told)})"
 
 
@@ -44,16 +44,16 @@ def _is_said(value: Any) -> bool:
     return value is not None and not (isinstance(value, Mapping | tuple | list | str) and not value)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """Return a value in a few words: arrays by type and shape, several records of one kind by their number."""
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name}: {_shown(part)}" for name, part in value.items()) + "}"
+        return "{" + ", ".join(f"{name}: {shown(part)}" for name, part in value.items()) + "}"
     if isinstance(value, tuple | list) and len(value) > 3:
         return f"{len(value)} of {type(value[0]).__name__}"
     if isinstance(value, tuple | list):
-        return "(" + ", ".join(_shown(part) for part in value) + ")"
+        return "(" + ", ".join(shown(part) for part in value) + ")"
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     text = value.__name__ if hasattr(value, "__name__") else " ".join(repr(value).split())

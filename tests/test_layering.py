@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "inpaint"
 # line may not import each other.
 LAYERS = (
     ("types", "errors"),
-    ("options", "seeds"),
+    ("arguments", "options", "seeds"),
     ("system",),
     ("images",),
     ("weights",),
@@ -41,7 +41,7 @@ LAYERS = (
 # Arrows between rooms of one line that are meant: (from, to).
 SIBLINGS: set[tuple[str, str]] = set()
 # Models know the adapter beside them and no other model.
-SHARED_BY_MODELS = ("base", "discriminators", "feedforward", "sampling")
+SHARED_BY_MODELS = ("base", "discriminators", "feedforward", "options", "sampling")
 
 LIGHTNING = ("lightning", "pytorch_lightning", "lightning_fabric")
 

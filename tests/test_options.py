@@ -7,7 +7,9 @@ import subprocess
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
+import torch
 from pydantic import Field, model_validator
 
 from inpaint.config.overrides import parse
@@ -83,6 +85,11 @@ def test_lists_serve_as_tuples_and_text_as_paths():
     assert made.inner.pair == (1.0, 2.0)
     assert made.folder == Path("a/b")
     assert made.free == {"x": [1, {"y": None}]}
+
+
+def test_numbers_of_numpy_and_torch_are_taken_for_what_they_are():
+    made = validated(Outer, {"count": np.int64(7), "inner": {"rate": np.float32(0.5), "pair": [torch.tensor(1), 2.0]}})
+    assert (made.count, made.inner.rate, made.inner.pair) == (7, 0.5, (1.0, 2.0))
 
 
 @pytest.mark.parametrize("name", ["two  blanks", "a,b", "it's $x", "new\nline", "tab\tand \\ 'quote'", "2024"])

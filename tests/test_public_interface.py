@@ -1,3 +1,4 @@
+import pickle
 import subprocess
 import sys
 from importlib.metadata import entry_points, version
@@ -7,6 +8,7 @@ import pytest
 
 import inpaint
 from inpaint import errors
+from inpaint.errors import InpaintError
 
 
 def test_every_public_name_can_be_reached_and_is_documented():
@@ -85,3 +87,12 @@ def test_an_unknown_name_gets_a_suggestion_and_the_valid_names():
         "unknown model 'tele' (did you mean 'telea'?); valid: ns, telea"
     )
     assert errors.unknown("model", "xyz", ["ns", "telea"]) == "unknown model 'xyz'; valid: ns, telea"
+
+
+def test_every_error_can_be_sent_to_another_process():
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, InpaintError)]
+    assert len(kinds) > 5
+    for kind in kinds:
+        error = kind("why", iteration=3) if kind is errors.DivergedError else kind("why")
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), str(again), vars(again)) == (kind, "why", vars(error))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from inpaint.benchmark.memory import own_process_peak
 from inpaint.benchmark.profiling import shares
+from inpaint.benchmark.settings import DTYPES, PLAIN, Setting
 from inpaint.benchmark.timing import Measured, Work, measured, torch_threads
 from inpaint.errors import UsageError, unknown
 from inpaint.nn.inference import prepare_for_inference
@@ -26,60 +27,7 @@ from inpaint.nn.spectral import converge
 from inpaint.registry import table as registry
 from inpaint.system.devices import resolve_device
 
-DTYPES = {
-    "float32": torch.float32,
-    "tf32": torch.float32,  # with TensorFloat-32 in matrix products and convolutions, on GPUs that have it
-    "bfloat16": torch.bfloat16,
-    "float64": torch.float64,
-}
-PLAIN = {"reference": "Reference", "port": "Port"}  # classes of a model's reference.py
 GAIN = 2.4  # keeps the deviation of activation(a) * sigmoid(g) near that of its input
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """What is measured: size in pixels; part: of the network alone, where it has such parts.
-
-    kind: network, as `inpaint.load` prepares it; reference, the papers' plain arithmetic; port, the arithmetic of
-    public ports where it differs from that.
-    """
-
-    model: str
-    kind: str = "network"
-    part: str | None = None
-    compile: bool = False
-    size: int = 256
-    batch: int = 1
-    dtype: str = "float32"
-    device: str = "cpu"
-
-    @property
-    def name(self) -> str:
-        """What it is called in tables."""
-        return f"{self.kind}, {self.dtype}" + (", compiled" if self.compile else "")
-
-
-def compared_settings(own: Setting, against: str | None) -> dict[str, Setting]:
-    """Return a setting, and the one that it is compared with, by their names.
-
-    Args:
-        own: What is measured first.
-        against: "reference" or "port", the plain arithmetic; "eager", "compiled" or a dtype, the network in another
-            way; None: nothing.
-
-    Raises:
-        UsageError: There is no such thing, or it is what is measured already.
-    """
-    if against is None:
-        return {own.name: own}
-    others = {kind: replace(own, kind=kind, compile=False) for kind in PLAIN}
-    others |= {how: replace(own, compile=how == "compiled") for how in ("eager", "compiled")}
-    others |= {dtype: replace(own, dtype=dtype) for dtype in DTYPES}
-    if against not in others:
-        raise UsageError(unknown("--against", against, others))
-    if others[against] == own:
-        raise UsageError(f"--against {against} is what is measured already; give something else")
-    return {own.name: own, others[against].name: others[against]}
 
 
 def measure(
@@ -120,16 +68,14 @@ def randomize_weights(network: nn.Module, *, seed: int = 0) -> None:
 
 
 def build(setting: Setting) -> nn.Module:
-    """Return the network of a setting, ready to fill; raises UsageError for a model or dtype that is not there."""
-    if setting.dtype not in DTYPES:
-        raise UsageError(unknown("dtype", setting.dtype, DTYPES))
+    """Return the network of a setting, ready to fill; raises UsageError for what this device lacks."""
     device = resolve_device(setting.device)
     if setting.dtype == "tf32" and device.type != "cuda":
-        raise UsageError(f"tf32 needs a GPU; valid on {device.type}: {', '.join(DTYPES.keys() - {'tf32'})}")
+        raise UsageError(f"tf32 needs a GPU; valid on {device.type}: {', '.join(sorted(DTYPES.keys() - {'tf32'}))}")
     config = registry.config_class(setting.model)().for_crop(setting.size)
     network: nn.Module = registry.network_class(setting.model)(config)
     randomize_weights(network)
-    network = network.eval().requires_grad_(False).to(DTYPES[setting.dtype])
+    network = network.eval().requires_grad_(False).to(getattr(torch, DTYPES[setting.dtype]))
     if setting.kind in PLAIN:
         network = _plain(setting.model, setting.kind, network)
     else:

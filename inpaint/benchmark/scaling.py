@@ -10,7 +10,8 @@ from functools import partial
 from multiprocessing.synchronize import Event
 from typing import TypeAlias
 
-from inpaint.benchmark.forward import Setting, forward_task
+from inpaint.benchmark.forward import forward_task
+from inpaint.benchmark.settings import Setting
 from inpaint.benchmark.timing import Timing, Work, take_turns, torch_threads
 
 QUIET, BUSY = "quiet", "beside a busy process"

@@ -6,7 +6,7 @@ The step is the one that training runs (`inpaint.training.steps`), on random ima
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -14,34 +14,21 @@ import torch
 
 from inpaint.benchmark.memory import own_process_peak
 from inpaint.benchmark.profiling import multiplications, shares
+from inpaint.benchmark.settings import StepSetting
 from inpaint.benchmark.timing import Measured, Work, measured, torch_threads
 from inpaint.losses import parse_losses
 from inpaint.options import validated
 from inpaint.registry import table as registry
 from inpaint.training.config import LoopConfig
 from inpaint.training.module import Batch, TrainingModule
+from inpaint.training.plan import check_hardware
 from inpaint.training.steps import Step, with_steps
 
 
-@dataclass(frozen=True, kw_only=True)
-class StepSetting:
-    """One way to train: plain containers, as a configuration resolves to them.
-
-    architecture, losses, loop: the blocks of the configuration. size: side of the images in pixels. separate: the
-    discriminators get real and generated images in two passes instead of one.
-    """
-
-    model: str
-    architecture: Mapping[str, Any]
-    losses: Mapping[str, Any]
-    loop: Mapping[str, Any]
-    size: int
-    separate: bool = False
-
-
 def build(setting: StepSetting) -> TrainingModule:
-    """Return the module that trains as the setting says."""
+    """Return the module that trains as the setting says; raises ConfigError where this machine cannot."""
     loop = validated(LoopConfig, setting.loop)
+    check_hardware(loop)
     config = validated(registry.config_class(setting.model), setting.architecture, key="model")
     training = registry.training_class(setting.model)
     module: TrainingModule = training(config, losses=parse_losses(setting.losses), loop=loop)

@@ -54,12 +54,12 @@ def table(files: tuple[str, ...], into: str | None) -> None:
     from inpaint.benchmark.tables import read_figures, replaced, tables
     from inpaint.system.files import write_text
 
+    page = None if into in (None, places.DASH) else places.read_text(into)
     text = tables([read_figures(Path(path)) for path in files])
-    if into is None or into == places.DASH:
+    if into is None or page is None:
         click.echo(text, nl=False)
-        return
-    places.check_exists(into)
-    write_text(into, replaced(Path(into).read_text(encoding="utf-8"), MARKER, text))
+    else:
+        write_text(into, replaced(page, MARKER, text))
 
 
 @command.command("restore", short_help="one iteration of Deep Image Prior, against the published arithmetic")

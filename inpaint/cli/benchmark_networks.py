@@ -14,7 +14,7 @@ from inpaint.errors import UsageError
 from inpaint.registry.table import MODELS, model_entry
 
 if TYPE_CHECKING:
-    from inpaint.benchmark.step import StepSetting
+    from inpaint.benchmark.settings import StepSetting
     from inpaint.benchmark.timing import Measured
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -74,12 +74,14 @@ def forward(
     **setting: Any,
 ) -> None:
     """Milliseconds of one pass through a network with random weights, and its peak memory."""
+    from inpaint.benchmark.settings import Setting, compared_settings
+
     model_entry(setting["model"])
-
-    from inpaint.benchmark.forward import Setting, compared_settings, measure  # only now: torch takes seconds
-
     own = Setting(**setting, compile=compiled)
     settings = compared_settings(own, against)
+
+    from inpaint.benchmark.forward import measure  # only now: torch takes seconds
+
     found = measure(settings, rounds=rounds, memory=memory, profile=profile, threads=threads)
     model = f"{own.model}, {own.part}" if own.part else own.model
     title = f"{model}, {own.size} x {own.size} px, batch {own.batch}, {own.device}"
@@ -107,12 +109,14 @@ def threads(model: str, size: int, counts: str, rounds: int, against: str | None
 
     from dataclasses import asdict
 
-    from inpaint.benchmark.forward import Setting, compared_settings
-    from inpaint.benchmark.scaling import measure_scaling
+    from inpaint.benchmark.settings import Setting, compared_settings
     from inpaint.benchmark.tables import scaling_table
     from inpaint.system import environment
 
     settings = compared_settings(Setting(model=model, size=size), against)
+
+    from inpaint.benchmark.scaling import measure_scaling  # only now: torch takes seconds
+
     scaling = measure_scaling(settings, threads=numbers, rounds=rounds)
     figures: dict[str, Any] = {
         "benchmark": "threads",
@@ -154,9 +158,6 @@ def step(
     KEY=VALUE are options of `inpaint train`.
     """
     model_entry(model)
-
-    from inpaint.benchmark.step import measure
-
     given = [
         f"model={model}",
         f"data.size={size}",
@@ -172,6 +173,9 @@ def step(
     if against:
         changed = [_in_full(change) for change in against if change != "separate"]
         settings[", ".join(against)] = step_setting([*given, *changed], separate="separate" in against)
+
+    from inpaint.benchmark.step import measure  # only now: torch takes seconds
+
     found = measure(settings, **how)
     title = f"{model}, {size} x {size} px, batch {batch}, {device}, {precision}"
     title += f", channels_last {channels_last}, compile {compiled}"
@@ -189,11 +193,9 @@ def step(
 def step_setting(overrides: Sequence[str], *, separate: bool = False) -> StepSetting:
     """Return what the options of a training resolve to."""
     from inpaint import config as configuration
-    from inpaint.benchmark.step import StepSetting
-    from inpaint.training.plan import check_hardware
+    from inpaint.benchmark.settings import StepSetting
 
     config = configuration.load(overrides)
-    check_hardware(config.loop)
     values = config.model_dump(mode="json")
     name = values["model"].pop("name")
     return StepSetting(

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from inpaint.cli import model_options, places
+from inpaint.cli import model_options, photo_options, places
 from inpaint.system.progress import bar
 from inpaint.system.signals import ending_on_sigterm
 from inpaint.types import Progress
@@ -33,8 +33,10 @@ Examples:
     help="Folder, list file, tar shards, or `samples` for the bundled photos. -: a list on standard input.",
 )
 @click.option("--masks", "masks", multiple=True, required=True, help="Kinds of masks, separated by commas.")
-@click.option("--size", type=click.IntRange(8), help="Side of the square cut from each photo. [default: native size]")
-@click.option("--seed", type=click.IntRange(0), default=0, help="Decides the masks.")
+@click.option(
+    "--size", type=click.IntRange(8, 8192), help="Side of the square cut from each photo. [default: native size]"
+)
+@photo_options.seed
 @click.option("--count", type=click.IntRange(1), help="Measure the first N photos only.")
 @click.option(
     "--jobs",
@@ -43,7 +45,7 @@ Examples:
     help="Fills at once, of the fills without learning; their seconds get longer.",
 )
 @model_options.option
-@click.option("--device", default="auto", type=places.DEVICE, help="auto, cpu, cuda, cuda:1, mps.")
+@photo_options.device
 @click.option("--output", required=True, type=places.FOLDER, help="Folder for the results.")
 def command(
     *,
@@ -62,22 +64,22 @@ def command(
     left out; the exit status is then 1. An --option goes to every model that takes it.
     """
     from inpaint.data.opening import check_root
-    from inpaint.masks import parse_mask, split_specs
-    from inpaint.registry.loading import check_loadable, load
+    from inpaint.evaluation.settings import identity, label_models, parsed_masks
+    from inpaint.masks import split_specs
+    from inpaint.registry.loading import described, load
 
     kinds = [kind for group in masks for kind in split_specs(group)]
-    for model in models:
-        check_loadable(model)
-    for kind in kinds:
-        parse_mask(kind)
+    labels = label_models(models)
+    chosen = model_options.for_models(labels, option)
+    for name, spec in labels.items():
+        described(spec, **chosen[name])
+    parsed_masks(kinds)
     check_root(data)
 
-    from inpaint.evaluation import evaluate, identity, label_models  # only now: torch takes seconds
+    from inpaint.evaluation.run import evaluate  # only now: torch takes seconds
     from inpaint.system.devices import device_name, resolve_device
 
-    labels = label_models(models)
     where = resolve_device(device)
-    chosen = model_options.for_models(labels, option)
     loaded = {name: load(spec, device=where, **chosen[name]) for name, spec in labels.items()}
     with ending_on_sigterm(), bar("fills") as fills:
 

@@ -27,9 +27,10 @@ WARM_UP = 1000  # iterations; a suggestion
     "--input",
     "inputs",
     metavar="[ROLE=]FILE",
+    type=places.SOURCE,
     multiple=True,
     required=True,
-    help="Its checkpoint; repeat for programs that write one file per network.",
+    help="Its checkpoint; repeat for programs that write one file per network. -: standard input.",
 )
 @click.option(
     "--output",

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from inpaint.cli import model_options, places
+from inpaint.cli import model_options, photo_options, places
 from inpaint.errors import InpaintError, UsageError
 from inpaint.system.progress import bar
 from inpaint.system.signals import StopRequest, ending_on_sigterm, stopping_on_signals
 
 if TYPE_CHECKING:
     from inpaint.pipeline import Job, JobOptions
+    from inpaint.registry.table import Described
     from inpaint.types import Inpainter, Progress
     from inpaint.weights.runs import Which
 
@@ -71,12 +72,9 @@ class PlanesCommand(click.Command):
     help="File, written in the format of its name, or folder, where photos keep their name and format. -: standard "
     "output, in the format of the photo.",
 )
-@click.option("--invert-mask", is_flag=True, help="Black = hole.")
-@click.option("--label", metavar="N", help="The hole is what has this value: 3, '#ff0000' or transparent.")
-@click.option("--dilate", type=click.IntRange(min=0), default=0, help="Grow the hole by this many pixels.")
-@click.option("--opaque", is_flag=True, help="Make the filled hole opaque where the photo is transparent.")
-@click.option("--device", default="auto", type=places.DEVICE, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="For models that draw at random.")
+@photo_options.hole
+@photo_options.device
+@photo_options.seed
 @click.option(
     "--samples",
     type=click.IntRange(min=1),
@@ -86,24 +84,16 @@ class PlanesCommand(click.Command):
 @click.option("--top", type=click.IntRange(min=1), help="Write only so many, the best by their scores.")
 @model_options.option
 @model_options.weights
-@click.option(
-    "--quality",
-    type=click.IntRange(1, 100),
-    help="Of JPEG, WebP, AVIF and HEIC; 100 makes WebP lossless.  [default: as the photo's own file, else 95]",
-)
+@photo_options.quality
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
     help="Photos filled at once, for the fills without learning, as far as memory reaches.  [default: one per core, at "
     "most 8; models: 1]",
 )
-@click.option(
-    "--first-page", is_flag=True, help="Fill the first page or frame of a file alone, and leave the others out."
-)
+@photo_options.first_page
 @click.option("--skip-existing", is_flag=True, help="Leave results that exist already as they are.")
-@click.option(
-    "--max-pixels", type=click.IntRange(min=1), default=100_000_000, help="Refuse files whose header claims more."
-)
+@photo_options.max_pixels
 def command(
     model: str,
     image: str,
@@ -138,15 +128,15 @@ def command(
     weights hold one: number 1 is the best.
     """
     from inpaint.pipeline import JobOptions, check_at_once, check_guidance, check_samples, plan_jobs
-    from inpaint.registry.table import described
     from inpaint.system.files import check_folder, check_target
 
     guidance = {name: place for name, place in planes.items() if place is not None}
     places.check_apart([image, *masks, *guidance.values()], [output], names="--output")
     single = not Path(image).is_dir()
-    if output == places.DASH and (samples > 1 or not single):
-        raise UsageError("standard output (-) takes one photo: name a folder for several")
-    suffix = places.suffix_of(image) if output == places.DASH else ""
+    if places.passes_on(output) and (samples > 1 or not single):
+        where = "standard output (-)" if output == places.DASH else f"'{output}'"
+        raise UsageError(f"{where} takes one photo: name a folder for several")
+    suffix = places.suffix_of(image) if places.passes_on(output) else ""
     with ending_on_sigterm(), places.written(output, suffix) as target:
         todo = plan_jobs(image, masks, target, guidance=guidance, samples=samples, top=top)
         # Before the model is loaded: it may take long, and its work must have a place.
@@ -166,21 +156,24 @@ def command(
             first_page=first_page,
             skip_existing=skip_existing,
         )
-        if (fill := described(model)) is not None:  # said at once; what weights can do is known with them
+
+        def check(fill: Inpainter | Described) -> None:
             check_samples(fill, samples, top)
             check_guidance(fill, guidance)
             check_at_once(fill, jobs)
-        inpainter = load_model(model, device, *option, weights=weights)
-        check_samples(inpainter, samples, top)
-        check_guidance(inpainter, guidance)
+
+        inpainter = load_model(model, device, *option, weights=weights, check=check)
+        check(inpainter)  # its options may leave less of what it can do
         return _work(todo, inpainter, options, at_once=jobs, single=single, shown=output)
 
 
-def load_model(model: str, device: str, *options: str, weights: Which = "last") -> Inpainter:
-    """Return the model with its options, each NAME=VALUE; the one place here that imports torch."""
-    from inpaint.registry.loading import load
+def load_model(model: str, device: str, *options: str, weights: Which, check: Callable[[Described], None]) -> Inpainter:
+    """Return the model with its options, each NAME=VALUE, after `check` of what it says of itself without torch."""
+    from inpaint.registry.loading import described, load
 
     chosen = model_options.for_models({model: model}, options, weights={model: weights})[model]
+    if (fill := described(model, weights=weights, **chosen)) is not None:
+        check(fill)
     return load(model, device=device, weights=weights, **chosen)
 
 
@@ -220,7 +213,7 @@ def _work(
         written = jobs[0].outputs
         named = str(written[0]) if len(written) == 1 else f"{written[0]} to {written[-2].name} and {written[-1].name}"
         copied = ", a copy: nothing to fill" if count["without a hole"] else ""
-        if shown != places.DASH:
+        if not places.passes_on(shown):
             click.echo(f"{'kept' if count['skipped'] else 'wrote'} {named}{copied}")
         if request.number is not None:
             click.echo("interrupted: the output holds what there was", err=True)

@@ -12,8 +12,8 @@ import click
 
 from inpaint.errors import UsageError
 from inpaint.system.devices import check_device_name
-from inpaint.system.files import check_folder, check_name, check_target, open_file
-from inpaint.system.streams import STANDARD_INPUT, standard_output
+from inpaint.system.files import atomic_write, check_folder, check_name, check_target, irregular, open_file
+from inpaint.system.streams import STANDARD_INPUT, STANDARD_OUTPUT, standard_output
 
 DASH = "-"
 
@@ -24,7 +24,7 @@ else:
     _Text = click.ParamType  # takes no parameter before click 8.5
 
 
-class _Checked(_Text):
+class Checked(_Text):
     """Text that a function checks, and may change, while the command line is read."""
 
     name = "text"
@@ -42,12 +42,16 @@ def _read(text: str) -> str:
 
 
 def _written(text: str) -> str:
+    if text == STANDARD_OUTPUT:
+        return DASH
     if text != DASH:
         check_target(text)
     return text
 
 
 def _named(text: str) -> str:
+    if passes_on(text):
+        return _written(text)
     check_name(text)
     return text
 
@@ -55,7 +59,7 @@ def _named(text: str) -> str:
 def _image(text: str) -> str:
     from inpaint.images.formats import format_of_name
 
-    if text != DASH:
+    if not passes_on(text):
         format_of_name(text)
     return _written(text)
 
@@ -72,30 +76,42 @@ def _device(text: str) -> str:
     return text
 
 
-SOURCE = _Checked(_read)
+SOURCE = Checked(_read)
 """What is read; `-` is standard input."""
-FILE = _Checked(_written)
+FILE = Checked(_written)
 """A file that will be written; `-` is standard output."""
-IMAGE = _Checked(_image)
+IMAGE = Checked(_image)
 """The same, of a format of photos."""
-PLACE = _Checked(_named)
+PLACE = Checked(_named)
 """A file or a folder; which of them, and whether it can be written, is found out later."""
-FOLDER = _Checked(_folder)
+FOLDER = Checked(_folder)
 """A folder in which files will be written."""
-DEVICE = _Checked(_device)
+DEVICE = Checked(_device)
 """Where to compute. Whether it is there is found out later, by torch."""
 
 
 @contextmanager
 def written(place: str, suffix: str) -> Iterator[str]:
-    """Yield the path to write: `place`, or for `-` one with this suffix that goes to standard output in the end."""
-    if place != DASH:
+    """Yield the path to write: `place`, or where it `passes_on` one with this suffix, whose file goes there at last."""
+    if not passes_on(place):
         yield place
+        return
+    if place != DASH:
+        with atomic_write(place) as content:
+            named = content.with_suffix(suffix)
+            yield str(named)
+            if named.exists():  # work that was stopped in time has written nothing
+                named.replace(content)
         return
     if sys.stdout.isatty():
         raise UsageError("standard output is a terminal, which shows no files: lead it into a file or a program")
     with standard_output(suffix) as path:
         yield str(path)
+
+
+def passes_on(place: str) -> bool:
+    """Return whether what is written there goes on as bytes, and its name says no format: `-`, pipes, devices."""
+    return place in (DASH, STANDARD_OUTPUT) or irregular(place) is not None
 
 
 def suffix_of(image: str) -> str:
@@ -127,6 +143,20 @@ def check_apart(read: Sequence[str | None], written: Sequence[str | None], *, na
             raise UsageError(f"the output '{place}' would overwrite a file that is read; choose another output")
     if len({DASH if place == DASH else os.path.realpath(place) for place in given}) < len(given):
         raise UsageError(f"{names} must be different files")
+
+
+def read_text(place: str) -> str:
+    """Return the text of a file; raises InputError for what is not there or holds no text in UTF-8."""
+    from inpaint.errors import InputError
+
+    check_exists(place)
+    try:
+        with open_file(place) as stream:
+            return stream.read().decode("utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read '{place}': {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"'{place}' holds no text in UTF-8") from None
 
 
 def check_exists(*places: str | None) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from inpaint.cli import places
+from inpaint.cli import photo_options, places
 from inpaint.system.progress import bar
 from inpaint.system.signals import stopping_on_signals
 
@@ -45,7 +45,7 @@ TASKS = ["inpaint", "restore", "denoise", "super-resolve", "flash"]  # those of 
     "masks",
     type=places.SOURCE,
     multiple=True,
-    help="White = missing. For inpaint and restore; several are united.",
+    help="White = hole. For inpaint and restore; several are united.",
 )
 @click.option("--flash", type=places.SOURCE, help="The same scene with flash.")
 @click.option(
@@ -54,10 +54,7 @@ TASKS = ["inpaint", "restore", "denoise", "super-resolve", "flash"]  # those of 
     required=True,
     help="File, written in the format of its name. -: standard output, in the format of the photo.",
 )
-@click.option("--invert-mask", is_flag=True, help="Black = missing.")
-@click.option("--label", metavar="N", help="Missing is what has this value in the mask: 3, '#ff0000' or transparent.")
-@click.option("--dilate", type=click.IntRange(min=0), default=0, help="Grow the hole, pixels.")
-@click.option("--opaque", is_flag=True, help="Make the filled hole opaque where the photo is transparent.")
+@photo_options.hole
 @click.option("--scale", type=click.Choice(["2", "4", "8"]), default="4", help="Of super-resolve.")
 @click.option(
     "--budget",
@@ -83,17 +80,13 @@ TASKS = ["inpaint", "restore", "denoise", "super-resolve", "flash"]  # those of 
 @click.option(
     "--uncertainty", metavar="FILE", type=places.IMAGE, help="Sample by Langevin dynamics; write the deviation."
 )
-@click.option("--device", default="auto", type=places.DEVICE, help="auto, cpu, cuda, cuda:1.")
-@click.option("--seed", type=click.IntRange(min=0), default=0)
+@photo_options.device
+@photo_options.seed
 @click.option("--preview-every", type=click.IntRange(min=1), help="Write the output every so often.")
 @click.option("--trace", metavar="FILE.json", type=places.FILE, help="Write the course of the run.")
-@click.option(
-    "--quality",
-    type=click.IntRange(1, 100),
-    help="Of JPEG, WebP, AVIF and HEIC; 100 makes WebP lossless.  [default: as the photo's own file, else 95]",
-)
-@click.option("--first-page", is_flag=True, help="Restore the first page or frame of a file alone.")
-@click.option("--max-pixels", type=click.IntRange(min=1), default=100_000_000, help="Of the result.")
+@photo_options.quality
+@photo_options.first_page
+@photo_options.max_pixels
 def command(
     task: str,
     image: str,
@@ -140,7 +133,9 @@ def command(
 
     say = partial(click.echo, err=places.DASH in (output, trace, uncertainty))
     with ExitStack() as files:
-        target = files.enter_context(places.written(output, places.suffix_of(image) if output == places.DASH else ""))
+        target = files.enter_context(
+            places.written(output, places.suffix_of(image) if places.passes_on(output) else "")
+        )
         map_file = uncertainty and files.enter_context(places.written(uncertainty, ".png"))
         trace_file = trace and files.enter_context(places.written(trace, ".json"))
         request = files.enter_context(stopping_on_signals())

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.data.shards import open_shards, shard_files
-from inpaint.data.sources import LIST_SUFFIXES, SAMPLES, PhotoSource, Skipped, list_folder, open_files
+from inpaint.data.sources import LIST_SUFFIXES, SAMPLES, PhotoSource, Skipped, list_folder, open_files, read_list
 from inpaint.errors import DataError
-from inpaint.system.files import is_folder, missing
-from inpaint.system.streams import STANDARD_INPUT
+from inpaint.system.files import irregular, is_folder, missing
 
 logger = logging.getLogger("inpaint.data")
 
@@ -36,7 +35,7 @@ def open_source(root: str, *, min_px: int) -> PhotoSource:
     check_root(root)
     path = Path(root)
     source: PhotoSource
-    if root in (SAMPLES, STANDARD_INPUT):
+    if root == SAMPLES or irregular(path) is not None:
         source = open_files(root, min_px=min_px)
     elif tars := shard_files(root):
         if is_folder(path) and list_folder(path)[0]:
@@ -52,7 +51,10 @@ def open_source(root: str, *, min_px: int) -> PhotoSource:
 def check_root(root: str) -> None:
     """Raise DataError when there are no photos to be had at `root`, without reading or counting any."""
     path = Path(root)
-    if root in (SAMPLES, STANDARD_INPUT) or is_folder(path) or shard_files(root):
+    if root == SAMPLES or is_folder(path) or shard_files(root):
+        return
+    if irregular(path) is not None:
+        read_list(path)  # kept, to be read again
         return
     reason = missing(path)
     if reason == "no such file":

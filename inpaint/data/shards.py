@@ -15,6 +15,7 @@ import tarfile
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -131,9 +132,13 @@ def shard_files(root: str) -> list[Path]:
     reads them: every tar must be there. A tar that several of the names mean is among them once. Raises DataError for
     one that is not there, and MissingDependencyError without the package that expands them.
     """
-    first = dict[str, Path]()
+    first = dict[object, Path]()
     for tar in _tars_named(root):
-        first.setdefault(os.path.realpath(tar), tar)
+        key: object = tar
+        with suppress(OSError):
+            status = tar.stat()
+            key = status.st_dev, status.st_ino
+        first.setdefault(key, tar)
     return list(first.values())
 
 

@@ -23,8 +23,7 @@ from inpaint.errors import DataError, InputError
 from inpaint.images.formats import IMAGE_SUFFIXES
 from inpaint.images.listing import find_photos, stem_of
 from inpaint.images.planes import COMPANION
-from inpaint.system.files import is_folder, missing, open_file
-from inpaint.system.streams import STANDARD_INPUT
+from inpaint.system.files import irregular, is_folder, missing, open_file
 
 SAMPLES = "samples"
 LIST_SUFFIXES = (".txt", ".flist")
@@ -133,7 +132,7 @@ class FileSource(PhotoSource):
         photo = self.base / self.names[index]
         for suffix in dict.fromkeys((photo.suffix, *IMAGE_SUFFIXES)):
             companion = photo.with_name(f"{photo.stem}{COMPANION_ENDING}{suffix}")
-            if companion.is_file():
+            if os.path.isfile(companion):  # noqa: PTH113 - a name too long is none
                 return companion
         raise InputError(f"'{photo}' has no '{photo.stem}{COMPANION_ENDING}.png' beside it")
 
@@ -155,7 +154,7 @@ def open_files(root: str, *, min_px: int) -> FileSource:
         names, left_out = list_folder(path)
     else:
         # A list that comes by a pipe stands nowhere: its paths are those of the current folder.
-        base = Path.cwd() if root == STANDARD_INPUT else path.parent
+        base = Path.cwd() if irregular(path) is not None else path.parent
         kind, names = "list", _once_each(base, read_list(path))
     stats = [_size_and_time(base / name) for name in names]
     headers = _headers(cache_path(kind, path), base, names, stats)

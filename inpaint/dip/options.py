@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
-from inpaint.errors import UsageError
+from inpaint.errors import InputError, UsageError
 from inpaint.options import Options
-from inpaint.types import Capabilities
+from inpaint.types import Capabilities, shown
 
 if TYPE_CHECKING:
     import torch
@@ -96,6 +96,13 @@ class DipOptions(FillOptions):
     stop: Literal["auto", "variance", "window", "hold-out", "never"] = "auto"
     crop: bool = True
     coarse: bool | None = None
+
+
+def checked_options(options: DipOptions | None) -> DipOptions:
+    """Return the options, the usual ones for None; raises InputError for anything else."""
+    if options is not None and not isinstance(options, DipOptions):
+        raise InputError(f"options must be DipOptions, got {shown(options)}")
+    return options or DipOptions()
 
 
 class SkipOptions(Options):

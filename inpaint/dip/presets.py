@@ -165,6 +165,8 @@ def published_noise(name: str, *, factor: int = 4) -> float:
 
 def check_task(task: Task, *, mask: bool, flash: bool, options: DipOptions) -> None:
     """Raise UsageError unless what is given (mask, flash) and the options fit the task."""
+    if not isinstance(task, str) or task not in TASKS:
+        raise UsageError(unknown("task", str(task), TASKS))
     if task in FILL_TASKS and not mask:
         raise UsageError(f"the task {task} needs a mask: which pixels are missing (white)")
     if task not in FILL_TASKS and mask:

@@ -15,10 +15,11 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+import inpaint.arguments as arguments
 from inpaint.classical.opencv import NavierStokes
 from inpaint.dip.analysis import noise_level, preset_for_hole, regions_of, shape_of
 from inpaint.dip.building import Problem
-from inpaint.dip.options import DipOptions
+from inpaint.dip.options import DipOptions, checked_options
 from inpaint.dip.presets import Task, check_task
 from inpaint.dip.solving import Solution, solve
 from inpaint.errors import InputError
@@ -26,6 +27,7 @@ from inpaint.fills.checks import check_fill, check_types, checked_seed
 from inpaint.images.mask_rules import Hole
 from inpaint.images.regions import Region
 from inpaint.optimize.base import IntermediateResult, OptimizeResult, gradients_on
+from inpaint.system.devices import resolve_device
 from inpaint.types import OneLine
 
 WHITE_NOISE_FROM = 0.02  # deviation, 5 of 255 levels; what compression leaves is not white and lies below
@@ -138,12 +140,14 @@ def restore(
         float32 on the image's device, of its size, or `factor` times that for super-resolve.
 
     Raises:
-        InputError: The image or the seed cannot be used; MaskError for the mask.
-        UsageError: Task, inputs and options do not fit each other.
+        InputError: An argument cannot be used, MaskError for the mask.
+        UsageError: Task, inputs and options do not fit each other, or there is no such device.
     """
-    started, options, device = time.monotonic(), options or DipOptions(), torch.device(device)
+    started, options = time.monotonic(), checked_options(options)
     check_task(task, mask=mask is not None, flash=flash is not None, options=options)
-    check_types("tensor", image, mask)
+    check_types("tensor", image, mask, flash=flash)
+    spent_s, device = arguments.number("spent_s", spent_s), resolve_device(device)
+    arguments.function("callback", callback)
     _check_tensors(task, image, mask, flash)
     budget_s = options.budget_s(device)
     if budget_s is not None:

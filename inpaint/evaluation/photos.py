@@ -12,10 +12,10 @@ from inpaint import seeds
 from inpaint.data.identity import content_hashes
 from inpaint.data.opening import open_source, report_skipped
 from inpaint.data.sources import SAMPLES
-from inpaint.errors import UsageError
 from inpaint.masks import HoleMask, Mask
 
-SMALLEST_PX = 8
+SMALLEST_PX, LARGEST_PX = 8, 8192
+"""Side of a square that is cut from photos."""
 Rgb = NDArray[np.uint8]
 """A photo in memory, (H, W, 3)."""
 
@@ -25,20 +25,15 @@ class Photos:
 
     Args:
         data: A folder, list file, tar shards or "samples".
-        size: Side of the square in pixels, at least 8; the shorter side is brought to it (by area downwards, cubic
+        size: Side of the square in pixels, 8 to 8192; the shorter side is brought to it (by area downwards, cubic
             upwards) and the middle cut out, as for the validation set of a training run. None: native size.
         count: Only the first so many; None: all.
 
     Raises:
-        UsageError: A number is too small.
         DataError: Nothing is left of files that hold an image with sides of at least 8 pixels.
     """
 
     def __init__(self, data: str, *, size: int | None = None, count: int | None = None) -> None:
-        if size is not None and size < SMALLEST_PX:
-            raise UsageError(f"size must be at least {SMALLEST_PX}, got {size}")
-        if count is not None and count < 1:
-            raise UsageError(f"count must be at least 1, got {count}")
         self._source = open_source(data, min_px=SMALLEST_PX)
         report_skipped(data, self._source)
         self.skipped = len(self._source.skipped)

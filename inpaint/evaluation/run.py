@@ -12,16 +12,18 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from inpaint.errors import InpaintError, UsageError
+import inpaint.arguments as arguments
+from inpaint.errors import InpaintError, InputError, UsageError
 from inpaint.evaluation.measure import Measured, fill_and_measure, warm_up
-from inpaint.evaluation.photos import Photos, Rgb, draw_mask, fill_seed, mask_hash, text_hash
+from inpaint.evaluation.photos import LARGEST_PX, SMALLEST_PX, Photos, Rgb, draw_mask, fill_seed, mask_hash, text_hash
 from inpaint.evaluation.results import Results, Row
-from inpaint.evaluation.settings import RESULTS_NAME, open_evaluation
+from inpaint.evaluation.settings import RESULTS_NAME, open_evaluation, parsed_masks
 from inpaint.evaluation.sheet import FOLDER, fill_path, write_sheet
 from inpaint.evaluation.summary import PROTOCOL, Entry, markdown, summarize
+from inpaint.fills.checks import checked_seed
 from inpaint.images.photo import photo_of_array, to_uint8
 from inpaint.images.writing import write_photo
-from inpaint.masks import HoleMask, Mask, Paired, content_of_files, parse_mask
+from inpaint.masks import HoleMask, Mask, content_of_files
 from inpaint.system import environment
 from inpaint.system.files import write_text
 from inpaint.system.parallel import Work, in_order
@@ -86,7 +88,7 @@ def evaluate(
         masks: Kinds or presets; `seed` with kind and number of the photo decides each mask.
         output: The folder of the results, which need not exist.
         size: Side of the square cut from each photo, in pixels; None: native size.
-        seed: Not negative.
+        seed: An integer from 0 to 2**64 - 1.
         count: Only the first so many photos.
         device: Where the models compute, recorded with the results (`device_name`).
         shown: How many photos' fills are kept as images and laid out on the sheet.
@@ -98,20 +100,26 @@ def evaluate(
         inner: Told the steps of the fills at work.
 
     Raises:
+        InputError: An argument is of another type or out of its range.
         UsageError: Settings are wrong or differ from those in the folder.
         DataError: There are no photos.
     """
+    models, masks = arguments.mapping("models", models), arguments.texts("masks", masks)
+    data, output, device = arguments.path("data", data), Path(arguments.path("output", output)), str(device)
+    size = None if size is None else arguments.integer("size", size, least=SMALLEST_PX, most=LARGEST_PX)
+    count = None if count is None else arguments.integer("count", count, least=1)
+    seed, shown = checked_seed(seed), arguments.integer("shown", shown)
+    jobs = arguments.integer("jobs", jobs, least=1)
+    identities = {} if identities is None else arguments.mapping("identities", identities)
+    command = arguments.text("command", command)
+    arguments.function("progress", progress)
+    for label, model in models.items():
+        arguments.text("the label of a model", label)
+        if isinstance(model, type) or not hasattr(model, "fill"):
+            raise InputError(f"the model '{label}' must be a loaded one, got {type(model).__name__}")
     if not models:
         raise UsageError("nothing to evaluate: name at least one model")
-    if not masks or len(set(masks)) != len(masks):
-        raise UsageError(f"masks must name at least one kind, each once; got {', '.join(masks) or 'none'}")
-    if seed < 0:
-        raise UsageError(f"seed must not be negative, got {seed}")
-    if jobs < 1:
-        raise UsageError(f"jobs must be at least 1, got {jobs}")
-    parsed = {kind: parse_mask(kind) for kind in masks}
-    if paired := [kind for kind, mask in parsed.items() if isinstance(mask, Paired)]:
-        raise UsageError(f"masks '{paired[0]}': these are for trainings; folder:PATH draws from the same files")
+    parsed = parsed_masks(masks)
     photos = Photos(data, size=size, count=count)
     settings: dict[str, Any] = {
         "version": 2,
@@ -120,7 +128,7 @@ def evaluate(
         "seed": seed,
         "masks": list(masks),
         "mask_files": {kind: content for kind, mask in parsed.items() if (content := content_of_files(mask))},
-        "models": {label: (identities or {}).get(label, "") for label in models},
+        "models": {label: arguments.text("an identity", identities.get(label, "")) for label in models},
         "device": device,
         # Like the device: seconds of two kinds must not end in one mean.
         **({"jobs": jobs} if jobs > 1 else {}),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from inpaint.errors import InpaintError, UsageError
+from inpaint.masks import Mask, Paired, parse_mask
 from inpaint.options import show
 from inpaint.registry.table import names
 from inpaint.system.files import write_text
@@ -61,6 +62,20 @@ def open_evaluation(folder: Path, settings: Mapping[str, Any]) -> None:
         if kept == wanted["models"]:
             return
     write_text(path, json.dumps(wanted, indent=2) + "\n")
+
+
+def parsed_masks(specs: Sequence[str]) -> dict[str, Mask]:
+    """Return the masks of an evaluation by what describes them.
+
+    Raises:
+        UsageError: There are none, one is named twice, or one is for trainings only.
+    """
+    if not specs or len(set(specs)) != len(specs):
+        raise UsageError(f"masks must name at least one kind, each once; got {', '.join(specs) or 'none'}")
+    masks = {spec: parse_mask(spec) for spec in specs}
+    if paired := [spec for spec, mask in masks.items() if isinstance(mask, Paired)]:
+        raise UsageError(f"masks '{paired[0]}': these are for trainings; folder:PATH draws from the same files")
+    return masks
 
 
 def differences(found: Any, wanted: Any, key: str = "") -> Iterator[str]:

@@ -43,7 +43,10 @@ def write_sheet(
         except InputError:
             continue  # reported when it was to be filled
         for kind, mask in masks.items():
-            hole = draw_mask(kind, mask, seed=seed, index=index, height=photo.shape[0], width=photo.shape[1])
+            try:
+                hole = draw_mask(kind, mask, seed=seed, index=index, height=photo.shape[0], width=photo.shape[1])
+            except InputError:
+                continue  # reported likewise
             masked = np.where(hole[..., None] == 1, np.uint8(HOLE_GRAY), photo)
             paths = [fill_path(output, index=index, mask=kind, model=model) for model in models]
             rows.append([shrunk(image) for image in (masked, *(_read(path, photo.shape) for path in paths), photo)])

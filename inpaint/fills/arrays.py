@@ -27,12 +27,19 @@ def is_tensor(x: object) -> bool:
     torch = sys.modules.get("torch")  # where it was never imported, nobody has a tensor
     if torch is None or not isinstance(x, torch.Tensor):
         return False
-    return x.layout == torch.strided and not (x.is_meta or x.is_quantized or x.is_complex())
+    dense = x.layout == torch.strided and not x.is_nested
+    return dense and not (x.is_meta or x.is_quantized or x.is_complex())
 
 
 def as_array(x: Array) -> Array:
     """Return an array, or a tensor as one, without its gradient."""
-    return x if isinstance(x, np.ndarray) else x.detach().cpu().numpy()
+    if isinstance(x, np.ndarray):
+        return x
+    here = x.detach().cpu()
+    try:
+        return here.numpy()
+    except TypeError:  # a type that NumPy lacks, such as bfloat16
+        return here.float().numpy()
 
 
 def as_tensor(x: Array) -> Array:

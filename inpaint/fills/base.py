@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+import inpaint.arguments as arguments
 from inpaint.errors import MaskError, UsageError
 from inpaint.fills import arrays
 from inpaint.fills.arrays import Array, as_array, as_tensor, channels_first, channels_last, copied, where
-from inpaint.fills.checks import check_devices, check_fill, check_types, checked_samples
+from inpaint.fills.checks import check_devices, check_fill, check_types
 from inpaint.fills.request import Clock, ImageSeed, Request
 from inpaint.options import Options
 from inpaint.types import Capabilities, Fill, Guidance, ProgressCallback, Seed
@@ -134,7 +135,7 @@ class BaseFill(ABC):
         """
         found = self.find_mask(image) if mask is None else mask
         self.check(image, found, guidance)
-        samples, seeds = checked_samples(samples), ImageSeed.of_each(seed, len(image))
+        samples, seeds = arguments.integer("samples", samples, least=1), ImageSeed.of_each(seed, len(image))
         draws = samples if self.capabilities.stochastic else 1
         request = Request(
             image=self.result_type(image),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
+import inpaint.arguments as arguments
 from inpaint.errors import InputError, MaskError
 from inpaint.fills.arrays import Array, is_array, is_finite, is_floating, is_tensor, masked_fill
 from inpaint.types import Capabilities
@@ -25,22 +25,25 @@ def check_types(
     mask: object,
     guidance: object = None,
     *,
-    progress: object = None,
+    progress: Callable[..., object] | None = None,
+    **further: object,
 ) -> None:
-    """Raise InputError unless image, mask and planes are tensors, or arrays, and the callback can be called."""
+    """Raise InputError unless image, mask and planes are tensors, or arrays, and the callback can be called.
+
+    further: what else must be, by name. None stands for what is not given.
+    """
     fits, wanted = _KINDS[kind]
-    if guidance is not None and not isinstance(guidance, Mapping):
-        raise InputError(f"guidance must be a mapping of planes by name, got {type(guidance).__name__}")
-    planes = {f"guidance.{name}": plane for name, plane in (guidance or {}).items()}
-    for what, given in {"image": image, **({} if mask is None else {"mask": mask}), **planes}.items():
+    given_planes = {} if guidance is None else arguments.mapping("guidance", guidance)
+    planes = {f"guidance.{name}": plane for name, plane in given_planes.items()}
+    optional = {name: given for name, given in {"mask": mask, **further}.items() if given is not None}
+    for what, given in {"image": image, **optional, **planes}.items():
         if not fits(given):
             other = {"tensor": "fill_arrays takes NumPy arrays", "array": "fill takes tensors"}[kind]
             raise InputError(
                 f"{what} must be {wanted}, got {_kind_of(given)}; {other}, and inpaint.fill(image, mask, model=...) "
                 "one photo as path, Pillow image or array"
             )
-    if progress is not None and not callable(progress):
-        raise InputError(f"progress must be a function of one argument, got {type(progress).__name__}")
+    arguments.function("progress", progress)
 
 
 def _kind_of(given: object) -> str:
@@ -50,26 +53,9 @@ def _kind_of(given: object) -> str:
     return f"{name} of {given.dtype}" if hasattr(given, "dtype") else name
 
 
-def checked_samples(samples: object) -> int:
-    """Return the number of samples; raises InputError for anything but a whole number of at least 1."""
-    try:
-        count = operator.index(samples)  # type: ignore[arg-type]
-    except TypeError:
-        count = 0
-    if count < 1:
-        raise InputError(f"samples must be at least 1, got {samples!r}")
-    return count
-
-
 def checked_seed(seed: object) -> int:
     """Return a seed as a plain integer, those of NumPy as well; raises InputError for anything else."""
-    try:
-        number = operator.index(seed)  # type: ignore[arg-type]
-    except TypeError:
-        number = -1
-    if not 0 <= number < SEEDS:
-        raise InputError(f"seed must be an integer from 0 to 2**64 - 1, got {seed!r}")
-    return number
+    return arguments.integer("seed", seed, most=SEEDS - 1)
 
 
 def checked_seeds(seed: object, count: int) -> int | tuple[int, ...]:
@@ -78,15 +64,12 @@ def checked_seeds(seed: object, count: int) -> int | tuple[int, ...]:
     Raises:
         InputError: Neither an integer from 0 to 2**64 - 1 nor so many of them.
     """
-    if isinstance(seed, str | bytes | Mapping):
-        raise InputError(f"seed must be an integer or one per image ({count}), got {seed!r}")
-    try:
-        each = list(seed)  # type: ignore[call-overload]
-    except TypeError:
+    several = isinstance(seed, Sequence) or (hasattr(seed, "ndim") and not arguments.is_scalar(seed))
+    if not several or isinstance(seed, str | bytes):
         return checked_seed(seed)
-    if len(each) != count:
-        raise InputError(f"seed must be an integer or one per image ({count}), got {len(each)}")
-    return tuple(checked_seed(one) for one in each)
+    if len(seed) != count:  # type: ignore[arg-type]
+        raise InputError(f"seed must be an integer or one per image ({count}), got {len(seed)}")  # type: ignore[arg-type]
+    return tuple(checked_seed(one) for one in seed)  # type: ignore[attr-defined]
 
 
 def check_fill(
@@ -113,7 +96,7 @@ def check_fill(
     check_devices(image, mask, guidance)
     _check_image(image, capabilities, name)
     _check_mask(image, mask, capabilities, name)
-    _check_guidance(image, guidance or {}, capabilities, name)
+    _check_guidance(image, mask, guidance or {}, capabilities, name)
 
 
 def check_devices(image: Array, mask: Array | None, guidance: Mapping[str, Array] | None) -> None:
@@ -153,9 +136,11 @@ def _check_mask(image: Array, mask: Array, capabilities: Capabilities, name: str
                 raise MaskError(f"{name} works from known pixels, but the mask of image {number} is all hole")
 
 
-def _check_guidance(image: Array, guidance: Mapping[str, Array], capabilities: Capabilities, name: str) -> None:
+def _check_guidance(
+    image: Array, mask: Array, guidance: Mapping[str, Array], capabilities: Capabilities, name: str
+) -> None:
     accepted = capabilities.guidance
-    for kind in sorted(guidance):
+    for kind in guidance:
         if kind not in accepted:
             valid = ", ".join(sorted(accepted)) or "none"
             raise InputError(f"{name} does not accept guidance.{kind}; accepted: {valid}")
@@ -163,3 +148,6 @@ def _check_guidance(image: Array, guidance: Mapping[str, Array], capabilities: C
         want = (image.shape[0], accepted[kind].channels, *image.shape[-2:])
         if tuple(plane.shape) != want:
             raise InputError(f"guidance.{kind} must have shape {want} to match the image, got {tuple(plane.shape)}")
+        read = plane if accepted[kind].everywhere else masked_fill(plane, mask != 1, 0)
+        if not ((read >= 0) & (read <= 1)).all():
+            raise InputError(f"guidance.{kind} must lie in [0, 1], where it is read")

@@ -65,7 +65,7 @@ class Format:
 FORMATS = (
     Format(
         name="JPEG",
-        suffixes=(".jpg", ".jpeg", ".jfif"),
+        suffixes=(".jpg", ".jpeg", ".jfif", ".jpe"),
         starts=(b"\xff\xd8\xff",),
         keeps=frozenset(
             {Part.GRAY, Part.CMYK, Part.ICC, Part.EXIF, Part.XMP, Part.IPTC, Part.RESOLUTION, Part.COMMENT},

@@ -167,9 +167,13 @@ class Companions:
             same = [chosen]
         return [self.folder / each for each in same or numbered]
 
+    def is_numbered(self, name: str) -> bool:
+        """Return whether a name like b_mask001.png belongs to another file of the same folder."""
+        return self._owner(name) in self._same
+
     def is_one(self, name: str) -> bool:
         """Return whether the file of this name belongs to another one of the same folder."""
-        if self._owner(name) in self._same:
+        if self.is_numbered(name):
             return True
         same = self._same.get(stem_of(name), [])
         return len(same) > 1 and stem_of(name) not in self._numbered and _most_likely(same, "") == name
@@ -195,7 +199,7 @@ def stem_of(name: str) -> str:
 
 def _most_likely(names: list[str], photo: str) -> str:
     """Return the file that is a mask most likely: one called exactly as the photo, a PNG, at last a JPEG."""
-    lossy = (".jpg", ".jpeg", ".jfif")
+    lossy = (".jpg", ".jpeg", ".jfif", ".jpe")
 
     def order(name: str) -> tuple[bool, bool, bool, str]:
         lower = name.lower()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from inpaint.errors import InputError
 from inpaint.images.formats import Part
 from inpaint.images.regions import Region
+from inpaint.types import OneLine
 
 BT601: Final = (0.299, 0.587, 0.114)
 """Weights of red, green and blue that Pillow and OpenCV use for gray: for files and masks."""
@@ -104,8 +105,8 @@ class Storage:
     tiff: int = 1
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Photo:
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Photo(OneLine):
     """A decoded photo, upright.
 
     Args:

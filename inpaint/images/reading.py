@@ -30,7 +30,8 @@ from inpaint.images.formats import FORMATS, Format, Part, foreign_kind, format_o
 from inpaint.images.photo import Item, Photo, Pixels, Storage, Stored, photo_of_array, to_uint8, upright
 from inpaint.images.stored import Bilevel, Inks, Palette, colors_of
 from inpaint.system.extras import import_optional
-from inpaint.system.files import open_file
+from inpaint.system.files import is_folder, open_file
+from inpaint.types import OneLine
 
 MAX_PIXELS = 100_000_000
 """Most pixels that a file may claim unless the caller allows more."""
@@ -80,8 +81,8 @@ def read_rgb(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> N
         return _read_rgb(stream, path, max_pixels)
 
 
-@dataclass(frozen=True, eq=False)
-class MaskSamples:
+@dataclass(frozen=True, repr=False, eq=False)
+class MaskSamples(OneLine):
     """The samples of an image as they are stored, for masks: ordinary ones of 8 bits, or numbers of any type.
 
     Args:
@@ -376,7 +377,7 @@ def _frames(image: Image.Image) -> int:
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     """Open for reading; a file that cannot be opened or read is the user's to mend, in one line."""
-    if path.is_dir():
+    if is_folder(path):
         raise InputError(f"cannot read '{path}': it is a folder")
     try:
         stream = open_file(path)

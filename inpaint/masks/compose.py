@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping
 from itertools import accumulate
 from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, Field, SerializeAsAny, field_validator
+from pydantic import BaseModel, Field, SerializeAsAny, field_validator
 
 from inpaint.masks.base import HoleMask, Mask, Share, ShareSpan, blank, hole_ratio
-from inpaint.masks.folder import Paired
 
-
-def _parsed(value: Any) -> Mask:
-    # The table of all kinds contains the classes below, so it can only be asked for when it is needed.
-    from inpaint.masks.parse import parse_mask
-
-    mask = parse_mask(value)
-    if isinstance(mask, Paired):
-        raise ValueError("masks paired with photos are no part of other masks: write data.masks=paired:FOLDER")
-    return mask
-
-
-Inner = Annotated[SerializeAsAny[Mask], BeforeValidator(_parsed)]
-"""A mask inside another one: anything that `parse_mask` takes."""
+Inner = SerializeAsAny[Mask]
+"""A mask inside another one; `parse_mask` makes it of what describes it."""
 
 
 class Weighted(BaseModel, frozen=True, extra="forbid"):
@@ -37,18 +24,11 @@ class Weighted(BaseModel, frozen=True, extra="forbid"):
     weight: float = Field(1.0, gt=0, allow_inf_nan=False)
 
 
-def _weighted(value: Any) -> Any:
-    """Take a bare mask, without a weight of its own, for weight 1."""
-    if isinstance(value, Weighted) or (isinstance(value, Mapping) and "mask" in value and "kind" not in value):
-        return value
-    return {"mask": value}
-
-
 class Mixture(Mask):
     """One of several masks, drawn by weight: `[{mask: deepfill, weight: 3}, {mask: box, weight: 1}]`."""
 
     kind: Literal["mixture"] = "mixture"
-    of: Annotated[tuple[Annotated[Weighted, BeforeValidator(_weighted)], ...], Field(min_length=1)]
+    of: Annotated[tuple[Weighted, ...], Field(min_length=1)]
 
     def parts(self) -> tuple[Mask, ...]:
         """See `Mask`."""

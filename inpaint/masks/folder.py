@@ -7,11 +7,11 @@ import os
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, PlainValidator, PrivateAttr, field_validator
 
 from inpaint.errors import InputError, MaskError
 from inpaint.images.formats import IMAGE_SUFFIXES
@@ -26,6 +26,13 @@ logger = logging.getLogger("inpaint.masks")
 CHECKED = 16  # files read at the start, to find out whether white is the hole
 
 
+def _path(value: object) -> str:
+    # Of our own, since pydantic's text is UTF-8, and the name of a folder need not be.
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be the path of a folder")
+    return value
+
+
 class _Files(Mask):
     """What masks from files have in common.
 
@@ -33,7 +40,7 @@ class _Files(Mask):
     of that rule.
     """
 
-    path: str = Field(min_length=1)
+    path: Annotated[str, PlainValidator(_path)]
     hole: Literal["white", "black"] = "white"
     label: Label | None = None
 

@@ -201,10 +201,11 @@ def _from_yaml(text: str) -> Mask:
     import yaml
 
     try:
-        spec = yaml.safe_load(text)
+        return parse_mask(yaml.safe_load(text))
     except yaml.YAMLError as error:
         raise ConfigError(f"mask '{text}': {' '.join(str(error).split())}") from None
-    return parse_mask(spec)
+    except RecursionError:  # by an alias of YAML
+        raise ConfigError(f"mask '{text}' holds itself, or masks in masks without end") from None
 
 
 def _from_mapping(spec: Mapping[str, Any]) -> Mask:
@@ -217,10 +218,35 @@ def _from_mapping(spec: Mapping[str, Any]) -> Mask:
         raise ConfigError(unknown("mask kind", str(kind), [*KINDS, *PRESETS]))
     options = {**PRESETS.get(kind, {"kind": kind}), **options}
     mask = KINDS[options["kind"]]
+    options |= _inner_masks(options)
     try:
         return mask.model_validate(options)
     except ValidationError as error:
         raise _config_error(kind, mask, error) from error
+
+
+def _inner_masks(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a mask made of masks that describe those, with the masks in their place."""
+    kind, parts = options["kind"], options.get("of")
+    if kind == "target" and "mask" in options:
+        return {"mask": _inner(options["mask"])}
+    if kind not in ("mixture", "union") or not isinstance(parts, list | tuple):
+        return {}
+    return {"of": [_weighted(part) if kind == "mixture" else _inner(part) for part in parts]}
+
+
+def _weighted(spec: Any) -> Any:
+    """Return a part of a mixture; a bare mask, without a weight of its own, has the usual one."""
+    if isinstance(spec, Mapping) and "mask" in spec and "kind" not in spec:
+        return {**spec, "mask": _inner(spec["mask"])}
+    return {"mask": _inner(spec)}
+
+
+def _inner(spec: MaskSpec) -> Mask:
+    mask = parse_mask(spec)
+    if isinstance(mask, Paired):
+        raise ConfigError("masks paired with photos are no part of other masks: write data.masks=paired:FOLDER")
+    return mask
 
 
 def _config_error(name: str, kind: type[Mask], error: ValidationError) -> InpaintError:

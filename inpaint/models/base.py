@@ -10,21 +10,17 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from inpaint.losses.base import Discriminator
-from inpaint.options import ModelConfig, Options
-from inpaint.types import Capabilities
+from inpaint.options import ModelConfig
+from inpaint.types import Capabilities, OneLine
 
 
 class InpaintNetwork(nn.Module):
     """Base of the networks that fill holes; its children are the roles (generator, ...).
 
-    Class attributes: `FillOptions`, what a caller of `inpaint.load` may choose for the network; `discriminator_names`,
-    short names of discriminators' roles; `ranked_by`, the role of the discriminator whose mean logit of a completed
-    image ranks several fills, or None.
+    discriminator_names: short names of discriminators' roles.
     """
 
-    FillOptions: ClassVar[type[Options]] = Options
     discriminator_names: ClassVar[Mapping[str, str]] = {}
-    ranked_by: ClassVar[str | None] = None
 
     def __init__(self, config: ModelConfig, *, seed: int = 0) -> None:
         """Set up the base; a model's network then draws its weights from `drawing_from(seed)`."""
@@ -61,7 +57,7 @@ class InpaintNetwork(nn.Module):
         return None
 
     def configure(self, options: Any) -> None:
-        """Take over the `FillOptions` of a caller of `inpaint.load`."""
+        """Take over the configuration's `FillOptions` from a caller of `inpaint.load`."""
 
     def derive(self, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Return planes (B, C, H, W) to read beside the image, passed to `forward` by name.
@@ -83,8 +79,8 @@ class InpaintNetwork(nn.Module):
         return {}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Encoding:
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Encoding(OneLine):
     """What an encoder found in a batch: a normal distribution of latents, and what else decoding needs.
 
     Args:

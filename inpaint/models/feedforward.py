@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
-from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from inpaint.errors import UsageError
@@ -15,14 +14,8 @@ from inpaint.fills.request import Request
 from inpaint.losses.base import DiscriminatorOutput
 from inpaint.models.base import InpaintNetwork
 from inpaint.models.discriminators import StoredDiscriminators
+from inpaint.models.options import FeedForwardOptions
 from inpaint.nn.padding import pad_to, padded_side
-from inpaint.options import Options
-
-
-class FeedForwardOptions(Options):
-    """chunk: most images per pass, null = the whole batch at once; the answer does not depend on it."""
-
-    chunk: PositiveInt | None = None
 
 
 class FeedForward(TensorFill):

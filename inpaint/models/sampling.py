@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,25 +18,14 @@ from inpaint.fills.base import Painted
 from inpaint.fills.checks import check_types
 from inpaint.fills.request import ImageSeed, Request
 from inpaint.models.base import SamplingNetwork
-from inpaint.models.feedforward import FeedForward, FeedForwardOptions, evaluating, slices
+from inpaint.models.feedforward import FeedForward, evaluating, slices
+from inpaint.models.options import SamplingOptions
 from inpaint.nn.padding import pad_to
 from inpaint.types import Fill
 
 # Pixels decoded in one pass when the caller does not say: on a CPU activations should stay in its cache.
 CPU_PIXELS = 256 * 256
 ACCELERATOR_PIXELS = 64 * 256 * 256
-
-
-class SamplingOptions(FeedForwardOptions):
-    """Of fills with a network that draws at random.
-
-    chunk: most images painted per pass, null = as suits the device and the size. latent: "drawn", or "mean" for the
-    mean of the distribution: one fill, in which nothing is random. scores: whether a discriminator scores every
-    completed image; null = when there is more than one sample and the weights file holds the discriminator.
-    """
-
-    latent: Literal["drawn", "mean"] = "drawn"
-    scores: bool | None = None
 
 
 class Sampling(FeedForward):
@@ -96,7 +85,7 @@ class Sampling(FeedForward):
 
         There is a score if `scores` is True. Raises InputError for latents of another shape.
         """
-        check_types("tensor", image, mask)
+        check_types("tensor", image, mask, z=z)
         self.check(image, mask)
         image, hole = self.result_type(image), mask == 1
         with evaluating(self.network), torch.no_grad():
@@ -109,7 +98,7 @@ class Sampling(FeedForward):
 
     def _has_discriminator(self) -> bool:
         """Return whether there is a discriminator to rank fills by."""
-        role = self.network.ranked_by
+        role = self.network.config.RANKED_BY
         return role is not None and self._discriminators is not None and self._discriminators.holds(role)
 
     def _suitable_chunk(self, image: Tensor) -> int:
@@ -119,9 +108,9 @@ class Sampling(FeedForward):
 
     def _score(self, completed: Tensor) -> Tensor:
         """Return the mean logit of each completed image (B, 3, H, W), (B,)."""
-        assert self.network.ranked_by is not None
+        role = self.network.config.RANKED_BY
         # Mirrored to a size that the network itself accepts, for images smaller than a discriminator can take.
-        logits = self.discriminate(self.network.ranked_by, pad_to(completed, *self._padded(completed)))
+        logits = self.discriminate(role, pad_to(completed, *self._padded(completed)))
         return logits.flatten(1).mean(dim=1)
 
 

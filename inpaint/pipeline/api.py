@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from typing_extensions import TypeVar
 
+import inpaint.arguments as arguments
 from inpaint.errors import InputError, UsageError
+from inpaint.fills.checks import checked_seed
 from inpaint.images.formats import format_of_name
 from inpaint.images.mask_rules import Label
 from inpaint.images.masks import fit_to
@@ -23,9 +25,9 @@ from inpaint.images.reading import MAX_PIXELS
 from inpaint.images.writing import to_pillow, write_photo
 from inpaint.pipeline.photo import check_guidance, fill_photo
 from inpaint.pipeline.sources import PathLike, Source, drawn_of, hole_for, name_of, photo_of
-from inpaint.registry.loading import check_loadable, load
+from inpaint.registry.loading import described, load
 from inpaint.system.files import check_target
-from inpaint.types import Inpainter, ProgressCallback
+from inpaint.types import Inpainter, ProgressCallback, shown
 
 ImageT = TypeVar("ImageT", Image.Image, NDArray[Any], default=Image.Image)
 """What comes back: the kind that was given, a Pillow image for a path."""
@@ -87,15 +89,21 @@ def fill(
         'RGB'
     """
     if output is not None:
+        output = arguments.path("output", output)
         format_of_name(output)
         check_target(output)
-    if isinstance(model, (str, os.PathLike)):
-        check_loadable(model, **model_options)
+    opaque, first_page = arguments.truth("opaque", opaque), arguments.truth("first_page", first_page)
+    seed, max_pixels = checked_seed(seed), arguments.integer("max_pixels", max_pixels, least=1)
+    quality = None if quality is None else arguments.integer("quality", quality, least=1, most=100)
+    sources = {} if guidance is None else arguments.mapping("guidance", guidance)
+    arguments.function("progress", progress)
+    known = described(model, **model_options) if isinstance(model, (str, os.PathLike)) else None
+    if known is not None:
+        check_guidance(known, sources)
     # What is returned has one page, whatever is written.
     photo = photo_of(image, max_pixels, first_page=first_page or output is None)
     hole = hole_for(photo, mask, invert=invert_mask, label=label, dilate_px=dilate, max_pixels=max_pixels)
     inpainter = _inpainter(model, device, model_options)
-    sources = guidance or {}
     check_guidance(inpainter, sources)
     planes = {
         name: fit_to(
@@ -133,8 +141,8 @@ def _as_given(image: Source, filled: Photo) -> Any:
 def _inpainter(model: PathLike | Inpainter, device: str, options: dict[str, Any]) -> Inpainter:
     if isinstance(model, (str, os.PathLike)):
         return load(model, device=device, **options)
-    if not hasattr(model, "fill_arrays"):
-        raise InputError(f"model must be a name, a path or a loaded model, got {type(model).__name__}")
+    if isinstance(model, type) or not hasattr(model, "fill_arrays"):
+        raise InputError(f"model must be a name, a path or a loaded model, got {shown(model)}")
     if options:
         raise UsageError(f"{', '.join(sorted(options))}: options of a model that is already loaded; give them to load")
     return model

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
-from inpaint.errors import InputError, UsageError
+from inpaint.errors import InputError, UsageError, some
 from inpaint.images.formats import IMAGE_SUFFIXES, format_of_name
-from inpaint.images.listing import Companions, find_photos
+from inpaint.images.listing import Companions
 from inpaint.pipeline.samples import numbered, sheet_path
 from inpaint.system.files import irregular, is_folder, missing
 from inpaint.system.streams import STANDARD_INPUT
@@ -114,11 +114,15 @@ def _photos(folder: Path, target: Path, beside: Sequence[_Found]) -> list[str]:
 
     Results of an earlier run inside it are no photos, nor are masks and planes that lie there.
     """
-    listing = find_photos(folder)
+    masks = Companions(folder, "mask", beside=True)
+    listing = masks.listing
     listing.warn()
     earlier = target if _is_within(target, folder) and not _same_file(target, folder) else None
     listed = [each for each in listing.names if earlier is None or not _is_within(folder / each, earlier)]
     names = [each for each in listed if not any(found.holds(each) for found in beside)]
+    if others := [each for each in names if masks.is_numbered(each)]:
+        _log.warning("%s: %d left out, by their names masks of photos there: %s", folder, len(others), some(others, 3))
+        names = [each for each in names if not masks.is_numbered(each)]
     if not names:
         raise InputError(f"no photo in {folder}; files ending in {' '.join(IMAGE_SUFFIXES)} are searched")
     for found in beside:
@@ -174,8 +178,7 @@ class _Found:
         """Say in a warning which files of the folder belong to no photo."""
         unused = [] if self.companions is None or self.beside else self.companions.unused(names)
         if unused:
-            some = ", ".join(unused[:3]) + (", ..." if len(unused) > 3 else "")
-            _log.warning("%s: %d without a photo of its name: %s", self.path, len(unused), some)
+            _log.warning("%s: %d without a photo of its name: %s", self.path, len(unused), some(unused, 3))
 
 
 def _must_exist(path: Path) -> None:

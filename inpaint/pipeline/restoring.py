@@ -19,10 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inpaint.dip.options import DipOptions
+import inpaint.arguments as arguments
+from inpaint.dip.options import DipOptions, checked_options
 from inpaint.dip.presets import Task, check_task
 from inpaint.dip.restoring import Restored, RestoreStep, restore
 from inpaint.errors import InputError
+from inpaint.fills.checks import checked_seed
 from inpaint.images.mask_rules import Hole, Label
 from inpaint.images.photo import Photo, photo_of_array
 from inpaint.images.reading import MAX_PIXELS
@@ -88,7 +90,7 @@ def restore_photo(
 
     Raises:
         UsageError: Task, inputs and options do not fit each other.
-        InputError: A photo that cannot be used; MaskError for the mask.
+        InputError: A photo, or another argument, that cannot be used; MaskError for the mask.
 
     Example:
         >>> pixels = np.zeros((16, 20, 3), np.uint8)
@@ -96,9 +98,13 @@ def restore_photo(
         >>> small.photo.pixels.shape, small.restored.reason
         ((32, 40, 3), 'finished')
     """
-    started = time.monotonic()
-    options = options or DipOptions()
+    started, options = time.monotonic(), checked_options(options)
     check_task(task, mask=mask is not None, flash=flash is not None, options=options)
+    opaque, seed = arguments.truth("opaque", opaque), checked_seed(seed)
+    spent_s, max_pixels = arguments.number("spent_s", spent_s), arguments.integer("max_pixels", max_pixels, least=1)
+    first_page = arguments.truth("first_page", first_page)
+    arguments.function("callback", callback)
+    where = resolve_device(device)
     photo = _photo(image, max_pixels, first_page=first_page)
     check_photo(photo, DipOptions.capabilities, name=f"the task {task}")
     factor = options.factor if task == "super-resolve" else 1
@@ -127,7 +133,7 @@ def restore_photo(
         None if hole is None else _mask(photo, hole),
         flash=None if flash is None else _tensor(_photo(flash, max_pixels, first_page=first_page)),
         options=options,
-        device=resolve_device(device),
+        device=where,
         seed=seed,
         spent_s=spent_s + time.monotonic() - started,
         callback=tell,

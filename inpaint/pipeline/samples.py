@@ -16,15 +16,15 @@ from inpaint.images.photo import Photo
 from inpaint.images.sheets import PAPER, Rgb, contact_sheet, fit_cell
 from inpaint.images.writing import to_pillow
 from inpaint.registry.table import Described
-from inpaint.types import Inpainter
+from inpaint.types import Inpainter, OneLine
 
 SHEET_COLUMNS = 6
 SHEET_CELL_PX = 256
 HOLE_GRAY = 128
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sample:
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Sample(OneLine):
     """One of several fills. number: from 1, in the order of drawing. score: higher = better, None = not scored."""
 
     photo: Photo

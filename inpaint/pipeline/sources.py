@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+import inpaint.arguments as arguments
 from inpaint.errors import InputError, NotAMaskError, UsageError
 from inpaint.images.mask_rules import Hole, Label
 from inpaint.images.masks import dilate_hole, fit_to, hole_of, levels_of_numbers, read_mask, swapped
@@ -28,7 +29,7 @@ def photo_of(source: Source, max_pixels: int, *, what: str = "image", first_page
     if isinstance(source, np.ndarray):
         return photo_of_array(source)
     if isinstance(source, Image.Image):
-        return from_pillow(source, turn=False)
+        return from_pillow(_decoded(source, what), turn=False)
     if isinstance(source, (str, os.PathLike)):
         return read_photo(source, max_pixels=max_pixels, first_page=first_page)
     raise InputError(f"{what} must be a path, a Pillow image or a NumPy array, got {type(source).__name__}")
@@ -51,11 +52,10 @@ def hole_for(
     """Return the hole (H, W) of a mask at the photo's size, grown by `dilate_px`; several masks are united.
 
     Raises:
-        UsageError: `dilate_px` is negative, or there is no mask.
-        InputError: A mask cannot be used, or has another shape than the photo.
+        UsageError: There is no mask.
+        InputError: A mask cannot be used, or has another shape than the photo, or another argument is of another type.
     """
-    if dilate_px < 0:
-        raise UsageError(f"dilate must be at least 0 pixels, got {dilate_px}")
+    dilate_px, invert = arguments.integer("dilate", dilate_px), arguments.truth("invert_mask", invert)
     masks: list[Any] = list(mask) if isinstance(mask, (list, tuple)) else [mask]
     if not masks:
         raise UsageError("no mask is given")
@@ -66,7 +66,7 @@ def hole_for(
             if isinstance(each, (str, os.PathLike)):
                 found = read_mask(each, max_pixels=max_pixels, **how)
             elif isinstance(each, Image.Image):
-                found = hole_of(each, **how)
+                found = hole_of(_decoded(each, "mask"), **how)
             else:
                 found = hole_of(drawn_of(each, "mask", max_pixels), **how)
         except NotAMaskError as error:
@@ -78,6 +78,16 @@ def hole_for(
 def name_of(source: Source, what: str) -> str:
     """Return the path for messages, or `what` for something in memory."""
     return os.fspath(source) if isinstance(source, (str, os.PathLike)) else what
+
+
+def _decoded(image: Image.Image, what: str) -> Image.Image:
+    """Return a Pillow image with its pixels in memory. Raises InputError where its file is damaged or closed."""
+    try:
+        image.load()
+    except Exception as error:  # decoders raise nearly anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"the Pillow image given as {what} cannot be decoded: {reason}") from error
+    return image
 
 
 def _mask_array(values: NDArray[Any], what: str) -> Pixels:

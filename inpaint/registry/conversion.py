@@ -15,8 +15,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from inpaint.errors import UsageError, WeightsError, unknown
+import inpaint.arguments as arguments
+from inpaint.errors import UsageError, WeightsError, some, unknown
 from inpaint.registry import table
+from inpaint.system.files import missing, open_file
+from inpaint.weights.places import existing_file
 
 if TYPE_CHECKING:
     from inpaint.weights.formats import Converted, Format, Found
@@ -79,12 +82,17 @@ def import_weights(
     Raises UsageError for wrong names, WeightsError for files that are damaged, hold code, belong to another program or
     do not fit, InpaintError when the folder cannot be written. Nothing is written then.
     """
-    if origin not in ORIGINS:
+    if arguments.text("origin", origin) not in ORIGINS:
         raise UsageError(unknown("origin", origin, ORIGINS))
-    folder = _free_folder(Path(output))
-    for text in inputs:
-        if "=" not in text and not Path(text).exists():  # said at once: torch, which reads them, takes seconds
-            raise WeightsError(f"no weights at {text}")
+    switches = frozenset(arguments.texts("switches", switches))
+    entry = None if entry is None else arguments.text("entry", entry)
+    folder = _free_folder(Path(arguments.path("output", output)))
+    inputs = arguments.texts("inputs", inputs)
+    for text in inputs:  # said at once: torch, which reads them, takes seconds
+        if text.endswith("=") and missing(text):
+            raise UsageError(f"--input {text}: names no file")
+        if "=" not in text:
+            existing_file(text)
     chosen, found, notes = _recognized(origin, inputs, entry)
     for switch in sorted(switches - chosen.switches):
         raise UsageError(f"--{switch} does not apply to {chosen.title}: its files leave no doubt")
@@ -157,8 +165,6 @@ def _taken(choice: Sequence[Found], wanted: str | None) -> Found:
 
     Raises UsageError for a place that there is not, WeightsError for a network without values.
     """
-    from inpaint.weights.formats import some
-
     if wanted is not None and wanted not in [found.place for found in choice]:
         places = [found.place for found in choice]
         raise UsageError(f"--entry {wanted}: {choice[0].path} holds the network as {', '.join(places) or 'itself'}")
@@ -191,7 +197,7 @@ def _recognize(origin: str, content: Any, path: Path, known: Sequence[Format], w
     wanted: the role that the caller says it has. It decides where the entries leave a choice, and must agree with them.
     """
     from inpaint.weights.foreign import state_dicts
-    from inpaint.weights.formats import find, some
+    from inpaint.weights.formats import find
 
     parts = list(state_dicts(content))
     seen: list[Match] = []
@@ -273,7 +279,7 @@ def _hashes(found: Mapping[str, Found]) -> str:
     each: dict[str, str] = {}
     for role, network in sorted(found.items()):
         try:
-            with network.path.open("rb") as file:
+            with open_file(network.path) as file:
                 each[role] = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise WeightsError(f"cannot read {network.path}: {error.strerror or error}") from None

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, get_args
 
 from inpaint.errors import ConfigError, InputError, UsageError, WeightsError, unknown
 from inpaint.options import Options, validated
-from inpaint.registry.table import FILLS, config_class, fill_options, models, names, network_class
-from inpaint.types import Inpainter
+from inpaint.registry.table import (
+    FILLS,
+    Described,
+    capabilities,
+    config_class,
+    fill_options,
+    models,
+    names,
+    network_class,
+)
+from inpaint.types import Capabilities, Inpainter
 from inpaint.weights.places import HUB_PREFIX, weights_at
 from inpaint.weights.runs import Which
 
 if TYPE_CHECKING:
     import torch
+
+    from inpaint.options import ModelConfig
+    from inpaint.weights.files import WeightsMetadata
+
+DTYPES = ("float32", "float64", "bfloat16", "float16")
+"""What networks may compute in, the usual type first."""
 
 
 def load(
@@ -47,12 +63,9 @@ def load(
         'telea'
     """
     text = _text_of(name_or_place)
-    if weights not in get_args(Which):
-        raise UsageError(unknown("weights", str(weights), get_args(Which)))
+    _check_choice(text, weights)
     if text not in FILLS:
         return _network(weights_of(text, weights), device=device, dtype=dtype, options=options)
-    if weights != "last":
-        raise UsageError(f"weights={weights}: '{text}' has no weights to choose from; leave it out")
     entry = FILLS[text]
     chosen = _chosen(text, {"fill": fill_options(text)}, options)["fill"]
     placed = {}
@@ -65,18 +78,29 @@ def load(
     return fill
 
 
-def check_loadable(name_or_place: str | os.PathLike[str], **options: Any) -> None:
-    """Raise what `load` would raise of a name, of missing weights and of the options of a fill; without torch.
+def described(
+    name_or_place: str | os.PathLike[str],
+    *,
+    dtype: str | torch.dtype | None = None,
+    weights: Which = "last",
+    **options: Any,
+) -> Described | None:
+    """Return what a fill is called and can do before it is loaded, and raise what `load` would raise by then.
 
-    Args:
-        name_or_place: As `load` takes it. Repositories are not asked.
-        options: Those of the fill; a network's are known with its weights only.
+    torch is not imported, except to read the checkpoint of a run. Repositories are not asked: None stands for what
+    they hold. The arguments are those of `load`.
     """
-    text = os.fspath(name_or_place)
+    text = _text_of(name_or_place)
+    _check_choice(text, weights)
     if text in FILLS:
         _chosen(text, {"fill": fill_options(text)}, options)
-    elif not text.startswith(HUB_PREFIX):
-        weights_of(text)
+        return Described(text, capabilities(text))
+    if text.startswith(HUB_PREFIX):
+        return None
+    stored = _stored(weights_of(text, weights))
+    _chosen("models with weights", stored.groups(), options)
+    _dtype_name(dtype)
+    return Described(stored.metadata.model, stored.capabilities())
 
 
 def options_of(name_or_place: str | os.PathLike[str], *, weights: Which = "last") -> dict[str, Any]:
@@ -87,11 +111,16 @@ def options_of(name_or_place: str | os.PathLike[str], *, weights: Which = "last"
     text = _text_of(name_or_place)
     if text in FILLS:
         return _types(fill_options(text))
-    from inpaint.weights.files import read_metadata
-
-    path = weights_of(text, weights)
-    groups = _groups(read_metadata(path).model, path)
+    groups = _stored(weights_of(text, weights)).groups()
     return {"dtype": str, **{name: kind for group in groups.values() for name, kind in _types(group).items()}}
+
+
+def _check_choice(text: str, weights: object) -> None:
+    """Raise UsageError unless these weights may be chosen of a model."""
+    if not isinstance(weights, str) or weights not in get_args(Which):
+        raise UsageError(unknown("weights", str(weights), get_args(Which)))
+    if text in FILLS and weights != "last":
+        raise UsageError(f"weights={weights}: '{text}' has no weights to choose from; leave it out")
 
 
 def _text_of(name_or_place: str | os.PathLike[str]) -> str:
@@ -121,22 +150,21 @@ def _network(
     path: Path, *, device: str | torch.device, dtype: str | torch.dtype | None, options: Mapping[str, Any]
 ) -> Inpainter:
     """Build the network that a weights file describes and load it; its discriminators stay in the file for now."""
+    stored = _stored(path)
+    metadata, config = stored.metadata, stored.config
+    chosen = _chosen("models with weights", stored.groups(), options)
+    computed = _dtype_name(dtype)
+
     import torch
 
     from inpaint.models.discriminators import StoredDiscriminators, prepared
     from inpaint.system.devices import resolve_device
-    from inpaint.weights.files import load_weights, mention_license, read_metadata
+    from inpaint.weights.files import load_weights, mention_license
 
     where = resolve_device(device)
-    metadata = read_metadata(path)
-    chosen = _chosen("models with weights", _groups(metadata.model, path), options)
-    wanted = _dtype(dtype)
+    wanted: torch.dtype = getattr(torch, computed)
     if where.type == "mps" and wanted == torch.float64:
         raise UsageError("dtype float64 does not exist on device mps; use device=cpu")
-    try:
-        config = validated(config_class(metadata.model), metadata.config)
-    except ConfigError as error:
-        raise WeightsError(f"{path} has a configuration this version does not know: {error}") from None
     kind = network_class(metadata.model)
     network = kind(config)
     # A file may also hold networks that only a ranking or further training needs.
@@ -144,7 +172,7 @@ def _network(
     prepared(network, load_weights(path, without=extra)[0], dtype=wanted, source=path)
     mention_license(path, metadata)
     network.configure(chosen["network"])
-    made: Inpainter = _adapter(metadata.model)(
+    made: Inpainter = _adapter(config)(
         network,
         name=metadata.model,
         device=where,
@@ -155,20 +183,42 @@ def _network(
     return made
 
 
-def _adapter(model: str) -> Any:
-    """Return the class that fills with the networks of a model."""
-    from inpaint.models.base import SamplingNetwork
+def _adapter(config: ModelConfig) -> Any:
+    """Return the class that fills with the network of a configuration."""
     from inpaint.models.feedforward import FeedForward
     from inpaint.models.sampling import Sampling
 
-    return Sampling if issubclass(network_class(model), SamplingNetwork) else FeedForward
+    return Sampling if config.capabilities().stochastic else FeedForward
 
 
-def _groups(model: str, path: Path) -> dict[str, type[Options]]:
-    """Return the groups of options that a network is loaded with: its adapter's and its own."""
-    if model not in models():
-        raise WeightsError(f"{path}: {unknown('model', model, models())}; a newer version may know it")
-    return {"adapter": _adapter(model).Options, "network": network_class(model).FillOptions}
+@dataclass(frozen=True)
+class _Stored:
+    """What a weights file says of itself, and the configuration of the network in it."""
+
+    metadata: WeightsMetadata
+    config: ModelConfig
+
+    def capabilities(self) -> Capabilities:
+        """Return what the network can do with the discriminators beside it."""
+        return replace(self.config.capabilities(), scored=self.config.RANKED_BY in self.metadata.roles)
+
+    def groups(self) -> dict[str, type[Options]]:
+        """Return the groups of options that the network is loaded with: its adapter's and its own."""
+        from inpaint.models.options import adapter_options
+
+        return {"adapter": adapter_options(self.config.capabilities()), "network": self.config.FillOptions}
+
+
+def _stored(path: Path) -> _Stored:
+    from inpaint.weights.files import read_metadata
+
+    metadata = read_metadata(path)
+    if metadata.model not in models():
+        raise WeightsError(f"{path}: {unknown('model', metadata.model, models())}; a newer version may know it")
+    try:
+        return _Stored(metadata, validated(config_class(metadata.model), metadata.config))
+    except ConfigError as error:
+        raise WeightsError(f"{path} has a configuration this version does not know: {error}") from None
 
 
 def _types(options: type[Options]) -> dict[str, Any]:
@@ -187,13 +237,9 @@ def _chosen(what: str, groups: Mapping[str, type[Options]], given: Mapping[str, 
     }
 
 
-def _dtype(dtype: str | torch.dtype | None) -> torch.dtype:
-    import torch
-
-    valid = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if dtype is None:
-        return torch.float32
-    name = str(dtype).removeprefix("torch.")
-    if name not in valid:
-        raise UsageError(unknown("dtype", name, valid))
-    return valid[name]
+def _dtype_name(dtype: str | torch.dtype | None) -> str:
+    """Return the name that torch has for a type; raises UsageError for one that no network computes in."""
+    name = DTYPES[0] if dtype is None else str(dtype).removeprefix("torch.")
+    if name not in DTYPES:
+        raise UsageError(unknown("dtype", name, DTYPES))
+    return name

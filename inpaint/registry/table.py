@@ -185,11 +185,6 @@ class Described:
     capabilities: Capabilities
 
 
-def described(name: str) -> Described | None:
-    """Return the fill of that name without loading it; None for what has weights, which say more than the name."""
-    return Described(name, capabilities(name)) if name in FILLS else None
-
-
 def planes() -> dict[str, Plane]:
     """Return every plane that a caller of some registered model's fill may give, by name."""
     return {plane.name: plane for name in models() for plane in config_class(name).PLANES if plane.read is not None}

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
 
 from inpaint.errors import InpaintError, WriteError
 
@@ -36,7 +35,7 @@ _KINDS = {
 # Reading -------------------------------------------------------------------------------------------------------------
 
 
-def open_file(path: str | os.PathLike[str]) -> BinaryIO:
+def open_file(path: str | os.PathLike[str]) -> io.BufferedReader | io.BytesIO:
     """Open a file for reading, never to wait for somebody who would write it.
 
     A pipe that this process was started with (standard input, a shell's `<(command)`) is read to its end and kept, so
@@ -49,7 +48,10 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
         OSError: It cannot be opened, or is no regular file; `strerror` says which kind it is.
     """
     if irregular(path) is None:
-        return Path(path).open("rb")
+        try:
+            return Path(path).open("rb")
+        except ValueError:  # a zero byte
+            raise OSError(errno.EINVAL, missing(path), os.fspath(path)) from None
     number = _own_descriptor(path)
     if number is not None and os.isatty(number):
         raise OSError(errno.EINVAL, "it is a terminal: lead a file or a pipe there", os.fspath(path))
@@ -64,6 +66,12 @@ def irregular(path: str | os.PathLike[str]) -> str | None:
         return _KINDS.get(stat.S_IFMT(os.stat(path).st_mode))  # noqa: PTH116 - also for text, by the million
     except (OSError, ValueError):
         return None
+
+
+def arrives(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path stands for a pipe that this process was started with, which `open_file` reads."""
+    number = _own_descriptor(path)
+    return number is not None and irregular(path) is not None and not stat.S_ISCHR(os.fstat(number).st_mode)
 
 
 @cache
@@ -114,6 +122,10 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
     """Raise InpaintError unless files can be written into `folder`, which need not exist yet. Leaves nothing behind."""
     path = Path(folder)
     existing = _existing(path)
+    for part in (path, *path.parents):
+        if part == existing:
+            break
+        check_name(part)
     try:
         if not existing.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, f"{existing} is not a folder")
@@ -124,8 +136,8 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
 
 
 def _existing(path: Path) -> Path:
-    """Return the innermost part of a path that exists."""
-    while not os.path.exists(path) and path != path.parent:  # noqa: PTH110 - a name too long does not
+    """Return the innermost part of a path that exists, and be it a link that leads nowhere."""
+    while not os.path.lexists(path) and path != path.parent:
         path = path.parent
     return path
 
@@ -223,9 +235,8 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def _beside(target: Path) -> Path:
-    # Few bytes of the name: file systems count bytes, not characters, and the longest name that one takes has no room
-    # for more.
-    start = os.fsencode(target.name)[:40].decode("utf-8", "ignore")
+    # Little of the name: the longest that a file system takes has no room for more. Of that, what every code page has.
+    start = target.name[:40].encode("ascii", "ignore").decode()
     return target.with_name(f".{start}.{secrets.token_hex(4)}.tmp")
 
 

@@ -21,6 +21,8 @@ from typing import IO, TextIO
 
 STANDARD_INPUT = "/dev/stdin"
 """What `-` means where something is read; `files.open_file` keeps what arrives, so that it can be opened again."""
+STANDARD_OUTPUT = "/dev/stdout"
+"""What says the same as `-` where something is written."""
 
 # What a code page may lack of the characters that our own lines and tables have.
 _SUBSTITUTES = {"↑": "^", "↓": "v", "→": "->", "–": "-", "—": "-", "…": "...", "±": "+-", "×": "x"}

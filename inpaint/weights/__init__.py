@@ -1,6 +1,6 @@
 """Weight files, foreign formats and run folders.
 
-What a file of ours holds is read and written by four names, which import torch when they are first asked for.
+What a file of ours holds is read and written by four names, which are imported when they are first asked for.
 """
 
 from __future__ import annotations

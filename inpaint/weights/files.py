@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors with our metadata."""
+"""Weights on disk: safetensors with our metadata. What a file says of itself is read without torch."""
 
 from __future__ import annotations
 
@@ -10,25 +10,29 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
 
-from inpaint import __version__
-from inpaint.errors import WeightsError
-from inpaint.system.files import atomic_write
-from inpaint.weights.foreign import load_foreign
-from inpaint.weights.formats import some
-from inpaint.weights.places import existing_file
+from inpaint.errors import WeightsError, some
+from inpaint.system.files import atomic_write, open_file
+from inpaint.weights.places import existing_file, pretended
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 log = logging.getLogger("inpaint.weights.files")
 
 TRAINING_FORMAT = "inpaint-training-1"  # what last.ckpt and best.ckpt of a run call themselves
 METADATA_KEY = "inpaint"  # safetensors metadata maps strings to strings; ours is one JSON object
 FREE_LICENSES = frozenset({"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "MIT"})  # allow every use
+
+
+def _version() -> str:
+    from inpaint import __version__  # only now: the package's face shows what loads these files
+
+    return __version__
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +51,7 @@ class WeightsMetadata:
     license: str | None = None
     source: str | None = None
     source_sha256: str | None = None
-    version: str = field(default=__version__)
+    version: str = field(default_factory=_version)
 
 
 def save_weights(path: str | PathLike[str], tensors: Mapping[str, Tensor], metadata: WeightsMetadata) -> None:
@@ -55,6 +59,8 @@ def save_weights(path: str | PathLike[str], tensors: Mapping[str, Tensor], metad
 
     Tensors that share memory are written separately. Raises InpaintError when the file cannot be written.
     """
+    from safetensors.torch import save_file
+
     # A dense copy each: safetensors refuses views, shared memory and other memory layouts.
     plain = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
     described = {"format": "pt", METADATA_KEY: json.dumps(asdict(metadata))}
@@ -82,11 +88,13 @@ def _order_metadata(path: Path) -> None:
 def read_metadata(path: str | PathLike[str]) -> WeightsMetadata:
     """Return the metadata of a weights file, or of the checkpoint of a run, without reading its tensors.
 
+    Only the checkpoint of a run takes torch.
+
     Raises WeightsError when the file is missing, damaged, no safetensors, or not written by this package.
     """
     if _is_pickle(path):
         return _of_checkpoint(path)[1]
-    with _opened(path) as file:
+    with _opened(path, "numpy") as file:
         return _metadata(path, file.metadata())
 
 
@@ -104,7 +112,7 @@ def load_weights(
         tensors, metadata = _of_checkpoint(path)
         chosen = {n: value for n, value in tensors.items() if n.startswith(only) and not n.startswith(without)}
         return chosen, metadata
-    with _opened(path) as file:
+    with _opened(path, "pt") as file:
         metadata = _metadata(path, file.metadata())
         names = [name for name in file.keys() if name.startswith(only) and not name.startswith(without)]  # noqa: SIM118
         return {name: file.get_tensor(name) for name in names}, metadata
@@ -146,19 +154,21 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str 
     network.load_state_dict(dict(tensors))
 
 
-def _opened(path: str | PathLike[str]) -> Any:
+def _opened(path: str | PathLike[str], framework: str) -> Any:
+    """Open a safetensors file; framework: of the tensors that are got of it."""
     path = existing_file(path)
     try:
-        return _safe_open(path)
+        return _safe_open(path, framework)
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path} is damaged or not in the safetensors format: {error}") from None
+        reason = pretended(path) or str(error)
+        raise WeightsError(f"{path} is damaged or not in the safetensors format: {reason}") from None
 
 
 def _is_pickle(path: str | PathLike[str]) -> bool:
     """Tell whether a file is PyTorch's and not safetensors, by its first bytes."""
     path = existing_file(path)
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(4).startswith((b"PK\x03\x04", b"\x80"))
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror}") from None
@@ -166,6 +176,8 @@ def _is_pickle(path: str | PathLike[str]) -> bool:
 
 def _of_checkpoint(path: str | PathLike[str]) -> tuple[dict[str, Tensor], WeightsMetadata]:
     """Return what the checkpoint of a run holds to fill and to train on with: averaged networks, discriminators."""
+    from inpaint.weights.foreign import load_foreign
+
     try:
         state = load_foreign(path, mmap=True)
     except WeightsError as error:
@@ -178,19 +190,20 @@ def _of_checkpoint(path: str | PathLike[str]) -> tuple[dict[str, Tensor], Weight
     try:
         average: Mapping[str, Tensor] | None = state["average"]
         tensors = {**(state["network"] if average is None else average), **state["discriminators"]}
-        metadata = WeightsMetadata(
-            model=state["model"],
-            config=state["config"],
-            roles=tuple(dict.fromkeys(name.partition(".")[0] for name in tensors)),
-            iteration=int(state["iteration"]),
-            license=state.get("license"),
-        )
+        said = {
+            "model": state["model"],
+            "config": state["config"],
+            "roles": tuple(dict.fromkeys(name.partition(".")[0] for name in tensors)),
+            "iteration": int(state["iteration"]),
+            "license": state.get("license"),
+        }
+        metadata = TypeAdapter(WeightsMetadata).validate_python(said)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise WeightsError(f"{path} is a damaged checkpoint of a run") from None
     return tensors, metadata
 
 
-def _safe_open(path: Path) -> Any:
+def _safe_open(path: Path, framework: str) -> Any:
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -198,8 +211,8 @@ def _safe_open(path: Path) -> Any:
         with tempfile.TemporaryDirectory(prefix="inpaint-") as folder:
             link = Path(folder) / "weights"
             link.symlink_to(path.resolve())
-            return safe_open(link, framework="pt")
-    return safe_open(path, framework="pt")
+            return safe_open(link, framework=framework)
+    return safe_open(path, framework=framework)
 
 
 def _metadata(path: str | PathLike[str], entries: Mapping[str, str] | None) -> WeightsMetadata:

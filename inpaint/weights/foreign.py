@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from inpaint.errors import WeightsError
-from inpaint.weights.places import existing_file
+from inpaint.system.files import open_file
+from inpaint.weights.places import existing_file, pretended
 
 State: TypeAlias = Mapping[str, Tensor]
 
@@ -82,6 +83,8 @@ def load_foreign(path: str | PathLike[str], *, mmap: bool = False) -> Any:
             torch.sparse.check_sparse_tensor_invariants(True),  # type: ignore[no-untyped-call]
         ):
             warnings.simplefilter("ignore")  # torch's advice on pickle protocols
+            if not path.is_file():
+                return torch.load(open_file(path), map_location="cpu", weights_only=True)
             mapped = mmap and zipfile.is_zipfile(path)
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
@@ -104,13 +107,17 @@ def load_foreign(path: str | PathLike[str], *, mmap: bool = False) -> Any:
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
-    reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
+    said = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+    if "weights_only" in said:  # torch's advice to run what is in the file; the reason, if any, stands behind it
+        found = re.search(r"WeightsUnpickler error: (.+)", str(error))
+        said = found[1][:200] if found else "of no format that can be read without running its code"
+    reason = pretended(path) or said
     return WeightsError(f"{path} is damaged or no PyTorch checkpoint: {reason}")
 
 
 def _asks_for_code(path: Path) -> bool:
     """Say whether a bare pickle names functions or classes; torch stops at newer pickles before it gets there."""
-    with suppress(ValueError, OSError), path.open("rb") as file:
+    with suppress(ValueError, OSError), open_file(path) as file:
         return any(operation.name in ("GLOBAL", "STACK_GLOBAL") for operation, _, _ in pickletools.genops(file))
     return False
 

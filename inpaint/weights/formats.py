@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inpaint.errors import WeightsError
+from inpaint.errors import WeightsError, some
 from inpaint.options import ModelConfig
 from inpaint.weights.foreign import Part, State
 
@@ -199,12 +199,6 @@ class Entries:
         """Raise WeightsError that lists what does not fit, if anything."""
         if problems := self.problems():
             raise WeightsError(f"{path} looks like {title} but does not fit: {problems}")
-
-
-def some(names: Sequence[str], most: int = 12) -> str:
-    """Return the first names and how many more there are."""
-    more = f", and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def iteration_of(value: Any) -> int | None:

@@ -9,6 +9,7 @@ from types import ModuleType
 
 from inpaint.errors import UsageError, WeightsError
 from inpaint.system.extras import import_optional
+from inpaint.system.files import arrives, irregular, missing, open_file
 from inpaint.weights.runs import BEST_NAME, WEIGHTS_NAME, RunFolder, Which
 
 HUB_PREFIX = "hf://"
@@ -30,7 +31,7 @@ def weights_at(place: str | os.PathLike[str], weights: Which = "last") -> Path |
     if text.startswith(HUB_PREFIX):
         return _from_hub(text, BEST_NAME if weights == "best" else WEIGHTS_NAME)
     path = Path(text)
-    if not text or not path.exists():
+    if missing(text):
         return None
     if not path.is_dir():
         return path
@@ -38,8 +39,11 @@ def weights_at(place: str | os.PathLike[str], weights: Which = "last") -> Path |
     # A checkpoint holds the same networks: of runs that were killed between two files, or are older than one of them.
     files = {"last": (run.weights, run.last), "best": (run.best_weights, run.best)}
     for file in files[weights]:
-        if file.exists():
+        reason = missing(file)
+        if not reason:
             return file
+        if reason != "no such file":
+            raise WeightsError(f"cannot read '{file}': {reason}")
     if weights == "best" and (run.weights.exists() or run.last.exists()):
         raise WeightsError(f"{run.path} holds no {BEST_NAME}: no validation has chosen any; use the last weights")
     others = [file.name for file in files["best"] if file.exists()]
@@ -66,13 +70,29 @@ def to_fetch(place: str | os.PathLike[str]) -> str | None:
 
 
 def existing_file(path: str | os.PathLike[str]) -> Path:
-    """Return the path of a file; raises WeightsError when there is none."""
+    """Return the path of a file, or of a pipe that was opened for us; raises WeightsError when there is none."""
     path = Path(path)
-    if not path.exists():
-        raise WeightsError(f"no weights at {path}")
-    if not path.is_file():
-        raise WeightsError(f"{path} is not a file")
+    if reason := missing(path):
+        raise WeightsError(f"no weights at {path}" + ("" if reason == "no such file" else f": {reason}"))
+    if not path.is_file() and not arrives(path):
+        raise WeightsError(f"{path} is {irregular(path) or 'a folder'}, not a file")
     return path
+
+
+def pretended(path: Path) -> str:
+    """Return what a file, that is no weights file, is instead and what to do; "" where its beginning does not tell."""
+    try:
+        with open_file(path) as file:
+            start = file.read(200).lstrip().lower()
+    except OSError:
+        return ""
+    if not start:
+        return "it is empty"
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "it is a web page, as a server sends in place of a download: fetch the file itself"
+    if start.startswith(b"version https://git-lfs"):
+        return "it is a pointer of Git LFS: `git lfs pull` fetches the file"
+    return ""
 
 
 def _hub(place: str) -> tuple[ModuleType, str]:

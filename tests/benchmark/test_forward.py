@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from inpaint.benchmark.forward import Setting, build, compared_settings, peak_bytes
+from inpaint.benchmark.forward import build, peak_bytes
+from inpaint.benchmark.settings import Setting, compared_settings
 from inpaint.errors import UsageError
 
 OWN = Setting(model="deepfill")

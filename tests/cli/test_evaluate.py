@@ -75,7 +75,7 @@ def test_a_second_call_goes_on_where_the_first_stopped(arguments, tmp_path, caps
         ("--masks", "centr", "unknown mask 'centr' (did you mean 'center'?)"),
         ("--masks", ",", "masks must name at least one kind"),
         ("--size", "big", "Invalid value for '--size'"),
-        ("--size", "2", "'--size': 2 is not in the range x>=8"),
+        ("--size", "2", "'--size': 2 is not in the range 8<=x<=8192"),
         ("--output", "-", "several are written: name a folder"),
         ("--device", "tpu", "unknown device 'tpu'"),
     ],

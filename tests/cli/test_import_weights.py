@@ -156,7 +156,7 @@ def test_when_the_weights_cannot_be_written_no_configuration_stays_behind(checkp
     def full(*_args, **_options):
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr("inpaint.weights.files.save_file", full)
+    monkeypatch.setattr("safetensors.torch.save_file", full)
     (tmp_path / "mine.txt").write_text("keep")
     for output in (tmp_path, tmp_path / "a" / "b"):
         arguments = ["--origin", "nipponjo", "--input", str(checkpoint), "--output", str(output)]

@@ -200,4 +200,12 @@ def test_names_that_no_system_takes_are_one_line(here, capsys):
         assert infer(**{"image": "photos/b.png", **words}) != 0
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("error: ")
-        assert os.strerror(36) in line or "unknown model" in line
+        assert os.strerror(36) in line or "unknown model" in line or "its name has 300 bytes" in line
+
+
+def test_masks_among_the_photos_are_no_photos_wherever_the_mask_lies(here, capsys):
+    Image.fromarray(HOLE * np.uint8(255)).save("photos/b_mask001.png")
+    assert infer(mask="mask.png") == 0
+    out, err = capsys.readouterr()
+    assert out == "2 filled\n"
+    assert "photos: 1 left out, by their names masks of photos there: b_mask001.png" in err

@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from inpaint.benchmark.tables import read_figures
+from inpaint.models.pluralistic.config import Config
+from inpaint.weights import WeightsMetadata, save_weights
 
 HOLE = np.zeros((40, 56), bool)
 HOLE[10:20, 15:40] = True
@@ -42,7 +44,18 @@ def here(tmp_path, monkeypatch, make_photo):
     Image.fromarray(make_photo(40, 56)).save("photos/a.png")
     Image.fromarray(HOLE * np.uint8(255)).save("mask.png")
     Image.fromarray(make_photo(40, 56, 1)).save("photo.jpg")
+    Path("nowhere").symlink_to("gone")
+    os.mkfifo("pipe")
     return tmp_path
+
+
+@pytest.fixture
+def weights(here):
+    """The folder of a network that draws at random, without tensors and without discriminators."""
+    metadata = WeightsMetadata(model="pluralistic", config=dict(Config.SMALL), roles=("encoder", "generator"))
+    (here / "run").mkdir()
+    save_weights(here / "run/model.safetensors", {}, metadata)
+    return here / "run"
 
 
 def called(*arguments, stdin=None, encoding=None, **options):
@@ -75,7 +88,22 @@ BAD = {
     "infer --model telea --image photo.jpg --mask mask.png --output= ": (2, "--output is given an empty value"),
     "infer --model telea --image - --mask - --output o.png": (2, "standard input (-) holds one file"),
     "infer --model telea --image photos --mask mask.png --output -": (2, "standard output (-) takes one photo"),
+    "infer --model run --option latnt=mean --image photo.jpg --mask mask.png --output o.png": (2, "'latnt' (did you"),
+    "infer --model run --option latent=men --image photo.jpg --mask mask.png --output o.png": (2, "one of drawn, mean"),
+    "infer --model run --option dtype=int8 --image photo.jpg --mask mask.png --output o.png": (2, "dtype 'int8'"),
+    "infer --model run --samples 3 --top 2 --image photo.jpg --mask mask.png --output o/": (2, "needs scores"),
+    "infer --model run --sketch mask.png --image photo.jpg --mask mask.png --output o.png": (2, "does not accept"),
+    "infer --model run --weights best --image photo.jpg --mask mask.png --output o.png": (1, "no best.safetensors"),
+    "infer --model telea --label none --image photo.jpg --mask mask.png --output o.png": (
+        2,
+        "the label 'none' is none",
+    ),
+    "infer --model telea --image photo.jpg --mask mask.png --output nowhere/": (1, "nowhere is not a folder"),
+    "infer --model telea --image photo.jpg --mask mask.png --output pipe": (1, "it is a named pipe, not a file"),
+    "infer --model telea --image photos --mask mask.png --output /dev/null": (2, "'/dev/null' takes one photo"),
+    f"infer --model telea --image photos --mask mask.png --output {'o' * 300}": (1, "its name has 300 bytes"),
     "restore --task inpaint --image photo.jpg --mask mask.png --output o.png --preset vaze": (2, "preset 'vaze'"),
+    "restore --task inpaint --image photo.jpg --mask mask.png --output o.png --label none": (2, "the label 'none'"),
     "restore --task inpaint --image photo.jpg --mask mask.png --output o.png --budget -3s": (2, "got '-3s'"),
     "restore --task denoise --image photo.jpg --mask mask.png --output o.png": (2, "takes no mask"),
     "restore --task denoise --image gone.jpg --output o.png": (1, "cannot read 'gone.jpg': no such file"),
@@ -85,11 +113,16 @@ BAD = {
     "restore --task denoise --image photo.jpg --output o.png --trace photo.jpg": (2, "would overwrite a file"),
     "restore --task denoise --image photo.jpg --output - --trace -": (2, "must be different files"),
     "evaluate --model mean --model tela --data photos --masks center --output out": (2, "unknown model 'tela'"),
+    "evaluate --model mean --model mean --data photos --masks center --output out": (2, "mean is given twice"),
+    "evaluate --model mean --model run --option latnt=a --data photos --masks center --output out": (2, "'latnt'"),
+    "evaluate --model mean --data photos --masks center,center --output out": (2, "each once; got center, center"),
+    "evaluate --model mean --data photos --masks paired:photos --output out": (2, "these are for trainings"),
+    "evaluate --model mean --data pipe --masks center --output out": (1, "it is a named pipe, not a file"),
     "evaluate --model mean --data gone --masks center --output out": (1, "'gone' does not exist"),
     "evaluate --model mean --data photos --masks centr --output out": (2, "unknown mask 'centr'"),
     "evaluate --model mean --data photos --masks center --output photo.jpg": (1, "photo.jpg is not a folder"),
     "evaluate --model mean --data photos --masks center --output out --count 0": (2, "0 is not in the range x>=1"),
-    "evaluate --model mean --data photos --masks center --output out --seed -1": (2, "-1 is not in the range x>=0"),
+    "evaluate --model mean --data photos --masks center --output out --seed -1": (2, "-1 is not in the range 0<=x<="),
     "masks --output sheet.webp --kind box --count 170": (2, "WebP holds 16383 a side"),
     "masks --output sheet.png --count 1000000000": (2, "pixels wide, and PNG holds 2147483647 a side"),
     "masks --output sheet.png --count 1000000": (2, "pixels in all: take a smaller --count"),
@@ -97,8 +130,15 @@ BAD = {
     "shards --input photos --output photo.jpg": (1, "photo.jpg is not a folder"),
     "shards --input gone --output out": (1, "'gone' does not exist"),
     "import-weights --origin mmagic --input gone.pth --output out": (1, "no weights at gone.pth"),
+    "import-weights --origin mmagic --input pipe --output out": (1, "pipe is a named pipe, not a file"),
+    "import-weights --origin mmagic --input generator= --output out": (2, "--input generator=: names no file"),
     "import-weights --origin mmagic --input photo.jpg --output photo.jpg/run": (1, "photo.jpg is not a folder"),
     "benchmark forward --model deepfil": (2, "unknown model 'deepfil'"),
+    "benchmark forward --dtype float8": (2, "unknown dtype 'float8'"),
+    "benchmark forward --against float8": (2, "unknown --against 'float8'"),
+    "benchmark threads --against float8": (2, "unknown --against 'float8'"),
+    "benchmark step --against nosuch=1": (2, "unknown key 'nosuch'"),
+    "benchmark table photo.jpg --into photo.jpg": (1, "'photo.jpg' holds no text in UTF-8"),
     "benchmark step --json photos": (1, "cannot write 'photos': Is a directory"),
     "benchmark restore --preset vaze": (2, "unknown preset 'vaze'"),
     "benchmark masks --kind centr": (2, "unknown mask 'centr'"),
@@ -107,7 +147,7 @@ BAD = {
 }
 
 
-def test_refusals_come_before_torch_and_leave_nothing(here):
+def test_refusals_come_before_torch_and_leave_nothing(here, weights):
     lines = BAD
     commands = "\n".join("\t".join(line.removesuffix(" ").split(" ")) for line in lines)
     before = sorted(here.rglob("*"))
@@ -157,6 +197,18 @@ def test_a_list_of_photos_comes_by_standard_input(here):
     done = called(*LISTED, "--data=-", "--output=out", stdin=b"photos/a.png\nphoto.jpg\n")
     assert done.returncode == 0, done.stderr
     assert len((here / "out/results.csv").read_text().splitlines()) == 1 + 2
+
+
+def test_a_result_goes_into_the_pipe_or_the_device_that_is_named(here):
+    fill = f"{sys.executable} -m inpaint {' '.join(FILL)} --image photo.jpg"
+    for command in (
+        f"{fill} --output >(cat > o.jpg; echo > done); until [ -e done ]; do sleep 0.05; done",
+        f"{fill} --output /dev/stdout > p.jpg",
+    ):
+        done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=300, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert called(*FILL, "--image=photo.jpg", "--output=q.jpg").returncode == 0
+    assert (here / "o.jpg").read_bytes() == (here / "p.jpg").read_bytes() == (here / "q.jpg").read_bytes()
 
 
 def test_figures_and_sheets_go_to_standard_output_alone(here):

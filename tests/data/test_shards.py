@@ -360,3 +360,11 @@ def test_writing_that_is_interrupted_leaves_no_tar_and_no_complaint(photo_folder
     gc.collect()
     assert list((tmp_path / "out").iterdir()) == []
     assert capfd.readouterr().err == ""
+
+
+def test_a_tar_of_several_names_is_read_once(write_photos, tmp_path):
+    pack(write_photos(2), tmp_path / "shards")
+    tar = tmp_path / "shards/shard-000000.tar"
+    (tmp_path / "shards/again.tar").hardlink_to(tar)
+    (tmp_path / "shards/link.tar").symlink_to(tar)
+    assert len(open_source(str(tmp_path / "shards"), min_px=16)) == 2

@@ -303,6 +303,13 @@ def test_what_lies_among_the_photos_is_counted_and_named(photo_folder, caplog):
         assert said in caplog.text
 
 
+def test_a_photo_whose_name_leaves_no_room_for_a_sketch_s_has_none(photo_folder):
+    longest = os.pathconf(photo_folder, "PC_NAME_MAX")
+    (photo_folder / "a.png").rename(photo_folder / f"{'a' * (longest - 4)}.png")
+    with pytest.raises(InputError, match="beside it"):
+        open_source(str(photo_folder), min_px=16).read_companion(0)
+
+
 def test_a_name_that_looks_like_a_comment_or_holds_a_break_of_unicode_is_a_name(photo_folder):
     for name in ("#1.png", "a\u2028b.png"):
         shutil.copyfile(photo_folder / "a.png", photo_folder / name)

@@ -249,6 +249,13 @@ def test_before_it_begins_the_memory_is_looked_at(monkeypatch, caplog):
             UsageError,
             "needs the network skip",
         ),
+        ("denoize", {}, UsageError, "unknown task 'denoize' .did you mean 'denoise'"),
+        (3, {}, UsageError, "unknown task '3'"),
+        ("denoise", {"options": {"iterations": 3}}, InputError, "options must be DipOptions, got {iterations: 3}"),
+        ("denoise", {"device": "tpu"}, UsageError, "unknown device 'tpu'"),
+        ("denoise", {"spent_s": "1"}, InputError, "spent_s must be a number of at least 0, got '1'"),
+        ("denoise", {"callback": 3}, InputError, "callback must be a function, got 3"),
+        ("flash", {"flash": "lit.png"}, InputError, "flash must be a dense torch tensor"),
     ],
 )
 def test_what_does_not_fit_is_refused(task, given, error, text):

@@ -334,15 +334,22 @@ def test_stochastic_models_get_a_seed_per_photo_that_does_not_depend_on_the_rest
         ({"masks": []}, "masks must name at least one kind, each once; got none"),
         ({"masks": ["center", "center"]}, "each once; got center, center"),
         ({"masks": ["centr"]}, "unknown mask 'centr' (did you mean 'center'?)"),
-        ({"size": 3}, "size must be at least 8, got 3"),
-        ({"count": 0}, "count must be at least 1, got 0"),
-        ({"jobs": 0}, "jobs must be at least 1, got 0"),
-        ({"seed": -1}, "seed must not be negative, got -1"),
+        ({"size": 3}, "size must be an integer from 8 to 8192, got 3"),
+        ({"count": 0}, "count must be an integer of at least 1, got 0"),
+        ({"jobs": 0}, "jobs must be an integer of at least 1, got 0"),
+        ({"seed": -1}, "seed must be an integer from 0 to 2**64 - 1, got -1"),
+        ({"seed": "3"}, "seed must be an integer from 0 to 2**64 - 1, got '3'"),
+        ({"size": 32.5}, "size must be an integer from 8 to 8192, got 32.5"),
+        ({"data": 3}, "data must be a path, got 3"),
+        ({"masks": [3]}, "masks must be text, got 3"),
+        ({"chosen": ["mean"]}, "models must be a mapping by name, got ('mean')"),
+        ({"chosen": {"mean": "mean"}}, "the model 'mean' must be a loaded one, got str"),
+        ({"progress": 3}, "progress must be a function, got 3"),
         ({"chosen": {}}, "name at least one model"),
     ],
 )
 def test_wrong_settings_are_refused_before_anything_is_written(run, tmp_path, options, text):
-    with pytest.raises(UsageError) as error:
+    with pytest.raises(InpaintError) as error:
         run(**options)
     assert text in str(error.value)
     assert not (tmp_path / "out").exists()
@@ -420,3 +427,17 @@ def test_both_photos_of_one_name_in_two_shards_are_measured(run, photo_folder, t
             tar.add(photo_folder / photo, "x.png")
     run(data=f"{tmp_path}/*/shard-*.tar")
     assert {row["image"] for row in read_rows(tmp_path / "out")} == {"one/shard-0.tar/x.png", "two/shard-0.tar/x.png"}
+
+
+def test_a_damaged_mask_costs_its_fills_and_not_the_tables(run, tmp_path):
+    (tmp_path / "masks").mkdir()
+    Image.new("L", (8, 8), 255).save(tmp_path / "masks/a.png")
+    (tmp_path / "masks/b.png").write_text("no image")
+    result = run(masks=[f"folder:{tmp_path}/masks"], shown=4)
+    assert result.failures
+    assert (tmp_path / "out/summary.json").exists()
+
+
+def test_numbers_of_numpy_are_settings_like_plain_ones(run):
+    plain = run("out", seed=3, count=2, jobs=1)
+    assert run("out", seed=np.int64(3), count=np.uint8(2), jobs=np.int32(1), size=np.int64(24)).table == plain.table

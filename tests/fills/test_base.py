@@ -229,7 +229,7 @@ def test_all_hole_is_refused_only_where_known_pixels_are_needed(batch):
         ({"image": torch.full((3, 3, 8, 10), torch.inf)}, InputError, "not finite outside the hole"),
         ({"mask": torch.zeros(3, 1, 8, 9)}, MaskError, "mask must have shape"),
         ({"mask": torch.full((3, 1, 8, 10), 0.5)}, MaskError, r"0 \(known\) or 1 \(hole\) everywhere, got 0.5"),
-        ({"samples": 0}, InputError, "samples must be at least 1, got 0"),
+        ({"samples": 0}, InputError, "samples must be an integer of at least 1, got 0"),
         ({"seed": [1, 2]}, InputError, r"one per image \(3\), got 2"),
         ({"guidance": {"color": torch.zeros(3, 1, 8, 10)}}, InputError, "accept guidance.color; accepted: lines"),
         ({"guidance": {"lines": torch.zeros(3, 3, 8, 10)}}, InputError, "guidance.lines must have shape"),
@@ -272,7 +272,7 @@ def test_other_seeds_are_refused_in_one_line(kind, seed, batch):
 
 @pytest.mark.parametrize("samples", [0, -1, 2.0, "2", None])
 def test_samples_are_a_whole_number(samples, batch):
-    with pytest.raises(InputError, match="samples must be at least 1"):
+    with pytest.raises(InputError, match="samples must be an integer of at least 1"):
         NoiseOnArrays().fill(*batch, samples=samples)
     assert len(NoiseOnArrays().fill(*batch, samples=np.int32(2))) == 2
 
@@ -370,3 +370,22 @@ def test_an_integer_seed_gives_every_image_its_own():
     assert first.integer() == 5
     assert second.integer() not in (5, 6)
     assert ImageSeed.of_each([11, 12], 2)[1].integer() == 12
+
+
+def test_types_that_numpy_lacks_are_filled_by_arrays_too(batch):
+    image, mask = batch
+    expected = NoiseOnArrays().fill(image.bfloat16().float(), mask)[0]
+    found = NoiseOnArrays().fill(image.bfloat16(), mask.bfloat16())[0]
+    assert torch.equal(found.completed, expected.completed)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("value", [float("nan"), -0.1, 255.0])
+def test_guidance_out_of_range_is_refused_where_it_is_read(kind, value, batch):
+    image, mask = batch
+    lines = torch.zeros_like(mask)
+    lines[mask == 0] = value  # not read there
+    fill = kind(planes=(LINES,))
+    fill.fill(image, mask, guidance={"lines": lines})
+    with pytest.raises(InputError, match=r"guidance.lines must lie in \[0, 1\]"):
+        fill.fill(image, mask, guidance={"lines": lines.fill_(value)})

@@ -15,7 +15,7 @@ from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from holding import ICC, XMP, cmyk_profile
 from inpaint.errors import InputError, MissingDependencyError
-from inpaint.images.reading import read_photo, read_rgb
+from inpaint.images.reading import read_photo, read_rgb, read_stored
 from inpaint.images.writing import write_photo
 
 
@@ -395,6 +395,12 @@ def test_heic_is_read_by_the_class_of_its_package(tmp_path, monkeypatch, caplog)
     assert np.array_equal(photo.pixels, values)
     write_photo(photo, tmp_path / "a.png")
     assert "not kept: 10 bit (read as 8); left out, since they may show what was there: a thumbnail" in caplog.text
+
+
+def test_what_was_read_is_shown_in_one_line(tmp_path):
+    Image.new("RGB", (12, 10), "red").save(tmp_path / "a.png")
+    assert repr(read_photo(tmp_path / "a.png")).startswith("Photo(pixels=uint8 (10, 12, 3), gray=False, path=")
+    assert repr(read_stored(tmp_path / "a.png")) == "MaskSamples(values=uint8 (10, 12, 3), lossy=False)"
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])

@@ -15,6 +15,7 @@ from inpaint.images.masks import read_mask
 from inpaint.masks import KINDS, PRESETS, Mask, hole_ratio, names, parse_mask, split_specs
 from inpaint.masks.boxes import Box, Center, Half
 from inpaint.masks.compose import Mixture, Target, Union, with_hole_pixels
+from inpaint.masks.deepfill import Brush
 from inpaint.masks.folder import Folder
 
 
@@ -56,14 +57,14 @@ class TestTarget:
     @pytest.mark.parametrize("inner", ["deepfill", "lama_thin_256", "center", "walk", "text"])
     @pytest.mark.parametrize("ratio", [(0.05, 0.06), (0.3, 0.4), (0.7, 0.72)])
     def test_every_mask_lies_in_the_range(self, inner, ratio):
-        ratios = draw_many(Target(mask=inner, ratio=ratio), 12, 64, 80).mean(axis=(1, 2))
+        ratios = draw_many(parse_mask({"kind": "target", "mask": inner, "ratio": ratio}), 12, 64, 80).mean(axis=(1, 2))
         assert ratios.min() >= ratio[0]
         assert ratios.max() <= ratio[1]
 
     @settings(max_examples=60, deadline=None)
     @given(st.floats(0.01, 0.99), st.integers(8, 60), st.integers(8, 60), st.integers(0, 999))
     def test_one_number_is_met_within_half_a_pixel(self, ratio, height, width, seed):
-        mask = Target(mask="brush", ratio=ratio).draw(np.random.default_rng(seed), height, width)
+        mask = Target(mask=Brush(), ratio=ratio).draw(np.random.default_rng(seed), height, width)
         wanted = min(max(ratio * mask.size, 1), mask.size - 1)
         assert abs(int(mask.sum()) - wanted) <= 0.5 + 1e-6
 
@@ -73,7 +74,7 @@ class TestTarget:
         assert np.array_equal(drawn, center.draw(np.random.default_rng(0), 32, 32))
 
     def test_wanted_ratios_spread_over_the_range(self):
-        ratios = draw_many(Target(mask="center", ratio=(0.5, 0.9)), 200, 32, 32).mean(axis=(1, 2))
+        ratios = draw_many(Target(mask=Center(), ratio=(0.5, 0.9)), 200, 32, 32).mean(axis=(1, 2))
         assert np.histogram(ratios, bins=4, range=(0.5, 0.9))[0].min() > 25
 
     @settings(max_examples=80, deadline=None)
@@ -166,6 +167,14 @@ class TestFolder:
         caplog.clear()
         masks.draw(np.random.default_rng(0), 12, 20)
         assert caplog.messages == []
+
+    def test_a_folder_whose_name_is_no_text_is_read(self, mask_folder):
+        odd = mask_folder.with_name("masks\udcff")
+        try:
+            mask_folder.rename(odd)
+        except OSError:
+            pytest.skip("a file system that takes text only")
+        assert parse_mask(f"folder:{odd}").draw(np.random.default_rng(0), 40, 60).any()
 
     def test_masks_that_look_inverted_are_named(self, mask_folder, caplog):
         Folder(path=str(mask_folder))
@@ -293,3 +302,5 @@ def test_a_mapping_may_be_text():
     assert parse_mask("[box, center]") == parse_mask(["box", "center"])
     with pytest.raises(ConfigError, match="expected"):
         parse_mask("{kind: [box}")
+    with pytest.raises(ConfigError, match="holds itself"):
+        parse_mask("{kind: union, of: &again [box, *again]}")

@@ -6,7 +6,8 @@ from inpaint.errors import InputError, MaskError, UsageError
 from inpaint.models.base import InpaintNetwork
 from inpaint.models.deepfill.config import Config
 from inpaint.models.deepfill.network import Network
-from inpaint.models.feedforward import FeedForward, FeedForwardOptions
+from inpaint.models.feedforward import FeedForward
+from inpaint.models.options import FeedForwardOptions
 from inpaint.options import ModelConfig, validated
 from inpaint.types import Capabilities, Inpainter, Plane, StopFill
 
@@ -242,7 +243,7 @@ def test_images_and_masks_that_do_not_fit_are_refused(image, mask, error, messag
     [
         ({"guidance": {"sketch": MASK}}, "painter does not accept guidance.sketch; accepted: color"),
         ({"guidance": {"color": MASK}}, r"guidance.color must have shape \(2, 4, 16, 24\)"),
-        ({"samples": 0}, "samples must be at least 1, got 0"),
+        ({"samples": 0}, "samples must be an integer of at least 1, got 0"),
         ({"seed": [1, 2, 3]}, "seed must be an integer or one per image .2., got 3"),
     ],
 )

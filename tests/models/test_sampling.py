@@ -5,13 +5,16 @@ from torch import nn
 from inpaint.errors import InputError, UsageError, WeightsError
 from inpaint.losses import DiscriminatorOutput
 from inpaint.models.base import Encoding, SamplingNetwork
-from inpaint.models.sampling import Sampling, SamplingOptions
+from inpaint.models.options import SamplingOptions
+from inpaint.models.sampling import Sampling
 from inpaint.options import ModelConfig, validated
 from inpaint.types import Capabilities, Inpainter, StopFill
 
 
 class PainterConfig(ModelConfig):
     """No options."""
+
+    RANKED_BY = "discriminator"
 
     def capabilities(self):
         return Capabilities(trained=True, stochastic=True, multiple_px=8)
@@ -21,7 +24,6 @@ class Painter(SamplingNetwork):
     """Paints the mean of its latents into the hole; counts what it is asked for."""
 
     minimum_px = 8
-    ranked_by = "discriminator"
 
     def __init__(self):
         super().__init__(PainterConfig())
@@ -256,3 +258,16 @@ def test_scores_come_back_in_the_type_of_results():
 def test_it_is_an_inpainter():
     fill: Inpainter = Sampling(Painter(), name="painter", device="cpu")
     assert fill.capabilities.stochastic
+
+
+def test_an_encoding_is_shown_in_one_line():
+    image, mask = sample(16, 24)
+    found = repr(Painter().encode(image, mask))
+    assert found.startswith("Encoding(mu=float32 (2, 6, 2, 3), sigma=float32 (2, 6, 2, 3), context={known: float32")
+    assert "\n" not in found
+
+
+def test_latents_that_are_no_tensor_are_refused():
+    model = Sampling(Painter(), name="painter")
+    with pytest.raises(InputError, match="z must be a dense torch tensor"):
+        model.decode(*sample(16, 24), z=[1.0])

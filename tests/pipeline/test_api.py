@@ -223,16 +223,51 @@ def test_planes_of_another_size_are_refused_by_the_single_step(photo):
         ({"mask": np.full((40, 56), -1)}, "mask must lie in 0..255"),
         ({"mask": None}, "mask must be a path, a Pillow image or a NumPy array, got NoneType"),
         ({"mask": np.ones((56, 40), bool)}, "another shape, not only another scale"),
-        ({"dilate": -1}, "dilate must be at least 0 pixels, got -1"),
+        ({"dilate": -1}, "dilate must be an integer of at least 0, got -1"),
         ({"model": "tela"}, "unknown model 'tela'"),
         ({"model": Recorder(), "radius": 3}, "radius: options of a model that is already loaded"),
+        ({"model": Recorder}, "model must be a name, a path or a loaded model, got Recorder"),
         ({"output": "out.gif"}, "unknown suffix '.gif'"),
+        ({"output": 3}, "output must be a path, got 3"),
+        ({"dilate": 2.5}, "dilate must be an integer of at least 0, got 2.5"),
+        ({"seed": "3"}, r"seed must be an integer from 0 to 2\*\*64 - 1, got '3'"),
+        ({"quality": 101}, "quality must be an integer from 1 to 100, got 101"),
+        ({"max_pixels": 0}, "max_pixels must be an integer of at least 1, got 0"),
+        ({"opaque": 1}, "opaque must be True or False, got 1"),
+        ({"invert_mask": None}, "invert_mask must be True or False, got None"),
+        ({"first_page": "yes"}, "first_page must be True or False, got 'yes'"),
+        ({"guidance": "sketch.png"}, "guidance must be a mapping by name, got 'sketch.png'"),
+        ({"progress": 3}, "progress must be a function, got 3"),
+        ({"image": "a\0.png"}, "cannot read 'a"),
+        ({"mask": "x" * 5000}, "File name too long"),
+        ({"model": "x" * 5000}, "unknown model 'xxx"),
     ],
 )
 def test_wrong_arguments_say_what_is_valid(photo, change, text):
     arguments = {"image": photo, "mask": box(), "model": "telea", **change}
     with pytest.raises(InpaintError, match=text):
         inpaint.fill(arguments.pop("image"), arguments.pop("mask"), **arguments)
+
+
+def test_numbers_of_numpy_are_taken_for_plain_ones(photo):
+    model = Recorder()
+    hole = np.zeros((40, 56), bool)
+    hole[20, 30] = True
+    given = {"dilate": np.int64(2), "seed": np.uint8(7), "max_pixels": np.int32(9999), "opaque": np.True_}
+    inpaint.fill(photo, hole, model=model, quality=np.int64(90), **given)
+    _, mask, _, seed = model.calls[0]
+    assert (int(mask.sum()), seed, type(seed)) == (13, 7, int)
+
+
+def test_a_pillow_image_that_cannot_be_decoded_is_one_line(photo):
+    buffer = io.BytesIO()
+    Image.fromarray(photo).save(buffer, "PNG")
+    for bad in (Image.open(io.BytesIO(buffer.getvalue()[:900])), Image.open(buffer)):
+        bad.fp.close() if len(bad.fp.getvalue()) > 900 else None
+        with pytest.raises(InputError, match="the Pillow image given as image cannot be decoded: "):
+            inpaint.fill(bad, box(), model=Recorder())
+        with pytest.raises(InputError, match="the Pillow image given as mask cannot be decoded: "):
+            inpaint.fill(photo, bad, model=Recorder())
 
 
 def test_an_unwritable_output_is_found_before_the_model_works(photo, tmp_path):

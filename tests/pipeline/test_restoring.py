@@ -144,7 +144,7 @@ def test_without_a_hole_the_photo_comes_back(pixels, caplog):
         ("denoise", {"mask": HOLE}, UsageError, "takes no mask"),
         ("inpaint", {"mask": np.ones((40, 56), bool)}, MaskError, "covers the whole photo, and the task inpaint works"),
         ("inpaint", {"mask": np.ones((56, 40), bool)}, MaskError, "the mask has 40 x 56 pixels, the photo 56 x 40"),
-        ("inpaint", {"mask": HOLE, "dilate": -1}, UsageError, "dilate must be at least 0 pixels, got -1"),
+        ("inpaint", {"mask": HOLE, "dilate": -1}, InputError, "dilate must be an integer of at least 0, got -1"),
         ("super-resolve", {"max_pixels": 10_000}, InputError, "would have 224 x 160 pixels, more than .* 10,000"),
         ("denoise", {"device": "tpu"}, UsageError, "unknown device 'tpu'"),
     ],

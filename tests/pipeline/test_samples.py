@@ -144,3 +144,9 @@ def test_fills_of_one_photo_carry_number_and_score(here):
 def test_what_a_fill_cannot_do_is_refused(gray_inpainter, samples, top, message):
     with pytest.raises(UsageError, match=message):
         check_samples(Grays() if top else gray_inpainter, samples, top)
+
+
+def test_a_sample_is_shown_in_one_line(here):
+    sample = fill_photo_often(read_photo("photos/a.png"), HOLE, Grays(), seed=3)[0]
+    assert repr(sample).startswith("Sample(photo=Photo(pixels=uint8 (40, 56, 3)")
+    assert "\n" not in repr(sample)

@@ -167,6 +167,12 @@ def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InpaintError, match=r"cannot write into .*file is not a folder"):
         check_folder(tmp_path / "file/out")
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(InpaintError, match=r"link is not a folder"):
+        check_folder(tmp_path / "link/out")
+    longest = os.pathconf(tmp_path, "PC_NAME_MAX")
+    with pytest.raises(InpaintError, match=rf"its name has {longest + 1} bytes"):
+        check_folder(tmp_path / ("a" * (longest + 1)) / "out")
 
 
 def test_a_folder_as_target_a_pipe_and_a_name_too_long_are_refused_before_the_work(tmp_path):

@@ -1,6 +1,8 @@
 import json
 import os
 import pickle
+import subprocess
+import sys
 from collections import OrderedDict
 from dataclasses import replace
 
@@ -126,7 +128,7 @@ def test_an_interrupted_write_keeps_the_file_before_it(tmp_path, tensors, monkey
         temporary.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("inpaint.weights.files.save_file", interrupted)
+    monkeypatch.setattr("safetensors.torch.save_file", interrupted)
     with pytest.raises(KeyboardInterrupt):
         save_weights(path, {}, METADATA)
     assert path.read_bytes() == before
@@ -167,7 +169,7 @@ def test_a_truncated_file_is_refused(tmp_path, tensors, read, keep):
 
 
 def test_a_folder_is_refused(tmp_path):
-    with pytest.raises(WeightsError, match="is not a file"):
+    with pytest.raises(WeightsError, match="is a folder, not a file"):
         load_weights(tmp_path)
 
 
@@ -304,3 +306,22 @@ def test_weights_in_a_folder_whose_name_is_no_text_are_read(tmp_path, folder):
     with path.with_name("a\udcfe.pth").open("wb") as file:
         torch.save({"a": torch.ones(2)}, file)
     assert torch.equal(load_foreign(path.with_name("a\udcfe.pth"))["a"], torch.ones(2))
+
+
+def test_what_a_file_says_of_itself_is_read_without_torch(tmp_path):
+    save_weights(tmp_path / "w.safetensors", {"generator.a": torch.zeros(2)}, METADATA)
+    code = (
+        "import sys; from inpaint.weights import read_metadata; "
+        "print(read_metadata(sys.argv[1]).model, 'torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "w.safetensors")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == [METADATA.model, "False"]
+
+
+@pytest.mark.parametrize("wrong", [{"model": ["x"]}, {"config": 3}, {"iteration": "many"}, {"license": 3}])
+def test_a_checkpoint_that_says_nonsense_of_itself_is_one_line(tmp_path, wrong):
+    said = {"model": "pconv", "config": {}, "iteration": 1, "average": None, "network": {}, "discriminators": {}}
+    torch.save({"format": "inpaint-training-1", **said, **wrong}, tmp_path / "last.ckpt")
+    with pytest.raises(WeightsError, match=r"last.ckpt is a damaged checkpoint of a run"):
+        read_metadata(tmp_path / "last.ckpt")

@@ -3,6 +3,7 @@
 import argparse
 import collections
 import pathlib
+import pickle
 import re
 import warnings
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from inpaint.errors import WeightsError
+from inpaint.weights.files import read_metadata
 from inpaint.weights.foreign import load_foreign, state_dicts
 from inpaint.weights.formats import find, iteration_of
 
@@ -149,3 +151,24 @@ def test_damage_anywhere_is_one_line(tmp_path, legacy):
             messages.append(str(error))
     assert messages
     assert all(str(path) in message and "\n" not in message for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"", "it is empty"),
+        (b"\n<!DOCTYPE html><html><title>Quota exceeded</title></html>", "it is a web page, .* fetch the file itself"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "`git lfs pull` fetches"),
+        (b"\x1f\x8bgzip", "is damaged or no"),
+        (pickle.dumps({"a": 3}, protocol=5), "is damaged or no"),
+    ],
+)
+def test_a_file_that_is_something_else_says_what_and_never_to_run_it(tmp_path, content, text):
+    path = tmp_path / "net.pth"
+    path.write_bytes(content)
+    for read in (load_foreign, read_metadata):
+        with pytest.raises(WeightsError, match=text) as refused:
+            read(path)
+        assert str(path) in str(refused.value)
+        assert "weights_only" not in str(refused.value)
+        assert "\n" not in str(refused.value)

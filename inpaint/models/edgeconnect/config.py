@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, field_validator
 
@@ -27,12 +27,22 @@ class DiscriminatorConfig(Options):
     width: int = Field(64, gt=0)  # outputs of the first layer; official 64 (then 128, 256, 512, 1)
 
 
+class FillOptions(Options):
+    """composite_edges: the known edges are used outside the hole (else the first stage's own, as in the authors' test
+    program). sigma_px: deviation of Canny's smoothing. null: as the network was trained.
+    """
+
+    composite_edges: bool | None = None
+    sigma_px: Annotated[float, Field(gt=0)] | None = None
+
+
 class Config(ModelConfig):
     """Both generators and discriminators, and how they are trained and used."""
 
     SMALL: ClassVar = {"width": 4, "blocks": 1, "discriminator": {"width": 4}}
     TRAINING: ClassVar[frozenset[str]] = frozenset({"stage", "sigma_range_px", "origin_canny", "true_edge_prob"})
     PLANES: ClassVar = (EDGES,)
+    FillOptions: ClassVar = FillOptions
     CONCERNS: ClassVar[Mapping[str, frozenset[str]]] = {
         "mask_channel": INPAINT,
         "composite_edges": INPAINT,

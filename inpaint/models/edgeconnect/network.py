@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 
 from inpaint.errors import InputError, UsageError
@@ -22,12 +21,11 @@ from inpaint.images.edges import canny
 from inpaint.images.photo import BT709
 from inpaint.losses.base import Discriminator, DiscriminatorOutput
 from inpaint.models.base import InpaintNetwork
-from inpaint.models.edgeconnect.config import Config
+from inpaint.models.edgeconnect.config import Config, FillOptions
 from inpaint.nn.inference import Prepared
 from inpaint.nn.instance import instance_norm, norm_relu
 from inpaint.nn.random import drawing_from
 from inpaint.nn.spectral import normalized_in_full_precision, spectrally_normalized
-from inpaint.options import Options
 
 DEVIATION = 0.02  # of all initial weights
 
@@ -129,19 +127,9 @@ class PatchDiscriminator(Discriminator):
         return DiscriminatorOutput(logits=x, features=tuple(features))
 
 
-class EdgeConnectOptions(Options):
-    """composite_edges: the known edges are used outside the hole (else the first stage's own, as in the authors' test
-    program). sigma_px: deviation of Canny's smoothing. null: as the network was trained.
-    """
-
-    composite_edges: bool | None = None
-    sigma_px: Annotated[float, Field(gt=0)] | None = None
-
-
 class Network(InpaintNetwork):
     """EdgeConnect on images in [0, 1]; its children are the generators that exist in the configured stage."""
 
-    FillOptions = EdgeConnectOptions
     discriminator_names: ClassVar = {"edge": "edge_discriminator", "inpaint": "inpaint_discriminator"}
 
     def __init__(self, config: Config, *, seed: int = 0) -> None:
@@ -162,7 +150,7 @@ class Network(InpaintNetwork):
         """Smallest side: reflecting two places at a quarter of the size needs three of them."""
         return 12
 
-    def configure(self, options: EdgeConnectOptions) -> None:
+    def configure(self, options: FillOptions) -> None:
         """Choose how fills are made."""
         if options.composite_edges is not None:
             self.composite_edges = options.composite_edges

@@ -17,6 +17,7 @@ class Config(ModelConfig):
 
     SMALL: ClassVar = {"width": 4, "latent": 8}
     TRAINING: ClassVar[frozenset[str]] = frozenset({"initialization", "train_paths"})
+    RANKED_BY: ClassVar = "discriminator"
 
     # Features at half of the size; doubled twice on the way down, so that the widest maps have four times as many.
     width: int = Field(32, ge=4, multiple_of=4)

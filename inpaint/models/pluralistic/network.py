@@ -139,7 +139,6 @@ class Network(SamplingNetwork):
     """Pluralistic on images in [0, 1]; its state dict has the prefixes `encoder.` and `generator.`."""
 
     discriminator_names: ClassVar = {"gen": "discriminator", "rec": "discriminator_rec"}
-    ranked_by: ClassVar = "discriminator"
 
     def __init__(self, config: Config, *, seed: int = 0) -> None:
         super().__init__(config)

@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from inpaint.errors import InputError, UsageError
-from inpaint.models.edgeconnect.config import Config
-from inpaint.models.edgeconnect.network import EdgeConnectOptions, Network, PatchDiscriminator, convolutions
+from inpaint.models.edgeconnect.config import Config, FillOptions
+from inpaint.models.edgeconnect.network import Network, PatchDiscriminator, convolutions
 from inpaint.models.edgeconnect.reference import Reference
 from inpaint.models.feedforward import FeedForward
 from inpaint.nn.inference import prepare_for_inference
@@ -173,7 +173,7 @@ def test_known_edges_are_put_around_the_completed_ones_unless_told_otherwise(mak
         derived = network.derive(image, mask)
         completed = network.edges(derived["gray"], derived["canny"], mask)
         composited = network(image, mask)
-        network.configure(EdgeConnectOptions(composite_edges=False))
+        network.configure(FillOptions(composite_edges=False))
         raw = network(image, mask)
     assert torch.equal(raw["edges"], completed)
     assert torch.equal(composited["edges"], torch.where(hole, completed, derived["canny"]))
@@ -270,14 +270,14 @@ def test_sides_that_the_network_cannot_halve_twice_are_refused(make):
 
 def test_a_senseless_sigma_is_refused():
     with pytest.raises(UsageError, match="sigma_px=-1: must be a positive number"):
-        validated(EdgeConnectOptions, {"sigma_px": -1})
+        validated(FillOptions, {"sigma_px": -1})
 
 
 def test_another_sigma_finds_other_edges(make):
     image, mask = sample()
     network = make()
     before = network.derive(image, mask)["canny"]
-    network.configure(EdgeConnectOptions(sigma_px=1))
+    network.configure(FillOptions(sigma_px=1))
     assert not torch.equal(network.derive(image, mask)["canny"], before)
 
 

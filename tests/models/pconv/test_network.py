@@ -6,7 +6,8 @@ from pydantic import ValidationError
 
 from inpaint import config
 from inpaint.errors import ConfigError
-from inpaint.models.feedforward import FeedForward, FeedForwardOptions
+from inpaint.models.feedforward import FeedForward
+from inpaint.models.options import FeedForwardOptions
 from inpaint.models.pconv.config import Config
 from inpaint.models.pconv.network import Network
 from inpaint.models.pconv.reference import Reference
