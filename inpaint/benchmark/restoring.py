@@ -22,7 +22,7 @@ from inpaint.dip.presets import FILL_TASKS, preset
 from inpaint.evaluation.measure import as_batch
 from inpaint.evaluation.photos import Photos, draw_mask
 from inpaint.masks import parse_mask
-from inpaint.metrics import psnr_hole
+from inpaint.metrics import psnr
 from inpaint.optimize.base import StepInfo
 from inpaint.optimize.loop import LoopOptions, optimize
 from inpaint.optimize.optimizers import AdamOptions
@@ -95,7 +95,7 @@ def compare_quality(
             )
             best = optimize(objective, options, seed=seed).best
             completed = torch.where(gap == 1, best.clamp(0, 1), image)
-            found[label].append(psnr_hole(completed, image, gap).item())
+            found[label].append(psnr(completed, image, gap).item())
     return Quality(name, found["fast"], found["published"])
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from inpaint.errors import InpaintError
 from inpaint.evaluation.photos import Rgb
 from inpaint.masks import HoleMask
-from inpaint.metrics import measure
+from inpaint.metrics import Compared, measured, measures
 from inpaint.types import Inpainter, ProgressCallback
 
 WARM_UP_PX = 64
@@ -54,7 +54,7 @@ def fill_and_measure(
         raise InpaintError("answered with values that are not finite")
     rounded = (completed.double().clamp(0, 1) * 255).round()  # (1, 3, H, W), 0 to 255
     exact = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].double() / 255
-    values = measure(rounded / 255, exact, hole)
+    values = measured(Compared(completed=rounded / 255, image=exact, mask=hole), measures().of_images)
     image_8_bit: Rgb = rounded[0].permute(1, 2, 0).to(torch.uint8).numpy()
     return Measured(image_8_bit, {name: value.item() for name, value in values.items()}, seconds)
 

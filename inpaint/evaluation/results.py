@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inpaint.errors import InpaintError
-from inpaint.metrics import METRICS
+from inpaint.metrics import USUAL
 
-FIELDS = ("image", "mask", "model", *METRICS, "seconds", "mask_hash")
+FIELDS = ("image", "mask", "model", *USUAL, "seconds", "mask_hash")
 Key = tuple[str, str, str]
 """(image, mask, model)."""
 
@@ -37,7 +37,7 @@ class Row:
 
     def cells(self) -> list[str]:
         """Return the line's cells; numbers are written so that reading gives back the same double."""
-        numbers = [repr(self.metrics[name]) for name in METRICS]
+        numbers = [repr(self.metrics[name]) for name in USUAL]
         return [self.image, self.mask, self.model, *numbers, repr(self.seconds), self.mask_hash]
 
     @classmethod
@@ -46,7 +46,7 @@ class Row:
         if len(cells) != len(FIELDS):
             raise ValueError(f"{len(cells)} cells instead of {len(FIELDS)}")
         image, mask, model, *numbers, seconds, mask_hash = cells
-        metrics = dict(zip(METRICS, map(float, numbers), strict=True))
+        metrics = dict(zip(USUAL, map(float, numbers), strict=True))
         if not all(map(math.isfinite, (*metrics.values(), float(seconds)))):
             raise ValueError("a number that is not finite")
         return cls(image=image, mask=mask, model=model, metrics=metrics, seconds=float(seconds), mask_hash=mask_hash)

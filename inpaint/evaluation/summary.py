@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import stdtrit  # type: ignore[import-untyped]
 
 from inpaint.evaluation.results import Row
-from inpaint.metrics import METRICS, PSNR_CAP_DB
+from inpaint.metrics import PSNR_CAP_DB, USUAL
 
 PROTOCOL = {
     "compared": "the completed image rounded to 8 bit against the original in 8 bit, RGB, range [0, 1]",
@@ -76,7 +76,7 @@ def summarize(rows: Sequence[Row], *, masks: Sequence[str], models: Sequence[str
                     "model": model,
                     "n": len(counted),
                     "filled": len(mine),
-                    "metrics": {name: estimate([row.metrics[name] for row in counted]) for name in METRICS},
+                    "metrics": {name: estimate([row.metrics[name] for row in counted]) for name in USUAL},
                     "seconds": estimate([row.seconds for row in counted]),
                 }
             )

@@ -1,34 +1,27 @@
-"""How good a fill is: pure functions with one number per image, and running means of them."""
+"""How good fills are: measures by name, the pure functions behind them, and running means."""
 
 from inpaint.metrics.accumulate import FirstNotFinite, RunningMeans
-from inpaint.metrics.pixel import (
-    METRICS,
-    PSNR_CAP_DB,
-    counted,
-    hole_ratio,
-    l1,
-    l1_hole,
-    measure,
-    psnr,
-    psnr_hole,
-    ssim,
-    ssim_hole,
-)
+from inpaint.metrics.base import Compared, ImageMeasure, Measure, SetMeasure
+from inpaint.metrics.pixel import PSNR_CAP_DB, hole_ratio, l1, psnr, ssim
 from inpaint.metrics.ssim import ssim_map
+from inpaint.metrics.table import MEASURES, USUAL, Measures, measured, measures
 
 __all__ = [
-    "METRICS",
+    "MEASURES",
     "PSNR_CAP_DB",
+    "USUAL",
+    "Compared",
     "FirstNotFinite",
+    "ImageMeasure",
+    "Measure",
+    "Measures",
     "RunningMeans",
-    "counted",
+    "SetMeasure",
     "hole_ratio",
     "l1",
-    "l1_hole",
-    "measure",
+    "measured",
+    "measures",
     "psnr",
-    "psnr_hole",
     "ssim",
-    "ssim_hole",
     "ssim_map",
 ]

@@ -136,12 +136,16 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def process_age_s(process: int | None = None) -> float:
-    """Return how long a process has been running, this one by default, where the system says so; else 0."""
+    """Return how long a process has been running, this one by default, where the system says so; else 0.
+
+    One that has just been started is a tick of the system's clock old.
+    """
     try:
         stat = Path(f"/proc/{process or 'self'}/stat").read_text(encoding="ascii", errors="replace")
         started = int(stat.rpartition(")")[2].split()[19])
         up = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
-        return max(up - started / os.sysconf("SC_CLK_TCK"), 0.0)
+        ticks = os.sysconf("SC_CLK_TCK")
+        return max(up - started / ticks, 1 / ticks)
     except (OSError, ValueError, IndexError, AttributeError):
         return 0.0
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from inpaint.errors import InpaintError
-from inpaint.metrics import METRICS, RunningMeans, counted, measure
+from inpaint.metrics import Compared, RunningMeans, measured, measures
 from inpaint.training.callbacks import IterationCallback, Metering, summed
 from inpaint.training.checkpoints import Checkpoints
 from inpaint.training.loggers import log_panel
@@ -58,14 +58,16 @@ class Validation(IterationCallback):
     def _measure(self, trainer: Trainer, inpainter: Inpainter | None) -> dict[str, float]:
         """Measure the fills, if there are any, and what the model itself measures."""
         module, means = self.module, RunningMeans()
-        for name in (*(METRICS if inpainter is not None else ()), *module.metrics):
+        wanted = measures().of_images if inpainter is not None else ()
+        for name in (*(measure.name for measure in wanted), *module.metrics):
             means.add(name, torch.zeros((), device=module.device), 0)  # where a process has no image of its own
         for samples in trainer.datamodule.val_dataloader():  # type: ignore[attr-defined]
             batch = move_data_to_device(samples, module.device)
             if inpainter is not None:
-                measured = measure(self._fill(inpainter, batch).completed, batch["image"], batch["mask"])
-                for name, counts in counted(measured).items():
-                    means.add(name, measured[name], counts)
+                completed = self._fill(inpainter, batch).completed
+                compared = Compared(completed=completed, image=batch["image"], mask=batch["mask"])
+                for measure, values in zip(wanted, measured(compared, wanted).values(), strict=True):
+                    means.add(measure.name, values, measure.counts(compared))
             if module.metrics:
                 with module.averaging():
                     own = module.measure(batch, module.record(batch))

@@ -4,11 +4,11 @@ import pytest
 from inpaint.evaluation.results import Results, Row
 from inpaint.evaluation.settings import differences
 from inpaint.evaluation.summary import estimate, markdown, summarize
-from inpaint.metrics import METRICS
+from inpaint.metrics import USUAL
 
 
 def row(image, model, value, mask="center"):
-    metrics = dict.fromkeys(METRICS, value)
+    metrics = dict.fromkeys(USUAL, value)
     return Row(image=image, mask=mask, model=model, metrics=metrics, seconds=value / 10, mask_hash="0" * 12)
 
 

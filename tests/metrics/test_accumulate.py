@@ -20,16 +20,20 @@ def images():
     return completed, image, mask
 
 
+def compare(completed, image, mask):
+    return metrics.Compared(completed=completed, image=image, mask=mask)
+
+
 def add(means, *batch):
     """Add all metrics of a batch, as a validation does."""
-    measured = metrics.measure(*batch)
-    for name, counts in metrics.counted(measured).items():
-        means.add(name, measured[name], counts)
+    compared = compare(*batch)
+    for measure in metrics.measures().of_images:
+        means.add(measure.name, measure.values(compared), measure.counts(compared))
 
 
 def per_image_means(images):
-    rows = [metrics.measure(*(x[i : i + 1] for x in images)) for i in range(5)]
-    return {name: sum(row[name].item() for row in rows) / 5 for name in metrics.METRICS}
+    rows = [metrics.measured(compare(*(x[i : i + 1] for x in images)), metrics.measures().of_images) for i in range(5)]
+    return {name: sum(row[name].item() for row in rows) / 5 for name in metrics.USUAL}
 
 
 @pytest.mark.parametrize("split", [[5], [1, 1, 1, 1, 1], [2, 3], [4, 1]])
@@ -38,7 +42,7 @@ def test_any_batching_gives_the_mean_over_images(images, split):
     for part in zip(*(x.split(split) for x in images), strict=True):
         add(means, *part)
     assert means.compute() == pytest.approx(per_image_means(images), rel=1e-12)
-    assert means.names == list(metrics.METRICS)
+    assert means.names == list(metrics.USUAL)
 
 
 def test_reducing_over_processes_of_unequal_load_gives_the_mean_over_images(images):
@@ -46,7 +50,7 @@ def test_reducing_over_processes_of_unequal_load_gives_the_mean_over_images(imag
     processes = [RunningMeans() for _ in range(3)]
     add(processes[0], *(x[:4] for x in images))
     add(processes[1], *(x[4:] for x in images))
-    for name in metrics.METRICS:
+    for name in metrics.USUAL:
         processes[2].add(name, torch.zeros(()), 0)
     states = []
     for process in processes:

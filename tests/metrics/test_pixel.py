@@ -22,6 +22,10 @@ def batch(make_photo):
     return completed, image, mask
 
 
+def measure(completed, image, mask):
+    return metrics.measured(metrics.Compared(completed=completed, image=image, mask=mask), metrics.measures().of_images)
+
+
 def as_numpy(x):
     return x.permute(0, 2, 3, 1).double().numpy()
 
@@ -36,7 +40,7 @@ def skimage_ssim(a, b):
 
 def test_l1_and_psnr_in_the_hole_agree_with_numpy_on_the_hole_pixels_alone(batch):
     completed, image, mask = batch
-    l1, psnr = metrics.l1_hole(*batch), metrics.psnr_hole(*batch)
+    l1, psnr = metrics.l1(*batch), metrics.psnr(*batch)
     assert l1.shape == psnr.shape == (2,)
     for a, b, hole, one_l1, one_psnr in zip(
         as_numpy(completed), as_numpy(image), mask[:, 0].bool(), l1, psnr, strict=True
@@ -56,7 +60,7 @@ def test_whole_image_psnr_and_ssim_agree_with_scikit_image(batch):
 
 def test_ssim_in_the_hole_is_scikit_images_map_averaged_over_the_hole_borders_included(batch):
     completed, image, mask = batch
-    ours = metrics.ssim_hole(completed, image, mask)
+    ours = metrics.ssim(completed, image, mask)
     for i, (a, b) in enumerate(zip(as_numpy(completed), as_numpy(image), strict=True)):
         assert ours[i].item() == pytest.approx(skimage_ssim(a, b)[1][mask[i, 0].bool().numpy()].mean(), abs=1e-9)
 
@@ -80,7 +84,7 @@ def test_ssim_of_a_tall_image_has_no_seams(make_photo):
 def test_images_smaller_than_the_window_are_measured(height, width):
     a, b = torch.rand(2, 2, 3, height, width, generator=torch.Generator().manual_seed(1))
     ones = torch.ones(2, 1, height, width)
-    values = metrics.measure(a, b, ones)
+    values = measure(a, b, ones)
     assert all(torch.isfinite(value).all() for value in values.values())
     # scipy continues axes shorter than its window in the same way; scikit-image itself refuses such images.
     from scipy.ndimage import gaussian_filter1d
@@ -98,7 +102,7 @@ def test_images_smaller_than_the_window_are_measured(height, width):
 
 def test_identical_images_reach_the_best_values_and_a_finite_psnr(batch):
     _, image, mask = batch
-    best = metrics.measure(image, image, mask)
+    best = measure(image, image, mask)
     assert best["l1_hole"].tolist() == [0, 0]
     assert best["psnr_hole"].tolist() == best["psnr"].tolist() == [metrics.PSNR_CAP_DB] * 2
     assert best["ssim_hole"].tolist() == pytest.approx([1, 1])
@@ -107,14 +111,14 @@ def test_identical_images_reach_the_best_values_and_a_finite_psnr(batch):
 def test_what_happens_outside_the_hole_does_not_touch_l1_and_psnr_of_the_hole(batch):
     completed, image, mask = batch
     elsewhere = torch.where(mask > 0, completed, 1 - completed)
-    assert torch.equal(metrics.l1_hole(elsewhere, image, mask), metrics.l1_hole(completed, image, mask))
-    assert torch.equal(metrics.psnr_hole(elsewhere, image, mask), metrics.psnr_hole(completed, image, mask))
+    assert torch.equal(metrics.l1(elsewhere, image, mask), metrics.l1(completed, image, mask))
+    assert torch.equal(metrics.psnr(elsewhere, image, mask), metrics.psnr(completed, image, mask))
     assert not torch.equal(metrics.l1(elsewhere, image), metrics.l1(completed, image))
 
 
 def test_a_hole_over_everything_equals_the_whole_image(batch):
     completed, image, mask = batch
-    values = metrics.measure(completed, image, torch.ones_like(mask))
+    values = measure(completed, image, torch.ones_like(mask))
     assert values["l1_hole"].tolist() == pytest.approx(values["l1"].tolist(), rel=1e-12)
     assert values["psnr_hole"].tolist() == pytest.approx(values["psnr"].tolist(), rel=1e-12)
     assert values["hole_ratio"].tolist() == [1, 1]
@@ -125,35 +129,36 @@ def test_a_hole_of_one_pixel_is_measured_at_that_pixel():
     completed, mask = image.clone(), torch.zeros(1, 1, 5, 7)
     mask[0, 0, 4, 6] = 1
     completed[0, :, 4, 6] = torch.tensor([0.1, 0.2, 0.6])
-    assert metrics.l1_hole(completed, image, mask).item() == pytest.approx(0.3)
-    assert metrics.psnr_hole(completed, image, mask).item() == pytest.approx(-10 * math.log10(0.41 / 3))
+    assert metrics.l1(completed, image, mask).item() == pytest.approx(0.3)
+    assert metrics.psnr(completed, image, mask).item() == pytest.approx(-10 * math.log10(0.41 / 3))
     assert metrics.hole_ratio(mask).item() == pytest.approx(1 / 35)
 
 
 def test_an_image_without_a_hole_has_no_hole_error(batch):
     completed, image, mask = batch
     mask[1] = 0
-    for metric in (metrics.l1_hole, metrics.psnr_hole, metrics.ssim_hole):
+    for metric in (metrics.l1, metrics.psnr, metrics.ssim):
         first, second = metric(completed, image, mask).tolist()
         assert math.isfinite(first)
         assert math.isnan(second)
 
 
-def test_measure_gives_the_same_as_the_single_functions(batch):
+def test_measures_give_the_same_as_the_functions(batch):
     completed, image, mask = batch
-    values = metrics.measure(*batch)
-    assert tuple(values) == metrics.METRICS
-    for name in metrics.METRICS:
+    values = measure(*batch)
+    assert tuple(values) == metrics.USUAL
+    assert values["hole_ratio"].tolist() == metrics.hole_ratio(mask).tolist()
+    for name in ("l1", "psnr", "ssim"):
         function = getattr(metrics, name)
-        arguments = (mask,) if name == "hole_ratio" else batch if name.endswith("_hole") else (completed, image)
-        assert values[name].tolist() == pytest.approx(function(*arguments).tolist(), rel=1e-12)
+        assert values[name].tolist() == function(completed, image).tolist()
+        assert values[f"{name}_hole"].tolist() == function(completed, image, mask).tolist()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_sums_are_taken_in_double_precision_whatever_comes_in(batch, dtype):
     completed, image, mask = (x.to(dtype) for x in batch)
-    wide = metrics.measure(completed.double(), image.double(), mask.double())
-    for name, value in metrics.measure(completed, image, mask).items():
+    wide = measure(completed.double(), image.double(), mask.double())
+    for name, value in measure(completed, image, mask).items():
         assert value.dtype == torch.float64
         assert value.tolist() == wide[name].tolist()
 
@@ -163,7 +168,7 @@ def test_shapes_that_do_not_fit_are_refused(batch):
     with pytest.raises(
         InputError, match=r"mask must have shape \(2, 1, 29, 40\) to match the image, got \(2, 29, 40\)"
     ):
-        metrics.l1_hole(completed, image, mask[:, 0])
+        metrics.l1(completed, image, mask[:, 0])
     with pytest.raises(InputError, match="one shape"):
         metrics.ssim(completed[..., 1:], image)
     with pytest.raises(InputError, match=r"\(B, 1, H, W\)"):
@@ -172,7 +177,7 @@ def test_shapes_that_do_not_fit_are_refused(batch):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_measures_what_the_cpu_measures(batch):
-    on_gpu = metrics.measure(*(x.cuda() for x in batch))
-    for name, value in metrics.measure(*batch).items():
+    on_gpu = measure(*(x.cuda() for x in batch))
+    for name, value in measure(*batch).items():
         assert on_gpu[name].device.type == "cuda"
         assert on_gpu[name].tolist() == pytest.approx(value.tolist(), rel=1e-9)

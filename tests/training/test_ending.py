@@ -155,8 +155,10 @@ def test_a_run_that_another_process_has_taken_over_is_not_written_into(tiny_run)
 
 
 def test_a_worker_that_is_killed_is_one_line_and_the_state_is_saved(tiny_run):
+    others = multiprocessing.active_children()
+
     def kill(module):
-        multiprocessing.active_children()[0].kill()
+        next(child for child in multiprocessing.active_children() if child not in others).kill()
 
     run = with_workers(tiny_run(save_every=1000, max_iterations=2000, callbacks=[Before(3, kill)]))
     with pytest.raises(
