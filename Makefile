@@ -24,7 +24,7 @@ demo: $(STAMP) ## train a small network for some minutes, fill a photo with it: 
 	$(BIN)/python scripts/demo.py
 
 test: $(STAMP) ## run the tests, without the slow ones
-	@echo 'The tests usually take two to four minutes on two cores.'
+	@echo 'The tests usually take five to ten minutes on two cores.'
 	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
 test-slow: $(STAMP) ## run the slow tests

@@ -298,6 +298,7 @@ def odd(here):
     return here
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "shift_jis", "ascii"])
 def test_a_name_that_is_no_text_is_filled_and_printed_on_every_code_page(odd, encoding):
     done = called(*FILL, f"--image=photos/{ODD}", "--output=out/", encoding=encoding)

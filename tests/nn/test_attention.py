@@ -291,6 +291,7 @@ def test_blocks_follow_the_size_of_a_map(h, w, batch, cached, expected):
     assert block_rows(h, w, batch, itemsize=4, cached=cached) == expected
 
 
+@pytest.mark.slow
 def test_a_chunk_below_one_is_refused():
     with pytest.raises(ValueError, match="chunk must be at least 1 or None, got 0"):
         ContextualAttention(chunk=0)

@@ -194,6 +194,7 @@ def test_the_yaml_holds_the_papers_losses_and_rates():
     assert resolved.optimizers["generator"].betas == (0.9, 0.999)
 
 
+@pytest.mark.slow
 DRIVER = """
 import sys
 from pathlib import Path
