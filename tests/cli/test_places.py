@@ -298,7 +298,6 @@ def odd(here):
     return here
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "shift_jis", "ascii"])
 def test_a_name_that_is_no_text_is_filled_and_printed_on_every_code_page(odd, encoding):
     done = called(*FILL, f"--image=photos/{ODD}", "--output=out/", encoding=encoding)
@@ -308,6 +307,7 @@ def test_a_name_that_is_no_text_is_filled_and_printed_on_every_code_page(odd, en
         assert done.stdout == b"wrote out/photo\xff\xfe.png\n"
 
 
+@pytest.mark.slow
 def test_photos_under_such_names_are_measured_and_packed(odd):
     done = called(*LISTED, "--data=photos", "--output=out", encoding="cp1252")
     assert done.returncode == 0, done.stderr

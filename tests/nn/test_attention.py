@@ -291,12 +291,12 @@ def test_blocks_follow_the_size_of_a_map(h, w, batch, cached, expected):
     assert block_rows(h, w, batch, itemsize=4, cached=cached) == expected
 
 
-@pytest.mark.slow
 def test_a_chunk_below_one_is_refused():
     with pytest.raises(ValueError, match="chunk must be at least 1 or None, got 0"):
         ContextualAttention(chunk=0)
 
 
+@pytest.mark.slow
 def test_the_compiler_can_follow_the_whole_layer_with_and_without_gradients():
     features, mask = (torch.from_numpy(array) for array in sample(14, h=4, w=5))
     x = features.requires_grad_()

@@ -194,7 +194,6 @@ def test_the_yaml_holds_the_papers_losses_and_rates():
     assert resolved.optimizers["generator"].betas == (0.9, 0.999)
 
 
-@pytest.mark.slow
 DRIVER = """
 import sys
 from pathlib import Path
@@ -208,6 +207,7 @@ PconvRun(Path(sys.argv[1]) / "run", Path(sys.argv[2]), fields={{"phase": 2}}, tr
 """
 
 
+@pytest.mark.slow
 def test_two_processes_reach_the_weights_of_one_where_no_statistics_are_gathered(tmp_path, photos, pconv_run):
     # Plain gradient descent: Adam divides by gradients, so that a last-bit difference of one near zero becomes a step.
     optimizers = {"generator": {"kind": "sgd", "lr": 0.05, "momentum": 0.9}}
