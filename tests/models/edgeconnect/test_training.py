@@ -385,7 +385,7 @@ def test_two_photos_are_learnt_by_heart(tmp_path):
     photos = written(tmp_path, 64)
     keys = {
         "data.size": 64,
-        "data.flip": 0,
+        "data.flip": 1,  # the validation photos are the mirrored ones
         "data.masks": "box",
         "model.stage": "inpaint",
         "model.width": 16,
