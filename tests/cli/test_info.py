@@ -32,7 +32,8 @@ def test_json_holds_the_same_and_the_devices_of_torch():
     assert len(report["hardware"]["accelerators"]) == torch.cuda.device_count()
     assert report["hardware"]["cores"] == len(os.sched_getaffinity(0))
     assert report["hardware"]["memory_bytes"] > 2**27
-    assert {"tensorboard", "shards", "hub", "formats", "wandb login"} == set(report["features"])
+    extras = {"tensorboard", "shards", "hub", "formats", "evaluate", "offline-features"}
+    assert extras | {"wandb login"} == set(report["features"])
 
 
 def test_gpus_are_listed_with_their_memory(monkeypatch):
@@ -53,7 +54,7 @@ def test_a_missing_package_is_reported_and_no_error(monkeypatch):
     monkeypatch.setattr(environment, "_PACKAGES", ("torch", "no-such-package"))
     text = show()
     assert "no-such-package  missing" in text
-    for extra in ("tensorboard", "shards", "hub"):
+    for extra in ("tensorboard", "shards", "hub", "evaluate", "offline-features"):
         assert f"no (pip install 'pytorch-inpaint[{extra}]')" in text
 
 
