@@ -130,10 +130,18 @@ class Measure(ABC):
         return None
 
 
+Needs: TypeAlias = Literal["samples", "found"]
+"""What of `Compared` not every model gives: several different fills, a mask of its own."""
+
+
 class ImageMeasure(Measure):
-    """A measure with one number per image."""
+    """A measure with one number per image.
+
+    needs: what must be there for it; a model that does not give it is not measured by it.
+    """
 
     per = "image"
+    needs: tuple[Needs, ...] = ()
 
     @abstractmethod
     def values(self, compared: Compared) -> Tensor:
@@ -178,11 +186,13 @@ class RegionMeasure(ImageMeasure):
 class SetMeasure(Measure):
     """A measure of all painted images against all originals.
 
-    least: how many images it needs to say anything.
+    least: how many images it needs to say anything. extractor: what computes the features; measures that name the same
+    one share them.
     """
 
     per = "set"
     least: int
+    extractor: str
 
     @abstractmethod
     def features(self, images: Tensor) -> Features:

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from inpaint.errors import InpaintError
-from inpaint.evaluation.manifest import Manifest, Listed
+from inpaint.evaluation.manifest import Listed, Manifest
 from inpaint.evaluation.record import (
     Failure,
     Record,
