@@ -1,7 +1,9 @@
 """What a measure is, and what measures look at.
 
 A measure of images gives one number per image; means over several images are means of these numbers, never of pixels. A
-measure of sets compares the features of all painted images with those of all originals and gives one number.
+measure of sets compares the features of all painted images with those of all originals and gives one number. What a
+measure needs beside completed images, originals and masks it says (`Measure.needs`); where that is not there, or an
+image is too small for it, there is no number, which `ImageMeasure.applies` tells beforehand.
 
 Names tell what was looked at: `psnr` is of the whole completed image, `psnr_hole` of its hole, `psnr_raw` and
 `psnr_hole_raw` of what the network painted everywhere.
@@ -10,9 +12,10 @@ Names tell what was looked at: `psnr` is of the whole completed image, `psnr_hol
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -24,8 +27,17 @@ from inpaint.metrics.accumulate import wide
 from inpaint.metrics.ssim import ssim_map
 
 Better: TypeAlias = Literal["higher", "lower", "neither"]
+Need: TypeAlias = Literal["raw", "samples", "found"]
 Features: TypeAlias = NDArray[np.float64]
 """One row per image, (N, D)."""
+T = TypeVar("T")
+
+NEEDS: Mapping[Need, str] = {
+    "raw": "what the model painted everywhere",
+    "samples": "several fills of each image",
+    "found": "the mask that a blind model found",
+}
+"""What a measure may need, in words."""
 
 
 class Pair:
@@ -47,6 +59,19 @@ class Pair:
             )
         self.painted = painted
         self.image = image
+        self._kept: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, compute: Callable[[Tensor, Tensor], T]) -> T:
+        """Return what `compute` makes of (painted, image), computed by the first of several measures that ask.
+
+        Args:
+            key: Equal for equal computations.
+            compute: Called once for each key.
+        """
+        if key not in self._kept:
+            self._kept[key] = compute(self.painted, self.image)
+        found: T = self._kept[key]
+        return found
 
     @cached_property
     def absolute(self) -> Tensor:
@@ -90,6 +115,21 @@ class Compared:
         want = (self.image.shape[0], 1, *self.image.shape[-2:])
         if tuple(self.mask.shape) != want:
             raise InputError(f"mask must have shape {want} to match the image, got {tuple(self.mask.shape)}")
+        if self.found is not None and tuple(self.found.shape) != want:
+            raise InputError(f"found must have shape {want} to match the image, got {tuple(self.found.shape)}")
+        if self.samples is not None and self.samples.shape[1:] != self.image.shape:
+            shape = f"(S, {', '.join(map(str, self.image.shape))})"
+            raise InputError(f"samples must have shape {shape} to match the image, got {tuple(self.samples.shape)}")
+
+    @property
+    def given(self) -> frozenset[Need]:
+        """What there is beside completed images, originals and masks; one sample alone is none."""
+        there: dict[Need, bool] = {
+            "raw": self.raw is not None,
+            "samples": self.samples is not None and len(self.samples) > 1,
+            "found": self.found is not None,
+        }
+        return frozenset(need for need, is_there in there.items() if is_there)
 
     @cached_property
     def hole(self) -> Tensor:
@@ -113,7 +153,8 @@ class Measure(ABC):
     """One way to say how good fills are.
 
     name: as in columns and options. title: as in tables, with the unit. better: which direction is better. low, high:
-    between which numbers it lies. decimals, scale: how it is shown.
+    between which numbers it lies. decimals, scale: how it is shown. needs: what it looks at beside completed images,
+    originals and masks. smallest_px: the shorter side that images must have.
     """
 
     name: str
@@ -123,10 +164,29 @@ class Measure(ABC):
     high: float
     decimals: int = 3
     scale: float = 1.0
+    needs: frozenset[Need] = frozenset()
+    smallest_px: int = 1
     per: ClassVar[Literal["image", "set"]]
 
     def missing(self) -> str | None:
-        """Return in a sentence why it cannot be had here, and the way out; None when it can."""
+        """Return in a sentence why it cannot be had here, and the way out; None when it can.
+
+        Weights that are not here yet are fetched, so that the answer is true: it may take a while, once.
+        """
+        return None
+
+    def lacks(self, given: Collection[Need], *, side_px: int | None = None) -> str | None:
+        """Return in a sentence why it says nothing about certain images; None when it does say something.
+
+        Args:
+            given: What there is beside completed images, originals and masks.
+            side_px: The shorter side of the images; None where they have several sizes.
+        """
+        for need in sorted(self.needs):
+            if need not in given:
+                return f"{self.name} needs {NEEDS[need]}"
+        if side_px is not None and side_px < self.smallest_px:
+            return f"{self.name} needs images of at least {self.smallest_px} pixels a side, these have {side_px}"
         return None
 
 
@@ -145,14 +205,22 @@ class ImageMeasure(Measure):
 
     @abstractmethod
     def values(self, compared: Compared) -> Tensor:
-        """Return (B,), float64 (float32 on devices without it), NaN where `counts` is False."""
+        """Return (B,), float64 (float32 on devices without it), NaN where `counts` is False.
+
+        Raises:
+            InputError: It does not apply.
+        """
+
+    def applies(self, compared: Compared) -> bool:
+        """Return whether there is what it needs and the images are large enough."""
+        return self.lacks(compared.given, side_px=min(compared.image.shape[-2:])) is None
 
     def counts(self, compared: Compared) -> Tensor:
-        """Return which images count in the mean, (B,) bool.
+        """Return which images count in the mean, (B,) bool; none where it does not apply.
 
         Told by what is measured and not by NaN: a model that paints NaN must not look good by being left out.
         """
-        return torch.ones(len(compared.image), dtype=torch.bool, device=compared.image.device)
+        return torch.full((len(compared.image),), self.applies(compared), device=compared.image.device)
 
 
 class RegionMeasure(ImageMeasure):
@@ -169,6 +237,7 @@ class RegionMeasure(ImageMeasure):
         self.hole = hole
         self.raw = raw
         self.name = f"{self.family}{'_hole' if hole else ''}{'_raw' if raw else ''}"
+        self.needs = self.needs | {"raw"} if raw else self.needs
 
     def values(self, compared: Compared) -> Tensor:
         """Measure the pair that was asked for."""
@@ -176,7 +245,8 @@ class RegionMeasure(ImageMeasure):
 
     def counts(self, compared: Compared) -> Tensor:
         """Leave out images without a hole, where the hole is measured."""
-        return compared.hole.flatten(1).any(dim=1) if self.hole else super().counts(compared)
+        counted = super().counts(compared)
+        return counted & compared.hole.flatten(1).any(dim=1) if self.hole else counted
 
     @abstractmethod
     def of_pair(self, pair: Pair, hole: Tensor | None) -> Tensor:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from inpaint.errors import UsageError, unknown
+from inpaint.metrics.accumulate import wide
 from inpaint.metrics.base import Compared, ImageMeasure, Measure, SetMeasure
 from inpaint.metrics.pixel import L1, PSNR, SSIM, HoleRatio
 
@@ -51,7 +53,7 @@ def measures(names: Sequence[str] = USUAL) -> Measures:
 
 
 def measured(compared: Compared, wanted: Sequence[ImageMeasure]) -> dict[str, Tensor]:
-    """Return what each measure finds, (B,) by name.
+    """Return what each measure finds, (B,) by name; NaN where it does not apply (`ImageMeasure.applies`).
 
     Example:
         >>> import torch
@@ -60,4 +62,7 @@ def measured(compared: Compared, wanted: Sequence[ImageMeasure]) -> dict[str, Te
         >>> round(measured(compared, measures(["psnr_hole"]).of_images)["psnr_hole"].item(), 3)
         20.0
     """
-    return {measure.name: measure.values(compared) for measure in wanted}
+    nothing = torch.full((len(compared.image),), torch.nan, device=compared.image.device)
+    return {
+        measure.name: measure.values(compared) if measure.applies(compared) else wide(nothing) for measure in wanted
+    }
