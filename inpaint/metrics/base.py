@@ -190,18 +190,10 @@ class Measure(ABC):
         return None
 
 
-Needs: TypeAlias = Literal["samples", "found"]
-"""What of `Compared` not every model gives: several different fills, a mask of its own."""
-
-
 class ImageMeasure(Measure):
-    """A measure with one number per image.
-
-    needs: what must be there for it; a model that does not give it is not measured by it.
-    """
+    """A measure with one number per image. A model that does not give what it needs is not measured by it."""
 
     per = "image"
-    needs: tuple[Needs, ...] = ()
 
     @abstractmethod
     def values(self, compared: Compared) -> Tensor:
