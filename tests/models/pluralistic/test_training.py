@@ -292,7 +292,8 @@ def test_two_photos_are_learned_by_heart():
         module.train()
         return (record["rec"] - image)[hole].abs().mean().item()
 
-    optimizer = torch.optim.Adam(module.network.parameters(), lr=1e-3, betas=(0.0, 0.99))
+    # With the shorter memory of 0.99 the KL term, which divides by a variance, now and then threw the weights far off.
+    optimizer = torch.optim.Adam(module.network.parameters(), lr=5e-4, betas=(0.0, 0.999))
     start = hole_l1()
     for _ in range(600):
         loss, _ = module.generator_losses(module.record(planes))
