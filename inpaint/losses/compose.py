@@ -14,7 +14,7 @@ from inpaint.losses.features import FeatureExtractor, FeatureTerm, Perceptual, S
 from inpaint.losses.kl import KLDivergence
 from inpaint.losses.pixel import L1, L2, TotalVariation
 from inpaint.losses.pyramid import Pyramid
-from inpaint.nn.vgg import weights_place
+from inpaint.nn.pretrained import torchvision_weights
 from inpaint.options import validated
 
 KINDS: dict[str, type[Term]] = {
@@ -76,10 +76,10 @@ class Losses:
         terms, missing = dict(self.terms), dict[str, None]()
         for name, term in self.terms.items():
             if isinstance(term, FeatureTerm) and term.weights == "torchvision":
-                url, file = weights_place(term.network)
-                if not file.exists():
+                wanted = torchvision_weights(term.network)
+                if not wanted.file.exists():
                     terms[name] = term.model_copy(update={"weights": "random"})
-                    missing[url] = None
+                    missing[wanted.url] = None
         return Losses(terms, extractor=self._extractor), list(missing)
 
     def weighted(self) -> Losses:

@@ -7,11 +7,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 
 from inpaint.errors import ConfigError, InputError, WeightsError, unknown
 from inpaint.nn.gated import initialize_
+from inpaint.nn.pretrained import torchvision_weights
 from inpaint.nn.random import drawing_from
 from inpaint.weights.foreign import load_foreign
 
@@ -45,8 +45,7 @@ class VGG(nn.Module):
             with drawing_from(0):
                 initialize_(self, "kaiming")
         else:
-            state = _torchvision_state(name) if weights == "torchvision" else load_foreign(Path(weights).expanduser())
-            self._load(state, weights)
+            self._load(_state(name, weights), weights)
         self.eval().requires_grad_(False)
 
     def forward(self, images: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
@@ -99,29 +98,11 @@ def normalized(images: Tensor) -> Tensor:
     return (images - mean) / deviation
 
 
-def weights_place(name: VggName) -> tuple[str, Path]:
-    """Return the address of torchvision's weights and the file that they are kept in."""
-    from torchvision.models import VGG16_Weights, VGG19_Weights
-
-    url: str = {"vgg16": VGG16_Weights, "vgg19": VGG19_Weights}[name].IMAGENET1K_V1.url
-    return url, Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
-
-
-def _torchvision_state(name: VggName) -> Any:
-    """Return torchvision's weights, from the hub's folder or from the network."""
-    url, file = weights_place(name)
-    if not file.exists():
-        log.warning("fetching %s (about 550 MB) to %s", url, file)
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(file), hash_prefix=file.stem.rpartition("-")[2], progress=False)
-        except (OSError, RuntimeError) as error:  # no network, no permission, a damaged download
-            reason = str(error).strip().split("\n")[0] or type(error).__name__
-            raise WeightsError(
-                f"the losses need {file.name} and it cannot be fetched ({reason}): put the file from {url} at {file}, "
-                "or name it by the losses' option weights=PATH"
-            ) from None
-    return load_foreign(file)
+def _state(name: VggName, weights: str) -> Any:
+    if weights == "torchvision":
+        otherwise = ", or name it by the losses' option weights=PATH"
+        return torchvision_weights(name).state(purpose="the losses", otherwise=otherwise)
+    return load_foreign(Path(weights).expanduser())
 
 
 def _stages(name: VggName) -> dict[str, nn.Module]:
