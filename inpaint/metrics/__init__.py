@@ -1,7 +1,7 @@
 """How good fills are: measures by name, the pure functions behind them, and running means."""
 
 from inpaint.metrics.accumulate import FirstNotFinite, RunningMeans
-from inpaint.metrics.base import Compared, ImageMeasure, Measure, SetMeasure
+from inpaint.metrics.base import Compared, ImageMeasure, Measure, SetMeasure, Sets
 from inpaint.metrics.pixel import PSNR_CAP_DB, hole_ratio, l1, psnr, ssim
 from inpaint.metrics.ssim import ssim_map
 from inpaint.metrics.table import MEASURES, USUAL, Measures, measured, measures
@@ -17,6 +17,7 @@ __all__ = [
     "Measures",
     "RunningMeans",
     "SetMeasure",
+    "Sets",
     "hole_ratio",
     "l1",
     "measured",

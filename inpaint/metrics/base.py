@@ -24,6 +24,7 @@ from torch import Tensor
 
 from inpaint.errors import InputError
 from inpaint.metrics.accumulate import wide
+from inpaint.metrics.separation import Separation, separate
 from inpaint.metrics.ssim import ssim_map
 
 Better: TypeAlias = Literal["higher", "lower", "neither"]
@@ -245,24 +246,67 @@ class RegionMeasure(ImageMeasure):
         """Return (B,) for a pair; hole: (B, H, W), or None for the whole image."""
 
 
+class Sets:
+    """Features of all painted images beside those of their originals, and what several measures need of them.
+
+    Args:
+        painted: (N, D).
+        originals: (N, D), row by row of the same photo.
+
+    Raises:
+        InputError: The shapes differ.
+    """
+
+    def __init__(self, painted: Features, originals: Features) -> None:
+        if painted.ndim != 2 or painted.shape != originals.shape:
+            raise InputError(
+                f"painted and originals must have one shape (N, D), got {painted.shape} and {originals.shape}"
+            )
+        self.painted = painted
+        self.originals = originals
+
+    @cached_property
+    def separation(self) -> Separation:
+        """How well a linear classifier tells the two apart, fitted once."""
+        return separate(self.painted, self.originals)
+
+
 class SetMeasure(Measure):
     """A measure of all painted images against all originals.
 
-    least: how many images it needs to say anything. extractor: what computes the features; measures that name the same
-    one share them.
+    extractor: what computes the features; measures that name the same one have the same features, which are computed
+    once. least: how many images it needs to say anything. advised: with fewer, the sample count decides more than what
+    was painted. why: of both, as the end of a sentence.
     """
 
     per = "set"
-    least: int
     extractor: str
+    least: int
+    advised: int
+    why: str
 
     @abstractmethod
     def features(self, images: Tensor) -> Features:
-        """Return the features (B, D) of images (B, 3, H, W) uint8."""
+        """Return the features (B, D) of images (B, 3, H, W) uint8, on their device.
+
+        A row depends on its image alone, so that rows may come from batches of any size and from several processes.
+        """
 
     @abstractmethod
-    def of_sets(self, painted: Features, originals: Features) -> float:
-        """Compare features (N, D) of the painted images and of their originals, row by row the same photo."""
+    def of_sets(self, sets: Sets) -> float:
+        """Compare the painted images with their originals."""
+
+    def refusal(self, count: int) -> str | None:
+        """Return in a sentence why so many images are too few; None when they suffice."""
+        if count >= self.least:
+            return None
+        return f"{self.name} needs at least {self.least} images, got {count}: {self.why}"
+
+    def caution(self, count: int) -> str | None:
+        """Return what to say beside a number of so many images; None from `advised` on."""
+        if count >= self.advised:
+            return None
+        return f"{self.name} of {count} images, fewer than {self.advised}: {self.why}"
 
 
 def mean_over(values: Tensor, hole: Tensor | None) -> Tensor:
