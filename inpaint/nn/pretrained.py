@@ -46,8 +46,8 @@ class Pretrained:
         reason = None if self.file.exists() else _fetch(self, self.file)
         if reason:
             raise WeightsError(
-                f"{self.file.name}, needed for {purpose}, cannot be fetched ({reason}): put the file from {self.url} at "
-                f"{self.file}{otherwise}"
+                f"{self.file.name}, needed for {purpose}, cannot be fetched ({reason}): put the file from {self.url} "
+                f"at {self.file}{otherwise}"
             )
         return self.file
 

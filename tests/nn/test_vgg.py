@@ -104,9 +104,7 @@ def test_weights_out_of_reach_name_the_losses_option(monkeypatch, tmp_path):
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
-    with pytest.raises(
-        WeightsError, match=r"^vgg19-dcbb9e9d\.pth, needed for the losses, .*, or name it by .* weights=PATH$"
-    ):
+    with pytest.raises(WeightsError, match=r"^vgg19-dcbb9e9d\.pth, needed for the losses, .* weights=PATH$"):
         VGG("vgg19")
 
 

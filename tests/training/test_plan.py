@@ -128,7 +128,7 @@ def test_missing_vgg_weights_are_said_before_a_run_begins(monkeypatch, tmp_path)
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
-    with pytest.raises(WeightsError, match=r"the losses need vgg16-397923af\.pth and it cannot be fetched \(no net"):
+    with pytest.raises(WeightsError, match=r"vgg16-397923af\.pth, needed for the losses, cannot be fetched \(no net"):
         plan.dry_run_step(toy(features={**FEATURES, "weights": "torchvision"}), size_px=16)
 
 
