@@ -15,9 +15,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from inpaint.system.files import atomic_write
-
-KEY = "iteration"
-Row = dict[str, str]
+from inpaint.weights.curves import KEY, Row, parse_rows
 
 
 class CsvLogger(Logger):
@@ -87,19 +85,11 @@ class CsvLogger(Logger):
     def _read(self) -> list[Row]:
         """Return the complete rows of the file and note its columns."""
         try:
-            text = self.path.read_bytes().decode("utf-8", errors="replace")
+            columns, rows = parse_rows(self.path.read_bytes())
         except FileNotFoundError:
             return []
-        whole = text[: text.rfind("\n") + 1]  # a kill may have left a line without its end
-        lines = list(csv.reader(io.StringIO(whole, newline="")))
-        if not lines or lines[0][:1] != [KEY]:
-            return []
-        self._columns = lines[0]
-        return [
-            {name: cell for name, cell in zip(self._columns, line, strict=True) if cell}
-            for line in lines[1:]
-            if len(line) == len(self._columns) and line[0].isdigit()
-        ]
+        self._columns = columns or self._columns
+        return rows
 
     def _rewrite(self, rows: list[Row]) -> None:
         if not rows:
