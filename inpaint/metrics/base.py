@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -148,6 +149,13 @@ class Compared:
         if self.raw is None:
             raise InputError("there is nothing but the completed image to measure")
         return Pair(self.raw.clamp(0, 1), self.image)
+
+    @cached_property
+    def sample_pairs(self) -> list[Pair]:
+        """All pairs of the samples. Raises InputError where there are not at least two."""
+        if self.samples is None or len(self.samples) < 2:
+            raise InputError("there are not several fills of each image to compare")
+        return [Pair(*two) for two in combinations(self.samples, 2)]
 
 
 class Measure(ABC):

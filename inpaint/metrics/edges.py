@@ -7,14 +7,59 @@ small distances is therefore offered beside it.
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from inpaint.images.edges import canny
+from inpaint.images.photo import BT709, luma
 from inpaint.metrics.accumulate import wide
+from inpaint.metrics.base import Pair, RegionMeasure
 
 THRESHOLD = 0.5  # above it a soft map shows an edge
 EPS = 1e-8  # in the denominators, as in the authors' program
+SIGMA_PX = 2.0  # of Canny's smoothing, as the paper trains
+
+Score: TypeAlias = Literal["precision", "recall", "f1"]
+
+EDGE_SCORES: tuple[Score, ...] = ("precision", "recall", "f1")
+
+
+class EdgeScore(RegionMeasure):
+    """How well Canny's edges of the painted image, sigma 2, meet those of the original.
+
+    Args:
+        score: precision: share of the painted edge pixels that the original has, too. recall: share of the original's
+            that were painted. f1: their harmonic mean.
+        tolerance_px: As `edge_counts` takes it.
+        hole: Count in the hole only. Edges are those of the whole image either way.
+        raw: Of what was painted everywhere instead of the completed image.
+    """
+
+    better, low, high = "higher", 0.0, 1.0
+
+    def __init__(self, score: Score, *, tolerance_px: int = 0, hole: bool = True, raw: bool = False) -> None:
+        self.score: Score = score
+        self.tolerance_px = tolerance_px
+        self.family = f"edge_{score}" + (f"_{tolerance_px}px" if tolerance_px else "")
+        self.title = f"edge {'F1' if score == 'f1' else score}" + (f" {tolerance_px} px" if tolerance_px else "")
+        super().__init__(hole=hole, raw=raw)
+
+    def of_pair(self, pair: Pair, hole: Tensor | None) -> Tensor:
+        """Count edge pixels of each image by itself."""
+        painted, true = pair.once("edges", lambda painted, image: (canny_edges(painted), canny_edges(image)))
+        where = torch.ones_like(true) if hole is None else hole[:, None].to(true.dtype)
+        precision, recall = precision_and_recall(edge_counts(painted, true, where, tolerance_px=self.tolerance_px))
+        return {"precision": precision, "recall": recall, "f1": f1(precision, recall)}[self.score]
+
+
+def canny_edges(images: Tensor) -> Tensor:
+    """Return the edges (B, 1, H, W), float32, 1 = edge, of images (B, 3, H, W) in [0, 1] by scikit-image's detector."""
+    gray = [luma(image, BT709) for image in images.detach().permute(0, 2, 3, 1).double().cpu().numpy()]
+    return torch.from_numpy(np.stack([canny(each, SIGMA_PX) for each in gray]))[:, None].float().to(images.device)
 
 
 def edge_counts(predicted: Tensor, true: Tensor, mask: Tensor, *, tolerance_px: int = 0) -> Tensor:
@@ -47,6 +92,11 @@ def precision_and_recall(counts: Tensor) -> tuple[Tensor, Tensor]:
     nothing = (edges == 0) & (truth == 0)
     precision, recall = right / (edges + EPS), found / (truth + EPS)
     return torch.where(nothing, 1.0, precision), torch.where(nothing, 1.0, recall)
+
+
+def f1(precision: Tensor, recall: Tensor) -> Tensor:
+    """Return the harmonic mean of precision and recall; 0 where both are."""
+    return 2 * precision * recall / (precision + recall).clamp_min(EPS)
 
 
 def _near(edges: Tensor, distance_px: int) -> Tensor:

@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-from inpaint.nn.padding import mirrored
+from inpaint.nn.padding import pad
 
 WINDOW_PX = 11
 SIGMA_PX = 1.5
@@ -32,31 +32,38 @@ def ssim_map(a: Tensor, b: Tensor) -> Tensor:
     a, b: (B, C, H, W) in [0, 1], of any size from one pixel on; cast up to float64 by the caller where that matters.
     Returns (B, H, W), at most 1.
     """
+    around = (RADIUS_PX,) * 4
+    luminance, structure = ssim_terms(pad(a, around, mode="symmetric"), pad(b, around, mode="symmetric"))
+    return (luminance * structure).mean(dim=1)
+
+
+def ssim_terms(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the two factors of SSIM wherever the window lies inside the images.
+
+    a, b: (B, C, H, W) in [0, 1], of at least 11 pixels a side. Returns the luminance (eq. 6) and the product of
+    contrast and structure (eq. 9 and 10), each (B, C, H - 10, W - 10).
+    """
     if a.device.type != "cpu":
-        return _ssim_rows(a, b, 0, a.shape[-2])
-    height = a.shape[-2]
-    tops = range(0, height, _BAND_PX)
-    images = [
-        torch.cat([_ssim_rows(a[i : i + 1], b[i : i + 1], top, min(top + _BAND_PX, height)) for top in tops], dim=1)
-        for i in range(len(a))
-    ]
-    return torch.cat(images)
+        return _terms(a, b)
+    tops = range(0, a.shape[-2] - 2 * RADIUS_PX, _BAND_PX)
+    rows = _BAND_PX + 2 * RADIUS_PX
+    images = []
+    for one, other in zip(torch.split(a, 1), torch.split(b, 1), strict=True):
+        bands = [_terms(one[..., top : top + rows, :], other[..., top : top + rows, :]) for top in tops]
+        images.append([torch.cat(parts, dim=-2) for parts in zip(*bands, strict=True)])
+    luminance, structure = (torch.cat(parts) for parts in zip(*images, strict=True))
+    return luminance, structure
 
 
-def _ssim_rows(a: Tensor, b: Tensor, top: int, bottom: int) -> Tensor:
-    """Return rows top to bottom (exclusive) of the map, (B, bottom - top, W)."""
-    rows = mirrored(a.shape[-2], RADIUS_PX, RADIUS_PX, a.device)[top : bottom + 2 * RADIUS_PX]
-    a, b = a.index_select(-2, rows), b.index_select(-2, rows)  # (B, C, bottom - top + 10, W)
-    moments = torch.stack((a, b, a * a, b * b, a * b))  # (5, B, C, bottom - top + 10, W)
-    moments = _blur(moments, dim=-2)
-    moments = _blur(moments.index_select(-1, mirrored(a.shape[-1], RADIUS_PX, RADIUS_PX, a.device)), dim=-1)
+def _terms(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    moments = torch.stack((a, b, a * a, b * b, a * b))  # (5, B, C, H, W)
+    moments = _blur(_blur(moments, dim=-2), dim=-1)  # (5, B, C, H - 10, W - 10)
     mean_a, mean_b, mean_aa, mean_bb, mean_ab = moments.unbind()
     # Rounding can leave a variance of a flat area slightly below zero.
     variances = (mean_aa - mean_a**2).clamp_min(0) + (mean_bb - mean_b**2).clamp_min(0)
     covariance = mean_ab - mean_a * mean_b
     luminance = (2 * mean_a * mean_b + C1) / (mean_a**2 + mean_b**2 + C1)
-    structure = (2 * covariance + C2) / (variances + C2)
-    return (luminance * structure).mean(dim=1)  # (B, bottom - top, W)
+    return luminance, (2 * covariance + C2) / (variances + C2)
 
 
 def _blur(x: Tensor, *, dim: int) -> Tensor:

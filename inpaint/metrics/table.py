@@ -11,21 +11,37 @@ from torch import Tensor
 
 from inpaint.errors import UsageError, unknown
 from inpaint.metrics.accumulate import wide
-from inpaint.metrics.base import Compared, ImageMeasure, Measure, SetMeasure
+from inpaint.metrics.base import Compared, ImageMeasure, Measure, RegionMeasure, SetMeasure
+from inpaint.metrics.diversity import Diversity
+from inpaint.metrics.edges import EDGE_SCORES, EdgeScore
+from inpaint.metrics.found_mask import MASK_SCORES, FoundMask
+from inpaint.metrics.lpips import LPIPS, NETWORKS
+from inpaint.metrics.ms_ssim import MSSSIM
 from inpaint.metrics.pixel import L1, PSNR, SSIM, HoleRatio
+from inpaint.metrics.seam import Seam
+from inpaint.metrics.total_variation import TotalVariation
 
-MEASURES: Mapping[str, Callable[[], Measure]] = {
-    made().name: made
-    for made in (
-        *(
-            partial(family, hole=hole, raw=raw)
-            for raw in (False, True)
-            for hole in (True, False)
-            for family in (L1, PSNR, SSIM)
-        ),
-        HoleRatio,
-    )
-}
+_LPIPS = tuple(partial(LPIPS, network) for network in NETWORKS)
+_REGIONS: tuple[Callable[..., RegionMeasure], ...] = (L1, PSNR, SSIM, *_LPIPS, TotalVariation)
+_DISTANCES: tuple[Callable[..., RegionMeasure], ...] = (L1, *_LPIPS)
+
+
+def _diversity(distance: Callable[..., RegionMeasure], *, hole: bool) -> Diversity:
+    return Diversity(distance(hole=hole))
+
+
+_MAKERS: tuple[Callable[[], Measure], ...] = (
+    *(partial(each, hole=hole, raw=raw) for raw in (False, True) for hole in (True, False) for each in _REGIONS),
+    HoleRatio,
+    MSSSIM,
+    partial(MSSSIM, raw=True),
+    Seam,
+    partial(Seam, original=True),
+    *(partial(EdgeScore, score, tolerance_px=near) for near in (0, 1) for score in EDGE_SCORES),
+    *(partial(_diversity, each, hole=hole) for hole in (True, False) for each in _DISTANCES),
+    *(partial(FoundMask, score) for score in MASK_SCORES),
+)
+MEASURES: Mapping[str, Callable[[], Measure]] = {make().name: make for make in _MAKERS}
 USUAL = ("l1_hole", "psnr_hole", "ssim_hole", "l1", "psnr", "ssim", "hole_ratio")
 """What is measured when nothing else is asked for."""
 

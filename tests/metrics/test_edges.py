@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import cdist
+from skimage import feature
 
+from inpaint.metrics import Compared, edges, measured, measures
 from inpaint.metrics.edges import edge_counts, precision_and_recall
 
 
@@ -65,3 +67,42 @@ def test_where_there_are_no_lines_at_all_none_is_wrong_and_none_is_missed():
     assert [value.item() for value in scores[0]] == [1.0, 1.0]
     assert scores[0][0].is_floating_point()
     assert [value.item() for value in scores[1]] == [0.0, 0.0]
+
+
+# The measure of fills -------------------------------------------------------------------------------------------------
+
+
+def hand_scores(painted, image, hole, tolerance_px):
+    """Precision and recall of scikit-image's edges, sigma 2, thresholds 0.1 and 0.2, counted by distance."""
+    edges = [feature.canny(x @ [0.2125, 0.7154, 0.0721], 2.0, 0.1, 0.2) & hole for x in (painted, image)]
+    apart = cdist(*(np.argwhere(each) for each in edges), "chebyshev")
+    return (apart.min(axis=1) <= tolerance_px).mean(), (apart.min(axis=0) <= tolerance_px).mean()
+
+
+def test_fills_are_measured_by_canny_s_edges_in_the_hole(make_photo):
+    images = [make_photo(48, 60, seed) / 255 for seed in (1, 2)]
+    painted = [np.roll(image, 1, axis=1) for image in images]
+    hole = np.zeros((2, 48, 60), bool)
+    hole[0, 10:40, 12:50], hole[1, 5:43, 20:] = True, True
+    batch = [torch.from_numpy(np.stack(x)).permute(0, 3, 1, 2) for x in (painted, images)]
+    compared = Compared(completed=batch[0], image=batch[1], mask=torch.from_numpy(hole)[:, None].double())
+    names = [f"edge_{score}{near}_hole" for near in ("", "_1px") for score in ("precision", "recall", "f1")]
+    values = measured(compared, measures(names).of_images)
+    for i in range(2):
+        for suffix, tolerance_px in (("", 0), ("_1px", 1)):
+            precision, recall = hand_scores(painted[i], images[i], hole[i], tolerance_px)
+            expected = [precision, recall, 2 * precision * recall / (precision + recall)]
+            found = [values[f"edge_{score}{suffix}_hole"][i].item() for score in ("precision", "recall", "f1")]
+            assert found == pytest.approx(expected, abs=1e-6)
+        assert values["edge_f1_hole"][i] < 0.7 < 0.9 < values["edge_f1_1px_hole"][i]
+
+
+def test_edges_of_an_image_are_sought_once(make_photo, monkeypatch):
+    calls = []
+    monkeypatch.setattr(edges, "canny", lambda gray, sigma_px: calls.append(sigma_px) or gray > 0.5)
+    image, mask = torch.from_numpy(make_photo(20, 24, 1)).permute(2, 0, 1)[None] / 255, torch.ones(1, 1, 20, 24)
+    values = measured(
+        Compared(completed=image, image=image, mask=mask), measures(["edge_f1_hole", "edge_recall_1px_hole"]).of_images
+    )
+    assert calls == [2.0, 2.0]
+    assert [value.item() for value in values.values()] == pytest.approx([1, 1])

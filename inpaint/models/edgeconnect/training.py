@@ -18,7 +18,7 @@ from torch import Tensor
 
 from inpaint.losses import Losses, Record
 from inpaint.losses.base import Term
-from inpaint.metrics.edges import edge_counts, precision_and_recall
+from inpaint.metrics.edges import edge_counts, f1, precision_and_recall
 from inpaint.models.edgeconnect.config import Config
 from inpaint.models.edgeconnect.network import Network, gray_of
 from inpaint.models.feedforward import FeedForward
@@ -101,7 +101,7 @@ class Training(TrainingModule):
             measured |= {
                 f"edge_precision{suffix}": precision,
                 f"edge_recall{suffix}": recall,
-                f"edge_f1{suffix}": 2 * precision * recall / (precision + recall).clamp_min(1e-8),
+                f"edge_f1{suffix}": f1(precision, recall),
             }
         return measured
 
