@@ -66,7 +66,7 @@ def test_development_brings_every_other_extra():
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_code_configurations_samples_types_and_licenses(tmp_path):
+def test_the_wheel_holds_code_configurations_samples_page_types_and_licenses(tmp_path):
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     if built.returncode and any(word in built.stderr for word in ("hatchling", "Temporary failure", "No matching")):
@@ -79,5 +79,9 @@ def test_the_wheel_holds_code_configurations_samples_types_and_licenses(tmp_path
     code = {f"inpaint/{file.relative_to(ROOT / 'inpaint')}" for file in (ROOT / "inpaint").rglob("*.py")}
     yaml = {f"inpaint/{file.relative_to(ROOT)}" for file in (ROOT / "configs").rglob("*.yaml")}
     samples = {f"inpaint/data/samples/{name}" for name in ("china.jpg", "flower.jpg", "CREDITS.md")}
-    assert held == code | yaml | samples | {"inpaint/py.typed"}
+    page = {
+        f"inpaint/{file.relative_to(ROOT / 'inpaint')}" for file in (ROOT / "inpaint/evaluation/report/page").iterdir()
+    }
+    assert len(page) > 2
+    assert held == code | yaml | samples | page | {"inpaint/py.typed"}
     assert {"licenses/LICENSE", "licenses/inpaint/data/samples/CREDITS.md", "entry_points.txt"} <= about

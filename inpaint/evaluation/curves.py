@@ -49,6 +49,11 @@ def shown_keys(runs: Sequence[Run], patterns: Sequence[str] = ()) -> list[str]:
     return list(dict.fromkeys(found)) or there
 
 
+def is_exact(key: str) -> bool:
+    """Return whether a column of metrics.csv is never smoothed (`EXACT`)."""
+    return any(fnmatchcase(key, pattern) for pattern in EXACT)
+
+
 def counts_in_powers(values: Numbers) -> bool:
     """Return whether a panel that shows these values, (N,), is clearer with a logarithmic axis."""
     finite = values[np.isfinite(values)]
@@ -113,7 +118,7 @@ def _figure(runs: Sequence[Run], names: Sequence[str], smooth: float) -> Figure:
 
 
 def _draw(axes: Axes, name: str, runs: Sequence[Run], smooth: float) -> None:
-    smooth = 0.0 if any(fnmatchcase(name, pattern) for pattern in EXACT) else smooth
+    smooth = 0.0 if is_exact(name) else smooth
     drawn: list[Curve] = []
     for index, run in enumerate(runs):
         curve = run.curves.get(name)

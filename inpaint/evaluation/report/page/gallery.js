@@ -1,0 +1,185 @@
+// The pictures: a card per photo and kind of mask. Only the cards near the window exist as elements.
+const MASKED = 0; // place of the masked photo among an example's pictures; models follow in their order
+const ORIGINAL = data.models.length + 1;
+const examples = data.examples.map(([photo, mask, ratio, bucket, values, thumbs, files], index) => ({
+  index, photo, name: data.photos[photo], mask, ratio, bucket, values,
+  thumbs: [...thumbs, data.originals[photo][0]], files: [...files, data.originals[photo][1]],
+}));
+const pictureNames = ["masked", ...data.models, "original"];
+const thumbSource = (example, place) => (example.thumbs[place] ? `data:image/webp;base64,${example.thumbs[place]}` : null);
+const valueOf = (example, model, measure) => example.values[model]?.[measure] ?? null;
+const GAP = 12, AHEAD = 900; // pixels between cards; beyond the window where cards are built already
+
+/** The examples that the choices leave, in their order. */
+function shownExamples() {
+  const words = chosen.query.toLowerCase().split(/\s+/).filter(Boolean);
+  const kept = examples.filter((one) => (chosen.onlyMask === ALL || one.mask === chosen.onlyMask)
+    && (chosen.onlyBucket === ALL || one.bucket === chosen.onlyBucket)
+    && words.every((word) => one.name.toLowerCase().includes(word)));
+  const a = (one) => valueOf(one, chosen.a, chosen.measure), b = (one) => valueOf(one, chosen.b, chosen.measure);
+  const minus = (one) => (a(one) === null || b(one) === null ? null : a(one) - b(one));
+  const key = {
+    name: (one) => one.name,
+    hole: (one) => one.ratio,
+    value: a,
+    difference: minus,
+    distance: (one) => (minus(one) === null ? null : Math.abs(minus(one))),
+  }[chosen.order];
+  // First what is asked for most often: names from A, small holes, and of numbers the largest.
+  const descending = ["name", "hole"].includes(chosen.order) ? chosen.backwards : !chosen.backwards;
+  return kept.map((one) => [one, key(one)]).sort(([x, kx], [y, ky]) => ordered(kx, ky, descending) || x.index - y.index).map(([one]) => one);
+}
+
+function picturesSection(section) {
+  const list = h("ol", { class: "cards" });
+  list.style.setProperty("--pictures", pictureNames.length);
+  const count = h("p", { class: "count", role: "status" });
+  const none = h("div", { class: "empty panel", hidden: true }, h("p", {}, "No photo is left by these filters. "), h("button", { type: "button", click: reset }, "Show all"));
+  const search = h("input", { type: "search", placeholder: "part of the name", autocomplete: "off", spellcheck: "false", input: (event) => choose({ query: event.target.value }) });
+  const turn = h("button", { type: "button", class: "turn", "aria-label": "Reverse the order", title: "Reverse the order", click: () => choose({ backwards: !chosen.backwards }) });
+  section.append(
+    h("div", { class: "bar" }, h("h2", { id: "pictures-title" }, "Pictures")),
+    h("div", { class: "tools panel", role: "group", "aria-label": "Choose and sort pictures" },
+      h("label", { class: "field grow" }, "Photo", search),
+      data.masks.length > 1 ? bound("Masks", "onlyMask", [[ALL, "all"], ...maskOptions()]) : null,
+      data.buckets.length ? bound("Hole", "onlyBucket", bucketOptions()) : null,
+      bound("Measure", "measure", measureOptions((one) => one.per === "image")),
+      bound("Model A", "a", modelOptions()),
+      data.models.length > 1 ? bound("Model B", "b", modelOptions()) : null,
+      h("div", { class: "sort" }, sortSelector(), turn)),
+    count, list, none);
+  const cards = new Cards(list);
+  watch(["backwards"], () => {
+    turn.textContent = chosen.backwards ? "↑" : "↓";
+    turn.setAttribute("aria-pressed", chosen.backwards);
+  });
+  watch(["query", "onlyMask", "onlyBucket", "measure", "a", "b", "order", "backwards"], () => {
+    const shown = shownExamples();
+    cards.show(shown);
+    viewer.list = shown;
+    none.hidden = shown.length > 0;
+    const photos = new Set(shown.map((one) => one.photo)).size;
+    const some = shown.length === examples.length ? "" : ` of ${examples.length}`;
+    const what = data.masks.length > 1 ? `pairs of photo and mask, ${photos} ${photos === 1 ? "photo" : "photos"}` : "photos";
+    count.textContent = `${shown.length}${some} ${what}. Point at a fill to see the original in its place (or press O on it); open it to compare by a slider.`;
+  });
+  function reset() {
+    search.value = "";
+    choose({ query: "", onlyMask: ALL, onlyBucket: ALL });
+    search.focus();
+  }
+}
+
+function sortSelector() {
+  const field = selector("Sort by", [["name", "name"]], "name", (value) => choose({ order: value, backwards: false }));
+  const list = field.querySelector("select");
+  watch(["measure", "a", "b"], () => {
+    const title = data.measures[chosen.measure].name, [a, b] = [data.models[chosen.a], data.models[chosen.b]];
+    const options = [["name", "name"], ["hole", "size of the hole"], ["value", `${title} of ${a}`]];
+    if (data.models.length > 1) options.push(["difference", `${title}: ${a} − ${b}`], ["distance", `${title}: |${a} − ${b}|`]);
+    list.replaceChildren(...options.map(([value, text]) => h("option", { value }, text)));
+    list.value = chosen.order;
+  });
+  return field;
+}
+
+/** A list of cards of one height of which only those near the window are elements. */
+class Cards {
+  constructor(list) {
+    this.list = list;
+    this.shown = [];
+    this.built = new Map(); // place in `shown` -> element
+    this.height = 0;
+    const update = once(() => this.update());
+    addEventListener("scroll", update, { passive: true });
+    addEventListener("resize", once(() => this.measure()));
+    list.addEventListener("focusin", (event) => { // the keyboard goes on before the next frame
+      const place = event.target.closest(".card").ariaPosInSet - 1;
+      for (const next of [place - 1, place + 1]) if (this.shown[next] && !this.built.has(next)) this.build(next);
+    });
+  }
+
+  show(shown) {
+    this.shown = shown;
+    for (const element of this.built.values()) element.remove();
+    this.built.clear();
+    this.measure();
+  }
+
+  /** Learn how high a card is at this width, and place all anew. */
+  measure() {
+    if (!this.shown.length) {
+      this.list.style.height = "0";
+      return;
+    }
+    const probe = this.built.values().next().value ?? this.build(0);
+    this.height = probe.offsetHeight + GAP;
+    this.list.style.height = `${this.height * this.shown.length - GAP}px`;
+    for (const [place, element] of this.built) element.style.top = `${place * this.height}px`;
+    this.update();
+  }
+
+  update() {
+    if (!this.height) return;
+    const top = this.list.getBoundingClientRect().top;
+    const first = Math.max(0, Math.floor((-top - AHEAD) / this.height));
+    const last = Math.min(this.shown.length - 1, Math.ceil((innerHeight - top + AHEAD) / this.height));
+    for (const [place, element] of this.built) {
+      if ((place < first || place > last) && !element.contains(document.activeElement)) {
+        element.remove();
+        this.built.delete(place);
+      }
+    }
+    for (let place = first; place <= last; place += 1) if (!this.built.has(place)) this.build(place);
+  }
+
+  build(place) {
+    const element = card(this.shown[place], place, this.shown.length);
+    element.style.top = `${place * this.height}px`;
+    const next = [...this.built.keys()].filter((other) => other > place).sort((x, y) => x - y)[0];
+    this.list.insertBefore(element, next === undefined ? null : this.built.get(next)); // in reading order, for the keyboard
+    this.built.set(place, element);
+    return element;
+  }
+}
+
+function card(example, place, total) {
+  const about = [data.masks.length > 1 ? data.masks[example.mask] : null, example.ratio === null ? null : `hole ${percent(example.ratio)}`].filter(Boolean).join(" · ");
+  const best = bestOf(example, chosen.measure);
+  return h("li", { class: "card panel", "aria-posinset": place + 1, "aria-setsize": total },
+    h("h3", { title: example.name }, h("span", { class: "name" }, example.name), h("span", { class: "about" }, about)),
+    h("div", { class: "tiles" }, pictureNames.map((_, index) => tile(example, index, best))));
+}
+
+/** The best value of an example in a measure, as it is shown; null without direction or values. */
+function bestOf(example, measure) {
+  const about = data.measures[measure];
+  const found = data.models.map((_, model) => valueOf(example, model, measure)).filter((value) => value !== null);
+  if (about.better === "neither" || found.length < 2) return null;
+  return number((about.better === "higher" ? Math.max : Math.min)(...found), about);
+}
+
+function tile(example, place, best) {
+  const model = place - 1, isModel = place !== MASKED && place !== ORIGINAL;
+  const measure = data.measures[chosen.measure];
+  const text = isModel ? number(valueOf(example, model, chosen.measure), measure) : "";
+  const source = thumbSource(example, place);
+  const image = source ? h("img", { src: source, alt: `${example.name}, ${pictureNames[place]}`, draggable: "false", decoding: "async" }) : h("span", { class: "none" }, "no picture");
+  const frame = h("span", { class: "frame" }, image);
+  const original = thumbSource(example, ORIGINAL);
+  const badge = h("span", { class: "swapped" }, "original");
+  const swap = (on) => {
+    if (!source || !original || place === ORIGINAL) return;
+    image.src = on ? original : source;
+    if (on) frame.append(badge);
+    else badge.remove();
+  };
+  const leave = () => swap(false);
+  return h("button", {
+    class: "tile", type: "button", "data-picture": pictureNames[place], title: `${pictureNames[place]}${text ? `, ${measure.title} ${text}` : ""}`,
+    click: () => { swap(false); viewer.open(example, place); },
+    pointerenter: (event) => { if (event.pointerType === "mouse") swap(true); }, pointerleave: leave, blur: leave,
+    keydown: (event) => { if (event.key.toLowerCase() === "o" && !event.ctrlKey && !event.metaKey) swap(!badge.isConnected); },
+  }, frame, h("span", { class: "who" }, isModel ? swatch(model) : null, h("span", {}, pictureNames[place])),
+  h("span", { class: `number ${isModel && text === best ? "best" : ""}` }, text));
+}
