@@ -28,6 +28,7 @@ VERBS = {
     "restore": "repair one photo with nothing but the photo itself",
     "evaluate": "measure several models on the same photos and masks",
     "plot": "draw the curves of training runs",
+    "audit": "find test photos that are training photos, too",
     "masks": "draw a sheet of every kind of mask",
     "shards": "write a folder of photos as tar shards",
     "import-weights": "turn a public program's checkpoint into weights for here",
