@@ -17,6 +17,7 @@ BUCKETS = ("0-10 %", "10-20 %", "20-30 %")
 MEASURES = (
     Column(name="psnr_hole", title="PSNR dB", better="higher", decimals=2),
     Column(name="l1_hole", title="L1 %", better="lower", decimals=2, scale=100.0),
+    Column(name="fid", title="FID", better="lower", decimals=1, per="set"),
 )
 COLORS = {MASKED: (128, 128, 128), "mean": (200, 40, 40), "telea": (40, 200, 40), ORIGINAL: (40, 40, 200)}
 MEANS = {"mean": 15.0, "telea": 21.5, "my <b>run</b>": 21.0}
@@ -53,6 +54,11 @@ def made_report(folder: Path, *, photos: int = 12, pictures: bool = True, side: 
         for bucket in (ALL, *BUCKETS)
         for model, mean in MEANS.items()
         for measure, m in (("psnr_hole", mean), ("l1_hole", mean / 1000))
+    ]
+    entries += [
+        Entry(mask=mask, bucket=ALL, model=model, measure="fid", n=9, filled=9, mean=mean)
+        for mask in MASKS
+        for model, mean in MEANS.items()
     ]
     steps = np.arange(1.0, 1201.0)
     run = Run("my-run", {"val/psnr_hole": Curve(steps, 20 - 5 / steps), "train/loss_g": Curve(steps, 1 / steps)})

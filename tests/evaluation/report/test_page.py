@@ -193,6 +193,17 @@ def test_the_measure_that_is_chosen_comes_first_in_the_summary(page):
     assert page.all("#pictures").get_by_label("Measure", exact=True).input_value() == "1"
 
 
+def test_a_measure_of_sets_is_chosen_in_the_summary_alone(page):
+    page.show_pictures()
+    page.choose("Measure", "fid: FID ↓", "#summary")
+    assert page.all("#summary tbody tr").first.locator("td").first.text_content() == "15.0"
+    for part in ("#buckets", "#pictures"):
+        field = page.all(part).get_by_label("Measure", exact=True)
+        assert field.input_value() == "0"
+        assert "fid: FID ↓" not in field.locator("option").all_text_contents()
+    assert page.all(".card").first.locator(".number.best").text_content() == "30.00"
+
+
 def test_one_measure_is_shown_over_all_masks_side_by_side(page):
     page.choose("Masks", "all, side by side", "#summary")
     assert [text[:5].strip() for text in page.all("#summary thead th").all_text_contents()] == [

@@ -110,7 +110,7 @@ def test_numbers_keep_six_digits_and_what_was_not_measured_is_null(page):
     *_, data = page
     photo, mask, ratio, bucket, values, *_ = data["examples"][2 * 3]  # photo 3, the first mask
     assert (photo, mask, ratio, bucket) == (3, 0, 0.05, 0)
-    assert values == [[10.06, 0.0994036], [29.85, 0.0335008], [None, None]]
+    assert values == [[10.06, 0.0994036, None], [29.85, 0.0335008, None], [None, None, None]]
 
 
 def test_models_a_and_b_are_the_two_best(page):

@@ -123,21 +123,21 @@ addEventListener("resize", once(() => { for (const draw of redrawn.values()) dra
 /** The chosen measure over the size of the hole, a chart per kind of mask. */
 function bucketsSection(section) {
   const place = h("div", { class: "charts" });
-  section.append(h("div", { class: "bar" }, h("h2", { id: "buckets-title" }, "By size of the hole"), bound("Measure", "measure", measureOptions((one) => one.per === "image"))), place,
+  section.append(h("div", { class: "bar" }, h("h2", { id: "buckets-title" }, "By size of the hole"), bound("Measure", "ofImages", measureOptions(["image"]))), place,
     h("div", { class: "legend" }, data.models.map((model, index) => h("span", {}, swatch(index), model))));
-  watch(["measure"], () => {
-    const measure = data.measures[chosen.measure];
+  watch(["ofImages"], () => {
+    const measure = data.measures[chosen.ofImages];
     const figures = data.masks.flatMap((mask, maskIndex) => {
-      const there = data.buckets.map((_, bucket) => bucket).filter((bucket) => data.models.some((_, model) => (entryOf(maskIndex, bucket, model, chosen.measure)?.mean ?? null) !== null));
+      const there = data.buckets.map((_, bucket) => bucket).filter((bucket) => data.models.some((_, model) => (entryOf(maskIndex, bucket, model, chosen.ofImages)?.mean ?? null) !== null));
       if (!there.length) return [];
       const lines = data.models.map((label, model) => ({
         index: model, label,
         points: there.flatMap((bucket, place_) => {
-          const entry = entryOf(maskIndex, bucket, model, chosen.measure);
+          const entry = entryOf(maskIndex, bucket, model, chosen.ofImages);
           return entry && entry.mean !== null ? [{ x: place_, y: entry.mean, low: entry.low ?? NaN, high: entry.high ?? NaN }] : [];
         }),
       })).filter((line) => line.points.length);
-      const count = (place_) => Math.max(...data.models.map((_, model) => entryOf(maskIndex, there[place_], model, chosen.measure)?.n ?? 0));
+      const count = (place_) => Math.max(...data.models.map((_, model) => entryOf(maskIndex, there[place_], model, chosen.ofImages)?.n ?? 0));
       return [chart({
         title: data.masks.length > 1 ? mask : measure.title + arrow(measure), labels: there.map((bucket) => data.buckets[bucket]), lines, height: 290,
         about: `${measure.title}${arrow(measure)} over the share of the image that is hole; n = ${there.map((_, place_) => count(place_)).join(", ")}`,

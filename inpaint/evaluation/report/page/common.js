@@ -3,7 +3,8 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const ALL = -1; // in place of a bucket: all photos, whatever their hole
 
 const chosen = {
-  measure: data.start.measure, mask: 0, bucket: ALL, a: data.start.a, b: data.start.b, // of summary and pictures alike
+  measure: data.start.measure, ofImages: data.start.measure, // what is shown; the last that single photos have, too
+  mask: 0, bucket: ALL, a: data.start.a, b: data.start.b, // of summary and pictures alike
   column: null, descending: false, // of the summary: a column's name; null: the chosen measure, best first
   query: "", onlyMask: ALL, onlyBucket: ALL, order: "name", backwards: false, // of the pictures
   smooth: 0,
@@ -18,6 +19,8 @@ function watch(keys, draw) {
 
 /** Change choices and draw what depends on them. */
 function choose(values) {
+  if (values.ofImages !== undefined) values.measure = values.ofImages;
+  else if (values.measure !== undefined && data.measures[values.measure].per === "image") values.ofImages = values.measure;
   const changed = Object.keys(values).filter((key) => chosen[key] !== values[key]);
   Object.assign(chosen, values);
   for (const { keys, draw } of watchers) if (keys.some((key) => changed.includes(key))) draw();
@@ -75,7 +78,7 @@ function bound(label, key, options, attributes = {}) {
   watch([key], () => { field.querySelector("select").value = chosen[key]; });
   return field;
 }
-const measureOptions = (of = () => true) => data.measures.flatMap((measure, index) => (of(measure) ? [[index, `${measure.name}: ${measure.title}${arrow(measure)}`]] : []));
+const measureOptions = (kinds) => data.measures.flatMap((measure, index) => (kinds.includes(measure.per) ? [[index, `${measure.name}: ${measure.title}${arrow(measure)}`]] : []));
 const maskOptions = () => data.masks.map((mask, index) => [index, mask]);
 const bucketOptions = () => [[ALL, "all"], ...data.buckets.map((name, index) => [index, name])];
 const modelOptions = () => data.models.map((model, index) => [index, model]);

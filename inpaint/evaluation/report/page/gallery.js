@@ -16,7 +16,7 @@ function shownExamples() {
   const kept = examples.filter((one) => (chosen.onlyMask === ALL || one.mask === chosen.onlyMask)
     && (chosen.onlyBucket === ALL || one.bucket === chosen.onlyBucket)
     && words.every((word) => one.name.toLowerCase().includes(word)));
-  const a = (one) => valueOf(one, chosen.a, chosen.measure), b = (one) => valueOf(one, chosen.b, chosen.measure);
+  const a = (one) => valueOf(one, chosen.a, chosen.ofImages), b = (one) => valueOf(one, chosen.b, chosen.ofImages);
   const minus = (one) => (a(one) === null || b(one) === null ? null : a(one) - b(one));
   const key = {
     name: (one) => one.name,
@@ -43,7 +43,7 @@ function picturesSection(section) {
       h("label", { class: "field grow" }, "Photo", search),
       data.masks.length > 1 ? bound("Masks", "onlyMask", [[ALL, "all"], ...maskOptions()]) : null,
       data.buckets.length ? bound("Hole", "onlyBucket", bucketOptions()) : null,
-      bound("Measure", "measure", measureOptions((one) => one.per === "image")),
+      bound("Measure", "ofImages", measureOptions(["image"])),
       bound("Model A", "a", modelOptions()),
       data.models.length > 1 ? bound("Model B", "b", modelOptions()) : null,
       h("div", { class: "sort" }, sortSelector(), turn)),
@@ -53,7 +53,7 @@ function picturesSection(section) {
     turn.textContent = chosen.backwards ? "↑" : "↓";
     turn.setAttribute("aria-pressed", chosen.backwards);
   });
-  watch(["query", "onlyMask", "onlyBucket", "measure", "a", "b", "order", "backwards"], () => {
+  watch(["query", "onlyMask", "onlyBucket", "ofImages", "a", "b", "order", "backwards"], () => {
     const shown = shownExamples();
     cards.show(shown);
     viewer.list = shown;
@@ -73,8 +73,8 @@ function picturesSection(section) {
 function sortSelector() {
   const field = selector("Sort by", [["name", "name"]], "name", (value) => choose({ order: value, backwards: false }));
   const list = field.querySelector("select");
-  watch(["measure", "a", "b"], () => {
-    const title = data.measures[chosen.measure].name, [a, b] = [data.models[chosen.a], data.models[chosen.b]];
+  watch(["ofImages", "a", "b"], () => {
+    const title = data.measures[chosen.ofImages].name, [a, b] = [data.models[chosen.a], data.models[chosen.b]];
     const options = [["name", "name"], ["hole", "size of the hole"], ["value", `${title} of ${a}`]];
     if (data.models.length > 1) options.push(["difference", `${title}: ${a} − ${b}`], ["distance", `${title}: |${a} − ${b}|`]);
     list.replaceChildren(...options.map(([value, text]) => h("option", { value }, text)));
@@ -145,7 +145,7 @@ class Cards {
 
 function card(example, place, total) {
   const about = [data.masks.length > 1 ? data.masks[example.mask] : null, example.ratio === null ? null : `hole ${percent(example.ratio)}`].filter(Boolean).join(" · ");
-  const best = bestOf(example, chosen.measure);
+  const best = bestOf(example, chosen.ofImages);
   return h("li", { class: "card panel", "aria-posinset": place + 1, "aria-setsize": total },
     h("h3", { title: example.name }, h("span", { class: "name" }, example.name), h("span", { class: "about" }, about)),
     h("div", { class: "tiles" }, pictureNames.map((_, index) => tile(example, index, best))));
@@ -161,8 +161,8 @@ function bestOf(example, measure) {
 
 function tile(example, place, best) {
   const model = place - 1, isModel = place !== MASKED && place !== ORIGINAL;
-  const measure = data.measures[chosen.measure];
-  const text = isModel ? number(valueOf(example, model, chosen.measure), measure) : "";
+  const measure = data.measures[chosen.ofImages];
+  const text = isModel ? number(valueOf(example, model, chosen.ofImages), measure) : "";
   const source = thumbSource(example, place);
   const image = source ? h("img", { src: source, alt: `${example.name}, ${pictureNames[place]}`, draggable: "false", decoding: "async" }) : h("span", { class: "none" }, "no picture");
   const frame = h("span", { class: "frame" }, image);

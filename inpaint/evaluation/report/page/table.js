@@ -29,7 +29,7 @@ function summarySection(section) {
   section.append(
     h("div", { class: "bar" },
       h("h2", { id: "summary-title" }, "Summary"),
-      bound("Measure", "measure", measureOptions()),
+      bound("Measure", "measure", measureOptions(["image", "set"])),
       bound("Masks", "mask", masks),
       data.buckets.length ? bound("Hole", "bucket", bucketOptions()) : null),
     table, legend,
@@ -147,11 +147,16 @@ function differencesSection(section) {
   const table = h("div", { class: "panel scroll", tabindex: 0, role: "region", "aria-label": "Differences, scrolls sideways" });
   const against = [[ALL, "every pair"], ...modelOptions()];
   let other = data.models.length > 3 ? data.start.a : ALL;
+  const about = h("span", { class: "soft" });
   section.append(
-    h("div", { class: "bar" }, h("h2", { id: "differences-title" }, "Differences"),
+    h("div", { class: "bar" }, h("h2", { id: "differences-title" }, "Differences ", about),
       selector("Compared with", against, other, (value) => { other = Number(value); draw(); })),
     table);
-  const draw = () => table.replaceChildren(differencesTable(other));
+  const draw = () => {
+    const masks = chosen.mask === EVERY_MASK ? "all masks" : data.masks[chosen.mask];
+    about.textContent = [data.measures[chosen.measure].name, masks, chosen.bucket === ALL ? "" : `hole ${data.buckets[chosen.bucket]}`].filter(Boolean).join(", ");
+    table.replaceChildren(differencesTable(other));
+  };
   watch(["measure", "mask", "bucket"], draw);
 }
 
@@ -165,14 +170,14 @@ function differencesTable(other) {
   const signed = (value) => (value === null ? "–" : (value > 0 ? "+" : "") + number(value, measure));
   const rows = found.map(({ mask, model, against, rest: [mean, low, high, p, wins, losses, n, verdict] }) => h("tr", {},
     h("th", { scope: "row" }, swatch(model), data.models[model]),
-    h("td", { class: "text" }, swatch(against), data.models[against]),
+    other === ALL ? h("td", { class: "text" }, swatch(against), data.models[against]) : null,
     chosen.mask === EVERY_MASK ? h("td", { class: "text" }, data.masks[mask]) : null,
     h("td", {}, h("span", { class: "value" }, signed(mean)), low === null ? null : h("span", { class: "interval" }, `${signed(low)} – ${signed(high)}`)),
     h("td", {}, p === null ? "–" : p < 0.001 ? "< 0.001" : p.toFixed(3)),
     h("td", {}, `${(100 * wins).toFixed(0)} % : ${(100 * losses).toFixed(0)} %`),
     h("td", {}, n),
     h("td", { class: `text ${verdict === "better" ? "best" : ""}` }, h("span", { class: "value" }, verdict))));
-  const head = ["Model", "against", ...(chosen.mask === EVERY_MASK ? ["masks"] : []), `${measure.title}${arrow(measure)}, difference`, "p (Holm)", "wins : losses", "n", "what is shown"];
+  const head = ["Model", ...(other === ALL ? ["against"] : []), ...(chosen.mask === EVERY_MASK ? ["masks"] : []), `${measure.title}${arrow(measure)}, difference`, "p (Holm)", "wins : losses", "n", "what is shown"];
   const left = new Set(["against", "masks", "what is shown"]);
   return h("table", {}, h("thead", {}, h("tr", {}, head.map((text) => h("th", { scope: "col", class: left.has(text) ? "text" : "" }, text)))), h("tbody", {}, rows));
 }
