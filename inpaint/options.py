@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Self, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
+from pydantic_core import ErrorDetails
 
 from inpaint.errors import ConfigError, unknown
 from inpaint.types import Capabilities, Plane
@@ -105,7 +106,7 @@ def explain(error: ValidationError, options: type[BaseModel], *, key: str = "") 
     Returns:
         "KEY=VALUE: must be ...", or the message of a check of ours behind the key.
     """
-    first = error.errors()[0]
+    first = _first(error)
     keys, schema = _follow(_schema(options), first["loc"])
     where = dotted(key, *keys)
     if first["type"] == "extra_forbidden":
@@ -122,6 +123,21 @@ def explain(error: ValidationError, options: type[BaseModel], *, key: str = "") 
     if "text" in expected.split(" or ") and isinstance(given, bool | int | float) and schema.get("type") != "array":
         hint = f"; as text it needs quotes: {typed(f'{where}={quoted(show(given))}')}"
     return f"{where}={show(given)}: must be {expected}{hint}"
+
+
+def _first(error: ValidationError) -> ErrorDetails:
+    """Return the first mistake; where a mapping may also be a value, the first inside the mapping that was given."""
+    first, *others = error.errors()
+    if isinstance(first["input"], Mapping) and first["loc"] and _is_mark(first["loc"][-1]):
+        before = first["loc"][:-1]
+        inside = [other for other in others if other["loc"][: len(before)] == before]
+        return max([first, *inside], key=lambda each: len(each["loc"]))
+    return first
+
+
+def _is_mark(part: int | str) -> bool:
+    """Tell whether a part of pydantic's location names a member of a union, function-after[...], and is no key."""
+    return isinstance(part, str) and re.match(r"[a-z-]+\[", part) is not None
 
 
 def dotted(*parts: object) -> str:
@@ -244,6 +260,8 @@ def _follow(schema: Schema, location: Sequence[int | str]) -> tuple[list[str], S
     """
     keys: list[str] = []
     for part in location:
+        if "anyOf" in schema and _is_mark(part):
+            continue
         inner = _step(schema, part)
         if inner is not None:
             keys.append(str(part))

@@ -159,7 +159,9 @@ def _report(console: RunConsole, launch: Launch, result: FitResult) -> None:
         why = f"after max_time={launch.config.max_time}, " if result.out_of_time else ""
         console.say(f"stopped {why}at iteration {result.iteration}, everything saved; go on: {resume_command(run)}")
         return
-    if launch.finished and not result.validation:
+    if result.out_of_patience:
+        console.say(_out_of_patience(launch, result))
+    elif launch.finished and not result.validation:
         console.say(f"finished already with {result.iteration} iterations: nothing was trained, nothing changed")
     else:
         measured = "".join(f"  {name} {value:.4f}" for name, value in result.validation.items())
@@ -169,4 +171,17 @@ def _report(console: RunConsole, launch: Launch, result: FitResult) -> None:
         console.say(f"use it: inpaint infer --model {place} --image PHOTO --mask MASK --output RESULT.png")
     else:
         console.say(f"it cannot fill yet: {launch.missing_to_fill}")
-    console.say(f"train on: {resume_command(run, f'max_iterations={2 * result.iteration}')}")
+    longer = f"max_iterations={2 * result.iteration}"
+    if result.out_of_patience:
+        longer = f"validation.patience={2 * (launch.config.validation.patience or 1)}"
+    console.say(f"train on: {resume_command(run, longer)}")
+
+
+def _out_of_patience(launch: Launch, result: FitResult) -> str:
+    config, selection = launch.config, launch.selection
+    already, nothing = ("", "") if result.validation else (" already", " nothing was trained, nothing changed;")
+    best = "" if result.best is None else f", the best is {result.best[0]:.4f} of iteration {result.best[1]}"
+    return (
+        f"finished{already} at iteration {result.iteration} of {config.max_iterations}:{nothing} val/{selection.best} "
+        f"has not become better in {config.validation.patience} validations (validation.patience){best}"
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,9 +34,12 @@ from inpaint.training.fit import FitResult, fit
 from inpaint.training.module import TrainingModule
 from inpaint.training.progress import RunConsole, TrainingProgress
 from inpaint.training.runs import FOLDER_VARIABLE, ClaimedRun, claim, differences, first_process, train_command
+from inpaint.training.selection import Selection
 from inpaint.weights.runs import RunFolder
 
 log = logging.getLogger("inpaint.training")
+
+WORDS = {"min": "smaller", "max": "larger"}
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,39 @@ class Launch:
     claimed: ClaimedRun
     module: TrainingModule
     data: InpaintData
+    selection: Selection
+    before: Mapping[str, Any] = field(default_factory=dict)  # what the checkpoint says of the best: best_by, waited
     fetches: tuple[str, ...] = ()  # what a training would fetch, and a dry run leaves where it is
 
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to train: the run has its iterations."""
-        return self.claimed.checkpoint is not None and self.data.start_iteration >= self.config.max_iterations
+        over = self.data.start_iteration >= self.config.max_iterations or self.out_of_patience
+        return self.claimed.checkpoint is not None and over
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether the run has already had its `validation.patience` without a better best."""
+        patience = self.config.validation.patience
+        return patience is not None and self.before.get("waited", 0) >= patience and self.comparable
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the best of the run so far compares with what validation will find; True for one that starts."""
+        among, _, name = self._best_before.rpartition("/")
+        before, selection = self.data.before, self.selection
+        if name != selection.best_name:
+            return False
+        if before is None:
+            return among == selection.best_set
+        return self.data.photos.inventory.same_set(selection.best_set, before, among)
+
+    @property
+    def _best_before(self) -> str:
+        """The figure by which the run has chosen its best so far; earlier versions always took the model's."""
+        if self.claimed.checkpoint is None:
+            return self.selection.best
+        return str(self.before.get("best_by", self.module.best_metric))
 
     @property
     def missing_to_fill(self) -> str | None:
@@ -73,6 +104,8 @@ class Launch:
             # Photos that cannot be used are said before anything is written; the other processes find headers cached.
             self.data.prepare_data()
             self.data.setup()
+            self.selection.check_counts(self._counts())
+            self._say_best_anew()
             if self.claimed.checkpoint is None and self._recorded() is None:
                 self._record()
             elif self.claimed.changed:
@@ -100,9 +133,9 @@ class Launch:
             config=config.resolved(),
             wandb=config.wandb,
             start_iteration=self.data.start_iteration,
-            best={f"val/{module.best_metric}": module.best_mode},
+            best=self.selection.directions(),
             exact=not self.claimed.changed and self.data.photos.unchanged,
-            comparable=self.data.photos.comparable,
+            stale=self.selection.figures_of(self.data.photos.incomparable),
         )
         recorded = False
 
@@ -122,11 +155,12 @@ class Launch:
                     run=self.claimed.run,
                     loggers=made,
                     resume=self.claimed.checkpoint,
-                    comparable=self.data.photos.comparable,
+                    comparable=self.comparable,
                     before_saving=before_saving,
                     unrecorded=lambda: [] if recorded else self._unrecorded(),
                     data_state=self.data.photos.inventory.state(),
-                    callbacks=[TrainingProgress(module, console=console)],
+                    selection=self.selection,
+                    callbacks=[TrainingProgress(module, console=console, metric=self.selection.best)],
                 )
         finally:
             self.claimed.release()
@@ -142,6 +176,7 @@ class Launch:
         seconds = plan.seconds_per_iteration(module, size_px=config.data.size, samples=share)
         left = max(config.max_iterations - self.data.start_iteration, 0)
         plan.check_memory(config.loop, needed)
+        self.selection.check_counts(report.val)
         resumes = self.claimed.checkpoint is not None
         start = f"resume at iteration {self.data.start_iteration}" if resumes else "start at iteration 0"
         samples = config.max_iterations * config.batch_size
@@ -157,16 +192,53 @@ class Launch:
             f"             time: about {plan.spoken(seconds)} per iteration, {duration(seconds * left)} in all, "
             "without reading photos and validation",
             *self._small_settings(),
+            *self._validation_lines(report.val),
             f"batch        {share} samples per device"
             + (f" in {config.accumulate} parts" if config.accumulate > 1 else ""),
             *(f"hardware     {line}" for line in plan.hardware_lines(config.loop)),
             f"memory       about {needed / plan.GB:.1f} GB per device",
         ]
 
+    def _validation_lines(self, counts: Mapping[str, int]) -> list[str]:
+        """Return what validation measures on which sets of so many photos, what decides, and what it costs."""
+        options, selection = self.config.validation, self.selection
+        devices = plan.device_count(self.config.loop)[1] * self.config.trainer.num_nodes
+        seconds = plan.seconds_per_validation(
+            self.module,
+            selection,
+            size_px=self.config.data.size,
+            photos=-(-sum(counts.values()) // devices),
+            batch_size=options.batch_size,
+        )
+        times = -(-max(self.config.max_iterations - self.data.start_iteration, 0) // options.every)
+        ends = f"; ends after {options.patience} without a better one" if options.patience is not None else ""
+        return [
+            f"validation   every {options.every:,} iterations: {', '.join(selection.names)}",
+            *(f"             {name}: {count} photos, masks {masks}" for name, count, masks in self._val_sets(counts)),
+            f"             best.ckpt by val/{selection.best}, the {WORDS[selection.mode]} the better{ends}",
+            f"             time: about {plan.spoken(seconds)} each, {duration(seconds * times)} in all",
+            *(f"             {caution}" for caution in selection.cautions(counts)),
+        ]
+
+    def _val_sets(self, counts: Mapping[str, int]) -> list[tuple[str, int, str]]:
+        """Return name, number of photos and masks of each validation set that has a name."""
+        sets = self.config.data.val_sets
+        return [(name, count, show(sets[name].masks)) for name, count in counts.items() if name]
+
     def _small_settings(self) -> list[str]:
         """Return how to train a small one of the same model, where its file says so."""
         name = self.config.model["name"]
         return [f"             model={name} size=small trains a small one, to try it"] if name in small_sizes() else []
+
+    def _counts(self) -> dict[str, int]:
+        return {name: len(photos.indices) for name, photos in self.data.photos.sets.items()}
+
+    def _say_best_anew(self) -> None:
+        if self.before.get("best_value") is None or self.comparable:
+            return
+        former, now = self._best_before, self.selection.best
+        why = "on other photos" if former == now else f"by val/{former}"
+        log.warning("best.ckpt is chosen anew among what follows, by val/%s: it was chosen %s", now, why)
 
     def _say_changed(self) -> None:
         keys = ", ".join(self.claimed.changed)
@@ -277,11 +349,15 @@ def _prepared(config: TrainConfig, claimed: ClaimedRun) -> Launch:
         planes=module.planes,
     )
     state = {} if claimed.checkpoint is None else _state_at(claimed.checkpoint)
+    selection = Selection.of(module, tuple(config.data.val_sets))
+    selection.check_available(size_px=config.data.size)
+    selection.check_fills(module, fills=module.inpainter(module.averaged_network()) is not None)
     data.start_iteration = int(state.get("iteration", 0))
     data.before = Inventory.of_state(state.get("data") or {})
     if first_process():
         plan.dry_run_step(module, size_px=config.data.size)
-    return Launch(config, claimed, module, data, tuple(fetches))
+    before: dict[str, Any] = {key: state[key] for key in ("best_by", "best_value", "waited") if key in state}
+    return Launch(config, claimed, module, data, selection, before, tuple(fetches))
 
 
 def _state_at(checkpoint: Path) -> dict[str, Any]:

@@ -81,8 +81,11 @@ class TrainConfig(LoopConfig):
     def resolved(self) -> dict[str, Any]:
         """Return plain containers that repeat the run from any folder, without its place and its history."""
         plain = self.model_dump(mode="json")
-        plain["data"] |= {key: _absolute(plain["data"][key]) for key in ("root", "val")}
-        plain["data"] |= {key: _with_absolute_paths(plain["data"][key]) for key in ("masks", "val_masks")}
+        data = plain["data"]
+        data |= {key: _absolute(data[key]) for key in ("root", "val") if not isinstance(data[key], dict)}
+        data |= {key: _with_absolute_paths(data[key]) for key in ("masks", "val_masks")}
+        for one in data["val"].values() if isinstance(data["val"], dict) else ():
+            one |= {"root": _absolute(one["root"]), "masks": _with_absolute_paths(one["masks"])}
         plain["losses"] = {name: block and _with_absolute_weights(block) for name, block in plain["losses"].items()}
         parts = self.init
         init = {key: _absolute(place) for key, place in parts.items()} if isinstance(parts, dict) else _absolute(parts)

@@ -60,25 +60,56 @@ def copies(source: PhotoSource, indices: Indices, originals: PhotoSource, chosen
 
 
 @dataclass(frozen=True)
+class ValInventory:
+    """The photos of a validation set, in their order.
+
+    Args:
+        names: Of the photos.
+        hashes: Of their contents.
+        view: What else decides what validation measures: size of the crops and masks, as a hash.
+    """
+
+    names: tuple[str, ...]
+    hashes: tuple[str, ...]
+    view: str
+
+    def kept_in(self, source: PhotoSource) -> list[int]:
+        """Return the numbers of the photos that a source still holds, in their order.
+
+        They are looked for by name first, then among the files whose content could be theirs.
+        """
+        wanted = set(self.names)
+        named = {name: index for index in range(len(source)) if (name := source.name(index)) in wanted}
+        found = dict(zip(content_hashes(source, list(named.values())), named.values(), strict=True))
+        missing = {value for value in self.hashes if value not in found}
+        if missing:
+            # Renamed, perhaps. A file of another size cannot be one of them.
+            sizes = {int(value.partition("-")[0]) for value in missing if value}
+            suspects = [i for i, size in enumerate(source.sizes_bytes.tolist()) if size in sizes]
+            found |= dict(zip(content_hashes(source, suspects), suspects, strict=True))
+        return [found[value] for value in self.hashes if value and value in found]
+
+    def same(self, other: ValInventory | None) -> bool:
+        """Return whether the same photos are seen in the same way."""
+        return other is not None and (self.hashes, self.view) == (other.hashes, other.view)
+
+
+@dataclass(frozen=True)
 class Inventory:
     """The photos of a run.
 
     Args:
         names: (N,), a hash of the name of each training photo.
         fingerprints: (N,), of their contents.
-        val_names: Of the validation photos, in their order.
-        val_hashes: Of their contents.
+        sets: The validation sets by name, "" for a single one.
         masks: A hash of the files that training masks are drawn from, None where they are drawn by numbers alone.
-        view: What else decides what validation measures: size of the crops and masks, as a hash.
         seed: Of the split and of the validation masks.
     """
 
     names: NDArray[np.int64]
     fingerprints: NDArray[np.int64]
-    val_names: tuple[str, ...]
-    val_hashes: tuple[str, ...]
+    sets: Mapping[str, ValInventory]
     masks: str | None
-    view: str
     seed: int
 
     def state(self) -> dict[str, Any]:
@@ -86,10 +117,11 @@ class Inventory:
         return {
             "names": torch.from_numpy(self.names.copy()),
             "fingerprints": torch.from_numpy(self.fingerprints.copy()),
-            "val_names": list(self.val_names),
-            "val_hashes": list(self.val_hashes),
+            "sets": {
+                name: {"names": list(one.names), "hashes": list(one.hashes), "view": one.view}
+                for name, one in self.sets.items()
+            },
             "masks": self.masks,
-            "view": self.view,
             "seed": self.seed,
         }
 
@@ -97,37 +129,27 @@ class Inventory:
     def of_state(cls, state: Mapping[str, Any]) -> Inventory | None:
         """Return what `state` returned; None where a checkpoint of an earlier version holds nothing of it."""
         try:
+            # Earlier versions knew a single set.
+            sets = state["sets"] if "sets" in state else {"": {key: state[f"val_{key}"] for key in ("names", "hashes")}}
             return cls(
                 names=state["names"].numpy(),
                 fingerprints=state["fingerprints"].numpy(),
-                val_names=tuple(state["val_names"]),
-                val_hashes=tuple(state["val_hashes"]),
+                sets={
+                    name: ValInventory(
+                        tuple(one["names"]), tuple(one["hashes"]), one["view"] if "view" in one else state["view"]
+                    )
+                    for name, one in sets.items()
+                },
                 masks=state["masks"],
-                view=state["view"],
                 seed=state["seed"],
             )
         except (KeyError, AttributeError, TypeError):
             return None
 
-    def kept_in(self, source: PhotoSource) -> list[int]:
-        """Return the numbers of the validation photos that a source still holds, in their order.
-
-        They are looked for by name first, then among the files whose content could be theirs.
-        """
-        wanted = set(self.val_names)
-        named = {name: index for index in range(len(source)) if (name := source.name(index)) in wanted}
-        found = dict(zip(content_hashes(source, list(named.values())), named.values(), strict=True))
-        missing = {value for value in self.val_hashes if value not in found}
-        if missing:
-            # Renamed, perhaps. A file of another size cannot be one of them.
-            sizes = {int(value.partition("-")[0]) for value in missing if value}
-            suspects = [i for i, size in enumerate(source.sizes_bytes.tolist()) if size in sizes]
-            found |= dict(zip(content_hashes(source, suspects), suspects, strict=True))
-        return [found[value] for value in self.val_hashes if value and value in found]
-
-    def same_validation(self, other: Inventory) -> bool:
-        """Return whether figures of two validations compare: the same photos, seen in the same way."""
-        return (self.val_hashes, self.view, self.seed) == (other.val_hashes, other.view, other.seed)
+    def same_set(self, name: str, other: Inventory, other_name: str) -> bool:
+        """Return whether figures of a validation set compare with those of a set of another inventory."""
+        mine, theirs = self.sets.get(name), other.sets.get(other_name)
+        return mine is not None and mine.same(theirs) and self.seed == other.seed
 
     def changes(self, now: Inventory) -> str:
         """Return in words which training photos came and went since; "" when none did."""
@@ -142,25 +164,25 @@ class Inventory:
 
 
 def inventory(
-    source: PhotoSource,
-    train: Indices,
-    val_source: PhotoSource,
-    val: Indices,
-    *,
-    masks: str | None,
-    view: str,
-    seed: int,
+    source: PhotoSource, train: Indices, sets: Mapping[str, ValInventory], *, masks: str | None, seed: int
 ) -> Inventory:
-    """Describe the photos that a run is trained and validated on; view is hashed here."""
+    """Describe the photos that a run is trained and validated on."""
     names = [int(_hash(source.name(index).encode("utf-8", "surrogateescape")), 16) for index in train.tolist()]
     return Inventory(
         names=np.array(names, np.uint64).view(np.int64),
         fingerprints=source.fingerprints[train],
-        val_names=tuple(val_source.name(int(index)) for index in val),
-        val_hashes=tuple(content_hashes(val_source, val)),
+        sets=sets,
         masks=masks,
-        view=_hash(view.encode("utf-8", "surrogateescape")),
         seed=seed,
+    )
+
+
+def val_inventory(source: PhotoSource, indices: Indices, *, view: str) -> ValInventory:
+    """Describe a validation set; view is hashed here."""
+    return ValInventory(
+        names=tuple(source.name(int(index)) for index in indices),
+        hashes=tuple(content_hashes(source, indices)),
+        view=_hash(view.encode("utf-8", "surrogateescape")),
     )
 
 

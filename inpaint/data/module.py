@@ -8,6 +8,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -19,12 +20,12 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, default_collate, get_worker_info
 
 from inpaint.data.config import DataConfig
-from inpaint.data.identity import Inventory, copies, inventory
+from inpaint.data.identity import Inventory, copies, inventory, val_inventory
 from inpaint.data.opening import counted, open_source, report_skipped, split
 from inpaint.data.order import IterationSampler, validation_batches
 from inpaint.data.paired import PairedMasks
 from inpaint.data.sources import PhotoSource
-from inpaint.data.stream import FixedSamples, SampleStream
+from inpaint.data.stream import FixedSamples, Reader, SampleStream
 from inpaint.errors import DataError, InpaintError
 from inpaint.masks import Paired, content_of_files, parse_mask
 from inpaint.system.environment import cores
@@ -44,8 +45,8 @@ class InpaintData(LightningDataModule):
 
     train_dataloader yields one batch per iteration, this process' whole slice of the global batch, beginning at
     `start_iteration` (set it before fitting when a run resumes, and `before` to what the run has stored of its photos).
-    val_dataloader yields this process' share of the fixed validation set. Rank and number of processes come from the
-    trainer.
+    val_dataloaders gives those of this process' shares of the fixed validation sets, by name. Rank and number of
+    processes come from the trainer.
 
     Raises DataError when there is nothing to train on, UsageError when the processes cannot share a batch.
     """
@@ -69,7 +70,7 @@ class InpaintData(LightningDataModule):
         self.planes = tuple(planes)
         self.start_iteration = 0
         self.before: Inventory | None = None
-        self._val_loader: DataLoader[Batch] | None = None
+        self._val_loaders: dict[str, DataLoader[Batch]] = {}
 
     def prepare_data(self) -> None:
         """Read the headers in one process per machine, before the others find them cached, and name what is skipped.
@@ -81,18 +82,19 @@ class InpaintData(LightningDataModule):
             self.photos.report_changes()
 
     def setup(self, stage: str | None = None) -> None:
-        """Build the stream and the validation set, and decode one photo of each, so that errors come early."""
-        self.stream[0], self.validation[0]
+        """Build the stream and the validation sets, and decode one photo of each, so that errors come early."""
+        for samples in (self.stream, *self.validations.values()):
+            samples[0]
 
     def teardown(self, stage: str | None = None) -> None:
         """Dismiss the validation's workers, and say how many photos and masks were replaced.
 
         At the program's end the workers would be terminated, and waited for.
         """
-        self._val_loader = None
+        self._val_loaders.clear()
         if "stream" not in vars(self):
             return
-        masks = self.stream.reader.replaced_masks() | self.validation.reader.replaced_masks()
+        masks = set[str]().union(*(reader.replaced_masks() for reader in self._readers()))
         for number, what, done in ((self.replaced, "photo", "decoded"), (len(masks), "mask", "read")):
             if number:
                 logger.warning(
@@ -114,14 +116,25 @@ class InpaintData(LightningDataModule):
         return SampleStream(found.train_source, found.train, self.config, seed=self.seed, planes=self.planes)
 
     @cached_property
+    def validations(self) -> dict[str, FixedSamples]:
+        """The validation samples by number, of each set by its name; a single one has the name ""."""
+        return {
+            name: FixedSamples(photos.source, photos.indices, self.config, masks=photos.masks, planes=self.planes)
+            for name, photos in self.photos.sets.items()
+        }
+
+    @property
     def validation(self) -> FixedSamples:
-        """The validation samples by number, for instance for the fixed panel."""
-        return FixedSamples(self.photos.val_source, self.photos.val, self.config, planes=self.planes)
+        """Those of the first set, for instance for the fixed panel."""
+        return next(iter(self.validations.values()))
 
     @property
     def replaced(self) -> int:
         """How many photos could not be decoded so far and were replaced."""
-        return self.stream.reader.replaced() + self.validation.reader.replaced()
+        return sum(reader.replaced() for reader in self._readers())
+
+    def _readers(self) -> list[Reader]:
+        return [self.stream.reader, *(samples.reader for samples in self.validations.values())]
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return the loader of this process' slices, from `start_iteration` to `max_iterations`."""
@@ -135,15 +148,20 @@ class InpaintData(LightningDataModule):
         )
         return _loader(self.stream, sampler, workers=self._workers())
 
+    def val_dataloaders(self) -> dict[str, DataLoader[Batch]]:
+        """Return the loaders of this process' share of each validation set: the same each time, workers included."""
+        rank, world_size = self._position()
+        for name, samples in self.validations.items():
+            if name not in self._val_loaders:
+                batches = validation_batches(
+                    len(samples), batch_size=self.val_batch_size, rank=rank, world_size=world_size
+                )
+                self._val_loaders[name] = _loader(samples, batches, workers=min(self._workers(), MOST_VAL_WORKERS))
+        return dict(self._val_loaders)
+
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Return the loader of this process' share of the validation set: the same one each time, workers included."""
-        if self._val_loader is None:
-            rank, world_size = self._position()
-            batches = validation_batches(
-                len(self.validation), batch_size=self.val_batch_size, rank=rank, world_size=world_size
-            )
-            self._val_loader = _loader(self.validation, batches, workers=min(self._workers(), MOST_VAL_WORKERS))
-        return self._val_loader
+        """Return the loader of the first validation set."""
+        return next(iter(self.val_dataloaders().values()))
 
     def _position(self) -> tuple[int, int]:
         """Return (rank, number of processes)."""
@@ -154,6 +172,15 @@ class InpaintData(LightningDataModule):
             return self.config.workers
         here = self.trainer.num_devices if self.trainer is not None else 1
         return max(min(MOST_WORKERS, cores() // max(here, 1)), 1)
+
+
+@dataclass(frozen=True)
+class ValPhotos:
+    """The photos of a validation set, by number, and its masks."""
+
+    source: PhotoSource
+    indices: NDArray[np.int64]
+    masks: Any
 
 
 class DividedPhotos:
@@ -170,45 +197,72 @@ class DividedPhotos:
         if config.root is None:
             raise DataError("data.root is not set; valid: a folder, a list file, tar shards, or 'samples'")
         self.config = config
-        self.train_source: PhotoSource = open_source(config.root, min_px=config.min_px)
-        self.val_source: PhotoSource = self.train_source
-        self.train: NDArray[np.int64] = np.arange(len(self.train_source), dtype=np.int64)
         self.before = before
-        every = self.train
-        if config.val is None:
-            self.train, self.val = split(self.train_source, seed=config.val_seed)
-            if len(every) == 1:
-                return
-        else:
-            self.val_source = open_source(config.val, min_px=config.min_px)
-            self.val = np.arange(len(self.val_source), dtype=np.int64)
-        apart = self.val  # not trained on: what has come to data.val since is not, either
-        kept = before.kept_in(self.val_source) if before is not None and before.seed == config.val_seed else []
-        if kept:
-            self.val = np.array(kept, dtype=np.int64)
-            if config.val is None:
-                self.train, apart = np.setdiff1d(every, self.val), self.val
-        self.train = self._without(self.train, apart)
+        self.train_source: PhotoSource = open_source(config.root, min_px=config.min_px)
+        self.train: NDArray[np.int64] = np.arange(len(self.train_source), dtype=np.int64)
+        self.sets: dict[str, ValPhotos] = {}
+        opened: dict[str | None, PhotoSource] = {None: self.train_source}
+        for name, one in config.val_sets.items():
+            if one.root not in opened:
+                opened[one.root] = open_source(str(one.root), min_px=config.min_px)
+            source = opened[one.root]
+            indices = self._kept(name, source)
+            if one.root is None:
+                indices = self._held_out if indices is None else indices
+                if len(source) > 1:  # a single photo is used for both
+                    self.train = np.setdiff1d(self.train, indices)
+                    self.train = self._without(self.train, source, indices, name)
+            else:
+                # What has come to data.val since the run began is not validated on, and not trained on, either.
+                every = np.arange(len(source), dtype=np.int64)
+                self.train = self._without(self.train, source, every, name)
+                indices = every if indices is None else indices
+            self.sets[name] = ValPhotos(source, _with_masks(source, indices, one.masks), one.masks)
         self.train = _with_masks(self.train_source, self.train, config.masks)
-        self.val = _with_masks(
-            self.val_source, self.val, config.masks if config.val_masks is None else config.val_masks
-        )
 
-    def _without(self, train: NDArray[np.int64], val: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the training photos that are not validated on, for instance when `val` lies inside `root`.
+    @property
+    def val(self) -> NDArray[np.int64]:
+        """The photos of the first validation set, by number."""
+        return self._first.indices
+
+    @property
+    def val_source(self) -> PhotoSource:
+        """Where they are."""
+        return self._first.source
+
+    @property
+    def _first(self) -> ValPhotos:
+        return next(iter(self.sets.values()))
+
+    @cached_property
+    def _held_out(self) -> NDArray[np.int64]:
+        return split(self.train_source, seed=self.config.val_seed)[1]
+
+    def _kept(self, name: str, source: PhotoSource) -> NDArray[np.int64] | None:
+        """Return what a source still holds of the photos that the run has validated on; None for none of them."""
+        before = self.before
+        if before is None or before.seed != self.config.val_seed or name not in before.sets:
+            return None
+        kept = before.sets[name].kept_in(source)
+        return np.array(kept, dtype=np.int64) if kept else None
+
+    def _without(
+        self, train: NDArray[np.int64], source: PhotoSource, val: NDArray[np.int64], name: str
+    ) -> NDArray[np.int64]:
+        """Return the training photos that a set does not validate on, for instance when it lies inside `root`.
 
         They are told by where they lie, and by what they hold: links and copies are the same photos.
         """
         shared = np.zeros(len(train), bool)
-        if self.val_source is not self.train_source:
-            places = list(self.val_source.locations())
+        if source is not self.train_source:
+            places = list(source.locations())
             validated = {places[index] for index in val}
             every = list(self.train_source.locations())
             shared = np.array([every[index] in validated for index in train], bool)
-        shared[~shared] = copies(self.train_source, train[~shared], self.val_source, val)
-        where = "data.val" if self.config.val is not None else "the validation set"
-        if shared.all() and self.config.val is not None:
-            raise DataError(f"data.val={self.config.val} holds every photo of data.root: none is left to train on")
+        shared[~shared] = copies(self.train_source, train[~shared], source, val)
+        place, key = self.config.val_sets[name].root, _key(name)
+        if shared.all() and place is not None:
+            raise DataError(f"{key}={place} holds every photo of data.root: none is left to train on")
         if shared.all():
             logger.warning("all photos are copies of each other: they are used for training and for validation")
             return train
@@ -217,7 +271,7 @@ class DividedPhotos:
                 "%s of data.root %s in %s too and not trained on",
                 counted(int(shared.sum()), "photo"),
                 "is" if shared.sum() == 1 else "are",
-                where,
+                key if place is not None else "the validation set",
             )
         kept: NDArray[np.int64] = train[~shared]
         return kept
@@ -226,66 +280,89 @@ class DividedPhotos:
     def inventory(self) -> Inventory:
         """What a run stores of its photos."""
         config = self.config
-        mask = parse_mask(config.masks)
-        masks = content_of_files(mask)
-        val_mask, val_masks = mask, masks
-        if config.val_masks is not None:
-            val_mask = parse_mask(config.val_masks)
-            val_masks = content_of_files(val_mask)
-        seen = [config.size, _without_paths(val_mask.model_dump(mode="json")), val_masks, config.planes]
         return inventory(
             self.train_source,
             self.train,
-            self.val_source,
-            self.val,
-            masks=masks,
-            view=json.dumps(seen, default=str, sort_keys=True),
+            {
+                name: val_inventory(photos.source, photos.indices, view=self._view(photos.masks))
+                for name, photos in self.sets.items()
+            },
+            masks=content_of_files(parse_mask(config.masks)),
             seed=config.val_seed,
         )
 
+    def _view(self, masks: Any) -> str:
+        """Return in words what decides, beside the photos, what a validation measures."""
+        mask = parse_mask(masks)
+        options = _without_paths(mask.model_dump(mode="json"))
+        seen = [self.config.size, options, content_of_files(mask), self.config.planes]
+        return json.dumps(seen, default=str, sort_keys=True)
+
     def report_changes(self) -> None:
-        """Say in a warning how the photos differ from those that the run was trained on before."""
+        """Say in a warning how the photos differ from those that the run was trained and validated on before."""
         before = self.before
         if before is None:
             return
         now = self.inventory
         if before.masks != now.masks:
             logger.warning("the files of data.masks have changed since the run stopped")
-        changes, gone = before.changes(now), len(set(before.val_hashes) - set(now.val_hashes))
-        if changes:
-            same = "" if gone else "; validation goes on with the same photos"
+        gone = {name: len({*before.sets[name].hashes} - {*now.sets[name].hashes}) for name in self._known}
+        if changes := before.changes(now):
+            same = "" if any(gone.values()) else "; validation goes on with the same photos"
             logger.warning("the training photos have changed since the run stopped: %s%s", changes, same)
+        for name in self._known:
+            self._report_changed_set(name, gone[name])
+
+    def _report_changed_set(self, name: str, gone: int) -> None:
+        before = self.before
+        assert before is not None
+        photos, of_set = self.sets[name], f" of {_key(name)}" if name else ""
+        come = len(photos.source) - len(photos.indices)
         if gone:
             logger.warning(
-                "%d of %s of the run %s gone or changed: the best is chosen anew among what follows",
+                "%d of %s%s of the run %s gone or changed: figures do not compare with those before",
                 gone,
-                counted(len(before.val_hashes), "validation photo"),
+                counted(len(before.sets[name].hashes), "validation photo"),
+                of_set,
                 "is" if gone == 1 else "are",
             )
-        elif self.config.val is not None and len(self.val) < len(self.val_source):
+        elif self.config.val_sets[name].root is not None and come > 0:
             logger.warning(
-                "%s that have come to data.val are not validated on, so that figures compare; another run.folder does",
-                counted(len(self.val_source) - len(self.val), "photo"),
+                "%s that have come to %s are not validated on, so that figures compare; another run.folder does",
+                counted(come, "photo"),
+                _key(name),
             )
-        elif not before.same_validation(now):
-            logger.warning("the validation is another one than before: the best is chosen anew among what follows")
+        elif name in self.incomparable:
+            logger.warning("the validation%s is another one than before: figures do not compare", of_set)
+
+    @property
+    def _known(self) -> list[str]:
+        """The validation sets that the run has had under the same name."""
+        return [name for name in self.sets if self.before is not None and name in self.before.sets]
 
     @property
     def unchanged(self) -> bool:
         """Whether the run goes on with the photos and masks that it has had; True where nothing is known."""
         before, now = self.before, self.inventory
-        return before is None or (before.masks == now.masks and not before.changes(now) and before.same_validation(now))
+        same_sets = before is None or (before.sets.keys() == now.sets.keys() and not self.incomparable)
+        return before is None or (before.masks == now.masks and not before.changes(now) and same_sets)
 
     @property
-    def comparable(self) -> bool:
-        """Whether figures of the run's validation so far compare with those to come; True where nothing is known."""
-        return self.before is None or self.before.same_validation(self.inventory)
+    def incomparable(self) -> list[str]:
+        """The validation sets whose figures do not compare with what the run has measured under the same name."""
+        before, now = self.before, self.inventory
+        return [] if before is None else [name for name in self.sets if not now.same_set(name, before, name)]
 
     def report(self) -> None:
         """Name the skipped files of each source in a warning."""
-        report_skipped(str(self.config.root), self.train_source)
-        if self.config.val is not None:
-            report_skipped(self.config.val, self.val_source)
+        sources = {str(one.root): self.sets[name].source for name, one in self.config.val_sets.items() if one.root}
+        for root, source in {str(self.config.root): self.train_source, **sources}.items():
+            report_skipped(root, source)
+
+
+def _key(name: str) -> str:
+    """Return the key that a validation set stands under."""
+    return f"data.val.{name}" if name else "data.val"
 
 
 def _without_paths(options: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ class ScanReport:
     kind: str  # folder, list, shards or samples
     found: int  # usable and skipped, in root and val
     train: int
-    val: int
+    val: Mapping[str, int]  # by set, "" for a single one
     skipped: tuple[Skipped, ...]
     total_bytes: int
     median_height_px: int
@@ -33,8 +34,9 @@ class ScanReport:
 
     def lines(self) -> list[str]:
         """Return the report as lines of text."""
+        val = ", ".join(f"{name} {count}" if name else str(count) for name, count in self.val.items())
         lines = [
-            f"photos       {self.train} for training, {self.val} for validation ({self.kind})",
+            f"photos       {self.train} for training, {val} for validation ({self.kind})",
             f"             {self.total_bytes / 1e6:.1f} MB, median size {self.median_width_px}x{self.median_height_px}",
         ]
         if self.enlarged:
@@ -54,7 +56,7 @@ def scan(config: DataConfig, *, before: Inventory | None = None) -> ScanReport:
     photos = DividedPhotos(config, before=before)
     photos.report_changes()
     source = photos.train_source
-    sources = [source] if config.val is None else [source, photos.val_source]
+    sources = list({id(each): each for each in (source, *(one.source for one in photos.sets.values()))}.values())
     skipped = [skip for each in sources for skip in each.skipped]
     sizes_px = source.sizes_px[photos.train]
     height, width = np.median(sizes_px, axis=0)
@@ -71,7 +73,7 @@ def scan(config: DataConfig, *, before: Inventory | None = None) -> ScanReport:
         kind=source.kind,
         found=sum(map(len, sources)) + len(skipped),
         train=len(photos.train),
-        val=len(photos.val),
+        val={name: len(one.indices) for name, one in photos.sets.items()},
         skipped=tuple(skipped),
         total_bytes=int(source.sizes_bytes[photos.train].sum()),
         median_height_px=int(height),

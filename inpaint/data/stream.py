@@ -163,18 +163,24 @@ class FixedSamples(Dataset[dict[str, Any]]):
     """The validation set: sample i is photo i, resized and cut in the middle, with the mask of (seed, i).
 
     Items are as those of SampleStream; planes are made without random choices. A photo that cannot be decoded is
-    replaced by the next.
+    replaced by the next. masks: of this set; None for those that the configuration gives all sets.
     """
 
     def __init__(
-        self, source: PhotoSource, indices: NDArray[np.int64], config: DataConfig, *, planes: Sequence[Plane] = ()
+        self,
+        source: PhotoSource,
+        indices: NDArray[np.int64],
+        config: DataConfig,
+        *,
+        masks: Any = None,
+        planes: Sequence[Plane] = (),
     ) -> None:
         self.source = source
         self.indices = indices
         self.seed = config.val_seed
         self.planes = SamplePlanes(planes, config.planes)
         self.view = CenterView(config.size)
-        self.mask: Mask = parse_mask(config.masks if config.val_masks is None else config.val_masks)
+        self.mask: Mask = parse_mask(config.usual_val_masks if masks is None else masks)
         self.reader = Reader(source, self.mask, with_companion=self.planes.need_companion)
 
     def __len__(self) -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from inpaint.training.module import TrainingModule
+
+ValueT = TypeVar("ValueT")
 
 
 class IterationCallback(Callback):
@@ -95,3 +97,12 @@ class Metering(IterationCallback):
 def summed(trainer: Trainer, tensor: Tensor) -> Tensor:
     """Return the sum of a tensor over all processes; every process must call it."""
     return torch.as_tensor(trainer.strategy.reduce(tensor, reduce_op="sum"))
+
+
+def gathered(trainer: Trainer, value: ValueT) -> list[ValueT]:
+    """Return the values of all processes, in their order; every process must call it."""
+    if trainer.world_size == 1:
+        return [value]
+    found: list[ValueT | None] = [None] * trainer.world_size
+    torch.distributed.all_gather_object(found, value)
+    return [each for each in found if each is not None]

@@ -34,6 +34,7 @@ class Checkpoints(IterationCallback):
         metering: What saving takes is left out of its speed.
         before_saving: Called in the first process before a checkpoint is written.
         data: What is saved beside the state, as plain containers: which photos it was trained and validated on.
+        best_by: The figure that `offer_best` is given, without "val/".
     """
 
     def __init__(
@@ -44,13 +45,16 @@ class Checkpoints(IterationCallback):
         before_saving: Callable[[], None] = lambda: None,
         *,
         data: Mapping[str, Any] | None = None,
+        best_by: str = "l1_hole",
     ) -> None:
         super().__init__(module)
         self.before_saving = before_saving
         self.files = files
         self.metering = metering
         self.data = dict(data or {})
+        self.best_by = best_by
         self.best: list[tuple[float, int]] = []  # value and iteration of the `keep_best` best, the best first
+        self.waited = 0  # validations since the last that was better than all before it
         self.validating = False  # whether the validation of this iteration is not complete
         self._saved_at = -1
         self._went_back = False  # whether last.ckpt is of a course that this one leaves
@@ -102,6 +106,8 @@ class Checkpoints(IterationCallback):
 
         With `keep_best` above 1 it also stays in kept/ as long as it is among so many best.
         """
+        better = value < (float("inf") if self.best_value is None else self.best_value)
+        self.waited = 0 if better else self.waited + 1
         if not value < float("inf"):
             return
         before, offered = self.best, (value, self.module.iteration)
@@ -146,6 +152,8 @@ class Checkpoints(IterationCallback):
             "config": self.module.config.model_dump(mode="json"),
             "best_value": self.best_value,
             "best": [list(entry) for entry in self.best],
+            "best_by": self.best_by,
+            "waited": self.waited,
             "data": self.data,
             "validating": self.validating,
             **training_state(self.module),
@@ -170,6 +178,7 @@ class Checkpoints(IterationCallback):
             # Checkpoints of 0.1.0 say nothing of when.
             said = state.get("best") or [(state["best_value"], module.iteration)]
             self.best = [(float(value), int(iteration)) for value, iteration in said][: module.loop.keep_best]
+            self.waited = int(state.get("waited", 0))
         self.validating = bool(state.get("validating"))
         is_last = path.resolve() == self.files.last.resolve()
         self._went_back = not is_last and self.files.last.exists()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from inpaint.options import Options
 from inpaint.system.progress import seconds_of
+
+Best: TypeAlias = Literal["min", "max"]
+"""Whether the smallest or the largest value of a figure is best."""
 
 
 class ScheduleConfig(Options):
@@ -66,6 +69,9 @@ class ValidationConfig(Options):
 
     every: PositiveInt = 1000  # iterations
     batch_size: PositiveInt = 8
+    measures: list[str] | None = None  # null: L1, PSNR and SSIM of hole and image, and the share of the hole
+    best: str | None = None  # NAME or SET/NAME of the figure that decides best.ckpt; null: the model's own, l1_hole
+    patience: PositiveInt | None = None  # validations without a better best after which the training ends
     panel: int = Field(8, ge=0, le=64)  # photos in the fixed panel; 0 = none
     keep_panels: PositiveInt = 100  # sheets in panels/ at most; older ones are thinned out
 

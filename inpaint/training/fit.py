@@ -28,6 +28,7 @@ from inpaint.training.ending import SaveOnError, explained
 from inpaint.training.loggers import Tolerant, WandbTracker
 from inpaint.training.module import TrainingModule
 from inpaint.training.plan import device_count, in_slurm_step
+from inpaint.training.selection import Selection
 from inpaint.training.validation import Validation
 from inpaint.weights.runs import RunFolder
 
@@ -38,13 +39,16 @@ AGREE_EVERY = 10  # iterations after which several processes tell each other of 
 class FitResult:
     """How a training ended: completed iterations, the last metrics, and what cut it short, if anything.
 
-    interrupted_by is a signal; out_of_time tells that `max_time` was over.
+    interrupted_by is a signal; out_of_time tells that `max_time` was over, out_of_patience that `validation.patience`
+    was: then best is the value that was not surpassed, and its iteration.
     """
 
     iteration: int
     validation: dict[str, float]
     interrupted_by: int | None
     out_of_time: bool = False
+    out_of_patience: bool = False
+    best: tuple[float, int] | None = None
 
 
 def fit(
@@ -58,9 +62,10 @@ def fit(
     before_saving: Callable[[], None] = lambda: None,
     unrecorded: Callable[[], Sequence[str]] = list,
     data_state: Mapping[str, Any] | None = None,
+    selection: Selection | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> FitResult:
-    """Train until max_iterations, or until a signal or max_time asks to end, which saves and ends cleanly.
+    """Train until max_iterations, or until a signal, max_time or patience asks to end, which saves and ends cleanly.
 
     Errors save, too.
 
@@ -74,6 +79,8 @@ def fit(
         before_saving: Called in the first process before the state is written; may raise to prevent that.
         unrecorded: Returns the KEY=VALUE of this start that the run's configuration does not hold yet, for commands.
         data_state: What is saved with the state of the training, in plain containers: which photos it has seen.
+        selection: What validation measures and what is best; None for what the module's options ask for, on a single
+            validation set.
         callbacks: Further ones, called after those that measure and save.
 
     Raises:
@@ -82,10 +89,12 @@ def fit(
     """
     loop = module.loop
     metering = Metering(module)
-    checkpoints = Checkpoints(module, run, metering, before_saving, data=data_state)
-    validation = Validation(module, run, checkpoints, metering)
+    selection = selection or Selection.of(module)
+    checkpoints = Checkpoints(module, run, metering, before_saving, data=data_state, best_by=selection.best)
+    validation = Validation(module, run, checkpoints, metering, selection)
     interruption = Interruption(module, checkpoints)
     limit = TimeLimit(module, checkpoints)
+    patience = Patience(module, checkpoints)
     ending = SaveOnError(module, checkpoints, unrecorded)
 
     def restore(trainer: Trainer, _: LightningModule) -> None:
@@ -108,7 +117,7 @@ def fit(
             benchmark=not loop.trainer.deterministic,  # crops have one size, so searching for the best kernels pays
             max_epochs=1,
             logger=[Tolerant(logger) for logger in loggers],
-            callbacks=[resuming, metering, validation, checkpoints, *callbacks, interruption, limit, ending],
+            callbacks=[resuming, metering, validation, checkpoints, *callbacks, patience, interruption, limit, ending],
             use_distributed_sampler=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -126,9 +135,16 @@ def fit(
             raise
     # A child process that reports the signal would be taken for a crash by those who started it, and a signal in the
     # last iteration cuts nothing short.
-    cut_short = trainer.is_global_zero and module.iteration < loop.max_iterations
+    cut_short = trainer.is_global_zero and module.iteration < loop.max_iterations and not patience.over
     interrupted_by = interruption.request.number if cut_short else None
-    return FitResult(module.iteration, validation.latest, interrupted_by, out_of_time=limit.over)
+    return FitResult(
+        module.iteration,
+        validation.latest,
+        interrupted_by,
+        out_of_time=limit.over,
+        out_of_patience=patience.over,
+        best=(selection.key(checkpoints.best[0][0]), checkpoints.best[0][1]) if checkpoints.best else None,
+    )
 
 
 class Interruption(IterationCallback):
@@ -199,6 +215,39 @@ class TimeLimit(IterationCallback):
         self.checkpoints.save(trainer)
         trainer.strategy.barrier()
         trainer.should_stop = True
+
+
+class Patience(IterationCallback):
+    """Ends the training after `validation.patience` validations without a better best, with everything saved.
+
+    Attributes:
+        over: Whether it ended the training, or did so before the run was to go on.
+    """
+
+    def __init__(self, module: TrainingModule, checkpoints: Checkpoints) -> None:
+        super().__init__(module)
+        self.checkpoints = checkpoints
+        self.over = False
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Train no further where the run that goes on has ended so."""
+        self._end_if_over(trainer)
+
+    def after_iteration(self, trainer: Trainer) -> None:
+        """Save and stop if it is over and something is left to do."""
+        if self.due(self.module.loop.validation.every):
+            self._end_if_over(trainer)
+
+    def _end_if_over(self, trainer: Trainer) -> None:
+        patience, module = self.module.loop.validation.patience, self.module
+        if patience is None or module.iteration >= module.loop.max_iterations or trainer.should_stop:
+            return
+        # The first process decides: it alone knows whether the best could be written.
+        self.over = bool(trainer.strategy.broadcast(self.checkpoints.waited >= patience, src=0))
+        if self.over:
+            self.checkpoints.save(trainer)
+            trainer.strategy.barrier()
+            trainer.should_stop = True
 
 
 def _strategy(loop: LoopConfig) -> str:

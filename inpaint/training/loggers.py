@@ -6,7 +6,7 @@ Everything is keyed by `iteration`. A broken or unreachable tracker costs a warn
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from pytorch_lightning.utilities import rank_zero_only
 from inpaint.errors import ConfigError, unknown
 from inpaint.options import flat, show
 from inpaint.system.extras import import_optional
-from inpaint.training.config import WandbConfig
+from inpaint.training.config import Best, WandbConfig
 from inpaint.training.csvlog import CsvLogger
-from inpaint.training.wandblog import BEST, Best, WandbTracker
+from inpaint.training.wandblog import WandbTracker
 from inpaint.weights.runs import RunFolder
 
 __all__ = ["NAMES", "CsvLogger", "Tolerant", "WandbTracker", "build", "closing_lines", "log_panel"]
@@ -40,14 +40,14 @@ def build(
     start_iteration: int = 0,
     best: Mapping[str, Best] | None = None,
     exact: bool = True,
-    comparable: bool = True,
+    stale: Collection[str] = (),
 ) -> list[Logger]:
     """Return the loggers of a run, CSV first. Nothing is written before the first number.
 
     names: csv, tensorboard, wandb, one or several. config: the resolved configuration, for trackers that compare runs.
     start_iteration: from which the run goes on; later entries of an interrupted run are dropped where that is possible.
-    best: the model's own measures of what is best, for summaries: {val/NAME: min or max}.
-    exact, comparable: as of `WandbTracker`.
+    best: figures that have a best value, for summaries: {val/FIGURE: min or max}.
+    exact, stale: as of `WandbTracker`.
     Raises ConfigError for an unknown name, MissingDependencyError for TensorBoard without its package.
     """
     wanted = [names] if isinstance(names, str) else list(names or ())
@@ -67,7 +67,7 @@ def build(
                 start_iteration=start_iteration,
                 best=best,
                 exact=exact,
-                comparable=comparable,
+                stale=stale,
             )
         )
     return made
@@ -183,4 +183,4 @@ def _tensorboard(
 ) -> TensorBoardLogger:
     import_optional("tensorboard", purpose="logger=tensorboard")
     purge_step = start_iteration + 1 if start_iteration else None
-    return TensorBoard(run.path, config=flat(config), figures={**BEST, **best}, purge_step=purge_step)
+    return TensorBoard(run.path, config=flat(config), figures=best, purge_step=purge_step)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, ClassVar, Literal, Protocol, Self, TypeAlias
+from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
 import torch
 from pytorch_lightning import LightningModule
@@ -25,7 +25,7 @@ from inpaint.metrics import FirstNotFinite, RunningMeans
 from inpaint.nn.random import drawing_from
 from inpaint.options import ModelConfig
 from inpaint.training.adversarial import discriminator_losses, generator_losses
-from inpaint.training.config import LoopConfig
+from inpaint.training.config import Best, LoopConfig
 from inpaint.training.ema import Average
 from inpaint.training.optimizers import build_optimizer, rate_factor
 from inpaint.training.phases import (
@@ -66,7 +66,8 @@ class TrainingModule(LightningModule):
         real_and_fake_together: Discriminators get real and generated images in one batch, else in two passes.
         sync_batch_norm: Several GPUs share the statistics of their batches.
         metrics: Names of what `measure` returns; none = it is not called.
-        best_metric: Which val/NAME decides what best.ckpt is.
+        metric_modes: Which of them have a best value, the smallest or the largest.
+        best_metric: Which val/NAME decides what best.ckpt is, unless `validation.best` names another.
         best_mode: Whether the smallest or the largest is best.
         init_parts: Roles by the names under which `init.NAME=FOLDER` takes their weights from a run.
     """
@@ -78,8 +79,9 @@ class TrainingModule(LightningModule):
     real_and_fake_together: bool = True
     sync_batch_norm: bool = False
     metrics: tuple[str, ...] = ()
+    metric_modes: Mapping[str, Best] = {}
     best_metric: str = "l1_hole"
-    best_mode: Literal["min", "max"] = "min"
+    best_mode: Best = "min"
     init_parts: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     def __init__(self, config: ModelConfig, *, losses: Losses, loop: LoopConfig) -> None:

@@ -20,9 +20,11 @@ from inpaint.system.devices import accelerators
 from inpaint.system.environment import cores, hardware
 from inpaint.training.adversarial import generator_losses
 from inpaint.training.config import LoopConfig
+from inpaint.training.figures import Figures
 from inpaint.training.module import TrainingModule
 from inpaint.training.phases import eval_mode, only_trainable
 from inpaint.training.runs import FOLDER_VARIABLE, launched
+from inpaint.training.selection import Selection
 
 GB = 1024**3
 TIMED_SAMPLES = 2  # of which an iteration's time is estimated
@@ -90,6 +92,43 @@ def seconds_per_iteration(module: TrainingModule, *, size_px: int, samples: int)
         module.zero_grad(set_to_none=True)
         module.to(home)
     return passed_s * samples / count
+
+
+def seconds_per_validation(
+    module: TrainingModule, selection: Selection, *, size_px: int, photos: int, batch_size: int
+) -> float:
+    """Estimate the time of one validation on this machine by filling and measuring a few gray samples.
+
+    Args:
+        module: The training; it stays as it is.
+        selection: What is measured.
+        size_px: Side of the crops.
+        photos: Of one device, in all validation sets.
+        batch_size: Of the validation.
+
+    Returns:
+        Seconds, without reading photos and without comparing the features of sets.
+    """
+    count = min(batch_size, TIMED_SAMPLES)
+    device = torch.device(device_count(module.loop)[0])
+    home = next(module.parameters()).device
+    batch = {name: plane.repeat(count, 1, 1, 1).to(device) for name, plane in _gray_sample(module, size_px).items()}
+    batch["number"] = torch.arange(count)
+    module.to(device)
+    try:
+        inpainter = module.inpainter(module.averaged_network())
+        figures = Figures(module, selection)
+        figures.start(fills=inpainter is not None)
+        with torch.no_grad(), _precision(module.loop, device):
+            for _ in range(2):  # networks of measures are built with the first
+                started = time.perf_counter()
+                figures.add(selection.sets[0], batch, inpainter)
+                if device.type == "cuda":
+                    torch.cuda.synchronize(device)
+                passed_s = time.perf_counter() - started
+    finally:
+        module.to(home)
+    return passed_s * photos / count
 
 
 def _precision(loop: LoopConfig, device: torch.device) -> torch.autocast:

@@ -53,12 +53,24 @@ class TrainingProgress(IterationCallback):
     """Shows iteration, loss, images per second and remaining time, in the first process only.
 
     Put it behind the callbacks that measure: their `latest` figures are what it shows.
+
+    Args:
+        module: What is trained.
+        console: Where it is shown; None for standard output.
+        metric: Which val/NAME is shown; None for what the model is chosen by.
+        clock: Tells the time in seconds.
     """
 
     def __init__(
-        self, module: TrainingModule, *, console: RunConsole | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        module: TrainingModule,
+        *,
+        console: RunConsole | None = None,
+        metric: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(module)
+        self.metric = module.best_metric if metric is None else metric
         self.console = console or RunConsole()
         self.total = module.loop.max_iterations
         self._clock = clock
@@ -109,7 +121,7 @@ class TrainingProgress(IterationCallback):
             images_per_s=(self._pace.per_s() or 0.0) * self.module.loop.batch_size,
             remaining_s=self._pace.remaining_s(self.total),
             figures=figures,
-            metric=self.module.best_metric,
+            metric=self.metric,
         )
 
 

@@ -12,25 +12,23 @@ import secrets
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from inpaint.system.environment import versions
 from inpaint.system.files import write_text
-from inpaint.training.config import WandbConfig
+from inpaint.training.config import Best, WandbConfig
 from inpaint.weights.runs import RunFolder
 
 log = logging.getLogger("inpaint.training")
 
 PROJECT = "inpaint"
 MEMORY_NAME = "wandb.json"
-Best: TypeAlias = Literal["min", "max"]
-BEST: Mapping[str, Best] = {"val/l1_hole": "min", "val/psnr_hole": "max", "val/ssim_hole": "max"}
 START_S = 60  # wait for the server at the start
 FINISH_S = 300  # wait for the last uploads
 
@@ -42,10 +40,10 @@ class WandbTracker(Logger):
     then says how to upload. wandb.json lets a resumed run go on in the same W&B run: its id, the iteration up to which
     W&B has the numbers, which are the same again after a crash and not sent twice, and the best figures so far.
 
-    best: figures of the summary beside those of the hole, by name, and whether the least or the most is best. exact:
-    whether what is trained again gives the numbers that it gave before; if not, W&B gets them, and the best figures are
-    those of the iterations that stay. comparable: whether figures of the validation so far compare with those to come;
-    if not, the best is chosen anew.
+    best: figures whose best value the summary keeps, by name, and whether the least or the most is best. exact: whether
+    what is trained again gives the numbers that it gave before; if not, W&B gets them, and the best figures are those
+    of the iterations that stay. stale: figures of which those so far do not compare with those to come; their best is
+    chosen anew.
     """
 
     def __init__(
@@ -57,14 +55,14 @@ class WandbTracker(Logger):
         start_iteration: int = 0,
         best: Mapping[str, Best] | None = None,
         exact: bool = True,
-        comparable: bool = True,
+        stale: Collection[str] = (),
     ) -> None:
         super().__init__()
         self.run = run
         self.config = dict(config)
         self.options = options
         self.start_iteration = start_iteration
-        self.best: Mapping[str, Best] = {**BEST, **(best or {})}
+        self.best: Mapping[str, Best] = dict(best or {})
         self._wandb: Any = None
         self._session: Any = None
         self._broken = False
@@ -73,8 +71,8 @@ class WandbTracker(Logger):
         self._memory = Memory() if start_iteration == 0 else Memory.read(run.path / MEMORY_NAME)
         if not exact:
             self._memory.go_back(start_iteration)
-        if not comparable:
-            self._memory.best.clear()
+        for name in stale:
+            self._memory.best.pop(name, None)
 
     @property
     def name(self) -> str:

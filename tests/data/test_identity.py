@@ -143,7 +143,7 @@ def test_photos_that_come_leave_the_validation_set_as_it_is(folder, make_photo, 
     second.report_changes()
     assert names(second, "val") == names(first, "val") != names(divided(folder), "val")
     assert len(second.train) == len(first.train) + 30
-    assert second.comparable
+    assert not second.incomparable
     assert "30 added; validation goes on with the same photos" in caplog.text
 
 
@@ -154,7 +154,7 @@ def test_photos_that_were_renamed_are_still_the_validation_set(folder):
     (folder / name).rename(folder / "zz.png")
     second = divided(folder, before=before)
     assert names(second, "val")[0] == "zz.png"
-    assert second.comparable
+    assert not second.incomparable
 
 
 @pytest.mark.parametrize("change", ["removed", "painted over"])
@@ -167,7 +167,7 @@ def test_figures_of_two_validation_sets_are_not_compared(change, folder, make_ph
         Image.fromarray(make_photo(33, 40, 77)).save(folder / name)
     second = divided(folder, before=before)
     second.report_changes()
-    assert not second.comparable
+    assert second.incomparable
     assert "1 of 3 validation photos of the run is gone or changed" in caplog.text
 
 
@@ -185,7 +185,7 @@ def test_a_training_photo_that_changed_under_its_name_and_size_is_counted(folder
     second = divided(folder, before=before)
     second.report_changes()
     assert "the training photos have changed since the run stopped: 1 changed;" in caplog.text
-    assert second.comparable
+    assert not second.incomparable
     assert not second.unchanged
     assert divided(folder, before=stored(second)).unchanged
 
@@ -203,7 +203,7 @@ def test_masks_of_the_training_that_changed_are_said(kind, folder, tmp_path, cap
     second = divided(folder, before=before, **options)
     second.report_changes()
     assert "the files of data.masks have changed since the run stopped" in caplog.text
-    assert second.comparable
+    assert not second.incomparable
     assert not second.unchanged
 
 
@@ -218,8 +218,8 @@ def test_photos_that_moved_as_a_whole_are_the_same(folder, caplog):
 @pytest.mark.parametrize("options", [{"val_seed": 1}, {"val_masks": "center"}])
 def test_another_seed_or_other_masks_are_another_validation(options, folder):
     before = stored(divided(folder))
-    assert divided(folder, before=before).comparable
-    assert not divided(folder, before=before, **options).comparable
+    assert not divided(folder, before=before).incomparable
+    assert divided(folder, before=before, **options).incomparable
 
 
 def test_an_unchanged_folder_of_masks_is_the_same_validation_from_everywhere(folder, tmp_path, monkeypatch):
@@ -227,11 +227,11 @@ def test_an_unchanged_folder_of_masks_is_the_same_validation_from_everywhere(fol
     Image.fromarray(np.pad(np.full((9, 9), 255, np.uint8), 12)).save(tmp_path / "masks" / "m.png")
     monkeypatch.chdir(tmp_path)
     before = stored(divided(folder, masks="folder:masks"))
-    assert divided(folder, masks=f"folder:{tmp_path}/masks", before=before).comparable
+    assert not divided(folder, masks=f"folder:{tmp_path}/masks", before=before).incomparable
     Image.fromarray(np.pad(np.full((5, 9), 255, np.uint8), 12)).save(tmp_path / "masks" / "m.png")
-    assert not divided(folder, masks="folder:masks", before=before).comparable
+    assert divided(folder, masks="folder:masks", before=before).incomparable
 
 
 def test_a_checkpoint_of_an_earlier_version_knows_no_photos(folder):
     assert Inventory.of_state({}) is None
-    assert divided(folder).comparable
+    assert not divided(folder).incomparable

@@ -238,7 +238,7 @@ class FakeSource:
 def test_a_scan_counts_what_training_would_use(photo_folder):
     (photo_folder / "text.png").write_text("no image")
     report = scan(DataConfig(root=str(photo_folder)))
-    assert (report.found, report.train, report.val, len(report.skipped)) == (5, 3, 1, 1)
+    assert (report.found, report.train, report.val, len(report.skipped)) == (5, 3, {"": 1}, 1)
     assert (report.kind, report.skipped[0].name) == ("folder", "text.png")
     used = sum(path.stat().st_size for path in photo_folder.rglob("*.png"))
     assert 0 < report.total_bytes < used

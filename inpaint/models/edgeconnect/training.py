@@ -48,7 +48,7 @@ class Training(TrainingModule):
         super().__init__(config, losses=losses.where(lambda term: _trains(term) in config.trained), loop=loop)
         self.kept_discriminators = tuple(self.discriminators)  # the next stage goes on with them
         if "edge_generator" in config.trained:
-            self.metrics = METRICS
+            self.metrics, self.metric_modes = METRICS, dict.fromkeys(METRICS, "max")
         if config.stage == "edge":
             self.best_metric, self.best_mode = "edge_f1_2px", "max"
 
