@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from inpaint.evaluation.report import write_report
+from inpaint.evaluation.report import Report, write_report
 from made_report import MASKS, MEANS, MODELS, ODD_NAME, made_report, values
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -118,6 +118,16 @@ def test_the_page_opens_without_an_error_asks_for_nothing_and_fits_its_width(ope
     assert shown.said == []
     assert shown.page.evaluate("document.documentElement.scrollWidth") == width
     assert shown.page.evaluate("window.broken") is None
+
+
+def test_trainings_alone_make_a_page_of_their_curves(opened, tmp_path):
+    runs = made_report(tmp_path, photos=1).runs
+    report = Report(title="Trainings", measures=(), masks=(), models=(), entries=(), runs=runs)
+    write_report(tmp_path / "index.html", report)
+    shown = opened(file=tmp_path / "index.html")
+    assert shown.all("section:visible").count() == 1
+    assert shown.all("#curves .chart").count() == 2
+    assert shown.said == []
 
 
 def test_names_are_shown_as_text(page):

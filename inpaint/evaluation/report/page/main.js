@@ -1,22 +1,26 @@
 // What the page begins with, and its parts in their order.
 document.getElementById("title").textContent = data.title;
-document.getElementById("facts").append(...data.facts.map(([term, text, code]) => h("div", {}, h("dt", {}, term), h("dd", { class: code ? "mono" : "" }, text))));
+document.getElementById("facts").append(...data.facts.map(([term, text, code]) =>
+  h("div", {}, h("dt", {}, term), h("dd", { class: code ? "mono" : "" }, text))));
 document.getElementById("foot").append(data.foot);
-if (data.command) {
+if (data.command) document.getElementById("command").append(...commandLine());
+
+/** The command in words that are not broken, and a button that copies it. */
+function commandLine() {
   const words = data.command.split(" ").flatMap((word) => [h("span", { class: "word" }, word), " "]);
   const code = h("code", { tabindex: 0 }, words);
-  const button = h("button", { type: "button" }, "Copy");
-  button.addEventListener("click", async () => {
+  const copy = async () => {
     try {
       await navigator.clipboard.writeText(data.command);
       button.textContent = "Copied";
-    } catch { // not allowed for a page from the disk: mark it, so that the keyboard copies it
+    } catch { // not allowed here: mark it, so that the keyboard copies it
       getSelection().selectAllChildren(code);
       button.textContent = "Marked";
     }
     setTimeout(() => { button.textContent = "Copy"; }, 1600);
-  });
-  document.getElementById("command").append(code, button);
+  };
+  const button = h("button", { type: "button", click: copy }, "Copy");
+  return [code, button];
 }
 
 const parts = [
@@ -35,12 +39,13 @@ for (const [id, title, fill] of parts) {
 }
 document.querySelector(".skip").hidden = data.examples.length === 0;
 
-/** Mark the part that is being read: the last one that begins above the middle of the window. */
+/** Mark the part that is being read: the last one that begins in the upper third of the window, or above it. */
 const mark = once(() => {
   const atEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 4;
-  const read = atEnd ? parts.at(-1) : parts.findLast(([id]) => document.getElementById(id).getBoundingClientRect().top < innerHeight / 3) ?? parts[0];
+  const begun = ([id]) => document.getElementById(id).getBoundingClientRect().top < innerHeight / 3;
+  const read = atEnd ? parts.at(-1) : parts.findLast(begun) ?? parts[0];
   for (const link of tabs.children) {
-    if (read && link.getAttribute("href") === `#${read[0]}`) link.setAttribute("aria-current", "true");
+    if (link.hash === `#${read?.[0]}`) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
   }
 });

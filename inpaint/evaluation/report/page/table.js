@@ -1,81 +1,17 @@
 // The summary: a row per model; the measures of one kind of mask in columns, or one measure over all of them.
+const EVERY_MASK = data.masks.length; // in place of a mask: all of them, side by side
+const MARKS = { best: ["best", "the best mean"], open: ["≈ best", "not shown to differ from the best"] };
+const FOREST = { width: 240, height: 34, margin: 6 };
+
 const entries = new Map(data.entries.map((entry) => [entry.slice(0, 4).join(), entry]));
 /** What is known of a mean: {mean, low, high, n, mark}; undefined where nothing is. */
 function entryOf(mask, bucket, model, measure) {
   const found = entries.get([mask, bucket, model, measure].join());
-  if (!found) return undefined;
+  if (!found || found[4] === null) return undefined;
   const [mean, low, high, n, mark] = found.slice(4);
   return { mean, low, high, n, mark };
 }
-const EVERY_MASK = data.masks.length;
-const MARKS = {
-  best: ["best", "the best mean"],
-  open: ["≈ best", "not shown to differ from the best"],
-};
-
-function summaryColumns() {
-  if (chosen.mask === EVERY_MASK) {
-    return data.masks.map((mask, index) => ({ name: `mask ${index}`, title: mask, mask: index, measure: chosen.measure }));
-  }
-  const there = (index) => data.models.some((_, model) => entryOf(chosen.mask, chosen.bucket, model, index));
-  const others = data.measures.map((_, index) => index).filter((index) => index !== chosen.measure && there(index) && data.measures[index].better !== "neither");
-  return [chosen.measure, ...others].map((index) => ({ name: data.measures[index].name, title: data.measures[index].title, mask: chosen.mask, measure: index }));
-}
-
-function summarySection(section) {
-  const table = h("div", { class: "panel scroll", tabindex: 0, role: "region", "aria-label": "Summary, scrolls sideways" });
-  const legend = h("div", { class: "legend" });
-  const masks = data.masks.length > 1 ? [...maskOptions(), [EVERY_MASK, "all, side by side"]] : maskOptions();
-  section.append(
-    h("div", { class: "bar" },
-      h("h2", { id: "summary-title" }, "Summary"),
-      bound("Measure", "measure", measureOptions(["image", "set"])),
-      bound("Masks", "mask", masks),
-      data.buckets.length ? bound("Hole", "bucket", bucketOptions()) : null),
-    table, legend,
-    data.notes.length ? h("ul", { class: "notes" }, data.notes.map((note) => h("li", {}, note))) : null);
-  watch(["measure", "mask", "bucket", "column", "descending"], () => {
-    const scrolled = table.scrollLeft;
-    table.replaceChildren(summaryTable());
-    table.scrollLeft = scrolled;
-    legend.replaceChildren(...summaryLegend());
-  });
-}
-
-function summaryTable() {
-  const columns = summaryColumns();
-  const [main, ...others] = columns;
-  const sortName = chosen.column !== null && (chosen.column === "model" || columns.some((one) => one.name === chosen.column)) ? chosen.column : main.name;
-  const sorted = columns.find((one) => one.name === sortName);
-  const bestFirst = sorted ? data.measures[sorted.measure].better !== "lower" : false;
-  const descending = chosen.column === null ? bestFirst : chosen.descending;
-  const value = (model) => (sorted ? entryOf(sorted.mask, chosen.bucket, model, sorted.measure)?.mean ?? null : data.models[model]);
-  const models = data.models.map((_, index) => index).sort((x, y) => ordered(value(x), value(y), descending) || x - y);
-  const heading = (name, text, extra) => {
-    const active = sortName === name;
-    const mark = active ? (descending ? " ▾" : " ▴") : "";
-    const better = extra.measure === undefined ? false : data.measures[extra.measure].better !== "lower";
-    const turn = () => choose({ column: name, descending: active ? !descending : better });
-    return h("th", { scope: "col", class: extra.class, "aria-sort": active ? (descending ? "descending" : "ascending") : "none" },
-      h("button", { type: "button", click: (event) => { turn(); refocus(event, name); }, "data-column": name, title: extra.title }, text + mark, extra.below ? h("span", { class: "code" }, extra.below) : null));
-  };
-  const measureHeading = (one, kind) => {
-    const measure = data.measures[one.measure];
-    return heading(one.name, one.title + arrow(measure), { measure: one.measure, class: kind, title: `${measure.name}: ${direction(measure)}`, below: chosen.mask === EVERY_MASK ? "" : measure.name });
-  };
-  const head = h("tr", {},
-    heading("model", "Model", {}),
-    measureHeading(main, "chosen"),
-    h("th", { scope: "col", class: "forest" }, forestHeading(main)),
-    others.map((one) => measureHeading(one, "")));
-  const scale = forestScale(main);
-  const rows = models.map((model) => h("tr", {},
-    h("th", { scope: "row", title: data.models[model] }, swatch(model), data.models[model]),
-    summaryCell(main, model, true),
-    h("td", { class: "forest" }, forest(main, model, scale)),
-    others.map((one) => summaryCell(one, model, false))));
-  return h("table", {}, h("caption", { hidden: true }, "Means with 95 % intervals"), h("thead", {}, head), h("tbody", {}, rows));
-}
+const entryIn = (column, model) => entryOf(column.mask, chosen.bucket, model, column.measure);
 
 /** Compare two values for sorting; what is missing comes last either way. */
 function ordered(x, y, descending) {
@@ -84,106 +20,225 @@ function ordered(x, y, descending) {
   return descending ? -order : order;
 }
 
-function refocus(event, name) {
-  document.querySelector(`#summary [data-column="${CSS.escape(name)}"]`)?.focus();
+/** The columns of the summary, the chosen measure first: {name, title, mask, measure}. */
+function summaryColumns() {
+  if (chosen.mask === EVERY_MASK) {
+    return data.masks.map((title, mask) => ({ name: `mask ${mask}`, title, mask, measure: chosen.measure }));
+  }
+  const column = (measure) => {
+    const { name, title } = data.measures[measure];
+    return { name, title, mask: chosen.mask, measure };
+  };
+  const there = (one) => data.models.some((_, model) => entryIn(one, model));
+  const others = data.measures.map((_, index) => index)
+    .filter((index) => index !== chosen.measure && data.measures[index].better !== "neither");
+  return [column(chosen.measure), ...others.map(column).filter(there)];
 }
 
-function summaryCell(column, model, main) {
+function summarySection(section) {
+  const table = h("div", {
+    class: "panel scroll", tabindex: 0, role: "region", "aria-label": "Summary, scrolls sideways",
+  });
+  const legend = h("div", { class: "legend" });
+  const every = data.masks.length > 1 ? [[EVERY_MASK, "all, side by side"]] : [];
+  section.append(
+    h("div", { class: "bar" },
+      h("h2", { id: "summary-title" }, "Summary"),
+      bound("Measure", "measure", measureOptions(["image", "set"])),
+      bound("Masks", "mask", [...maskOptions(), ...every]),
+      data.buckets.length ? bound("Hole", "bucket", bucketOptions()) : null),
+    table, legend,
+    data.notes.length ? h("ul", { class: "notes" }, data.notes.map((note) => h("li", {}, note))) : null);
+  watch(["measure", "mask", "bucket", "column", "descending"], () => {
+    const scrolled = table.scrollLeft;
+    const columns = summaryColumns();
+    table.replaceChildren(summaryTable(columns, sorting(columns)));
+    table.scrollLeft = scrolled;
+    legend.replaceChildren(...summaryLegend(columns));
+  });
+}
+
+/** By what the summary is sorted: {name, column, descending}; column: undefined for the models' names. */
+function sorting(columns) {
+  const asked = columns.find((one) => one.name === chosen.column);
+  if (chosen.column === "model") return { name: "model", column: undefined, descending: chosen.descending };
+  const column = asked ?? columns[0];
+  return { name: column.name, column, descending: asked ? chosen.descending : bestFirst(column) };
+}
+const bestFirst = (column) => column !== undefined && data.measures[column.measure].better !== "lower";
+
+function summaryTable(columns, by) {
+  const [main, ...others] = columns;
+  const value = (model) => (by.column ? entryIn(by.column, model)?.mean ?? null : data.models[model]);
+  const models = data.models.map((_, index) => index)
+    .sort((x, y) => ordered(value(x), value(y), by.descending) || x - y);
+  const scale = forestScale(main);
+  return h("table", {},
+    h("caption", { hidden: true }, "Means with 95 % intervals"),
+    h("thead", {}, h("tr", {},
+      heading("model", "Model", undefined, by),
+      measureHeading(main, by, "chosen"),
+      h("th", { scope: "col", class: "forest" }, forestHeading(main)),
+      others.map((one) => measureHeading(one, by, "")))),
+    h("tbody", {}, models.map((model) => h("tr", {},
+      h("th", { scope: "row", title: data.models[model] }, swatch(model), data.models[model]),
+      summaryCell(main, model, "chosen"),
+      h("td", { class: "forest" }, forest(main, model, scale)),
+      others.map((one) => summaryCell(one, model, ""))))));
+}
+
+function measureHeading(column, by, kind) {
   const measure = data.measures[column.measure];
-  const entry = entryOf(column.mask, chosen.bucket, model, column.measure);
-  if (!entry || entry.mean === null) return h("td", { class: main ? "chosen" : "" }, "–");
+  const code = chosen.mask === EVERY_MASK ? null : h("span", { class: "code" }, measure.name);
+  const title = `${measure.name}: ${direction(measure)}`;
+  return heading(column.name, column.title + arrow(measure), column, by, { kind, code, title });
+}
+
+/** A heading that sorts: by its column, best first, and the other way when it is pressed again. */
+function heading(name, text, column, by, { kind = "", code = null, title = null } = {}) {
+  const active = by.name === name;
+  const press = () => {
+    choose({ column: name, descending: active ? !by.descending : bestFirst(column) });
+    document.querySelector(`#summary [data-column="${CSS.escape(name)}"]`).focus(); // the table is a new one
+  };
+  const sorted = active ? (by.descending ? "descending" : "ascending") : "none";
+  const mark = { ascending: " ▴", descending: " ▾", none: "" }[sorted];
+  return h("th", { scope: "col", class: kind, "aria-sort": sorted },
+    h("button", { type: "button", "data-column": name, title, click: press }, text + mark, code));
+}
+
+function summaryCell(column, model, kind) {
+  const measure = data.measures[column.measure], entry = entryIn(column, model);
+  if (!entry) return h("td", { class: kind }, "–");
   const mark = MARKS[entry.mark];
-  const interval = entry.low === null ? "" : `${number(entry.low, measure)} to ${number(entry.high, measure)}`;
-  const title = [`n = ${entry.n}`, interval && `95 % interval ${interval}`, mark?.[1]].filter(Boolean).join(", ");
-  return h("td", { class: [main && "chosen", entry.mark].filter(Boolean).join(" "), title },
+  const ends = entry.low === null ? null : [entry.low, entry.high].map((end) => number(end, measure));
+  const title = [`n = ${entry.n}`, ends && `95 % interval ${ends.join(" to ")}`, mark?.[1]].filter(Boolean).join(", ");
+  return h("td", { class: `${kind} ${entry.mark}`, title },
     mark ? h("span", { class: `mark ${entry.mark}` }, mark[0]) : null,
     h("span", { class: "value" }, number(entry.mean, measure)),
-    interval ? h("span", { class: "interval" }, interval.replace(" to ", " – ")) : null);
+    ends ? h("span", { class: "interval" }, ends.join(" – ")) : null);
 }
 
-function forestScale(column) {
-  const found = data.models.map((_, model) => entryOf(column.mask, chosen.bucket, model, column.measure)).filter((entry) => entry && entry.mean !== null);
-  if (!found.length) return null;
-  let low = Math.min(...found.map((entry) => entry.low ?? entry.mean)), high = Math.max(...found.map((entry) => entry.high ?? entry.mean));
-  const room = (high - low || Math.abs(high) || 1) * 0.06;
-  return { low: low - room, high: high + room, best: found.find((entry) => entry.mark === "best") };
+function summaryLegend(columns) {
+  const shown = columns.flatMap((one) => data.models.flatMap((_, model) => entryIn(one, model) ?? []));
+  const marks = new Set(shown.map((entry) => entry.mark)), counts = [...new Set(shown.map((entry) => entry.n))];
+  const n = counts.length > 1 ? `n = ${Math.min(...counts)} to ${Math.max(...counts)}` : `n = ${counts[0]}`;
+  const told = Object.entries(MARKS).filter(([mark]) => marks.has(mark))
+    .map(([mark, [text, meaning]]) => h("span", {}, h("span", { class: `mark ${mark}` }, text), meaning));
+  return [
+    ...told,
+    h("span", {}, "↑ more is better, ↓ less; below each mean its 95 % interval"),
+    ...(counts.length ? [h("span", {}, n)] : []),
+  ];
 }
-const forestX = (scale, value) => 6 + (228 * (value - scale.low)) / (scale.high - scale.low);
+
+// Means and intervals on one axis ---------------------------------------------------------------------------------
+
+/** The axis that all models share: {x, best}; null where no model has a mean. */
+function forestScale(column) {
+  const found = data.models.flatMap((_, model) => entryIn(column, model) ?? []);
+  if (!found.length) return null;
+  const low = Math.min(...found.map((entry) => entry.low ?? entry.mean));
+  const high = Math.max(...found.map((entry) => entry.high ?? entry.mean));
+  const room = FOREST.width - 2 * FOREST.margin;
+  const x = (value) => FOREST.margin + (high > low ? (room * (value - low)) / (high - low) : room / 2);
+  return { x, best: found.find((entry) => entry.mark === "best") };
+}
 
 function forestHeading(column) {
-  const measure = data.measures[column.measure];
   const about = chosen.mask === EVERY_MASK ? ` (${data.masks[column.mask]})` : "";
-  return `95 % interval${about}${{ higher: ", better →", lower: ", ← better" }[measure.better] ?? ""}`;
+  const better = { higher: ", better →", lower: ", ← better" }[data.measures[column.measure].better] ?? "";
+  return `95 % interval${about}${better}`;
 }
 
-/** One model's mean and interval on the common axis of all models; the band is the best one's interval. */
+/** One model's mean and interval; the band behind it is the best one's interval. */
 function forest(column, model, scale) {
-  const entry = entryOf(column.mask, chosen.bucket, model, column.measure);
-  if (!scale || !entry || entry.mean === null) return null;
-  const x = (value) => forestX(scale, value);
-  const { best } = scale;
-  const parts = [];
-  if (best && best.low !== null) parts.push(h("rect", { x: x(best.low), y: 0, width: x(best.high) - x(best.low), height: 34, fill: "var(--good)", opacity: 0.1 }));
-  parts.push(h("line", { x1: 0, x2: 240, y1: 17, y2: 17, class: "grid" }));
-  if (entry.low !== null) parts.push(h("line", { x1: x(entry.low), x2: x(entry.high), y1: 17, y2: 17, stroke: color(model), "stroke-width": 3, "stroke-linecap": "round" }));
-  parts.push(symbol(model, x(entry.mean), 17, 5.5));
-  return h("svg", { viewBox: "0 0 240 34", preserveAspectRatio: "xMidYMid meet", "aria-hidden": "true" }, parts);
+  const entry = entryIn(column, model);
+  if (!scale || !entry) return null;
+  const { x, best } = scale, { width, height } = FOREST, y = height / 2;
+  const parts = [h("line", { x1: 0, x2: width, y1: y, y2: y, class: "grid" })];
+  if (best && best.low !== null) {
+    const band = { x: x(best.low), y: 0, width: x(best.high) - x(best.low), height };
+    parts.unshift(h("rect", { ...band, fill: "var(--good)", opacity: 0.1 }));
+  }
+  if (entry.low !== null) {
+    const ends = { x1: x(entry.low), x2: x(entry.high), y1: y, y2: y };
+    parts.push(h("line", { ...ends, stroke: color(model), "stroke-width": 3, "stroke-linecap": "round" }));
+  }
+  parts.push(symbol(model, x(entry.mean), y, 5.5));
+  return h("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" }, parts);
 }
 
-function summaryLegend() {
-  const shown = summaryColumns();
-  const marks = new Set(shown.flatMap((one) => data.models.map((_, model) => entryOf(one.mask, chosen.bucket, model, one.measure)?.mark)));
-  const counts = [...new Set(shown.flatMap((one) => data.models.flatMap((_, model) => entryOf(one.mask, chosen.bucket, model, one.measure)?.n ?? [])))];
-  return [
-    marks.has("best") ? h("span", {}, h("span", { class: "mark best" }, "best"), "the best mean") : null,
-    marks.has("open") ? h("span", {}, h("span", { class: "mark open" }, "≈ best"), "not shown to differ from it") : null,
-    h("span", {}, "↑ more is better, ↓ less; below each mean its 95 % interval"),
-    counts.length ? h("span", {}, counts.length > 1 ? `n = ${Math.min(...counts)} to ${Math.max(...counts)}` : `n = ${counts[0]}`) : null,
-  ].filter(Boolean);
+// Differences -----------------------------------------------------------------------------------------------------
+
+const differences = data.differences.map((one) => {
+  const [mask, bucket, measure, model, against, mean, low, high, p, wins, losses, n, verdict] = one;
+  return { mask, bucket, measure, model, against, mean, low, high, p, wins, losses, n, verdict };
+});
+
+/** The same difference, seen from the other model. */
+function turned(one) {
+  const negative = (value) => (value === null ? null : -value);
+  return {
+    ...one, model: one.against, against: one.model, wins: one.losses, losses: one.wins,
+    mean: negative(one.mean), low: negative(one.high), high: negative(one.low),
+    verdict: { better: "worse", worse: "better" }[one.verdict] ?? one.verdict,
+  };
 }
 
 /** Pairs of models: is their difference shown, by how much, and who wins how often. */
 function differencesSection(section) {
-  const table = h("div", { class: "panel scroll", tabindex: 0, role: "region", "aria-label": "Differences, scrolls sideways" });
-  const against = [[ALL, "every pair"], ...modelOptions()];
-  let other = data.models.length > 3 ? data.start.a : ALL;
+  const table = h("div", {
+    class: "panel scroll", tabindex: 0, role: "region", "aria-label": "Differences, scrolls sideways",
+  });
   const about = h("span", { class: "soft" });
-  section.append(
-    h("div", { class: "bar" }, h("h2", { id: "differences-title" }, "Differences ", about),
-      selector("Compared with", against, other, (value) => { other = Number(value); draw(); })),
-    table);
+  let other = data.models.length > 3 ? data.start.a : ALL;
   const draw = () => {
     const masks = chosen.mask === EVERY_MASK ? "all masks" : data.masks[chosen.mask];
-    about.textContent = [data.measures[chosen.measure].name, masks, chosen.bucket === ALL ? "" : `hole ${data.buckets[chosen.bucket]}`].filter(Boolean).join(", ");
+    const hole = chosen.bucket === ALL ? "" : `hole ${data.buckets[chosen.bucket]}`;
+    about.textContent = [data.measures[chosen.measure].name, masks, hole].filter(Boolean).join(", ");
     table.replaceChildren(differencesTable(other));
   };
+  const against = selector("Compared with", [[ALL, "every pair"], ...modelOptions()], other, (value) => {
+    other = Number(value);
+    draw();
+  });
+  section.append(
+    h("div", { class: "bar" }, h("h2", { id: "differences-title" }, "Differences ", about), against),
+    table);
   watch(["measure", "mask", "bucket"], draw);
 }
 
 function differencesTable(other) {
-  const measure = data.measures[chosen.measure];
-  const found = data.differences.map(([mask, bucket, of, model, against, ...rest]) => ({ mask, bucket, of, model, against, rest }))
-    .filter((one) => one.of === chosen.measure && one.bucket === chosen.bucket && (one.mask === chosen.mask || chosen.mask === EVERY_MASK))
+  const measure = data.measures[chosen.measure], every = chosen.mask === EVERY_MASK;
+  const found = differences
+    .filter((one) => one.measure === chosen.measure && one.bucket === chosen.bucket)
+    .filter((one) => every || one.mask === chosen.mask)
     .filter((one) => other === ALL || one.model === other || one.against === other)
-    .map((one) => (one.against === other || other === ALL ? one : turned(one)));
+    .map((one) => (other === ALL || one.against === other ? one : turned(one)));
   if (!found.length) return h("p", { class: "empty" }, `Nothing was compared by ${measure.title} here.`);
-  const signed = (value) => (value === null ? "–" : (value > 0 ? "+" : "") + number(value, measure));
-  const rows = found.map(({ mask, model, against, rest: [mean, low, high, p, wins, losses, n, verdict] }) => h("tr", {},
-    h("th", { scope: "row" }, swatch(model), data.models[model]),
-    other === ALL ? h("td", { class: "text" }, swatch(against), data.models[against]) : null,
-    chosen.mask === EVERY_MASK ? h("td", { class: "text" }, data.masks[mask]) : null,
-    h("td", {}, h("span", { class: "value" }, signed(mean)), low === null ? null : h("span", { class: "interval" }, `${signed(low)} – ${signed(high)}`)),
-    h("td", {}, p === null ? "–" : p < 0.001 ? "< 0.001" : p.toFixed(3)),
-    h("td", {}, `${(100 * wins).toFixed(0)} % : ${(100 * losses).toFixed(0)} %`),
-    h("td", {}, n),
-    h("td", { class: `text ${verdict === "better" ? "best" : ""}` }, h("span", { class: "value" }, verdict))));
-  const head = ["Model", ...(other === ALL ? ["against"] : []), ...(chosen.mask === EVERY_MASK ? ["masks"] : []), `${measure.title}${arrow(measure)}, difference`, "p (Holm)", "wins : losses", "n", "what is shown"];
-  const left = new Set(["against", "masks", "what is shown"]);
-  return h("table", {}, h("thead", {}, h("tr", {}, head.map((text) => h("th", { scope: "col", class: left.has(text) ? "text" : "" }, text)))), h("tbody", {}, rows));
+  const head = (text, kind = "") => h("th", { scope: "col", class: kind }, text);
+  return h("table", {},
+    h("thead", {}, h("tr", {},
+      head("Model"),
+      other === ALL ? head("against", "text") : null,
+      every ? head("masks", "text") : null,
+      head(`${measure.title}${arrow(measure)}, difference`), head("p (Holm)"), head("wins : losses"), head("n"),
+      head("what is shown", "text"))),
+    h("tbody", {}, found.map((one) => differenceRow(one, measure, other === ALL, every))));
 }
 
-function turned({ mask, bucket, of, model, against, rest: [mean, low, high, p, wins, losses, n, verdict] }) {
-  const minus = (value) => (value === null ? null : -value);
-  const said = { better: "worse", worse: "better" }[verdict] ?? verdict;
-  return { mask, bucket, of, model: against, against: model, rest: [minus(mean), minus(high), minus(low), p, losses, wins, n, said] };
+function differenceRow(one, measure, withOther, withMask) {
+  const signed = (value) => (value === null ? "–" : (value > 0 ? "+" : "") + number(value, measure));
+  const interval = one.low === null ? null : `${signed(one.low)} – ${signed(one.high)}`;
+  const p = one.p === null ? "–" : one.p < 0.001 ? "< 0.001" : one.p.toFixed(3);
+  return h("tr", {},
+    h("th", { scope: "row" }, swatch(one.model), data.models[one.model]),
+    withOther ? h("td", { class: "text" }, swatch(one.against), data.models[one.against]) : null,
+    withMask ? h("td", { class: "text" }, data.masks[one.mask]) : null,
+    h("td", {}, h("span", { class: "value" }, signed(one.mean)), h("span", { class: "interval" }, interval)),
+    h("td", {}, p),
+    h("td", {}, `${(100 * one.wins).toFixed(0)} % : ${(100 * one.losses).toFixed(0)} %`),
+    h("td", {}, one.n),
+    h("td", { class: one.verdict === "better" ? "text best" : "text" }, h("span", { class: "value" }, one.verdict)));
 }
