@@ -8,9 +8,11 @@ cannot be compared, nor can images of different size.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import warnings
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -32,6 +34,9 @@ NETWORKS: tuple[Network, ...] = ("alex", "vgg", "squeeze")
 BACKBONES: dict[Network, Backbone] = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet1_1"}
 SMALLEST_PX: dict[Network, int] = {"alex": 31, "vgg": 16, "squeeze": 17}  # so that something is left behind all strides
 TITLES: dict[Network, str] = {"alex": "AlexNet", "vgg": "VGG", "squeeze": "SqueezeNet"}
+
+KEPT_PIXELS = 512 * 512
+"""Features of larger originals are not kept: VGG's take half a kilobyte for each pixel."""
 
 _loading = threading.Lock()
 
@@ -83,7 +88,7 @@ class LPIPS(RegionMeasure):
         """Return the weighted squared distances of every layer, (B, h, w), each of another size."""
         network = _loaded(self.network, self.weights, image.device)
         with torch.no_grad(), torch.autocast(image.device.type, enabled=False):
-            ours, true = (_features(network, x) for x in (painted, image))
+            ours, true = _features(network, painted), _features_of_original(network, image)
             return [wide(weigh((a - b).square())[:, 0]) for weigh, a, b in zip(network.lins, ours, true, strict=True)]
 
 
@@ -93,6 +98,35 @@ def _features(network: Any, images: Tensor) -> list[Tensor]:
 
     found = network.net(network.scaling_layer(2 * images.float() - 1))
     return [normalize_tensor(layer) for layer in found]
+
+
+def _features_of_original(network: Any, images: Tensor) -> list[Tensor]:
+    """Return the same of originals: of a single image that several models have filled one after another only once."""
+    if len(images) > 1 or images.device.type != "cpu" or images.shape[-2:].numel() > KEPT_PIXELS:
+        return _features(network, images)
+    pixels = images.float().contiguous()
+    return _kept_features(network, _Content(pixels, hashlib.blake2b(pixels.numpy().tobytes()).digest()))
+
+
+@dataclass(frozen=True, eq=False)
+class _Content:
+    """Images of float32 that are equal where their bytes are."""
+
+    images: Tensor
+    digest: bytes
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Content):
+            return NotImplemented
+        return (self.digest, self.images.shape) == (other.digest, other.images.shape)
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+
+@lru_cache(maxsize=len(NETWORKS))
+def _kept_features(network: Any, content: _Content) -> list[Tensor]:
+    return _features(network, content.images)
 
 
 def _loaded(network: Network, weights: str, device: torch.device) -> Any:

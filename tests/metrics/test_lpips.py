@@ -74,6 +74,8 @@ def test_a_batch_has_the_values_of_its_images_whatever_the_type(network, compare
     double = Compared(completed=compared.completed.double(), image=compared.image.double(), mask=compared.mask.double())
     for name, value in measured(double, forms).items():
         assert torch.equal(value, together[name])
+    half = forms[0].of_pair(Pair(compared.completed[:1].bfloat16(), compared.image[:1].bfloat16()), None)
+    assert half.item() == pytest.approx(together[forms[0].name][0].item(), rel=0.1)
 
 
 def test_forms_of_one_network_share_one_pass_and_one_network(compared, hub):
@@ -85,6 +87,20 @@ def test_forms_of_one_network_share_one_pass_and_one_network(compared, hub):
     measured(compared, wanted)
     assert len(passes) == 2  # painted and original
     assert ours._loaded("alex", "torchvision", compared.image.device) is network
+
+
+def test_an_original_goes_through_the_network_once_for_all_models_that_fill_it(compared):
+    measure = ours.LPIPS("alex", weights="random")
+    fills = [compared.completed[:1], compared.raw[:1], compared.image[:1], 1 - compared.image[:1]]
+    expected = [measure.of_pair(Pair(torch.cat((x, x)), compared.image[[0, 0]]), None)[0].item() for x in fills]
+    passes = []
+    ours._loaded("alex", "random", compared.image.device).net.register_forward_hook(lambda *_: passes.append(1))
+    found = [measure.of_pair(Pair(x, compared.image[:1].clone()), None).item() for x in fills]
+    assert len(passes) == len(fills) + 1
+    assert found == pytest.approx(expected, rel=RELATIVE, abs=1e-12)
+    other = measure.of_pair(Pair(fills[0], compared.image[1:]), None).item()  # another original is another one
+    assert len(passes) == len(fills) + 3
+    assert other > found[0]
 
 
 def test_identical_images_have_no_distance_and_more_noise_has_more():
