@@ -58,7 +58,7 @@ def main(folder: Path = FOLDER, iterations: int = ITERATIONS) -> int:
     for title, model in (("learned, this run", learned), ("Telea", load("telea")), ("patch", load("patch"))):
         result = fill_and_measure(model, wall, word, seed=0)
         row.append(result.completed)
-        headings.append(f"{title}\n{result.metrics['psnr_hole']:.1f} dB in the hole")
+        headings.append(f"{title}\n{result.values['psnr_hole']:.1f} dB in the hole")
     sheet = contact_sheet(
         [[*row, wall]],
         columns=[*headings, "original"],

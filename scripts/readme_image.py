@@ -32,7 +32,7 @@ def main(output: str) -> int:
     hole, letters = outline(*rocket().shape[:2])[PAD], text(*cat.shape[:2])  # type: ignore[no-untyped-call]
     removed = fill_and_measure(load("patch"), pad, hole, seed=0)
     clean = fill_and_measure(load("biharmonic"), cat, letters, seed=0)
-    heading = f"filled: biharmonic\n{clean.metrics['psnr_hole']:.1f} dB in the hole"
+    heading = f"filled: biharmonic\n{clean.values['psnr_hole']:.1f} dB in the hole"
     sheets = (
         contact_sheet(
             [[pad, marked(pad, hole, RED), removed.completed]],

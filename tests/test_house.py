@@ -29,6 +29,7 @@ FOREIGN_ATTRIBUTES = {
 MODEL_NAMES_ALLOWED = {
     ("inpaint/masks/", name): "kinds of masks are called after the papers that they come from" for name in MODELS
 } | {
+    **{("inpaint/evaluation/protocols.py", name): "kinds of masks, as above" for name in MODELS},
     ("inpaint/data/config.py", "deepfill"): "the kind of mask that a training draws by default",
     ("inpaint/cli/train.py", "deepfill"): "examples to be typed",
     ("inpaint/cli/benchmark.py", "deepfill"): "the kind of mask that samples are measured with by default",

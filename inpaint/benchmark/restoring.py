@@ -20,8 +20,8 @@ from inpaint.dip.layers import LanczosDownsampler
 from inpaint.dip.objective import Observation, PriorObjective, meshgrid_input, noise_input
 from inpaint.dip.presets import FILL_TASKS, preset
 from inpaint.evaluation.measure import as_batch
-from inpaint.evaluation.photos import Photos, draw_mask
-from inpaint.masks import parse_mask
+from inpaint.evaluation.protocols import unnamed
+from inpaint.evaluation.subjects import Photos
 from inpaint.metrics import psnr
 from inpaint.optimize.base import StepInfo
 from inpaint.optimize.loop import LoopOptions, optimize
@@ -78,12 +78,13 @@ def compare_quality(
     device: torch.device,
 ) -> Quality:
     """Fill one photo of `data` per seed both ways, from the same weights, with the same number of iterations."""
-    photos, kind = Photos(data, size=size), parse_mask(mask)
+    photos = Photos(data, unnamed([mask], size=size))
+    (drawing,) = photos.protocol.drawings.values()
     found: dict[str, list[float]] = {"fast": [], "published": []}
     for seed in range(seeds):
         index = seed % len(photos)
-        photo = photos.read(index)
-        hole = draw_mask(mask, kind, seed=seed, index=index, height=size, width=size)
+        photo = photos.read(index).image
+        hole = drawing.draw(photos.name(index), seed=seed, height=size, width=size)
         image, gap = (plane.to(device) for plane in as_batch(photo, np.asarray(hole)))
         for label, arithmetic in (("fast", fast(device)), ("published", EXACT)):
             objective = _objective(name, arithmetic, image * (1 - gap), 1 - gap, seed=seed, width=width)

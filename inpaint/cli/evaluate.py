@@ -9,78 +9,133 @@ from typing import Any
 
 import click
 
-from inpaint.cli import model_options, photo_options, places
+from inpaint.cli import model_options, places
+from inpaint.errors import UsageError
 from inpaint.system.progress import bar
 from inpaint.system.signals import ending_on_sigterm
 from inpaint.types import Progress
+from inpaint.weights.runs import Which
 
 EXAMPLES = """
 \b
 Examples:
-  inpaint evaluate --model patch --model checkpoints/my-run --data photos/val --masks deepfill --output results/
-  inpaint evaluate --model mean --model biharmonic --data samples --masks center,lama_thick_256 --output results/
+  inpaint evaluate --model patch --model checkpoints/my-run --data photos/val --protocol lama_thick_256 --output out/
+  inpaint evaluate --model biharmonic --data samples --protocol deepfill_64,text_64 --processes 2 --output results/
+  inpaint evaluate --model mean --model patch --data samples --masks center --size 128 --output results/
+  inpaint evaluate --list
 """
 
 
 @click.command("evaluate", epilog=EXAMPLES)
 @click.option(
-    "--model", "models", multiple=True, required=True, help="Name, run folder or weights file; repeat to compare."
+    "--model",
+    "models",
+    multiple=True,
+    help="Name, run folder, weights file, or a folder of runs, a sweep's for instance; repeat to compare.",
 )
 @click.option(
     "--data",
     type=places.SOURCE,
-    required=True,
     help="Folder, list file, tar shards, or `samples` for the bundled photos. -: a list on standard input.",
 )
-@click.option("--masks", "masks", multiple=True, required=True, help="Kinds of masks, separated by commas.")
 @click.option(
-    "--size", type=click.IntRange(8, 8192), help="Side of the square cut from each photo. [default: native size]"
+    "--protocol",
+    "protocols",
+    multiple=True,
+    metavar="NAME[,NAME]",
+    help="Frozen size and masks, see --list; several of one size make one table.",
 )
-@photo_options.seed
+@click.option("--masks", "masks", multiple=True, help="Kinds of masks, separated by commas, in place of a protocol.")
+@click.option(
+    "--size",
+    type=click.IntRange(8, 8192),
+    help="With --masks: side of the square cut from each photo. [default: native size]",
+)
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, help="With --masks: decides them.")
 @click.option("--count", type=click.IntRange(1), help="Measure the first N photos only.")
 @click.option(
-    "--jobs",
+    "--measures", "measured", multiple=True, metavar="NAME[,NAME]", help="What is measured. [default: the usual ones]"
+)
+@click.option(
+    "--samples",
     type=click.IntRange(1),
     default=1,
-    help="Fills at once, of the fills without learning; their seconds get longer.",
+    help="Fills of each image by models that draw at random, for measures that compare them.",
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=1,
+    help="Processes at work, one thread each: the same numbers, but longer seconds.",
+)
+@click.option("--pictures", type=click.IntRange(0), default=100, help="Keep the fills of the first N photos as PNG.")
 @model_options.option
-@photo_options.device
-@click.option("--output", required=True, type=places.FOLDER, help="Folder for the results.")
-def command(
+@model_options.weights
+@click.option(
+    "--device",
+    default="auto",
+    type=places.DEVICES,
+    help="auto, cpu, cuda, cuda:1, mps; cuda:0,cuda:1 for processes in turn.",
+)
+@click.option("--output", type=places.FOLDER, help="Folder for the results.")
+@click.option("--list", "listing", is_flag=True, help="List protocols and measures, and do nothing else.")
+def command(*, listing: bool, **given: Any) -> int:
+    """Measure models on the same photos and the same seeded masks.
+
+    Writes results.csv (a line per photo, mask and model), summaries, manifest.json, whose hash says what was measured,
+    table.md and sheet.png. The same command goes on where an interrupted one stopped; with a further --model or measure
+    that one only is measured. What fails is reported and left out; the exit status is then 1. An --option goes to every
+    model that takes it.
+    """
+    if listing:
+        click.echo(_list())
+        return 0
+    for name in ("models", "data", "output"):
+        if not given[name]:
+            raise click.MissingParameter(param_hint=f"'--{name.removesuffix('s')}'", param_type="option")
+    return _evaluate(**given)
+
+
+def _evaluate(
     *,
     models: Sequence[str],
     data: str,
+    protocols: Sequence[str],
     masks: Sequence[str],
+    size: int | None,
+    seed: int,
+    measured: Sequence[str],
     option: Sequence[str],
+    weights: Which,
     device: str,
+    processes: int,
     output: str,
     **settings: Any,
 ) -> int:
-    """Measure models on the same photos and the same seeded masks.
-
-    Writes results.csv (a line per photo, mask and model), summary.json, table.md and sheet.png. The same command goes
-    on where an interrupted one stopped, and with a further --model measures that one only. What fails is reported and
-    left out; the exit status is then 1. An --option goes to every model that takes it.
-    """
     from inpaint.data.opening import check_root
-    from inpaint.evaluation.settings import identity, label_models, parsed_masks
+    from inpaint.evaluation.models import Loadable, expanded, label_models
+    from inpaint.evaluation.protocols import together, unnamed
     from inpaint.masks import split_specs
-    from inpaint.registry.loading import described, load
+    from inpaint.registry.loading import described
 
+    named = [name for group in protocols for name in split_specs(group)]
     kinds = [kind for group in masks for kind in split_specs(group)]
-    labels = label_models(models)
-    chosen = model_options.for_models(labels, option)
+    if named and (kinds or size is not None or seed):
+        raise UsageError("--protocol says which masks, size and seed; give either it or --masks, --size and --seed")
+    protocol = together(named) if named else unnamed(kinds, size=size, seed=seed)
+    labels = label_models(expanded(models))
+    which = model_options.which(labels, weights)
+    chosen = model_options.for_models(labels, option, weights=which)
     for name, spec in labels.items():
-        described(spec, **chosen[name])
-    parsed_masks(kinds)
+        described(spec, weights=which[name], **chosen[name])
     check_root(data)
 
     from inpaint.evaluation.run import evaluate  # only now: torch takes seconds
+    from inpaint.metrics import USUAL
     from inpaint.system.devices import device_name, resolve_device
 
-    where = resolve_device(device)
-    loaded = {name: load(spec, device=where, **chosen[name]) for name, spec in labels.items()}
+    places_of_work = [resolve_device(each.strip()) for each in device.split(",")]
+    loadable = {name: Loadable(spec=spec, options=chosen[name], weights=which[name]) for name, spec in labels.items()}
     with ending_on_sigterm(), bar("fills") as fills:
 
         def report(step: Progress) -> None:
@@ -90,13 +145,15 @@ def command(
 
         try:
             result = evaluate(
-                loaded,
+                loadable,
                 data=data,
-                masks=kinds,
+                protocol=protocol,
                 output=Path(output),
+                measured=[name for group in measured for name in split_specs(group)] or USUAL,
+                processes=processes,
+                devices=[str(each) for each in places_of_work],
+                device_name=", ".join(dict.fromkeys(map(device_name, places_of_work))),
                 **settings,
-                device=device_name(where),
-                identities={name: identity(spec, chosen[name]) for name, spec in labels.items()},
                 command=_command_line(click.get_current_context()),
                 progress=report,
                 inner=fills.inner if fills.shown else None,
@@ -105,8 +162,8 @@ def command(
             click.echo(f"{fills.done} of {fills.total or 0} fills done; the same command goes on from there", err=True)
             raise
     click.echo(result.table)
-    names = "results.csv, summary.json, table.md" + (", sheet.png" if result.sheet else "")
-    click.echo(f"wrote {names} to {output}")
+    written = ["results.csv", "summary.json", "table.md", *(["sheet.png"] if result.sheet else [])]
+    click.echo(f"wrote {', '.join(written)} to {output}")
     problems = [
         *([f"{len(result.failures)} failed"] if result.failures else []),
         *([f"{result.skipped} file{'s' if result.skipped > 1 else ''} skipped"] if result.skipped else []),
@@ -116,6 +173,27 @@ def command(
     return 1 if problems else 0
 
 
+def _list() -> str:
+    """Return the protocols, with their size and masks, and the measures."""
+    from inpaint.evaluation.protocols import named, protocol_names
+    from inpaint.metrics import MEASURES, USUAL, Measure, measures
+
+    lines = ["protocols (--protocol):"]
+    for name in protocol_names():
+        protocol = named(name)
+        drawn = list(protocol.drawings)
+        labels = f"{len(drawn)} kinds of masks, {drawn[0]} ... {drawn[-1]}" if len(drawn) > 1 else ""
+        about = f"{protocol.size} x {protocol.size}, version {protocol.version}"
+        lines.append(f"  {name:18} {about}{': ' + labels if labels else ''}")
+    lines.append("measures (--measures), * = usual:")
+    for name in MEASURES:
+        found = measures([name])
+        measure: Measure = [*found.of_images, *found.of_sets][0]
+        about = f"{measure.title}, {measure.better} is better" if measure.better != "neither" else measure.title
+        lines.append(f"  {'*' if name in USUAL else ' '} {name:24} {about}{', of sets' if found.of_sets else ''}")
+    return "\n".join(lines)
+
+
 def _command_line(context: click.Context) -> str:
     """Return the command that repeats this evaluation: what was given, without defaults and without the output."""
     words = ["inpaint", "evaluate"]
@@ -123,5 +201,5 @@ def _command_line(context: click.Context) -> str:
         given = context.params[option.name or ""]
         if option.name != "output" and given not in (None, option.get_default(context)):
             for value in given if isinstance(given, tuple) else (given,):
-                words += [option.opts[0], str(value)]
+                words += [option.opts[0]] if value is True else [option.opts[0], str(value)]
     return shlex.join(words)

@@ -76,6 +76,12 @@ def _device(text: str) -> str:
     return text
 
 
+def _devices(text: str) -> str:
+    for each in text.split(","):
+        check_device_name(each.strip())
+    return text
+
+
 SOURCE = Checked(_read)
 """What is read; `-` is standard input."""
 FILE = Checked(_written)
@@ -87,6 +93,8 @@ PLACE = Checked(_named)
 FOLDER = Checked(_folder)
 """A folder in which files will be written."""
 DEVICE = Checked(_device)
+DEVICES = Checked(_devices)
+"""Several, separated by commas."""
 """Where to compute. Whether it is there is found out later, by torch."""
 
 

@@ -6,15 +6,39 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from inpaint.evaluation.run import Evaluation, Failure, evaluate
-    from inpaint.evaluation.settings import identity, label_models
+    from inpaint.evaluation.models import Loadable, expanded, identity, label_models
+    from inpaint.evaluation.outputs import Evaluation, write_outputs
+    from inpaint.evaluation.protocols import Protocol, protocol_names, together
+    from inpaint.evaluation.record import Failure, Record, Row, SetRow
+    from inpaint.evaluation.run import evaluate
     from inpaint.evaluation.summary import Entry, Estimate, summarize
 
-__all__ = ["Entry", "Estimate", "Evaluation", "Failure", "evaluate", "identity", "label_models", "summarize"]
+__all__ = [
+    "Entry",
+    "Estimate",
+    "Evaluation",
+    "Failure",
+    "Loadable",
+    "Protocol",
+    "Record",
+    "Row",
+    "SetRow",
+    "evaluate",
+    "expanded",
+    "identity",
+    "label_models",
+    "protocol_names",
+    "summarize",
+    "together",
+    "write_outputs",
+]
 
 _LATE = {
-    **dict.fromkeys(("Evaluation", "Failure", "evaluate"), "inpaint.evaluation.run"),
-    **dict.fromkeys(("identity", "label_models"), "inpaint.evaluation.settings"),
+    **dict.fromkeys(("Loadable", "expanded", "identity", "label_models"), "inpaint.evaluation.models"),
+    **dict.fromkeys(("Evaluation", "write_outputs"), "inpaint.evaluation.outputs"),
+    **dict.fromkeys(("Protocol", "protocol_names", "together"), "inpaint.evaluation.protocols"),
+    **dict.fromkeys(("Failure", "Record", "Row", "SetRow"), "inpaint.evaluation.record"),
+    "evaluate": "inpaint.evaluation.run",
     **dict.fromkeys(("Entry", "Estimate", "summarize"), "inpaint.evaluation.summary"),
 }
 

@@ -24,6 +24,8 @@ from inpaint.options import show
 from inpaint.system.files import write_text
 
 MANIFEST_NAME = "manifest.json"
+MASKED, ORIGINAL = "masked", "original"
+"""What stands in a model's place for the pictures that are no fills."""
 
 
 @dataclass(frozen=True, kw_only=True)

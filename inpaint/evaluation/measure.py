@@ -2,43 +2,64 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from inpaint.errors import InpaintError
-from inpaint.evaluation.photos import Rgb
+from inpaint.evaluation.subjects import Rgb
 from inpaint.masks import HoleMask
-from inpaint.metrics import Compared, measured, measures
-from inpaint.types import Inpainter, ProgressCallback
+from inpaint.metrics import Compared, ImageMeasure, measured, measures
+from inpaint.types import Fill, Inpainter, ProgressCallback
 
 WARM_UP_PX = 64
 
 
+GRAY = 128  # what a blind model sees in the hole
+USUAL = measures().of_images
+
+
 @dataclass(frozen=True)
 class Measured:
-    """A completed image (H, W, 3) uint8, its metrics by name, and the seconds of the fill."""
+    """A completed image (H, W, 3) uint8, what measures found, and the seconds of the fill.
+
+    values: by name; None where a measure says nothing of this fill.
+    """
 
     completed: Rgb
-    metrics: dict[str, float]
+    values: dict[str, float | None]
     seconds: float
 
 
 def fill_and_measure(
-    model: Inpainter, photo: Rgb, mask: HoleMask, *, seed: int, progress: ProgressCallback | None = None
+    model: Inpainter,
+    photo: Rgb,
+    mask: HoleMask,
+    *,
+    seed: int,
+    truth: Rgb | None = None,
+    wanted: Sequence[ImageMeasure] = USUAL,
+    samples: int = 1,
+    progress: ProgressCallback | None = None,
 ) -> Measured:
     """Fill a photo and compare what would be saved as 8 bit with the original.
 
-    The clock runs from the image in memory to the answer in memory; copying to an accelerator and back is part of it.
+    The clock runs from the image in memory to the answer in memory; copying to an accelerator and back is part of it,
+    further samples are not.
 
     Args:
         model: Fills one image at a time here.
         photo: (H, W, 3) RGB.
         mask: (H, W), 1 = hole.
         seed: For models that draw at random.
+        truth: What the fill is compared with, (H, W, 3); None: the photo itself.
+        wanted: The measures.
+        samples: How many fills a model that draws at random makes for the measures that compare them.
         progress: Told every step of the fill.
 
     Raises:
@@ -46,17 +67,49 @@ def fill_and_measure(
     """
     image, hole = as_batch(photo, mask)
     started = time.perf_counter()
-    completed = _completed(model, image, hole, seed, progress)
+    fill = _filled(model, image, hole, seed, progress)
     seconds = time.perf_counter() - started
-    if completed.shape != image.shape:
-        raise InpaintError(f"answered with shape {tuple(completed.shape)} for {tuple(image.shape)}")
-    if not completed.isfinite().all():
+    if fill.completed.shape != image.shape:
+        raise InpaintError(f"answered with shape {tuple(fill.completed.shape)} for {tuple(image.shape)}")
+    if not fill.completed.isfinite().all():
         raise InpaintError("answered with values that are not finite")
-    rounded = (completed.double().clamp(0, 1) * 255).round()  # (1, 3, H, W), 0 to 255
-    exact = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].double() / 255
-    values = measured(Compared(completed=rounded / 255, image=exact, mask=hole), measures().of_images)
+    rounded = (fill.completed.double().clamp(0, 1) * 255).round()  # (1, 3, H, W), 0 to 255
+    needs = {need for measure in wanted for need in measure.needs}
+    compared = Compared(
+        completed=rounded / 255,
+        image=_exact(photo if truth is None else truth),
+        mask=hole,
+        raw=fill.raw.cpu().double() if "raw" in needs else None,
+        samples=_samples(model, image, hole, seed, samples) if "samples" in needs and samples > 1 else None,
+        found=_found(model, photo, mask, seed) if "found" in needs else None,
+    )
     image_8_bit: Rgb = rounded[0].permute(1, 2, 0).to(torch.uint8).numpy()
-    return Measured(image_8_bit, {name: value.item() for name, value in values.items()}, seconds)
+    return Measured(image_8_bit, _values(compared, wanted), seconds)
+
+
+def _values(compared: Compared, wanted: Sequence[ImageMeasure]) -> dict[str, float | None]:
+    counted = {measure.name: bool(measure.counts(compared).item()) for measure in wanted}
+    values = {name: value.item() for name, value in measured(compared, wanted).items()}
+    for name, value in values.items():
+        if counted[name] and not math.isfinite(value):
+            raise InpaintError(f"answered with what {name} has no finite number for")
+    return {name: value if counted[name] else None for name, value in values.items()}
+
+
+def _samples(model: Inpainter, image: Tensor, hole: Tensor, seed: int, count: int) -> Tensor | None:
+    """Return several fills (S, 1, 3, H, W), rounded as they would be saved; None of a model that has but one."""
+    if not model.capabilities.stochastic:
+        return None
+    fills = model.fill(image, hole, seed=[seed], samples=count)
+    return torch.stack([(fill.completed.cpu().double().clamp(0, 1) * 255).round() / 255 for fill in fills])
+
+
+def _found(model: Inpainter, photo: Rgb, mask: HoleMask, seed: int) -> Tensor | None:
+    """Return the mask (1, 1, H, W) that a blind model finds where the hole is gray; None of another model."""
+    if not model.capabilities.blind:
+        return None
+    damaged, _ = as_batch(np.where(mask[..., None] == 1, np.uint8(GRAY), photo), mask)
+    return model.fill(damaged, None, seed=[seed])[0].mask.cpu()
 
 
 def warm_up(model: Inpainter, photo: Rgb, mask: HoleMask, *, seed: int) -> None:
@@ -70,14 +123,13 @@ def warm_up(model: Inpainter, photo: Rgb, mask: HoleMask, *, seed: int) -> None:
         photo = np.full((side, side, 3), 128, np.uint8)
         mask = np.zeros((side, side), np.uint8)
         mask[side // 2, side // 2] = 1
-    _completed(model, *as_batch(photo, mask), seed)
+    _filled(model, *as_batch(photo, mask), seed)
 
 
-def _completed(
-    model: Inpainter, image: Tensor, hole: Tensor, seed: int, progress: ProgressCallback | None = None
-) -> Tensor:
+def _filled(model: Inpainter, image: Tensor, hole: Tensor, seed: int, progress: ProgressCallback | None = None) -> Fill:
     try:
-        return model.fill(image, hole, seed=[seed], progress=progress)[0].completed.cpu()  # waits for the accelerator
+        fill = model.fill(image, hole, seed=[seed], progress=progress)[0]
+        return replace(fill, completed=fill.completed.cpu())  # waits for the accelerator
     except torch.OutOfMemoryError as error:
         raise InpaintError(f"out of memory: {str(error).splitlines()[0]}") from None
 
@@ -86,3 +138,8 @@ def as_batch(photo: Rgb, mask: HoleMask) -> tuple[Tensor, Tensor]:
     """Return image (1, 3, H, W) in [0, 1] and mask (1, 1, H, W), float32."""
     image = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].contiguous().float() / 255
     return image, torch.from_numpy(mask.copy())[None, None].float()
+
+
+def _exact(photo: Rgb) -> Tensor:
+    """Return a photo as (1, 3, H, W) in [0, 1], float64."""
+    return torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].double() / 255

@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from inpaint.errors import InpaintError
+from inpaint.evaluation.manifest import MASKED as MASKED
+from inpaint.evaluation.manifest import ORIGINAL as ORIGINAL
 from inpaint.evaluation.manifest import Manifest, text_hash
 from inpaint.metrics import ImageMeasure, Measure, SetMeasure, measures
 from inpaint.system.files import write_text
@@ -33,9 +35,6 @@ TIMING_NAME = "timing.csv"
 SETS_NAME = "sets.csv"
 FAILURES_NAME = "failures.csv"
 PICTURES = "pictures"
-MASKED, ORIGINAL = "masked", "original"
-"""What stands in a model's place for the pictures that are no fills."""
-
 Key: TypeAlias = tuple[str, str, str]
 """(image, mask, model)."""
 

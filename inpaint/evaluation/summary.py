@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from scipy.special import stdtrit  # type: ignore[import-untyped]
 
-from inpaint.evaluation.results import Row
-from inpaint.metrics import PSNR_CAP_DB, USUAL
+from inpaint.evaluation.record import Record, Row, SetRow
+from inpaint.metrics import PSNR_CAP_DB, USUAL, ImageMeasure, Measure, SetMeasure
 
 PROTOCOL = {
     "compared": "the completed image rounded to 8 bit against the original in 8 bit, RGB, range [0, 1]",
@@ -32,6 +32,13 @@ class Estimate(TypedDict):
     high: float | None
 
 
+class Value(TypedDict):
+    """What a measure of sets found over n photos; None where they are too few for it."""
+
+    value: float | None
+    n: int
+
+
 class Entry(TypedDict):
     """One model on one kind of mask. n: photos in the means; filled: those this model has filled."""
 
@@ -40,6 +47,7 @@ class Entry(TypedDict):
     n: int
     filled: int
     metrics: dict[str, Estimate]
+    sets: dict[str, Value]
     seconds: Estimate
 
 
@@ -54,46 +62,52 @@ def estimate(values: Sequence[float]) -> Estimate:
     return {"mean": mean, "standard_error": error, "low": mean - half, "high": mean + half}
 
 
-def summarize(rows: Sequence[Row], *, masks: Sequence[str], models: Sequence[str]) -> list[Entry]:
+def summarize(record: Record) -> list[Entry]:
     """Return an entry per kind of mask and model, in the order asked for.
 
     Means are over the photos that every model has filled with that kind of mask, so that a model which refuses
-    hard photos is not rewarded. A model that filled none at all has no means and does not count there.
+    hard photos is not rewarded, and for each measure over those of which it says something. A model that filled none at
+    all has no means and does not count there.
     """
     found: dict[tuple[str, str], dict[str, Row]] = defaultdict(dict)
-    for row in rows:
+    for row in record.rows:
         found[row.mask, row.model][row.image] = row
+    sets: dict[tuple[str, str], list[SetRow]] = defaultdict(list)
+    for each in record.sets:
+        sets[each.mask, each.model].append(each)
+    names = [measure.name for measure in record.of_images]
     entries: list[Entry] = []
-    for mask in masks:
-        filled = [set(found[mask, model]) for model in models if found[mask, model]]
+    for mask in record.manifest.labels:
+        filled = [set(found[mask, model]) for model in record.models if found[mask, model]]
         common = sorted(set.intersection(*filled)) if filled else []
-        for model in models:
+        for model in record.models:
             mine = found[mask, model]
             counted = [mine[image] for image in common] if mine else []
+            values = {name: [row.values[name] for row in counted if name in row.values] for name in names}
             entries.append(
                 {
                     "mask": mask,
                     "model": model,
                     "n": len(counted),
                     "filled": len(mine),
-                    "metrics": {name: estimate([row.metrics[name] for row in counted]) for name in USUAL},
-                    "seconds": estimate([row.seconds for row in counted]),
+                    "metrics": {name: estimate(values[name]) for name in names},
+                    "sets": {each.measure: {"value": each.value, "n": each.n} for each in sets[mask, model]},
+                    "seconds": estimate([row.seconds for row in counted if row.seconds is not None]),
                 }
             )
     return entries
 
 
-_COLUMNS = (  # heading, metric, factor, decimals, whether more is better
-    ("L1 % ↓", "l1_hole", 100.0, 2, False),
-    ("PSNR dB ↑", "psnr_hole", 1.0, 2, True),
-    ("SSIM ↑", "ssim_hole", 1.0, 3, True),
-)
+_LEFT_OUT = frozenset(USUAL) - {"l1_hole", "psnr_hole", "ssim_hole"}  # in the files, not in the table
 
 
-def markdown(entries: Sequence[Entry], *, title: str) -> str:
+def markdown(entries: Sequence[Entry], measures: Sequence[Measure], *, title: str) -> str:
     """Return a table: models in rows, columns grouped by kind of mask, the best of each column in bold.
 
-    title: one line on what was measured, printed above.
+    Args:
+        entries: See `summarize`.
+        measures: Those of the record. Of the usual ones, those of the whole image are left out.
+        title: One line on what was measured, printed above.
     """
     masks = list(dict.fromkeys(entry["mask"] for entry in entries))
     models = list(dict.fromkeys(entry["model"] for entry in entries))
@@ -101,17 +115,31 @@ def markdown(entries: Sequence[Entry], *, title: str) -> str:
     columns = [["model", "---", *models]]
     for mask in masks:
         measured = [at[mask, model] for model in models]
-        for heading, metric, factor, decimals, more_is_better in _COLUMNS:
-            cells = _cells([entry["metrics"][metric] for entry in measured], factor, decimals, more_is_better)
-            columns.append([f"{mask}: {heading}", "---:", *cells])
+        for measure in measures:
+            if measure.name not in _LEFT_OUT:
+                columns.append([f"{mask}: {_heading(measure)}", "---:", *_cells(_found(measured, measure), measure)])
         columns.append([f"{mask}: s/photo", "---:", *(_seconds(entry["seconds"]["mean"]) for entry in measured)])
     lines = zip(*columns, strict=True)
     table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-    notes = "\n".join(f"- {note}" for note in _notes(entries, masks))
+    notes = "\n".join(f"- {note}" for note in _notes(entries, masks, measures))
     return f"{title}\n\n{table}\n\n{notes}\n"
 
 
-def _cells(estimates: Sequence[Estimate], factor: float, decimals: int, more_is_better: bool) -> list[str]:
+def _heading(measure: Measure) -> str:
+    arrow = {"higher": " ↑", "lower": " ↓", "neither": ""}[measure.better]
+    title = measure.title if measure.name in USUAL else f"{measure.title} ({measure.name})"
+    return f"{title}{arrow}"
+
+
+def _found(entries: Sequence[Entry], measure: Measure) -> list[Estimate]:
+    if isinstance(measure, ImageMeasure):
+        return [entry["metrics"][measure.name] for entry in entries]
+    values = [entry["sets"][measure.name]["value"] if measure.name in entry["sets"] else None for entry in entries]
+    return [{"mean": value, "standard_error": None, "low": None, "high": None} for value in values]
+
+
+def _cells(estimates: Sequence[Estimate], measure: Measure) -> list[str]:
+    factor, decimals = measure.scale, measure.decimals
     texts: list[tuple[str, float | None]] = []
     for found in estimates:
         if found["mean"] is None:
@@ -122,7 +150,8 @@ def _cells(estimates: Sequence[Estimate], factor: float, decimals: int, more_is_
         texts.append((shown + interval, float(shown)))
     values = [value for _, value in texts if value is not None]
     # What is shown as equal is equally good.
-    best = (max if more_is_better else min)(values) if len(values) > 1 else None
+    better = {"higher": max, "lower": min, "neither": None}[measure.better]
+    best = better(values) if better and len(values) > 1 else None
     return [f"**{text}**" if value is not None and value == best else text for text, value in texts]
 
 
@@ -130,15 +159,21 @@ def _seconds(mean: float | None) -> str:
     return "–" if mean is None else f"{mean:.3g}" if mean >= 0.001 else f"{mean:.1g}"
 
 
-def _notes(entries: Sequence[Entry], masks: Sequence[str]) -> list[str]:
+def _notes(entries: Sequence[Entry], masks: Sequence[str], measures: Sequence[Measure]) -> list[str]:
     notes = [f"L1, PSNR and SSIM in the hole, {PROTOCOL['compared']}. ± is half the 95 % interval of the mean."]
+    for measure in measures:
+        if isinstance(measure, SetMeasure):
+            counts = sorted({entry["sets"][measure.name]["n"] for entry in entries if measure.name in entry["sets"]})
+            said = (measure.refusal(n) or measure.caution(n) or f"{measure.name} of {n} photos" for n in counts if n)
+            notes += [f"{text}." for text in said]
     for mask in masks:
         column = [entry for entry in entries if entry["mask"] == mask and entry["n"]]
         if not column:
             notes.append(f"{mask}: nothing was filled.")
             continue
-        ratio: Any = column[0]["metrics"]["hole_ratio"]["mean"]
-        notes.append(f"{mask}: {column[0]['n']} photos, hole {100 * ratio:.1f} % on average.")
+        ratio = column[0]["metrics"].get("hole_ratio", estimate([]))["mean"]
+        holes = "" if ratio is None else f", hole {100 * ratio:.1f} % on average"
+        notes.append(f"{mask}: {column[0]['n']} photos{holes}.")
         if any(entry["filled"] != entry["n"] for entry in column):
             filled = ", ".join(f"{entry['model']} {entry['filled']}" for entry in column)
             notes.append(f"{mask}: means are over what every model filled; filled were: {filled}.")

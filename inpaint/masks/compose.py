@@ -11,7 +11,10 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, Field, SerializeAsAny, field_validator
 
-from inpaint.masks.base import HoleMask, Mask, Share, ShareSpan, blank, hole_ratio
+from inpaint.errors import MaskError
+from inpaint.masks.base import HoleMask, Mask, Share, ShareSpan, blank, scale_to
+
+BORDER_NOMINAL_PX = 512  # of PConv's masks, whose distance to the border is 50 pixels
 
 Inner = SerializeAsAny[Mask]
 """A mask inside another one; `parse_mask` makes it of what describes it."""
@@ -63,12 +66,22 @@ class Target(Mask):
     A mask that has it by chance is taken as it is. After `tries` masks, the one nearest to a ratio drawn uniformly
     from the range grows or shrinks evenly at its rim until exactly that share of the pixels is hole; so the ratio
     always lies in the range, or within half a pixel of it where the range holds no whole number of pixels.
+
+    Args:
+        mask: What is brought there.
+        ratio: The range.
+        tries: How many masks are drawn.
+        border: "clear" keeps the hole `border_px` away from the borders, by drawing on what lies within; "touching" has
+            a hole pixel nearer than that, by moving a hole that has none. PConv's test masks are half of each.
+        border_px: In pixels of an image of 512, scaled by min(height, width) / 512, at least 1.
     """
 
     kind: Literal["target"] = "target"
     mask: Inner
     ratio: ShareSpan
     tries: int = Field(8, ge=1)
+    border: Literal["any", "clear", "touching"] = "any"
+    border_px: int = Field(50, ge=1)
 
     def parts(self) -> tuple[Mask, ...]:
         """See `Mask`."""
@@ -87,17 +100,48 @@ class Target(Mask):
         return span
 
     def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
+        if self.border == "any":
+            return self._brought(rng, height, width)
+        rim = max(1, round(self.border_px * scale_to(height, width, BORDER_NOMINAL_PX)))
+        rows, cols = height - 2 * rim, width - 2 * rim
+        if self.border == "clear":
+            if rows * cols < 2 or min(rows, cols) < 1 or self.ratio[0] * height * width > rows * cols - 1:
+                raise MaskError(
+                    f"a hole of {self.ratio[0]:.0%} that keeps {rim} pixels away from the borders has no room in "
+                    f"{height} x {width}"
+                )
+            mask = blank(height, width)
+            mask[rim : height - rim, rim : width - rim] = self._brought(rng, rows, cols, size=height * width)
+            return mask
+        return _touching(self._brought(rng, height, width), rim)
+
+    def _brought(self, rng: np.random.Generator, height: int, width: int, *, size: int | None = None) -> HoleMask:
+        """Draw a mask with the wanted hole ratio; size: pixels that the ratio is of, those of the mask by default."""
+        size = size or height * width
         lowest, highest = self.ratio
         wanted = lowest + (highest - lowest) * rng.random()
         nearest, distance = blank(height, width), math.inf
         for _ in range(self.tries):
             mask = self.mask.draw(rng, height, width)
-            ratio = hole_ratio(mask)
+            ratio = cv2.countNonZero(mask) / size
             if lowest <= ratio <= highest:
                 return mask
             if abs(ratio - wanted) < distance:
                 nearest, distance = mask, abs(ratio - wanted)
-        return with_hole_pixels(nearest, _whole(wanted, self.ratio, nearest.size), 2 * math.pi * rng.random())
+        count = min(_whole(wanted, self.ratio, size), nearest.size - 1)
+        return with_hole_pixels(nearest, count, 2 * math.pi * rng.random())
+
+
+def _touching(mask: HoleMask, rim: int) -> HoleMask:
+    """Return the mask, moved to the nearest border where no hole pixel lies within `rim` of one, until one does."""
+    rows, cols = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    gaps = (int(rows[0]), mask.shape[0] - 1 - int(rows[-1]), int(cols[0]), mask.shape[1] - 1 - int(cols[-1]))
+    side = min(range(4), key=gaps.__getitem__)  # top, bottom, left, right
+    step = gaps[side] - (rim - 1)
+    if step <= 0:
+        return mask
+    # What leaves the mask on one side, all known, comes back on the other one.
+    return np.ascontiguousarray(np.roll(mask, step if side % 2 else -step, axis=side // 2))
 
 
 def _whole(wanted: float, span: tuple[float, float], size: int) -> int:

@@ -31,7 +31,8 @@ def test_evaluating_prints_the_table_and_writes_the_results(arguments, tmp_path,
     assert printed.out.startswith("4 photos of")
     assert (tmp_path / "out" / "table.md").read_text().strip() in printed.out
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("results.csv", "settings.json", "summary.json", "table.md", "sheet.png", "pictures")
+        *("results.csv", "timing.csv", "sets.csv", "failures.csv", "measured.jsonl", "manifest.json", "settings.json"),
+        *("summary.json", "summary.csv", "table.md", "sheet.png", "pictures"),
     }
     assert printed.err == ""
 
@@ -52,19 +53,49 @@ def test_the_recorded_command_repeats_the_evaluation(arguments, tmp_path):
     assert words[0] == "inpaint"
     assert run([*words[1:], "--output", str(tmp_path / "again")]) == 0
     second = json.loads((tmp_path / "again" / "summary.json").read_text())
-    assert second["masks_hash"] == first["masks_hash"]
+    assert second["manifest"] == first["manifest"]
     assert second["command"] == first["command"]
 
 
 def test_a_second_call_goes_on_where_the_first_stopped(arguments, tmp_path, capsys):
     assert run(arguments) == 0
-    path = tmp_path / "out" / "results.csv"
-    whole = path.read_text().splitlines()
-    path.write_text("\n".join(whole[:6]) + "\n")
+    results, journal = tmp_path / "out" / "results.csv", tmp_path / "out" / "measured.jsonl"
+    before = results.read_bytes()
+    journal.write_text("\n".join(journal.read_text().splitlines()[:6]) + "\n")
     assert run(arguments) == 0
-    assert len(path.read_text().splitlines()) == len(whole)
+    assert "going on: 5 of 16 fills are done already" in capsys.readouterr().err
+    assert results.read_bytes() == before
     assert run(replaced(arguments, "--size", "16")) == 2
-    assert "other settings: size was 24, is 16 now" in capsys.readouterr().err
+    assert "holds another evaluation" in (error := capsys.readouterr().err)
+    assert "protocol.size was 24, is 16 now" in error
+
+
+def test_protocols_are_named_and_several_make_one_table(arguments, tmp_path, capsys):
+    named = [word for word in arguments if word not in ("--masks", "center,deepfill", "--size", "24")]
+    assert run([*named, "--protocol", "center_64,text_64"]) == 0
+    table = capsys.readouterr().out
+    assert "protocol center_64+text_64, 64 x 64, seed 0" in table
+    assert "| model | center_64: L1 % ↓ |" in table
+    assert run([*named, "--protocol", "center_64,text_128", "--output", str(tmp_path / "b")]) == 2
+    assert "protocols of different sizes are different tables: center_64 64, text_128 128" in capsys.readouterr().err
+    assert run([*arguments, "--protocol", "center_64"]) == 2
+    assert "give either it or --masks, --size and --seed" in capsys.readouterr().err
+    assert run([*named, "--protocol", "centr_64"]) == 2
+    assert "unknown protocol 'centr_64' (did you mean 'center_64'?)" in capsys.readouterr().err
+
+
+def test_protocols_and_measures_can_be_listed(capsys):
+    assert run(["evaluate", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split()[:4] == ["deepfill_64", "64", "x", "64,"] for line in lines)
+    assert any(line.split()[:2] == ["*", "psnr_hole"] for line in lines)
+    assert run(["evaluate", "--data", "samples"]) == 2
+    assert "Missing option '--model'" in capsys.readouterr().err
+
+
+def test_the_measures_that_are_asked_for_are_the_columns(arguments, tmp_path):
+    assert run([*arguments, "--measures", "l1_raw,psnr"]) == 0
+    assert (tmp_path / "out/results.csv").read_text().startswith("image,mask,model,l1_raw,psnr\n")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +139,7 @@ def test_a_bad_photo_is_named_and_the_rest_goes_on_with_status_1(arguments, phot
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interruption_leaves_whole_lines(number, status, photo_folder, make_photo, tmp_path):
+def test_an_interruption_leaves_whole_lines_and_no_half_results(number, status, photo_folder, make_photo, tmp_path):
     from PIL import Image
 
     # Enough for some seconds, so that the signal comes in time even where this process is kept waiting.
@@ -125,7 +156,7 @@ def test_an_interruption_leaves_whole_lines(number, status, photo_folder, make_p
         # A shell that starts the tests in the background has its children ignore SIGINT.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    results = tmp_path / "out" / "results.csv"
+    results = tmp_path / "out" / "measured.jsonl"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (results.exists() and results.read_text().count("\n") > 2):
         time.sleep(0.01)
@@ -137,11 +168,11 @@ def test_an_interruption_leaves_whole_lines(number, status, photo_folder, make_p
     text = results.read_text()
     assert text.endswith("\n")
     assert 3 <= text.count("\n") < 405  # a header and 404 photos
-    assert not (tmp_path / "out" / "summary.json").exists()
+    assert not (tmp_path / "out" / "results.csv").exists()
     assert not list((tmp_path / "out").rglob("*.tmp"))
 
 
-def test_a_run_folder_is_evaluated_under_its_name_and_new_weights_are_another_setting(arguments, tmp_path, capsys):
+def test_a_run_folder_is_evaluated_under_its_name_and_new_weights_are_measured_anew(arguments, tmp_path, capsys):
     from inpaint.models.deepfill.config import Config
     from inpaint.models.deepfill.network import Network
     from inpaint.weights.files import WeightsMetadata, save_weights
@@ -149,14 +180,20 @@ def test_a_run_folder_is_evaluated_under_its_name_and_new_weights_are_another_se
     def save(seed):
         config = Config(width=8)
         metadata = WeightsMetadata(model="deepfill", config=config.model_dump(mode="json"), roles=("generator",))
-        save_weights(tmp_path / "my-run" / "model.safetensors", Network(config, seed=seed).state_dict(), metadata)
+        # Moved, since networks that have learned nothing all paint gray.
+        tensors = {name: tensor + 0.05 * seed for name, tensor in Network(config, seed=seed).state_dict().items()}
+        save_weights(tmp_path / "my-run" / "model.safetensors", tensors, metadata)
 
     (tmp_path / "my-run").mkdir()
     save(0)
     arguments = [*replaced(arguments, "--model", str(tmp_path / "my-run")), "--count", "2"]
     assert run(arguments) == 0
     assert "| my-run |" in (tmp_path / "out" / "table.md").read_text()
-    assert (tmp_path / "out" / "pictures" / "0000+center+my-run.png").exists()
+    assert (tmp_path / "out" / "pictures" / "a.png+center+my-run.png").exists()
+    first = (tmp_path / "out/results.csv").read_text().splitlines()
     save(1)
-    assert run(arguments) == 2
-    assert "other settings: models.my-run was" in capsys.readouterr().err
+    assert run(arguments) == 0
+    assert "going on: 4 of 8 fills are done already" in capsys.readouterr().err
+    second = (tmp_path / "out/results.csv").read_text().splitlines()
+    changed = [a.split(",")[2] for a, b in zip(first, second, strict=True) if a != b]
+    assert set(changed) == {"my-run"}

@@ -2,6 +2,8 @@ import csv
 import json
 import logging
 import os
+import subprocess
+import sys
 import tarfile
 import time
 from dataclasses import replace
@@ -14,11 +16,13 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
 from inpaint.errors import DataError, InpaintError, UsageError
-from inpaint.evaluation import evaluate
+from inpaint.evaluation import Loadable, evaluate
+from inpaint.evaluation.protocols import named
+from inpaint.evaluation.record import picture_path
+from inpaint.metrics import MEASURES, ImageMeasure, SetMeasure
 from inpaint.types import Fill
 
 MASKS = ["deepfill", "center"]
-TIMING = "seconds"
 
 
 def read_rows(folder):
@@ -26,8 +30,12 @@ def read_rows(folder):
         return list(csv.DictReader(file))
 
 
-def without_timing(folder):
-    return [{name: cell for name, cell in row.items() if name != TIMING} for row in read_rows(folder)]
+def mask_hashes(folder):
+    return {photo["key"]: photo["masks"] for photo in json.loads((folder / "manifest.json").read_text())["photos"]}
+
+
+def fills_noted(folder):
+    return (folder / "measured.jsonl").read_text().count("\n") - 1  # a line says of which manifest
 
 
 @pytest.fixture
@@ -40,7 +48,7 @@ def run(models, photo_folder, tmp_path):
     """Evaluate the two fakes on four photos at 24 x 24; keywords replace options."""
 
     def start(output="out", chosen=models, **options):
-        options = {"data": str(photo_folder), "masks": MASKS, "size": 24, "shown": 0, **options}
+        options = {"data": str(photo_folder), "masks": MASKS, "size": 24, "pictures": 0, **options}
         return evaluate(chosen, output=tmp_path / output, **options)
 
     return start
@@ -51,40 +59,41 @@ def test_every_photo_mask_and_model_gets_one_line(run, tmp_path):
     rows = read_rows(tmp_path / "out")
     assert len({(row["image"], row["mask"], row["model"]) for row in rows}) == len(rows) == 4 * 2 * 2
     assert {row["image"] for row in rows} == {"a.png", "b.png", "c.png", "more/d.png"}
-    assert result.failures == []
+    assert not result.failures
     assert result.skipped == 0
 
 
 def test_all_models_see_the_same_mask_and_every_photo_its_own(run, tmp_path):
     run()
-    rows = read_rows(tmp_path / "out")
-    hashes = {(row["image"], row["mask"]): row["mask_hash"] for row in rows}
-    assert all(row["mask_hash"] == hashes[row["image"], row["mask"]] for row in rows)
-    assert len({hashes[image, "deepfill"] for image in ("a.png", "b.png", "c.png", "more/d.png")}) == 4
+    ratios = {(row["image"], row["mask"]): row["hole_ratio"] for row in read_rows(tmp_path / "out")}
+    assert all(row["hole_ratio"] == ratios[row["image"], row["mask"]] for row in read_rows(tmp_path / "out"))
+    hashes = mask_hashes(tmp_path / "out")
+    assert len({hashes[image]["deepfill"] for image in ("a.png", "b.png", "c.png", "more/d.png")}) == 4
 
 
 def test_masks_and_numbers_of_a_model_do_not_depend_on_what_is_evaluated_beside_it(run, models, tmp_path):
     run("both")
     run("alone", {"dark": models["dark"]}, masks=["deepfill"], count=2)
-    alone = without_timing(tmp_path / "alone")
+    alone = read_rows(tmp_path / "alone")
     assert len(alone) == 2
-    assert all(row in without_timing(tmp_path / "both") for row in alone)
+    assert all(row in read_rows(tmp_path / "both") for row in alone)
 
 
 def test_another_seed_draws_other_masks(run, tmp_path):
     run("a", masks=["deepfill"])
     run("b", masks=["deepfill"], seed=1)
-    first, second = (read_rows(tmp_path / name) for name in "ab")
-    assert all(a["mask_hash"] != b["mask_hash"] for a, b in zip(first, second, strict=True))
+    first, second = (mask_hashes(tmp_path / name) for name in "ab")
+    assert all(first[key]["deepfill"] != second[key]["deepfill"] for key in first)
 
 
 def test_the_numbers_are_those_of_the_image_saved_as_8_bit(run, photo_folder, tmp_path):
     """Read the PNGs back and measure them with scikit-image: nothing but files in between."""
-    run(size=None, masks=["center"], shown=4)
+    run(size=None, masks=["center"], pictures=4)
     rows = {(row["image"], row["model"]): row for row in read_rows(tmp_path / "out")}
-    for index, name in enumerate(("a.png", "b.png", "c.png", "more/d.png")):
+    for name in ("a.png", "b.png", "c.png", "more/d.png"):
         original = np.asarray(Image.open(photo_folder / name))
-        completed = np.asarray(Image.open(tmp_path / "out" / "pictures" / f"{index:04d}+center+dark.png"))
+        path = picture_path(tmp_path / "out", image=name, mask="center", model="dark")
+        completed = np.asarray(Image.open(path))
         assert completed.shape == original.shape
         hole = (completed != original).any(axis=-1)
         row = rows[name, "dark"]
@@ -106,15 +115,15 @@ def test_an_interrupted_evaluation_goes_on_and_ends_as_an_uninterrupted_one(run,
 
     with pytest.raises(KeyboardInterrupt):
         run("parts", progress=interrupt)
-    assert len(read_rows(tmp_path / "parts")) == 7
-    assert not (tmp_path / "parts" / "summary.json").exists()
+    assert fills_noted(tmp_path / "parts") == 7
+    assert not (tmp_path / "parts" / "results.csv").exists()
     for model in models.values():
         model.calls = 0
     seen = []
     run("parts", progress=seen.append)
     assert (seen[0].done, seen[0].total, seen[-1].done) == (7, 16, 16)
     assert sum(model.calls for model in models.values()) == 9 + 2  # what was left, and a warm-up each
-    assert without_timing(tmp_path / "parts") == without_timing(tmp_path / "whole")
+    assert (tmp_path / "parts/results.csv").read_bytes() == (tmp_path / "whole/results.csv").read_bytes()
 
 
 def test_a_finished_evaluation_is_not_done_again(run, models, tmp_path):
@@ -131,32 +140,113 @@ def test_a_finished_evaluation_is_not_done_again(run, models, tmp_path):
 @pytest.mark.parametrize("cut", [1, 40, 10**9])
 def test_a_torn_last_line_is_dropped_and_done_again(run, tmp_path, cut):
     run()
-    path = tmp_path / "out" / "results.csv"
-    before = without_timing(tmp_path / "out")
+    path = tmp_path / "out" / "measured.jsonl"
+    before = (tmp_path / "out/results.csv").read_bytes()
     lines = path.read_bytes()
-    path.write_bytes(lines[:-1][: -min(cut, len(lines) - 10)])
+    path.write_bytes(lines[:-1][: -min(cut, len(lines) - 60)])
     run()
-    assert without_timing(tmp_path / "out") == before
+    assert (tmp_path / "out/results.csv").read_bytes() == before
+    assert path.read_bytes().count(b"\n") == lines.count(b"\n")
 
 
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"seed": 1}, "seed was 0, is 1 now"),
-        ({"size": 16}, "size was 24, is 16 now"),
-        ({"masks": ["center"]}, "masks was"),
-        ({"count": 2}, "photographs.count was 4, is 2 now"),
-        ({"device": "cuda (A)"}, 'device was "cpu", is "cuda (A)" now'),
-        ({"identities": {"gray": "sha256:1"}}, 'models.gray was "", is "sha256:1" now'),
+        ({"seed": 1}, "protocol.seed was 0, is 1 now"),
+        ({"size": 16}, "protocol.size was 24, is 16 now"),
+        ({"masks": ["center"]}, "protocol.masks.deepfill was"),
+        ({"count": 2}, "photo c.png is gone"),
+        (
+            {"masks": [], "size": None, "protocol": named("center_64")},
+            'protocol.name was "unnamed", is "center_64" now',
+        ),
     ],
 )
-def test_other_settings_in_the_same_folder_are_refused_by_name(run, tmp_path, change, text):
+def test_the_folder_of_another_manifest_is_refused_with_the_first_difference(run, tmp_path, change, text):
     run()
     lines = (tmp_path / "out" / "results.csv").read_bytes()
-    with pytest.raises(UsageError, match="other settings") as error:
+    with pytest.raises(UsageError, match="holds another evaluation") as error:
         run(**change)
     assert text in str(error.value)
     assert (tmp_path / "out" / "results.csv").read_bytes() == lines
+
+
+def test_a_model_that_was_trained_further_is_measured_anew_and_the_earlier_one_remembered(run, models, tmp_path):
+    gray, dark = models["gray"], models["dark"]
+    run(chosen={"mine": gray}, identities={"mine": "one"})
+    first = (tmp_path / "out/results.csv").read_bytes()
+    run(chosen={"mine": dark}, identities={"mine": "two"})
+    assert dark.calls == 8 + 1  # a warm-up
+    assert (tmp_path / "out/results.csv").read_bytes() != first
+    gray.calls = 0
+    run(chosen={"mine": gray}, identities={"mine": "one"})
+    assert gray.calls == 0
+    assert (tmp_path / "out/results.csv").read_bytes() == first
+
+
+def test_pictures_are_those_of_the_model_that_has_the_label_now(run, models, tmp_path):
+    path = picture_path(tmp_path / "out", image="a.png", mask="center", model="mine")
+    options = {"masks": ["center"], "pictures": 1}
+    seen = []
+    for name in ("gray", "dark", "gray"):
+        run(chosen={"mine": models[name]}, identities={"mine": name}, **options)
+        seen.append(path.read_bytes())
+    assert seen[0] == seen[2] != seen[1]
+
+
+def test_further_measures_are_measured_beside_those_that_are_done(run, models, tmp_path):
+    run("grown", measured=["psnr_hole"])
+    run("grown", measured=["psnr_hole", "ssim", "l1_raw"])
+    run("at once", measured=["psnr_hole", "ssim", "l1_raw"])
+    whole = (tmp_path / "at once/results.csv").read_bytes()
+    assert whole.startswith(b"image,mask,model,psnr_hole,ssim,l1_raw\n")
+    assert (tmp_path / "grown/results.csv").read_bytes() == whole
+    for model in models.values():
+        model.calls = 0
+    run("grown", measured=["ssim", "psnr_hole"])
+    assert sum(model.calls for model in models.values()) == 0
+
+
+def test_a_measure_that_cannot_be_had_is_named_and_the_others_run(run, monkeypatch, caplog, tmp_path):
+    monkeypatch.setattr("inpaint.metrics.pixel.L1.missing", lambda self: "its weights are not here: place them")
+    result = run(measured=["l1_hole", "psnr_hole"])
+    assert "l1_hole is left out: its weights are not here" in caplog.text
+    assert result.record.settings["unavailable"] == {"l1_hole": "its weights are not here: place them"}
+    assert read_rows(tmp_path / "out")[0].keys() == {"image", "mask", "model", "psnr_hole"}
+    with pytest.raises(UsageError, match="nothing to measure"):
+        run(measured=["l1_hole"])
+
+
+class Colors(SetMeasure):
+    """The distance of mean colors."""
+
+    name, title, better, low, high, extractor = "colors", "colors", "lower", 0.0, 255.0, "mean color"
+    least, advised, why = 3, 4, "so it is"
+
+    def features(self, images):
+        return images.double().mean(dim=(2, 3)).numpy()
+
+    def of_sets(self, sets):
+        return float(np.abs(sets.painted.mean(axis=0) - sets.originals.mean(axis=0)).mean())
+
+
+def test_measures_of_sets_compare_what_every_model_filled_and_say_nothing_of_too_few(
+    run, monkeypatch, photo_folder, tmp_path
+):
+    monkeypatch.setitem(MEASURES, "colors", Colors)
+    masks = ["center"]
+    record = run(masks=masks, measured=["psnr", "colors"], pictures=4).record
+    assert [(row.model, row.n) for row in record.sets] == [("gray", 4), ("dark", 4)]
+
+    def mean(model):
+        paths = [record.picture(key, "center", model) for key in record.manifest.keys]
+        return np.mean([np.asarray(Image.open(path)).reshape(-1, 3).mean(axis=0) for path in paths], axis=0)
+
+    for row in record.sets:
+        assert row.value == pytest.approx(np.abs(mean(row.model) - mean("original")).mean(), rel=1e-12)
+    few = run("few", masks=masks, measured=["psnr", "colors"], count=2)
+    assert [(row.value, row.n) for row in few.record.sets] == [(None, 2), (None, 2)]
+    assert "colors needs at least 3 images, got 2: so it is." in few.table
 
 
 def test_a_further_model_is_measured_beside_those_that_are_done(run, models, make_gray_inpainter, tmp_path):
@@ -170,34 +260,82 @@ def test_a_further_model_is_measured_beside_those_that_are_done(run, models, mak
         (m, label) for m in MASKS for label in more
     ]
     run("at once", more)
-    for key in ("image", "mask", "model", "l1_hole", "mask_hash"):
-        assert sorted(row[key] for row in read_rows(tmp_path / "grown")) == sorted(
-            row[key] for row in read_rows(tmp_path / "at once")
-        )
-    with pytest.raises(UsageError, match=r"models\.light was .* is missing now; name all its models"):
-        run("grown")
+    assert (tmp_path / "grown/results.csv").read_bytes() == (tmp_path / "at once/results.csv").read_bytes()
+    run("grown")
+    assert {row["model"] for row in read_rows(tmp_path / "grown")} == {"gray", "dark"}
 
 
-def test_fills_at_the_same_time_give_the_same_file_in_the_same_order(run, models, tmp_path):
-    class Slow(type(models["gray"])):
-        capabilities = replace(models["gray"].capabilities, thread_safe=True)
+def loadable(*names):
+    return {name: Loadable(spec=name) for name in names}
 
-        def fill(self, image, mask, **options):
-            time.sleep(0.002 * (int(image.sum() * 1000) % 5))
-            return super().fill(image, mask, **options)
 
-    class Broken(Slow):
-        def fill(self, image, mask, **options):
-            raise InpaintError("no")
+@pytest.mark.slow
+def test_two_runs_and_two_processes_give_the_same_bytes(run, tmp_path):
+    told = []
+    for name, processes in (("one", 1), ("again", 1), ("two", 2)):
+        result = run(name, loadable("mean", "telea"), pictures=2, processes=processes, inner=lambda *_: told.append(1))
+        assert result.failures == ()
+    files = ("results.csv", "sets.csv", "failures.csv", "manifest.json")
+    for file in files:
+        assert len({(tmp_path / name / file).read_bytes() for name in ("one", "again", "two")}) == 1
+    one, two = ({p.name: p.read_bytes() for p in (tmp_path / name / "pictures").iterdir()} for name in ("one", "two"))
+    assert one == two
+    assert len(one) == 2 * (1 + 2 * 3)
 
-    mixed = {"slow": Slow(0.3, "slow"), "gray": models["gray"], "broken": Broken(), "other": Slow(0.7, "other")}
-    one, three = run("one", mixed, shown=2), run("three", mixed, shown=2, jobs=3)
-    assert without_timing(tmp_path / "one") == without_timing(tmp_path / "three")
-    assert one.failures == three.failures
-    assert len(one.failures) == 4 * 2
-    assert "3 fills at a time" in three.table
-    with pytest.raises(UsageError, match="jobs is 3 now, was missing"):
-        run("one", mixed, jobs=3)
+
+@pytest.mark.slow
+def test_an_evaluation_that_was_killed_ends_with_the_same_bytes(run, photo_folder, make_photo, tmp_path):
+    for number in range(60):
+        Image.fromarray(make_photo(100, 100, number)).save(photo_folder / f"n{number:02}.png")
+    whole = run("whole", loadable("telea"), size=None)
+    command = [sys.executable, "-m", "inpaint", "evaluate", "--model", "telea", "--data", str(photo_folder)]
+    command += ["--masks", ",".join(MASKS), "--output", str(tmp_path / "parts"), "--device", "cpu", "--processes", "2"]
+    process = subprocess.Popen([*command, "--pictures", "0"], stderr=subprocess.PIPE, text=True)
+    journal, deadline = tmp_path / "parts/measured.jsonl", time.monotonic() + 120
+    while time.monotonic() < deadline and not (journal.exists() and journal.read_text().count("\n") > 5):
+        time.sleep(0.005)
+    workers = children(process.pid)
+    process.kill()
+    process.communicate(timeout=60)
+    assert 5 < fills_noted(tmp_path / "parts") < len(whole.record.rows)
+    while time.monotonic() < deadline and any(Path(f"/proc/{pid}").exists() for pid in workers):
+        time.sleep(0.02)
+    assert len(workers) >= 2
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)  # none outlives who started it
+    run("parts", loadable("telea"), size=None)
+    assert (tmp_path / "parts/results.csv").read_bytes() == (tmp_path / "whole/results.csv").read_bytes()
+
+
+def children(pid):
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_several_processes_need_models_that_they_can_load(run):
+    with pytest.raises(UsageError, match="give 'gray' as a Loadable"):
+        run(processes=2)
+
+
+def test_a_model_that_draws_is_measured_by_several_samples_where_they_are_asked_for(run, models):
+    class Drawing(type(models["gray"])):
+        capabilities = replace(models["gray"].capabilities, stochastic=True)
+        asked: list = []  # noqa: RUF012 - shared on purpose
+
+        def fill(self, image, mask, *, samples=1, **options):
+            self.asked.append(samples)
+            return super().fill(image, mask, samples=samples, **options)
+
+    class Spread(ImageMeasure):
+        name, title, better, low, high, needs = "spread", "spread", "higher", 0.0, 1.0, frozenset({"samples"})
+
+        def values(self, compared):
+            return compared.samples.std(dim=0).mean(dim=(1, 2, 3))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(MEASURES, "spread", Spread)
+        chosen = {"drawing": Drawing(), "gray": models["gray"]}
+        record = run(chosen=chosen, measured=["l1", "spread"], masks=["center"], samples=3).record
+    assert [set(row.values) for row in record.rows] == [{"l1", "spread"}, {"l1"}] * 4
+    assert Drawing.asked.count(3) == 4
 
 
 def test_the_steps_of_a_fill_at_work_are_told(run, models):
@@ -213,10 +351,10 @@ def test_the_steps_of_a_fill_at_work_are_told(run, models):
     assert set(told) == {(1, 4, 1), (4, 4, 1)}
 
 
-def test_another_photo_in_the_folder_is_another_setting(run, photo_folder):
+def test_another_photo_in_the_folder_is_another_manifest(run, photo_folder):
     run()
     (photo_folder / "c.png").rename(photo_folder / "cc.png")
-    with pytest.raises(UsageError, match=r"photographs\.fingerprint"):
+    with pytest.raises(UsageError, match=r"photo c\.png is gone"):
         run()
 
 
@@ -270,6 +408,7 @@ def test_bad_files_are_skipped_counted_and_named(run, photo_folder, caplog):
     assert "text.png" in caplog.text
     assert "torn.png" in caplog.text
     assert {entry["n"] for entry in result.entries} == {4}
+    assert [failure.model for failure in result.failures] == [""] * len(result.failures)
 
 
 def test_the_models_compute_only_what_is_asked_and_never_see_the_original_in_the_hole_scored_as_theirs(run, models):
@@ -291,11 +430,12 @@ def test_the_summary_says_what_was_measured_and_is_strict_json(run, tmp_path):
     run(command="inpaint evaluate --model gray")
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(), parse_constant=pytest.fail)
     assert summary["command"] == "inpaint evaluate --model gray"
-    assert summary["settings"]["photographs"]["count"] == 4
-    assert summary["settings"]["masks"] == MASKS
-    assert set(summary["masks_hash"]) == set(MASKS)
-    assert summary["versions"]["torch"]
-    assert summary["hardware"]["cores"] >= 1
+    assert summary["settings"]["count"] == 4
+    assert list(summary["protocol"]["masks"]) == MASKS
+    assert set(summary["manifest"]["hashes"]) == set(MASKS)
+    assert summary["manifest"]["hash"] in (tmp_path / "out/table.md").read_text()
+    assert summary["settings"]["versions"]["torch"]
+    assert summary["settings"]["hardware"]["cores"] >= 1
     assert len(summary["results"]) == 4
     rows = [row for row in read_rows(tmp_path / "out") if (row["mask"], row["model"]) == ("deepfill", "gray")]
     values = [float(row["l1_hole"]) for row in rows]
@@ -305,7 +445,7 @@ def test_the_summary_says_what_was_measured_and_is_strict_json(run, tmp_path):
 
 
 def test_the_contact_sheet_shows_the_fills(run, tmp_path):
-    result = run(masks=["center"], shown=2)
+    result = run(masks=["center"], pictures=2)
     assert result.sheet == tmp_path / "out" / "sheet.png"
     sheet = np.asarray(Image.open(result.sheet))
     assert sheet.shape[1] > 4 * 128  # masked, gray, dark, original
@@ -336,7 +476,9 @@ def test_stochastic_models_get_a_seed_per_photo_that_does_not_depend_on_the_rest
         ({"masks": ["centr"]}, "unknown mask 'centr' (did you mean 'center'?)"),
         ({"size": 3}, "size must be an integer from 8 to 8192, got 3"),
         ({"count": 0}, "count must be an integer of at least 1, got 0"),
-        ({"jobs": 0}, "jobs must be an integer of at least 1, got 0"),
+        ({"processes": 0}, "processes must be an integer of at least 1, got 0"),
+        ({"measured": ["psnrr"]}, "unknown measure 'psnrr' (did you mean 'psnr'?)"),
+        ({"chosen": {"masked": None}}, "a model cannot be called 'masked'"),
         ({"seed": -1}, "seed must be an integer from 0 to 2**64 - 1, got -1"),
         ({"seed": "3"}, "seed must be an integer from 0 to 2**64 - 1, got '3'"),
         ({"size": 32.5}, "size must be an integer from 8 to 8192, got 32.5"),
@@ -361,21 +503,21 @@ def test_a_folder_without_photos_is_an_error(run, tmp_path):
         run(data=str(tmp_path / "empty"))
 
 
-def test_a_damaged_results_file_is_refused_and_left_alone(run, tmp_path):
+def test_a_damaged_journal_is_refused_and_left_alone(run, tmp_path):
     run()
-    path = tmp_path / "out" / "results.csv"
+    path = tmp_path / "out" / "measured.jsonl"
     lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join([*lines[:3], "a.png,center,gray,what\n", *lines[4:]]))
+    path.write_text("".join([*lines[:3], '{"what": 1}\n', *lines[4:]]))
     damaged = path.read_bytes()
-    with pytest.raises(InpaintError, match=r"results\.csv' is damaged at line 4"):
+    with pytest.raises(InpaintError, match=r"measured\.jsonl' is damaged at line 4"):
         run()
     assert path.read_bytes() == damaged
 
 
-def test_a_results_file_without_its_settings_is_refused(run, tmp_path):
+def test_results_without_their_manifest_are_refused(run, tmp_path):
     run()
-    (tmp_path / "out" / "settings.json").unlink()
-    with pytest.raises(UsageError, match=r"results\.csv without its settings\.json"):
+    (tmp_path / "out" / "manifest.json").unlink()
+    with pytest.raises(UsageError, match=r"holds an evaluation without its manifest\.json"):
         run()
 
 
@@ -407,7 +549,8 @@ def test_rows_of_changed_files_are_never_mixed(change, run, models, photo_folder
     else:
         draw(24)
     before = (tmp_path / "out" / "results.csv").read_bytes()
-    with pytest.raises(UsageError, match="photos have changed" if change == "photo" else "masks' files have changed"):
+    said = r"photo a\.png has changed" if change == "photo" else r"protocol\.masks\.folder:masks\.files was"
+    with pytest.raises(UsageError, match=said):
         run(masks=[kind])
     assert (tmp_path / "out" / "results.csv").read_bytes() == before
 
@@ -433,11 +576,12 @@ def test_a_damaged_mask_costs_its_fills_and_not_the_tables(run, tmp_path):
     (tmp_path / "masks").mkdir()
     Image.new("L", (8, 8), 255).save(tmp_path / "masks/a.png")
     (tmp_path / "masks/b.png").write_text("no image")
-    result = run(masks=[f"folder:{tmp_path}/masks"], shown=4)
+    result = run(masks=[f"folder:{tmp_path}/masks"], pictures=4)
     assert result.failures
     assert (tmp_path / "out/summary.json").exists()
 
 
 def test_numbers_of_numpy_are_settings_like_plain_ones(run):
-    plain = run("out", seed=3, count=2, jobs=1)
-    assert run("out", seed=np.int64(3), count=np.uint8(2), jobs=np.int32(1), size=np.int64(24)).table == plain.table
+    plain = run("out", seed=3, count=2, processes=1)
+    numbers = {"seed": np.int64(3), "count": np.uint8(2), "processes": np.int32(1), "size": np.int64(24)}
+    assert run("out", **numbers).table == plain.table

@@ -304,3 +304,27 @@ def test_a_mapping_may_be_text():
         parse_mask("{kind: [box}")
     with pytest.raises(ConfigError, match="holds itself"):
         parse_mask("{kind: union, of: &again [box, *again]}")
+
+
+class TestBorders:
+    @pytest.mark.parametrize("shape", [(64, 64), (96, 60)])
+    def test_a_hole_keeps_away_from_the_borders_or_touches_them(self, shape):
+        rim = round(50 * min(shape) / 512)
+        for border in ("clear", "touching"):
+            mask = Target(mask=Center(fraction=0.3), ratio=(0.05, 0.15), border=border)
+            for drawn in draw_many(mask, 20, *shape):
+                touches = drawn.sum() != drawn[rim:-rim, rim:-rim].sum()
+                assert touches == (border == "touching")
+                assert 0.05 <= hole_ratio(drawn) <= 0.15
+
+    def test_a_hole_that_is_moved_keeps_its_form(self):
+        mask = Target(mask=Center(fraction=0.25), ratio=(0.05, 0.07), border="touching")
+        (drawn,) = draw_many(mask, 1, 64, 64)
+        rows, columns = np.nonzero(drawn)
+        assert drawn.sum() == 16 * 16 == (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
+        assert rows.min() == 5  # the last row that is nearer than 6
+
+    def test_a_hole_that_has_no_room_is_refused(self):
+        mask = Target(mask=Center(), ratio=(0.7, 0.8), border="clear")
+        with pytest.raises(MaskError, match="keeps 6 pixels away from the borders has no room in 64 x 64"):
+            mask.draw(np.random.default_rng(0), 64, 64)

@@ -1,0 +1,153 @@
+"""What was measured so far, line by line as it comes: an evaluation goes on from it, and never measures twice.
+
+Two files in the evaluation's folder: `measured.jsonl`, a line per fill, and `features.bin`, what measures of sets look
+at. A line says which model it was by its weights' tensors, so a model that was trained further under its label is
+another one, and the lines of the earlier one stay for when it comes back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inpaint.errors import InpaintError
+
+JOURNAL_NAME = "measured.jsonl"
+FEATURES_NAME = "features.bin"
+
+Fill: TypeAlias = tuple[str, str, str]
+"""(who filled: identity, device ..., image, mask); ("", image, "") for the features of an original."""
+
+
+@dataclass
+class Known:
+    """What is known of one fill. values: None where the measure says nothing of it. features: places in the file."""
+
+    values: dict[str, float | None] = field(default_factory=dict)
+    features: dict[str, tuple[int, int, str]] = field(default_factory=dict)
+    seconds: float | None = None
+
+
+class Journal(AbstractContextManager["Journal"]):
+    """The two files, opened to read what is there and to append. A context manager; one process at a time.
+
+    A last line that was cut off when an evaluation was killed is removed; its fill is simply done again. Raises
+    InpaintError when the file is damaged elsewhere, belongs to another manifest or cannot be written.
+
+    Args:
+        folder: Of the evaluation.
+        manifest_hash: Of what is evaluated there.
+    """
+
+    def __init__(self, folder: Path, manifest_hash: str) -> None:
+        self.path = folder / JOURNAL_NAME
+        self._features_path = folder / FEATURES_NAME
+        self._known: dict[Fill, Known] = {}
+        self._features: BinaryIO | None = None  # opened when there are some
+        self._pictures: dict[Fill, str] = {}  # (label, image, mask) -> who painted the picture that is there
+        try:
+            self._read(manifest_hash)
+            self._file = self.path.open("ab")
+            if self._file.tell() == 0:
+                self._write({"manifest": manifest_hash})
+        except OSError as error:
+            raise InpaintError(f"cannot write '{self.path}': {error.strerror or error}") from None
+
+    def __getitem__(self, fill: Fill) -> Known:
+        """Return what is known of a fill, nothing at first."""
+        return self._known.setdefault(fill, Known())
+
+    def picture_is_of(self, label: str, fill: Fill) -> bool:
+        """Return whether the picture under a label is the one of this fill, and of no earlier model."""
+        return self._pictures.get((label, *fill[1:])) == fill[0]
+
+    def add(
+        self,
+        fill: Fill,
+        *,
+        values: Mapping[str, float | None],
+        seconds: float | None = None,
+        features: Mapping[str, NDArray[Any]] | None = None,
+        picture: str = "",
+    ) -> None:
+        """Note what was found, so that a kill loses at most the line being written.
+
+        Args:
+            fill: Of what.
+            values: By measure; None where it says nothing.
+            seconds: The fill took; the first time that is said counts.
+            features: By what computed them, one row each.
+            picture: The label under which its picture was written; "" where it was not.
+        """
+        line: dict[str, Any] = {"by": fill[0], "image": fill[1], "mask": fill[2], "values": dict(values)}
+        try:
+            places = {name: self._keep(row) for name, row in (features or {}).items()}
+            line |= {"seconds": seconds} if seconds is not None else {}
+            line |= {"features": places} if places else {}
+            line |= {"picture": picture} if picture else {}
+            self._write(line)
+        except OSError as error:
+            raise InpaintError(f"cannot write '{self.path}': {error.strerror or error}") from None
+        self._take(line)
+
+    def features(self, fill: Fill, name: str) -> NDArray[np.float64]:
+        """Return features that were noted, (D,)."""
+        start, count, kind = self[fill].features[name]
+        with self._features_path.open("rb") as file:
+            file.seek(start)
+            found = np.frombuffer(file.read(count * np.dtype(kind).itemsize), kind)
+        return found.astype(np.float64)
+
+    def __exit__(self, *_: object) -> None:
+        for file in (self._file, self._features):
+            with suppress(OSError):  # of a line that could not be written, which `add` has said
+                if file is not None:
+                    file.close()
+
+    def _keep(self, row: NDArray[Any]) -> tuple[int, int, str]:
+        short = row.astype(np.float32)
+        kept = short if np.array_equal(short.astype(np.float64), row) else row.astype(np.float64)
+        self._features = self._features or self._features_path.open("ab")
+        start = self._features.tell()
+        self._features.write(kept.tobytes())
+        self._features.flush()  # before the line that speaks of it
+        return start, kept.size, kept.dtype.str
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        self._file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+        self._file.flush()
+
+    def _take(self, line: Mapping[str, Any]) -> None:
+        fill = (line["by"], line["image"], line["mask"])
+        known = self[fill]
+        known.values.update(line["values"])
+        known.features.update({name: tuple(place) for name, place in line.get("features", {}).items()})
+        if known.seconds is None:
+            known.seconds = line.get("seconds")
+        if "picture" in line:
+            self._pictures[line["picture"], fill[1], fill[2]] = fill[0]
+
+    def _read(self, manifest_hash: str) -> None:
+        data = self.path.read_bytes() if self.path.exists() else b""
+        whole = data[: data.rfind(b"\n") + 1]
+        if whole != data:
+            os.truncate(self.path, len(whole))
+        for number, text in enumerate(whole.splitlines(), start=1):
+            try:
+                line = json.loads(text)
+                if number > 1:
+                    self._take(line)
+                elif line["manifest"] != manifest_hash:
+                    raise ValueError(f"of the manifest {line['manifest']}, not of {manifest_hash}")
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise InpaintError(
+                    f"'{self.path}' is damaged at line {number} ({error}); mend or remove it to start anew"
+                ) from None

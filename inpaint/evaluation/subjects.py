@@ -1,0 +1,148 @@
+"""What is filled, and what fills are compared with: photos by number, each with a mask of every label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+import inpaint.evaluation.protocols as protocols
+from inpaint.data.opening import open_source, report_skipped
+from inpaint.data.sources import SAMPLES
+from inpaint.errors import InpaintError
+from inpaint.evaluation.manifest import Listed, Manifest, mask_hash, picture_hash
+from inpaint.masks import HoleMask
+
+Rgb: TypeAlias = NDArray[np.uint8]
+"""A photo in memory, (H, W, 3)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A prepared picture that is to lose its hole, and what stood there in truth; both (H, W, 3) uint8.
+
+    For a photo both are the same.
+    """
+
+    image: Rgb
+    truth: Rgb
+
+
+class Subjects(Protocol):
+    """Pictures by number. Pickled for every process, so it holds no open files.
+
+    labels: of the masks. skipped: how many files could not be used, named in the log.
+    """
+
+    skipped: int
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """What the kinds of masks are called."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def name(self, index: int) -> str:
+        """Return what picture `index` is called, each by another name."""
+        ...
+
+    def read(self, index: int) -> Subject:
+        """Return picture `index`, prepared. Raises InputError when it cannot be read."""
+        ...
+
+    def mask(self, label: str, index: int, height: int, width: int) -> HoleMask:
+        """Return a mask of picture `index`, (H, W) uint8, 1 = hole. Raises InpaintError when there is none."""
+        ...
+
+    def fill_seed(self, index: int) -> int:
+        """Return the seed with which stochastic models fill picture `index`."""
+        ...
+
+    def described(self) -> dict[str, Any]:
+        """Return what decides pictures and masks besides files, as a manifest holds it: at least name, version, size,
+        seed, and masks by label."""
+        ...
+
+
+class Photos:
+    """Photos, in the source's sorted order. Files that cannot be used are named and counted in `skipped`.
+
+    Args:
+        data: A folder, list file, tar shards or "samples".
+        protocol: What is cut out of them, and their masks.
+        count: Only the first so many; None: all.
+
+    Raises:
+        DataError: Nothing is left of files that hold an image with sides of at least 8 pixels.
+    """
+
+    def __init__(self, data: str, protocol: protocols.Protocol, *, count: int | None = None) -> None:
+        self._source = open_source(data, min_px=protocols.SMALLEST_PX)
+        report_skipped(data, self._source)
+        self.skipped = len(self._source.skipped)
+        self.protocol = protocol
+        self._count = len(self._source) if count is None else min(count, len(self._source))
+        self._view = None
+        if protocol.size is not None:
+            from inpaint.data.pixels import CenterView  # imports Albumentations, which native sizes do not need
+
+            self._view = CenterView(protocol.size)
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """See `Subjects`."""
+        return tuple(self.protocol.drawings)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def name(self, index: int) -> str:
+        """Return what photo `index` is called: its path below the root."""
+        name = self._source.name(index)
+        return Path(name).name if self._source.kind == SAMPLES else name
+
+    def read(self, index: int) -> Subject:
+        """Return photo `index`, prepared. Raises InputError when it cannot be decoded."""
+        photo = self._source.read(index)
+        cut = photo if self._view is None else self._view(photo, None)[0]
+        return Subject(cut, cut)
+
+    def mask(self, label: str, index: int, height: int, width: int) -> HoleMask:
+        """Draw a mask, see `Drawing.draw`."""
+        return self.protocol.mask(label, self.name(index), height, width)
+
+    def fill_seed(self, index: int) -> int:
+        """See `Subjects`."""
+        return protocols.fill_seed(self.protocol.seed, self.name(index))
+
+    def described(self) -> dict[str, Any]:
+        """See `Subjects`."""
+        return self.protocol.described()
+
+
+def listed(subjects: Subjects, index: int) -> Listed:
+    """Return the line of a manifest for one picture: what it and its masks hold."""
+    key = subjects.name(index)
+    try:
+        subject = subjects.read(index)
+    except InpaintError:  # told when it is to be filled
+        return Listed(key=key, picture="", masks=dict.fromkeys(subjects.labels, ""))
+    pictures = (subject.image,) if subject.truth is subject.image else (subject.image, subject.truth)
+    masks: dict[str, str] = {}
+    for label in subjects.labels:
+        try:
+            masks[label] = mask_hash(subjects.mask(label, index, *subject.image.shape[:2]))
+        except InpaintError:
+            masks[label] = ""
+    return Listed(key=key, picture=picture_hash(*pictures), masks=masks)
+
+
+def manifest_of(subjects: Subjects, lines: Iterable[Listed] | None = None) -> Manifest:
+    """Return the manifest of subjects; lines: of every picture, where they are known."""
+    lines = (listed(subjects, index) for index in range(len(subjects))) if lines is None else lines
+    return Manifest(subjects.described(), tuple(lines))

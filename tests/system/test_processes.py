@@ -1,0 +1,56 @@
+"""Work in processes: everything comes back, errors are told, and nothing outlives who asked."""
+
+import os
+import signal
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from inpaint.errors import InpaintError, UsageError
+from inpaint.system.processes import scattered
+
+pytestmark = pytest.mark.slow  # starting Python takes a second
+
+
+def prepare(factor):
+    def work(task, say):
+        if task == "usage":
+            raise UsageError("no such task")
+        if task == "bug":
+            raise ZeroDivisionError("oh")
+        if task == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if task == "sleep":
+            say(os.getpid())
+            time.sleep(600)
+        for part in range(2):
+            say((task * factor, part, os.environ["OMP_NUM_THREADS"]))
+
+    return work
+
+
+def test_every_task_is_done_once_and_what_is_found_comes_back():
+    with closing(scattered(prepare, range(7), [(10,), (10,)])) as found:
+        assert sorted(found) == [(10 * task, part, "1") for task in range(7) for part in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("task", "kind", "text"),
+    [
+        ("usage", UsageError, "no such task"),
+        ("bug", RuntimeError, "ZeroDivisionError: oh"),
+        ("die", InpaintError, "a process ended before its work was done .SIGKILL; perhaps memory ran out"),
+    ],
+)
+def test_what_goes_wrong_in_a_process_is_told(task, kind, text):
+    with pytest.raises(kind, match=text), closing(scattered(prepare, [task, 1], [(1,)])) as found:
+        list(found)
+
+
+def test_processes_at_work_end_when_the_iteration_is_left():
+    with closing(scattered(prepare, ["sleep"], [(1,)])) as found:
+        pid = next(found)
+        assert Path(f"/proc/{pid}").exists() or os.name == "nt"
+    assert not Path(f"/proc/{pid}").exists()
