@@ -26,6 +26,8 @@ COLORS = ("#0072b2", "#d55e00", "#00875f", "#aa3f93", "#8a6d00", "#3d7f95", "#b3
 """Of runs, told apart also without red and green; from the ninth on they come again with broken lines."""
 DASHES = ("-", "--", ":", "-.")
 COLUMNS, PANEL_INCHES = 3, (4.4, 2.9)
+UNUSUAL_KEYS = ("*/hole_ratio",)
+"""And what of these only when it is asked for: it tells of the masks, not of the training."""
 EXACT = ("val/*", "lr/*")
 """What is never smoothed: averages over a whole set, and what has no noise."""
 LOG_RATIO = 30  # from this ratio of the largest to the smallest value on, a panel counts in powers of ten
@@ -45,13 +47,18 @@ def shown_keys(runs: Sequence[Run], patterns: Sequence[str] = ()) -> list[str]:
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in there):
             raise UsageError(unknown("key", pattern, there))
-    found = [name for pattern in patterns or USUAL_KEYS for name in there if fnmatchcase(name, pattern)]
+    usual = there if patterns else [name for name in there if not _matches(name, UNUSUAL_KEYS)]
+    found = [name for pattern in patterns or USUAL_KEYS for name in usual if fnmatchcase(name, pattern)]
     return list(dict.fromkeys(found)) or there
 
 
 def is_exact(key: str) -> bool:
     """Return whether a column of metrics.csv is never smoothed (`EXACT`)."""
-    return any(fnmatchcase(key, pattern) for pattern in EXACT)
+    return _matches(key, EXACT)
+
+
+def _matches(key: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(key, pattern) for pattern in patterns)
 
 
 def counts_in_powers(values: Numbers) -> bool:

@@ -42,6 +42,12 @@ def test_validation_comes_first_and_norms_of_gradients_only_when_asked_for():
     assert shown_keys(runs("a", names=("own",))) == ["own"]
 
 
+def test_the_share_of_holes_is_shown_only_when_it_is_asked_for():
+    names = ("train/loss_g", "val/hole_ratio")
+    assert shown_keys(runs("a", names=names)) == ["train/loss_g"]
+    assert shown_keys(runs("a", names=names), ["val/*"]) == ["val/hole_ratio"]
+
+
 def test_a_key_that_no_run_has_is_refused_with_those_that_there_are():
     with pytest.raises(UsageError, match=r"unknown key 'val/psnr_hol'.*did you mean 'val/psnr_hole'"):
         shown_keys(runs("a"), ["val/psnr_hol"])

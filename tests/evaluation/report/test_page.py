@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,21 @@ def test_charts_of_buckets_and_curves_are_drawn_and_described(page):
     page.all("#curves input[type=range]").fill("0.9")
     assert page.all("#curves .chart").nth(1).locator("path.pale").count() == 1
     assert page.all("#curves .chart").nth(0).locator("path.pale").count() == 0  # validation stays as it is
+
+
+def test_a_wide_interval_of_few_photos_is_cut_off_and_does_not_flatten_the_lines(opened, tmp_path):
+    report = made_report(tmp_path, photos=1)
+    wide = [replace(e, low=-500.0, high=500.0) if e.bucket == "0-10 %" else e for e in report.entries]
+    heights = []
+    for entries in (report.entries, tuple(wide)):
+        write_report(tmp_path / "index.html", replace(report, entries=entries))
+        chart = opened(file=tmp_path / "index.html").all("#buckets svg[role=img]").first
+        path = chart.locator("path").first.get_attribute("d"), chart.locator("path").nth(1).get_attribute("d")
+        ys = [float(number) for text in path for number in re.findall(r" ([\d.]+)", text)]
+        heights.append(max(ys) - min(ys))
+        for whisker in chart.locator(".whisker").all():
+            assert 0 <= float(whisker.get_attribute("y2")) < float(whisker.get_attribute("y1")) <= 290
+    assert heights[1] > heights[0] / 3
 
 
 # Pictures -------------------------------------------------------------------------------------------------------------

@@ -45,8 +45,8 @@ function aligned(texts) {
 /**
  * Return a figure; `showCharts` draws it.
  * lines: [{index, label, points: [{x, y, low, high}], pale}], NaN for what is missing; labels: of the places x = 0, 1,
- * 2 ..., null where x is a number; log: y counts in powers of ten; format, axis: how values are written in the box beside the
- * pointer and along the axis; note: returns what the box says of a place.
+ * 2 ..., null where x is a number; log: y counts in powers of ten; format, axis: how values are written in the box
+ * beside the pointer and along the axis; note: returns what the box says of a place.
  */
 function chart(about) {
   const figure = h("figure", { class: "chart panel" });
@@ -65,7 +65,8 @@ function drawChart(figure, about) {
   const [first, last] = labels ? [-0.5, labels.length - 0.5] : [Math.min(0, ...xs), Math.max(...xs)];
   const scale = log ? Math.log : (value) => value;
   const X = (x) => left + ((x - first) / (last - first || 1)) * (right - left);
-  const Y = (y) => bottom - ((scale(y) - scale(low)) / (scale(high) - scale(low))) * (bottom - top);
+  const place = (y) => bottom - ((scale(y) - scale(low)) / (scale(high) - scale(low))) * (bottom - top);
+  const Y = (y) => Math.max(top, Math.min(bottom, place(y)));
   const text = (x, y, anchor, content) => h("text", { x, y, "text-anchor": anchor }, content);
   const grid = marks.map((value, at) => [
     h("line", { class: "grid", x1: left, x2: right, y1: Y(value), y2: Y(value) }),
@@ -110,8 +111,12 @@ function valueAxis(lines, log) {
     const room = Math.max(1.05, (high / low) ** 0.05);
     return { low: low / room, high: high * room, marks: powerTicks(low / room, high * room, 5) };
   }
-  const room = (high - low || Math.abs(high) * 0.1 || 1) * 0.06;
-  return { low: low - room, high: high + room, marks: ticks(low - room, high + room, 5) };
+  // An interval of two photos may be as wide as it likes: it is cut off, and does not flatten all lines.
+  const means = lines.flatMap((line) => line.points.map((point) => point.y)).filter(Number.isFinite);
+  const [least, most] = [Math.min(...means), Math.max(...means)];
+  const span = most - least || Math.abs(most) * 0.1 || 1;
+  const from = Math.max(low, least - span) - 0.06 * span, to = Math.min(high, most + span) + 0.06 * span;
+  return { low: from, high: to, marks: ticks(from, to, 5) };
 }
 
 /** One line; marked: with a sign and a whisker at each point. A line of a single point always has its sign. */
