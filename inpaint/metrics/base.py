@@ -279,12 +279,36 @@ class Sets:
         return separate(self.painted, self.originals)
 
 
+class Extractor(ABC):
+    """What turns an image into one row of features.
+
+    name: tells extractors apart. dimensions: how many features.
+    """
+
+    name: str
+    dimensions: int
+
+    def missing(self) -> str | None:
+        """Return why it cannot be had here, as `Measure.missing`."""
+        return None
+
+    @abstractmethod
+    def features(self, images: Tensor) -> Features:
+        """Return the features (B, D) of images (B, 3, H, W) uint8, computed on their device.
+
+        A row depends on its image alone, so that rows may come from batches of any size and from several processes.
+        """
+
+
 class SetMeasure(Measure):
     """A measure of all painted images against all originals.
 
     extractor: what computes the features; measures that name the same one have the same features, which are computed
     once. least: how many images it needs to say anything. advised: with fewer, the sample count decides more than what
     was painted. why: of both, as the end of a sentence.
+
+    Args:
+        source: Of the features.
     """
 
     per = "set"
@@ -293,12 +317,17 @@ class SetMeasure(Measure):
     advised: int
     why: str
 
-    @abstractmethod
-    def features(self, images: Tensor) -> Features:
-        """Return the features (B, D) of images (B, 3, H, W) uint8, on their device.
+    def __init__(self, source: Extractor) -> None:
+        self.source = source
+        self.extractor = source.name
 
-        A row depends on its image alone, so that rows may come from batches of any size and from several processes.
-        """
+    def missing(self) -> str | None:
+        """Ask for the extractor."""
+        return self.source.missing()
+
+    def features(self, images: Tensor) -> Features:
+        """Return the features (B, D) of images (B, 3, H, W) uint8, as the extractor does."""
+        return self.source.features(images)
 
     @abstractmethod
     def of_sets(self, sets: Sets) -> float:

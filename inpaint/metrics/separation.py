@@ -12,6 +12,7 @@ rise with N for a long time. They say something from about four images per dimen
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +40,14 @@ def separate(painted: NDArray[np.float64], originals: NDArray[np.float64]) -> Se
     Raises:
         MissingDependencyError: scikit-learn is absent.
     """
-    svm = import_optional("evaluate", "sklearn.svm", purpose="telling painted images from originals (P-IDS, U-IDS)")
     count = len(painted)
-    classifier = svm.LinearSVC(dual=False)
+    classifier = classifiers().LinearSVC(dual=False)
     classifier.fit(np.concatenate((originals, painted)), np.repeat((1, -1), count))
     original, paint = classifier.decision_function(originals), classifier.decision_function(painted)
     wrong = np.count_nonzero(original <= 0) + np.count_nonzero(paint > 0)  # 0 counts as painted, as scikit-learn does
     return Separation(paired=float(np.mean(paint > original)), unpaired=float(wrong / (2 * count)))
+
+
+def classifiers() -> ModuleType:
+    """Return scikit-learn's module. Raises MissingDependencyError where it is absent."""
+    return import_optional("evaluate", "sklearn.svm", purpose="telling painted images from originals (P-IDS, U-IDS)")

@@ -12,6 +12,7 @@ from torch import Tensor
 from inpaint.errors import UsageError, unknown
 from inpaint.metrics.accumulate import wide
 from inpaint.metrics.base import Compared, ImageMeasure, Measure, RegionMeasure, SetMeasure
+from inpaint.metrics.content import ContentDistance
 from inpaint.metrics.diversity import Diversity
 from inpaint.metrics.edges import EDGE_SCORES, EdgeScore
 from inpaint.metrics.found_mask import MASK_SCORES, FoundMask
@@ -19,6 +20,7 @@ from inpaint.metrics.lpips import LPIPS, NETWORKS
 from inpaint.metrics.ms_ssim import MSSSIM
 from inpaint.metrics.pixel import L1, PSNR, SSIM, HoleRatio
 from inpaint.metrics.seam import Seam
+from inpaint.metrics.sets import FID, KID, PIDS, UIDS, FDEfficientNet
 from inpaint.metrics.total_variation import TotalVariation
 
 _LPIPS = tuple(partial(LPIPS, network) for network in NETWORKS)
@@ -40,6 +42,12 @@ _MAKERS: tuple[Callable[[], Measure], ...] = (
     *(partial(EdgeScore, score, tolerance_px=near) for near in (0, 1) for score in EDGE_SCORES),
     *(partial(_diversity, each, hole=hole) for hole in (True, False) for each in _DISTANCES),
     *(partial(FoundMask, score) for score in MASK_SCORES),
+    ContentDistance,
+    FID,
+    KID,
+    PIDS,
+    UIDS,
+    FDEfficientNet,
 )
 MEASURES: Mapping[str, Callable[[], Measure]] = {make().name: make for make in _MAKERS}
 USUAL = ("l1_hole", "psnr_hole", "ssim_hole", "l1", "psnr", "ssim", "hole_ratio")
