@@ -22,7 +22,7 @@ PACKAGE = ROOT / "inpaint"
 # What an object of somebody else may or may not have: (file, name), each with its reason.
 FOREIGN_ATTRIBUTES = {
     ("inpaint/images/reading.py", "n_frames"): "Pillow: formats of one frame have none",
-    ("inpaint/training/wandblog.py", "model_fields"): "W&B: settings are a pydantic model in newer releases only",
+    ("inpaint/system/tracking.py", "model_fields"): "W&B: settings are a pydantic model in newer releases only",
 }
 
 # Where names of models mean something else, or stand in an example to be typed.

@@ -7,9 +7,7 @@ import json
 import logging
 import math
 import os
-import re
 import secrets
-import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,6 +20,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from inpaint.system.environment import versions
 from inpaint.system.files import write_text
+from inpaint.system.tracking import start_wandb, upload_line
 from inpaint.training.config import Best, WandbConfig
 from inpaint.weights.runs import RunFolder
 
@@ -29,8 +28,6 @@ log = logging.getLogger("inpaint.training")
 
 PROJECT = "inpaint"
 MEMORY_NAME = "wandb.json"
-START_S = 60  # wait for the server at the start
-FINISH_S = 300  # wait for the last uploads
 
 
 class WandbTracker(Logger):
@@ -150,7 +147,7 @@ class WandbTracker(Logger):
         if self._offline_folder is None:
             return []
         folders = sorted(self._offline_folder.parent.glob("offline-run-*")) or [self._offline_folder]
-        return ["W&B recorded offline; upload with: " + shlex.join(["wandb", "sync", *map(str, folders)])]
+        return [upload_line(folders)]
 
     def _images(self, name: str, iteration: int, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         image = self._wandb.Image
@@ -178,47 +175,14 @@ class WandbTracker(Logger):
             log.warning("W&B failed and is left out from here on, metrics.csv goes on: %s", reason[:300])
 
     def _start(self) -> Any:
-        self._wandb = wandb = importlib.import_module("wandb")
-        mode = os.environ.get("WANDB_MODE") or self.options.mode
-        if mode == "auto":
-            mode = "online" if _logged_in(wandb) else "offline"
-        try:
-            session = self._open(mode)
-        except Exception as error:
-            if mode != "online":
-                raise
-            reason = " ".join(str(error).split())[:300]
-            if re.search(r"permission|denied|forbidden|not found|\b40[34]\b", reason, re.IGNORECASE):
-                place = "/".join(filter(None, (self._entity(), self._project())))
-                log.warning(
-                    "W&B lets you write to no project '%s', recording offline: give a wandb.entity and wandb.project "
-                    "of your own, or ask their owner: %s",
-                    place,
-                    reason,
-                )
-            else:
-                log.warning("W&B cannot be reached, recording offline: %s", reason)
-            mode = "offline"
-            session = self._open(mode)
-        if self.start_iteration > 0:  # W&B keeps what it has of a run that goes on, but for what it is told so
-            session.config.update(self.config, allow_val_change=True)
-        session.define_metric("iteration")
-        session.define_metric("*", step_metric="iteration")
-        for metric, best in self.best.items():
-            session.define_metric(metric, step_metric="iteration", summary=best)
-        if mode in ("offline", "dryrun"):
-            self._offline_folder = Path(session.dir).parent
-        return session
-
-    def _open(self, mode: str) -> Any:
-        options, settings = self.options, self._wandb.Settings
-        # The console belongs to the progress bar, and some of these exist in newer releases only.
-        limits = {"console": "off", "quiet": True, "init_timeout": START_S, "finish_timeout": FINISH_S}
-        known = getattr(settings, "model_fields", limits)
-        return self._wandb.init(
-            mode=mode,
+        self._wandb = importlib.import_module("wandb")
+        options = self.options
+        session, self._offline_folder = start_wandb(
+            log=log,
+            denied="give a wandb.entity and wandb.project of your own",
+            mode=options.mode,
+            resumes=True,
             id=self._identity(),
-            resume="allow" if mode == "online" else None,
             project=self._project(),
             entity=self._entity(),
             name=options.name or os.environ.get("WANDB_NAME") or self.run.path.name,
@@ -227,8 +191,14 @@ class WandbTracker(Logger):
             notes=options.notes,
             dir=str(self.run.path),
             config={**self.config, "facts": {"versions": versions(), "command": " ".join(sys.argv)}},
-            settings=settings(**{name: value for name, value in limits.items() if name in known}),
         )
+        if self.start_iteration > 0:  # W&B keeps what it has of a run that goes on, but for what it is told so
+            session.config.update(self.config, allow_val_change=True)
+        session.define_metric("iteration")
+        session.define_metric("*", step_metric="iteration")
+        for metric, best in self.best.items():
+            session.define_metric(metric, step_metric="iteration", summary=best)
+        return session
 
     def _project(self) -> str:
         return self.options.project or os.environ.get("WANDB_PROJECT") or PROJECT
@@ -296,14 +266,6 @@ class Memory:
         if iteration < self.iteration:
             self.iteration, self.names = iteration, frozenset()
         self.best = {name: [each for each in found if each[0] <= iteration] for name, found in self.best.items()}
-
-
-def _logged_in(wandb: Any) -> bool:
-    """Ask W&B for a login without letting it prompt."""
-    try:
-        return bool(wandb.login(prompt=False, verify=False))
-    except TypeError:
-        return bool(wandb.api.api_key)  # releases that cannot be told not to prompt
 
 
 def _has(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
