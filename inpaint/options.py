@@ -161,6 +161,20 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def differing(*configs: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return the dotted keys under which configurations hold different values, sorted, with the value of each.
+
+    A key that is missing is null.
+
+    Example:
+        >>> differing({"data": {"size": 64}, "seed": 0}, {"data": {"size": 128}, "seed": 0})
+        {'data.size': [64, 128]}
+    """
+    every = [flat(config) for config in configs]
+    found = {key: [each.get(key) for each in every] for key in sorted({key for each in every for key in each})}
+    return {key: values for key, values in found.items() if any(value != values[0] for value in values)}
+
+
 def quoted(text: str) -> str:
     """Return text in quotes, so that the grammar of KEY=VALUE takes it as it stands."""
     return "'" + re.sub(r"(\\*)('|\Z)", lambda match: match[1] * 2 + ("\\'" if match[2] else ""), text) + "'"

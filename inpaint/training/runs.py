@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from inpaint.errors import ConfigError, LostRunError, RunError
-from inpaint.options import flat, keyed, show, typed
+from inpaint.options import differing, flat, keyed, show, typed
 from inpaint.system.locks import FolderLock, HeldError
 from inpaint.weights.runs import RunFolder
 
@@ -277,8 +277,7 @@ def inexact_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Return the dotted keys under which two configurations hold different values."""
-    old, new = flat(before), flat(after)
-    return sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    return list(differing(before, after))
 
 
 def _checkpoint_at(place: str) -> Path:

@@ -113,6 +113,18 @@ class RunFolder:
             raise WriteError(f"cannot use run folder '{self.path}': {error}") from None
 
 
+def runs_in(folder: str | Path) -> list[Path]:
+    """Return the folders in a folder that hold runs, in a sweep's order: 2-seed=1 before 10-seed=9, then by name."""
+    found = [path for path in Path(folder).iterdir() if path.is_dir()]
+    held = [path for path in found if RunFolder(path).holds_run() or RunFolder(path).metrics.exists()]
+    return sorted(held, key=_order)
+
+
+def _order(path: Path) -> tuple[int, str]:
+    front = path.name.partition("-")[0]
+    return (int(front) if front.isdecimal() else 1 << 62), path.name
+
+
 def literal(value: Any) -> Any:
     """Return plain containers whose texts mean themselves when OmegaConf reads them: ${...} refers to nothing."""
     if isinstance(value, Mapping):
