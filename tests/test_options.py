@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from inpaint.config.overrides import parse
 from inpaint.errors import ConfigError
-from inpaint.options import Options, keyed, typed, validated
+from inpaint.options import Options, differing, keyed, typed, validated
 
 
 class Inner(Options):
@@ -101,3 +101,11 @@ def test_a_command_is_one_line_that_a_shell_and_our_grammar_read_again(name):
     done = subprocess.run([bash, "-c", f"printf %s {line}"], capture_output=True, text=True, check=True)
     assert done.stdout == argument
     assert parse(argument).value == name
+
+
+def test_keys_in_which_configurations_differ_come_with_the_value_of_each():
+    one = {"data": {"size": 64, "masks": ["box"]}, "seed": 0, "ema": {"decay": None}}
+    other = {"data": {"size": 64, "masks": ["box", "text"]}, "seed": 0}
+    assert differing(one, other, one) == {"data.masks": [["box"], ["box", "text"], ["box"]]}
+    assert differing(one, {}) == {"data.masks": [["box"], None], "data.size": [64, None], "seed": [0, None]}
+    assert differing(one) == differing() == {}

@@ -27,6 +27,7 @@ VERBS = {
     "infer": "fill the holes of one photo or a folder of photos",
     "restore": "repair one photo with nothing but the photo itself",
     "evaluate": "measure several models on the same photos and masks",
+    "compare": "compare trainings and evaluations, and say which differences are shown",
     "plot": "draw the curves of training runs",
     "audit": "find test photos that are training photos, too",
     "masks": "draw a sheet of every kind of mask",

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from inpaint.evaluation.buckets import ALL
 from inpaint.evaluation.differences import Difference
+from inpaint.evaluation.means import Entry
 from inpaint.evaluation.record import MASKED, ORIGINAL
 from inpaint.metrics.base import Better, Measure
 from inpaint.weights.curves import Run
 
 __all__ = ["ALL", "MASKED", "ORIGINAL", "Column", "Entry", "Example", "Fact", "Report"]
-
-Mark: TypeAlias = Literal["best", "open", ""]
-"""Of a mean: the best one, not shown to differ from it, or neither."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,26 +39,6 @@ class Column:
             scale=measure.scale,
             per=measure.per,
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One mean: of a model in a measure over the n photos of a kind of mask and a bucket of hole sizes.
-
-    mask, bucket, model, measure: labels; bucket `ALL`: whatever the hole. mean, low, high: in the measure's unit, the
-    latter its 95 % interval; None where n does not allow it, or for a measure of sets.
-    """
-
-    mask: str
-    bucket: str
-    model: str
-    measure: str
-    n: int
-    filled: int
-    mean: float | None
-    low: float | None = None
-    high: float | None = None
-    mark: Mark = ""
 
 
 @dataclass(frozen=True, kw_only=True)
