@@ -19,8 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.errors import InpaintError
+from inpaint.system.locks import FolderLock, HeldError
 
 JOURNAL_NAME = "measured.jsonl"
+LOCK_NAME = "evaluation.lock"
 FEATURES_NAME = "features.bin"
 
 Fill: TypeAlias = tuple[str, str, str]
@@ -53,11 +55,18 @@ class Journal(AbstractContextManager["Journal"]):
         self._known: dict[Fill, Known] = {}
         self._features: BinaryIO | None = None  # opened when there are some
         self._pictures: dict[Fill, str] = {}  # (label, image, mask) -> who painted the picture that is there
+        self._lock = FolderLock(folder / LOCK_NAME)
         try:
+            self._lock.acquire()
             self._read(manifest_hash)
             self._file = self.path.open("ab")
             if self._file.tell() == 0:
                 self._write({"manifest": manifest_hash})
+        except HeldError as error:
+            raise InpaintError(f"'{folder}' is {error}") from None
+        except InpaintError:
+            self._lock.release()
+            raise
         except OSError as error:
             raise InpaintError(f"cannot write '{self.path}': {error.strerror or error}") from None
 
@@ -111,6 +120,7 @@ class Journal(AbstractContextManager["Journal"]):
             with suppress(OSError):  # of a line that could not be written, which `add` has said
                 if file is not None:
                     file.close()
+        self._lock.release()
 
     def _keep(self, row: NDArray[Any]) -> tuple[int, int, str]:
         short = row.astype(np.float32)

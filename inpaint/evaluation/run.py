@@ -97,7 +97,8 @@ def evaluate(
         devices: Where the models compute; processes take them in turn.
         device_name: What to record of that; by default the devices.
         pictures: How many pictures' fills are kept as images.
-        processes: How many work at the same time. Seconds of fills beside others are longer than of one alone.
+        processes: How many work at the same time, at least one for each device. Seconds of fills beside others are
+            longer than of one alone.
         identities: What tells one model from a later one of the same label (`identity`), for models that are loaded;
             without it the label does.
         command: What repeats the evaluation, shown with the table.
@@ -115,12 +116,12 @@ def evaluate(
     models = _checked_models(models, identities)
     output = Path(arguments.path("output", output))
     count = None if count is None else arguments.integer("count", count, least=1)
+    devices = arguments.texts("devices", devices)
     pictures = arguments.integer("pictures", pictures)
     samples = arguments.integer("samples", samples, least=1)
-    processes = arguments.integer("processes", processes, least=1)
+    processes = max(arguments.integer("processes", processes, least=1), len(devices))
     command = arguments.text("command", command)
     arguments.function("progress", progress)
-    devices = arguments.texts("devices", devices)
     wanted = measures(arguments.texts("measured", measured))
     if processes > 1 and (held := [label for label, model in models.items() if not isinstance(model, Loadable)]):
         raise UsageError(f"several processes load their models themselves: give '{held[0]}' as a Loadable")

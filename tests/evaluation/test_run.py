@@ -7,6 +7,7 @@ import sys
 import tarfile
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from inpaint.evaluation import Loadable, evaluate
 from inpaint.evaluation.protocols import named
 from inpaint.evaluation.record import picture_path
 from inpaint.metrics import MEASURES, ImageMeasure, SetMeasure
-from inpaint.types import Fill
+from inpaint.metrics.base import Extractor
+from inpaint.types import Capabilities, Fill
 
 MASKS = ["deepfill", "center"]
 
@@ -217,14 +219,20 @@ def test_a_measure_that_cannot_be_had_is_named_and_the_others_run(run, monkeypat
         run(measured=["l1_hole"])
 
 
-class Colors(SetMeasure):
-    """The distance of mean colors."""
+class MeanColor(Extractor):
+    """Three features."""
 
-    name, title, better, low, high, extractor = "colors", "colors", "lower", 0.0, 255.0, "mean color"
-    least, advised, why = 3, 4, "so it is"
+    name, dimensions = "mean color", 3
 
     def features(self, images):
         return images.double().mean(dim=(2, 3)).numpy()
+
+
+class Colors(SetMeasure):
+    """The distance of mean colors."""
+
+    name, title, better, low, high = "colors", "colors", "lower", 0.0, 255.0
+    least, advised, why = 3, 4, "so it is"
 
     def of_sets(self, sets):
         return float(np.abs(sets.painted.mean(axis=0) - sets.originals.mean(axis=0)).mean())
@@ -233,7 +241,7 @@ class Colors(SetMeasure):
 def test_measures_of_sets_compare_what_every_model_filled_and_say_nothing_of_too_few(
     run, monkeypatch, photo_folder, tmp_path
 ):
-    monkeypatch.setitem(MEASURES, "colors", Colors)
+    monkeypatch.setitem(MEASURES, "colors", partial(Colors, MeanColor()))
     masks = ["center"]
     record = run(masks=masks, measured=["psnr", "colors"], pictures=4).record
     assert [(row.model, row.n) for row in record.sets] == [("gray", 4), ("dark", 4)]
@@ -292,7 +300,7 @@ def test_an_evaluation_that_was_killed_ends_with_the_same_bytes(run, photo_folde
     command += ["--masks", ",".join(MASKS), "--output", str(tmp_path / "parts"), "--device", "cpu", "--processes", "2"]
     process = subprocess.Popen([*command, "--pictures", "0"], stderr=subprocess.PIPE, text=True)
     journal, deadline = tmp_path / "parts/measured.jsonl", time.monotonic() + 120
-    while time.monotonic() < deadline and not (journal.exists() and journal.read_text().count("\n") > 5):
+    while time.monotonic() < deadline and not (journal.exists() and journal.read_text().count("\n") > 6):
         time.sleep(0.005)
     workers = children(process.pid)
     process.kill()
@@ -512,6 +520,17 @@ def test_a_damaged_journal_is_refused_and_left_alone(run, tmp_path):
     with pytest.raises(InpaintError, match=r"measured\.jsonl' is damaged at line 4"):
         run()
     assert path.read_bytes() == damaged
+
+
+def test_a_folder_belongs_to_one_evaluation_at_a_time(run, tmp_path):
+    def meanwhile(progress):
+        if progress.done == 3:
+            run(chosen={"other": object.__new__(type("Other", (), {"fill": None, "capabilities": Capabilities()}))})
+
+    with pytest.raises(InpaintError, match="out' is in use by"):
+        run(progress=meanwhile)
+    assert not (tmp_path / "out/evaluation.lock").exists()
+    assert run().failures == ()
 
 
 def test_results_without_their_manifest_are_refused(run, tmp_path):

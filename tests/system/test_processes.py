@@ -1,8 +1,6 @@
 """Work in processes: everything comes back, errors are told, and nothing outlives who asked."""
 
 import os
-import signal
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -10,25 +8,9 @@ import pytest
 
 from inpaint.errors import InpaintError, UsageError
 from inpaint.system.processes import scattered
+from scattering import prepare
 
 pytestmark = pytest.mark.slow  # starting Python takes a second
-
-
-def prepare(factor):
-    def work(task, say):
-        if task == "usage":
-            raise UsageError("no such task")
-        if task == "bug":
-            raise ZeroDivisionError("oh")
-        if task == "die":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if task == "sleep":
-            say(os.getpid())
-            time.sleep(600)
-        for part in range(2):
-            say((task * factor, part, os.environ["OMP_NUM_THREADS"]))
-
-    return work
 
 
 def test_every_task_is_done_once_and_what_is_found_comes_back():
