@@ -39,6 +39,7 @@ _MAKERS: tuple[Callable[[], Measure], ...] = (
     partial(MSSSIM, raw=True),
     Seam,
     partial(Seam, original=True),
+    *(partial(TotalVariation, original=True, hole=hole) for hole in (True, False)),
     *(partial(EdgeScore, score, tolerance_px=near) for near in (0, 1) for score in EDGE_SCORES),
     *(partial(_diversity, each, hole=hole) for hole in (True, False) for each in _DISTANCES),
     *(partial(FoundMask, score) for score in MASK_SCORES),

@@ -15,16 +15,29 @@ class TotalVariation(RegionMeasure):
 
     Papers report it with less as better (Yu et al., arXiv 1801.07892; Zheng et al., "Pluralistic", arXiv 1903.04227).
     By that a flat hole is the best fill there is, and the original is beaten by most: no direction is claimed here.
-    In the hole each difference counts half for either pixel, so that those across the rim count half.
+    What the original has in the same place, `tv_original`, is the value to be near to. In the hole each difference
+    counts half for either pixel, so that those across the rim count half.
+
+    Args:
+        original: Of the original instead of the painted image.
+        hole: Over hole pixels only.
+        raw: Of what was painted everywhere instead of the completed image.
     """
 
-    family = "tv"
     better, low, high = "neither", 0.0, 2.0
-    title, scale, decimals = "TV %", 100.0, 2
+    scale, decimals = 100.0, 2
+
+    def __init__(self, *, original: bool = False, hole: bool = False, raw: bool = False) -> None:
+        self.original = original
+        self.family, self.title = ("tv_original", "TV % of the original") if original else ("tv", "TV %")
+        super().__init__(hole=hole, raw=raw)
 
     def of_pair(self, pair: Pair, hole: Tensor | None) -> Tensor:
-        """Average the painted image's map."""
-        return mean_over(pair.once("variation", lambda painted, _: variation_map(wide(painted))), hole)
+        """Average the map of one of the two images."""
+        return mean_over(pair.once(("variation", self.original), self._map), hole)
+
+    def _map(self, painted: Tensor, image: Tensor) -> Tensor:
+        return variation_map(wide(image if self.original else painted))
 
 
 def variation_map(images: Tensor) -> Tensor:

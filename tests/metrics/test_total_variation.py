@@ -43,6 +43,19 @@ def test_a_flat_image_has_none_and_a_chessboard_the_most_there_is():
     assert most <= 2
 
 
+def test_the_original_has_the_value_of_a_perfect_fill():
+    image = torch.rand(2, 3, 9, 13, generator=torch.Generator().manual_seed(0))
+    mask = torch.zeros(2, 1, 9, 13)
+    mask[:, :, 2:6, 4:9] = 1
+    pairs = (("tv_original", "tv"), ("tv_original_hole", "tv_hole"))
+    wanted = measures([name for pair in pairs for name in pair]).of_images
+    perfect = measured(Compared(completed=image, image=image, mask=mask), wanted)
+    flat = measured(Compared(completed=torch.full_like(image, 0.5), image=image, mask=mask), wanted)
+    for original, painted in pairs:
+        assert flat[original].tolist() == perfect[original].tolist() == perfect[painted].tolist()
+        assert flat[painted].tolist() == [0, 0]
+
+
 def test_mirrored_and_turned_images_have_mirrored_and_turned_maps():
     images = torch.rand(1, 3, 5, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for turn in (lambda x: x.flip(-1), lambda x: x.flip(-2), lambda x: x.mT):
