@@ -83,9 +83,9 @@ def command(*, listing: bool, **given: Any) -> int:
     """Measure models on the same photos and the same seeded masks.
 
     Writes results.csv (a line per photo, mask and model), summaries, manifest.json, whose hash says what was measured,
-    table.md and sheet.png. The same command goes on where an interrupted one stopped; with a further --model or measure
-    that one only is measured. What fails is reported and left out; the exit status is then 1. An --option goes to every
-    model that takes it.
+    table.md, index.html and sheet.png. The same command goes on where an interrupted one stopped; with a further
+    --model or measure that one only is measured. What fails is reported and left out; the exit status is then 1. An
+    --option goes to every model that takes it.
     """
     if listing:
         click.echo(_list())
@@ -162,7 +162,7 @@ def _evaluate(
             click.echo(f"{fills.done} of {fills.total or 0} fills done; the same command goes on from there", err=True)
             raise
     click.echo(result.table)
-    written = ["results.csv", "summary.json", "table.md", *(["sheet.png"] if result.sheet else [])]
+    written = ["results.csv", "summary.json", "table.md", "index.html", *(["sheet.png"] if result.sheet else [])]
     click.echo(f"wrote {', '.join(written)} to {output}")
     problems = [
         *([f"{len(result.failures)} failed"] if result.failures else []),

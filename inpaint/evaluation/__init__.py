@@ -6,16 +6,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from inpaint.evaluation.comparing import Comparison, compare
+    from inpaint.evaluation.differences import Difference
     from inpaint.evaluation.models import Loadable, expanded, identity, label_models
     from inpaint.evaluation.outputs import Evaluation, write_outputs
     from inpaint.evaluation.protocols import Protocol, protocol_names, together
     from inpaint.evaluation.record import Failure, Record, Row, SetRow
     from inpaint.evaluation.run import evaluate
-    from inpaint.evaluation.summary import Entry, Estimate, summarize
+    from inpaint.evaluation.summary import Entry, Summary, summarize
 
 __all__ = [
+    "Comparison",
+    "Difference",
     "Entry",
-    "Estimate",
     "Evaluation",
     "Failure",
     "Loadable",
@@ -23,6 +26,8 @@ __all__ = [
     "Record",
     "Row",
     "SetRow",
+    "Summary",
+    "compare",
     "evaluate",
     "expanded",
     "identity",
@@ -34,12 +39,14 @@ __all__ = [
 ]
 
 _LATE = {
+    **dict.fromkeys(("Comparison", "compare"), "inpaint.evaluation.comparing"),
+    "Difference": "inpaint.evaluation.differences",
     **dict.fromkeys(("Loadable", "expanded", "identity", "label_models"), "inpaint.evaluation.models"),
     **dict.fromkeys(("Evaluation", "write_outputs"), "inpaint.evaluation.outputs"),
     **dict.fromkeys(("Protocol", "protocol_names", "together"), "inpaint.evaluation.protocols"),
     **dict.fromkeys(("Failure", "Record", "Row", "SetRow"), "inpaint.evaluation.record"),
     "evaluate": "inpaint.evaluation.run",
-    **dict.fromkeys(("Entry", "Estimate", "summarize"), "inpaint.evaluation.summary"),
+    **dict.fromkeys(("Entry", "Summary", "summarize"), "inpaint.evaluation.summary"),
 }
 
 

@@ -16,7 +16,7 @@ from inpaint.registry.loading import described, load
 from inpaint.registry.table import names
 from inpaint.types import Capabilities, Inpainter
 from inpaint.weights.places import HUB_PREFIX, weights_at
-from inpaint.weights.runs import CHECKPOINT_SUFFIX, RunFolder, Which
+from inpaint.weights.runs import CHECKPOINT_SUFFIX, RunFolder, Which, runs_in
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -113,16 +113,8 @@ def tensors_hash(tensors: Mapping[str, Tensor], about: object = None) -> str:
 def _runs(spec: str) -> list[str]:
     if spec in names() or spec.startswith(HUB_PREFIX) or not Path(spec).is_dir() or RunFolder(spec).holds_run():
         return [spec]
-    found = [path for path in Path(spec).iterdir() if path.is_dir() and RunFolder(path).holds_run()]
-    if not found:
-        return [spec]  # told by whoever loads it
-    return [str(path) for path in sorted(found, key=lambda path: (_number(path.name), path.name))]
-
-
-def _number(name: str) -> int:
-    """Return the number that a sweep's run begins with, 10-seed=3; others come last."""
-    front = name.partition("-")[0]
-    return int(front) if front.isdecimal() else 1 << 62
+    found = [str(path) for path in runs_in(spec) if RunFolder(path).holds_run()]
+    return found or [spec]  # told by whoever loads it
 
 
 def _short_name(spec: str) -> str:

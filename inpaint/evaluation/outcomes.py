@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inpaint.evaluation.buckets import TENTHS
-from inpaint.evaluation.means import PROTOCOL, Summary, summarize
 from inpaint.evaluation.record import Record
+from inpaint.evaluation.summary import PROTOCOL, Summary, summarize
 from inpaint.evaluation.tables import markdown
 from inpaint.system.files import write_text
 
@@ -61,6 +61,7 @@ def write_outcome(made: Outcome, folder: Path) -> list[str]:
         "manifest": {"hash": record.manifest.hash, "hashes": dict(record.manifest.hashes)},
         "protocol": {**record.manifest.protocol, **PROTOCOL},
         "settings": dict(record.settings),
+        "command": record.settings.get("command", ""),
         "failures": [vars(failure) for failure in record.failures],
         **made.summary.plain(),
     }

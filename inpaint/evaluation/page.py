@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inpaint.evaluation.buckets import TENTHS, bucket
-from inpaint.evaluation.means import RATIO, SECONDS
 from inpaint.evaluation.outcomes import Outcome
 from inpaint.evaluation.record import MASKED, ORIGINAL, Record
 from inpaint.evaluation.report import Column, Example, Fact, Report, write_report
+from inpaint.evaluation.summary import RATIO, SECONDS
 from inpaint.evaluation.tables import notes, shown_measures
 from inpaint.types import ProgressCallback
 from inpaint.weights.curves import Run
@@ -41,7 +41,7 @@ def report_of(made: Outcome, *, runs: Sequence[Run] = (), edges: Sequence[float]
         runs=tuple(runs),
         facts=tuple(_facts(record)),
         command=command or str(record.settings.get("command") or ""),
-        notes=tuple(notes(record.measures, shown, bool(summary.differences))),
+        notes=tuple(notes(summary, record.measures)),
         main=shown[0].name if shown else None,
     )
 

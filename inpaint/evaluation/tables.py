@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from inpaint.evaluation.buckets import ALL
 from inpaint.evaluation.differences import Difference
-from inpaint.evaluation.means import RATIO, SECONDS, Entry, Summary
 from inpaint.evaluation.resampling import RESAMPLES
+from inpaint.evaluation.summary import RATIO, SECONDS, Entry, Summary
 from inpaint.metrics import Measure, SetMeasure
 
 WIDTH = 100
@@ -32,7 +32,7 @@ def markdown(
     parts = [title]
     for mask in masks:
         parts += [*_of_mask(summary, mask, shown, models), *_differences(summary, mask, shown)]
-    said = notes(measures, shown, bool(summary.differences))
+    said = notes(summary, measures)
     parts.append("\n".join(textwrap.fill(f"- {note}", WIDTH, subsequent_indent="  ") for note in said))
     return "\n\n".join(parts) + "\n"
 
@@ -190,20 +190,20 @@ def _in_hole(name: str) -> str:
     return name.removesuffix("_raw") + "_hole_raw" if name.endswith("_raw") else f"{name}_hole"
 
 
-def notes(measures: Sequence[Measure], shown: Sequence[Measure], compared: bool) -> Iterator[str]:
-    """Yield the sentences that belong below tables.
-
-    Args:
-        measures: What was measured.
-        shown: Those of them that the tables show.
-        compared: Whether there are differences.
-    """
+def notes(summary: Summary, measures: Sequence[Measure]) -> Iterator[str]:
+    """Yield the sentences that belong below tables of these measures."""
     yield "± is half the 95 % interval of the mean."
-    if compared:
+    if summary.differences:
         yield "**Bold**: shown to be better than every other. ≈: the best, and what is not shown to differ from it."
         yield (
             "A difference is shown where Wilcoxon's signed ranks, corrected after Holm, have p < 0.05 and the interval "
             f'of its mean ({RESAMPLES:,} bootstrap resamples) leaves out zero. "No" does not say that models are equal.'
         )
+    for measure in measures:
+        if isinstance(measure, SetMeasure):
+            counts = sorted({each.n for each in summary.entries if each.measure == measure.name and each.n})
+            said = (measure.refusal(n) or measure.caution(n) or f"{measure.name} of {n} photos" for n in counts)
+            yield from (f"{text}." for text in said)
+    shown = shown_measures(measures)
     if hidden := [each.name for each in measures if each not in shown]:
         yield f"In summary.csv besides: {', '.join(hidden)}."

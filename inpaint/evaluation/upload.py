@@ -14,9 +14,9 @@ from inpaint.errors import InpaintError
 from inpaint.evaluation.buckets import ALL
 from inpaint.evaluation.differences import Difference
 from inpaint.evaluation.manifest import MANIFEST_NAME
-from inpaint.evaluation.means import Entry
 from inpaint.evaluation.outcomes import Outcome, write_outcome
 from inpaint.evaluation.record import MASKED, ORIGINAL, Record
+from inpaint.evaluation.summary import Entry
 from inpaint.system.environment import versions
 from inpaint.system.tracking import start_wandb, upload_line
 

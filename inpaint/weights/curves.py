@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.errors import RunError
-from inpaint.weights.runs import RunFolder
+from inpaint.weights.runs import RunFolder, runs_in
 
 KEY = "iteration"
 """The first column: the iteration that the numbers of a row belong to."""
@@ -134,7 +134,8 @@ def _metrics_at(place: Path) -> list[Path]:
         return [place]
     if RunFolder(place).metrics.is_file():
         return [RunFolder(place).metrics]
-    below = [path for path in sorted(place.glob("*/metrics.csv")) if path.is_file()]
+    runs = runs_in(place) if place.is_dir() else []
+    below = [RunFolder(path).metrics for path in runs if RunFolder(path).metrics.is_file()]
     if not below:
         what = "no such file or folder" if not place.exists() else "neither it nor a folder in it holds metrics.csv"
         raise RunError(f"'{place}' is no training run: {what}")

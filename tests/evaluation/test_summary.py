@@ -1,74 +1,116 @@
-from pathlib import Path
+import csv
+import io
+import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from inpaint.evaluation.manifest import Manifest
-from inpaint.evaluation.record import Record, Row
-from inpaint.evaluation.summary import estimate, markdown, summarize
-from inpaint.metrics import USUAL, measures
-
-MEASURES = measures().of_images
-
-
-def row(image, model, value, mask="center"):
-    return Row(image=image, mask=mask, model=model, values=dict.fromkeys(USUAL, value), seconds=value / 10)
+from evaluations import record
+from inpaint.errors import UsageError
+from inpaint.evaluation.buckets import ALL, bucket
+from inpaint.evaluation.record import SetRow
+from inpaint.evaluation.summary import estimate, summarize
 
 
-def record(rows, masks=("center",), models=("x",)):
-    protocol = {"name": "p", "version": 1, "size": 8, "seed": 0, "masks": dict.fromkeys(masks)}
-    return Record(
-        folder=Path(),
-        manifest=Manifest(protocol, ()),
-        models=models,
-        measures=MEASURES,
-        rows=tuple(rows),
-        sets=(),
-        failures=(),
-        settings={},
-    )
+def without(made, *keys):
+    """The record without the rows of some (image, model)."""
+    return replace(made, rows=tuple(row for row in made.rows if (row.image, row.model) not in keys))
 
 
-def test_the_interval_covers_the_true_mean_in_95_of_100_samples():
-    rng = np.random.default_rng(0)
-    found = [estimate(rng.normal(3.0, 2.0, 5).tolist()) for _ in range(2000)]
-    covered = np.mean([value["low"] <= 3.0 <= value["high"] for value in found])
-    assert covered == pytest.approx(0.95, abs=0.015)  # three standard errors of 2000 draws
+def test_the_interval_is_student_s():
+    values = np.random.default_rng(0).normal(3, 2, 9)
+    assert estimate(values)[1:] == pytest.approx(stats.t.interval(0.95, 8, values.mean(), stats.sem(values)))
+    assert estimate(np.array([])) == (None, None, None)
+    assert estimate(np.array([2.0])) == (2.0, None, None)
+    assert estimate(np.array([2.0, 2.0])) == (2.0, 2.0, 2.0)
 
 
-def test_estimates_of_no_and_one_value_have_no_interval():
-    assert estimate([]) == {"mean": None, "standard_error": None, "low": None, "high": None}
-    assert estimate([2.0]) == {"mean": 2.0, "standard_error": None, "low": None, "high": None}
-    assert estimate([2.0, 2.0]) == {"mean": 2.0, "standard_error": 0.0, "low": 2.0, "high": 2.0}
+def test_there_is_a_mean_for_every_mask_bucket_model_and_measure():
+    made = record({"x": 0.0, "y": 1.0}, masks=("thick", "thin"))
+    found = summarize(made)
+    for row_mask in ("thick", "thin"):
+        for model in ("x", "y"):
+            rows = [row for row in made.rows if (row.mask, row.model) == (row_mask, model)]
+            entry = found.column(row_mask, "psnr_hole")[model]
+            assert entry.mean == pytest.approx(np.mean([row.values["psnr_hole"] for row in rows]))
+            assert (entry.n, entry.filled, entry.bucket) == (20, 20, ALL)
+            for name in found.buckets:
+                inside = [row.values["l1"] for row in rows if bucket(row.values["hole_ratio"]) == name]
+                column = found.column(row_mask, "l1", name)
+                assert (column[model].n if column else 0) == len(inside)
+                if inside:
+                    assert column[model].mean == pytest.approx(np.mean(inside))
+    assert found.buckets == ("0-10 %", "10-20 %", "20-30 %", "30-40 %")
+    assert found.column("thick", "seconds")["x"].mean == 0.25
 
 
 def test_a_model_is_not_rewarded_for_leaving_out_hard_photos():
-    rows = [row("easy", "picky", 0.1), row("easy", "brave", 0.1), row("hard", "brave", 0.9)]
-    picky, brave = summarize(record(rows, models=("picky", "brave")))
-    assert picky["metrics"]["l1_hole"]["mean"] == brave["metrics"]["l1_hole"]["mean"] == 0.1
-    assert (brave["n"], brave["filled"]) == (1, 2)
+    made = record({"brave": 0.0, "picky": 0.0}, photos=8)
+    hard = min(made.rows, key=lambda row: row.values["psnr_hole"]).image
+    found = summarize(without(made, (hard, "picky"))).column("thick", "psnr_hole")
+    assert (found["brave"].n, found["picky"].n) == (7, 7)
+    assert (found["brave"].filled, found["picky"].filled) == (8, 7)
+    assert found["brave"].mean == pytest.approx(found["picky"].mean)
 
 
-def test_the_table_has_a_row_per_model_groups_columns_by_mask_and_marks_the_best():
-    rows = [row(i, m, v, k) for i in "ab" for k in ("center", "half") for m, v in (("x", 0.25), ("y", 0.5))]
-    text = markdown(summarize(record(rows, ("center", "half"), ("x", "y"))), MEASURES, title="Title.")
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    assert text.startswith("Title.\n\n|")
-    assert {len(line) for line in cells} == {9}
-    assert [cell.split(":")[0] for cell in cells[0][1:]] == ["center"] * 4 + ["half"] * 4
-    assert cells[2][:5] == ["x", "**25.00 ± 0.00**", "0.25 ± 0.00", "0.250 ± 0.000", "0.025"]
-    assert cells[3][:5] == ["y", "50.00 ± 0.00", "**0.50 ± 0.00**", "**0.500 ± 0.000**", "0.05"]
-    assert "center: 2 photos, hole 25.0 % on average." in text
+def test_a_model_that_filled_nothing_has_no_mean_and_keeps_no_photo_from_the_others():
+    made = record({"x": 0.0, "never": 0.0}, photos=6)
+    found = summarize(without(made, *((key, "never") for key in made.manifest.keys))).column("thick", "psnr_hole")
+    assert (found["x"].n, found["x"].mark, found["never"].n, found["never"].mean, found["never"].mark) == (
+        6,
+        "best",
+        0,
+        None,
+        "",
+    )
 
 
-def test_a_single_model_is_not_marked_as_the_best():
-    assert "**" not in markdown(summarize(record([row("a", "x", 0.5)])), MEASURES, title="")
+def test_marks_tell_the_best_and_what_is_not_shown_to_differ_from_it():
+    found = summarize(record({"poor": -3.0, "good": 1.0, "same": 1.001}, photos=30))
+    marks = {model: entry.mark for model, entry in found.column("thick", "psnr_hole").items()}
+    assert marks["poor"] == ""
+    assert sorted((marks["good"], marks["same"])) == ["best", "open"]
+    assert {entry.mark for entry in found.column("thick", "hole_ratio").values()} == {""}
 
 
-def test_means_of_a_measure_are_over_the_photos_of_which_it_says_something():
-    rows = [row("a", "x", 0.5), Row(image="b", mask="center", model="x", values={"l1": 0.1}, seconds=1.0)]
-    (entry,) = summarize(record(rows))
-    assert entry["n"] == 2
-    assert entry["metrics"]["psnr"]["mean"] == 0.5
-    assert entry["metrics"]["l1"]["mean"] == pytest.approx(0.3)
+def test_every_model_is_compared_with_the_best_or_with_the_one_that_is_named():
+    made = record({"poor": -3.0, "middle": 0.0, "good": 3.0}, photos=30)
+    found = summarize(made)
+    assert [(each.model, each.against, each.verdict) for each in found.compared("thick", "psnr_hole")] == [
+        ("poor", "good", "worse"),
+        ("middle", "good", "worse"),
+    ]
+    named = summarize(made, against="middle")
+    assert [(each.model, each.verdict) for each in named.compared("thick", "l1_hole")] == [
+        ("poor", "worse"),
+        ("good", "better"),
+    ]
+    assert named.column("thick", "psnr_hole")["good"].mark == "best"
+    with pytest.raises(UsageError, match="unknown model to compare with 'x'"):
+        summarize(made, against="x")
+
+
+def test_measures_of_sets_stand_with_their_own_count_and_no_interval():
+    made = record({"x": 0.0, "y": 0.0}, photos=6)
+    row = SetRow(measure="fid", mask="thick", model="x", value=12.5, n=5)
+    found = summarize(replace(made, sets=(row, replace(row, model="y", value=None, n=1)))).column("thick", "fid")
+    assert (found["x"].mean, found["x"].n, found["x"].low) == (12.5, 5, None)
+    assert (found["y"].mean, found["y"].n) == (None, 1)
+
+
+def test_without_hole_ratios_there_are_no_buckets():
+    found = summarize(record({"x": 0.0}, names=("psnr_hole",)))
+    assert found.buckets == ()
+    assert {entry.bucket for entry in found.entries} == {ALL}
+
+
+def test_numbers_come_back_from_the_csv_exactly_and_the_json_has_all_of_them():
+    found = summarize(record({"x": 0.0, "y": 1.0}, photos=7))
+    rows = list(csv.DictReader(io.StringIO(found.csv())))
+    assert [float(row["mean"]) for row in rows] == [entry.mean for entry in found.entries]
+    assert [row["mark"] for row in rows] == [entry.mark for entry in found.entries]
+    plain = json.loads(json.dumps(found.plain(), allow_nan=False))
+    assert len(plain["differences"]) == len(found.differences)
+    assert plain["differences"][0]["p_holm"] == found.differences[0].p_holm

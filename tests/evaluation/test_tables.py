@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from evaluations import record
-from inpaint.evaluation.means import summarize
+from inpaint.evaluation.summary import summarize
 from inpaint.evaluation.tables import WIDTH, heading, markdown, number, shown_measures, table, wrapped
 from inpaint.metrics import measures
 

@@ -9,8 +9,8 @@ from typing import Literal
 
 from inpaint.evaluation.buckets import ALL
 from inpaint.evaluation.differences import Difference
-from inpaint.evaluation.means import Entry
 from inpaint.evaluation.record import MASKED, ORIGINAL
+from inpaint.evaluation.summary import Entry
 from inpaint.metrics.base import Better, Measure
 from inpaint.weights.curves import Run
 
