@@ -32,7 +32,7 @@ def markdown(
     parts = [title]
     for mask in masks:
         parts += [*_of_mask(summary, mask, shown, models), *_differences(summary, mask, shown)]
-    said = notes(summary, measures)
+    said = _notes(summary, measures)
     parts.append("\n".join(textwrap.fill(f"- {note}", WIDTH, subsequent_indent="  ") for note in said))
     return "\n\n".join(parts) + "\n"
 
@@ -191,10 +191,8 @@ def _in_hole(name: str) -> str:
 
 
 def notes(summary: Summary, measures: Sequence[Measure]) -> Iterator[str]:
-    """Yield the sentences that belong below tables of these measures."""
-    yield "± is half the 95 % interval of the mean."
+    """Yield what belongs below numbers: when a difference is shown, and what measures of sets have seen."""
     if summary.differences:
-        yield "**Bold**: shown to be better than every other. ≈: the best, and what is not shown to differ from it."
         yield (
             "A difference is shown where Wilcoxon's signed ranks, corrected after Holm, have p < 0.05 and the interval "
             f'of its mean ({RESAMPLES:,} bootstrap resamples) leaves out zero. "No" does not say that models are equal.'
@@ -204,6 +202,14 @@ def notes(summary: Summary, measures: Sequence[Measure]) -> Iterator[str]:
             counts = sorted({each.n for each in summary.entries if each.measure == measure.name and each.n})
             said = (measure.refusal(n) or measure.caution(n) or f"{measure.name} of {n} photos" for n in counts)
             yield from (f"{text}." for text in said)
+
+
+def _notes(summary: Summary, measures: Sequence[Measure]) -> Iterator[str]:
+    """Yield how to read the tables, and `notes`."""
+    yield "± is half the 95 % interval of the mean."
+    if summary.differences:
+        yield "**Bold**: shown to be better than every other. ≈: the best, and what is not shown to differ from it."
+    yield from notes(summary, measures)
     shown = shown_measures(measures)
     if hidden := [each.name for each in measures if each not in shown]:
         yield f"In summary.csv besides: {', '.join(hidden)}."
