@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -49,7 +50,8 @@ def run_sweep(overrides: Sequence[str], *, config_dir: str | None, config_name: 
 def plan_jobs(overrides: Sequence[str], *, config_dir: str | None, config_name: str) -> list[list[str]]:
     """Return each job's overrides, its folder included, after checking every one of them.
 
-    A sweep whose folder has no name gets one, which is made here. Raises ConfigError before anything runs.
+    A sweep whose folder has no name gets one, which is made here. Runs that are logged to W&B are a group there, called
+    as the sweep's folder, unless they have one. Raises ConfigError before anything runs.
     """
     from inpaint import config as configuration
     from inpaint.training.runs import new_folder
@@ -57,21 +59,26 @@ def plan_jobs(overrides: Sequence[str], *, config_dir: str | None, config_name: 
     jobs = configuration.sweep(overrides, config_dir=config_dir, config_name=config_name)
     swept = [position for position in range(len(overrides)) if len({job[position] for job in jobs}) > 1]
     folders_differ = any(overrides[position].lstrip("+").startswith("run.folder=") for position in swept)
-    parents = []
+    parents, ungrouped = [], []
     for job in jobs:
         config = configuration.load(job, config_dir=config_dir, config_name=config_name)
         config.require_data()
         if config.resume not in (None, "auto"):
             raise ConfigError(f"resume={config.resume}: with -m every run needs its own folder; use resume=auto")
         parents.append(config.run.folder)
+        ungrouped.append("wandb" in config.loggers and config.wandb.group is None)
     if folders_differ:
         return jobs
     # One for the whole sweep, and made at once: another sweep that starts now gets another one.
     parent = None if all(parents) else new_folder(Path("checkpoints"), "sweep")
     planned = []
     for number, (job, named) in enumerate(zip(jobs, parents, strict=True)):
-        folder = Path(named or parent or "") / folder_name(number, [job[position] for position in swept])
-        planned.append([*job, keyed("run.folder", str(folder))])
+        whole = Path(named or parent or "")
+        # W&B's own variable for it stands.
+        grouped = ungrouped[number] and "WANDB_RUN_GROUP" not in os.environ
+        group = [keyed("wandb.group", whole.resolve().name)] if grouped else []
+        folder = whole / folder_name(number, [job[position] for position in swept])
+        planned.append([*job, *group, keyed("run.folder", str(folder))])
     return planned
 
 

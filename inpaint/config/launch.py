@@ -128,7 +128,7 @@ class Launch:
         """
         module, config = self.module, self.config
         made = loggers.build(
-            config.logger,
+            config.loggers,
             run=self.claimed.run,
             config=config.resolved(),
             wandb=config.wandb,
@@ -237,7 +237,7 @@ class Launch:
         if self.before.get("best_value") is None or self.comparable:
             return
         former, now = self._best_before, self.selection.best
-        why = "on other photos" if former == now else f"by val/{former}"
+        why = "on other photos or masks" if former == now else f"by val/{former}"
         log.warning("best.ckpt is chosen anew among what follows, by val/%s: it was chosen %s", now, why)
 
     def _say_changed(self) -> None:

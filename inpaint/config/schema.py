@@ -70,6 +70,11 @@ class TrainConfig(LoopConfig):
         return self.batch_size // devices
 
     @property
+    def loggers(self) -> list[str]:
+        """The trackers that are asked for, beside metrics.csv."""
+        return [self.logger] if isinstance(self.logger, str) else list(self.logger or ())
+
+    @property
     def loop(self) -> LoopConfig:
         """The part that the training loop understands."""
         return LoopConfig.model_validate({name: getattr(self, name) for name in LoopConfig.model_fields})
@@ -155,6 +160,8 @@ _OURS = {
     "batch_size": "data.batch_size trainer.batch_size batch bs",
     "log_every": "trainer.log_every_n_steps log_every_n_steps",
     "save_every": "trainer.enable_checkpointing",
+    "validation.best": "monitor checkpoint.monitor",
+    "validation.patience": "patience early_stopping.patience early_stopping_patience",
     "validation.every": "trainer.val_check_interval trainer.check_val_every_n_epoch val_check_interval",
     "run.folder": "trainer.default_root_dir output output_dir run_dir folder",
     "resume": "trainer.ckpt_path trainer.resume_from_checkpoint ckpt_path resume_from_checkpoint",

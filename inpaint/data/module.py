@@ -328,9 +328,11 @@ class DividedPhotos:
             )
         elif self.config.val_sets[name].root is not None and come > 0:
             logger.warning(
-                "%s that have come to %s are not validated on, so that figures compare; another run.folder does",
+                "%s that %s come to %s %s not validated on, so that figures compare; another run.folder does",
                 counted(come, "photo"),
+                "has" if come == 1 else "have",
                 _key(name),
+                "is" if come == 1 else "are",
             )
         elif name in self.incomparable:
             logger.warning("the validation%s is another one than before: figures do not compare", of_set)

@@ -11,6 +11,7 @@ from inpaint.metrics import Compared, RunningMeans, SetMeasure, measured
 from inpaint.metrics.base import Features, Sets
 from inpaint.training.callbacks import gathered, summed
 from inpaint.training.module import TrainingModule
+from inpaint.training.panels import rounded
 from inpaint.training.selection import Selection, figure
 from inpaint.types import Fill, Inpainter
 
@@ -101,15 +102,17 @@ class SetFeatures:
         """Add photos by their numbers; painted, originals: (B, 3, H, W) in [0, 1]."""
         self._numbers += numbers
         for name, measure in self._extractors.items():
-            self._painted[name].append(measure.features(_bytes(painted)))
+            self._painted[name].append(measure.features(rounded(painted)))
             if name not in self._known:
-                self._originals[name].append(measure.features(_bytes(originals)))
+                self._originals[name].append(measure.features(rounded(originals)))
 
     def compare(self, trainer: Trainer) -> dict[str, float]:
         """Return what the measures say of all photos of all processes, in the order of their numbers.
 
         Every process must call it. The first one computes, so that all of them know the same figures.
         """
+        if not self.measures:
+            return {}
         sets: dict[str, Sets] = {}
         for name in self._extractors:
             if name not in self._known:
@@ -128,8 +131,3 @@ def _in_order(trainer: Trainer, numbers: list[int], batches: list[Features]) -> 
     for part in gathered(trainer, rows):
         every |= part
     return np.stack([every[number] for number in sorted(every)])
-
-
-def _bytes(images: Tensor) -> Tensor:
-    """Round images in [0, 1] to uint8, as a file holds them."""
-    return (images.detach().float().clamp(0, 1) * 255).round().byte()

@@ -32,9 +32,13 @@ def panel_rows(image: Tensor, mask: Tensor, fill: Fill) -> list[PanelRow]:
 
 def to_bytes(image: Tensor) -> Pixels:
     """Round an image (3, H, W) in [0, 1] to (H, W, 3) uint8."""
-    rounded = (image.detach().float().clamp(0, 1) * 255).round().byte()
-    array: Pixels = rounded.permute(1, 2, 0).cpu().numpy()
+    array: Pixels = rounded(image).permute(1, 2, 0).cpu().numpy()
     return array
+
+
+def rounded(images: Tensor) -> Tensor:
+    """Round images in [0, 1] of any shape to uint8, as a file holds them."""
+    return (images.detach().float().clamp(0, 1) * 255).round().byte()
 
 
 def write_panel(path: Path, rows: list[PanelRow]) -> None:

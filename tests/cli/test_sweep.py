@@ -58,6 +58,20 @@ def test_swept_folders_are_taken_as_they_are():
     assert jobs == [["data.root=samples", "run.folder=a"], ["data.root=samples", "run.folder=b"]]
 
 
+def test_runs_of_a_sweep_that_are_logged_to_wandb_are_a_group(monkeypatch):
+    monkeypatch.delenv("WANDB_RUN_GROUP", raising=False)
+    sweep_of = ["data.root=samples", "seed=0,1", "run.folder=checkpoints/widths"]
+
+    def groups(*options):
+        return [config.load(job).wandb.group for job in plan(*sweep_of, *options)]
+
+    assert groups("logger=[csv,wandb]") == ["widths", "widths"]
+    assert groups("logger=wandb", "wandb.group=mine") == ["mine", "mine"]
+    assert groups() == [None, None]
+    monkeypatch.setenv("WANDB_RUN_GROUP", "theirs")
+    assert groups("logger=wandb") == [None, None]
+
+
 def test_folder_names_hold_nothing_a_file_system_minds():
     name = sweep.folder_name(3, ["data.masks={kind: box}", "+x='a/b'", "y=" + "z" * 300])
     assert name.startswith("3-data.masks=_kind_box_,x=_a_b_,y=zzz")

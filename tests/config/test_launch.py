@@ -16,7 +16,9 @@ from PIL import Image
 from inpaint import config
 from inpaint.config.launch import prepare
 from inpaint.errors import ConfigError, RunError, WeightsError
+from inpaint.metrics.pixel import PSNR
 from inpaint.training import plan
+from inpaint.training.checkpoints import read_checkpoint
 from inpaint.training.progress import RunConsole
 from inpaint.training.runs import FOLDER_VARIABLE
 
@@ -33,6 +35,10 @@ TINY = [
     "trainer.accelerator=cpu",
     "trainer.devices=1",
     "trainer.threads=1",
+]
+EDGE = [
+    *("model=edgeconnect", "model.stage=edge", "model.width=8"),
+    *(option for option in TINY if not option.startswith("model.")),
 ]
 
 
@@ -71,9 +77,9 @@ def test_a_summary_says_what_would_happen_and_writes_nothing(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     lines = prepare(config.load([*TINY, "run.folder=new", "losses.coarse=null"])).summary()
     subjects = [line.split(maxsplit=1)[0] for line in lines if not line.startswith(" ")]
-    assert [subjects[0], *subjects[-6:]] == [
+    assert [subjects[0], *subjects[-7:]] == [
         "run",
-        *("model", "losses", "iterations", "batch", "hardware", "memory"),
+        *("model", "losses", "iterations", "validation", "batch", "hardware", "memory"),
     ]
     assert lines[0] == "run folder   new, start at iteration 0"
     assert "losses       refined, adversary" in lines
@@ -93,6 +99,84 @@ def test_a_dry_run_says_how_long_an_iteration_takes_and_how_to_train_a_small_one
     said = summary()
     assert re.search(r"time: about [\d.]+ m?s per iteration, \d+:\d\d:\d\d in all", said)
     assert "model=deepfill size=small" in said
+
+
+def test_a_dry_run_says_what_validation_measures_on_which_photos_what_decides_and_what_it_costs():
+    sets = "data.val={thin: {masks: text}, thick: {root: samples, masks: lama_thick_256}}"
+    options = ["validation.measures=[ssim]", "validation.best=thick/psnr", "validation.patience=3"]
+    said = summary("data.root=samples", sets.replace("root: samples, ", ""), *options)
+    assert "photos       9 for training, thin 3, thick 3 for validation (samples)" in said
+    assert "validation   every 1,000 iterations: ssim, psnr\n" in said
+    assert 'thin: 3 photos, masks "text"\n' in said
+    assert "best.ckpt by val/thick/psnr, the larger the better; ends after 3 without a better one\n" in said
+    assert re.search(r"time: about [\d.]+ m?s each, 0:00:\d\d in all", said)
+
+
+@pytest.mark.parametrize("options", [[], ["dry_run=true"]])
+def test_a_measure_that_cannot_be_had_is_refused_before_the_run(options, tmp_path, monkeypatch):
+    asked = ["validation.measures=[l1]", "validation.best=psnr"]
+    monkeypatch.setattr(PSNR, "missing", lambda measure: "its weights are not here: put them there")
+    with pytest.raises(ConfigError, match=r"validation\.best: psnr cannot be had here: its weights are not here"):
+        prepare(config.load([*TINY, f"run.folder={tmp_path}/run", *asked, *options]))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fills_cannot_decide_in_a_stage_without_any(tmp_path):
+    with pytest.raises(ConfigError, match=r"validation\.best=psnr: edgeconnect does not fill as it is .*edge_f1"):
+        prepare(config.load([*EDGE, f"run.folder={tmp_path}/run", "validation.best=psnr"]))
+    launch = prepare(config.load([*EDGE, f"run.folder={tmp_path}/run", "validation.best=edge_recall"]))
+    assert (launch.selection.best, launch.selection.mode) == ("edge_recall", "max")
+
+
+def trained(folder, *overrides):
+    launch = prepare(config.load([*TINY, f"run.folder={folder}", *overrides]))
+    launch.open()
+    launch.fit(RunConsole(quiet=True))
+    return launch
+
+
+def resumed(folder, *overrides):
+    """Return a training that would go on, after it has said what there is to say."""
+    launch = prepare(config.load([f"run.folder={folder}", "resume=auto", "max_iterations=3", *overrides]))
+    launch.open()
+    launch.claimed.release()
+    return launch
+
+
+def test_the_best_by_two_measures_or_on_two_sets_is_not_compared(tmp_path, caplog):
+    folder = tmp_path / "run"
+    trained(folder, "validation.best=l1")
+    assert resumed(folder).comparable
+    assert "chosen anew" not in caplog.text
+    other = resumed(folder, "validation.best=psnr")
+    assert not other.comparable
+    assert "best.ckpt is chosen anew among what follows, by val/psnr: it was chosen by val/l1" in caplog.text
+    masked = resumed(folder, "data.val_masks=center")
+    assert not masked.comparable
+    assert "by val/l1: it was chosen on other photos or masks" in caplog.text
+    named = resumed(folder, "data.val={own: null, boxes: {masks: box}}")
+    assert named.comparable  # the same photos and masks under a name
+    assert named.selection.best == "own/l1"
+    assert not resumed(folder, "data.val={own: null, boxes: {masks: box}}", "validation.best=boxes/l1").comparable
+    other.open()
+    other.fit(RunConsole(quiet=True))
+    state = read_checkpoint(folder / "last.ckpt")
+    assert (state["best_by"], [iteration for _, iteration in state["best"]]) == ("psnr", [3])
+
+
+def test_a_run_of_before_there_were_named_sets_goes_on_with_its_best(tmp_path):
+    folder = tmp_path / "run"
+    trained(folder)
+    state = torch.load(folder / "last.ckpt", weights_only=True)
+    single = state["data"].pop("sets")[""]
+    state["data"] |= {"val_names": single["names"], "val_hashes": single["hashes"], "view": single["view"]}
+    torch.save({key: value for key, value in state.items() if key not in ("best_by", "waited")}, folder / "last.ckpt")
+    launch = resumed(folder, "validation.patience=1")
+    assert (launch.comparable, launch.finished) == (True, False)
+    launch.open()
+    launch.fit(RunConsole(quiet=True))
+    best = [tuple(entry) for entry in read_checkpoint(folder / "last.ckpt")["best"]]
+    assert best == min([best, [tuple(entry) for entry in state["best"]]])
 
 
 def test_a_dry_run_fetches_nothing_and_says_what_a_training_would(monkeypatch, tmp_path):

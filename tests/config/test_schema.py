@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
+from PIL import Image
 
 from inpaint import config
 from inpaint.config import schema
@@ -55,6 +57,27 @@ def test_existing_data_is_remembered_by_its_full_path(tmp_path, monkeypatch):
     assert config.load(["data.root=samples"]).resolved()["data"]["root"] == "samples"
 
 
+def test_places_and_masks_of_validation_sets_are_remembered_by_their_full_path(tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(np.pad(np.full((9, 9), 255, np.uint8), 12)).save(tmp_path / "photos" / "m.png")
+    monkeypatch.chdir(tmp_path)
+    made = config.load(["data.val={a: photos, b: {root: photos, masks: 'folder:photos'}, c: null}"])
+    photos = str(tmp_path / "photos")
+    assert made.resolved()["data"]["val"] == {
+        "a": {"root": photos, "masks": None},
+        "b": {"root": photos, "masks": f"folder:{photos}"},
+        "c": {"root": None, "masks": None},
+    }
+    assert config.build(made.resolved()).data.val_sets["b"].masks == f"folder:{photos}"
+
+
+def test_masks_of_a_validation_set_are_its_own_or_those_of_all():
+    sets = config.load(["data.val={a: x, b: {root: x, masks: box}}", "data.val_masks=center"]).data.val_sets
+    assert {name: one.masks for name, one in sets.items()} == {"a": "center", "b": "box"}
+    (single,) = config.load(["data.masks=brush"]).data.val_sets.items()
+    assert (single[0], single[1].root, single[1].masks) == ("", None, "brush")
+
+
 def test_weights_of_losses_are_remembered_by_their_full_path(tmp_path, monkeypatch):
     for name in ("vgg.pth", "random"):
         (tmp_path / name).touch()
@@ -78,6 +101,14 @@ def test_weights_of_losses_are_remembered_by_their_full_path(tmp_path, monkeypat
         ("batchsize=3", ["batchsize=3", "did you mean 'batch_size'?"]),
         ("size=64", ["size=64", "did you mean 'data.size'?"]),
         ("data.sizee=64", ["data.sizee=64", "did you mean 'size'?", "masks"]),
+        ("data.val={a: 3}", ["data.val.a=3", "a mapping"]),
+        ("data.val={a: {rot: x}}", ['data.val.a.rot="x"', "did you mean 'root'?"]),
+        ("data.val={a: {masks: brsh}}", ["data.val.a.masks", "did you mean 'brush'?"]),
+        ("data.val={'a/b': x}", ["data.val: 'a/b' is no name of a set"]),
+        ("data.val=3", ["data.val=3", "text or a mapping or null"]),
+        ("init=3", ["init=3: must be text or a mapping or null"]),
+        ("patience=3", ["'validation.patience'"]),
+        ("validation.patience=0", ["validation.patience=0", "positive integer"]),
         ("data.masks=brsh", ["brsh", "did you mean 'brush'?"]),
         ("model=deepfil", ["model=deepfil", "did you mean 'deepfill'?"]),
         ("model.name=telea", ['"telea"', "valid: deepfill"]),

@@ -124,6 +124,20 @@ def test_shards_of_one_name_are_told_by_their_folders(folder, tmp_path):
     assert len(open_source(f"{tmp_path}/*/x/s-*.tar", min_px=8)) == 2
 
 
+def test_no_photo_of_any_validation_set_is_trained_on(folder, tmp_path):
+    (tmp_path / "val").mkdir()
+    for name in ("01", "05"):
+        shutil.copyfile(folder / f"{name}.png", tmp_path / "val" / f"{name}.png")
+    sets = {"held_out": None, "copies": str(tmp_path / "val"), "boxes": {"root": str(tmp_path / "val"), "masks": "box"}}
+    photos = DividedPhotos(DataConfig(root=str(folder), val=sets, size=32))
+    held_out = names(photos, "val")
+    assert held_out == names(divided(folder), "val")
+    assert {name: len(one.indices) for name, one in photos.sets.items()} == {"held_out": 3, "copies": 2, "boxes": 2}
+    assert {*held_out, "01.png", "05.png"}.isdisjoint(names(photos, "train"))
+    assert len(photos.train) == 12 - len({*held_out, "01.png", "05.png"})
+    assert (photos.sets["boxes"].masks, photos.sets["copies"].masks) == ("box", "deepfill")
+
+
 # A run that goes on --------------------------------------------------------------------------------------------------
 
 
@@ -235,3 +249,21 @@ def test_an_unchanged_folder_of_masks_is_the_same_validation_from_everywhere(fol
 def test_a_checkpoint_of_an_earlier_version_knows_no_photos(folder):
     assert Inventory.of_state({}) is None
     assert not divided(folder).incomparable
+
+
+def test_each_validation_set_is_compared_with_itself(folder, tmp_path, make_photo, caplog):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for seed in range(3):
+            Image.fromarray(make_photo(33, 40, 50 + seed)).save(tmp_path / name / f"{name}{seed}.png")
+    sets = {name: str(tmp_path / name) for name in ("a", "b")}
+    before = stored(DividedPhotos(DataConfig(root=str(folder), val=sets, size=32)))
+    (tmp_path / "b" / "b1.png").unlink()
+    Image.fromarray(make_photo(33, 40, 99)).save(tmp_path / "a" / "new.png")
+    config = DataConfig(root=str(folder), val={**sets, "c": {"root": sets["a"], "masks": "box"}}, size=32)
+    now = DividedPhotos(config, before=before)
+    now.report_changes()
+    assert now.incomparable == ["b", "c"]
+    assert [len(one.indices) for one in now.sets.values()] == [3, 2, 4]
+    assert "1 photo that has come to data.val.a is not validated on" in caplog.text
+    assert "1 of 3 validation photos of data.val.b of the run is gone or changed" in caplog.text

@@ -13,6 +13,7 @@ from inpaint.training import loggers
 from inpaint.training.checkpoints import read_checkpoint
 from inpaint.training.config import LoopConfig
 from inpaint.training.fit import fit
+from inpaint.training.selection import Selection
 from inpaint.weights.runs import RunFolder
 
 LOSSES = {
@@ -36,7 +37,7 @@ class TinyRun:
         self.loop = LoopConfig(**{**defaults, "validation": validation, "trainer": trainer, **options})
         self.module = self.build(parse_losses(losses))
         self.data = InpaintData(
-            DataConfig(root=str(photos), val=val and str(val), size=32, workers=0),
+            DataConfig(root=str(photos), val=val if isinstance(val, dict) else val and str(val), size=32, workers=0),
             batch_size=self.loop.batch_size,
             max_iterations=self.loop.max_iterations,
             seed=self.loop.seed,
@@ -60,6 +61,7 @@ class TinyRun:
             run=self.folder,
             loggers=loggers.build("csv", run=self.folder, config={}, start_iteration=start),
             resume=self.resume,
+            selection=Selection.of(self.module, tuple(self.data.config.val_sets)),
             callbacks=self.callbacks,
         )
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from inpaint.errors import ConfigError
 from inpaint.training import loggers
@@ -21,6 +22,7 @@ from inpaint.training.config import WandbConfig
 from inpaint.training.csvlog import CsvLogger
 from inpaint.training.wandblog import WandbTracker
 from inpaint.weights.runs import RunFolder
+from wandb_file import Recorded
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -443,16 +445,37 @@ def test_a_missing_wandb_warns_and_the_csv_goes_on(monkeypatch, tmp_path, caplog
 
 
 @pytest.mark.slow
-def test_the_real_wandb_records_offline_numbers_and_panel(tmp_path, monkeypatch):
+def test_what_the_real_wandb_records_offline_compares_with_other_runs_out_of_the_box(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("HOME", str(tmp_path))
-    made = tracker(tmp_path)
-    made.log_metrics({"val/l1_hole": 0.5}, step=1)
-    made.log_panel(iteration=1, rows=panel())
-    made.log_metrics({"val/l1_hole": 0.4}, step=2)
+    made = WandbTracker(
+        RunFolder(tmp_path / "my-run"),
+        config={"batch_size": 4, "data": {"size": 64, "val": {"scenes": {"root": "photos"}}}},
+        options=WandbConfig(group="widths", tags=["narrow"]),
+        best={"val/l1_hole": "min", "val/scenes/psnr": "max"},
+    )
+    made.log_metrics({"train/loss_g": 1.5}, step=1)
+    for step, error, psnr in ((2, 0.5, 20.0), (4, 0.3, 22.0), (6, 0.4, 21.0)):
+        made.log_metrics({"val/l1_hole": error, "val/scenes/psnr": psnr}, step=step)
+    made.log_panel(iteration=6, rows=panel())
     made.finalize("success")
     assert not made._broken
-    (recorded,) = (tmp_path / "my-run" / "wandb").glob("offline-run-*/run-*.wandb")
-    assert recorded.stat().st_size > 0
-    assert len(list(recorded.parent.glob("files/media/images/panel/*.png"))) == 8
-    assert str(recorded.parent) in made.closing_lines()[0]
+    found = Recorded.read(tmp_path / "my-run")
+    assert (found.name, found.group, found.tags) == ("my-run", "widths", ["narrow"])
+    assert found.config["batch_size"] == 4
+    assert found.config["data"] == {"size": 64, "val": {"scenes": {"root": "photos"}}}
+    assert "torch" in found.config["facts"]["versions"]
+    assert [row["iteration"] for row in found.history] == [1, 2, 4, 6, 6]
+    assert found.metrics["*"]["axis"] == "iteration"
+    assert found.metrics["val/l1_hole"] == {"axis": "iteration", "best": ["min"]}
+    assert found.metrics["val/scenes/psnr"] == {"axis": "iteration", "best": ["max"]}
+    assert found.summary["val/l1_hole"] == {"min": 0.3}
+    assert found.summary["val/scenes/psnr"] == {"max": 22}
+    shown = found.history[-1]
+    assert shown["panel/completed.captions"] == ["photo 0, iteration 6", "photo 1, iteration 6"]
+    (folder,) = (tmp_path / "my-run" / "wandb").glob("offline-run-*")
+    for file, masks in zip(shown["panel/completed.filenames"], shown["panel/completed.all_masks"], strict=True):
+        assert np.asarray(Image.open(folder / "files" / file)).shape == (12, 10, 3)
+        overlay = np.asarray(Image.open(folder / "files" / masks["hole"]["path"]))
+        assert np.array_equal(overlay > 0, panel()[0]["mask"] == 1)
+    assert str(folder) in made.closing_lines()[0]
