@@ -9,7 +9,7 @@ from inpaint.evaluation.buckets import TENTHS, bucket
 from inpaint.evaluation.outcomes import Outcome
 from inpaint.evaluation.record import MASKED, ORIGINAL, Record
 from inpaint.evaluation.report import Column, Example, Fact, Report, write_report
-from inpaint.evaluation.summary import RATIO, SECONDS
+from inpaint.evaluation.summary import PROTOCOL, RATIO, SECONDS
 from inpaint.evaluation.tables import notes, shown_measures
 from inpaint.types import ProgressCallback
 from inpaint.weights.curves import Run
@@ -29,6 +29,7 @@ def report_of(made: Outcome, *, runs: Sequence[Run] = (), edges: Sequence[float]
     record, summary = made.record, made.summary
     columns = [Column.of(measure) for measure in record.measures]
     shown = shown_measures(record.measures)
+    examples = _examples(record, edges)
     return Report(
         title=f"{record.manifest.name}: {', '.join(record.models)}",
         measures=(*columns, Column(name=SECONDS, title="s/photo", better="lower")),
@@ -37,11 +38,11 @@ def report_of(made: Outcome, *, runs: Sequence[Run] = (), edges: Sequence[float]
         entries=summary.entries,
         buckets=summary.buckets,
         differences=summary.differences,
-        examples=tuple(_examples(record, edges)),
+        examples=tuple(examples),
         runs=tuple(runs),
         facts=tuple(_facts(record)),
         command=command or str(record.settings.get("command") or ""),
-        notes=tuple(notes(summary, record.measures)),
+        notes=tuple(_notes(made, examples)),
         main=shown[0].name if shown else None,
     )
 
@@ -63,18 +64,35 @@ def write_page(folder: Path, report: Report, *, progress: ProgressCallback | Non
 def _facts(record: Record) -> list[Fact]:
     manifest, settings = record.manifest, record.settings
     found = [
-        Fact("protocol", manifest.name),
-        Fact("manifest", manifest.hash, code=True),
-        Fact("photos", str(len(manifest.photos))),
-        Fact("size", f"{manifest.size} x {manifest.size}" if manifest.size else "native"),
+        Fact("Protocol", manifest.name),
+        Fact("Manifest", manifest.hash, code=True),
+        Fact("Photos", f"{len(manifest.photos):,}"),
+        Fact("Size", f"{manifest.size} × {manifest.size} px" if manifest.size else "native"),
     ]
-    named = [(name, settings.get(name)) for name in ("data", "device")]
+    named = [(name.capitalize(), settings.get(name)) for name in ("data", "device")]
     found += [Fact(name, str(value)) for name, value in named if value]
     return found
 
 
+def _notes(made: Outcome, examples: Sequence[Example]) -> list[str]:
+    """Return sentences on how the numbers came about, and on what is missing."""
+    record = made.record
+    terms = {"compared": "Measured", "mean": "Means", "differences": "Differences"}
+    found = [f"{term}: {PROTOCOL[key]}." for key, term in terms.items()]
+    found += notes(made.summary, record.measures)
+    for model in ("", *record.models):
+        failed = [each for each in record.failures if each.model == model]
+        if failed:
+            first, who = failed[0], model or "Every model"
+            found.append(f"{who} gave nothing for {len(failed)}, first {first.image}: {first.reason}")
+    kept, measured = len({each.image for each in examples}), len({row.image for row in record.rows})
+    if kept < measured:
+        found.append(f"Pictures of {kept:,} photos are kept and shown, of {measured:,} that were measured.")
+    return found
+
+
 def _examples(record: Record, edges: Sequence[float]) -> list[Example]:
-    """Return the fills of every photo and mask, in the order of the record."""
+    """Return the fills of every photo and mask, in the order of the record; where some have pictures, only those."""
     values: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
     for row in record.rows:
         seconds = {} if row.seconds is None else {SECONDS: row.seconds}
@@ -93,4 +111,4 @@ def _examples(record: Record, edges: Sequence[float]) -> list[Example]:
                 pictures={name: path for name, path in places.items() if path},
             )
         )
-    return found
+    return [each for each in found if each.pictures] or found
