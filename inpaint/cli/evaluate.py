@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from inpaint.cli import model_options, places
+from inpaint.cli import film_options, model_options, places
 from inpaint.errors import UsageError
 from inpaint.system.progress import bar
 from inpaint.system.signals import ending_on_sigterm
@@ -22,6 +22,7 @@ Examples:
   inpaint evaluate --model patch --model checkpoints/my-run --data photos/val --protocol lama_thick_256 --output out/
   inpaint evaluate --model biharmonic --data samples --protocol deepfill_64,text_64 --processes 2 --output results/
   inpaint evaluate --model mean --model patch --data samples --masks center --size 128 --output results/
+  inpaint evaluate --model patch --model telea --fixed-camera street.avi --shadows --output results/
   inpaint evaluate --list
 """
 
@@ -53,6 +54,7 @@ Examples:
 )
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, help="With --masks: decides them.")
 @click.option("--count", type=click.IntRange(1), help="Measure the first N photos only.")
+@film_options.options
 @click.option(
     "--measures", "measured", multiple=True, metavar="NAME[,NAME]", help="What is measured. [default: the usual ones]"
 )
@@ -90,16 +92,18 @@ def command(*, listing: bool, **given: Any) -> int:
     if listing:
         click.echo(_list())
         return 0
-    for name in ("models", "data", "output"):
+    film = film_options.chosen(given)
+    for name in ("models", *(() if film else ("data",)), "output"):
         if not given[name]:
             raise click.MissingParameter(param_hint=f"'--{name.removesuffix('s')}'", param_type="option")
-    return _evaluate(**given)
+    return _evaluate(film=film, **given)
 
 
 def _evaluate(
     *,
+    film: film_options.Chosen | None,
     models: Sequence[str],
-    data: str,
+    data: str | None,
     protocols: Sequence[str],
     masks: Sequence[str],
     size: int | None,
@@ -122,13 +126,19 @@ def _evaluate(
     kinds = [kind for group in masks for kind in split_specs(group)]
     if named and (kinds or size is not None or seed):
         raise UsageError("--protocol says which masks, size and seed; give either it or --masks, --size and --seed")
-    protocol = together(named) if named else unnamed(kinds, size=size, seed=seed)
+    protocol = None
+    if film is None:
+        protocol = together(named) if named else unnamed(kinds, size=size, seed=seed)
+    elif named or kinds or size is not None or data is not None:
+        raise UsageError("--fixed-camera brings pictures and holes: leave out --data, --protocol, --masks and --size")
     labels = label_models(expanded(models))
     which = model_options.which(labels, weights)
     chosen = model_options.for_models(labels, option, weights=which)
     for name, spec in labels.items():
         described(spec, weights=which[name], **chosen[name])
-    check_root(data)
+    if film is None:
+        assert data is not None
+        check_root(data)
 
     from inpaint.evaluation.run import evaluate  # only now: torch takes seconds
     from inpaint.metrics import USUAL
@@ -136,6 +146,7 @@ def _evaluate(
 
     places_of_work = [resolve_device(each.strip()) for each in device.split(",")]
     loadable = {name: Loadable(spec=spec, options=chosen[name], weights=which[name]) for name, spec in labels.items()}
+    subjects = None if film is None else film.read(seed=seed, output=Path(output))
     with ending_on_sigterm(), bar("fills") as fills:
 
         def report(step: Progress) -> None:
@@ -146,8 +157,9 @@ def _evaluate(
         try:
             result = evaluate(
                 loadable,
-                data=data,
+                data=data if film is None else film.video,
                 protocol=protocol,
+                subjects=subjects,
                 output=Path(output),
                 measured=[name for group in measured for name in split_specs(group)] or USUAL,
                 processes=processes,

@@ -186,6 +186,7 @@ class Filling:
                 mask,
                 seed=seed,
                 truth=subject.truth,
+                known=subject.known,
                 wanted=[self._measure(name) for name in wanted.values],
                 samples=self.plan.samples,
                 progress=told,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from inpaint.errors import InpaintError
@@ -43,6 +44,7 @@ def fill_and_measure(
     *,
     seed: int,
     truth: Rgb | None = None,
+    known: NDArray[np.bool_] | None = None,
     wanted: Sequence[ImageMeasure] = USUAL,
     samples: int = 1,
     progress: ProgressCallback | None = None,
@@ -58,6 +60,7 @@ def fill_and_measure(
         mask: (H, W), 1 = hole.
         seed: For models that draw at random.
         truth: What the fill is compared with, (H, W, 3); None: the photo itself.
+        known: Where the truth is one, (H, W); None: everywhere. Holes elsewhere count as known.
         wanted: The measures.
         samples: How many fills a model that draws at random makes for the measures that compare them.
         progress: Told every step of the fill.
@@ -75,12 +78,19 @@ def fill_and_measure(
         raise InpaintError("answered with values that are not finite")
     rounded = (fill.completed.double().clamp(0, 1) * 255).round()  # (1, 3, H, W), 0 to 255
     needs = {need for measure in wanted for need in measure.needs}
+    exact = _exact(photo if truth is None else truth)
+    comparable = torch.ones_like(hole) if known is None else torch.from_numpy(known.copy())[None, None].to(hole)
+
+    def counted(painted: Tensor) -> Tensor:
+        return painted if known is None else torch.where(comparable > 0, painted, exact)
+
+    several = _samples(model, image, hole, seed, samples) if "samples" in needs and samples > 1 else None
     compared = Compared(
-        completed=rounded / 255,
-        image=_exact(photo if truth is None else truth),
-        mask=hole,
-        raw=fill.raw.cpu().double() if "raw" in needs else None,
-        samples=_samples(model, image, hole, seed, samples) if "samples" in needs and samples > 1 else None,
+        completed=counted(rounded / 255),
+        image=exact,
+        mask=hole * comparable,
+        raw=counted(fill.raw.cpu().double()) if "raw" in needs else None,
+        samples=None if several is None else counted(several),
         found=_found(model, photo, mask, seed) if "found" in needs else None,
     )
     image_8_bit: Rgb = rounded[0].permute(1, 2, 0).to(torch.uint8).numpy()

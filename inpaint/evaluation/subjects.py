@@ -25,11 +25,13 @@ Rgb: TypeAlias = NDArray[np.uint8]
 class Subject:
     """A prepared picture that is to lose its hole, and what stood there in truth; both (H, W, 3) uint8.
 
-    For a photo both are the same.
+    For a photo both are the same. known: where the truth is one, (H, W) bool; None: everywhere. What is painted
+    elsewhere is not compared.
     """
 
     image: Rgb
     truth: Rgb
+    known: NDArray[np.bool_] | None = None
 
 
 class Subjects(Protocol):
@@ -132,7 +134,9 @@ def listed(subjects: Subjects, index: int) -> Listed:
         subject = subjects.read(index)
     except InpaintError:  # told when it is to be filled
         return Listed(key=key, picture="", masks=dict.fromkeys(subjects.labels, ""))
-    pictures = (subject.image,) if subject.truth is subject.image else (subject.image, subject.truth)
+    pictures = [subject.image] if subject.truth is subject.image else [subject.image, subject.truth]
+    if subject.known is not None:
+        pictures.append(subject.known.view(np.uint8))
     masks: dict[str, str] = {}
     for label in subjects.labels:
         try:
