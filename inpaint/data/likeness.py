@@ -66,7 +66,7 @@ def view_hashes(photo: NDArray[np.uint8]) -> tuple[Hashes, Hashes]:
     scale = LARGEST_PX / max(height, width)
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        photo = np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
+        photo = np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     gray = luma(photo, BT601)
     rows, columns = _waves(gray.shape[0]), _waves(gray.shape[1])  # (9 * 16, H), (9 * 16, W)
     shape = (len(SPANS), FREQUENCIES, len(SPANS), FREQUENCIES)
