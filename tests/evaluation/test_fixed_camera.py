@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from inpaint.errors import InputError, MaskError
 from inpaint.evaluation.fixed_camera import FixedCamera
+from inpaint.evaluation.run import evaluate
 from inpaint.evaluation.subjects import manifest_of
 from tiny_film import HEIGHT, WIDTH, write_film
 
@@ -75,3 +77,40 @@ def test_a_film_in_which_nothing_moves_or_with_too_few_frames_is_told(tmp_path):
         FixedCamera(write_film(tmp_path / "a.avi", still=True).path)
     with pytest.raises(InputError, match="has 8 frames; at least 9"):
         FixedCamera(write_film(tmp_path / "b.avi", frames=8).path)
+
+
+@pytest.fixture
+def make_painter(make_gray_inpainter):
+    """`make_painter(picture)` makes a fill that paints what it is told, whatever it sees."""
+
+    class Painter(make_gray_inpainter):
+        def paint(self, image, hole, context):
+            return self.picture[: hole.shape[0], : hole.shape[1]].astype(np.float32) / 255
+
+    def make(picture):
+        painter = Painter()
+        painter.picture = picture
+        return painter
+
+    return make
+
+
+def test_whoever_paints_the_scene_is_right_and_what_is_not_known_does_not_count(
+    subjects, make_painter, tmp_path, monkeypatch
+):
+    scene = subjects.scene.empty.copy()
+    hole = subjects.mask("moving", 0, HEIGHT, WIDTH) == 1
+    rows, columns = np.nonzero(hole)
+    known = np.ones_like(hole)
+    known[rows[0] : rows[0] + 4, columns.min() : columns.max() + 1] = False
+    painted = np.where(known[..., None], scene, 255 - scene)  # wrong, but only where the truth is none
+    monkeypatch.setattr(subjects, "_frames", subjects._frames[:1])
+    monkeypatch.setattr(subjects, "scene", dataclasses.replace(subjects.scene, known=known))
+    models = {"right": make_painter(painted), "off": make_painter(scene // 2)}
+    result = evaluate(models, subjects=subjects, output=tmp_path / "out", measured=["l1_hole", "l1", "psnr"])
+    right, off = (row.values for row in result.record.rows)
+    assert right["l1_hole"] == right["l1"] == 0
+    counted = hole & known
+    expected = np.abs(scene // 2 - scene.astype(float))[counted].mean() / 255
+    assert off["l1_hole"] == pytest.approx(expected, rel=1e-3)
+    assert off["l1"] == pytest.approx(expected * counted.mean(), rel=1e-3)
