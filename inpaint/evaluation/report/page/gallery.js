@@ -143,10 +143,7 @@ class Cards {
     this.height = 0;
     addEventListener("scroll", once(() => this.update()), { passive: true });
     addEventListener("resize", once(() => this.measure()));
-    list.addEventListener("focusin", (event) => { // the keyboard goes on before the next frame
-      const place = event.target.closest(".card").ariaPosInSet - 1;
-      for (const next of [place - 1, place + 1]) if (this.shown[next] && !this.built.has(next)) this.build(next);
-    });
+    list.addEventListener("focusin", () => this.update()); // the keyboard goes on before the next frame
   }
 
   show(shown) {
@@ -169,18 +166,24 @@ class Cards {
     this.update();
   }
 
-  /** Build the cards that are near the window now, and drop the others, save the one that has the focus. */
+  /** Build the cards near the window and those around the focus, which may be ahead of the scrolling; drop the others. */
   update() {
     if (!this.height) return;
     const { top } = this.list.getBoundingClientRect();
-    const first = Math.max(0, Math.floor((-top - AHEAD_PX) / this.height));
-    const last = Math.min(this.shown.length - 1, Math.ceil((innerHeight - top + AHEAD_PX) / this.height));
+    const wanted = new Set();
+    const want = (first, last) => {
+      const end = Math.min(this.shown.length - 1, last);
+      for (let place = Math.max(0, first); place <= end; place += 1) wanted.add(place);
+    };
+    want(Math.floor((-top - AHEAD_PX) / this.height), Math.ceil((innerHeight - top + AHEAD_PX) / this.height));
+    const focused = document.activeElement?.closest(".card");
+    if (focused) want(focused.ariaPosInSet - 2, focused.ariaPosInSet);
     for (const [place, element] of this.built) {
-      if ((place >= first && place <= last) || element.contains(document.activeElement)) continue;
+      if (wanted.has(place)) continue;
       element.remove();
       this.built.delete(place);
     }
-    for (let place = first; place <= last; place += 1) if (!this.built.has(place)) this.build(place);
+    for (const place of wanted) if (!this.built.has(place)) this.build(place);
   }
 
   build(place) {
