@@ -20,6 +20,7 @@ def quick(**changes):
     return DipOptions(**{"iterations": 6, "width": 8, **changes})
 
 
+@pytest.mark.slow
 def test_a_smooth_image_is_continued_through_text():
     image, mask = waves(64, 64), strokes(64, 64)
     options = SkipOptions(in_channels=8, down=(16,) * 3, skip=4, upsample="nearest")

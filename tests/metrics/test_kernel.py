@@ -29,6 +29,7 @@ def test_fewer_images_than_a_subset_are_all_taken_once():
     assert kernel_distance(a, b) == pytest.approx(theirs(a, b, kid_subset_size=40), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_usual_subsets_are_torch_fidelitys():
     a, b = draw(1003, 0), draw(1003, 1, 0.2)
     assert kernel_distance(a, b) == pytest.approx(theirs(a, b), rel=1e-9)

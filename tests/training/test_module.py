@@ -248,6 +248,7 @@ def freezing_first(toy):
     return [frozen, replace(frozen, start=1, frozen=())]
 
 
+@pytest.mark.slow
 def test_two_processes_reach_the_weights_and_metrics_of_one_through_phases(tmp_path, photos, toy_run):
     here = Path(__file__).resolve().parents[1] / "helpers"
     driver = tmp_path / "driver.py"
