@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -23,7 +21,7 @@ from inpaint.images.photo import photo_of_array
 from inpaint.images.sheets import Rgb, contact_sheet, fit_cell
 from inpaint.images.writing import write_photo
 from inpaint.system.environment import cores
-from inpaint.system.files import write_text
+from inpaint.system.files import csv_text, write_text
 from inpaint.system.parallel import Work, in_order
 from inpaint.types import Progress, ProgressCallback
 
@@ -174,10 +172,8 @@ def _hashing(source: PhotoSource, indices: list[int], kinds: int) -> Iterator[tu
 
 
 def _write_list(path: Path, found: Iterable[Duplicate]) -> None:
-    text = io.StringIO()
     lines = ([each.test, each.train, str(each.distance), str(each.mirrored).lower()] for each in found)
-    csv.writer(text, lineterminator="\n").writerows([("test", "train", "distance", "mirrored"), *lines])
-    write_text(path, text.getvalue())
+    write_text(path, csv_text([("test", "train", "distance", "mirrored"), *lines]))
 
 
 def _sheet(images: Sequence[tuple[Rgb, Rgb]], found: Sequence[Duplicate]) -> Rgb:

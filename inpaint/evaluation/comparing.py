@@ -17,7 +17,7 @@ from inpaint.evaluation.record import RESULTS_NAME, Record
 from inpaint.evaluation.trainings import configurations_tables, courses_table
 from inpaint.system.files import write_text
 from inpaint.weights.curves import Run, read_curves
-from inpaint.weights.runs import RunFolder, runs_in
+from inpaint.weights.runs import RunFolder, run_labels, runs_in
 
 KEYS = ("val/*",)
 """Patterns of the columns of metrics.csv that are compared when nothing else is said."""
@@ -123,18 +123,9 @@ def compare(
         raise UsageError("nothing to compare: name runs, such as checkpoints/my-run, or folders of evaluations")
     found = list(dict.fromkeys(each for place in places for each in _found(Path(place))))
     folders = [path for path in found if _is_run(path)]
-    short = [path.resolve().name for path in folders]
-    labels = [name if short.count(name) == 1 else str(path) for name, path in zip(short, folders, strict=True)]
-    runs = [
-        Run(label, read_curves(RunFolder(path).metrics))
-        for label, path in zip(labels, folders, strict=True)
-        if RunFolder(path).metrics.exists()
-    ]
-    configs = {
-        label: translate(RunFolder(path).config())
-        for label, path in zip(labels, folders, strict=True)
-        if RunFolder(path).config_yaml.exists()
-    }
+    labeled = [(label, RunFolder(path)) for label, path in zip(run_labels(folders), folders, strict=True)]
+    runs = [Run(label, read_curves(run.metrics)) for label, run in labeled if run.metrics.exists()]
+    configs = {label: translate(run.config()) for label, run in labeled if run.config_yaml.exists()}
     records = [Record.read(path) for path in found if _is_evaluation(path)]
     models = list(dict.fromkeys(label for record in records for label in record.models))
     if against is not None and against not in models:

@@ -27,7 +27,7 @@ from inpaint.evaluation.manifest import MASKED as MASKED
 from inpaint.evaluation.manifest import ORIGINAL as ORIGINAL
 from inpaint.evaluation.manifest import Manifest, text_hash
 from inpaint.metrics import ImageMeasure, Measure, SetMeasure, measures
-from inpaint.system.files import write_text
+from inpaint.system.files import csv_text, write_text
 
 SETTINGS_NAME = "settings.json"
 RESULTS_NAME = "results.csv"
@@ -207,9 +207,7 @@ def _settings(folder: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, head: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([head, *lines])
-    write_text(path, text.getvalue())
+    write_text(path, csv_text([head, *lines]))
 
 
 def _lines(path: Path) -> list[list[str]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +18,7 @@ from inpaint.evaluation.record import Record, Row
 from inpaint.evaluation.resampling import LEVEL, RESAMPLES, Floats
 from inpaint.metrics import PSNR_CAP_DB, ImageMeasure
 from inpaint.metrics.pixel import HoleRatio
+from inpaint.system.files import csv_text
 
 Mark: TypeAlias = Literal["best", "open", ""]
 """Of a mean: the best one, not shown to differ from the best, or neither."""
@@ -107,9 +106,7 @@ class Summary:
             numbers = (each.n, each.filled, each.mean, each.low, each.high)
             cells = ["" if value is None else repr(value) for value in numbers]
             lines.append([each.mask, each.bucket, each.model, each.measure, *cells, each.mark])
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(lines)
-        return text.getvalue()
+        return csv_text(lines)
 
 
 def summarize(record: Record, *, against: str | None = None, edges: Sequence[float] = TENTHS, seed: int = 0) -> Summary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import io
 import os
@@ -10,7 +11,7 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -226,6 +227,13 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a file of UTF-8, whole or not at all, see `atomic_write`."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def csv_text(rows: Iterable[Sequence[str]]) -> str:
+    """Return rows of cells as CSV, each line ended by a line feed alone on every system."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import errno
-import io
 import os
 from argparse import Namespace
 from collections.abc import Mapping
@@ -14,7 +12,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from inpaint.system.files import atomic_write
+from inpaint.system.files import atomic_write, csv_text
 from inpaint.weights.curves import KEY, Row, parse_rows
 
 
@@ -129,6 +127,4 @@ def _number(value: Any) -> str:
 
 
 def _lines(rows: list[list[str]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode("utf-8")
+    return csv_text(rows).encode("utf-8")

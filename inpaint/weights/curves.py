@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.errors import RunError
-from inpaint.weights.runs import RunFolder, runs_in
+from inpaint.weights.runs import RunFolder, run_labels, runs_in
 
 KEY = "iteration"
 """The first column: the iteration that the numbers of a row belong to."""
@@ -95,15 +95,11 @@ def read_runs(places: Sequence[str | Path]) -> list[Run]:
     Raises:
         RunError: A place holds no run with numbers.
     """
-    found: dict[str, Path] = {}
+    found: dict[Path, Path] = {}
     for place in places:
         for path in _metrics_at(Path(place)):
-            found.setdefault(str(path.parent), path)
-    short = [Path(folder).resolve().name for folder in found]
-    return [
-        Run(name if short.count(name) == 1 else folder, read_curves(path))
-        for name, (folder, path) in zip(short, found.items(), strict=True)
-    ]
+            found.setdefault(path.parent, path)
+    return [Run(label, read_curves(path)) for label, path in zip(run_labels([*found]), found.values(), strict=True)]
 
 
 def smoothed(values: Numbers, weight: float) -> Numbers:

@@ -11,7 +11,7 @@ checkpoints/NAME/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -118,6 +118,12 @@ def runs_in(folder: str | Path) -> list[Path]:
     found = [path for path in Path(folder).iterdir() if path.is_dir()]
     held = [path for path in found if RunFolder(path).holds_run() or RunFolder(path).metrics.exists()]
     return sorted(held, key=_order)
+
+
+def run_labels(folders: Sequence[Path]) -> list[str]:
+    """Return what runs are called beside each other: by their folders' names, by the whole path where two share one."""
+    short = [folder.resolve().name for folder in folders]
+    return [name if short.count(name) == 1 else str(folder) for name, folder in zip(short, folders, strict=True)]
 
 
 def _order(path: Path) -> tuple[int, str]:
