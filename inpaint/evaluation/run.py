@@ -6,18 +6,15 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 import inpaint.arguments as arguments
 from inpaint import __version__
 from inpaint.errors import InpaintError, InputError, UsageError
-from inpaint.evaluation.filling import Filled, Filling, Plan, Refused, Say, Stepped, Task, Wanted, one_thread, prepared
-from inpaint.evaluation.journal import Fill, Journal
+from inpaint.evaluation.filling import Filling, Plan, Say, Task, one_thread, prepared
+from inpaint.evaluation.job import Job
+from inpaint.evaluation.journal import Journal
 from inpaint.evaluation.manifest import MANIFEST_NAME, MASKED, ORIGINAL, Listed, Manifest, differences_of
 from inpaint.evaluation.models import Loadable
 from inpaint.evaluation.outputs import Evaluation, write_outputs
@@ -26,23 +23,19 @@ from inpaint.evaluation.record import (
     PICTURES,
     RESULTS_NAME,
     SETTINGS_NAME,
-    Failure,
-    Row,
-    SetRow,
-    picture_path,
     write_failures,
     write_rows,
     write_sets,
 )
 from inpaint.evaluation.subjects import Photos, Subjects, listed, manifest_of
 from inpaint.fills.checks import checked_seed
-from inpaint.metrics import USUAL, ImageMeasure, Measure, SetMeasure, measures
-from inpaint.metrics.base import Need, Sets
+from inpaint.metrics import USUAL, ImageMeasure, Measure, measures
+from inpaint.metrics.base import Need
 from inpaint.system import environment
 from inpaint.system.files import write_text
 from inpaint.system.processes import scattered
 from inpaint.system.progress import StepsOfItems, Together
-from inpaint.types import Inpainter, Progress, ProgressCallback
+from inpaint.types import Inpainter, ProgressCallback
 
 logger = logging.getLogger("inpaint.evaluation")
 
@@ -148,7 +141,7 @@ def evaluate(
     how = f"on {device_name}, {__version__}" + (f", {samples} samples" if samples > 1 else "")
     whos = {label: f"{known} {how}" for label, known in known_as.items()}
     with Journal(output, manifest.hash) as journal:
-        job = _Job(plan, manifest, whos, chosen, journal)
+        job = Job(plan, manifest, whos, chosen, journal)
         failures = job.run(
             lambda tasks, say: _work(plan, loaded, places, tasks, say), progress or (lambda step: None), steps
         )
@@ -269,145 +262,3 @@ def _work(plan: Plan, loaded: Mapping[str, Any], places: Sequence[str], tasks: S
     with closing(scattered(prepared, tasks, [(plan, place) for place in places[: len(tasks)]])) as found:
         for each in found:
             say(each)
-
-
-@dataclass
-class _Job:
-    """What there is to do, and what comes of it."""
-
-    plan: Plan
-    manifest: Manifest
-    whos: Mapping[str, str]
-    measures: Sequence[Measure]
-    journal: Journal
-
-    def __post_init__(self) -> None:
-        self._of_images = [measure.name for measure in self.measures if isinstance(measure, ImageMeasure)]
-        self._of_sets = [measure for measure in self.measures if isinstance(measure, SetMeasure)]
-        self._extractors = list(dict.fromkeys(measure.extractor for measure in self._of_sets))
-        self._sets = tuple({measure.extractor: measure.name for measure in self._of_sets}.values())
-
-    def run(
-        self, work: Callable[[Sequence[Task], Say], None], report: ProgressCallback, steps: Together | None
-    ) -> list[Failure]:
-        """Do every fill that the journal lacks; return what failed, in the order of the results."""
-        tasks = [task for task in map(self._task, range(len(self.manifest.photos))) if task]
-        total = len(self.manifest.photos) * len(self.manifest.labels) * len(self.whos)
-        done = total - sum(len(wanted) for task in tasks for wanted in task.missing.values())
-        report(Progress(done=done, total=total))
-        refused: list[Refused] = []
-
-        def take(said: Filled | Refused | Stepped) -> None:
-            nonlocal done
-            if isinstance(said, Stepped):
-                if steps is not None:
-                    steps.of((said.index, said.mask, said.label))(said.step)
-                return
-            if isinstance(said, Refused):
-                self._warn(said)
-                refused.append(said)
-                done += said.fills
-            else:
-                self._keep(said)
-                done += bool(said.label)
-            if steps is not None:
-                steps.counted((said.index, said.mask, said.label))
-            report(Progress(done=done, total=total))
-
-        if tasks:
-            work(tasks, take)
-        masks, labels = [*self.manifest.labels, ""], [*self.whos, ""]
-        refused.sort(key=lambda each: (each.index, masks.index(each.mask), labels.index(each.label)))
-        return [
-            Failure(image=self.manifest.keys[each.index], mask=each.mask, model=each.label, reason=_line(each.reason))
-            for each in refused
-        ]
-
-    def rows(self) -> list[Row]:
-        """Return what is known of every fill, in canonical order."""
-        rows = []
-        for key in self.manifest.keys:
-            for mask in self.manifest.labels:
-                for label, who in self.whos.items():
-                    known = self.journal[who, key, mask]
-                    if not all(name in known.values for name in self._of_images) or known.seconds is None:
-                        continue
-                    values = {n: value for n in self._of_images if (value := known.values[n]) is not None}
-                    rows.append(Row(image=key, mask=mask, model=label, values=values, seconds=known.seconds))
-        return rows
-
-    def sets(self) -> list[SetRow]:
-        """Return what measures of sets find, over the pictures that every model which filled any has filled."""
-        found: dict[tuple[str, str, str], SetRow] = {}
-        for extractor in self._extractors:
-            mine = [measure for measure in self._of_sets if measure.extractor == extractor]
-            for mask in self.manifest.labels:
-                for label, sets in self._compared(extractor, mask).items():
-                    for measure in mine:
-                        n = 0 if sets is None else len(sets.painted)
-                        value = None if sets is None or measure.refusal(n) else measure.of_sets(sets)
-                        about = {"measure": measure.name, "mask": mask, "model": label}
-                        found[measure.name, mask, label] = SetRow(**about, value=value, n=n)
-        keys = ((m.name, mask, label) for m in self._of_sets for mask in self.manifest.labels for label in self.whos)
-        return [found[key] for key in keys]
-
-    def _compared(self, extractor: str, mask: str) -> dict[str, Sets | None]:
-        """Return the features of each model's fills beside those of the originals; None of one that filled nothing."""
-        filled = {
-            label: [key for key in self.manifest.keys if extractor in self.journal[who, key, mask].features]
-            for label, who in self.whos.items()
-        }
-        some = [set(keys) for keys in filled.values() if keys]
-        common = [key for key in self.manifest.keys if some and all(key in keys for keys in some)]
-        originals = self._stack([("", key, "") for key in common], extractor)
-        return {
-            label: Sets(self._stack([(who, key, mask) for key in common], extractor), originals)
-            if filled[label] and common
-            else None
-            for label, who in self.whos.items()
-        }
-
-    def _stack(self, fills: Sequence[Fill], name: str) -> NDArray[np.float64]:
-        return np.array([self.journal.features(fill, name) for fill in fills])
-
-    def _task(self, index: int) -> Task | None:
-        """Return what is missing of a picture; None where nothing is."""
-        key = self.manifest.keys[index]
-        missing: dict[str, tuple[Wanted, ...]] = {}
-        for mask in self.manifest.labels:
-            wanted = [
-                each for label, who in self.whos.items() if (each := self._missing(index, (who, key, mask), label))
-            ]
-            if wanted:
-                missing[mask] = tuple(wanted)
-        original = self.journal["", key, ""].features
-        features = tuple(name for name in self._extractors if name not in original)
-        return Task(index, missing, features, self._sets) if missing or features else None
-
-    def _missing(self, index: int, fill: Fill, label: str) -> Wanted | None:
-        known = self.journal[fill]
-        values = tuple(name for name in self._of_images if name not in known.values)
-        features = tuple(name for name in self._extractors if name not in known.features)
-        unseen = index < self.plan.pictures and not (
-            self.journal.picture_is_of(label, fill)
-            and picture_path(self.plan.output, image=fill[1], mask=fill[2], model=label).exists()
-        )
-        return Wanted(label, values, features) if values or features or unseen or known.seconds is None else None
-
-    def _keep(self, found: Filled) -> None:
-        key = self.manifest.keys[found.index]
-        self.journal.add(
-            (self.whos[found.label] if found.label else "", key, found.mask),
-            values=found.values,
-            seconds=found.seconds,
-            features=found.features,
-            picture=found.label if found.picture else "",
-        )
-
-    def _warn(self, refused: Refused) -> None:
-        about = (self.manifest.keys[refused.index], refused.mask, refused.label)
-        logger.warning("%s", ", ".join(part for part in about if part) + f": {_line(refused.reason)}")
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

@@ -193,9 +193,9 @@ class Measure(ABC):
         """
         for need in sorted(self.needs):
             if need not in given:
-                return f"{self.name} needs {NEEDS[need]}"
+                return f"it needs {NEEDS[need]}"
         if side_px is not None and side_px < self.smallest_px:
-            return f"{self.name} needs images of at least {self.smallest_px} pixels a side, these have {side_px}"
+            return f"it needs images of at least {self.smallest_px} pixels a side, these have {side_px}"
         return None
 
 

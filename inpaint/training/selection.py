@@ -111,10 +111,7 @@ class Selection:
         """
         for measure in self.every:
             key = "validation.best" if measure.name == self.best_name else "validation.measures"
-            lacks = measure.lacks(GIVEN, side_px=size_px)
-            if lacks is not None:
-                raise ConfigError(f"{key}: {lacks}")
-            reason = measure.missing()
+            reason = measure.lacks(GIVEN, side_px=size_px) or measure.missing()
             if reason is not None:
                 raise ConfigError(f"{key}: {measure.name} cannot be had here: {reason}")
 

@@ -1,5 +1,6 @@
 """Finished evaluations without any fill: records with numbers drawn from a seed, in memory and as folders."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from inpaint.evaluation.record import (
     write_sets,
 )
 from inpaint.metrics import measures
+
+MASKS = ("deepfill", "center")
+"""The kinds of masks of the evaluations that tests run."""
 
 NAMES = ("l1_hole", "psnr_hole", "l1", "psnr", "hole_ratio")
 
@@ -80,3 +84,9 @@ def write(made, folder, *, pictures=0):
                 path.parent.mkdir(exist_ok=True)
                 Image.new("RGB", (8, 8), (len(model) * 20, 90, 30)).save(path)
     return folder
+
+
+def read_rows(folder):
+    """The lines of an evaluation's results, as texts by their column."""
+    with (folder / "results.csv").open(newline="") as file:
+        return list(csv.DictReader(file))

@@ -41,8 +41,8 @@ def test_where_what_a_measure_needs_is_not_there_it_has_no_number_and_does_not_c
 
 def test_a_measure_says_in_a_sentence_what_it_lacks():
     assert Small().lacks({"samples"}, side_px=30) is None
-    assert Small().lacks(()) == "small needs several fills of each image"
-    assert Small().lacks({"samples"}, side_px=29) == ("small needs images of at least 30 pixels a side, these have 29")
+    assert Small().lacks(()) == "it needs several fills of each image"
+    assert Small().lacks({"samples"}, side_px=29) == ("it needs images of at least 30 pixels a side, these have 29")
 
 
 def test_measures_of_what_was_painted_everywhere_say_so():

@@ -43,7 +43,7 @@ def test_images_below_five_scales_have_no_number_and_no_other_measure_in_its_pla
         for measure in wanted:
             fits = side == 176
             assert measured(compared, wanted)[measure.name].isfinite().item() == measure.counts(compared).item() == fits
-    assert wanted[0].lacks((), side_px=175) == "ms_ssim needs images of at least 176 pixels a side, these have 175"
+    assert wanted[0].lacks((), side_px=175) == "it needs images of at least 176 pixels a side, these have 175"
     with pytest.raises(InputError, match="at least 176 pixels a side, got 175 x 200"):
         ms_ssim(image, image)
     with pytest.raises(ValueError, match="larger than 160"):  # torchmetrics refuses the same image

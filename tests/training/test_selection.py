@@ -80,7 +80,10 @@ def test_a_measure_that_cannot_be_had_is_refused_with_its_reason(monkeypatch):
 def test_a_measure_that_says_nothing_of_such_images_is_refused(monkeypatch):
     found = selection(measures=["ssim"])
     monkeypatch.setattr(type(found.every[0]), "smallest_px", 100)
-    with pytest.raises(ConfigError, match=r"^validation\.measures: ssim needs images of at least 100 pixels a side"):
+    with pytest.raises(
+        ConfigError,
+        match=r"^validation\.measures: ssim cannot be had here: it needs images of at least 100 pixels a side",
+    ):
         found.check_available(size_px=64)
     found.check_available(size_px=100)
 
