@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,7 +16,7 @@ from inpaint.system.progress import bar
 from inpaint.system.signals import StopRequest, ending_on_sigterm, stopping_on_signals
 
 if TYPE_CHECKING:
-    from inpaint.pipeline import Job, JobOptions
+    from inpaint.pipeline import Job, JobOptions, Marks
     from inpaint.registry.table import Described
     from inpaint.types import Inpainter, Progress
     from inpaint.weights.runs import Which
@@ -28,6 +28,8 @@ Examples:
   inpaint infer --model checkpoints/my-run --image photos/ --mask masks/ --output filled/
   inpaint infer --model checkpoints/my-run --image photos/ --mask logo.png --output filled/ --dilate 5 --skip-existing
   inpaint infer --model checkpoints/pluralistic --image photo.jpg --mask mask.png --output fills/ --samples 20 --top 5
+  inpaint infer --model patch --image photo.jpg --box 120,80,140,220 --output without.png --preview box.png
+  inpaint infer --image photos/ --mask-color red --save-mask masks/ --preview over/
   inpaint infer --model checkpoints/pluralistic --image photos/ --mask masks/ --output filled/ --option latent=mean
 """
 
@@ -49,7 +51,7 @@ class PlanesCommand(click.Command):
 
 
 @click.command(cls=PlanesCommand, short_help="fill the holes of one photo or a folder of photos", epilog=EXAMPLES)
-@click.option("--model", required=True, help="Registered name (patch, ...), folder of a run, or weights file.")
+@click.option("--model", help="Registered name (patch, ...), folder of a run, or weights file.")
 @click.option(
     "--image",
     type=places.SOURCE,
@@ -61,14 +63,13 @@ class PlanesCommand(click.Command):
     "masks",
     type=places.SOURCE,
     multiple=True,
-    required=True,
-    help="White = hole. One mask for all photos, or a folder with masks of the photos' names (a.png or a_mask001.png). "
-    "Several are united.",
+    help="White = hole. One mask for all photos, or a folder with masks of the photos' names (a.png or a_mask001.png); "
+    "alpha: what is transparent in the photo itself. Several are united, and so is all else that makes a hole.",
 )
+@photo_options.marks
 @click.option(
     "--output",
     type=places.PLACE,
-    required=True,
     help="File, written in the format of its name, or folder, where photos keep their name and format. -: standard "
     "output, in the format of the photo.",
 )
@@ -95,10 +96,13 @@ class PlanesCommand(click.Command):
 @click.option("--skip-existing", is_flag=True, help="Leave results that exist already as they are.")
 @photo_options.max_pixels
 def command(
-    model: str,
+    model: str | None,
     image: str,
     masks: tuple[str, ...],
-    output: str,
+    marks: Marks | None,
+    save_mask: str | None,
+    preview: str | None,
+    output: str | None,
     invert_mask: bool,
     label: str | None,
     dilate: int,
@@ -126,26 +130,34 @@ def command(
 
     Models that draw at random paint as many --samples as wanted, and rank them by a discriminator's score where their
     weights hold one: number 1 is the best.
+
+    Without --output nothing is filled: --save-mask and --preview show what would be.
     """
-    from inpaint.pipeline import JobOptions, check_at_once, check_guidance, check_samples, plan_jobs
+    from inpaint.pipeline import JobOptions, Marks, check_at_once, check_guidance, check_samples, plan_jobs
     from inpaint.system.files import check_folder, check_target
 
     guidance = {name: place for name, place in planes.items() if place is not None}
-    places.check_apart([image, *masks, *guidance.values()], [output], names="--output")
     single = not Path(image).is_dir()
-    if places.passes_on(output) and (samples > 1 or not single):
-        where = "standard output (-)" if output == places.DASH else f"'{output}'"
-        raise UsageError(f"{where} takes one photo: name a folder for several")
-    suffix = places.suffix_of(image) if places.passes_on(output) else ""
-    with ending_on_sigterm(), places.written(output, suffix) as target:
-        todo = plan_jobs(image, masks, target, guidance=guidance, samples=samples, top=top)
+    _check_places(
+        [image, *masks, *guidance.values()], output, [save_mask, preview], model=model, samples=samples, single=single
+    )
+    if not masks and marks is None:
+        raise UsageError(f"nothing says what the hole is: {', '.join(photo_options.WAYS)}")
+    suffix = places.suffix_of(image) if output is not None and places.passes_on(output) else ""
+    with (
+        ending_on_sigterm(),
+        nullcontext(None) if output is None else places.written(output, suffix) as target,
+    ):
+        asked: dict[str, Any] = {"samples": samples, "top": top, "save_mask": save_mask, "preview": preview}
+        todo = plan_jobs(image, masks, target, guidance=guidance, **asked)
         # Before the model is loaded: it may take long, and its work must have a place.
         if single and len(todo) == 1:
-            for path in todo[0].outputs:
+            for path in (*todo[0].outputs, *todo[0].beside):
                 check_target(path)
-        for folder in {job.output.parent for job in todo}:
+        for folder in {path.parent for job in todo for path in (*job.outputs, *job.beside)}:
             check_folder(folder)
         options = JobOptions(
+            marks=marks or Marks(),
             invert_mask=invert_mask,
             label=label,
             dilate_px=dilate,
@@ -162,9 +174,32 @@ def command(
             check_guidance(fill, guidance)
             check_at_once(fill, jobs)
 
-        inpainter = load_model(model, device, *option, weights=weights, check=check)
-        check(inpainter)  # its options may leave less of what it can do
+        inpainter = None
+        if model is not None and output is not None:
+            inpainter = load_model(model, device, *option, weights=weights, check=check)
+            check(inpainter)  # its options may leave less of what it can do
         return _work(todo, inpainter, options, at_once=jobs, single=single, shown=output)
+
+
+def _check_places(
+    read: Sequence[str],
+    output: str | None,
+    beside: Sequence[str | None],
+    *,
+    model: str | None,
+    samples: int,
+    single: bool,
+) -> None:
+    """Raise UsageError where what is read and written cannot be together; beside: where the hole is shown."""
+    written = [place for place in (output, *beside) if place is not None]
+    if not written:
+        raise UsageError("--output is missing: where the result goes; --preview alone shows what would be filled")
+    if output is not None and model is None:
+        raise UsageError("--model is missing: patch, another name, the folder of a run, or a weights file")
+    places.check_apart(read, written, names="--output, --save-mask and --preview")
+    if output is not None and places.passes_on(output) and (samples > 1 or not single):
+        where = "standard output (-)" if output == places.DASH else f"'{output}'"
+        raise UsageError(f"{where} takes one photo: name a folder for several")
 
 
 def load_model(model: str, device: str, *options: str, weights: Which, check: Callable[[Described], None]) -> Inpainter:
@@ -178,7 +213,13 @@ def load_model(model: str, device: str, *options: str, weights: Which, check: Ca
 
 
 def _work(
-    jobs: Sequence[Job], inpainter: Inpainter, options: JobOptions, *, at_once: int | None, single: bool, shown: str
+    jobs: Sequence[Job],
+    inpainter: Inpainter | None,
+    options: JobOptions,
+    *,
+    at_once: int | None,
+    single: bool,
+    shown: str | None,
 ) -> int:
     """Run the jobs under a progress bar, report, and return the exit status; shown: the output as it was given."""
     from inpaint.pipeline import run_jobs
@@ -186,7 +227,7 @@ def _work(
 
     count = Counter[str]()
     single = single and len(jobs) == 1
-    keeps = single and jobs[0].samples == 1 and inpainter.capabilities.gradual
+    keeps = inpainter is not None and single and jobs[0].samples == 1 and inpainter.capabilities.gradual
     try:
         with (
             stopping_on_signals() if keeps else nullcontext(StopRequest()) as request,
@@ -206,18 +247,26 @@ def _work(
                     click.echo(f"failed: {outcome.reason}", err=True)
     except (KeyboardInterrupt, SystemExit):
         if not single:
-            done = count["filled"] + count["without a hole"]
+            done = count["filled"] + count["marked"] + count["without a hole"]
             click.echo(f"{done} of {len(jobs)} done; run again with --skip-existing to go on", err=True)
         raise
     if single:
-        written = jobs[0].outputs
-        named = str(written[0]) if len(written) == 1 else f"{written[0]} to {written[-2].name} and {written[-1].name}"
-        copied = ", a copy: nothing to fill" if count["without a hole"] else ""
-        if not places.passes_on(shown):
-            click.echo(f"{'kept' if count['skipped'] else 'wrote'} {named}{copied}")
+        if shown is None or not places.passes_on(shown):
+            click.echo(
+                f"{'kept' if count['skipped'] else 'wrote'} {_named(jobs[0], copied=count['without a hole'] > 0)}"
+            )
         if request.number is not None:
             click.echo("interrupted: the output holds what there was", err=True)
         return request.exit_status
-    order = ("filled", "without a hole", "skipped", "failed")
+    order = ("filled", "marked", "without a hole", "skipped", "failed")
     click.echo(", ".join(f"{count[status]} {status}" for status in order if count[status]))
     return 1 if count["failed"] else 0
+
+
+def _named(job: Job, *, copied: bool) -> str:
+    """Return in words which files of a job were written."""
+    fills, named = job.outputs, list[str]()
+    if fills:
+        several = f"{fills[0]} to {fills[-2].name} and {fills[-1].name}" if len(fills) > 1 else ""
+        named.append((several or str(fills[0])) + (", a copy: nothing to fill" if copied else ""))
+    return "; ".join([*named, *map(str, job.beside)])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from inpaint.cli import places
+from inpaint.errors import UsageError
+
+if TYPE_CHECKING:
+    from inpaint.pipeline.holes import Marks
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -34,6 +39,105 @@ def _label(text: str) -> str:
 
     parse_label(text)
     return text
+
+
+def marks(function: Command) -> Command:
+    """Add the options that say without a mask what the hole is, and those that show it.
+
+    The command gets them as `marks`, checked, a `Marks`; `save_mask` and `preview` are paths or None.
+    """
+
+    @functools.wraps(function)
+    def command(
+        *arguments: Any,
+        masks: tuple[str, ...],
+        boxes: tuple[str, ...],
+        polygons: tuple[str, ...],
+        mask_color: str | None,
+        expand: str | None,
+        **others: Any,
+    ) -> Any:
+        files = tuple(each for each in masks if each != ALPHA)
+        asked = {"box": boxes, "polygon": polygons, "mask_color": mask_color, "expand": expand}
+        return function(*arguments, masks=files, marks=_marks(alpha=len(files) < len(masks), **asked), **others)
+
+    for option in (
+        click.option(
+            "--preview",
+            metavar="PLACE",
+            type=BESIDE,
+            help="Write the photo with its hole over it, to a file or folder.",
+        ),
+        click.option(
+            "--save-mask",
+            metavar="PLACE",
+            type=BESIDE,
+            help="Write the hole as a mask, white = hole: a file, or a folder to be given as --mask.",
+        ),
+        click.option(
+            "--expand",
+            metavar="LEFT,TOP,RIGHT,BOTTOM",
+            help="Add so many pixels at the sides, as a hole: the result is larger.",
+        ),
+        click.option(
+            "--mask-color",
+            metavar="COLOR",
+            help="What was painted over in this color in the photo itself is hole: red, '#ff0000'.",
+        ),
+        click.option(
+            "--polygon",
+            "polygons",
+            metavar="'X,Y X,Y X,Y ...'",
+            multiple=True,
+            help="What lies inside is hole. May be repeated.",
+        ),
+        click.option(
+            "--box",
+            "boxes",
+            metavar="X,Y,WIDTH,HEIGHT",
+            multiple=True,
+            help="A hole in pixels from the top left corner. May be repeated.",
+        ),
+    ):
+        command = option(command)
+    return command  # type: ignore[return-value]
+
+
+ALPHA = "alpha"
+WAYS = ("--mask", "--box", "--polygon", "--mask-color", "--expand")
+"""The options that say what the hole is."""
+
+
+def _marks(**asked: Any) -> Marks | None:
+    """Return the marks that were asked for; None without any, so that nothing is imported for them."""
+    if not any(asked.values()):
+        return None
+    from inpaint.pipeline.holes import marks_of
+
+    return marks_of(**asked)
+
+
+def check_beside(save_mask: str | None, preview: str | None) -> None:
+    """Raise an error where the files that show the hole of one photo cannot be written."""
+    from inpaint.images.formats import format_of_name
+    from inpaint.images.hole_files import check_mask_name
+    from inpaint.system.files import check_target
+
+    if save_mask is not None:
+        check_mask_name(save_mask)
+    for place in (save_mask, preview):
+        if place is not None:
+            format_of_name(place)
+            check_target(place)
+
+
+def _beside(text: str) -> str:
+    if places.passes_on(text):
+        raise UsageError(f"'{text}': a mask or preview is written beside the output, to a file or folder")
+    return text
+
+
+BESIDE = places.Checked(_beside)
 
 
 device = click.option("--device", default="auto", type=places.DEVICE, help="auto, cpu, cuda, cuda:1, mps.")

@@ -17,11 +17,13 @@ from inpaint.system.signals import stopping_on_signals
 if TYPE_CHECKING:
     from inpaint.dip.restoring import Restored, RestoreStep
     from inpaint.images.photo import Photo
+    from inpaint.pipeline.holes import Marks
 
 EXAMPLES = """
 \b
 Examples:
   inpaint restore --task inpaint --image photo.jpg --mask mask.png --output filled.png
+  inpaint restore --task inpaint --image photo.jpg --box 120,80,140,220 --output without.png
   inpaint restore --task denoise --image noisy.png --output clean.png --budget 5m
   inpaint restore --task super-resolve --scale 4 --image small.png --output large.png
   inpaint restore --task restore --image dotted.png --mask missing.png --output whole.png
@@ -45,8 +47,10 @@ TASKS = ["inpaint", "restore", "denoise", "super-resolve", "flash"]  # those of 
     "masks",
     type=places.SOURCE,
     multiple=True,
-    help="White = hole. For inpaint and restore; several are united.",
+    help="White = hole; alpha: what is transparent. For inpaint and restore. Several are united, and so is all else "
+    "that makes a hole.",
 )
+@photo_options.marks
 @click.option("--flash", type=places.SOURCE, help="The same scene with flash.")
 @click.option(
     "--output",
@@ -91,6 +95,9 @@ def command(
     task: str,
     image: str,
     masks: tuple[str, ...],
+    marks: Marks | None,
+    save_mask: str | None,
+    preview: str | None,
     flash: str | None,
     output: str,
     invert_mask: bool,
@@ -119,12 +126,15 @@ def command(
     from inpaint.options import validated
 
     places.check_apart(
-        [image, *masks, flash], [output, trace, uncertainty], names="--output, --trace and --uncertainty"
+        [image, *masks, flash],
+        [output, trace, uncertainty, save_mask, preview],
+        names="--output, --trace, --uncertainty, --save-mask and --preview",
     )
+    photo_options.check_beside(save_mask, preview)
     places.check_exists(image, *masks, flash)
     asked = {**chosen, "factor": int(scale), "lobes": int(lobes), "langevin": uncertainty is not None}
     options = validated(DipOptions, asked)
-    check_task(task, mask=bool(masks), flash=flash is not None, options=options)  # type: ignore[arg-type]
+    check_task(task, mask=bool(masks) or marks is not None, flash=flash is not None, options=options)  # type: ignore[arg-type]
 
     from inpaint.images.writing import write_photo  # only now: torch takes seconds
     from inpaint.pipeline.restoring import restore_photo, write_trace, write_uncertainty
@@ -161,6 +171,9 @@ def command(
                 image,
                 task,  # type: ignore[arg-type]
                 mask=masks or None,
+                marks=marks,
+                save_mask=save_mask,
+                preview=preview,
                 flash=flash,
                 options=options,
                 invert_mask=invert_mask,

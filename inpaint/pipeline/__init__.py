@@ -1,6 +1,7 @@
 """Any photo through any fill: from files, folders, Pillow images or arrays, and back at the same size and depth."""
 
 from inpaint.pipeline.api import fill
+from inpaint.pipeline.holes import Marks, marks_of
 from inpaint.pipeline.matching import Job, plan_jobs
 from inpaint.pipeline.photo import SMALLEST_PX, check_guidance, fill_photo, fill_photo_often
 from inpaint.pipeline.running import JobOptions, Outcome, check_at_once, run_jobs
@@ -10,6 +11,7 @@ __all__ = [
     "SMALLEST_PX",
     "Job",
     "JobOptions",
+    "Marks",
     "Outcome",
     "Sample",
     "check_at_once",
@@ -18,6 +20,7 @@ __all__ = [
     "fill",
     "fill_photo",
     "fill_photo_often",
+    "marks_of",
     "plan_jobs",
     "run_jobs",
 ]

@@ -16,6 +16,7 @@ import inpaint.arguments as arguments
 from inpaint.errors import InputError, UsageError
 from inpaint.fills.checks import checked_seed
 from inpaint.images.formats import format_of_name
+from inpaint.images.hole_files import check_mask_name, write_mask, write_preview
 from inpaint.images.mask_rules import Label
 from inpaint.images.masks import fit_to
 from inpaint.images.metadata import orientation
@@ -23,8 +24,9 @@ from inpaint.images.photo import Photo, channels_of
 from inpaint.images.planes import plane_of
 from inpaint.images.reading import MAX_PIXELS
 from inpaint.images.writing import to_pillow, write_photo
+from inpaint.pipeline.holes import marks_of, split_masks
 from inpaint.pipeline.photo import check_guidance, fill_photo
-from inpaint.pipeline.sources import PathLike, Source, drawn_of, hole_for, name_of, photo_of
+from inpaint.pipeline.sources import PathLike, Source, drawn_of, marked, masks_of, name_of, photo_of
 from inpaint.registry.loading import described, load
 from inpaint.system.files import check_target
 from inpaint.types import Inpainter, ProgressCallback, shown
@@ -35,13 +37,19 @@ ImageT = TypeVar("ImageT", Image.Image, NDArray[Any], default=Image.Image)
 
 def fill(
     image: PathLike | ImageT,
-    mask: Source | Sequence[Source],
+    mask: Source | Sequence[Source] | None = None,
     *,
     model: PathLike | Inpainter = "patch",
     output: PathLike | None = None,
     invert_mask: bool = False,
     label: Label | None = None,
+    box: Any = None,
+    polygon: Any = None,
+    mask_color: str | None = None,
+    expand: str | Sequence[int] | None = None,
     dilate: int = 0,
+    save_mask: PathLike | None = None,
+    preview: PathLike | None = None,
     opaque: bool = False,
     seed: int = 0,
     device: str = "auto",
@@ -54,7 +62,8 @@ def fill(
 ) -> ImageT:
     """Fill the hole of one photo and return it at the same size, every known pixel as it was.
 
-    An array comes back as an array of the same shape and dtype. A path or a Pillow image comes back as a Pillow image:
+    Masks and everything else that says what the hole is are united. An array comes back as an array of the same dtype,
+    and of the same shape unless it was expanded. A path or a Pillow image comes back as a Pillow image:
     L, LA, RGB, RGBA, or I;16 for 16-bit gray. Pillow has no other 16-bit kind, so 16-bit color files are returned in 8
     bit; `output`, or an array, keeps all bits. Files are turned upright by their EXIF orientation; Pillow images stay
     as they lie in memory.
@@ -63,13 +72,21 @@ def fill(
         image: A path, a Pillow image, or an array (H, W) or (H, W, 1..4) of uint8, uint16, or floats in [0, 1].
         mask: The same kinds; white (above half) = hole, or True in a bool array, or 1 in an integer array; colored
             strokes and erased photos as `inpaint.images.mask_rules` says. Another scale of the same shape is resized.
-            Several, in a list, are united.
+            Several in a list; "alpha": what is transparent in the photo itself, which becomes opaque. None: other
+            arguments say what the hole is.
         model: A registered name, the folder of a run, a weights file, or an `Inpainter` that is already loaded (load it
             once when you fill many photos).
         output: Also write the result there, at full depth, with profile and metadata, in the format of the name.
         invert_mask: Black = hole.
         label: What in the mask is the hole: an integer, a color such as "#ff0000", or "transparent".
+        box: A rectangle that is hole: x, y, width, height in pixels of the photo, turned upright; several in a list.
+        polygon: Corners (x, y) in pixels around a hole; several in a list.
+        mask_color: What was painted over in this color in the photo itself is hole: "red", "#ff0000".
+        expand: Pixels to add at left, top, right and bottom, as a hole; the result is larger, and guidance has its
+            size.
         dilate: Pixels by which the hole grows.
+        save_mask: Write the hole there, as a mask that can be given again.
+        preview: Write the photo with its hole over it there.
         opaque: The filled hole becomes opaque where the photo is transparent.
         seed: For models that draw at random.
         device: Passed to `inpaint.load`.
@@ -88,10 +105,14 @@ def fill(
         >>> fill("docs/examples/photo.jpg", "docs/examples/mask.png", model="patch").mode
         'RGB'
     """
-    if output is not None:
-        output = arguments.path("output", output)
-        format_of_name(output)
-        check_target(output)
+    output, preview, save_mask = (
+        None if place is None else _target(name, place)
+        for name, place in (("output", output), ("preview", preview), ("save_mask", save_mask))
+    )
+    if save_mask is not None:
+        check_mask_name(save_mask)
+    masks, alpha = split_masks(masks_of(mask))
+    marks = marks_of(alpha=alpha, box=box, polygon=polygon, mask_color=mask_color, expand=expand)
     opaque, first_page = arguments.truth("opaque", opaque), arguments.truth("first_page", first_page)
     seed, max_pixels = checked_seed(seed), arguments.integer("max_pixels", max_pixels, least=1)
     quality = None if quality is None else arguments.integer("quality", quality, least=1, most=100)
@@ -102,7 +123,11 @@ def fill(
         check_guidance(known, sources)
     # What is returned has one page, whatever is written.
     photo = photo_of(image, max_pixels, first_page=first_page or output is None)
-    hole = hole_for(photo, mask, invert=invert_mask, label=label, dilate_px=dilate, max_pixels=max_pixels)
+    photo, hole = marked(photo, masks, marks, invert=invert_mask, label=label, dilate_px=dilate, max_pixels=max_pixels)
+    if save_mask is not None:
+        write_mask(hole, save_mask)
+    if preview is not None:
+        write_preview(photo, hole, preview)
     inpainter = _inpainter(model, device, model_options)
     check_guidance(inpainter, sources)
     planes = {
@@ -115,7 +140,8 @@ def fill(
         )
         for name, source in sources.items()
     }
-    filled = fill_photo(photo, hole, inpainter, guidance=planes, seed=seed, opaque=opaque, progress=progress)
+    shows = opaque or marks.shows
+    filled = fill_photo(photo, hole, inpainter, guidance=planes, seed=seed, opaque=shows, progress=progress)
     if output is not None:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
         turn = orientation(image) if isinstance(image, Image.Image) else 1
@@ -124,10 +150,18 @@ def fill(
     return result
 
 
+def _target(name: str, place: object) -> str:
+    """Return a path to write as text; raises UsageError for a format that is unknown, InpaintError where it cannot."""
+    path = arguments.path(name, place)
+    format_of_name(path)
+    check_target(path)
+    return path
+
+
 def _as_given(image: Source, filled: Photo) -> Any:
-    """Return the filled photo as an array of the image's shape, or as a Pillow image with its profile and metadata."""
+    """Return the filled photo as an array of the image's kind, or as a Pillow image with its profile and metadata."""
     if isinstance(image, np.ndarray):
-        return channels_of(filled).reshape(image.shape)
+        return channels_of(filled).reshape(filled.height, filled.width, *image.shape[2:])
     result = to_pillow(filled)
     if filled.icc is not None:
         result.info["icc_profile"] = filled.icc

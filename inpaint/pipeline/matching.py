@@ -12,6 +12,7 @@ from pathlib import Path
 
 from inpaint.errors import InputError, UsageError, some
 from inpaint.images.formats import IMAGE_SUFFIXES, format_of_name
+from inpaint.images.hole_files import check_mask_name
 from inpaint.images.listing import Companions
 from inpaint.pipeline.samples import numbered, sheet_path
 from inpaint.system.files import irregular, is_folder, missing
@@ -27,22 +28,33 @@ class Job:
     Args:
         image: The photo.
         masks: Its masks, which are united.
-        output: Where the result goes.
+        output: Where the result goes; None: the hole is found and nothing is filled.
         guidance: Files of the planes that guide the fill, by name.
         samples: How many fills.
         top: How many of them are written, the best by their scores; None = all.
+        save_mask: Where its hole goes, as a mask; None: nowhere.
+        preview: Where the photo with its hole over it goes; None: nowhere.
     """
 
     image: Path
     masks: tuple[Path, ...] | str
-    output: Path
+    output: Path | None
     guidance: Mapping[str, Path | str] = field(default_factory=dict)
     samples: int = 1
     top: int | None = None
+    save_mask: Path | None = None
+    preview: Path | None = None
+
+    @property
+    def beside(self) -> list[Path]:
+        """The files that show the hole."""
+        return [path for path in (self.save_mask, self.preview) if path is not None]
 
     @property
     def outputs(self) -> list[Path]:
-        """Every file that is written: `output`, or numbered files and a contact sheet in its place."""
+        """The files of the fills: `output`, or numbered files and a contact sheet in its place."""
+        if self.output is None:
+            return []
         if self.samples == 1:
             return [self.output]
         return [*numbered(self.output, self.top or self.samples), sheet_path(self.output)]
@@ -51,11 +63,13 @@ class Job:
 def plan_jobs(
     image: str | os.PathLike[str],
     mask: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    output: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None,
     *,
     guidance: Mapping[str, str | os.PathLike[str]] | None = None,
     samples: int = 1,
     top: int | None = None,
+    save_mask: str | os.PathLike[str] | None = None,
+    preview: str | os.PathLike[str] | None = None,
 ) -> list[Job]:
     """Return what there is to do, without decoding anything; says what of the folders is left out.
 
@@ -64,52 +78,95 @@ def plan_jobs(
             is no photo.
         mask: One for all, or a folder in which each photo's mask has the same subfolder and stem (photos/a/b.jpg:
             masks/a/b.png, or LaMa's b_mask001.png; several of these give several results, named after the mask).
-            Several of either kind are united.
+            Several of either kind are united; none, where `JobOptions.marks` says what the hole is.
         output: A file for one photo, written in the format of its name; else a folder, in which results keep the
             photo's subfolder, name and format. A path that ends in a separator, has no suffix or exists as a folder is
-            a folder.
+            a folder. None: nothing is filled.
         guidance: By name of the plane, as `mask`.
         samples: Of each photo, see `Job`.
         top: Of each photo, see `Job`.
+        save_mask: A file for one photo, else a folder, in which masks have the subfolder and stem of the results and
+            are PNG: it can be given as `mask`.
+        preview: The same, for photos with their hole over them.
 
     Raises:
         UsageError: Combinations that cannot work.
         InputError: A path does not exist or holds no photo.
     """
     given = [mask] if isinstance(mask, (str, os.PathLike)) else list(mask)
-    for what, place in (("image", image), ("output", output), *(("mask", each) for each in given)):
+    written = {"output": output, "save_mask": save_mask, "preview": preview}
+    places = {what: place for what, place in written.items() if place is not None}
+    for what, place in (("image", image), *places.items(), *(("mask", each) for each in given)):
         if not os.fspath(place):
             raise UsageError(f"the {what} is an empty path")
-    if not given:
-        raise UsageError("no mask is given")
-    image, target = Path(image), Path(output)
+    image = Path(image)
     in_folder = is_folder(image)
-    into_folder = in_folder or is_folder(target) or not target.suffix or os.fspath(output).endswith(("/", os.sep))
     _must_exist(image)
-    if into_folder and (irregular(image) is not None or os.fspath(image) == STANDARD_INPUT):
-        raise UsageError(
-            f"the image {image} has no name for a file in {target}: name the output file, or - to pass it on"
-        )
-    if not in_folder:
-        format_of_name(image if into_folder else target)
-    elif target.suffix.lower() in IMAGE_SUFFIXES and not is_folder(target):
-        raise UsageError(f"the image {image} is a folder, so the output must be a folder, not the file {target}")
+    targets = {what: _Target.of(place, what, image, in_folder=in_folder) for what, place in places.items()}
+    if "output" in targets and targets["output"].folder and not in_folder:
+        format_of_name(image)
     root = image if in_folder else image.parent
     masks = [_Found(Path(each), "mask", root) for each in given]
     planes = {name: _Found(Path(place), name, root) for name, place in (guidance or {}).items()}
-    names = _photos(image, target, [*masks, *planes.values()]) if in_folder else [image.name]
+    earlier = [target.path for target in targets.values()]
+    names = _photos(image, earlier, [*masks, *planes.values()]) if in_folder else [image.name]
     jobs = []
     for name in names:
-        place = target / name if into_folder else target
         guiding = {plane: _first(found.of(name)) for plane, found in planes.items()}
         for united, stem in _unions([found.of(name) for found in masks]):
-            named = place.with_stem(stem) if stem else place
-            jobs.append(Job(image=root / name, masks=united, output=named, guidance=guiding, samples=samples, top=top))
+            named = {what: target.place(name, stem) for what, target in targets.items()}
+            jobs.append(
+                Job(
+                    image=root / name,
+                    masks=united,
+                    output=named.get("output"),
+                    guidance=guiding,
+                    samples=samples,
+                    top=top,
+                    save_mask=named.get("save_mask"),
+                    preview=named.get("preview"),
+                )
+            )
     _check_targets(jobs)
     return jobs
 
 
-def _photos(folder: Path, target: Path, beside: Sequence[_Found]) -> list[str]:
+@dataclass(frozen=True)
+class _Target:
+    """Where files of one kind go. folder: whether into one, named after their photos; suffix: theirs, "" = as it is."""
+
+    path: Path
+    folder: bool
+    suffix: str
+
+    @classmethod
+    def of(cls, place: str | os.PathLike[str], what: str, image: Path, *, in_folder: bool) -> _Target:
+        """Return what a path means; raises UsageError for one that cannot be."""
+        path = Path(place)
+        folder = in_folder or is_folder(path) or not path.suffix or os.fspath(place).endswith(("/", os.sep))
+        if folder and (irregular(image) is not None or os.fspath(image) == STANDARD_INPUT):
+            raise UsageError(
+                f"the image {image} has no name for a file in {path}: name the {what} file"
+                + (", or - to pass it on" if what == "output" else "")
+            )
+        if not folder:
+            format_of_name(path)
+        elif in_folder and path.suffix.lower() in IMAGE_SUFFIXES and not is_folder(path):
+            raise UsageError(f"the image {image} is a folder, so the {what} must be a folder, not the file {path}")
+        if what == "save_mask" and not folder:
+            check_mask_name(path)
+        return cls(path, folder, "" if what == "output" else ".png")
+
+    def place(self, name: str, stem: str) -> Path:
+        """Return the file for a photo; stem: of the result, "" for the photo's own."""
+        if not self.folder:
+            return self.path.with_stem(stem) if stem else self.path
+        path = self.path / name
+        path = path.with_stem(stem) if stem else path
+        return path.with_suffix(self.suffix) if self.suffix else path
+
+
+def _photos(folder: Path, targets: Sequence[Path], beside: Sequence[_Found]) -> list[str]:
     """Return the names of the photos to fill below a folder, and say what is left out.
 
     Results of an earlier run inside it are no photos, nor are masks and planes that lie there.
@@ -117,8 +174,8 @@ def _photos(folder: Path, target: Path, beside: Sequence[_Found]) -> list[str]:
     masks = Companions(folder, "mask", beside=True)
     listing = masks.listing
     listing.warn()
-    earlier = target if _is_within(target, folder) and not _same_file(target, folder) else None
-    listed = [each for each in listing.names if earlier is None or not _is_within(folder / each, earlier)]
+    earlier = [each for each in targets if _is_within(each, folder) and not _same_file(each, folder)]
+    listed = [each for each in listing.names if not any(_is_within(folder / each, one) for one in earlier)]
     names = [each for each in listed if not any(found.holds(each) for found in beside)]
     if others := [each for each in names if masks.is_numbered(each)]:
         _log.warning("%s: %d left out, by their names masks of photos there: %s", folder, len(others), some(others, 3))
@@ -202,8 +259,9 @@ def _check_targets(jobs: Sequence[Job]) -> None:
         for path in (job.image, *(() if isinstance(job.masks, str) else job.masks), *job.guidance.values())
     ]
     read = {os.path.realpath(path) for path in files}
-    written = Counter(os.path.realpath(path) for job in jobs for path in job.outputs)
-    for output in (path for job in jobs for path in job.outputs):
+    every = [path for job in jobs for path in (*job.outputs, *job.beside)]
+    written = Counter(map(os.path.realpath, every))
+    for output in every:
         real = os.path.realpath(output)
         if real in read:
             raise UsageError(f"the output '{output}' would overwrite a file that is read; choose another output")

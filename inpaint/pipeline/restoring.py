@@ -23,14 +23,16 @@ import inpaint.arguments as arguments
 from inpaint.dip.options import DipOptions, checked_options
 from inpaint.dip.presets import Task, check_task
 from inpaint.dip.restoring import Restored, RestoreStep, restore
-from inpaint.errors import InputError
+from inpaint.errors import InputError, UsageError
 from inpaint.fills.checks import checked_seed
+from inpaint.images.hole_files import write_mask, write_preview
 from inpaint.images.mask_rules import Hole, Label
 from inpaint.images.photo import Photo, photo_of_array
 from inpaint.images.reading import MAX_PIXELS
 from inpaint.images.writing import write_photo
+from inpaint.pipeline.holes import Marks, marks_of, split_masks
 from inpaint.pipeline.photo import check_hole, check_photo, filled, unknown
-from inpaint.pipeline.sources import Source, hole_for, photo_of
+from inpaint.pipeline.sources import Source, marked, masks_of, photo_of
 from inpaint.system.devices import resolve_device
 from inpaint.system.files import write_text
 from inpaint.types import OneLine
@@ -56,6 +58,9 @@ def restore_photo(
     *,
     mask: Source | Sequence[Source] | None = None,
     flash: Source | Photo | None = None,
+    marks: Marks | None = None,
+    save_mask: str | os.PathLike[str] | None = None,
+    preview: str | os.PathLike[str] | None = None,
     options: DipOptions | None = None,
     invert_mask: bool = False,
     label: Label | None = None,
@@ -74,8 +79,11 @@ def restore_photo(
         image: A path, a Pillow image, an array or a `Photo`; for the task flash the one without.
         task: inpaint, restore (scattered missing pixels), denoise (also JPEG), super-resolve or flash.
         mask: What is missing, white, for the tasks inpaint and restore; known pixels stay as they are. Several, in a
-            list, are united.
+            list, are united; the word alpha stands for what is transparent in the photo.
         flash: The same scene with flash, for the task flash.
+        marks: What else says what is missing, see `inpaint.pipeline.holes.marks_of`.
+        save_mask: Write what is missing there, as a mask.
+        preview: Write the photo with what is missing over it there.
         options: All else, the budget of time among it.
         invert_mask: Black is missing.
         label: What in the mask is missing: an integer, a color such as "#ff0000", or "transparent".
@@ -99,7 +107,11 @@ def restore_photo(
         ((32, 40, 3), 'finished')
     """
     started, options = time.monotonic(), checked_options(options)
-    check_task(task, mask=mask is not None, flash=flash is not None, options=options)
+    masks, alpha = split_masks(masks_of(mask))
+    marks = (marks or Marks()).joined(marks_of(alpha=alpha))
+    check_task(task, mask=bool(masks) or bool(marks), flash=flash is not None, options=options)
+    if not masks and not marks and (save_mask is not None or preview is not None):
+        raise UsageError(f"the task {task} has no hole that a mask or preview could show")
     opaque, seed = arguments.truth("opaque", opaque), checked_seed(seed)
     spent_s, max_pixels = arguments.number("spent_s", spent_s), arguments.integer("max_pixels", max_pixels, least=1)
     first_page = arguments.truth("first_page", first_page)
@@ -114,8 +126,15 @@ def restore_photo(
             f"more than the limit of {max_pixels:,}"
         )
     hole: Hole | None = None
-    if mask is not None:
-        hole = hole_for(photo, mask, invert=invert_mask, label=label, dilate_px=dilate, max_pixels=max_pixels)
+    if masks or marks:
+        photo, hole = marked(
+            photo, masks, marks, invert=invert_mask, label=label, dilate_px=dilate, max_pixels=max_pixels
+        )
+        opaque = opaque or marks.shows
+        if save_mask is not None:
+            write_mask(hole, save_mask)
+        if preview is not None:
+            write_preview(photo, hole, preview)
         if hole.any():
             check_hole(photo, hole, DipOptions.capabilities, name=f"the task {task}", opaque=opaque)
         else:

@@ -8,24 +8,25 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from PIL import Image
 
 from inpaint.data.headers import header_of_file
-from inpaint.errors import InpaintError, InputError, NotAMaskError, UsageError
+from inpaint.errors import InpaintError, InputError, UsageError
 from inpaint.fills.parts import works_on_the_whole
 from inpaint.images.formats import format_of_content, format_of_name
+from inpaint.images.hole_files import write_mask, write_preview
 from inpaint.images.mask_rules import Hole, Label
-from inpaint.images.masks import OncePerKind, dilate_hole, fit_to, read_mask, swapped, warn
+from inpaint.images.masks import OncePerKind, fit_to, read_mask, warn
 from inpaint.images.photo import Photo
 from inpaint.images.planes import PlaneArray, plane_of
 from inpaint.images.reading import MAX_PIXELS, read_photo
 from inpaint.images.writing import check_length, copy_photo, write_photo
+from inpaint.pipeline.holes import DrawnMask, Marks, check_marked, hole_in
 from inpaint.pipeline.matching import Job
 from inpaint.pipeline.photo import check_guidance, fill_photo_often
 from inpaint.pipeline.samples import best_of, sheet
@@ -46,7 +47,7 @@ MEMORY_SHARE = 0.5  # of what is free, for the photos that are filled at the sam
 
 @dataclass(frozen=True, kw_only=True)
 class JobOptions:
-    """How every photo of a list is treated."""
+    """How every photo of a list is treated. marks: what beside the masks says what the hole is."""
 
     invert_mask: bool = False
     label: Label | None = None
@@ -57,6 +58,7 @@ class JobOptions:
     first_page: bool = False
     max_pixels: int = MAX_PIXELS
     skip_existing: bool = False
+    marks: Marks = field(default_factory=Marks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +66,13 @@ class Outcome:
     """What became of a job; `reason` says why it failed, in one line that names the photo."""
 
     job: Job
-    status: Literal["filled", "without a hole", "skipped", "failed"]
+    status: Literal["filled", "marked", "without a hole", "skipped", "failed"]
     reason: str = ""
 
 
 def run_jobs(
     jobs: Sequence[Job],
-    inpainter: Inpainter,
+    inpainter: Inpainter | None,
     options: JobOptions,
     *,
     at_once: int | None = None,
@@ -83,7 +85,7 @@ def run_jobs(
 
     Args:
         jobs: What there is to do.
-        inpainter: The fill.
+        inpainter: The fill; None: holes are found and shown, and nothing is filled.
         options: How every photo is treated.
         at_once: Photos filled at the same time, only for fills whose capabilities are thread_safe; None: as many as
             there are cores and jobs, at most 8, for such fills, else one. Photos that together would take more than
@@ -91,19 +93,24 @@ def run_jobs(
         progress: Told the steps of the photos at work.
 
     Raises:
-        UsageError: Several are wanted of a fill that cannot.
+        UsageError: Several are wanted of a fill that cannot, or nothing says what the hole is.
     """
-    check_at_once(inpainter, at_once)
+    for job in jobs[:1]:
+        check_marked(len(job.masks), options.marks, invert=options.invert_mask, label=options.label)
+    if inpainter is not None:
+        check_at_once(inpainter, at_once)
+        check_guidance(inpainter, [name for job in jobs[:1] for name in job.guidance])
     todo = []
     for job in jobs:
-        if options.skip_existing and all(path.exists() for path in job.outputs):
+        if options.skip_existing and all(path.exists() for path in job.outputs or job.beside):
             yield Outcome(job=job, status="skipped")
         else:
             todo.append(job)
     if at_once is None:
-        at_once = min(cores(), len(todo), MOST_AT_ONCE) if inpainter.capabilities.thread_safe else 1
-    check_guidance(inpainter, [name for job in jobs[:1] for name in job.guidance])
-    load = _loader(jobs, options, inpainter.capabilities.guidance)
+        safe = inpainter is None or inpainter.capabilities.thread_safe
+        at_once = min(cores(), len(todo), MOST_AT_ONCE) if safe else 1
+    options = replace(options, marks=options.marks.prepared([job.image for job in jobs], max_pixels=options.max_pixels))
+    load = _loader(jobs, options, {} if inpainter is None else inpainter.capabilities.guidance)
     if at_once > 1:
         yield from _side_by_side(todo, load, inpainter, options, at_once, Together(progress or _unheard))
         return
@@ -137,7 +144,7 @@ def _unheard(step: Progress, items: int = 1) -> None:
 def _side_by_side(
     jobs: Sequence[Job],
     load: Callable[[Job], _Loaded],
-    inpainter: Inpainter,
+    inpainter: Inpainter | None,
     options: JobOptions,
     at_once: int,
     progress: Together,
@@ -146,10 +153,11 @@ def _side_by_side(
     left = threading.Event()
     free_bytes = available_memory_bytes()
     memory = Budget(math.inf if free_bytes is None else MEMORY_SHARE * free_bytes)
-    pixel_bytes = WHOLE_BYTES if works_on_the_whole(inpainter.capabilities) else PART_BYTES
+    whole = inpainter is None or works_on_the_whole(inpainter.capabilities)
+    pixel_bytes = WHOLE_BYTES if whole else PART_BYTES
 
     def outcome_of(job: Job) -> Outcome:
-        tell = progress.of(job.output)
+        tell = progress.of(_key(job))
 
         def watch(step: Progress | None = None) -> None:
             if left.is_set():
@@ -165,14 +173,19 @@ def _side_by_side(
     asked = ((job, Work(partial(outcome_of, job))) for job in jobs)
     with closing(in_order(asked, jobs=at_once, leaving=left.set)) as answers:
         for job, outcome in answers:
-            progress.counted(job.output)
+            progress.counted(_key(job))
             yield outcome
+
+
+def _key(job: Job) -> Path:
+    """Return a path that no other job has."""
+    return job.output or job.beside[0]
 
 
 def _outcome(
     job: Job,
     load: Callable[[], _Loaded],
-    inpainter: Inpainter,
+    inpainter: Inpainter | None,
     options: JobOptions,
     progress: ProgressCallback | None,
 ) -> Outcome:
@@ -182,7 +195,7 @@ def _outcome(
         _finish(job, loaded, inpainter, options, progress)
     except InpaintError as error:
         text = str(error)
-        named = str(job.image) in text or str(job.output) in text
+        named = any(str(path) in text for path in (job.image, *job.outputs, *job.beside))
         reason = text if named else f"{job.image}: {text}"
         return Outcome(job=job, status="failed", reason=reason)
     except Exception as error:
@@ -190,7 +203,9 @@ def _outcome(
         _log.debug("%s failed", job.image, exc_info=error)
         text = " ".join(str(error).split())
         return Outcome(job=job, status="failed", reason=f"{job.image}: {type(error).__name__}: {text}")
-    return Outcome(job=job, status="filled" if loaded.hole.any() else "without a hole")
+    if not loaded.hole.any():
+        return Outcome(job=job, status="without a hole")
+    return Outcome(job=job, status="marked" if inpainter is None else "filled")
 
 
 @dataclass(frozen=True)
@@ -226,30 +241,39 @@ def _loader(jobs: Sequence[Job], options: JobOptions, planes: Mapping[str, Plane
             if isinstance(reason, str):
                 raise InputError(reason)
         photo = read_photo(job.image, max_pixels=options.max_pixels, first_page=options.first_page)
+        masks = [
+            DrawnMask(partial(mask_of, path), f"{job.image}: {path}") for path in job.masks if isinstance(path, Path)
+        ]
+        photo, hole = hole_in(
+            photo,
+            [*masks, *options.marks.sources],
+            margins=options.marks.margins,
+            dilate_px=options.dilate_px,
+            max_pixels=options.max_pixels,
+        )
         size = (photo.height, photo.width)
-        hole = np.zeros(size, bool)
-        for path in job.masks:
-            assert isinstance(path, Path)
-            try:
-                hole |= fit_to(mask_of(path), *size, name=f"{job.image}: {path}")
-            except NotAMaskError as error:
-                raise swapped(error, photo) from None
         guidance = {
             name: fit_to(array_of(path, name), *size, name=f"{job.image}: {path}", what=name)
             for name, path in job.guidance.items()
             if isinstance(path, Path)
         }
-        return _Loaded(photo, dilate_hole(hole, options.dilate_px), guidance)
+        return _Loaded(photo, hole, guidance)
 
     return load
 
 
 def _finish(
-    job: Job, loaded: _Loaded, inpainter: Inpainter, options: JobOptions, progress: ProgressCallback | None
+    job: Job, loaded: _Loaded, inpainter: Inpainter | None, options: JobOptions, progress: ProgressCallback | None
 ) -> None:
-    for output in job.outputs:  # before the fill, which may take minutes
+    for output in (*job.outputs, *job.beside):  # before the fill, which may take minutes
         check_target(output)
         check_length(output, loaded.photo.height, loaded.photo.width)
+    if job.save_mask is not None:
+        write_mask(loaded.hole, job.save_mask)
+    if job.preview is not None:
+        write_preview(loaded.photo, loaded.hole, job.preview)
+    if inpainter is None or job.output is None:
+        return
     samples = fill_photo_often(
         loaded.photo,
         loaded.hole,
@@ -257,7 +281,7 @@ def _finish(
         samples=job.samples,
         guidance=loaded.guidance,
         seed=options.seed,
-        opaque=options.opaque,
+        opaque=options.opaque or options.marks.shows,
         progress=progress,
     )
     try:

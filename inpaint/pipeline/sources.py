@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import inpaint.arguments as arguments
-from inpaint.errors import InputError, NotAMaskError, UsageError
+from inpaint.errors import InputError
 from inpaint.images.mask_rules import Hole, Label
-from inpaint.images.masks import dilate_hole, fit_to, hole_of, levels_of_numbers, read_mask, swapped
+from inpaint.images.masks import hole_of, levels_of_numbers, read_mask
 from inpaint.images.photo import Photo, Pixels, photo_of_array
 from inpaint.images.reading import MAX_PIXELS, from_pillow, read_photo
+from inpaint.pipeline.holes import DrawnMask, Marks, check_marked, hole_in
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
 Source: TypeAlias = "PathLike | Image.Image | NDArray[Any]"
@@ -40,39 +42,52 @@ def drawn_of(source: Source, what: str, max_pixels: int) -> Photo:
     return photo_of(_mask_array(source, what) if isinstance(source, np.ndarray) else source, max_pixels, what=what)
 
 
-def hole_for(
+def marked(
     photo: Photo,
-    mask: Source | Sequence[Source],
+    mask: Source | Sequence[Source] | None,
+    marks: Marks,
     *,
     invert: bool = False,
     label: Label | None = None,
     dilate_px: int = 0,
     max_pixels: int = MAX_PIXELS,
-) -> Hole:
-    """Return the hole (H, W) of a mask at the photo's size, grown by `dilate_px`; several masks are united.
+) -> tuple[Photo, Hole]:
+    """Return the photo in its canvas, and its hole (H, W): masks and marks united, grown by `dilate_px`.
+
+    Args:
+        photo: As it was read.
+        mask: One or several; None: none.
+        marks: What else says what the hole is.
+        invert: What the masks call known is the hole.
+        label: What in the masks is the hole.
+        dilate_px: By how much the hole grows.
+        max_pixels: Most pixels of a mask that is read, and of the canvas.
 
     Raises:
-        UsageError: There is no mask.
+        UsageError: Nothing says what the hole is.
         InputError: A mask cannot be used, or has another shape than the photo, or another argument is of another type.
     """
     dilate_px, invert = arguments.integer("dilate", dilate_px), arguments.truth("invert_mask", invert)
-    masks: list[Any] = list(mask) if isinstance(mask, (list, tuple)) else [mask]
-    if not masks:
-        raise UsageError("no mask is given")
-    hole = np.zeros((photo.height, photo.width), bool)
-    how: dict[str, Any] = {"invert": invert, "label": label, "dilate_px": dilate_px}
-    for each in masks:
-        try:
-            if isinstance(each, (str, os.PathLike)):
-                found = read_mask(each, max_pixels=max_pixels, **how)
-            elif isinstance(each, Image.Image):
-                found = hole_of(_decoded(each, "mask"), **how)
-            else:
-                found = hole_of(drawn_of(each, "mask", max_pixels), **how)
-        except NotAMaskError as error:
-            raise swapped(error, photo) from None
-        hole |= fit_to(found, photo.height, photo.width, name=name_of(each, "mask"))
-    return dilate_hole(hole, dilate_px)
+    masks = masks_of(mask)
+    check_marked(len(masks), marks, invert=invert, label=label)
+
+    def read(each: Source) -> Hole:
+        how: dict[str, Any] = {"invert": invert, "label": label, "dilate_px": dilate_px}
+        if isinstance(each, (str, os.PathLike)):
+            return read_mask(each, max_pixels=max_pixels, **how)
+        if isinstance(each, Image.Image):
+            return hole_of(_decoded(each, "mask"), **how)
+        return hole_of(drawn_of(each, "mask", max_pixels), **how)
+
+    drawn = [DrawnMask(partial(read, each), name_of(each, "mask")) for each in masks]
+    return hole_in(photo, [*drawn, *marks.sources], margins=marks.margins, dilate_px=dilate_px, max_pixels=max_pixels)
+
+
+def masks_of(mask: Source | Sequence[Source] | None) -> list[Any]:
+    """Return the masks of an argument that is one, several in a list, or None."""
+    if mask is None:
+        return []
+    return list(mask) if isinstance(mask, (list, tuple)) else [mask]
 
 
 def name_of(source: Source, what: str) -> str:

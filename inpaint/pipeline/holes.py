@@ -1,0 +1,226 @@
+"""What says which part of a photo is its hole: any number of sources, united, and a larger canvas."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from inpaint.errors import NotAMaskError, UsageError
+from inpaint.images.canvas import Margins, expanded, parse_margins
+from inpaint.images.marks import (
+    Color,
+    Polygon,
+    box_hole,
+    color_hole,
+    parse_box,
+    parse_color,
+    parse_polygon,
+    polygon_hole,
+    transparent_hole,
+)
+from inpaint.images.mask_rules import Hole
+from inpaint.images.masks import dilate_hole, fit_to, swapped
+from inpaint.images.photo import Photo
+from inpaint.images.reading import MAX_PIXELS
+from inpaint.images.regions import Region
+
+ParsedT = TypeVar("ParsedT")
+
+ALPHA = "alpha"
+"""In place of a mask: what is transparent in the photo itself. `./alpha` is a file of that name."""
+
+
+class HoleSource(ABC):
+    """Something that says of every photo what of it is hole."""
+
+    shows: ClassVar[bool] = False
+    """Its hole becomes opaque where the photo is transparent, whether that is asked for or not."""
+
+    @abstractmethod
+    def hole_in(self, photo: Photo) -> Hole:
+        """Return what of the photo is hole, (H, W), True = hole; raises MaskError where that cannot be."""
+
+    def prepared(self, photos: Sequence[Path], *, max_pixels: int) -> HoleSource:
+        """Return the source that knows all photos of the work, for those that look at more than one."""
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnMask(HoleSource):
+    """A mask of the photo's shape. read: returns it, (h, w); name: for messages."""
+
+    read: Callable[[], Hole]
+    name: str
+
+    def hole_in(self, photo: Photo) -> Hole:
+        """Return the mask at the photo's size; an error of what is no mask says where the photo looks like one."""
+        try:
+            found = self.read()
+        except NotAMaskError as error:
+            raise swapped(error, photo) from None
+        return fit_to(found, photo.height, photo.width, name=self.name)
+
+
+@dataclass(frozen=True)
+class Box(HoleSource):
+    """A rectangle of the photo."""
+
+    region: Region
+
+    def hole_in(self, photo: Photo) -> Hole:
+        """Return the rectangle."""
+        return box_hole(photo, self.region)
+
+
+@dataclass(frozen=True)
+class Outline(HoleSource):
+    """What lies inside a polygon."""
+
+    corners: Polygon
+
+    def hole_in(self, photo: Photo) -> Hole:
+        """Return the inside."""
+        return polygon_hole(photo, self.corners)
+
+
+@dataclass(frozen=True)
+class Transparent(HoleSource):
+    """What the photo itself has erased."""
+
+    shows = True
+
+    def hole_in(self, photo: Photo) -> Hole:
+        """Return what is at most half opaque."""
+        return transparent_hole(photo)
+
+
+@dataclass(frozen=True)
+class Painted(HoleSource):
+    """What was painted over in a color, in the photo itself."""
+
+    color: Color
+
+    def hole_in(self, photo: Photo) -> Hole:
+        """Return the strokes."""
+        return color_hole(photo, self.color)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """What is asked for beside masks of files.
+
+    Args:
+        sources: Whose holes are united.
+        margins: What is added around every photo, as a hole.
+    """
+
+    sources: tuple[HoleSource, ...] = ()
+    margins: Margins = field(default_factory=Margins)
+
+    def __bool__(self) -> bool:
+        return bool(self.sources) or bool(self.margins)
+
+    @property
+    def shows(self) -> bool:
+        """Whether the filled hole becomes opaque in any case."""
+        return any(source.shows for source in self.sources)
+
+    def joined(self, others: Marks) -> Marks:
+        """Return both together; the margins are those of one of them."""
+        return Marks(sources=(*self.sources, *others.sources), margins=self.margins or others.margins)
+
+    def prepared(self, photos: Sequence[Path], *, max_pixels: int) -> Marks:
+        """Return the marks whose sources know all photos of the work."""
+        sources = tuple(source.prepared(photos, max_pixels=max_pixels) for source in self.sources)
+        return Marks(sources=sources, margins=self.margins)
+
+
+def marks_of(
+    *,
+    alpha: bool = False,
+    box: Any = None,
+    polygon: Any = None,
+    mask_color: str | None = None,
+    expand: str | Sequence[int] | None = None,
+) -> Marks:
+    """Return what a caller asks for, checked.
+
+    Args:
+        alpha: What is transparent is hole.
+        box: x, y, width and height in pixels, as text or integers, or several of these.
+        polygon: Corners x, y in pixels, as text or pairs, or several of these.
+        mask_color: What has this color in the photo: a name in CSS, or "#rrggbb".
+        expand: Pixels to add at left, top, right and bottom, as text or integers.
+
+    Raises:
+        UsageError: One of them is something else.
+    """
+    sources: list[HoleSource] = [Transparent()] if alpha else []
+    sources += [Box(each) for each in _each(box, parse_box, depth=1)]
+    sources += [Outline(each) for each in _each(polygon, parse_polygon, depth=2)]
+    if mask_color is not None:
+        sources.append(Painted(parse_color(mask_color)))
+    return Marks(sources=tuple(sources), margins=Margins() if expand is None else parse_margins(expand))
+
+
+def _each(given: Any, parse: Callable[[Any], ParsedT], *, depth: int) -> list[ParsedT]:
+    """Return one or several values, parsed; one that is no text is a nesting of so many sequences."""
+    listed = isinstance(given, (list, tuple))
+    if given is None or (listed and not given):
+        return []
+    if (listed and any(isinstance(each, str) for each in given)) or _nesting(given) > depth:
+        return [parse(each) for each in given]
+    return [parse(given)]
+
+
+def _nesting(given: Any) -> int:
+    if isinstance(given, np.ndarray):
+        return given.ndim
+    return 1 + max(map(_nesting, given), default=0) if isinstance(given, (list, tuple)) else 0
+
+
+def split_masks(masks: Iterable[Any]) -> tuple[list[Any], bool]:
+    """Return the masks that are files, images or arrays, and whether the word `alpha` is among them."""
+    given = list(masks)
+    files = [each for each in given if not (isinstance(each, str) and each == ALPHA)]
+    return files, len(files) < len(given)
+
+
+def check_marked(masks: int, marks: Marks, *, invert: bool, label: object = None) -> None:
+    """Raise UsageError where nothing says what the hole is, or options of masks are given without a mask."""
+    if not masks and not marks:
+        raise UsageError("no mask is given, nor anything else that says what the hole is")
+    if not masks and (invert or label is not None):
+        raise UsageError(f"{'invert_mask' if invert else 'label'} is for masks, and none is given")
+
+
+def hole_in(
+    photo: Photo,
+    sources: Iterable[HoleSource],
+    *,
+    margins: Margins | None = None,
+    dilate_px: int = 0,
+    max_pixels: int = MAX_PIXELS,
+) -> tuple[Photo, Hole]:
+    """Return the photo in its canvas and the hole (H, W) of that: all that the sources say, grown by `dilate_px`.
+
+    Args:
+        photo: As it was read; what the sources say is of this size.
+        sources: Whose holes are united.
+        margins: What is added around it, as a hole.
+        dilate_px: By how much the hole grows, in pixels.
+        max_pixels: Most pixels of the canvas.
+
+    Raises:
+        InputError: The canvas would have more pixels, or a source fails.
+    """
+    hole = np.zeros((photo.height, photo.width), bool)
+    for source in sources:
+        hole |= source.hole_in(photo)
+    photo, hole = expanded(photo, hole, margins or Margins(), max_pixels=max_pixels)
+    return photo, dilate_hole(hole, dilate_px)
