@@ -117,9 +117,10 @@ def _evaluate(
     **settings: Any,
 ) -> int:
     from inpaint.data.opening import check_root
-    from inpaint.evaluation.models import Loadable, expanded, label_models
+    from inpaint.evaluation.models import expanded, label_models
     from inpaint.evaluation.protocols import together, unnamed
     from inpaint.masks import split_specs
+    from inpaint.registry.loadable import Loadable
     from inpaint.registry.loading import described
 
     named = [name for group in protocols for name in split_specs(group)]

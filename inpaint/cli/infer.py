@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,8 @@ from inpaint.system.progress import bar
 from inpaint.system.signals import StopRequest, ending_on_sigterm, stopping_on_signals
 
 if TYPE_CHECKING:
-    from inpaint.pipeline import Job, JobOptions, Marks
+    from inpaint.pipeline import Job, JobOptions, Marks, RunJournal
+    from inpaint.registry.loadable import Loadable
     from inpaint.registry.table import Described
     from inpaint.types import Inpainter, Progress
     from inpaint.weights.runs import Which
@@ -26,7 +27,7 @@ EXAMPLES = """
 Examples:
   inpaint infer --model patch --image photo.jpg --mask mask.png --output filled.png
   inpaint infer --model checkpoints/my-run --image photos/ --mask masks/ --output filled/
-  inpaint infer --model checkpoints/my-run --image photos/ --mask logo.png --output filled/ --dilate 5 --skip-existing
+  inpaint infer --model checkpoints/my-run --image photos/ --mask logo.png --output filled/ --dilate 5 --resume
   inpaint infer --model checkpoints/pluralistic --image photo.jpg --mask mask.png --output fills/ --samples 20 --top 5
   inpaint infer --model patch --image photo.jpg --box 120,80,140,220 --output without.png --preview box.png
   inpaint infer --image photos/ --mask-color red --save-mask masks/ --preview over/
@@ -93,7 +94,14 @@ class PlanesCommand(click.Command):
     "most 8; models: 1]",
 )
 @photo_options.first_page
-@click.option("--skip-existing", is_flag=True, help="Leave results that exist already as they are.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with a folder: what its journal has as done, of the same files and options, is left as it is.",
+)
+@click.option(
+    "--skip-existing", is_flag=True, help="Leave results that exist already as they are, whatever they are of."
+)
 @photo_options.max_pixels
 def command(
     model: str | None,
@@ -116,6 +124,7 @@ def command(
     quality: int | None,
     jobs: int | None,
     first_page: bool,
+    resume: bool,
     skip_existing: bool,
     max_pixels: int,
     **planes: str | None,
@@ -123,7 +132,8 @@ def command(
     """Fill the holes of one photo or a folder of photos.
 
     The result has the photo's size, and every pixel outside the hole is the photo's own: exactly in PNG, TIFF, BMP and
-    lossless WebP. A photo that fails is reported and the rest goes on; the exit status is then 1.
+    lossless WebP. A photo that fails is reported and the rest goes on; the exit status is then 1. A folder of results
+    has a journal of what was done, and why not (journal.jsonl).
 
     Ctrl-C and SIGTERM leave whole files alone, and the status is 130 or 143. Of one photo, a fill that comes nearer to
     its answer step by step (dip) writes what there is; a second Ctrl-C ends at once.
@@ -141,6 +151,7 @@ def command(
     _check_places(
         [image, *masks, *guidance.values()], output, [save_mask, preview], model=model, samples=samples, single=single
     )
+    _check_resumable(resume, output, skip_existing=skip_existing, single=single)
     if not masks and marks is None:
         raise UsageError(f"nothing says what the hole is: {', '.join(photo_options.WAYS)}")
     suffix = places.suffix_of(image) if output is not None and places.passes_on(output) else ""
@@ -178,7 +189,35 @@ def command(
         if model is not None and output is not None:
             inpainter = load_model(model, device, *option, weights=weights, check=check)
             check(inpainter)  # its options may leave less of what it can do
-        return _work(todo, inpainter, options, at_once=jobs, single=single, shown=output)
+        with _journal(model, output, options, *option, weights=weights, resume=resume, single=single) as journal:
+            return _work(todo, inpainter, options, at_once=jobs, single=single, shown=output, journal=journal)
+
+
+def _journal(
+    model: str | None,
+    output: str | None,
+    options: JobOptions,
+    *model_option: str,
+    weights: Which,
+    resume: bool,
+    single: bool,
+) -> AbstractContextManager[RunJournal | None]:
+    """Return the journal of a folder of results; of one photo, and where nothing is filled, there is none."""
+    from inpaint.pipeline import RunJournal
+
+    if single or model is None or output is None:
+        return nullcontext()
+    asked = [loadable(model, *model_option, weights=weights).identity(), options]
+    return RunJournal(Path(output), asked=asked, resume=resume)
+
+
+def _check_resumable(resume: bool, output: str | None, *, skip_existing: bool, single: bool) -> None:
+    """Raise UsageError where there is no journal to go on from."""
+    if resume and (single or output is None):
+        where = "for one photo" if single else "without --output"
+        raise UsageError(f"--resume goes on with a folder of photos; leave it out {where}")
+    if resume and skip_existing:
+        raise UsageError("--resume and --skip-existing are two ways to leave results alone: choose one")
 
 
 def _check_places(
@@ -204,12 +243,20 @@ def _check_places(
 
 def load_model(model: str, device: str, *options: str, weights: Which, check: Callable[[Described], None]) -> Inpainter:
     """Return the model with its options, each NAME=VALUE, after `check` of what it says of itself without torch."""
-    from inpaint.registry.loading import described, load
+    from inpaint.registry.loading import described
+
+    chosen = loadable(model, *options, weights=weights)
+    if (fill := described(model, weights=weights, **chosen.options)) is not None:
+        check(fill)
+    return chosen.load(device)
+
+
+def loadable(model: str, *options: str, weights: Which) -> Loadable:
+    """Return what loads the model with its options, each NAME=VALUE."""
+    from inpaint.registry.loadable import Loadable
 
     chosen = model_options.for_models({model: model}, options, weights={model: weights})[model]
-    if (fill := described(model, weights=weights, **chosen)) is not None:
-        check(fill)
-    return load(model, device=device, weights=weights, **chosen)
+    return Loadable(spec=model, options=chosen, weights=weights)
 
 
 def _work(
@@ -220,6 +267,7 @@ def _work(
     at_once: int | None,
     single: bool,
     shown: str | None,
+    journal: RunJournal | None = None,
 ) -> int:
     """Run the jobs under a progress bar, report, and return the exit status; shown: the output as it was given."""
     from inpaint.pipeline import run_jobs
@@ -239,7 +287,8 @@ def _work(
                 if request.number is not None:
                     raise StopFill
 
-            for outcome in photos.track(run_jobs(jobs, inpainter, options, at_once=at_once, progress=tell)):
+            outcomes = run_jobs(jobs, inpainter, options, at_once=at_once, progress=tell, journal=journal)
+            for outcome in photos.track(outcomes):
                 count[outcome.status] += 1
                 if outcome.status == "failed" and single:
                     raise InpaintError(outcome.reason)
@@ -248,7 +297,8 @@ def _work(
     except (KeyboardInterrupt, SystemExit):
         if not single:
             done = count["filled"] + count["marked"] + count["without a hole"]
-            click.echo(f"{done} of {len(jobs)} done; run again with --skip-existing to go on", err=True)
+            how = "--skip-existing" if journal is None else "--resume"
+            click.echo(f"{done} of {len(jobs)} done; run again with {how} to go on", err=True)
         raise
     if single:
         if shown is None or not places.passes_on(shown):

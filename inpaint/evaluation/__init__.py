@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from inpaint.evaluation.comparing import Comparison, compare
     from inpaint.evaluation.differences import Difference
-    from inpaint.evaluation.models import Loadable, expanded, identity, label_models
+    from inpaint.evaluation.models import expanded, label_models
     from inpaint.evaluation.outputs import Evaluation, write_outputs
     from inpaint.evaluation.protocols import Protocol, protocol_names, together
     from inpaint.evaluation.record import Failure, Record, Row, SetRow
     from inpaint.evaluation.run import evaluate
     from inpaint.evaluation.summary import Entry, Summary, summarize
+    from inpaint.registry.loadable import Loadable, identity
 
 __all__ = [
     "Comparison",
@@ -41,7 +42,8 @@ __all__ = [
 _LATE = {
     **dict.fromkeys(("Comparison", "compare"), "inpaint.evaluation.comparing"),
     "Difference": "inpaint.evaluation.differences",
-    **dict.fromkeys(("Loadable", "expanded", "identity", "label_models"), "inpaint.evaluation.models"),
+    **dict.fromkeys(("Loadable", "identity"), "inpaint.registry.loadable"),
+    **dict.fromkeys(("expanded", "label_models"), "inpaint.evaluation.models"),
     **dict.fromkeys(("Evaluation", "write_outputs"), "inpaint.evaluation.outputs"),
     **dict.fromkeys(("Protocol", "protocol_names", "together"), "inpaint.evaluation.protocols"),
     **dict.fromkeys(("Failure", "Record", "Row", "SetRow"), "inpaint.evaluation.record"),

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from inpaint.errors import InpaintError
 from inpaint.evaluation.manifest import MASKED, ORIGINAL
 from inpaint.evaluation.measure import GRAY, fill_and_measure, warm_up
-from inpaint.evaluation.models import Loadable
 from inpaint.evaluation.record import picture_path
 from inpaint.evaluation.subjects import Rgb, Subject, Subjects
 from inpaint.images.photo import photo_of_array, to_uint8
 from inpaint.images.writing import write_photo
 from inpaint.masks import HoleMask
 from inpaint.metrics import ImageMeasure, SetMeasure, measures
+from inpaint.registry.loadable import Loadable
 from inpaint.types import Inpainter, Progress, ProgressCallback
 
 STEPS_EVERY_S = 0.2

@@ -7,8 +7,6 @@ another one, and the lines of the earlier one stay for when it comes back.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
@@ -19,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.errors import InpaintError
-from inpaint.system.locks import FolderLock, HeldError
+from inpaint.system.journal import JsonLines
 
 JOURNAL_NAME = "measured.jsonl"
 LOCK_NAME = "evaluation.lock"
@@ -50,25 +48,15 @@ class Journal(AbstractContextManager["Journal"]):
     """
 
     def __init__(self, folder: Path, manifest_hash: str) -> None:
-        self.path = folder / JOURNAL_NAME
+        self._manifest_hash = manifest_hash
         self._features_path = folder / FEATURES_NAME
         self._known: dict[Fill, Known] = {}
         self._features: BinaryIO | None = None  # opened when there are some
         self._pictures: dict[Fill, str] = {}  # (label, image, mask) -> who painted the picture that is there
-        self._lock = FolderLock(folder / LOCK_NAME)
-        try:
-            self._lock.acquire()
-            self._read(manifest_hash)
-            self._file = self.path.open("ab")
-            if self._file.tell() == 0:
-                self._write({"manifest": manifest_hash})
-        except HeldError as error:
-            raise InpaintError(f"'{folder}' is {error}") from None
-        except InpaintError:
-            self._lock.release()
-            raise
-        except OSError as error:
-            raise InpaintError(f"cannot write '{self.path}': {error.strerror or error}") from None
+        self._lines = JsonLines(folder / JOURNAL_NAME, lock=folder / LOCK_NAME, take=self._read)
+        self.path = self._lines.path
+        if self._lines.is_new:
+            self._lines.write({"manifest": manifest_hash})
 
     def __getitem__(self, fill: Fill) -> Known:
         """Return what is known of a fill, nothing at first."""
@@ -99,12 +87,12 @@ class Journal(AbstractContextManager["Journal"]):
         line: dict[str, Any] = {"by": fill[0], "image": fill[1], "mask": fill[2], "values": dict(values)}
         try:
             places = {name: self._keep(row) for name, row in (features or {}).items()}
-            line |= {"seconds": seconds} if seconds is not None else {}
-            line |= {"features": places} if places else {}
-            line |= {"picture": picture} if picture else {}
-            self._write(line)
         except OSError as error:
-            raise InpaintError(f"cannot write '{self.path}': {error.strerror or error}") from None
+            raise InpaintError(f"cannot write '{self._features_path}': {error.strerror or error}") from None
+        line |= {"seconds": seconds} if seconds is not None else {}
+        line |= {"features": places} if places else {}
+        line |= {"picture": picture} if picture else {}
+        self._lines.write(line)
         self._take(line)
 
     def features(self, fill: Fill, name: str) -> NDArray[np.float64]:
@@ -116,11 +104,10 @@ class Journal(AbstractContextManager["Journal"]):
         return found.astype(np.float64)
 
     def __exit__(self, *_: object) -> None:
-        for file in (self._file, self._features):
-            with suppress(OSError):  # of a line that could not be written, which `add` has said
-                if file is not None:
-                    file.close()
-        self._lock.release()
+        with suppress(OSError):  # of a row that could not be written, which `add` has said
+            if self._features is not None:
+                self._features.close()
+        self._lines.__exit__(*_)
 
     def _keep(self, row: NDArray[Any]) -> tuple[int, int, str]:
         short = row.astype(np.float32)
@@ -130,10 +117,6 @@ class Journal(AbstractContextManager["Journal"]):
         self._features.write(kept.tobytes())
         self._features.flush()  # before the line that speaks of it
         return start, kept.size, kept.dtype.str
-
-    def _write(self, line: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
-        self._file.flush()
 
     def _take(self, line: Mapping[str, Any]) -> None:
         fill = (line["by"], line["image"], line["mask"])
@@ -145,19 +128,8 @@ class Journal(AbstractContextManager["Journal"]):
         if "picture" in line:
             self._pictures[line["picture"], fill[1], fill[2]] = fill[0]
 
-    def _read(self, manifest_hash: str) -> None:
-        data = self.path.read_bytes() if self.path.exists() else b""
-        whole = data[: data.rfind(b"\n") + 1]
-        if whole != data:
-            os.truncate(self.path, len(whole))
-        for number, text in enumerate(whole.splitlines(), start=1):
-            try:
-                line = json.loads(text)
-                if number > 1:
-                    self._take(line)
-                elif line["manifest"] != manifest_hash:
-                    raise ValueError(f"of the manifest {line['manifest']}, not of {manifest_hash}")
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise InpaintError(
-                    f"'{self.path}' is damaged at line {number} ({error}); mend or remove it to start anew"
-                ) from None
+    def _read(self, number: int, line: Mapping[str, Any]) -> None:
+        if number > 1:
+            self._take(line)
+        elif line["manifest"] != self._manifest_hash:
+            raise ValueError(f"of the manifest {line['manifest']}, not of {self._manifest_hash}")

@@ -16,7 +16,6 @@ from inpaint.evaluation.filling import Filling, Plan, Say, Task, one_thread, pre
 from inpaint.evaluation.job import Job
 from inpaint.evaluation.journal import Journal
 from inpaint.evaluation.manifest import MANIFEST_NAME, MASKED, ORIGINAL, Listed, Manifest, differences_of
-from inpaint.evaluation.models import Loadable
 from inpaint.evaluation.outputs import Evaluation, write_outputs
 from inpaint.evaluation.protocols import LARGEST_PX, SMALLEST_PX, Protocol, unnamed
 from inpaint.evaluation.record import (
@@ -31,6 +30,7 @@ from inpaint.evaluation.subjects import Photos, Subjects, listed, manifest_of
 from inpaint.fills.checks import checked_seed
 from inpaint.metrics import USUAL, ImageMeasure, Measure, measures
 from inpaint.metrics.base import Need
+from inpaint.registry.loadable import Loadable
 from inpaint.system import environment
 from inpaint.system.files import write_text
 from inpaint.system.processes import scattered

@@ -2,9 +2,11 @@
 
 from inpaint.pipeline.api import fill
 from inpaint.pipeline.holes import Marks, marks_of
+from inpaint.pipeline.journal import RunJournal
 from inpaint.pipeline.matching import Job, plan_jobs
+from inpaint.pipeline.outcome import Outcome
 from inpaint.pipeline.photo import SMALLEST_PX, check_guidance, fill_photo, fill_photo_often
-from inpaint.pipeline.running import JobOptions, Outcome, check_at_once, run_jobs
+from inpaint.pipeline.running import JobOptions, check_at_once, run_jobs
 from inpaint.pipeline.samples import Sample, check_samples
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "JobOptions",
     "Marks",
     "Outcome",
+    "RunJournal",
     "Sample",
     "check_at_once",
     "check_guidance",

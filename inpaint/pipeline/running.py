@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Literal
 
 from PIL import Image
 
@@ -27,7 +26,9 @@ from inpaint.images.planes import PlaneArray, plane_of
 from inpaint.images.reading import MAX_PIXELS, read_photo
 from inpaint.images.writing import check_length, copy_photo, write_photo
 from inpaint.pipeline.holes import DrawnMask, Marks, check_marked, hole_in
+from inpaint.pipeline.journal import RunJournal
 from inpaint.pipeline.matching import Job
+from inpaint.pipeline.outcome import Outcome
 from inpaint.pipeline.photo import check_guidance, fill_photo_often
 from inpaint.pipeline.samples import best_of, sheet
 from inpaint.registry.table import Described
@@ -61,15 +62,6 @@ class JobOptions:
     marks: Marks = field(default_factory=Marks)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of a job; `reason` says why it failed, in one line that names the photo."""
-
-    job: Job
-    status: Literal["filled", "marked", "without a hole", "skipped", "failed"]
-    reason: str = ""
-
-
 def run_jobs(
     jobs: Sequence[Job],
     inpainter: Inpainter | None,
@@ -77,6 +69,7 @@ def run_jobs(
     *,
     at_once: int | None = None,
     progress: StepsOfItems | None = None,
+    journal: RunJournal | None = None,
 ) -> Iterator[Outcome]:
     """Work through the list and yield what became of each job, in its order; a bad file is an outcome, not an error.
 
@@ -91,6 +84,7 @@ def run_jobs(
             there are cores and jobs, at most 8, for such fills, else one. Photos that together would take more than
             half of the free memory wait for each other. Results are the same for any number.
         progress: Told the steps of the photos at work.
+        journal: Told what becomes of each job, and asked which are done already.
 
     Raises:
         UsageError: Several are wanted of a fill that cannot, or nothing says what the hole is.
@@ -100,12 +94,39 @@ def run_jobs(
     if inpainter is not None:
         check_at_once(inpainter, at_once)
         check_guidance(inpainter, [name for job in jobs[:1] for name in job.guidance])
+    todo = yield from without_done(jobs, options, journal)
+    with closing(_at_work(jobs, todo, inpainter, options, at_once=at_once, progress=progress)) as outcomes:
+        for outcome in outcomes:
+            if journal is not None:
+                journal.add(outcome)
+            yield outcome
+
+
+def without_done(
+    jobs: Sequence[Job], options: JobOptions, journal: RunJournal | None
+) -> Generator[Outcome, None, list[Job]]:
+    """Yield the outcomes of jobs whose results are left as they are, and return the jobs that are left to do."""
+    if journal is not None:
+        journal.begin(jobs)
     todo = []
     for job in jobs:
-        if options.skip_existing and all(path.exists() for path in job.outputs or job.beside):
+        existing = options.skip_existing and all(path.exists() for path in job.outputs or job.beside)
+        if existing or (journal is not None and journal.is_done(job)):
             yield Outcome(job=job, status="skipped")
         else:
             todo.append(job)
+    return todo
+
+
+def _at_work(
+    jobs: Sequence[Job],
+    todo: Sequence[Job],
+    inpainter: Inpainter | None,
+    options: JobOptions,
+    *,
+    at_once: int | None,
+    progress: StepsOfItems | None,
+) -> Generator[Outcome]:
     if at_once is None:
         safe = inpainter is None or inpainter.capabilities.thread_safe
         at_once = min(cores(), len(todo), MOST_AT_ONCE) if safe else 1

@@ -236,16 +236,26 @@ def csv_text(rows: Iterable[Sequence[str]]) -> str:
     return text.getvalue()
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove temporary files that processes killed inside `atomic_write` left. Nobody else may be writing there."""
+def remove_unfinished(folder: Path, *, of: Iterable[str] | None = None) -> None:
+    """Remove temporary files that processes killed inside `atomic_write` left. Nobody else may be writing there.
+
+    Args:
+        folder: Where they lie; it need not exist.
+        of: Names of the files that were being written; None = any.
+    """
+    starts = None if of is None else {_start(name) for name in of}
     for path in folder.glob(".*.????????.tmp"):
-        _remove(path)
+        if starts is None or path.name[1 : -len(".????????.tmp")] in starts:
+            _remove(path)
 
 
 def _beside(target: Path) -> Path:
+    return target.with_name(f".{_start(target.name)}.{secrets.token_hex(4)}.tmp")
+
+
+def _start(name: str) -> str:
     # Little of the name: the longest that a file system takes has no room for more. Of that, what every code page has.
-    start = target.name[:40].encode("ascii", "ignore").decode()
-    return target.with_name(f".{start}.{secrets.token_hex(4)}.tmp")
+    return name[:40].encode("ascii", "ignore").decode()
 
 
 @contextmanager

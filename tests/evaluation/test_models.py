@@ -1,10 +1,10 @@
-"""Labels and identities of the models that are compared."""
+"""Labels of the models that are compared."""
 
 import pytest
 import torch
 
 from inpaint.errors import UsageError
-from inpaint.evaluation.models import Loadable, expanded, identity, label_models, tensors_hash
+from inpaint.evaluation.models import expanded, label_models
 from inpaint.weights.files import WeightsMetadata, save_weights
 
 
@@ -33,31 +33,3 @@ def test_the_folder_of_a_sweep_stands_for_its_runs_in_their_order(tmp_path):
     runs = expanded(["telea", str(tmp_path / "sweep"), str(tmp_path / "sweep/other"), str(tmp_path / "nowhere")])
     names = [run.rpartition("/")[2] for run in runs]
     assert names == ["telea", "2-seed=2", "10-seed=10", "other", "other", "nowhere"]
-
-
-def test_the_identity_of_a_model_is_that_of_its_tensors_whatever_file_holds_them(tmp_path):
-    a, b = torch.arange(6.0).reshape(2, 3), torch.tensor(3)
-    save(tmp_path / "one/model.safetensors", a=a, b=b)
-    save(tmp_path / "two/model.safetensors", b=b, a=a.clone())
-    first = identity(str(tmp_path / "one"))
-    assert first.startswith("sha256:")
-    assert first == identity(str(tmp_path / "two")) == Loadable(spec=str(tmp_path / "one")).identity()
-    save(tmp_path / "two/model.safetensors", a=a + 1e-6, b=b)
-    assert identity(str(tmp_path / "two")) != first
-    save(tmp_path / "two/model.safetensors", width=16, a=a, b=b)
-    assert identity(str(tmp_path / "two")) != first  # another architecture
-    assert identity(str(tmp_path / "one"), {"dtype": "bfloat16"}) == f"{first} dtype=bfloat16"
-    assert identity("telea") == "telea"
-
-
-def test_tensors_are_told_by_name_type_shape_and_value():
-    base = {"a": torch.zeros(4), "b": torch.zeros(())}
-    others = (
-        {"a": torch.zeros(4), "c": torch.zeros(())},
-        {"a": torch.zeros(2, 2), "b": torch.zeros(())},
-        {"a": torch.zeros(4, dtype=torch.int32), "b": torch.zeros(())},
-        {"a": torch.zeros(4), "b": torch.ones(())},
-        {"a": torch.zeros(4, dtype=torch.bfloat16), "b": torch.zeros(())},
-    )
-    assert len({tensors_hash(each) for each in (base, *others)}) == 6
-    assert tensors_hash(dict(reversed(base.items()))) == tensors_hash(base)

@@ -14,21 +14,6 @@ from inpaint.errors import InputError, UsageError
 from inpaint.pipeline import JobOptions, plan_jobs, run_jobs
 
 
-@pytest.fixture
-def folders(tmp_path, make_photo):
-    """photos/{a.jpg, b.png, sub/c.tif}, masks of the same stems, sub included."""
-    hole = np.zeros((40, 56), np.uint8)
-    hole[10:20, 15:40] = 255
-    for seed, name in enumerate(("a.jpg", "b.png", "sub/c.tif")):
-        for path, values in (
-            (tmp_path / "photos" / name, make_photo(40, 56, seed)),
-            ((tmp_path / "masks" / name).with_suffix(".png"), hole),
-        ):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(values).save(path)
-    return tmp_path
-
-
 def files(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
