@@ -96,6 +96,7 @@ class Fill(OneLine, Generic[Images]):
         aux: Named intermediates (coarse, edges, scale_1_2, ...).
         score: (B,) or None, higher = better.
         warnings: What the fill itself says against its answer, a sentence each; "image 1: ..." in a batch.
+        strategy: What a strategy did, in one line; empty where the fill painted the whole images at once.
     """
 
     completed: Images
@@ -104,6 +105,7 @@ class Fill(OneLine, Generic[Images]):
     aux: Mapping[str, Images] = field(default_factory=dict)
     score: Images | None = None
     warnings: tuple[str, ...] = ()
+    strategy: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -146,6 +148,7 @@ class Capabilities:
         context_px: Pixels around a hole that it wants to see; of a large photo only the holes with so much around them
             are read and painted. None: the whole photo, always.
         context_share: The same as a share of the longer side of the hole's bounding box, where that is more.
+        pixel_bytes: Memory that filling takes per pixel of the image, beside the weights; None: not measured.
     """
 
     trained: bool = False
@@ -161,6 +164,7 @@ class Capabilities:
     multiple_px: int = 1
     context_px: int | None = None
     context_share: float = 0.0
+    pixel_bytes: float | None = None
 
     @property
     def guidance(self) -> dict[str, Plane]:

@@ -30,6 +30,7 @@ LAYERS = (
     ("training",),
     ("dip",),
     ("models",),
+    ("strategies",),
     ("registry",),
     ("evaluation",),
     ("pipeline",),

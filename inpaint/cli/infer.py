@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from inpaint.cli import model_options, photo_options, places
+from inpaint.cli import model_options, photo_options, places, strategy_options
 from inpaint.errors import InpaintError, UsageError
 from inpaint.system.progress import bar
 from inpaint.system.signals import StopRequest, ending_on_sigterm, stopping_on_signals
@@ -84,6 +84,7 @@ class PlanesCommand(click.Command):
     help="Fills of each photo: photo.png becomes photo_1.png, photo_2.png ... and photo_sheet.png.",
 )
 @click.option("--top", type=click.IntRange(min=1), help="Write only so many, the best by their scores.")
+@strategy_options.options
 @model_options.option
 @model_options.weights
 @photo_options.quality
@@ -127,6 +128,8 @@ def command(
     resume: bool,
     skip_existing: bool,
     max_pixels: int,
+    strategy: str | None,
+    memory: str | None,
     **planes: str | None,
 ) -> int:
     """Fill the holes of one photo or a folder of photos.
@@ -146,6 +149,7 @@ def command(
     from inpaint.pipeline import JobOptions, Marks, check_at_once, check_guidance, check_samples, plan_jobs
     from inpaint.system.files import check_folder, check_target
 
+    option += strategy_options.as_options({"strategy": strategy, "memory": memory})
     guidance = {name: place for name, place in planes.items() if place is not None}
     single = not Path(image).is_dir()
     _check_places(
@@ -273,7 +277,7 @@ def _work(
     from inpaint.pipeline import run_jobs
     from inpaint.types import StopFill
 
-    count = Counter[str]()
+    count, strategy = Counter[str](), ""
     single = single and len(jobs) == 1
     keeps = inpainter is not None and single and jobs[0].samples == 1 and inpainter.capabilities.gradual
     try:
@@ -290,6 +294,7 @@ def _work(
             outcomes = run_jobs(jobs, inpainter, options, at_once=at_once, progress=tell, journal=journal)
             for outcome in photos.track(outcomes):
                 count[outcome.status] += 1
+                strategy = outcome.strategy
                 if outcome.status == "failed" and single:
                     raise InpaintError(outcome.reason)
                 if outcome.status == "failed":
@@ -302,9 +307,8 @@ def _work(
         raise
     if single:
         if shown is None or not places.passes_on(shown):
-            click.echo(
-                f"{'kept' if count['skipped'] else 'wrote'} {_named(jobs[0], copied=count['without a hole'] > 0)}"
-            )
+            named, how = _named(jobs[0], copied=count["without a hole"] > 0), f" ({strategy})" if strategy else ""
+            click.echo(f"{'kept' if count['skipped'] else 'wrote'} {named}{how}")
         if request.number is not None:
             click.echo("interrupted: the output holds what there was", err=True)
         return request.exit_status

@@ -147,7 +147,11 @@ class BaseFill(ABC):
             clock=Clock(len(image) * draws, self.steps, progress),
         )
         fills = [
-            replace(self.composite(request.image, request.hole, maps), warnings=request.warnings_of(sample))
+            replace(
+                self.composite(request.image, request.hole, maps),
+                warnings=request.warnings_of(sample),
+                strategy=request.strategy_of(sample),
+            )
             for sample, maps in enumerate(_by_sample(self._parts(request), draws))
         ]
         # Each fill in memory of its own: the caller may paint into one of them.
@@ -216,4 +220,5 @@ def mapped(fill: Fill[Any], change: Callable[[Any], Any]) -> Fill[Any]:
         aux={name: change(plane) for name, plane in fill.aux.items()},
         score=None if fill.score is None else change(fill.score),
         warnings=fill.warnings,
+        strategy=fill.strategy,
     )

@@ -110,6 +110,7 @@ class Request:
         draws: Samples to paint of each image; 1 where all would be the same.
         clock: Where progress is reported.
         warnings: Of each unit, by its number, what is to be said against its fill.
+        strategies: Of each unit, by its number, what a strategy did.
     """
 
     image: Array
@@ -120,12 +121,20 @@ class Request:
     draws: int
     clock: Clock
     warnings: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    strategies: dict[int, str] = field(default_factory=dict)
 
     def warnings_of(self, sample: int) -> tuple[str, ...]:
         """Return what is to be said against one sample of all images, which are named where there are several."""
+        return tuple(self._named(sample, {unit: list(texts) for unit, texts in self.warnings.items()}))
+
+    def strategy_of(self, sample: int) -> str:
+        """Return what a strategy did for one sample of all images, which are named where there are several."""
+        return "; ".join(self._named(sample, {unit: [text] for unit, text in self.strategies.items() if text}))
+
+    def _named(self, sample: int, said: Mapping[int, list[str]]) -> list[str]:
         found = []
-        for unit, texts in sorted(self.warnings.items()):
+        for unit, texts in sorted(said.items()):
             if unit % self.draws == sample:
                 where = f"image {unit // self.draws}: " if len(self.image) > 1 else ""
                 found += [f"{where}{text}" for text in texts]
-        return tuple(found)
+        return found

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.errors import InpaintError, InputError, MaskError, UsageError
-from inpaint.fills.parts import Painting, fill_parts
 from inpaint.images.mask_rules import Hole
 from inpaint.images.photo import Photo, white_of
 from inpaint.images.planes import PlaneArray
 from inpaint.pipeline.samples import Sample
 from inpaint.registry.table import Described
-from inpaint.system.environment import is_out_of_memory
+from inpaint.strategies.filling import Painting
+from inpaint.strategies.wrapper import StrategicFill
 from inpaint.types import Capabilities, Inpainter, ProgressCallback
 
 SMALLEST_PX = 8
@@ -103,6 +103,7 @@ def fill_photo_often(
             ),
             number=number + 1,
             score=painting.score,
+            strategy=painting.strategy,
         )
         for number, painting in enumerate(paintings)
     ]
@@ -171,17 +172,13 @@ def _warn_of(name: str, views: Sequence[Sequence[Painting]]) -> None:
 def _paintings(
     photo: Photo, hole: Hole, inpainter: Inpainter, planes: Mapping[str, PlaneArray], **asked: Any
 ) -> list[Painting]:
-    """Return the fills that were asked for, checked; `asked` goes to `fill_parts`."""
+    """Return the fills that were asked for, checked; `asked` goes to `StrategicFill.fill_photo`."""
     guidance = {name: plane.reshape(*plane.shape[:2], -1).astype(np.float32) for name, plane in planes.items()}
-    try:
-        paintings = fill_parts(inpainter, photo.array, hole, guidance=guidance, **asked)
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise InpaintError(
-            f"{photo.name}: not enough memory to fill {photo.width} x {photo.height} pixels with {inpainter.name}; "
-            "try a smaller photo, or the CPU (--device cpu)"
-        ) from error
+    strategic = StrategicFill.around(inpainter)
+    if remark := strategic.remark(hole):
+        _log.warning("%s: %s", photo.name, remark)
+    paintings = strategic.fill_photo(photo.array, hole, guidance=guidance, **asked)
+    _log.info("%s: %s", photo.name, paintings[0].strategy)
     if not all(np.isfinite(painting.colors[hole]).all() for painting in paintings):
         raise InpaintError(f"{photo.name}: {inpainter.name} painted values that are not finite; its weights may be bad")
     return paintings

@@ -16,7 +16,6 @@ from PIL import Image
 
 from inpaint.data.headers import header_of_file
 from inpaint.errors import InpaintError, InputError, UsageError
-from inpaint.fills.parts import works_on_the_whole
 from inpaint.images.formats import format_of_content, format_of_name
 from inpaint.images.hole_files import write_mask, write_preview
 from inpaint.images.mask_rules import Hole, Label
@@ -32,6 +31,7 @@ from inpaint.pipeline.outcome import Outcome
 from inpaint.pipeline.photo import check_guidance, fill_photo_often
 from inpaint.pipeline.samples import best_of, sheet
 from inpaint.registry.table import Described
+from inpaint.strategies.parts import works_on_the_whole
 from inpaint.system.environment import available_memory_bytes, cores
 from inpaint.system.files import atomic_write, check_target, open_file
 from inpaint.system.parallel import Budget, Work, in_order
@@ -213,7 +213,7 @@ def _outcome(
     """Fill one photo, write the results and return what became of it."""
     try:
         loaded = load()
-        _finish(job, loaded, inpainter, options, progress)
+        strategy = _finish(job, loaded, inpainter, options, progress)
     except InpaintError as error:
         text = str(error)
         named = any(str(path) in text for path in (job.image, *job.outputs, *job.beside))
@@ -226,7 +226,7 @@ def _outcome(
         return Outcome(job=job, status="failed", reason=f"{job.image}: {type(error).__name__}: {text}")
     if not loaded.hole.any():
         return Outcome(job=job, status="without a hole")
-    return Outcome(job=job, status="marked" if inpainter is None else "filled")
+    return Outcome(job=job, status="marked" if inpainter is None else "filled", strategy=strategy)
 
 
 @dataclass(frozen=True)
@@ -285,7 +285,8 @@ def _loader(jobs: Sequence[Job], options: JobOptions, planes: Mapping[str, Plane
 
 def _finish(
     job: Job, loaded: _Loaded, inpainter: Inpainter | None, options: JobOptions, progress: ProgressCallback | None
-) -> None:
+) -> str:
+    """Fill a photo, write what was made of it, and return how it was filled."""
     for output in (*job.outputs, *job.beside):  # before the fill, which may take minutes
         check_target(output)
         check_length(output, loaded.photo.height, loaded.photo.width)
@@ -294,7 +295,7 @@ def _finish(
     if job.preview is not None:
         write_preview(loaded.photo, loaded.hole, job.preview)
     if inpainter is None or job.output is None:
-        return
+        return ""
     samples = fill_photo_often(
         loaded.photo,
         loaded.hole,
@@ -320,6 +321,7 @@ def _finish(
     if job.samples > 1:
         with atomic_write(job.outputs[-1]) as temporary:
             Image.fromarray(sheet(loaded.photo, loaded.hole, samples)).save(temporary, "PNG")
+    return samples[0].strategy
 
 
 def _same_format(image: Path, output: Path) -> bool:

@@ -25,11 +25,15 @@ HOLE_GRAY = 128
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Sample(OneLine):
-    """One of several fills. number: from 1, in the order of drawing. score: higher = better, None = not scored."""
+    """One of several fills.
+
+    number: from 1, in the order of drawing. score: higher = better, None = not scored. strategy: what was done.
+    """
 
     photo: Photo
     number: int
     score: float | None
+    strategy: str = ""
 
 
 def check_samples(inpainter: Inpainter | Described, samples: int, top: int | None) -> None:

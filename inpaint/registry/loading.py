@@ -21,6 +21,7 @@ from inpaint.registry.table import (
     names,
     network_class,
 )
+from inpaint.strategies.options import StrategyOptions
 from inpaint.types import Capabilities, Inpainter
 from inpaint.weights.places import HUB_PREFIX, weights_at
 from inpaint.weights.runs import Which
@@ -51,7 +52,9 @@ def load(
         weights: Of a run folder, "last" or "best", by its validation.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         dtype: Of a network's weights and arithmetic, "float32" when not given; methods without a network have none.
-        options: Those of the fill, see `options_of`.
+        options: Those of the fill, and those of `StrategyOptions`, see `options_of`. With one of these the answer is a
+            `StrategicFill` around the fill, which plans how images of any size are filled; without, every image is
+            filled as it comes.
 
     Raises:
         UsageError: An unknown name, option, device or dtype.
@@ -64,8 +67,22 @@ def load(
     """
     text = _text_of(name_or_place)
     _check_choice(text, weights)
-    if text not in FILLS:
-        return _network(weights_of(text, weights), device=device, dtype=dtype, options=options)
+    own, strategy = _apart(options)
+    chosen = None if strategy is None else _chosen(text, {"strategy": StrategyOptions}, strategy)["strategy"]
+    made = (
+        _fill(text, device, own)
+        if text in FILLS
+        else _network(weights_of(text, weights), device=device, dtype=dtype, options=own)
+    )
+    if chosen is None:
+        return made
+    from inpaint.strategies.wrapper import StrategicFill
+
+    return StrategicFill(made, chosen, device=_memory_device(text, device))
+
+
+def _fill(text: str, device: str | torch.device, options: Mapping[str, Any]) -> Inpainter:
+    """Return a fill that needs no weights, by its registered name."""
     entry = FILLS[text]
     chosen = _chosen(text, {"fill": fill_options(text)}, options)["fill"]
     placed = {}
@@ -92,13 +109,15 @@ def described(
     """
     text = _text_of(name_or_place)
     _check_choice(text, weights)
+    own, strategy = _apart(options)
+    _chosen(text, {"strategy": StrategyOptions}, strategy or {})
     if text in FILLS:
-        _chosen(text, {"fill": fill_options(text)}, options)
+        _chosen(text, {"fill": fill_options(text)}, own)
         return Described(text, capabilities(text))
     if text.startswith(HUB_PREFIX):
         return None
     stored = _stored(weights_of(text, weights))
-    _chosen("models with weights", stored.groups(), options)
+    _chosen("models with weights", stored.groups(), own)
     _dtype_name(dtype)
     return Described(stored.metadata.model, stored.capabilities())
 
@@ -109,10 +128,12 @@ def options_of(name_or_place: str | os.PathLike[str], *, weights: Which = "last"
     Raises UsageError or WeightsError, as `load`, for what cannot be loaded.
     """
     text = _text_of(name_or_place)
+    shared = _types(StrategyOptions)
     if text in FILLS:
-        return _types(fill_options(text))
+        return {**_types(fill_options(text)), **shared}
     groups = _stored(weights_of(text, weights)).groups()
-    return {"dtype": str, **{name: kind for group in groups.values() for name, kind in _types(group).items()}}
+    own = {name: kind for group in groups.values() for name, kind in _types(group).items()}
+    return {"dtype": str, **own, **shared}
 
 
 def _check_choice(text: str, weights: object) -> None:
@@ -221,6 +242,21 @@ def _stored(path: Path) -> _Stored:
         raise WeightsError(f"{path} has a configuration this version does not know: {error}") from None
 
 
+def _apart(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return the options of a fill and those of its strategy; None where none of these is given."""
+    strategy = {name: value for name, value in options.items() if name in StrategyOptions.model_fields}
+    return {name: value for name, value in options.items() if name not in strategy}, strategy or None
+
+
+def _memory_device(text: str, device: str | torch.device) -> str:
+    """Return where a fill computes, by name, for the memory that it may take."""
+    if text in FILLS and not FILLS[text].on_device:
+        return "cpu"
+    from inpaint.system.devices import resolve_device
+
+    return str(resolve_device(device))
+
+
 def _types(options: type[Options]) -> dict[str, Any]:
     return {name: field.annotation for name, field in options.model_fields.items()}
 
@@ -230,7 +266,7 @@ def _chosen(what: str, groups: Mapping[str, type[Options]], given: Mapping[str, 
     valid = {name for group in groups.values() for name in group.model_fields}
     for name in given:
         if name not in valid:
-            raise UsageError(unknown(f"option of {what}", name, valid))
+            raise UsageError(unknown(f"option of {what}", name, {*valid, *StrategyOptions.model_fields}))
     return {
         key: validated(group, {name: value for name, value in given.items() if name in group.model_fields})
         for key, group in groups.items()

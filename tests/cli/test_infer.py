@@ -45,7 +45,7 @@ def pixels(path):
 
 def test_one_photo_is_filled_by_telea(here, capsys):
     status = run(["infer", "--model=telea", "--image=photos/b.png", "--mask=masks/b.png", "--output=new/filled.png"])
-    assert (status, *capsys.readouterr()) == (0, "wrote new/filled.png\n", "")
+    assert (status, *capsys.readouterr()) == (0, "wrote new/filled.png (auto, 56 x 40 px)\n", "")
     before, after = pixels("photos/b.png"), pixels("new/filled.png")
     assert np.array_equal(after[~HOLE], before[~HOLE])
     assert not np.array_equal(after[HOLE], before[HOLE])
@@ -182,7 +182,7 @@ def test_of_one_photo_a_fill_that_comes_nearer_step_by_step_writes_what_there_is
     assert status_of(arguments) == status
     out, err = capsys.readouterr()
     assert (here / "out.png").exists() == gradual
-    assert out == ("wrote out.png\n" if gradual else "")
+    assert out == ("wrote out.png (auto, 56 x 40 px)\n" if gradual else "")
     assert ("interrupted: the output holds what there was\n" in err) == gradual
     assert "--resume" not in err
 
@@ -243,3 +243,19 @@ def test_first_page_fills_the_first_page_or_frame_alone(tmp_path, monkeypatch, c
     assert run([*fill, "--image", "a.webp", "--output", "b.webp", "--first-page"]) == 0
     with Image.open("all.tif") as every, Image.open("one.tif") as first:
         assert (every.n_frames, first.n_frames) == (3, 1)
+
+
+def test_strategy_and_memory_reach_the_fill_and_the_line_says_what_was_done(here, capsys):
+    photo = ["infer", "--model=telea", "--image=photos/b.png", "--mask=masks/b.png", "--output=o.png"]
+    assert run([*photo, "--strategy=resize", "--option=resize_limit=30", "--memory=1GB"]) == 0
+    assert capsys.readouterr().out == "wrote o.png (resize, 56 x 40 px, reduced to 0.54)\n"
+    before, after = pixels("photos/b.png"), pixels("o.png")
+    assert np.array_equal(after[~HOLE], before[~HOLE])
+    assert run([*photo, "--strategy=original", "--memory=100KB"]) == 1
+    assert "original needs about 315 KB for 56 x 40 pixels, 100 KB may be used" in capsys.readouterr().err
+    for wrong, message in (
+        (["--memory=lots"], "memory: must be an amount of memory such as 3GB"),
+        (["--strategy=crop", "--option=strategy=tile"], "--option strategy is given twice: tile and crop"),
+    ):
+        assert run([*photo, *wrong]) == 2
+        assert message in capsys.readouterr().err

@@ -182,7 +182,7 @@ def test_a_mask_is_read_from_the_pipe_that_a_shell_opens(here):
         f"{sys.executable} -m inpaint {' '.join(FILL[:2])} --image photos/a.png --mask <(cat mask.png) --output o.png"
     )
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=300, check=False)
-    assert (done.returncode, done.stdout) == (0, "wrote o.png\n"), done.stderr
+    assert (done.returncode, done.stdout.partition(" (")[0]) == (0, "wrote o.png"), done.stderr
     assert np.array_equal(pixels("o.png")[~HOLE], pixels("photos/a.png")[~HOLE])
 
 
@@ -304,7 +304,7 @@ def test_a_name_that_is_no_text_is_filled_and_printed_on_every_code_page(odd, en
     assert (done.returncode, done.stderr) == (0, b"")
     assert (odd / "out" / ODD).exists()
     if encoding != "ascii":  # which click takes for a mistake of the system
-        assert done.stdout == b"wrote out/photo\xff\xfe.png\n"
+        assert done.stdout.partition(b" (")[0] == b"wrote out/photo\xff\xfe.png"
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ def files(folder):
 def test_the_best_fills_come_first_and_known_pixels_stay(here, command, capsys):
     inpainter = Grays()
     status = command(inpainter, "--image=photos/a.png", "--output=out/a.png", "--samples=4", "--top=3", "--seed=7")
-    assert (status, capsys.readouterr().out) == (0, "wrote out/a_1.png to a_3.png and a_sheet.png\n")
+    assert (status, capsys.readouterr().out) == (0, "wrote out/a_1.png to a_3.png and a_sheet.png (auto, 56 x 40 px)\n")
     assert inpainter.asked == [(4, 7)]
     assert files(here / "out") == ["a_1.png", "a_2.png", "a_3.png", "a_sheet.png"]
     # Samples 2, 4 and 3 of the list.

@@ -1,0 +1,35 @@
+"""How photos are filled, from the command line: options of `inpaint.load` that every fill has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, get_args
+
+import click
+
+from inpaint.strategies.options import StrategyName
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option(
+        "--strategy",
+        type=click.Choice(get_args(StrategyName)),
+        help="original: the whole photo at once. resize: smaller, the hole enlarged again. crop: every group of holes "
+        "with its surroundings. tile: large holes in tiles. auto: crops, holes larger than the model knows made "
+        "smaller.  [default: auto]",
+    ),
+    click.option("--memory", metavar="SIZE", help="Most memory to fill with, as 3GB.  [default: half of what is free]"),
+)
+
+
+def options(function: Command) -> Command:
+    """Add the options."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def as_options(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what was given of these options as `--option` takes it, NAME=VALUE."""
+    return tuple(f"{name}={str(value).lower()}" for name, value in given.items() if value not in (None, False))
