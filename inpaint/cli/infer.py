@@ -129,6 +129,7 @@ def command(
     skip_existing: bool,
     max_pixels: int,
     strategy: str | None,
+    seam: str | None,
     memory: str | None,
     **planes: str | None,
 ) -> int:
@@ -149,7 +150,7 @@ def command(
     from inpaint.pipeline import JobOptions, Marks, check_at_once, check_guidance, check_samples, plan_jobs
     from inpaint.system.files import check_folder, check_target
 
-    option += strategy_options.as_options({"strategy": strategy, "memory": memory})
+    option += strategy_options.as_options({"strategy": strategy, "seam": seam, "memory": memory})
     guidance = {name: place for name, place in planes.items() if place is not None}
     single = not Path(image).is_dir()
     _check_places(

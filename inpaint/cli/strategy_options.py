@@ -7,7 +7,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from inpaint.strategies.options import StrategyName
+from inpaint.strategies.options import SeamName, StrategyName
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -18,6 +18,13 @@ _OPTIONS = (
         help="original: the whole photo at once. resize: smaller, the hole enlarged again. crop: every group of holes "
         "with its surroundings. tile: large holes in tiles. auto: crops, holes larger than the model knows made "
         "smaller.  [default: auto]",
+    ),
+    click.option(
+        "--seam",
+        type=click.Choice(get_args(SeamName)),
+        help="How the border is made good, inside the hole. feather: what is missing at the border is added less and "
+        "less inwards. color: mean and contrast of a ring around the hole. poisson: the colors around, the "
+        "differences that were painted. multiband: coarse differences reach far, fine ones near.  [default: none]",
     ),
     click.option("--memory", metavar="SIZE", help="Most memory to fill with, as 3GB.  [default: half of what is free]"),
 )

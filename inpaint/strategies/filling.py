@@ -15,9 +15,11 @@ from inpaint.errors import InpaintError
 from inpaint.fills.arrays import mean_known
 from inpaint.fills.request import ImageSeed
 from inpaint.images.regions import Region
+from inpaint.strategies.options import SeamName
 from inpaint.strategies.parts import Part
 from inpaint.strategies.planning import Plan, smaller
 from inpaint.strategies.scaling import Cut, HoleArray, Pixels, enlarged, reduced, reduced_plane
+from inpaint.strategies.seams import mended, seam_windows
 from inpaint.strategies.tiling import Canvas, Tile, tiles_of
 from inpaint.system.environment import is_out_of_memory
 from inpaint.types import Fill, Inpainter, Progress, ProgressCallback, Seed, StopFill
@@ -50,6 +52,7 @@ def fill_plan(
     samples: int = 1,
     seed: Seed = 0,
     overlap_px: int | None = None,
+    seam: SeamName = "none",
     progress: ProgressCallback | None = None,
 ) -> list[Painting]:
     """Fill one photo as it was planned and return `samples` fills.
@@ -67,6 +70,7 @@ def fill_plan(
         samples: How many fills.
         seed: An integer, or a sequence of one.
         overlap_px: Over which tiles pass into each other; None: as suits them.
+        seam: How the border of every hole is made good.
         progress: Told every step; previews are those of a part. When it raises StopFill, parts not reached get the mean
             color of what is known around them and the score -inf.
 
@@ -82,16 +86,18 @@ def fill_plan(
         # Pages of zeros take no memory until they are written to: this holds the hole alone.
         paintings = paintings or [np.zeros((*unknown.shape, 3), each.colors.dtype) for each in painted]
         for painting, each in zip(paintings, painted, strict=True):
-            for window in _bands(part.hole):
-                colors = each.window(window).clip(0, 1)
-                inside = part.hole[window.slices]
-                painting[window.moved(part.region.top, part.region.left).slices][inside] = colors[inside]
+            for window, inside in _windows(part.hole, seam):
+                place = window.moved(part.region.top, part.region.left)
+                colors = each.window(window)
+                if seam != "none":
+                    colors = mended(seam, cut(place), unknown[place.slices], inside, colors)
+                painting[place.slices][inside] = colors[inside].clip(0, 1)
         scores[number] = [each.score for each in painted]
         for told, each in zip(warnings, painted, strict=True):
             told[number] = each.warnings
     weights = [np.count_nonzero(part.hole) for part in plan.parts]
     means = np.average(scores, axis=0, weights=weights)  # NaN where there are no scores
-    done = "; ".join([str(plan), *work.notes])
+    done = "; ".join([str(plan) + (f", seam {seam}" if seam != "none" else ""), *work.notes])
     return [
         Painting(
             colors=colors,
@@ -331,12 +337,19 @@ def _part(number: int, plan: Plan) -> str:
     return f"part {number + 1} of {len(plan.parts)}: " if len(plan.parts) > 1 else ""
 
 
-def _bands(hole: HoleArray) -> Iterator[Region]:
-    """Yield the bounding box of a hole (h, w) in bands of bounded area."""
+def _windows(hole: HoleArray, seam: SeamName) -> Iterator[tuple[Region, HoleArray]]:
+    """Yield the windows in which what was painted is put into the photo, and the hole in each.
+
+    With a seam, the holes with what it reads around them; else the bounding box in bands of bounded area.
+    """
+    if seam != "none":
+        yield from seam_windows(hole)
+        return
     box = Region.around(hole)
     rows = max(BAND_PIXELS // box.size[1], 1)
     for top in range(box.top, box.bottom, rows):
-        yield replace(box, top=top, bottom=min(top + rows, box.bottom))
+        window = replace(box, top=top, bottom=min(top + rows, box.bottom))
+        yield window, hole[window.slices]
 
 
 def _colors_of(fill: Fill[Any] | None, row: int, given: _Given, *, name: str) -> Pixels:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from inpaint.options import Options
 
 StrategyName: TypeAlias = Literal["auto", "original", "resize", "crop", "tile"]
+SeamName: TypeAlias = Literal["none", "feather", "color", "poisson", "multiband"]
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -43,6 +44,7 @@ class StrategyOptions(Options):
     """How a photo is filled; names and defaults are IOPaint's where it has them."""
 
     strategy: StrategyName = "auto"
+    seam: SeamName = "none"  # how the border of the hole is made good
     # Most memory that filling may take; null: half of what is free where the fill computes.
     memory: Memory = None
     # Photos whose longer side is no more than this are never cut; null: as the fill was trained. IOPaint 800.

@@ -12,6 +12,7 @@ from inpaint.images.regions import Region
 from inpaint.strategies.scaling import HoleArray, Pixels
 
 CONTEXT_SHARE = 0.2  # of a tile's side, around what it paints
+RIM_PX = 16  # around the hole, what is painted as well: seams measure there
 OVERLAP_SHARE = 0.1  # of a tile's side, over which two tiles pass into each other
 
 
@@ -35,7 +36,7 @@ def tiles_of(hole: HoleArray, side_px: int, *, overlap_px: int | None = None, mu
         overlap_px: Pixels that neighbors paint both; at most half of what one paints.
         multiple_px: Of which the sides of what is read are multiples, where the image is large enough.
     """
-    around = Region.around(hole)
+    around = Region.around(hole).grown(RIM_PX, hole.shape)
     context = int(CONTEXT_SHARE * side_px)
     painted = side_px - 2 * context
     overlap = min(overlap_px or max(int(OVERLAP_SHARE * side_px), 1), painted // 2)

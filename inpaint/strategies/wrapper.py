@@ -80,7 +80,9 @@ class StrategicFill(BaseFill):
         plan = self.plan(hole)
         asked: dict[str, Any] = {"samples": samples, "seed": seed, "progress": progress, "guidance": guidance}
         try:
-            return fill_plan(self.inner, cut, hole, plan, overlap_px=self.options.tile_overlap, **asked)
+            return fill_plan(
+                self.inner, cut, hole, plan, overlap_px=self.options.tile_overlap, seam=self.options.seam, **asked
+            )
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -251,6 +251,8 @@ def test_strategy_and_memory_reach_the_fill_and_the_line_says_what_was_done(here
     assert capsys.readouterr().out == "wrote o.png (resize, 56 x 40 px, reduced to 0.54)\n"
     before, after = pixels("photos/b.png"), pixels("o.png")
     assert np.array_equal(after[~HOLE], before[~HOLE])
+    assert run([*photo, "--seam=poisson"]) == 0
+    assert capsys.readouterr().out == "wrote o.png (auto, 56 x 40 px, seam poisson)\n"
     assert run([*photo, "--strategy=original", "--memory=100KB"]) == 1
     assert "original needs about 315 KB for 56 x 40 pixels, 100 KB may be used" in capsys.readouterr().err
     for wrong, message in (

@@ -70,7 +70,7 @@ def test_what_other_parts_paint_is_hidden_and_not_painted():
     image = np.full((80, 80, 3), 0.5, np.float32)
     unknown, hole = np.zeros((80, 80), bool), np.zeros((80, 80), bool)
     unknown[20:60, 20:60] = hole[20:60, 20:40] = True
-    (tile,) = tiles_of(hole, 80)
+    (tile,) = tiles_of(hole, 160)
     canvas = Canvas(image, unknown, hole)
     assert np.array_equal(canvas.unseen_by(tile), unknown[tile.window.slices])
     canvas.paint(tile, np.zeros((*tile.window.size, 3)))
