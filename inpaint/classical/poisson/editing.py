@@ -101,7 +101,7 @@ def blended(
             unknown[near],
             RULES[mode],
             setting,
-            solver_for(unknown[near], screen=screen, method=method),
+            solver_for(unknown[near], working, screen=screen, method=method),
             working,
             free=is_singular(unknown, screen),
         )
