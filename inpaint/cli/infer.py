@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +16,11 @@ from inpaint.system.progress import bar
 from inpaint.system.signals import StopRequest, ending_on_sigterm, stopping_on_signals
 
 if TYPE_CHECKING:
-    from inpaint.pipeline import Job, JobOptions, Marks, RunJournal
+    from inpaint.pipeline import Job, JobOptions, Marks, Outcome, RunJournal
+    from inpaint.pipeline.workers import Engine
     from inpaint.registry.loadable import Loadable
     from inpaint.registry.table import Described
+    from inpaint.system.progress import StepsOfItems
     from inpaint.types import Inpainter, Progress
     from inpaint.weights.runs import Which
 
@@ -75,7 +77,7 @@ class PlanesCommand(click.Command):
     "output, in the format of the photo.",
 )
 @photo_options.hole
-@photo_options.device
+@photo_options.devices
 @photo_options.seed
 @click.option(
     "--samples",
@@ -148,9 +150,12 @@ def command(
     Without --output nothing is filled: --save-mask and --preview show what would be.
     """
     from inpaint.pipeline import JobOptions, Marks, check_at_once, check_guidance, check_samples, plan_jobs
+    from inpaint.pipeline.running import run_jobs
+    from inpaint.pipeline.workers import run_spread
     from inpaint.system.files import check_folder, check_target
 
     option += strategy_options.as_options({"strategy": strategy, "seam": seam, "memory": memory})
+    devices = device.split(",")
     guidance = {name: place for name, place in planes.items() if place is not None}
     single = not Path(image).is_dir()
     _check_places(
@@ -190,30 +195,54 @@ def command(
             check_guidance(fill, guidance)
             check_at_once(fill, jobs)
 
-        inpainter = None
+        if model is not None and output is not None and len(devices) > 1:
+            engine = _on_devices(devices, single=single, jobs=jobs)
+            spread = checked(model, *option, weights=weights, check=check)
+            with _journal(spread, output, options, resume=resume, single=single) as journal:
+                return _work(
+                    todo,
+                    lambda _: run_spread(todo, spread, options, engine, journal=journal),
+                    single=single,
+                    shown=output,
+                    journal=journal,
+                )
+        inpainter, chosen = None, None
         if model is not None and output is not None:
             inpainter = load_model(model, device, *option, weights=weights, check=check)
             check(inpainter)  # its options may leave less of what it can do
-        with _journal(model, output, options, *option, weights=weights, resume=resume, single=single) as journal:
-            return _work(todo, inpainter, options, at_once=jobs, single=single, shown=output, journal=journal)
+            chosen = loadable(model, *option, weights=weights)
+        with _journal(chosen, output, options, resume=resume, single=single) as journal:
+            return _work(
+                todo,
+                lambda tell: run_jobs(todo, inpainter, options, at_once=jobs, progress=tell, journal=journal),
+                single=single,
+                shown=output,
+                journal=journal,
+                gradual=inpainter is not None and inpainter.capabilities.gradual,
+            )
+
+
+def _on_devices(devices: Sequence[str], *, single: bool, jobs: int | None) -> Engine:
+    """Return the engine with a process for each device; raises UsageError where they are not here, or not for this."""
+    from inpaint.pipeline.workers import on_devices
+    from inpaint.system.devices import resolve_device
+
+    if single:
+        raise UsageError(f"--device {','.join(devices)}: several are for a folder of photos; name one for one photo")
+    if jobs is not None:
+        raise UsageError("--jobs is for one device; of several each fills a photo at a time: name one twice for two")
+    return on_devices([str(resolve_device(device)) for device in devices])
 
 
 def _journal(
-    model: str | None,
-    output: str | None,
-    options: JobOptions,
-    *model_option: str,
-    weights: Which,
-    resume: bool,
-    single: bool,
+    model: Loadable | None, output: str | None, options: JobOptions, *, resume: bool, single: bool
 ) -> AbstractContextManager[RunJournal | None]:
     """Return the journal of a folder of results; of one photo, and where nothing is filled, there is none."""
     from inpaint.pipeline import RunJournal
 
     if single or model is None or output is None:
         return nullcontext()
-    asked = [loadable(model, *model_option, weights=weights).identity(), options]
-    return RunJournal(Path(output), asked=asked, resume=resume)
+    return RunJournal(Path(output), asked=[model.identity(), options], resume=resume)
 
 
 def _check_resumable(resume: bool, output: str | None, *, skip_existing: bool, single: bool) -> None:
@@ -248,12 +277,17 @@ def _check_places(
 
 def load_model(model: str, device: str, *options: str, weights: Which, check: Callable[[Described], None]) -> Inpainter:
     """Return the model with its options, each NAME=VALUE, after `check` of what it says of itself without torch."""
+    return checked(model, *options, weights=weights, check=check).load(device)
+
+
+def checked(model: str, *options: str, weights: Which, check: Callable[[Described], None]) -> Loadable:
+    """Return what loads the model, after `check` of what it says of itself without torch."""
     from inpaint.registry.loading import described
 
     chosen = loadable(model, *options, weights=weights)
     if (fill := described(model, weights=weights, **chosen.options)) is not None:
         check(fill)
-    return chosen.load(device)
+    return chosen
 
 
 def loadable(model: str, *options: str, weights: Which) -> Loadable:
@@ -266,21 +300,22 @@ def loadable(model: str, *options: str, weights: Which) -> Loadable:
 
 def _work(
     jobs: Sequence[Job],
-    inpainter: Inpainter | None,
-    options: JobOptions,
+    run: Callable[[StepsOfItems], Iterator[Outcome]],
     *,
-    at_once: int | None,
     single: bool,
     shown: str | None,
     journal: RunJournal | None = None,
+    gradual: bool = False,
 ) -> int:
-    """Run the jobs under a progress bar, report, and return the exit status; shown: the output as it was given."""
-    from inpaint.pipeline import run_jobs
+    """Run the jobs under a progress bar, report, and return the exit status.
+
+    shown: the output as it was given. gradual: whether a fill that is stopped has something to show.
+    """
     from inpaint.types import StopFill
 
     count, strategy = Counter[str](), ""
     single = single and len(jobs) == 1
-    keeps = inpainter is not None and single and jobs[0].samples == 1 and inpainter.capabilities.gradual
+    keeps = gradual and single and jobs[0].samples == 1
     try:
         with (
             stopping_on_signals() if keeps else nullcontext(StopRequest()) as request,
@@ -292,8 +327,7 @@ def _work(
                 if request.number is not None:
                     raise StopFill
 
-            outcomes = run_jobs(jobs, inpainter, options, at_once=at_once, progress=tell, journal=journal)
-            for outcome in photos.track(outcomes):
+            for outcome in photos.track(run(tell)):
                 count[outcome.status] += 1
                 strategy = outcome.strategy
                 if outcome.status == "failed" and single:

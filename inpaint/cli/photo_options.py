@@ -141,6 +141,12 @@ BESIDE = places.Checked(_beside)
 
 
 device = click.option("--device", default="auto", type=places.DEVICE, help="auto, cpu, cuda, cuda:1, mps.")
+devices = click.option(
+    "--device",
+    default="auto",
+    type=places.DEVICES,
+    help="auto, cpu, cuda, cuda:1, mps; several fill a folder together: cuda:0,cuda:1.",
+)
 seed = click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, help="Of everything that is random.")
 quality = click.option(
     "--quality",

@@ -77,9 +77,10 @@ def _device(text: str) -> str:
 
 
 def _devices(text: str) -> str:
-    for each in text.split(","):
-        check_device_name(each.strip())
-    return text
+    names = [each.strip() for each in text.split(",")]
+    for each in names:
+        check_device_name(each)
+    return ",".join(names)
 
 
 SOURCE = Checked(_read)

@@ -51,14 +51,16 @@ class RunJournal(AbstractContextManager["RunJournal"]):
         self._content = content or _content_hash
         self._done: dict[str, str] = {}  # what was asked for of each result that is done
         self._begun: dict[Path, Stamp] = {}
+        self._names: dict[Path, list[str]] = {}  # of what is written, by folder
         self._lines = JsonLines(folder / JOURNAL_NAME, lock=folder / LOCK_NAME, take=self._take)
 
     def begin(self, jobs: Sequence[Job]) -> None:
         """Note the state of the files that are read, and remove what a killed process left half-written."""
         self._begun = {path: _stamp(path) for job in jobs for path in _paths(job)}
-        outputs = [path for job in jobs for path in _written(job)]
-        for folder in {path.parent for path in outputs}:
-            remove_unfinished(folder, of=[path.name for path in outputs])
+        self._names = {}
+        for path in (path for job in jobs for path in _written(job)):
+            self._names.setdefault(path.parent, []).append(path.name)
+        self._tidy()
 
     def is_done(self, job: Job) -> bool:
         """Return whether an earlier run, which this one goes on with, has done the same and the results are there."""
@@ -76,8 +78,14 @@ class RunJournal(AbstractContextManager["RunJournal"]):
             line |= {"asked": self._request(job)}
         self._lines.write(line)
 
-    def __exit__(self, *_: object) -> None:
-        self._lines.__exit__(*_)
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:  # workers that were ended had no time to
+            self._tidy()
+        self._lines.__exit__()
+
+    def _tidy(self) -> None:
+        for folder, names in self._names.items():
+            remove_unfinished(folder, of=names)
 
     def _take(self, number: int, line: Line) -> None:
         self._done.pop(line["output"], None)

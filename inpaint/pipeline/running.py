@@ -19,7 +19,7 @@ from inpaint.errors import InpaintError, InputError, UsageError
 from inpaint.images.formats import format_of_content, format_of_name
 from inpaint.images.hole_files import write_mask, write_preview
 from inpaint.images.mask_rules import Hole, Label
-from inpaint.images.masks import OncePerKind, fit_to, read_mask, warn
+from inpaint.images.masks import OncePerKind, Say, fit_to, read_mask, warn
 from inpaint.images.photo import Photo
 from inpaint.images.planes import PlaneArray, plane_of
 from inpaint.images.reading import MAX_PIXELS, read_photo
@@ -131,7 +131,8 @@ def _at_work(
         safe = inpainter is None or inpainter.capabilities.thread_safe
         at_once = min(cores(), len(todo), MOST_AT_ONCE) if safe else 1
     options = replace(options, marks=options.marks.prepared([job.image for job in jobs], max_pixels=options.max_pixels))
-    load = _loader(jobs, options, {} if inpainter is None else inpainter.capabilities.guidance)
+    planes = {} if inpainter is None else inpainter.capabilities.guidance
+    load = loader_of(jobs, options, planes, say=OncePerKind() if has_several_masks(jobs) else warn)
     if at_once > 1:
         yield from _side_by_side(todo, load, inpainter, options, at_once, Together(progress or _unheard))
         return
@@ -142,7 +143,7 @@ def _at_work(
             wait([current])
             # Only now: at most two photos are in memory.
             coming = [decoder.submit(load, following) for following in todo[number + 1 : number + 2]]
-            yield _outcome(job, current.result, inpainter, options, progress)
+            yield outcome_of(job, current.result, inpainter, options, progress)
 
 
 def check_at_once(inpainter: Inpainter | Described, at_once: int | None) -> None:
@@ -177,7 +178,7 @@ def _side_by_side(
     whole = inpainter is None or works_on_the_whole(inpainter.capabilities)
     pixel_bytes = WHOLE_BYTES if whole else PART_BYTES
 
-    def outcome_of(job: Job) -> Outcome:
+    def fill_one(job: Job) -> Outcome:
         tell = progress.of(_key(job))
 
         def watch(step: Progress | None = None) -> None:
@@ -189,9 +190,9 @@ def _side_by_side(
         header = header_of_file(job.image)  # of a file that cannot be read: no pixels
         with memory.spending(pixel_bytes * header.height * header.width):
             watch()
-            return _outcome(job, partial(load, job), inpainter, options, watch)
+            return outcome_of(job, partial(load, job), inpainter, options, watch)
 
-    asked = ((job, Work(partial(outcome_of, job))) for job in jobs)
+    asked = ((job, Work(partial(fill_one, job))) for job in jobs)
     with closing(in_order(asked, jobs=at_once, leaving=left.set)) as answers:
         for job, outcome in answers:
             progress.counted(_key(job))
@@ -203,7 +204,7 @@ def _key(job: Job) -> Path:
     return job.output or job.beside[0]
 
 
-def _outcome(
+def outcome_of(
     job: Job,
     load: Callable[[], _Loaded],
     inpainter: Inpainter | None,
@@ -236,11 +237,19 @@ class _Loaded:
     guidance: dict[str, PlaneArray]
 
 
-def _loader(jobs: Sequence[Job], options: JobOptions, planes: Mapping[str, Plane]) -> Callable[[Job], _Loaded]:
-    """Return the function that reads all files of a job; files shared by all photos are read once."""
+def has_several_masks(jobs: Sequence[Job]) -> bool:
+    """Return whether not all photos have the same masks, so that what there is to say of one is said of its kind."""
+    return len({job.masks for job in jobs}) > 1
+
+
+def loader_of(
+    jobs: Sequence[Job], options: JobOptions, planes: Mapping[str, Plane], *, say: Say
+) -> Callable[[Job], _Loaded]:
+    """Return the function that reads all files of a job; files shared by all photos are read once.
+
+    say: told how masks were taken.
+    """
     united = max((len(job.masks) for job in jobs if not isinstance(job.masks, str)), default=1)
-    several = len({job.masks for job in jobs}) > 1
-    say = OncePerKind() if several else warn
 
     @lru_cache(maxsize=united)
     def mask_of(path: Path) -> Hole:

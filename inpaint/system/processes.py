@@ -9,6 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeAlias, TypeVar
 
@@ -24,6 +25,7 @@ Worker: TypeAlias = Callable[[Task, Callable[[Found], None]], None]
 
 # Of the libraries that compute: processes with one thread each beat threads that wait for each other.
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+DEATHS = 3  # of processes, one after the other, that are no accident any more
 PATIENCE_S = 5.0  # which a process gets to end before it is killed
 
 
@@ -31,6 +33,8 @@ def scattered(
     prepare: Callable[..., Worker[Task, Found]],
     tasks: Iterable[Task],
     arguments: Sequence[tuple[Any, ...]],
+    *,
+    lost: Callable[[Task, str], Found] | None = None,
 ) -> Generator[Found]:
     """Do tasks in processes and yield what they find, in the order in which it comes.
 
@@ -42,58 +46,96 @@ def scattered(
         prepare: Called once in each process; returns what does a task.
         tasks: Handed out in their order.
         arguments: Of `prepare`, one tuple for each process.
+        lost: Returns what is found of a task whose process died, by its reason; another process takes over then. None:
+            that ends the work, as do three deaths in a row in any case.
 
     Raises:
         InpaintError: One of ours from a process, or a process was killed.
         RuntimeError: Another error in a process, with its traceback.
     """
     remaining = iter(tasks)
-    context = multiprocessing.get_context("spawn")
-    processes: dict[Connection, Any] = {}
+    running: dict[Connection, _Running] = {}
+    deaths = 0  # in a row
     try:
-        with ExitStack() as stack:
-            for name in ONE_THREAD:
-                stack.enter_context(variable_set(name, "1"))
-            for given in arguments:
-                ours, theirs = context.Pipe()
-                process = context.Process(target=_serve, args=(theirs, prepare, given), daemon=True)
-                process.start()
-                theirs.close()
-                processes[ours] = process
-        busy = {connection for connection in processes if _hand_out(connection, remaining)}
+        for given in arguments:
+            _start(prepare, given, running)
+        busy = {connection for connection in running if _hand_out(connection, running, remaining)}
         while busy:
             for connection in wait(list(busy)):
                 assert isinstance(connection, Connection)
+                one = running[connection]
                 try:
                     what, found = connection.recv()
                 except (EOFError, ConnectionError):
-                    processes[connection].join(PATIENCE_S)
-                    raise InpaintError(_ended(processes[connection].exitcode)) from None
+                    one.process.join(PATIENCE_S)
+                    reason, deaths = _ended(one.process.exitcode), deaths + 1
+                    if lost is None or deaths == DEATHS:
+                        raise InpaintError(reason) from None
+                    busy.discard(connection)
+                    _end({connection: running.pop(connection)})
+                    yield lost(one.task, reason)
+                    for task in remaining:
+                        another = _start(prepare, one.given, running)
+                        busy.add(another)
+                        _send(another, running, task)
+                        break
+                    continue
                 if what == "found":
+                    deaths = 0
                     yield found
                 elif what == "failed":
                     raise found
-                elif not _hand_out(connection, remaining):
+                elif not _hand_out(connection, running, remaining):
                     busy.discard(connection)
     finally:
-        _end(processes)
+        _end(running)
 
 
-def _hand_out(connection: Connection, remaining: Iterator[Any]) -> bool:
+@dataclass
+class _Running:
+    """A process, what it was given, and what it is at."""
+
+    process: Any
+    given: tuple[Any, ...]
+    task: Any = None
+
+
+def _start(
+    prepare: Callable[..., Worker[Any, Any]], given: tuple[Any, ...], running: dict[Connection, _Running]
+) -> Connection:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, prepare, given), daemon=True)
+    with ExitStack() as stack:
+        for name in ONE_THREAD:
+            stack.enter_context(variable_set(name, "1"))
+        process.start()
+    theirs.close()
+    running[ours] = _Running(process, given)
+    return ours
+
+
+def _hand_out(connection: Connection, running: dict[Connection, _Running], remaining: Iterator[Any]) -> bool:
     """Give a process its next task; return whether there was one."""
     for task in remaining:
-        with suppress(OSError):  # of one that has died, which the next word from it tells
-            connection.send(task)
+        _send(connection, running, task)
         return True
     return False
 
 
-def _end(processes: dict[Connection, Any]) -> None:
-    for connection, process in processes.items():
+def _send(connection: Connection, running: dict[Connection, _Running], task: Any) -> None:
+    running[connection].task = task
+    with suppress(OSError):  # of one that has died, which the next word from it tells
+        connection.send(task)
+
+
+def _end(running: dict[Connection, _Running]) -> None:
+    for connection, one in running.items():
         connection.close()  # an idle process ends by this
-        if process.is_alive():
-            process.terminate()
-    for process in processes.values():
+        if one.process.is_alive():
+            one.process.terminate()
+    for one in running.values():
+        process = one.process
         process.join(PATIENCE_S)
         if process.is_alive():
             process.kill()

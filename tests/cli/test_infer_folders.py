@@ -59,6 +59,21 @@ def test_resume_is_for_folders_and_one_way_of_leaving_results_alone(here, capsys
     assert "--resume goes on with a folder of photos" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--device=cpu,gpu"], "unknown device 'gpu'"),
+        (["--device=cpu,cuda:77"], "unknown device 'cuda:77'"),
+        (["--device=cpu,cpu", "--jobs=2"], "--jobs is for one device; of several each fills a photo at a time"),
+        (["--device=cpu,cpu", "--image=photos/a.png", "--output=a.png"], "--device cpu,cpu: several are for a folder"),
+    ],
+)
+def test_devices_that_cannot_be_are_refused(here, capsys, arguments, message):
+    assert infer(*arguments) == 2
+    assert message in capsys.readouterr().err
+    assert not (here / "out").exists()
+
+
 @pytest.mark.slow
 def test_a_folder_that_was_killed_goes_on_to_the_same_bytes(here, capsys, make_photo):
     for number in range(200):

@@ -31,6 +31,15 @@ def test_what_goes_wrong_in_a_process_is_told(task, kind, text):
         list(found)
 
 
+def test_where_the_lost_is_told_another_process_takes_over_until_three_die_in_a_row():
+    with closing(scattered(prepare, ["die", 1, "die", 2], [(10,)], lost=lambda task, reason: (task, reason[-6:]))) as f:
+        assert [found[0] for found in f] == ["die", 10, 10, "die", 20, 20]
+    with closing(scattered(prepare, ["die"] * 4, [(1,)], lost=lambda task, reason: task)) as found:
+        assert [next(found), next(found)] == ["die", "die"]
+        with pytest.raises(InpaintError, match="a process ended"):
+            next(found)
+
+
 def test_processes_at_work_end_when_the_iteration_is_left():
     with closing(scattered(prepare, ["sleep"], [(1,)])) as found:
         pid = next(found)
