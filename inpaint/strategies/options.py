@@ -45,6 +45,7 @@ class StrategyOptions(Options):
 
     strategy: StrategyName = "auto"
     seam: SeamName = "none"  # how the border of the hole is made good
+    wrap: bool = False  # a 360-degree panorama: the right end of the photo continues at the left one
     # Most memory that filling may take; null: half of what is free where the fill computes.
     memory: Memory = None
     # Photos whose longer side is no more than this are never cut; null: as the fill was trained. IOPaint 800.

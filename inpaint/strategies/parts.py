@@ -69,6 +69,15 @@ def works_on_the_whole(capabilities: Capabilities) -> bool:
     return _Context.of(capabilities) is None
 
 
+def context_px(hole: HoleArray, capabilities: Capabilities, *, margin_px: int | None = None) -> int:
+    """Return how far around a hole (H, W), not empty, a fill looks at most; the photo's width where it has no end."""
+    context = _Context.of(capabilities, margin_px)
+    if context is None:
+        return int(hole.shape[1])
+    _, boxes = components(hole, gap_px=min(context.px, NEAR_PX))
+    return max(max(context.px, math.ceil(context.share * max(box.size)), context.least_px // 2) for box in boxes)
+
+
 def whole_of(hole: HoleArray) -> list[Part]:
     """Return the one part that is all of a photo."""
     return [Part(Region.whole(hole.shape), hole)]

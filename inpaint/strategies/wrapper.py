@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from inpaint.fills.base import BaseFill, Painted
 from inpaint.fills.request import ImageSeed, Request
 from inpaint.strategies.filling import Painting, fill_plan
 from inpaint.strategies.options import StrategyOptions
+from inpaint.strategies.panorama import Panorama
+from inpaint.strategies.parts import context_px
 from inpaint.strategies.planning import ORIGINAL_SHARE, Plan, gigabytes, pixel_bytes, planned
 from inpaint.strategies.scaling import Cut, HoleArray, Pixels
 from inpaint.system.environment import available_memory_bytes, is_out_of_memory
@@ -77,11 +80,29 @@ class StrategicFill(BaseFill):
         Raises:
             InpaintError: The fill fails, or memory runs out.
         """
+        asked: dict[str, Any] = {"samples": samples, "seed": seed, "progress": progress}
+        if not self.options.wrap:
+            return self._filled(cut, hole, hole, guidance=guidance, **asked)
+        around_px = context_px(hole, self.capabilities, margin_px=self.options.crop_margin)
+        layout = Panorama.of(hole, around_px)
+        paintings = self._filled(
+            layout.cut(cut), layout.laid_out(hole), layout.to_fill(hole), guidance=layout.guidance(guidance), **asked
+        )
+        return [
+            replace(
+                painting,
+                colors=layout.rolled_up(painting.colors, hole),
+                strategy=f"{painting.strategy}, wrapped",
+            )
+            for painting in paintings
+        ]
+
+    def _filled(self, cut: Cut, unknown: HoleArray, hole: HoleArray, **asked: Any) -> list[Painting]:
+        """Fill the hole, a part of what is unknown, of a photo without ends that meet."""
         plan = self.plan(hole)
-        asked: dict[str, Any] = {"samples": samples, "seed": seed, "progress": progress, "guidance": guidance}
         try:
             return fill_plan(
-                self.inner, cut, hole, plan, overlap_px=self.options.tile_overlap, seam=self.options.seam, **asked
+                self.inner, cut, unknown, plan, overlap_px=self.options.tile_overlap, seam=self.options.seam, **asked
             )
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
