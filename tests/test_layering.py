@@ -36,6 +36,7 @@ LAYERS = (
     ("pipeline",),
     ("benchmark",),
     ("config",),
+    ("app",),
     ("cli",),
     ("__main__",),
 )

@@ -29,6 +29,8 @@ BROUGHT = {
     "yaml": "omegaconf",
     "typing_extensions": "pydantic",
     "pydantic_core": "pydantic",
+    "fastapi": "gradio",
+    "uvicorn": "gradio",
 }
 
 
@@ -54,13 +56,13 @@ def test_what_is_required_is_imported_and_what_is_imported_is_required_or_an_ext
     required = {distribution(one) for one in PROJECT["dependencies"]}
     extras = {
         distribution(one)
-        for name in ("tensorboard", "shards", "hub", "evaluate", "offline-features")
+        for name in ("tensorboard", "shards", "hub", "app", "evaluate", "offline-features")
         for one in PROJECT["optional-dependencies"][name]
     }
     used = imported()
     assert {MODULES.get(one, one) for one in required - WITHOUT_USE} <= used
     assert used <= {MODULES.get(one, one) for one in required | extras} | set(BROUGHT)
-    assert set(BROUGHT.values()) <= required
+    assert set(BROUGHT.values()) <= required | extras
     assert not required & extras
 
 
@@ -84,9 +86,11 @@ def test_the_wheel_holds_code_configurations_samples_page_types_and_licenses(tmp
     code = {f"inpaint/{file.relative_to(ROOT / 'inpaint')}" for file in (ROOT / "inpaint").rglob("*.py")}
     yaml = {f"inpaint/{file.relative_to(ROOT)}" for file in (ROOT / "configs").rglob("*.yaml")}
     samples = {f"inpaint/data/samples/{name}" for name in ("china.jpg", "flower.jpg", "CREDITS.md")}
-    page = {
-        f"inpaint/{file.relative_to(ROOT / 'inpaint')}" for file in (ROOT / "inpaint/evaluation/report/page").iterdir()
+    pages = {
+        f"inpaint/{file.relative_to(ROOT / 'inpaint')}"
+        for folder in ("evaluation/report/page", "app/page")
+        for file in (ROOT / "inpaint" / folder).iterdir()
     }
-    assert len(page) > 2
-    assert held == code | yaml | samples | page | {"inpaint/py.typed"}
+    assert len(pages) > 4
+    assert held == code | yaml | samples | pages | {"inpaint/py.typed"}
     assert {"licenses/LICENSE", "licenses/inpaint/data/samples/CREDITS.md", "entry_points.txt"} <= about

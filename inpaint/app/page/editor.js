@@ -1,0 +1,458 @@
+// The canvas: opens a photo, and records what is drawn on it as shapes in the photo's own pixels, so that the server can
+// draw them at full resolution. The body of a function: Gradio calls it with element, trigger, props, server, upload, watch.
+const root = element.querySelector(".ed");
+const find = (selector) => root.querySelector(selector);
+const board = find(".board"), stage = find(".stage"), picture = find(".photo"), ink = find(".ink"), ring = find(".ring");
+const slider = find(".size input"), about = find(".about"), strip = find(".strip"), which = find(".which");
+const COLORS = { hole: "#ff3b6b" }, OTHER_COLOR = "#00b7ff";
+const MOST_STEPS = 200;
+
+let photo = null, shapes = [], past = [], future = [], tool = "brush", layer = "hole", drawing = null, folder = [];
+let view = { zoom: 1, x: 0, y: 0 }, spread = new Map(), pinch = null, held = false, said = 0;
+const covers = new Map();
+
+// What the server is told ---------------------------------------------------------------------------------------------
+
+function tell() {
+  props.value = { photo: photo ? photo.id : null, shapes: shapes.map(({ cover, ...shape }) => shape) };
+  find("[data-do=undo]").disabled = past.length === 0;
+  find("[data-do=redo]").disabled = future.length === 0;
+  find("[data-do=clear]").disabled = shapes.length === 0;
+}
+
+// Drawing --------------------------------------------------------------------------------------------------------------
+
+const scale = () => ink.width / photo.width;
+
+function paint(context, shape) {
+  const color = COLORS[shape.layer] || OTHER_COLOR;
+  context.save();
+  context.globalCompositeOperation = shape.erases ? "destination-out" : "source-over";
+  context.scale(scale(), ink.height / photo.height);
+  context.fillStyle = context.strokeStyle = color;
+  if (shape.kind === "mask") {
+    const cover = covers.get(shape.mask);
+    if (cover) context.drawImage(tinted(cover, color), 0, 0, photo.width, photo.height);
+  } else if (shape.kind === "box") {
+    const [[x0, y0], [x1, y1]] = [shape.points[0], shape.points[shape.points.length - 1]];
+    context.fillRect(Math.min(x0, x1), Math.min(y0, y1), Math.abs(x1 - x0), Math.abs(y1 - y0));
+  } else {
+    context.beginPath();
+    shape.points.forEach(([x, y], index) => (index ? context.lineTo(x, y) : context.moveTo(x, y)));
+    if (shape.kind === "lasso") {
+      context.closePath();
+      context.fill("evenodd");
+    } else {
+      context.lineCap = context.lineJoin = "round";
+      context.lineWidth = shape.width_px;
+      if (shape.points.length === 1) context.lineTo(shape.points[0][0] + 0.01, shape.points[0][1]);
+      context.stroke();
+    }
+  }
+  context.restore();
+}
+
+function tinted(cover, color) {
+  const canvas = document.createElement("canvas");
+  canvas.width = cover.naturalWidth;
+  canvas.height = cover.naturalHeight;
+  const context = canvas.getContext("2d");
+  context.drawImage(cover, 0, 0);
+  context.globalCompositeOperation = "source-in";
+  context.fillStyle = color;
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  return canvas;
+}
+
+function redraw() {
+  const context = ink.getContext("2d");
+  context.clearRect(0, 0, ink.width, ink.height);
+  if (!photo) return;
+  // Layer by layer: an eraser takes away from its own layer alone.
+  for (const name of new Set([...shapes.map((shape) => shape.layer), ...(drawing ? [drawing.layer] : [])])) {
+    const sheet = document.createElement("canvas");
+    sheet.width = ink.width;
+    sheet.height = ink.height;
+    const own = sheet.getContext("2d");
+    for (const shape of shapes) if (shape.layer === name) paint(own, shape);
+    if (drawing && drawing.layer === name) paint(own, drawing);
+    context.drawImage(sheet, 0, 0);
+  }
+}
+
+let due = false;
+function redrawSoon() {
+  if (due) return;
+  due = true;
+  requestAnimationFrame(() => {
+    due = false;
+    redraw();
+  });
+}
+
+// Every change keeps the list that there was before, so that clearing is undone like a stroke.
+function change(next) {
+  past = [...past.slice(-MOST_STEPS), shapes];
+  future = [];
+  set(next);
+}
+
+function set(next) {
+  shapes = next;
+  redrawSoon();
+  tell();
+}
+
+const add = (shape) => change([...shapes, shape]);
+const clear = () => shapes.length && change([]);
+
+function undo() {
+  if (!past.length) return;
+  future.push(shapes);
+  set(past.pop());
+}
+
+function redo() {
+  if (!future.length) return;
+  past.push(shapes);
+  set(future.pop());
+}
+
+// Where things are -----------------------------------------------------------------------------------------------------
+
+function point(event) {
+  const box = stage.getBoundingClientRect();
+  const x = ((event.clientX - box.left) / box.width) * photo.width;
+  const y = ((event.clientY - box.top) / box.height) * photo.height;
+  return [x, y].map((value) => Math.round(value * 10) / 10);
+}
+
+// The slider is finer for thin brushes: from 1 to a quarter of the longer side.
+const width = () => Math.max(1, (Math.max(photo.width, photo.height) / 4) * Math.pow(slider.value / 100, 2));
+
+function fit() {
+  if (!photo) return;
+  const room = board.getBoundingClientRect();
+  const least = Math.min(room.width / photo.width, room.height / photo.height);
+  stage.style.width = `${photo.width * least}px`;
+  stage.style.height = `${photo.height * least}px`;
+  view = { zoom: 1, x: (room.width - photo.width * least) / 2, y: (room.height - photo.height * least) / 2 };
+  place();
+}
+
+function place() {
+  stage.style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.zoom})`;
+  find(".percent").textContent = `${Math.round(view.zoom * 100)} %`;
+}
+
+function zoom(factor, clientX, clientY) {
+  if (!photo) return;
+  const room = board.getBoundingClientRect();
+  const x = (clientX ?? room.left + room.width / 2) - room.left, y = (clientY ?? room.top + room.height / 2) - room.top;
+  const next = Math.min(Math.max(view.zoom * factor, 1), 32);
+  if (next === 1) return fit();
+  view = { zoom: next, x: x - ((x - view.x) * next) / view.zoom, y: y - ((y - view.y) * next) / view.zoom };
+  place();
+}
+
+function showRing(event) {
+  const shown = photo && (tool === "brush" || tool === "eraser") && event.pointerType !== "touch" && !held;
+  ring.hidden = !shown;
+  if (!shown) return;
+  const room = board.getBoundingClientRect(), box = stage.getBoundingClientRect();
+  const side = Math.max((width() / photo.width) * box.width, 4);
+  ring.style.width = ring.style.height = `${side}px`;
+  ring.style.transform = `translate(${event.clientX - room.left - side / 2}px, ${event.clientY - room.top - side / 2}px)`;
+}
+
+// Pointers: mouse, pen and touch; two fingers move and zoom ------------------------------------------------------------
+
+board.addEventListener("pointerdown", (event) => {
+  if (!photo || event.target.closest("button")) return;
+  if (event.pointerType === "mouse" && event.button > 1) return;
+  root.focus({ preventScroll: true });
+  board.setPointerCapture(event.pointerId);
+  spread.set(event.pointerId, [event.clientX, event.clientY]);
+  if (spread.size === 2) {
+    drawing = null;
+    redrawSoon();
+    pinch = spreadOf();
+    return;
+  }
+  if (tool === "pan" || held || event.button === 1) {
+    drawing = { moves: [event.clientX - view.x, event.clientY - view.y] };
+    return;
+  }
+  const start = point(event);
+  const kind = tool === "box" ? "box" : tool === "lasso" ? "lasso" : "brush";
+  const points = kind === "box" ? [start, start] : [start];
+  drawing = { kind, points, width_px: Math.round(width() * 10) / 10, erases: tool === "eraser", layer };
+  if (layer !== "hole" && kind === "brush" && !drawing.erases) drawing.width_px = Math.max(1, width() / 6);
+  redrawSoon();
+});
+
+board.addEventListener("pointermove", (event) => {
+  showRing(event);
+  if (!spread.has(event.pointerId)) return;
+  spread.set(event.pointerId, [event.clientX, event.clientY]);
+  if (pinch) {
+    const now = spreadOf();
+    view.x += now.x - pinch.x;
+    view.y += now.y - pinch.y;
+    zoom(now.length / pinch.length, now.x, now.y);
+    pinch = now;
+    return;
+  }
+  if (!drawing) return;
+  if (drawing.moves) {
+    view.x = event.clientX - drawing.moves[0];
+    view.y = event.clientY - drawing.moves[1];
+    return place();
+  }
+  for (const each of event.getCoalescedEvents?.() || [event]) {
+    const next = point(each), last = drawing.points[drawing.points.length - 1];
+    if (drawing.kind === "box") drawing.points[1] = next;
+    else if (Math.hypot(next[0] - last[0], next[1] - last[1]) * scale() * view.zoom > 1) drawing.points.push(next);
+  }
+  redrawSoon();
+});
+
+function lift(event) {
+  if (!spread.delete(event.pointerId)) return;
+  if (pinch) {
+    if (!spread.size) pinch = null;
+    return;
+  }
+  const done = drawing;
+  drawing = null;
+  if (!done || done.moves || event.type === "pointercancel") return redrawSoon();
+  if (done.kind === "lasso" && done.points.length < 3) return redrawSoon();
+  if (done.kind === "box" && (done.points[0][0] === done.points[1][0] || done.points[0][1] === done.points[1][1]))
+    return redrawSoon();
+  add(done);
+}
+board.addEventListener("pointerup", lift);
+board.addEventListener("pointercancel", lift);
+board.addEventListener("pointerleave", () => (ring.hidden = true));
+board.addEventListener("wheel", (event) => {
+  if (!photo || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  zoom(Math.exp(-event.deltaY / 200), event.clientX, event.clientY);
+}, { passive: false });
+
+function spreadOf() {
+  const [[x0, y0], [x1, y1]] = [...spread.values()];
+  return { x: (x0 + x1) / 2, y: (y0 + y1) / 2, length: Math.hypot(x1 - x0, y1 - y0) || 1 };
+}
+
+// Keys and buttons -----------------------------------------------------------------------------------------------------
+
+function choose(name) {
+  tool = name;
+  board.dataset.tool = name;
+  for (const button of root.querySelectorAll("button[data-tool]"))
+    button.setAttribute("aria-checked", String(button.dataset.tool === name));
+}
+
+const actions = {
+  open: () => find(".file").click(),
+  folder: () => find(".files").click(),
+  undo, redo, clear, fit,
+  in: () => zoom(1.5),
+  out: () => zoom(1 / 1.5),
+};
+
+root.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  if (button.dataset.tool) choose(button.dataset.tool);
+  else if (button.dataset.do) actions[button.dataset.do]();
+});
+
+const KEYS = { b: "brush", e: "eraser", r: "box", l: "lasso" };
+document.addEventListener("keydown", (event) => {
+  if (event.target.closest?.("input:not([type=range]), textarea, select, [contenteditable]") || !photo) return;
+  const key = event.key.toLowerCase();
+  if ((event.ctrlKey || event.metaKey) && key === "z") event.shiftKey ? redo() : undo();
+  else if ((event.ctrlKey || event.metaKey) && key === "y") redo();
+  else if (event.ctrlKey || event.metaKey || event.altKey || !root.contains(event.target)) return;
+  else if (KEYS[key]) choose(KEYS[key]);
+  else if (key === " " && event.target === root) held = true;
+  else if (key === "[") slider.value = Number(slider.value) - 4;
+  else if (key === "]") slider.value = Number(slider.value) + 4;
+  else if (key === "+" || key === "=") zoom(1.5);
+  else if (key === "-") zoom(1 / 1.5);
+  else if (key === "0") fit();
+  else return;
+  event.preventDefault();
+});
+document.addEventListener("keyup", (event) => {
+  if (event.key === " ") held = false;
+});
+
+find(".layer").addEventListener("change", (event) => (layer = event.target.value));
+
+// Opening --------------------------------------------------------------------------------------------------------------
+
+function busy(text) {
+  find(".busy").hidden = !text;
+  find(".busy span").textContent = text || "";
+}
+
+function say(text, wrong = false) {
+  about.textContent = text;
+  about.classList.toggle("wrong", wrong);
+}
+
+const size = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+
+async function send(file, event, more = {}) {
+  if (file.size > props.limits.bytes) return say(`${file.name} has ${size(file.size)}; at most ${size(props.limits.bytes)} are taken`, true);
+  busy(`Sending ${file.name}`);
+  try {
+    const sent = await upload(file);
+    busy(event === "upload" ? "Opening" : "Reading the mask");
+    trigger(event, { path: sent.path, name: file.name, ...more });
+  } catch (error) {
+    busy("");
+    say(`${file.name} was not taken: ${error.message || error}`, true);
+  }
+}
+
+find(".file").addEventListener("change", (event) => {
+  const [file] = event.target.files;
+  event.target.value = "";
+  if (file) send(file, "upload");
+});
+
+find(".files").addEventListener("change", (event) => {
+  folder = [...event.target.files].filter((file) => file.type.startsWith("image/") || /\.(heic|heif|avif|tiff?)$/i.test(file.name));
+  event.target.value = "";
+  if (!folder.length) return say("there are no photos in that folder", true);
+  listShelves("yours");
+});
+
+const carriesFiles = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
+root.addEventListener("dragover", (event) => {
+  if (!carriesFiles(event)) return;
+  event.preventDefault();
+  root.classList.add("dropping");
+});
+root.addEventListener("dragleave", (event) => root.contains(event.relatedTarget) || root.classList.remove("dropping"));
+root.addEventListener("drop", (event) => {
+  if (!carriesFiles(event)) return;
+  event.preventDefault();
+  root.classList.remove("dropping");
+  const files = [...event.dataTransfer.files];
+  if (files.length === 1) return send(files[0], "upload");
+  folder = files;
+  listShelves("yours");
+});
+document.addEventListener("paste", (event) => {
+  const [file] = [...(event.clipboardData?.files || [])].filter((each) => each.type.startsWith("image/"));
+  if (file) send(file, "upload");
+});
+
+// The shelves of photos ------------------------------------------------------------------------------------------------
+
+function listShelves(chosen) {
+  const shelves = [...props.shelves, ...(folder.length ? [{ name: "yours", title: "Your folder" }] : [])];
+  which.replaceChildren(...shelves.map((shelf) => new Option(shelf.title, shelf.name)));
+  which.value = chosen || shelves[shelves.length - 1].name;
+  which.hidden = shelves.length < 2;
+  fillStrip();
+}
+which.addEventListener("change", fillStrip);
+
+function fillStrip() {
+  for (const old of strip.querySelectorAll("img")) if (old.src.startsWith("blob:")) URL.revokeObjectURL(old.src);
+  const shelf = props.shelves.find((each) => each.name === which.value);
+  const names = shelf ? shelf.names : folder.map((file) => file.name);
+  strip.replaceChildren(
+    ...names.map((name, number) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.title = name;
+      button.setAttribute("aria-label", `Open ${name}`);
+      const image = new Image();
+      image.alt = name;
+      image.loading = "lazy";
+      image.addEventListener("error", () => image.replaceWith(document.createTextNode(name)));
+      image.src = shelf ? `${props.base}shelf/${shelf.name}/${number}` : URL.createObjectURL(folder[number]);
+      button.append(image);
+      button.addEventListener("click", () => {
+        if (!shelf) return send(folder[number], "upload");
+        busy("Opening");
+        trigger("select", { shelf: shelf.name, number });
+      });
+      return button;
+    }),
+  );
+}
+
+// What the server says -------------------------------------------------------------------------------------------------
+
+watch("opened", () => {
+  const news = props.opened;
+  if (!news || news.said === said) return;
+  said = news.said;
+  busy("");
+  if (news.error) return say(news.error, true);
+  const next = new Image();
+  next.onload = () => {
+    photo = news.photo;
+    picture.src = next.src;
+    ink.width = next.naturalWidth;
+    ink.height = next.naturalHeight;
+    board.removeAttribute("data-empty");
+    shapes = [];
+    past = [];
+    future = [];
+    covers.clear();
+    board.style.setProperty("--aspect", photo.width / photo.height);
+    fit();
+    redraw();
+    tell();
+    const notes = news.notes.length ? ` · ${news.notes.join("; ")}` : "";
+    say(`${photo.name} · ${photo.width} × ${photo.height} · ${photo.depth}${notes}`);
+    root.dataset.photo = photo.id;
+  };
+  next.onerror = () => say("the photo could not be shown", true);
+  next.src = news.photo.view;
+});
+
+watch("found", () => {
+  const news = props.found;
+  if (!news || news.said === said || !photo) return;
+  said = news.said;
+  busy("");
+  if (news.error) return say(news.error, true);
+  if (!news.mask) return say(news.note);
+  const cover = new Image();
+  cover.onload = () => {
+    covers.set(news.mask, cover);
+    add({ kind: "mask", points: [], width_px: 1, erases: false, mask: news.mask, layer: news.layer || "hole" });
+    say(news.note);
+    root.dataset.found = news.mask;
+  };
+  cover.src = news.cover;
+});
+
+watch("planes", showPlanes);
+function showPlanes() {
+  const names = props.planes || [], select = find(".layer");
+  select.hidden = names.length === 0;
+  select.replaceChildren(new Option("Draw: hole", "hole"), ...names.map((name) => new Option(`Draw: ${name}`, name)));
+  layer = names.includes(layer) ? layer : "hole";
+  select.value = layer;
+}
+
+// A mask of a file is sent by another control, which has no room to say how far it is.
+root.addEventListener("mask-file", (event) => send(event.detail, "change"));
+
+new ResizeObserver(fit).observe(board);
+find(".limits").textContent = `up to ${size(props.limits.bytes)} and ${Math.round(props.limits.pixels / 1e6)} megapixels; any common format, 16 bit too`;
+choose("brush");
+listShelves(props.shelves[props.shelves.length - 1].name);
+showPlanes();
+tell();

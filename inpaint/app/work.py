@@ -1,0 +1,348 @@
+"""What the page does, without the page: opening, masks, fills. Programs that ask over HTTP get the same."""
+
+from __future__ import annotations
+
+import io
+import re
+import secrets
+import shutil
+import time
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from inpaint.app.models import LoadedModels
+from inpaint.app.settings import Settings
+from inpaint.app.workspaces import Result, Shown, Workspace, write_mask
+from inpaint.errors import InpaintError, InputError, UsageError, unknown
+from inpaint.images.formats import FORMATS, Format, format_of_content
+from inpaint.images.mask_rules import Hole
+from inpaint.images.masks import dilate_hole, fit_to, hush, read_mask
+from inpaint.images.photo import Photo
+from inpaint.images.planes import PlaneArray, plane_of
+from inpaint.images.reading import read_photo
+from inpaint.images.strokes import Shape, drawn
+from inpaint.images.views import cover_of, write_view
+from inpaint.images.writing import check_length, write_photo
+from inpaint.pipeline.photo import fill_photo_often
+from inpaint.pipeline.samples import Sample, best_of, check_samples
+from inpaint.pipeline.steps import Watched, warnings_of_thread
+from inpaint.registry.table import Described
+from inpaint.types import Inpainter, Progress, ProgressCallback
+
+VIEW_PX = 1600
+PREVIEW_PX = 640
+MOST_MODELS = 4
+MOST_SAMPLES = 8
+MOST_GROWN_PX = 200
+SAME_FORMAT = "as the photo"
+_LONGEST_STEM = 80
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A fill that is asked for.
+
+    Args:
+        models: Labels of the list; each gives a result of its own.
+        shapes: What is drawn, the hole's and the planes'.
+        grow_px: By how much the hole grows.
+        seed: Of what is random.
+        samples: Fills of each model that draws at random.
+        format: "as the photo", or a name of `FORMATS`.
+        options: That `inpaint.load` takes, by the label of the model.
+    """
+
+    models: tuple[str, ...]
+    shapes: tuple[Shape, ...]
+    grow_px: float = 0
+    seed: int = 0
+    samples: int = 1
+    format: str = SAME_FORMAT
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Working:
+    """How far a fill is. preview: a JPEG as a data URL, where the fill shows what it has."""
+
+    model: str
+    number: int
+    count: int
+    done: int = 0
+    total: int = 0
+    remaining_s: float | None = None
+    preview: str | None = None
+    stoppable: bool = False
+
+
+# Opening --------------------------------------------------------------------------------------------------------------
+
+
+def open_photo(workspace: Workspace, file: Path, name: str, settings: Settings) -> tuple[Shown, list[str]]:
+    """Take a file into a workspace as its photo, and return it with what there is to say of it.
+
+    Args:
+        workspace: Whose photo it becomes.
+        file: It is copied.
+        name: As its user calls it.
+        settings: Limits of bytes and pixels.
+
+    Raises:
+        InputError: It is no photo, or beyond the limits; the workspace stays as it was.
+    """
+    name = safe_name(name)
+    copy = _taken(workspace, file, name, settings)
+    notes: list[str] = []
+    with warnings_of_thread(notes):
+        photo = _read(copy, name, settings)
+    depth = f"{photo.pixels.dtype.itemsize * 8} bit" + (", gray" if photo.gray else "")
+    depth += ", with transparency" if photo.alpha is not None else ""
+    shown = Shown(
+        id=secrets.token_urlsafe(8),
+        name=name,
+        file=copy,
+        view=_viewed(workspace, photo),
+        width=photo.width,
+        height=photo.height,
+        depth=depth,
+    )
+    if workspace.photo is not None:
+        workspace.photo.file.unlink(missing_ok=True)
+    workspace.open(shown)
+    return shown, [_unplaced(note, copy, name) for note in notes]
+
+
+def _taken(workspace: Workspace, file: Path, name: str, settings: Settings) -> Path:
+    """Copy a file into the workspace, if it is not too large."""
+    try:
+        size = file.stat().st_size
+        if size > settings.max_bytes:
+            raise InputError(f"{name} has {size:,} bytes; at most {settings.max_bytes:,} are taken")
+        copy = workspace.new_file(name)
+        shutil.copyfile(file, copy)
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {error.strerror or error}") from None
+    return copy
+
+
+def _read(file: Path, name: str, settings: Settings) -> Photo:
+    try:
+        return read_photo(file, max_pixels=settings.max_pixels)
+    except InpaintError as error:
+        file.unlink(missing_ok=True)
+        raise InputError(_unplaced(str(error), file, name)) from None
+
+
+def _unplaced(text: str, file: Path, name: str) -> str:
+    """Return a message in which a file has the name that its user knows, not its place on the server."""
+    return (
+        text.replace(str(file), name).replace(str(file.parent), "").replace("--max-pixels", "inpaint app --max-pixels")
+    )
+
+
+def safe_name(given: str) -> str:
+    """Return the last part of a name, with letters that every system takes, and not too long.
+
+    Example:
+        >>> safe_name("../../etc/a photo?.jpg")
+        'a photo_.jpg'
+    """
+    last = re.split(r"[\\/]", given)[-1]
+    last = "".join(letter if letter.isprintable() and letter not in '<>:"|?*' else "_" for letter in last).strip(". ")
+    stem, dot, suffix = last.rpartition(".")
+    if not dot:
+        stem, suffix = last, ""
+    stem = stem.encode()[:_LONGEST_STEM].decode(errors="ignore").strip() or "photo"
+    return f"{stem}.{suffix[:8]}" if suffix else stem
+
+
+# Masks ----------------------------------------------------------------------------------------------------------------
+
+
+def take_mask(workspace: Workspace, file: Path, name: str, settings: Settings, *, invert: bool = False) -> str:
+    """Take a mask file for the photo that is open, and return the id under which shapes may name it.
+
+    Raises:
+        InpaintError: No photo is open, or the file is no mask of it.
+    """
+    photo, name = workspace.opened_photo(), safe_name(name)
+    copy = _taken(workspace, file, name, settings)
+    try:
+        found = read_mask(copy, invert=invert, max_pixels=settings.max_pixels, say=hush)
+        hole = fit_to(found, photo.height, photo.width, name=name, say=hush)
+    except InpaintError as error:
+        raise InputError(_unplaced(str(error), copy, name)) from None
+    finally:
+        copy.unlink(missing_ok=True)
+    return workspace.keep_mask(hole)
+
+
+def write_cover(workspace: Workspace, mask: str) -> Path:
+    """Write a kept mask as a small picture to lay over the view of the photo, and return its file."""
+    hole = workspace.kept_masks()[mask]
+    path = workspace.new_file("cover.png")
+    cover_of(hole, longest_px=VIEW_PX).save(path, "PNG")
+    return path
+
+
+def hole_of(workspace: Workspace, asked: Asked) -> Hole:
+    """Return the hole (H, W) that is asked for; raises UsageError where there is none."""
+    photo = workspace.opened_photo()
+    if not 0 <= asked.grow_px <= MOST_GROWN_PX:
+        raise UsageError(f"the hole grows by 0 to {MOST_GROWN_PX} pixels, not by {asked.grow_px:g}")
+    hole = drawn(asked.shapes, photo.height, photo.width, masks=workspace.kept_masks())
+    if not hole.any():
+        raise UsageError("nothing is marked: paint over what shall go")
+    return dilate_hole(hole, asked.grow_px)
+
+
+# Fills ----------------------------------------------------------------------------------------------------------------
+
+
+def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Settings) -> Iterator[Working | Result]:
+    """Fill the hole with each model and yield how far it is, and each result as soon as it is there.
+
+    The work is over when `workspace.stopping` is set: a fill that comes nearer to its answer step by step gives what it
+    has, and further models are left out.
+
+    Raises:
+        InpaintError: What is asked for cannot be done; results that were there stay.
+    """
+    workspace.stopping.clear()
+    _check(asked, models)
+    shown, hole = workspace.opened_photo(), hole_of(workspace, asked)
+    photo = _read(shown.file, shown.name, settings)
+    mask = workspace.new_file("mask.png")
+    write_mask(hole, mask)
+    for number, label in enumerate(asked.models):
+        if workspace.stopping.is_set():
+            return
+        at = Working(model=label, number=number, count=len(asked.models))
+        yield at
+        started = time.monotonic()
+        inpainter = models.get(label, asked.options.get(label))
+        samples = asked.samples if inpainter.capabilities.stochastic else 1
+        watched = Watched(
+            partial(_filled, photo, hole, inpainter, asked, samples), stopping=workspace.stopping, every_s=0.4
+        )
+        for step in watched:
+            if step is not None:
+                yield _progress(at, step, stoppable=inpainter.capabilities.gradual)
+        found = [_unplaced(note, shown.file, shown.name) for note in watched.warnings()]
+        try:
+            filled = best_of(watched.answer(), None)
+        except InpaintError as error:
+            raise InpaintError(_unplaced(str(error), shown.file, shown.name)) from None
+        if workspace.stopping.is_set():
+            found.append("stopped early: this is what there was")
+        seconds = (time.monotonic() - started) / len(filled)
+        for sample in filled:
+            title = label if len(filled) == 1 else f"{label} {sample.number}"
+            said: list[str] = []
+            with warnings_of_thread(said):
+                file = _written(workspace, sample.photo, shown, title, format_=asked.format)
+            result = Result(
+                id=secrets.token_urlsafe(8),
+                name=file.name,
+                model=title,
+                file=file,
+                mask=mask,
+                before=shown.view,
+                view=_viewed(workspace, sample.photo),
+                width=shown.width,
+                height=shown.height,
+                depth=shown.depth,
+                seconds=seconds,
+                notes=(*found, *(_unplaced(note, file, file.name) for note in said)),
+                score=sample.score,
+            )
+            workspace.add(result, settings.kept)
+            yield result
+
+
+def _check(asked: Asked, models: LoadedModels) -> None:
+    """Raise UsageError for what cannot be asked for, before any work."""
+    if not 1 <= len(asked.models) <= MOST_MODELS:
+        raise UsageError(f"choose 1 to {MOST_MODELS} models, not {len(asked.models)}")
+    if not 1 <= asked.samples <= MOST_SAMPLES:
+        raise UsageError(f"1 to {MOST_SAMPLES} samples are painted, not {asked.samples}")
+    for label in asked.models:
+        offer = models.offer(label)
+        if asked.samples > 1 and len(asked.models) == 1:
+            check_samples(Described(label, offer.capabilities), asked.samples, None)
+
+
+def _filled(
+    photo: Photo, hole: Hole, inpainter: Inpainter, asked: Asked, samples: int, tell: ProgressCallback
+) -> Sequence[Sample]:
+    guidance = _guidance(asked.shapes, photo, inpainter)
+    return fill_photo_often(photo, hole, inpainter, samples=samples, guidance=guidance, seed=asked.seed, progress=tell)
+
+
+def _guidance(shapes: Sequence[Shape], photo: Photo, inpainter: Inpainter) -> dict[str, PlaneArray]:
+    """Return the planes that are drawn and that this model takes."""
+    planes = {}
+    for name, plane in inpainter.capabilities.guidance.items():
+        if any(shape.layer == name for shape in shapes):
+            lines = drawn(shapes, photo.height, photo.width, layer=name)
+            pixels = np.repeat(lines[..., None].astype(np.uint8) * np.uint8(255), 3, axis=2)
+            planes[name] = plane_of(Photo(pixels=pixels, gray=True), plane)
+    return planes
+
+
+def _written(workspace: Workspace, photo: Photo, shown: Shown, title: str, *, format_: str) -> Path:
+    """Write a filled photo in the format that is asked for, and return its file, named after the photo and the fill."""
+    path = workspace.new_file(safe_name(f"{Path(shown.name).stem} {title}{_suffix(shown, format_)}".replace(" ", "-")))
+    check_length(path, photo.height, photo.width)
+    write_photo(photo, path)
+    return path
+
+
+def _suffix(shown: Shown, format_: str) -> str:
+    """Return the suffix of a format; of the photo's own, as its content says, with the suffix that it came with."""
+    found: Format | None
+    if format_ == SAME_FORMAT:
+        with shown.file.open("rb") as stream:
+            found = format_of_content(stream.read(64))
+    else:
+        found = next((each for each in FORMATS if each.name == format_), None)
+    if found is None:
+        raise UsageError(unknown("format", format_, [SAME_FORMAT, *(each.name for each in FORMATS)]))
+    own = Path(shown.name).suffix.lower()
+    return own if own in found.suffixes else found.suffixes[0]
+
+
+def _viewed(workspace: Workspace, photo: Photo) -> Path:
+    view = workspace.new_file("view.webp")
+    write_view(photo, view, longest_px=VIEW_PX)
+    return view
+
+
+def _progress(at: Working, step: Progress, *, stoppable: bool) -> Working:
+    preview = None if step.preview is None else _data_url(step.preview.detach().cpu().numpy()[0].transpose(1, 2, 0))
+    return Working(
+        model=at.model,
+        number=at.number,
+        count=at.count,
+        done=step.done,
+        total=step.total,
+        remaining_s=step.remaining_s,
+        preview=preview,
+        stoppable=stoppable,
+    )
+
+
+def _data_url(image: Any) -> str:
+    """Return an image (H, W, 3) in [0, 1] as a small JPEG in a URL."""
+    picture = Image.fromarray(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8))
+    picture.thumbnail((PREVIEW_PX, PREVIEW_PX))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{b64encode(buffer.getvalue()).decode()}"
