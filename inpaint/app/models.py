@@ -13,8 +13,10 @@ from typing import Any
 
 from inpaint.errors import InpaintError, UsageError, unknown
 from inpaint.evaluation.models import label_models
-from inpaint.registry.loading import described, load, weights_of
+from inpaint.registry.loading import described, load, memory_device, weights_of
 from inpaint.registry.table import FILLS
+from inpaint.strategies.options import StrategyOptions
+from inpaint.strategies.wrapper import StrategicFill
 from inpaint.system.environment import available_memory_bytes
 from inpaint.types import Capabilities, Inpainter
 from inpaint.weights.runs import RunFolder, runs_in
@@ -97,18 +99,23 @@ class LoadedModels:
             raise UsageError(unknown("model", label, self.offered))
         return self.offered[label]
 
-    def get(self, label: str, options: Mapping[str, Any] | None = None) -> Inpainter:
+    def get(
+        self, label: str, options: Mapping[str, Any] | None = None, *, strategy: StrategyOptions | None = None
+    ) -> Inpainter:
         """Return a model, loaded; one whose weights have changed since is loaded anew.
 
         Args:
             label: Of the list.
-            options: That `inpaint.load` takes.
+            options: That `inpaint.load` takes; those of a strategy stand above `strategy`.
+            strategy: How it is put to work; it is not loaded anew for another one.
 
         Raises:
             InpaintError: It is not in the list, or cannot be loaded.
         """
         place = self.offer(label).place
         given = dict(options or {})
+        strategic = {name: given.pop(name) for name in list(given) if name in StrategyOptions.model_fields}
+        chosen = (strategy or StrategyOptions()).model_copy(update=strategic)
         size, version = (0, 0) if place in FILLS else _size_and_version(weights_of(place))
         key = (place, version, *sorted((name, repr(value)) for name, value in given.items()))
         with self._lock:
@@ -116,7 +123,8 @@ class LoadedModels:
                 self._make_room(size)
                 self._loaded[key] = (load(place, device=self._device, **given), size)
             self._loaded.move_to_end(key)
-            return self._loaded[key][0]
+            made = self._loaded[key][0]
+        return StrategicFill(made, chosen, device=memory_device(place, self._device))
 
     def _make_room(self, size: int) -> None:
         """Forget models, those used last longest, until another one fits beside the rest."""

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import gradio as gr
 
@@ -20,6 +20,7 @@ from inpaint.app.workspaces import Result, Shown, Workspace
 from inpaint.errors import InpaintError
 from inpaint.images.formats import FORMATS
 from inpaint.images.strokes import parse_shapes
+from inpaint.strategies.options import SeamName, StrategyName, StrategyOptions
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -140,10 +141,33 @@ class Page:
                 info="PNG and TIFF keep every known pixel; JPEG compresses anew.",
                 elem_id="format",
             )
+            self._strategy = gr.Dropdown(
+                list(get_args(StrategyName)),
+                value=StrategyOptions().strategy,
+                label="Strategy",
+                info="How a large photo or hole is put before the model.",
+                elem_id="strategy",
+            )
+            self._seam = gr.Dropdown(
+                list(get_args(SeamName)),
+                value=StrategyOptions().seam,
+                label="Seam",
+                info="How the border of the hole is made good, inside the hole.",
+                elem_id="seam",
+            )
+            self._wrap = gr.Checkbox(False, label="360-degree panorama: the ends meet", elem_id="wrap")
             self._samples = gr.Slider(
                 1, MOST_SAMPLES, value=1, step=1, label="Fills of each model that draws at random", elem_id="samples"
             )
             self._seed = gr.Number(0, precision=0, minimum=0, label="Seed", elem_id="seed")
+            self._options = gr.Textbox(
+                "",
+                label="Options of the models",
+                info="NAME=VALUE, one a line, such as budget=20s",
+                lines=1,
+                max_lines=6,
+                elem_id="options",
+            )
         with gr.Row(elem_id="go"):
             self._fill = gr.Button("Fill", variant="primary", elem_id="fill", scale=3)
             self._stop = gr.Button("Stop", elem_id="stop", scale=1)
@@ -151,6 +175,7 @@ class Page:
     def _connect(self) -> None:
         """Connect events to their answers. None is called by name from outside: programs have calls of their own."""
         asked = [self._editor, self._chosen, self._grow, self._format, self._samples, self._seed]
+        asked += [self._options, self._strategy, self._seam, self._wrap]
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         self._editor.upload(self._open_upload, None, [self._editor], **quiet)
         self._editor.select(self._open_shelf, None, [self._editor], **quiet)
@@ -234,6 +259,10 @@ class Page:
         format_: str,
         samples: float,
         seed: float,
+        options: str,
+        strategy: str,
+        seam: str,
+        wrap: bool,
         request: gr.Request,
     ) -> Iterator[Any]:
         space = self._space(request)
@@ -247,6 +276,8 @@ class Page:
                 seed=int(seed or 0),
                 samples=int(samples),
                 format=format_,
+                options=tuple(line.strip() for line in options.splitlines() if line.strip()),
+                strategy=work.strategy_of(strategy=strategy, seam=seam, wrap=wrap),
             )
             for step in work.fill(space, asked, self._models, self._settings):
                 if isinstance(step, Working):
@@ -299,6 +330,7 @@ def _facts_of(space: Workspace, result: Result) -> dict[str, Any]:
         "seconds": result.seconds,
         "notes": list(result.notes),
         "score": result.score,
+        "strategy": result.strategy,
         "file": space.address(result.file),
         "mask": space.address(result.mask),
         "before": space.address(result.before),

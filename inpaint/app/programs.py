@@ -14,6 +14,7 @@ from inpaint.app.work import SAME_FORMAT, Asked
 from inpaint.app.workspaces import Result, Workspace
 from inpaint.errors import InpaintError, InputError
 from inpaint.images.strokes import Shape, parse_shapes
+from inpaint.strategies.options import StrategyOptions
 
 if TYPE_CHECKING:
     from inpaint.app.serving import Server
@@ -59,12 +60,17 @@ class Calls:
         samples: int = 1,
         format: str = SAME_FORMAT,
         invert_mask: bool = False,
+        options: list | None = None,  # type: ignore[type-arg]
+        strategy: str = StrategyOptions().strategy,
+        seam: str = StrategyOptions().seam,
+        wrap: bool = False,
     ) -> list[dict]:  # type: ignore[type-arg]
         """Fill the hole of a photo and return a list of results, each with the addresses of its files.
 
         photo, mask: {"path": PATH}, as /gradio_api/upload answers; white = hole. shapes: what is drawn in addition, as
         {"kind": "box", "points": [[10, 20], [80, 90]]}, in pixels of the photo. grow: pixels by which the hole grows.
-        format: "as the photo", PNG, TIFF, JPEG ...
+        format: "as the photo", PNG, TIFF, JPEG ... options: a list of "NAME=VALUE" for the model. strategy, seam,
+        wrap: as of `inpaint infer`.
         """
         settings = self._server.settings
         space = self._server.programs.of(secrets.token_urlsafe(16))
@@ -74,7 +80,16 @@ class Calls:
             if mask is not None:
                 found = work.take_mask(space, *self._uploaded("mask", mask), settings, invert=invert_mask)
                 drawn = (Shape("mask", mask=found), *drawn)
-            asked = Asked(models=(model,), shapes=drawn, grow_px=grow, seed=seed, samples=samples, format=format)
+            asked = Asked(
+                models=(model,),
+                shapes=drawn,
+                grow_px=grow,
+                seed=seed,
+                samples=samples,
+                format=format,
+                options=tuple(str(each) for each in options or ()),
+                strategy=work.strategy_of(strategy=strategy, seam=seam, wrap=wrap),
+            )
             steps = work.fill(space, asked, self._server.models, settings)
             return [self._facts(space, step) for step in steps if isinstance(step, Result)]
         except InpaintError as error:
@@ -96,6 +111,7 @@ class Calls:
             "seconds": round(result.seconds, 3),
             "notes": list(result.notes),
             "score": result.score,
+            "strategy": result.strategy,
             "photo": space.address(result.file),
             "mask": space.address(result.mask),
         }

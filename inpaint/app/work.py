@@ -8,7 +8,7 @@ import secrets
 import shutil
 import time
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,10 +30,13 @@ from inpaint.images.reading import read_photo
 from inpaint.images.strokes import Shape, drawn
 from inpaint.images.views import cover_of, write_view
 from inpaint.images.writing import check_length, write_photo
+from inpaint.options import validated
 from inpaint.pipeline.photo import fill_photo_often
 from inpaint.pipeline.samples import Sample, best_of, check_samples
 from inpaint.pipeline.steps import Watched, warnings_of_thread
 from inpaint.registry.table import Described
+from inpaint.registry.texts import for_models
+from inpaint.strategies.options import StrategyOptions
 from inpaint.types import Inpainter, Progress, ProgressCallback
 
 VIEW_PX = 1600
@@ -56,7 +59,8 @@ class Asked:
         seed: Of what is random.
         samples: Fills of each model that draws at random.
         format: "as the photo", or a name of `FORMATS`.
-        options: That `inpaint.load` takes, by the label of the model.
+        options: That `inpaint.load` takes, each NAME=VALUE; each goes to the models that take it.
+        strategy: How every model is put to work.
     """
 
     models: tuple[str, ...]
@@ -65,7 +69,8 @@ class Asked:
     seed: int = 0
     samples: int = 1
     format: str = SAME_FORMAT
-    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+    strategy: StrategyOptions = field(default_factory=StrategyOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +85,11 @@ class Working:
     remaining_s: float | None = None
     preview: str | None = None
     stoppable: bool = False
+
+
+def strategy_of(**given: Any) -> StrategyOptions:
+    """Return the options of a strategy; raises UsageError for those that there are not."""
+    return validated(StrategyOptions, given)
 
 
 # Opening --------------------------------------------------------------------------------------------------------------
@@ -216,7 +226,7 @@ def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Set
         InpaintError: What is asked for cannot be done; results that were there stay.
     """
     workspace.stopping.clear()
-    _check(asked, models)
+    options = _checked(asked, models)
     shown, hole = workspace.opened_photo(), hole_of(workspace, asked)
     photo = _read(shown.file, shown.name, settings)
     mask = workspace.new_file("mask.png")
@@ -227,7 +237,7 @@ def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Set
         at = Working(model=label, number=number, count=len(asked.models))
         yield at
         started = time.monotonic()
-        inpainter = models.get(label, asked.options.get(label))
+        inpainter = models.get(label, options[label], strategy=asked.strategy)
         samples = asked.samples if inpainter.capabilities.stochastic else 1
         watched = Watched(
             partial(_filled, photo, hole, inpainter, asked, samples), stopping=workspace.stopping, every_s=0.4
@@ -262,13 +272,14 @@ def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Set
                 seconds=seconds,
                 notes=(*found, *(_unplaced(note, file, file.name) for note in said)),
                 score=sample.score,
+                strategy=sample.strategy,
             )
             workspace.add(result, settings.kept)
             yield result
 
 
-def _check(asked: Asked, models: LoadedModels) -> None:
-    """Raise UsageError for what cannot be asked for, before any work."""
+def _checked(asked: Asked, models: LoadedModels) -> dict[str, dict[str, Any]]:
+    """Return the options of each model; raises UsageError for what cannot be asked for, before any work."""
     if not 1 <= len(asked.models) <= MOST_MODELS:
         raise UsageError(f"choose 1 to {MOST_MODELS} models, not {len(asked.models)}")
     if not 1 <= asked.samples <= MOST_SAMPLES:
@@ -277,6 +288,14 @@ def _check(asked: Asked, models: LoadedModels) -> None:
         offer = models.offer(label)
         if asked.samples > 1 and len(asked.models) == 1:
             check_samples(Described(label, offer.capabilities), asked.samples, None)
+    places = {label: models.offer(label).place for label in asked.models}
+    try:
+        return for_models(places, asked.options)
+    except UsageError as error:
+        text = str(error).removeprefix("--option ")
+        for label, place in places.items():
+            text = text.replace(place, label)
+        raise UsageError(text) from None
 
 
 def _filled(

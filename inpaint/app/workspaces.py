@@ -34,7 +34,10 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One fill. file: at full resolution and depth. mask: what was filled. before, view: small pictures."""
+    """One fill.
+
+    file: at full resolution and depth. mask: what was filled. before, view: small pictures. strategy: how it was done.
+    """
 
     id: str
     name: str
@@ -49,6 +52,7 @@ class Result:
     seconds: float
     notes: tuple[str, ...] = ()
     score: float | None = None
+    strategy: str = ""
 
     @property
     def files(self) -> tuple[Path, ...]:

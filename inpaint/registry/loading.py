@@ -78,7 +78,7 @@ def load(
         return made
     from inpaint.strategies.wrapper import StrategicFill
 
-    return StrategicFill(made, chosen, device=_memory_device(text, device))
+    return StrategicFill(made, chosen, device=memory_device(text, device))
 
 
 def _fill(text: str, device: str | torch.device, options: Mapping[str, Any]) -> Inpainter:
@@ -248,7 +248,7 @@ def _apart(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any] |
     return {name: value for name, value in options.items() if name not in strategy}, strategy or None
 
 
-def _memory_device(text: str, device: str | torch.device) -> str:
+def memory_device(text: str, device: str | torch.device) -> str:
     """Return where a fill computes, by name, for the memory that it may take."""
     if text in FILLS and not FILLS[text].on_device:
         return "cpu"

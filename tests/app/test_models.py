@@ -9,6 +9,7 @@ import pytest
 from inpaint.app.models import FIRST, LoadedModels, offers
 from inpaint.errors import UsageError
 from inpaint.registry.table import FILLS
+from inpaint.strategies.options import StrategyOptions
 
 
 def test_fills_without_weights_are_offered_where_nothing_is_trained(tmp_path):
@@ -33,8 +34,18 @@ def test_a_model_of_another_name_is_refused(models):
 
 
 def test_a_model_is_loaded_once_for_the_same_options(models):
-    assert models.get("telea") is models.get("telea")
-    assert models.get("telea", {"radius": 5}) is not models.get("telea")
+    plain = models.get("telea").inner
+    assert models.get("telea").inner is plain
+    assert models.get("telea", {"radius": 5}).inner is not plain
+
+
+def test_strategies_share_the_model_and_options_in_words_stand_above_them(models):
+    plain, tiled = models.get("telea"), models.get("telea", strategy=StrategyOptions(strategy="tile", seam="color"))
+    assert tiled.inner is plain.inner
+    assert (tiled.options.strategy, tiled.options.seam) == ("tile", "color")
+    told = models.get("telea", {"seam": "poisson"}, strategy=StrategyOptions(strategy="tile", seam="color"))
+    assert told.inner is plain.inner
+    assert (told.options.strategy, told.options.seam) == ("tile", "poisson")
 
 
 def test_models_used_longest_ago_are_forgotten_where_memory_is_short(tmp_path, tiny_run):
@@ -46,12 +57,12 @@ def test_models_used_longest_ago_are_forgotten_where_memory_is_short(tmp_path, t
     assert {"one", "two", "three"} <= set(found)
     size = (runs / "one" / "model.safetensors").stat().st_size
     loaded = LoadedModels(found, "cpu", budget_bytes=lambda: 2.5 * size)
-    first, second = loaded.get("one"), loaded.get("two")
-    assert loaded.get("one") is first
+    first, second = loaded.get("one").inner, loaded.get("two").inner
+    assert loaded.get("one").inner is first
     loaded.get("three")
     assert len(loaded) == 2
-    assert loaded.get("one") is first
-    assert loaded.get("two") is not second
+    assert loaded.get("one").inner is first
+    assert loaded.get("two").inner is not second
 
 
 def test_a_run_that_cannot_be_used_is_left_out_with_a_warning(tmp_path, caplog):

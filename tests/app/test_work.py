@@ -11,6 +11,7 @@ import tifffile
 from PIL import Image
 
 import inpaint
+from inpaint.app.models import Offer
 from inpaint.app.work import (
     Asked,
     Working,
@@ -18,12 +19,15 @@ from inpaint.app.work import (
     hole_of,
     open_photo,
     safe_name,
+    strategy_of,
     take_mask,
     write_cover,
 )
 from inpaint.app.workspaces import Result
 from inpaint.errors import InpaintError, InputError, UsageError
+from inpaint.fills.array_fill import ArrayFill
 from inpaint.images.strokes import Shape
+from inpaint.types import Capabilities, Plane
 
 BOX = Shape("box", ((10, 10), (20, 18)))
 
@@ -175,6 +179,60 @@ def test_a_photo_keeps_the_format_of_its_content_whatever_its_name(workspace, tm
     assert result.name == "named-telea.jpg"
 
 
+def test_options_of_models_strategies_and_seams_are_those_of_the_library(opened, models, settings, photo_file):
+    strategy = strategy_of(strategy="original", seam="color", wrap=False)
+    (result,) = results_of(opened, models, settings, options=("radius=9",), strategy=strategy)
+    mask = np.asarray(Image.open(result.mask))
+    expected = inpaint.fill(str(photo_file), mask, model="telea", radius=9, strategy="original", seam="color")
+    assert np.array_equal(np.asarray(Image.open(result.file)), np.asarray(expected))
+    assert "original" in result.strategy
+    with pytest.raises(UsageError, match="strategy"):
+        strategy_of(strategy="magic")
+
+
+class Guided(ArrayFill):
+    """Paints gray, and keeps the planes that it was given."""
+
+    name = "guided"
+    capabilities = Capabilities(planes=(Plane(name="sketch", read="inpaint.images.planes:read_edges"),))
+
+    def __init__(self):
+        self.given = []
+
+    def paint_all(self, request):
+        self.given.append({name: plane[0, 0] for name, plane in request.guidance.items()})
+        return super().paint_all(request)
+
+    def paint(self, image, hole, context):
+        return np.full_like(image, 0.5)
+
+
+class Loaded:
+    """Models that are there already."""
+
+    def __init__(self, **models):
+        self.models = models
+
+    def offer(self, label):
+        return Offer(label, label, "", self.models[label].capabilities)
+
+    def get(self, label, options=None, *, strategy=None):
+        return self.models[label]
+
+
+def test_lines_drawn_for_a_plane_reach_the_model_that_takes_it_and_no_other(opened, settings, make_gray_inpainter):
+    guided = Guided()
+    shapes = (BOX, Shape("brush", ((11, 14), (19, 14)), width_px=2, layer="sketch"))
+    loaded = Loaded(guided=guided, gray=make_gray_inpainter())
+    found = results_of(opened, loaded, settings, models=("guided", "gray"), shapes=shapes)
+    assert [result.model for result in found] == ["guided", "gray"]
+    ((name, plane),) = guided.given[0].items()
+    assert name == "sketch"
+    assert plane.any()
+    results_of(opened, loaded, settings, models=("guided",), shapes=(BOX,))
+    assert guided.given[1] == {}
+
+
 def test_several_models_give_a_result_each_of_the_same_mask(opened, models, settings):
     found = results_of(opened, models, settings, models=("telea", "mean"))
     assert [result.model for result in found] == ["telea", "mean"]
@@ -198,6 +256,8 @@ def test_old_results_go_with_their_files(opened, models, settings):
         ({"models": ("nothing",)}, "unknown model 'nothing'"),
         ({"samples": 99}, "1 to 8 samples"),
         ({"samples": 2}, "telea paints one fill for each hole"),
+        ({"options": ("radius",)}, "^radius: write NAME=VALUE"),
+        ({"options": ("wide=3",)}, "unknown option of telea 'wide'"),
         ({"shapes": (Shape("box", ((0, 0), (60, 60))),)}, "covers the whole photo"),
     ],
 )
@@ -214,7 +274,7 @@ def test_without_a_photo_there_is_nothing_to_fill(workspace, models, settings):
 
 
 def test_a_fill_that_comes_nearer_step_by_step_shows_previews_and_stops_with_what_it_has(opened, models, settings):
-    options = {"dip": {"iterations": 100_000, "budget": "none", "width": 8}}
+    options = ("iterations=100000", "budget=none", "width=8")
     seen, found, started = [], [], time.monotonic()
     for step in fill(opened, Asked(models=("dip", "mean"), shapes=(BOX,), options=options), models, settings):
         if isinstance(step, Result):

@@ -33,7 +33,7 @@ function show(id) {
   beside.hidden = !together;
   beside.replaceChildren(...(together ? [{ ...result, model: "before", view: result.before, id: null }, ...several].map(figure) : []));
   find(".title").textContent = result.model;
-  const facts = [`${result.width} × ${result.height}`, result.depth, seconds(result.seconds)];
+  const facts = [`${result.width} × ${result.height}`, result.depth, seconds(result.seconds), result.strategy];
   if (result.score !== null) facts.push(`score ${result.score.toFixed(3)}`);
   find(".text").textContent = facts.filter(Boolean).join(" · ");
   find(".notes").replaceChildren(...result.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })));

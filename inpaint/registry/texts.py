@@ -1,0 +1,71 @@
+"""Options of `inpaint.load` as text, NAME=VALUE: from the command line, or from the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from inpaint.errors import UsageError, unknown
+from inpaint.options import describe
+from inpaint.registry.loading import options_of
+from inpaint.weights.runs import Which
+
+
+def for_models(
+    models: Mapping[str, str], texts: Sequence[str], *, weights: Mapping[str, Which] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return what each model is to be loaded with: every option goes to all the models that take it.
+
+    Args:
+        models: What `inpaint.load` takes, by label.
+        texts: The options, each NAME=VALUE.
+        weights: Which of its run's each model is loaded with, by label; the last where nothing is said.
+
+    Raises:
+        UsageError: An option is not NAME=VALUE, is given twice or taken by none of the models, or its value is of
+            another kind.
+    """
+    values = _given(texts)
+    taken = {
+        label: options_of(model, weights=(weights or {}).get(label, "last")) if values else {}
+        for label, model in models.items()
+    }
+    valid = {name for options in taken.values() for name in options}
+    for name in values.keys() - valid:
+        what = next(iter(models.values())) if len(models) == 1 else "any of these models"
+        raise UsageError(unknown(f"option of {what}", name, valid))
+    return {
+        label: {name: _read(name, text, own[name]) for name, text in values.items() if name in own}
+        for label, own in taken.items()
+    }
+
+
+def _given(texts: Sequence[str]) -> dict[str, str]:
+    """Return {name: value as text}; raises UsageError for what is not NAME=VALUE, and for a name given twice."""
+    values: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--option {text}: write NAME=VALUE, e.g. --option dtype=bfloat16")
+        if name in values:
+            raise UsageError(f"--option {name} is given twice: {values[name]} and {value}")
+        values[name] = value
+    return values
+
+
+def _read(name: str, text: str, kind: Any) -> Any:
+    """Return a value as YAML reads it, or the text itself where text is wanted."""
+    adapter = TypeAdapter(kind)
+    try:
+        readings = [yaml.safe_load(text), text]
+    except yaml.YAMLError:
+        readings = [text]
+    for value in readings:
+        try:
+            return adapter.validate_python(value, strict=True)
+        except ValidationError:
+            continue
+    raise UsageError(f"--option {name}={text}: must be {describe(adapter.json_schema())}")
