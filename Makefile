@@ -60,13 +60,14 @@ edgeconnect_forward_256_bfloat16    forward --model edgeconnect --size 256 --rou
 deepfill_step_128                   step --size 128 --batch 2 --channels-last --against channels_last=false --profile
 deepfill_step_128_bf16              step --size 128 --batch 2 --channels-last --precision bf16-mixed --against precision=32-true --profile
 data                                data --data $(PHOTOS)
+poisson                             poisson --rounds 3
 endef
 export MEASUREMENTS
 FIGURES := docs/benchmarks
 PHOTOS ?= samples
 BENCH := $(BIN)/python scripts/benchmark.py
 
-bench: $(STAMP) ## measure this machine's speed into docs/speed.md: a quarter of an hour, on an idle machine
+bench: $(STAMP) ## measure this machine's speed into docs/speed.md: half an hour, on an idle machine
 	@echo "$$MEASUREMENTS" | while read -r name arguments; do \
 		echo "benchmark $$arguments"; $(BENCH) $$arguments --json $(FIGURES)/$$name.json </dev/null || exit 1; done
 	$(BENCH) masks

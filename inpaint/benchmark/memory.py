@@ -9,20 +9,24 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from inpaint.errors import InpaintError
 
+if TYPE_CHECKING:
+    import torch
 
-def own_process_peak(work: Callable[[dict[str, Any]], torch.device], setting: Mapping[str, Any], *, what: str) -> int:
+Hungry: TypeAlias = "Callable[[dict[str, Any]], torch.device | None]"
+
+
+def own_process_peak(work: Hungry, setting: Mapping[str, Any], *, what: str) -> int:
     """Return the most bytes that `work(setting)` takes in a process of its own, with as many threads as torch has here.
 
-    On a GPU what torch allocated there, on a CPU the resident memory of the whole process, libraries included.
+    On a GPU what torch allocated there, on a CPU the resident memory of the whole process, libraries included; torch is
+    one of them only where this process or the work has loaded it.
 
     Args:
-        work: A function of a module; it returns the device that it has computed on.
+        work: A function of a module; it returns the device that it has computed on, None where that is no torch's.
         setting: What JSON holds.
         what: Names the work in an error.
 
@@ -30,15 +34,19 @@ def own_process_peak(work: Callable[[dict[str, Any]], torch.device], setting: Ma
         InpaintError: The work failed.
     """
     command = [sys.executable, "-m", __name__, work.__module__, work.__qualname__, json.dumps(setting)]
-    done = subprocess.run([*command, str(torch.get_num_threads())], capture_output=True, text=True, check=False)
+    torch = sys.modules.get("torch")
+    threads = "" if torch is None else str(torch.get_num_threads())
+    done = subprocess.run([*command, threads], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         last = done.stderr.strip().rpartition("\n")[2] or f"exit status {done.returncode}"
         raise InpaintError(f"measuring the memory of {what} failed: {last}")
     return int(done.stdout.strip().rpartition("\n")[2])
 
 
-def _own_peak(device: torch.device) -> int:
-    if device.type == "cuda":
+def _own_peak(device: torch.device | None) -> int:
+    if device is not None and device.type == "cuda":
+        import torch
+
         return torch.cuda.max_memory_allocated(device)
     try:
         # What the kernel reports as ru_maxrss begins with the size of the process that started this one.
@@ -51,7 +59,10 @@ def _own_peak(device: torch.device) -> int:
 
 
 def _main(module: str, name: str, setting: str, threads: str) -> None:
-    torch.set_num_threads(int(threads))
+    if threads:
+        import torch
+
+        torch.set_num_threads(int(threads))
     print(_own_peak(getattr(import_module(module), name)(json.loads(setting))))
 
 

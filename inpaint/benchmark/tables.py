@@ -185,6 +185,23 @@ def _scaling(found: Figures) -> list[str]:
     return rows
 
 
+def _poisson(found: Figures) -> list[str]:
+    """One row for each size: times of everybody, in seconds, our largest error, and peaks of memory."""
+    rows = []
+    for each in found["sizes"]:
+        times = {name: timing["median_ms"] / 1000 for name, timing in each["timings"].items()}
+        times |= {name: each["once_s"][name] for name in each["once_s"] if each["once_s"][name] is not None}
+        cells = [f"{each['width']} x {each['height']}", f"{each['unknowns'] / 1e6:.2f}", _where(found, "cpu")]
+        cells += [f"{times['inpaint']:.2f}", f"{times['opencv']:.2f}", f"{times['opencv'] / times['inpaint']:.2f}"]
+        for name in ("scipy direct", "scipy cg"):
+            stopped = name in each["once_s"] and name not in times
+            cells.append(f"{times[name]:.2f}" if name in times else "stopped" if stopped else "")
+        cells.append("" if each["error"] is None else f"{each['error']['largest']:.3f}")
+        cells += [_megabytes(each["peak_bytes"].get(name)) for name in ("inpaint", "opencv")]
+        rows.append(f"| {' | '.join(cells)} |")
+    return rows
+
+
 def _compared(found: Figures, name: str, others: Sequence[str]) -> list[str]:
     """Return time, what it is compared with, the other's time and the ratio."""
     timings = found["timings"]
@@ -222,6 +239,19 @@ _KINDS: dict[str, tuple[str, Callable[[Figures], list[str]]]] = {
     "data": (_head(["samples with masks", "size", "on", "per second"], words=3), _rates),
     "masks": (_head(["mask", "size", "on", "per second"], words=3), _rates),
     "restore": (_head(["iteration of", "image", "on", "ms", "published ms", "times as fast"], words=3), _restore),
+    "poisson": (
+        _head(
+            [
+                "image",
+                "unknown, MP",
+                "on",
+                *("s", "OpenCV s", "times as fast", "SciPy direct s", "SciPy cg s", "largest error, levels"),
+                *("peak MB", "OpenCV peak MB"),
+            ],
+            words=3,
+        ),
+        _poisson,
+    ),
     "restore --quality": (
         _head(["hole PSNR of", "image", "on", "seeds", "dB", "published dB", "difference"], words=3),
         _quality,

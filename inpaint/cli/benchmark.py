@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import inpaint.arguments as arguments
 from inpaint.cli import places
 from inpaint.cli.benchmark_networks import forward, json_option, step, threads, write_json
 
@@ -26,6 +27,7 @@ Examples:
   inpaint benchmark restore --preset vase,library
   inpaint benchmark data --data photos/ --size 256
   inpaint benchmark masks --kind deepfill,text
+  inpaint benchmark poisson --megapixels 0.3,1 --rounds 3
   inpaint benchmark table *.json
 """
 
@@ -123,6 +125,35 @@ def restore(
     write_json(json_path, {"benchmark": "restore", **about, "presets": figures})
 
 
+@command.command("poisson", short_help="Poisson blending, against OpenCV and SciPy")
+@click.option("--megapixels", default="0.3,1,4,16", metavar="N[,N]", help="Sizes of the images.")
+@click.option("--share", type=click.FloatRange(0.01, 0.95), default=0.5, help="Of the frame, what is blended.")
+@click.option("--threads", type=click.IntRange(1), help="Processor threads. Default: all cores.")
+@click.option("--direct", default=0.3, metavar="MP", help="SciPy's direct solve up to this size; it grows steeply.")
+@click.option("--limit", default=600.0, metavar="S", help="Stop SciPy's conjugate gradients after so many seconds.")
+@click.option("--memory/--no-memory", default=True, help="Measure the peak memory, too.")
+@click.option("--error/--no-error", default=True, help="Measure the error against a tight solve in float64, too.")
+@rounds_option
+@json_option
+def poisson(megapixels: str, threads: int | None, rounds: int, json_path: str | None, **compared: Any) -> None:
+    """Seconds of blending two images: `inpaint.classical.poisson`, cv2.seamlessClone and SciPy, in turns."""
+    from dataclasses import asdict
+
+    from inpaint.benchmark.poisson import Comparison, compare
+    from inpaint.benchmark.tables import tables
+    from inpaint.system.environment import cores, cpu_name, load_average
+
+    sizes = [arguments.number("--megapixels", _number(text), least=0.001) for text in _listed(megapixels)]
+    used, load = threads or cores(), load_average()
+    setting = Comparison(rounds=rounds, threads=used, **compared)
+    found = [asdict(each) for each in compare(sizes, setting)]
+    figures = {"benchmark": "poisson", "share": setting.share, "torch_threads": used, "load_before": load}
+    figures["sizes"] = found
+    about = {"cpu": cpu_name(), "accelerators": []}
+    click.echo(tables([{**figures, "hardware": about}]), nl=False, err=json_path == places.DASH)
+    write_json(json_path, figures)
+
+
 @command.command("masks", short_help="masks per second on one core, for every kind")
 @click.option(
     "--size", type=click.IntRange(8, 8192), help="Side in pixels; default: what a preset is made for, or 256."
@@ -186,6 +217,13 @@ def _rates(
     click.echo(table, err=json_path == places.DASH)
     measured = {name: {"size": sizes[name], **asdict(rate)} for name, rate in rates.items()}
     write_json(json_path, {"benchmark": kind, "unit": unit, "rates": measured})
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _listed(text: str) -> list[str]:

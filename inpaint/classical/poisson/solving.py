@@ -42,8 +42,8 @@ def solve(
         method: "rectangle", exact transforms for a full rectangle; "direct", a sparse factorization in float64;
             "multigrid", conjugate gradients with multigrid, linear in the pixels. "auto" takes the rectangle where the
             unknown pixels are one, the factorization up to 100,000 of them, and multigrid above, for far parts apart.
-        tolerance: Of "multigrid": how large its last correction may be, relative to its first. Default: 3e-5 in
-            float32, which is some thousandths of a gray level; 1e-13 in float64.
+        tolerance: Of "multigrid": how large its last correction may be, relative to its first. Default: 1e-4 in
+            float32, which is a hundredth of a gray level; 1e-13 in float64.
 
     Returns:
         h, (C, H, W), of the type of the right side, 0 where known. Where nothing is known and the screen is 0, the
