@@ -18,6 +18,7 @@ LAYERS = (
     ("arguments", "options", "seeds"),
     ("system",),
     ("images",),
+    ("finding",),
     ("weights",),
     ("nn",),
     ("masks",),

