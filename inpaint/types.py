@@ -140,6 +140,7 @@ class Capabilities:
         scored: Scores its fills, so that the best of several can be told.
         needs_known: Cannot invent an image from nothing: an all-hole mask is refused.
         gradual: Comes nearer to its answer with every step, and returns the last one's when it is asked to stop.
+        refinable: Offers features that can be refined from coarse to fine.
         thread_safe: Keeps one core of the CPU busy and no state, so that several photos may be filled by one object at
             the same time.
         trained_px: Side of the images that it was trained on; None where there is no such side.
@@ -158,6 +159,7 @@ class Capabilities:
     scored: bool = False
     needs_known: bool = False
     gradual: bool = False
+    refinable: bool = False
     thread_safe: bool = False
     trained_px: int | None = None
     smallest_px: int = 8

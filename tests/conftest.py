@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from inpaint.fills.array_fill import ArrayFill
 from inpaint.types import Capabilities
+from redrawn import redraw
 from tiny_run import TinyRun
 
 
@@ -120,3 +122,9 @@ def tiny_run(tmp_path, photos):
         return TinyRun(tmp_path / name, photos, **options)
 
     return make
+
+
+@pytest.fixture
+def lively() -> Callable[..., nn.Module]:
+    """`lively(network)` redraws its weights and returns it."""
+    return redraw

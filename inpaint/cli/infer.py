@@ -132,6 +132,7 @@ def command(
     max_pixels: int,
     strategy: str | None,
     seam: str | None,
+    refine: bool,
     wrap: bool,
     memory: str | None,
     **planes: str | None,
@@ -155,7 +156,9 @@ def command(
     from inpaint.pipeline.workers import run_spread
     from inpaint.system.files import check_folder, check_target
 
-    option += strategy_options.as_options({"strategy": strategy, "seam": seam, "wrap": wrap, "memory": memory})
+    option += strategy_options.as_options(
+        {"strategy": strategy, "seam": seam, "refine": refine, "wrap": wrap, "memory": memory}
+    )
     devices = device.split(",")
     guidance = {name: place for name, place in planes.items() if place is not None}
     single = not Path(image).is_dir()

@@ -26,6 +26,11 @@ _OPTIONS = (
         "less inwards. color: mean and contrast of a ring around the hole. poisson: the colors around, the "
         "differences that were painted. multiband: coarse differences reach far, fine ones near.  [default: none]",
     ),
+    click.option(
+        "--refine",
+        is_flag=True,
+        help="Refine the features of the network from coarse to fine, for details in large holes (slow).",
+    ),
     click.option("--wrap", is_flag=True, help="The photo is a 360-degree panorama: its left and right ends meet."),
     click.option("--memory", metavar="SIZE", help="Most memory to fill with, as 3GB.  [default: half of what is free]"),
 )

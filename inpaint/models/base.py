@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from torch import Tensor, nn
 
 from inpaint.losses.base import Discriminator
 from inpaint.options import ModelConfig
 from inpaint.types import Capabilities, OneLine
+
+Rear: TypeAlias = Callable[[Sequence[Tensor]], Tensor]
+"""The second half of a network, from its features to what it paints."""
 
 
 class InpaintNetwork(nn.Module):
@@ -65,6 +68,14 @@ class InpaintNetwork(nn.Module):
         They are computed from the image as it came, before it is padded and brought into the network's type.
         """
         return {}
+
+    def split(self, image: Tensor, mask: Tensor, **planes: Tensor) -> tuple[tuple[Tensor, ...], Rear]:
+        """Return features of a batch half way, and what paints from them: (B, 3, H, W) on our scale, not clamped.
+
+        For networks whose capabilities say `refinable`; from the features as returned it paints what `forward` does.
+        The arguments are those of `forward`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} offers no features")
 
     def parts(self, image: Tensor, mask: Tensor) -> dict[str, Callable[[], object]]:
         """Return tasks that run a part of the network each, with their inputs prepared, for measuring."""

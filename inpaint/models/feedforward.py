@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from inpaint.errors import UsageError
 from inpaint.fills.base import Painted, TensorFill
 from inpaint.fills.request import Request
 from inpaint.losses.base import DiscriminatorOutput
-from inpaint.models.base import InpaintNetwork
+from inpaint.models.base import InpaintNetwork, Rear
 from inpaint.models.discriminators import StoredDiscriminators
 from inpaint.models.options import FeedForwardOptions
 from inpaint.nn.padding import pad_to, padded_side
@@ -80,6 +81,16 @@ class FeedForward(TensorFill):
                 painted = self._cropped(maps, like=image)
             yield painted
 
+    def features(self, image: Tensor, mask: Tensor, guidance: Mapping[str, Tensor] | None = None) -> Features:
+        """Return the features of a batch half way through the network, where it is `refinable`; see `fill`."""
+        with evaluating(self.network), torch.no_grad():
+            known = image.masked_fill(mask > 0, 0.0)
+            planes = {name: self._ready(plane) for name, plane in (guidance or {}).items()}
+            planes |= {name: self._ready(plane) for name, plane in self.network.derive(known, mask).items()}
+            padded, hole = self._ready(known), self._ready(mask)
+            values, paint = self.network.split(padded, hole, **planes)
+        return Features(values, paint, image=padded, mask=hole, size=(image.shape[-2], image.shape[-1]))
+
     def discriminate(self, name: str, *inputs: Tensor) -> Tensor:
         """Return the logits that a discriminator gives, higher = more real.
 
@@ -120,6 +131,25 @@ class FeedForward(TensorFill):
             )
             for name, plane in maps.items()
         }
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What a network makes of a batch half way.
+
+    values: the features. paint: from features to (B, 3, h, w). image, mask: what the network reads, padded to (h, w).
+    size: of the batch without padding.
+    """
+
+    values: tuple[Tensor, ...]
+    paint: Rear
+    image: Tensor
+    mask: Tensor
+    size: tuple[int, int]
+
+    def crop(self, painted: Tensor) -> Tensor:
+        """Return what was painted without the padding."""
+        return painted[..., : self.size[0], : self.size[1]]
 
 
 @contextmanager

@@ -110,16 +110,16 @@ def described(
     text = _text_of(name_or_place)
     _check_choice(text, weights)
     own, strategy = _apart(options)
-    _chosen(text, {"strategy": StrategyOptions}, strategy or {})
+    chosen = _chosen(text, {"strategy": StrategyOptions}, strategy or {})["strategy"]
     if text in FILLS:
         _chosen(text, {"fill": fill_options(text)}, own)
-        return Described(text, capabilities(text))
+        return _refinable(Described(text, capabilities(text)), chosen)
     if text.startswith(HUB_PREFIX):
         return None
     stored = _stored(weights_of(text, weights))
     _chosen("models with weights", stored.groups(), own)
     _dtype_name(dtype)
-    return Described(stored.metadata.model, stored.capabilities())
+    return _refinable(Described(stored.metadata.model, stored.capabilities()), chosen)
 
 
 def options_of(name_or_place: str | os.PathLike[str], *, weights: Which = "last") -> dict[str, Any]:
@@ -246,6 +246,13 @@ def _apart(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any] |
     """Return the options of a fill and those of its strategy; None where none of these is given."""
     strategy = {name: value for name, value in options.items() if name in StrategyOptions.model_fields}
     return {name: value for name, value in options.items() if name not in strategy}, strategy or None
+
+
+def _refinable(fill: Described, chosen: StrategyOptions) -> Described:
+    """Return the fill. Raises UsageError where its features are to be refined and it offers none."""
+    if chosen.refine and not fill.capabilities.refinable:
+        raise UsageError(f"refine: {fill.name} has no features that could be refined; leave it out")
+    return fill
 
 
 def memory_device(text: str, device: str | torch.device) -> str:

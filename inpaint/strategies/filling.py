@@ -97,7 +97,7 @@ def fill_plan(
             told[number] = each.warnings
     weights = [np.count_nonzero(part.hole) for part in plan.parts]
     means = np.average(scores, axis=0, weights=weights)  # NaN where there are no scores
-    done = "; ".join([str(plan) + (f", seam {seam}" if seam != "none" else ""), *work.notes])
+    done = "; ".join([str(plan), *work.notes])
     return [
         Painting(
             colors=colors,

@@ -45,6 +45,12 @@ class StrategyOptions(Options):
 
     strategy: StrategyName = "auto"
     seam: SeamName = "none"  # how the border of the hole is made good
+    refine: bool = False  # optimize the network's features from coarse to fine (arXiv 2206.13644), where it offers them
+    refine_iterations: int = Field(15, ge=1)  # passes at each size; public program 15
+    refine_lr: float = Field(0.002, gt=0)  # public program 0.002
+    # Shorter side of the coarsest of at most three sizes; null: twice the trained side, 512 for networks trained at 256
+    # px (public program 512).
+    refine_min_side: int | None = Field(None, ge=16)
     wrap: bool = False  # a 360-degree panorama: the right end of the photo continues at the left one
     # Most memory that filling may take; null: half of what is free where the fill computes.
     memory: Memory = None

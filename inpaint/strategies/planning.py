@@ -28,13 +28,14 @@ class Plan:
     """What is going to be done to a photo.
 
     strategy: as it was asked for. parts: which pixels of the hole are filled together, and how. needed_bytes: an
-    estimate of the most memory it takes. whole: whether the one part is all of the photo.
+    estimate of the most memory it takes. whole: whether the one part is all of the photo. remarks: what else is done.
     """
 
     strategy: StrategyName
     parts: list[Part]
     needed_bytes: int
     whole: bool
+    remarks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Say it in a few words, as "crop, 3 parts of 512 to 896 px, 1 of them reduced to 0.57"."""
@@ -49,7 +50,7 @@ class Plan:
         tiles = [part.tile_px for part in self.parts if part.tile_px is not None]
         if tiles:
             words.append(f"in tiles of {tiles[0]} px")
-        return ", ".join([self.strategy, *words])
+        return ", ".join([self.strategy, *words, *self.remarks])
 
 
 def planned(hole: HoleArray, capabilities: Capabilities, options: StrategyOptions, *, budget_bytes: float) -> Plan:
@@ -70,7 +71,13 @@ def planned(hole: HoleArray, capabilities: Capabilities, options: StrategyOption
         parts=parts,
         needed_bytes=max(needed_bytes(part, capabilities) for part in parts),
         whole=parts[0].region == Region.whole(hole.shape),
+        remarks=_remarks(options),
     )
+
+
+def _remarks(options: StrategyOptions) -> tuple[str, ...]:
+    seam = (f"seam {options.seam}",) if options.seam != "none" else ()
+    return (*("refined",) * options.refine, *seam, *("wrapped",) * options.wrap)
 
 
 def needed_bytes(part: Part, capabilities: Capabilities) -> int:
@@ -116,7 +123,7 @@ def _tile(hole: HoleArray, capabilities: Capabilities, options: StrategyOptions,
 
 def _auto(hole: HoleArray, capabilities: Capabilities, options: StrategyOptions, budget_bytes: float) -> list[Part]:
     return [
-        _fitting(_comfortable(part, capabilities), capabilities, budget_bytes)
+        _fitting(_comfortable(part, capabilities, options), capabilities, budget_bytes)
         for part in _cut(hole, capabilities, options)
     ]
 
@@ -132,10 +139,10 @@ def _cut(hole: HoleArray, capabilities: Capabilities, options: StrategyOptions) 
     )  # fmt: skip
 
 
-def _comfortable(part: Part, capabilities: Capabilities) -> Part:
+def _comfortable(part: Part, capabilities: Capabilities, options: StrategyOptions) -> Part:
     """Return a part painted so small that a network knows holes of this size from its training."""
-    if capabilities.trained_px is None:
-        return part
+    if capabilities.trained_px is None or options.refine:
+        return part  # refinement begins with a size that the network knows
     longest = max(Region.around(part.hole).size)
     factor = HOLE_SHARE * capabilities.trained_px / longest
     return part.within(max(factor * max(part.size), capabilities.trained_px))

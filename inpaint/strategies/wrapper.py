@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaint.errors import InpaintError
+from inpaint.errors import InpaintError, UsageError
 from inpaint.fills.arrays import Array, as_array, channels_last
 from inpaint.fills.base import BaseFill, Painted
 from inpaint.fills.request import ImageSeed, Request
@@ -42,7 +42,8 @@ class StrategicFill(BaseFill):
     steps = 1000
 
     def __init__(self, inner: Inpainter, options: StrategyOptions | None = None, *, device: str = "cpu") -> None:
-        self.inner, self.options, self.device = inner, options or StrategyOptions(), device
+        self.options, self.device = options or StrategyOptions(), device
+        self.inner = refined(inner, self.options) if self.options.refine else inner
         self.name, self.capabilities = inner.name, inner.capabilities
 
     @classmethod
@@ -88,14 +89,7 @@ class StrategicFill(BaseFill):
         paintings = self._filled(
             layout.cut(cut), layout.laid_out(hole), layout.to_fill(hole), guidance=layout.guidance(guidance), **asked
         )
-        return [
-            replace(
-                painting,
-                colors=layout.rolled_up(painting.colors, hole),
-                strategy=f"{painting.strategy}, wrapped",
-            )
-            for painting in paintings
-        ]
+        return [replace(painting, colors=layout.rolled_up(painting.colors, hole)) for painting in paintings]
 
     def _filled(self, cut: Cut, unknown: HoleArray, hole: HoleArray, **asked: Any) -> list[Painting]:
         """Fill the hole, a part of what is unknown, of a photo without ends that meet."""
@@ -161,6 +155,15 @@ class StrategicFill(BaseFill):
                 raw = np.where(hole, painting.colors.transpose(2, 0, 1), image).astype(image.dtype)
                 score = {} if painting.score is None else {"score": np.array([painting.score], image.dtype)}
                 yield {"raw": raw[None], **score}
+
+
+def refined(inner: Inpainter, options: StrategyOptions) -> Inpainter:
+    """Return a fill with refined features. Raises UsageError for one that offers none."""
+    if not inner.capabilities.refinable:
+        raise UsageError(f"refine: {inner.name} has no features that could be refined; leave it out")
+    from inpaint.strategies.refinement import RefinedFill  # torch, for networks alone
+
+    return RefinedFill(inner, options)
 
 
 def free_memory_bytes(device: str) -> int | None:

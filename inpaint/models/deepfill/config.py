@@ -71,5 +71,10 @@ class Config(ModelConfig):
     def capabilities(self) -> Capabilities:
         """Return what the network can do; a guided one takes a sketch."""
         return Capabilities(
-            trained=True, planes=(SKETCH,) if self.sketch else (), trained_px=256, smallest_px=8, multiple_px=8
+            trained=True,
+            refinable=True,
+            planes=(SKETCH,) if self.sketch else (),
+            trained_px=256,
+            smallest_px=8,
+            multiple_px=8,
         )

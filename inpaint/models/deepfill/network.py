@@ -7,13 +7,15 @@ decoder of stage 2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint.errors import InputError
 from inpaint.losses.base import Discriminator, DiscriminatorOutput
-from inpaint.models.base import InpaintNetwork
+from inpaint.models.base import InpaintNetwork, Rear
 from inpaint.models.deepfill.config import Config, PlanesStage1, PlanesStage2
 from inpaint.nn.attention import ContextualAttention
 from inpaint.nn.gated import Activation, GatedConv2d, initialize_
@@ -120,19 +122,31 @@ class Generator(nn.Module):
 
     def refined(self, planes: Tensor, mask: Tensor) -> Tensor:
         """Stage 2: planes (B, stage2_planes, H, W), mask (B, 1, H, W) -> (B, 3, H, W)."""
-        convolved = self._run(planes, "xconv", 1, 10)  # (B, 2 width, H/4, W/4)
-        attended = self.attention(self._run(planes, "pmconv", 1, 6), mask)  # (B, 2 width, H/4, W/4)
-        attended = self._run(attended, "pmconv", 9, 10)
-        return self._run(torch.cat((convolved, attended), dim=1), "allconv", 11, 17).tanh()
+        return self.decoded(self.branches(planes, mask))
+
+    def branches(self, planes: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what both branches of stage 2 find, (B, 2 width, H/4, W/4) each."""
+        convolved = self._run(planes, "xconv", 1, 10)
+        attended = self.attention(self._run(planes, "pmconv", 1, 6), mask)
+        return convolved, self._run(attended, "pmconv", 9, 10)
+
+    def decoded(self, branches: Sequence[Tensor]) -> Tensor:
+        """Paint from both branches: (B, 3, H, W)."""
+        return self._run(torch.cat(tuple(branches), dim=1), "allconv", 11, 17).tanh()
 
     def forward(self, image: Tensor, mask: Tensor, sketch: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return (coarse, refined), each (B, 3, H, W); image in the network's range, sketch or None if not guided."""
+        coarse, planes = self.first(image, mask, sketch)
+        return coarse, self.refined(planes, mask)
+
+    def first(self, image: Tensor, mask: Tensor, sketch: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return what stage 1 paints (B, 3, H, W), and what stage 2 reads (B, stage2_planes, H, W)."""
         hole = mask > 0.5
         masked = image.masked_fill(hole, self.config.hole_fill)
         coarse = self.coarse(_planes(self.config.stage1_input, masked, mask, sketch))
         # The gradient of stage 2 flows into stage 1 through the pasted image, as in the official program.
         pasted = torch.where(hole, coarse, image)
-        return coarse, self.refined(_planes(self.config.stage2_input, pasted, mask), mask)
+        return coarse, _planes(self.config.stage2_input, pasted, mask)
 
 
 def stage1_planes(config: Config) -> int:
@@ -175,6 +189,22 @@ class Network(InpaintNetwork):
         1 = line, read in the hole only; for a guided network that is given none, no lines. H and W must be multiples
         of 8 and at least `minimum_px`; raises InputError otherwise.
         """
+        known, sketch = self._read(image, mask, sketch)
+        coarse, refined = self.generator(known, mask, sketch)
+        return {"raw": self._on_our_scale(refined, image), "coarse": self._on_our_scale(coarse, image)}
+
+    def split(self, image: Tensor, mask: Tensor, **planes: Tensor) -> tuple[tuple[Tensor, ...], Rear]:
+        """Return what the two branches of stage 2 find, and its decoder."""
+        known, sketch = self._read(image, mask, planes.get("sketch"))
+        _, read = self.generator.first(known, mask, sketch)
+
+        def paint(features: Sequence[Tensor]) -> Tensor:
+            return self._on_our_scale(self.generator.decoded(features), image)
+
+        return self.generator.branches(read, mask), paint
+
+    def _read(self, image: Tensor, mask: Tensor, sketch: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Return the known image in the network's range, and its sketch."""
         height, width = image.shape[-2:]
         if height % 8 or width % 8 or min(height, width) < self.minimum_px:
             # The map at 1/4 must have even sides.
@@ -190,11 +220,12 @@ class Network(InpaintNetwork):
             known = 2 * known - 1
         if self.config.sketch:
             sketch = torch.zeros_like(mask) if sketch is None else sketch.masked_fill(~hole, 0.0)
-        coarse, refined = self.generator(known, mask, sketch)
-        coarse, refined = coarse.to(image.dtype), refined.to(image.dtype)  # half precision under autocast
-        if self.config.value_range == "pm1":
-            coarse, refined = (coarse + 1) / 2, (refined + 1) / 2
-        return {"raw": refined, "coarse": coarse}
+        return known, sketch
+
+    def _on_our_scale(self, painted: Tensor, image: Tensor) -> Tensor:
+        """Return what the network painted in the type of the image and in its range."""
+        painted = painted.to(image.dtype)  # half precision under autocast
+        return (painted + 1) / 2 if self.config.value_range == "pm1" else painted
 
     @classmethod
     def discriminators(cls, config: Config, *, seed: int = 0) -> dict[str, Discriminator]:

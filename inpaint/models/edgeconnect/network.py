@@ -8,7 +8,7 @@ discriminator of the second stage sees colors alone, and the second generator is
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -20,7 +20,7 @@ from inpaint.errors import InputError, UsageError
 from inpaint.images.edges import canny
 from inpaint.images.photo import BT709
 from inpaint.losses.base import Discriminator, DiscriminatorOutput
-from inpaint.models.base import InpaintNetwork
+from inpaint.models.base import InpaintNetwork, Rear
 from inpaint.models.edgeconnect.config import Config, FillOptions
 from inpaint.nn.inference import Prepared
 from inpaint.nn.instance import instance_norm, norm_relu
@@ -67,10 +67,18 @@ class Generator(Prepared):
 
     def forward(self, planes: Tensor) -> Tensor:
         """Map planes (B, inputs, H, W) to (B, outputs, H, W); sides must be multiples of 4, at least 12."""
+        return self.rear(self.front(planes))
+
+    def front(self, planes: Tensor) -> Tensor:
+        """Return what lies before the residual blocks, (B, 4 width, H/4, W/4)."""
         with normalized_in_full_precision(self.normalized):
             x = norm_relu(self.conv1(planes.to(self.conv1.weight.dtype)))  # (B, w, H, W)
             x = norm_relu(self.conv2(x))  # (B, 2w, H/2, W/2)
-            x = norm_relu(self.conv3(x))  # (B, 4w, H/4, W/4)
+            return norm_relu(self.conv3(x))  # (B, 4w, H/4, W/4)
+
+    def rear(self, x: Tensor) -> Tensor:
+        """Return what `forward` does, from what `front` returns."""
+        with normalized_in_full_precision(self.normalized):
             for block in self.blocks:
                 x = block(x)
             x = norm_relu(self.deconv1(x))  # (B, 2w, H/2, W/2)
@@ -230,6 +238,20 @@ class Network(InpaintNetwork):
             gray, canny = derived["gray"], derived["canny"]
         used = self._completed_edges(gray, canny, mask, edges)
         return {"raw": self.paint(image, used, mask).to(image.dtype), "edges": used.to(image.dtype)}
+
+    def split(self, image: Tensor, mask: Tensor, **planes: Tensor) -> tuple[tuple[Tensor, ...], Rear]:
+        """Return what lies before the second stage's residual blocks, and what follows."""
+        assert self.inpaint_generator is not None
+        self._check_sides(image)
+        derived = planes if "canny" in planes else self.derive(image, mask)
+        used = self._completed_edges(derived["gray"], derived["canny"], mask, planes.get("edges"))
+        generator = self.inpaint_generator
+        features = generator.front(self._inpaint_planes(image, used, mask))
+
+        def paint(features: Sequence[Tensor]) -> Tensor:
+            return ((_exact(generator.rear(features[0])).tanh() + 1) / 2).to(image.dtype)
+
+        return (features,), paint
 
     def _completed_edges(self, gray: Tensor, canny: Tensor, mask: Tensor, given: Tensor | None) -> Tensor:
         hole = mask > 0.5

@@ -49,7 +49,7 @@ class Config(ModelConfig):
 
     def capabilities(self) -> Capabilities:
         """Return what the network can do."""
-        return Capabilities(trained=True, trained_px=min(4 * 2**self.depth // 2, 512))
+        return Capabilities(trained=True, refinable=True, trained_px=min(4 * 2**self.depth // 2, 512))
 
     def in_phase_2(self, iteration: int) -> bool:
         """Tell whether an iteration, from 0, belongs to phase 2."""

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaint.models.base import InpaintNetwork
+from inpaint.models.base import InpaintNetwork, Rear
 from inpaint.models.pconv.config import Config
 from inpaint.nn.inference import Prepared
 from inpaint.nn.partial import PartialConv2d, Window
@@ -164,12 +164,21 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor, plan: Plan) -> Tensor:
         """Paint x (B, 3, H, W), 0 where unknown: (B, 3, H, W), not bounded."""
-        skips = []
+        return self.decoded([x, *self.encoded(x, plan)], plan)
+
+    def encoded(self, x: Tensor, plan: Plan) -> list[Tensor]:
+        """Return the output of every encoder layer, the deepest last."""
+        outputs = []
         for block, window in zip(blocks_of(self.encoder), plan.encoder, strict=True):
-            skips.append(x)
             x = block([x], window)  # half the size
+            outputs.append(x)
+        return outputs
+
+    def decoded(self, levels: list[Tensor], plan: Plan) -> Tensor:
+        """Paint from what the encoder begins with and the outputs of its layers; the list is emptied on the way."""
+        x = levels.pop()
         for block, window in zip(reversed(blocks_of(self.decoder)), plan.decoder, strict=True):
-            x = block([x, skips.pop()], window)  # twice the size
+            x = block([x, levels.pop()], window)  # twice the size
         return x
 
 
@@ -204,14 +213,37 @@ class Network(InpaintNetwork):
         image: (B, 3, H, W) in [0, 1], not read in the hole. mask: (B, 1, H, W), above 0.5 = hole. Sides are brought to
         a multiple of 2^levels with more hole. Where all is hole, the image is the network's 0: a plain color.
         """
+        x, plan = self._read(image, mask)
+        return {"raw": self._on_our_scale(self.generator(x, plan), like=image)}
+
+    def split(self, image: Tensor, mask: Tensor, **planes: Tensor) -> tuple[tuple[Tensor, ...], Rear]:
+        """Return the outputs of all encoder layers, and the decoder."""
+        x, plan = self._read(image, mask)
+
+        def paint(features: Sequence[Tensor]) -> Tensor:
+            return self._on_our_scale(self.generator.decoded([x, *features], plan), like=image)
+
+        return tuple(self.generator.encoded(x, plan)), paint
+
+    def _read(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Plan]:
+        """Return what the U-Net reads, in its own range and of a size that it takes, and what its layers know."""
         height, width = image.shape[-2:]
         multiple = 2**self.config.depth
         more = (0, -width % multiple, 0, -height % multiple)
-        mean, deviation = (image.new_tensor(values).view(3, 1, 1) for values in RANGES[self.config.value_range])
+        mean, deviation = self._range(image)
         hole = mask > 0.5
         # The hole is zeroed first, so that no later arithmetic can carry a NaN of it anywhere, in gradients either.
         x = (image.masked_fill(hole, 0.0) - mean) / deviation
         x = F.pad(x.masked_fill(hole, 0.0), more)
         known = F.pad((~hole).to(torch.promote_types(image.dtype, torch.float32)), more)
-        painted = self.generator(x, self.generator.plan(known)).to(image.dtype)  # half precision under autocast
-        return {"raw": painted[..., :height, :width] * deviation + mean}
+        return x, self.generator.plan(known)
+
+    def _on_our_scale(self, painted: Tensor, *, like: Tensor) -> Tensor:
+        height, width = like.shape[-2:]
+        mean, deviation = self._range(like)
+        return painted.to(like.dtype)[..., :height, :width] * deviation + mean  # half precision under autocast
+
+    def _range(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and deviation of the colors, (3, 1, 1) each."""
+        mean, deviation = (image.new_tensor(values).view(3, 1, 1) for values in RANGES[self.config.value_range])
+        return mean, deviation
