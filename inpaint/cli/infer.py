@@ -98,6 +98,14 @@ class PlanesCommand(click.Command):
 )
 @photo_options.first_page
 @click.option(
+    "--ray",
+    metavar="[ADDRESS]",
+    is_flag=False,
+    flag_value="",
+    help="Fill a folder on a cluster of Ray: HOST:PORT or ray://HOST:PORT; without one that of RAY_ADDRESS, or one of "
+    "this machine's own. --jobs: the most workers.",
+)
+@click.option(
     "--resume",
     is_flag=True,
     help="Go on with a folder: what its journal has as done, of the same files and options, is left as it is.",
@@ -127,6 +135,7 @@ def command(
     quality: int | None,
     jobs: int | None,
     first_page: bool,
+    ray: str | None,
     resume: bool,
     skip_existing: bool,
     max_pixels: int,
@@ -197,10 +206,10 @@ def command(
         def check(fill: Inpainter | Described) -> None:
             check_samples(fill, samples, top)
             check_guidance(fill, guidance)
-            check_at_once(fill, jobs)
+            check_at_once(fill, jobs if ray is None else None)
 
-        if model is not None and output is not None and len(devices) > 1:
-            engine = _on_devices(devices, single=single, jobs=jobs)
+        if model is not None and output is not None and (ray is not None or len(devices) > 1):
+            engine = _engine(ray, devices, single=single, jobs=jobs)
             spread = checked(model, *option, weights=weights, check=check)
             with _journal(spread, output, options, resume=resume, single=single) as journal:
                 return _work(
@@ -226,13 +235,19 @@ def command(
             )
 
 
-def _on_devices(devices: Sequence[str], *, single: bool, jobs: int | None) -> Engine:
-    """Return the engine with a process for each device; raises UsageError where they are not here, or not for this."""
+def _engine(ray: str | None, devices: Sequence[str], *, single: bool, jobs: int | None) -> Engine:
+    """Return what fills with several workers; raises UsageError where they cannot be, or are not for this."""
+    from inpaint.pipeline.on_ray import on_ray
     from inpaint.pipeline.workers import on_devices
     from inpaint.system.devices import resolve_device
 
+    given = f"--device {','.join(devices)}"
     if single:
-        raise UsageError(f"--device {','.join(devices)}: several are for a folder of photos; name one for one photo")
+        raise UsageError(f"{given if ray is None else '--ray'}: several workers are for a folder of photos")
+    if ray is not None and len(devices) > 1:
+        raise UsageError(f"{given}: on a cluster auto, cpu or cuda are valid; Ray hands out the GPUs")
+    if ray is not None:
+        return on_ray(ray or None, device=devices[0], workers=jobs)
     if jobs is not None:
         raise UsageError("--jobs is for one device; of several each fills a photo at a time: name one twice for two")
     return on_devices([str(resolve_device(device)) for device in devices])

@@ -56,16 +56,16 @@ class RunJournal(AbstractContextManager["RunJournal"]):
 
     def begin(self, jobs: Sequence[Job]) -> None:
         """Note the state of the files that are read, and remove what a killed process left half-written."""
-        self._begun = {path: _stamp(path) for job in jobs for path in _paths(job)}
+        self._begun = {path: _stamp(path) for job in jobs for path in read_by(job)}
         self._names = {}
-        for path in (path for job in jobs for path in _written(job)):
+        for path in (path for job in jobs for path in written_by(job)):
             self._names.setdefault(path.parent, []).append(path.name)
         self._tidy()
 
     def is_done(self, job: Job) -> bool:
         """Return whether an earlier run, which this one goes on with, has done the same and the results are there."""
         asked = self._done.get(self._name(job)) if self._resume else None
-        return asked is not None and all(path.exists() for path in _written(job)) and asked == self._request(job)
+        return asked is not None and all(path.exists() for path in written_by(job)) and asked == self._request(job)
 
     def add(self, outcome: Outcome) -> None:
         """Append what became of a job. Raises WriteError when it cannot be written."""
@@ -74,7 +74,7 @@ class RunJournal(AbstractContextManager["RunJournal"]):
         if outcome.reason:
             line |= {"why": outcome.reason}
         # Of files that were changed meanwhile nobody knows what was read.
-        elif all(_stamp(path) == self._begun.get(path) for path in _paths(job)):
+        elif all(_stamp(path) == self._begun.get(path) for path in read_by(job)):
             line |= {"asked": self._request(job)}
         self._lines.write(line)
 
@@ -101,11 +101,12 @@ class RunJournal(AbstractContextManager["RunJournal"]):
         return hashlib.sha256(said.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
-def _written(job: Job) -> list[Path]:
+def written_by(job: Job) -> list[Path]:
+    """Return the files that a job writes."""
     return [*job.outputs, *job.beside]
 
 
-def _paths(job: Job) -> Iterator[Path]:
+def read_by(job: Job) -> Iterator[Path]:
     """Yield the files that a job reads."""
     yield from _paths_in([getattr(job, field.name) for field in fields(job) if field.name not in _NOT_ASKED])
 

@@ -28,12 +28,16 @@ _log = logging.getLogger("inpaint")
 
 @dataclass(frozen=True)
 class Remark:
-    """A warning of a worker: of the log, or one on how a mask was taken, whose words are by kind."""
+    """A warning of a worker: of the log, or one on how a mask was taken, whose words are by kind.
+
+    once: however many workers make it.
+    """
 
     name: str
     level: int = logging.WARNING
     words: str = ""
     of_mask: Mapping[str, str] | None = None
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def run_spread(
         return
     marks = options.marks.prepared([job.image for job in jobs], max_pixels=options.max_pixels)
     task = Task(model, replace(options, marks=marks), jobs)
-    say = _said_once(OncePerKind() if has_several_masks(jobs) else warn)
+    words = _Words(OncePerKind() if has_several_masks(jobs) else warn)
     waiting: dict[int, Told] = {}
     following = iter(numbers)
     expected = next(following)
@@ -98,7 +102,7 @@ def run_spread(
             waiting[told.number] = told
             while expected in waiting:
                 answer = waiting.pop(expected)
-                _pass_on(answer.remarks, say)
+                words.pass_on(answer.remarks)
                 yield answer.outcome
                 expected = next(following, -1)
 
@@ -111,7 +115,9 @@ class Worker:
             cv2.setNumThreads(1)  # torch and NumPy are told by the environment
         self._task = task
         self._remarks: list[Remark] = []
-        self._inpainter = task.model.load(device)
+        self._first: list[Remark] = []  # what was said of the model, with the first job
+        with _noted(self._first):
+            self._inpainter = task.model.load(device)
         capabilities = self._inpainter.capabilities
         self._load = loader_of(task.jobs, task.options, capabilities.guidance, say=self._note)
 
@@ -121,7 +127,8 @@ class Worker:
         job = self._task.jobs[number] if job is None else job
         with _noted(self._remarks):
             outcome = outcome_of(job, partial(self._load, job), self._inpainter, self._task.options, None)
-        return Told(number, outcome, tuple(self._remarks))
+        first, self._first = [replace(each, once=True) for each in self._first], []
+        return Told(number, outcome, (*first, *self._remarks))
 
     def _note(self, name: str, remarks: Mapping[str, str]) -> None:
         self._remarks.append(Remark(name, of_mask=dict(remarks)))
@@ -150,25 +157,24 @@ class _Noting(logging.Handler):
         self._remarks.append(Remark(record.name, record.levelno, record.getMessage()))
 
 
-def _said_once(say: Say) -> Say:
-    """Return what passes each remark on a mask on once, however many workers made it."""
-    said = set[tuple[str, tuple[tuple[str, str], ...]]]()
+class _Words:
+    """Passes remarks on; those of all workers once. say: told those on masks."""
 
-    def once(name: str, remarks: Mapping[str, str]) -> None:
-        key = name, tuple(sorted(remarks.items()))
-        if key not in said:
-            said.add(key)
-            say(name, remarks)
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._said = set[tuple[str, str]]()
 
-    return once
-
-
-def _pass_on(remarks: Sequence[Remark], say: Say) -> None:
-    for remark in remarks:
-        if remark.of_mask is not None:
-            say(remark.name, remark.of_mask)
-        else:
-            logging.getLogger(remark.name).log(remark.level, "%s", remark.words)
+    def pass_on(self, remarks: Sequence[Remark]) -> None:
+        for remark in remarks:
+            if remark.once or remark.of_mask is not None:
+                key = remark.name, f"{remark.words}{remark.of_mask}"
+                if key in self._said:
+                    continue
+                self._said.add(key)
+            if remark.of_mask is not None:
+                self._say(remark.name, remark.of_mask)
+            else:
+                logging.getLogger(remark.name).log(remark.level, "%s", remark.words)
 
 
 # Processes of this machine --------------------------------------------------------------------------------------------

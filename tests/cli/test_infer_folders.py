@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fake_ray import FakeRay
 from inpaint.cli.main import run
 
 HOLE = np.zeros((40, 56), np.uint8)
@@ -65,13 +66,32 @@ def test_resume_is_for_folders_and_one_way_of_leaving_results_alone(here, capsys
         (["--device=cpu,gpu"], "unknown device 'gpu'"),
         (["--device=cpu,cuda:77"], "unknown device 'cuda:77'"),
         (["--device=cpu,cpu", "--jobs=2"], "--jobs is for one device; of several each fills a photo at a time"),
-        (["--device=cpu,cpu", "--image=photos/a.png", "--output=a.png"], "--device cpu,cpu: several are for a folder"),
+        (
+            ["--device=cpu,cpu", "--image=photos/a.png", "--output=a.png"],
+            "--device cpu,cpu: several workers are for a folder",
+        ),
+        (["--ray", "--image=photos/a.png", "--output=a.png"], "--ray: several workers are for a folder"),
+        (["--ray", "--device=cpu,cpu"], "--device cpu,cpu: on a cluster auto, cpu or cuda are valid"),
+        (["--ray=ray://head:10001", "--device=cuda:1"], "device cuda:1: on a cluster auto, cpu or cuda are valid"),
     ],
 )
 def test_devices_that_cannot_be_are_refused(here, capsys, arguments, message):
     assert infer(*arguments) == 2
     assert message in capsys.readouterr().err
     assert not (here / "out").exists()
+
+
+def test_the_cluster_of_ray_is_told_apart_from_its_absence(here, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert infer("--ray") == 1
+    assert "needs the package ray: pip install 'pytorch-inpaint[ray]'" in capsys.readouterr().err
+    ray = FakeRay(2)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    assert infer("--ray", "--jobs=1") == 0
+    assert capsys.readouterr().out == "3 filled\n"
+    assert len(ray.actors) == 1
+    assert infer("--ray", "--resume") == 0
+    assert capsys.readouterr().out == "3 skipped\n"
 
 
 @pytest.mark.slow

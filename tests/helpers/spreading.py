@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import numpy as np
 
@@ -25,3 +26,19 @@ class Mortal(ArrayFill):
         if not image.any():
             os.kill(os.getpid(), signal.SIGKILL)
         return np.full_like(image, 0.5)
+
+
+class Slow(Loadable):
+    """A fill with the mean that takes a while."""
+
+    def load(self, device):
+        return Slowly()
+
+
+class Slowly(ArrayFill):
+    name = "slowly"
+    capabilities = Capabilities()
+
+    def paint(self, image, hole, context):
+        time.sleep(0.3)
+        return np.full_like(image, image.mean())
