@@ -114,7 +114,7 @@ class _Pool:
         self._kind = ray.remote(_Actor).options(num_cpus=1, num_gpus=int(self._gpu), max_restarts=0)
         self._task, self._weights = ray.put(task), ray.put(_weights(task))
         self._hands: list[_Hand] = []
-        self._starting: dict[Any, _Hand] = {}
+        self._loading: dict[Any, _Hand] = {}
         self._todo: deque[_Sent] = deque()
 
     def work(self, numbers: Sequence[int]) -> Generator[Told]:
@@ -124,7 +124,7 @@ class _Pool:
         while self._todo or any(hand.jobs for hand in self._hands):
             self._start()
             yield from self._hand_out()
-            waited_for = [*self._starting, *(reference for hand in self._hands for reference in hand.jobs)]
+            waited_for = [*self._loading, *(reference for hand in self._hands for reference in hand.jobs)]
             if not waited_for:
                 time.sleep(LOOK_EVERY_S)
             done = self._ray.wait(waited_for, timeout=LOOK_EVERY_S)[0] if waited_for else []
@@ -153,7 +153,7 @@ class _Pool:
         while len(self._hands) < wanted:
             hand = _Hand(self._kind.remote())
             self._hands.append(hand)
-            self._starting[hand.actor.load.remote(self._task, self._weights, gpu=self._gpu)] = hand
+            self._loading[hand.actor.load.remote(self._task, self._weights, gpu=self._gpu)] = hand
 
     def _hand_out(self) -> Generator[Told]:
         for hand in self._hands:
@@ -169,7 +169,7 @@ class _Pool:
 
     def _take(self, reference: Any) -> Generator[Told]:
         """Take an answer, or the news that there will be none."""
-        hand = self._starting.get(reference) or next((each for each in self._hands if reference in each.jobs), None)
+        hand = self._loading.get(reference) or next((each for each in self._hands if reference in each.jobs), None)
         if hand is None:
             return  # of a worker that was found lost a moment ago
         try:
@@ -180,7 +180,7 @@ class _Pool:
         except self._ray.exceptions.RayError:
             yield from self._lost(hand)
             return
-        if self._starting.pop(reference, None) is not None:
+        if self._loading.pop(reference, None) is not None:
             hand.ready = True
         else:
             del hand.jobs[reference]
@@ -200,7 +200,7 @@ class _Pool:
 
     def _drop(self, hand: _Hand) -> None:
         self._hands.remove(hand)
-        self._starting = {reference: each for reference, each in self._starting.items() if each is not hand}
+        self._loading = {reference: each for reference, each in self._loading.items() if each is not hand}
         with suppress(Exception):  # it is gone already
             self._ray.kill(hand.actor)
 
