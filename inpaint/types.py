@@ -149,7 +149,7 @@ class Capabilities:
         context_px: Pixels around a hole that it wants to see; of a large photo only the holes with so much around them
             are read and painted. None: the whole photo, always.
         context_share: The same as a share of the longer side of the hole's bounding box, where that is more.
-        pixel_bytes: Memory that filling takes per pixel of the image, beside the weights; None: not measured.
+        pixel_bytes: Memory that filling takes per pixel in float32, beside the weights; None: not measured.
     """
 
     trained: bool = False

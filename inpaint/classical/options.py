@@ -48,4 +48,5 @@ class PatchOptions(Options):
         smallest_px=1,
         context_px=SEARCH_PX,
         context_share=1.0,
+        pixel_bytes=200,  # measured on a whole photo of 24 megapixels
     )

@@ -25,6 +25,7 @@ Examples:
   inpaint benchmark step --size 128 --batch 2 --channels-last --against precision=bf16-mixed --profile
   inpaint benchmark threads --model deepfill --threads 1,2 --against port
   inpaint benchmark restore --preset vase,library
+  inpaint benchmark strategies --model telea --model deepfill --width 16 --memory 3GB
   inpaint benchmark data --data photos/ --size 256
   inpaint benchmark masks --kind deepfill,text
   inpaint benchmark poisson --megapixels 0.3,1 --rounds 3
@@ -152,6 +153,64 @@ def poisson(megapixels: str, threads: int | None, rounds: int, json_path: str | 
     about = {"cpu": cpu_name(), "accelerators": []}
     click.echo(tables([{**figures, "hardware": about}]), nl=False, err=json_path == places.DASH)
     write_json(json_path, figures)
+
+
+@command.command("strategies", short_help="strategies and seams: cost on a large photo, quality on small ones")
+@click.option("--model", "models", multiple=True, required=True, help="Name, run or weights file; repeat for several.")
+@click.option("--width", type=click.IntRange(4), help="Of networks with initial weights, for names of models.")
+@click.option("--strategy", "strategies", default="auto,resize,crop,tile,original", metavar="NAME[,NAME]")
+@click.option("--megapixels", default=24.0, metavar="MP", help="Of the photo, 3 : 2, with ten holes.")
+@click.option(
+    "--largest", type=click.IntRange(30), default=900, help="Largest of the holes, pixels; the smallest has 30."
+)
+@click.option("--memory", metavar="SIZE", help="What filling may take, as 3GB.")
+@click.option("--quality", is_flag=True, help="Compare hole PSNR and seam on photos instead of time and memory.")
+@click.option("--data", default="samples", metavar="PLACE", help="Photos for --quality.")
+@click.option("--masks", "mask", default="center", metavar="KIND", help="Holes for --quality.")
+@click.option("--size", default="128,256", metavar="N[,N]", help="Sides of the photos for --quality.")
+@click.option("--count", type=click.IntRange(1), default=100, help="Photos for --quality.")
+@click.option("--limits", default="", metavar="N[,N]", help="Limits of `resize` for --quality.")
+@click.option(
+    "--seam", "seams", default="feather,color,poisson,multiband", metavar="NAME[,NAME]", help="For --quality."
+)
+@json_option
+def strategies(**given: Any) -> None:
+    """Seconds of processor time and peak memory of every strategy on a large photo with ten holes.
+
+    With --quality: hole PSNR and seam on photos of other sizes than the network was trained on, for each strategy
+    (`refine` is one here, too), and for each seam with the first two of them.
+    """
+    from dataclasses import asdict
+
+    from inpaint.benchmark import strategies as measuring
+
+    names = _listed(given["strategies"])
+    say = partial(click.echo, err=given["json_path"] == places.DASH)
+    figures: dict[str, Any] = {}
+    if given["quality"]:
+        limits = [int(_number(text)) for text in _listed(given["limits"])] if given["limits"] else []
+        ways = measuring.ways_of(names, _listed(given["seams"]) if given["seams"] else [], limits)
+        for model in given["models"]:
+            fill = measuring.inpainter_of(model, given["width"])
+            for text in _listed(given["size"]):
+                asked = {name: given[name] for name in ("data", "mask", "count")}
+                found = measuring.qualities(fill, ways, size=int(_number(text)), **asked)
+                head = f"{model}, {given['mask']}, {text} px, {len(found[0].psnr)} photos"
+                say(f"{head}\n\n{measuring.quality_table(found)}\n")
+                figures[f"{model} {text}"] = [asdict(each) for each in found]
+    else:
+        height = round((given["megapixels"] * 1e6 / 1.5) ** 0.5)
+        memory = {} if given["memory"] is None else {"memory": given["memory"]}
+        setting = {"width": given["width"], "height_px": height, "width_px": height * 3 // 2}
+        setting["largest_px"] = given["largest"]
+        costs = {
+            (model, name): measuring.cost({**setting, "model": model, "options": {"strategy": name, **memory}})
+            for model in given["models"]
+            for name in names
+        }
+        say(measuring.cost_table(costs))
+        figures = {f"{model} {name}": asdict(each) for (model, name), each in costs.items()}
+    write_json(given["json_path"], {"benchmark": "strategies", "figures": figures})
 
 
 @command.command("masks", short_help="masks per second on one core, for every kind")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -46,9 +46,12 @@ class FeedForward(TensorFill):
     ) -> None:
         self.name = name
         self.network = network.to(device=device, dtype=dtype).eval().requires_grad_(False)
-        self.capabilities = network.capabilities
         parameter = next(network.parameters())
         self.device, self.dtype = parameter.device, parameter.dtype
+        self.capabilities = network.capabilities
+        if self.capabilities.pixel_bytes is not None:  # said of float32
+            share = self.dtype.itemsize / torch.float32.itemsize
+            self.capabilities = replace(self.capabilities, pixel_bytes=share * self.capabilities.pixel_bytes)
         self.options = options or self.Options()
         self.chunk = self.options.chunk
         self._discriminators = discriminators

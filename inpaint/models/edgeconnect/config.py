@@ -75,7 +75,15 @@ class Config(ModelConfig):
 
     def capabilities(self) -> Capabilities:
         """Return what the network can do."""
-        return Capabilities(trained=True, refinable=True, planes=(EDGES,), trained_px=256, smallest_px=8, multiple_px=4)
+        return Capabilities(
+            trained=True,
+            refinable=True,
+            planes=(EDGES,),
+            trained_px=256,
+            smallest_px=8,
+            multiple_px=4,
+            pixel_bytes=200 + 20 * self.width,  # measured 1244 at width 64, from 384 to 640 px
+        )
 
     def training_planes(self) -> tuple[Plane, ...]:
         """Return the edges to learn from, and those that are known; the true ones cut off at the hole are the origin's.
