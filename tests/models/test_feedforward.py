@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -208,7 +210,14 @@ def test_a_guided_network_says_so_and_uses_the_sketch(make):
 def test_it_is_an_inpainter(deepfill):
     fill: Inpainter = FeedForward(deepfill, name="deepfill", device="cpu")
     assert fill.name == "deepfill"
-    assert fill.capabilities == Capabilities(trained=True, trained_px=256, multiple_px=8)
+    can = fill.capabilities
+    assert can.pixel_bytes == deepfill.capabilities.pixel_bytes > 0
+    assert replace(can, pixel_bytes=None) == Capabilities(trained=True, refinable=True, trained_px=256, multiple_px=8)
+
+
+def test_half_precision_takes_half_the_memory(make):
+    full, half = (FeedForward(make(), name="deepfill", dtype=dtype) for dtype in (torch.float32, torch.bfloat16))
+    assert half.capabilities.pixel_bytes == full.capabilities.pixel_bytes / 2
 
 
 IMAGE, MASK = sample(16, 24)

@@ -77,5 +77,5 @@ class Config(ModelConfig):
             trained_px=256,
             smallest_px=8,
             multiple_px=8,
-            pixel_bytes=100 + 10 * self.width,  # measured 488 at width 48, from 384 to 640 px
+            pixel_bytes=100 + 17 * self.width,  # measured 902 at width 48, from 640 to 960 px
         )
