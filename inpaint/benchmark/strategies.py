@@ -121,7 +121,7 @@ class Quality:
 def qualities(
     inpainter: Inpainter, ways: Mapping[str, StrategyOptions], *, data: str, mask: str, size: int, count: int
 ) -> list[Quality]:
-    """Fill the first photos of `data`, cut to `size`, in several ways, one mask each; the photos themselves come last."""
+    """Fill the first photos of `data`, cut to `size`, in several ways, one mask each; the photos themselves last."""
     photos = Photos(data, unnamed([mask], size=size))
     (drawing,) = photos.protocol.drawings.values()
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in (*ways, PHOTO)}
