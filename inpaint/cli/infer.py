@@ -32,6 +32,7 @@ Examples:
   inpaint infer --model checkpoints/my-run --image photos/ --mask logo.png --output filled/ --dilate 5 --resume
   inpaint infer --model checkpoints/pluralistic --image photo.jpg --mask mask.png --output fills/ --samples 20 --top 5
   inpaint infer --model patch --image photo.jpg --box 120,80,140,220 --output without.png --preview box.png
+  inpaint infer --model patch --image film.mp4 --mask logo.png --output clean.mp4
   inpaint infer --image photos/ --mask-color red --save-mask masks/ --preview over/
   inpaint infer --model checkpoints/pluralistic --image photos/ --mask masks/ --output filled/ --option latent=mean
 """
@@ -159,7 +160,17 @@ def command(
     weights hold one: number 1 is the best.
 
     Without --output nothing is filled: --save-mask and --preview show what would be.
+
+    A film (--image film.mp4) becomes a film, or a folder of frames, each filled by itself; a mask may be a film, too.
     """
+    from inpaint.images.films import FILM_SUFFIXES
+
+    if image.lower().endswith(FILM_SUFFIXES):
+        from inpaint.cli.film_filling import fill_film
+
+        context = click.get_current_context()
+        return fill_film(context.params, lambda **folders: context.invoke(command, **{**context.params, **folders}))
+
     from inpaint.pipeline import JobOptions, Marks, check_at_once, check_guidance, check_samples, plan_jobs
     from inpaint.pipeline.running import run_jobs
     from inpaint.pipeline.workers import run_spread

@@ -17,6 +17,8 @@ from inpaint.system.files import missing
 
 Rgb = NDArray[np.uint8]
 """One frame, (H, W, 3)."""
+FILM_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".mts")
+"""Names of films, in lower case."""
 MEMORY_BYTES = 256 * 1024**2
 """What the frames that are looked at together may take."""
 
@@ -98,6 +100,13 @@ class Film:
             yield rows, strip
 
 
+def frames_per_s(path: str | os.PathLike[str]) -> float:
+    """Return the speed of a film as its file says it, 25 where it says none."""
+    with _opened(path) as capture:
+        found = float(capture.get(cv2.CAP_PROP_FPS))
+    return found if 0 < found < 1000 else 25.0
+
+
 def median(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the median over the first axis, the mean of the middle two of an even number, halves upwards."""
     upper = len(frames) // 2
@@ -111,18 +120,28 @@ def median(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _opened(path: str | os.PathLike[str]) -> Iterator[cv2.VideoCapture]:
     if reason := missing(path):
         raise InputError(f"cannot read '{path}': {reason}")
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read when FFmpeg is first used; its lines, too
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # its warnings are for programmers
-    try:
-        capture = cv2.VideoCapture(os.fspath(path))
+    with quiet_opencv():
         try:
-            if not capture.isOpened():
-                raise InputError(f"'{path}' is no film that can be read: valid are what OpenCV decodes, AVI or MP4 say")
-            yield capture
-        finally:
-            capture.release()
-    except cv2.error as error:
-        raise InputError(f"'{path}' is no film that can be read: {error.err}") from None
+            capture = cv2.VideoCapture(os.fspath(path))
+            try:
+                if not capture.isOpened():
+                    raise InputError(
+                        f"'{path}' is no film that can be read: valid are what OpenCV decodes, AVI or MP4 say"
+                    )
+                yield capture
+            finally:
+                capture.release()
+        except cv2.error as error:
+            raise InputError(f"'{path}' is no film that can be read: {error.err}") from None
+
+
+@contextmanager
+def quiet_opencv() -> Iterator[None]:
+    """Keep what OpenCV and its FFmpeg print of films, which is for programmers, from standard error in the block."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read when FFmpeg is first used
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
     finally:
         cv2.utils.logging.setLogLevel(level)
