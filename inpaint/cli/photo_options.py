@@ -55,6 +55,7 @@ def marks(function: Command) -> Command:
         boxes: tuple[str, ...],
         polygons: tuple[str, ...],
         mask_color: str | None,
+        objects: tuple[str, ...],
         find: tuple[str, ...],
         sensitivity: float | None,
         expand: str | None,
@@ -65,6 +66,7 @@ def marks(function: Command) -> Command:
             "box": boxes,
             "polygon": polygons,
             "mask_color": mask_color,
+            "object_box": objects,
             "find": find,
             "expand": expand,
         }
@@ -104,6 +106,13 @@ def marks(function: Command) -> Command:
             help="Add so many pixels at the sides, as a hole: the result is larger.",
         ),
         click.option(
+            "--object",
+            "objects",
+            metavar="X,Y,WIDTH,HEIGHT",
+            multiple=True,
+            help="A box around an object: the object alone is hole, as its colors stand out. May be repeated.",
+        ),
+        click.option(
             "--mask-color",
             metavar="COLOR",
             help="What was painted over in this color in the photo itself is hole: red, '#ff0000'.",
@@ -128,7 +137,7 @@ def marks(function: Command) -> Command:
 
 
 ALPHA = "alpha"
-WAYS = ("--mask", "--box", "--polygon", "--mask-color", "--find", "--expand")
+WAYS = ("--mask", "--box", "--polygon", "--mask-color", "--object", "--find", "--expand")
 """The options that say what the hole is."""
 
 

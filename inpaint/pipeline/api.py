@@ -47,6 +47,7 @@ def fill(
     box: Any = None,
     polygon: Any = None,
     mask_color: str | None = None,
+    object_box: Any = None,
     find: str | Sequence[str] | None = None,
     sensitivity: float = SENSITIVITY,
     expand: str | Sequence[int] | None = None,
@@ -85,6 +86,7 @@ def fill(
         box: A rectangle that is hole: x, y, width, height in pixels of the photo, turned upright; several in a list.
         polygon: Corners (x, y) in pixels around a hole; several in a list.
         mask_color: What was painted over in this color in the photo itself is hole: "red", "#ff0000".
+        object_box: As `box`, around an object: what stands out in it is hole, by GrabCut.
         find: What is to be found and filled: "text", or another name of `inpaint.finding.table`; several in a list.
         sensitivity: Of what is found, from 0 (only what is certain) to 1.
         expand: Pixels to add at left, top, right and bottom, as a hole; the result is larger, and guidance has its
@@ -122,6 +124,7 @@ def fill(
         box=box,
         polygon=polygon,
         mask_color=mask_color,
+        object_box=object_box,
         find=find,
         sensitivity=sensitivity,
         expand=expand,

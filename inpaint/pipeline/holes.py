@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 import inpaint.arguments as arguments
-from inpaint.errors import NotAMaskError, UsageError
+from inpaint.data.headers import header_of_file
+from inpaint.errors import InpaintError, NotAMaskError, UsageError
 from inpaint.finding import table
 from inpaint.finding.table import SENSITIVITY
 from inpaint.images.canvas import Margins, expanded, parse_margins
@@ -20,6 +22,7 @@ from inpaint.images.marks import (
     Color,
     Polygon,
     box_hole,
+    check_within,
     color_hole,
     parse_box,
     parse_color,
@@ -29,14 +32,16 @@ from inpaint.images.marks import (
 )
 from inpaint.images.mask_rules import Hole
 from inpaint.images.masks import dilate_hole, fit_to, swapped
-from inpaint.images.photo import Photo
-from inpaint.images.reading import MAX_PIXELS
+from inpaint.images.photo import Photo, to_uint8
+from inpaint.images.reading import MAX_PIXELS, read_photo
 from inpaint.images.regions import Region
 
 ParsedT = TypeVar("ParsedT")
 
 _log = logging.getLogger("inpaint.pipeline")
 
+MOST_ALIKE = 32
+"""Most photos that are looked at to find what they share."""
 ALPHA = "alpha"
 """In place of a mask: what is transparent in the photo itself. `./alpha` is a file of that name."""
 
@@ -131,6 +136,69 @@ class Found(HoleSource):
         return hole
 
 
+@dataclass(frozen=True)
+class FoundInAll(HoleSource):
+    """Something that all photos of the work share, size by size."""
+
+    name: str
+    sensitivity: float = SENSITIVITY
+
+    def hole_in(self, photo: Photo) -> Hole:
+        """Refuse: one photo does not say what it shares with others."""
+        return table.find(self.name, photo, sensitivity=self.sensitivity)
+
+    def prepared(self, photos: Sequence[Path], *, max_pixels: int) -> HoleSource:
+        """Return the source that has the other photos to look at; one photo has none."""
+        return _Shared(self, tuple(photos), max_pixels) if len(photos) > 1 else self
+
+
+class _Shared(HoleSource):
+    """What photos share, looked for once for every size that occurs among them."""
+
+    def __init__(self, what: FoundInAll, photos: tuple[Path, ...], max_pixels: int) -> None:
+        self._what, self._photos, self._max_pixels = what, photos, max_pixels
+        self._found: dict[tuple[int, int], Hole] = {}
+        self._lock = threading.Lock()
+
+    def hole_in(self, photo: Photo) -> Hole:
+        """Return what the photos of this size share; nothing, with a warning, where that is nothing."""
+        size = (photo.height, photo.width)
+        with self._lock:
+            if size not in self._found:
+                self._found[size] = self._look(size)
+        if not self._found[size].any():
+            _log.warning("%s: no %s found (--sensitivity %g)", photo.name, self._what.name, self._what.sensitivity)
+        return self._found[size]
+
+    def _look(self, size: tuple[int, int]) -> Hole:
+        alike: list[Photo] = []
+        for path in self._photos:
+            header = header_of_file(path)
+            if {header.height, header.width} != set(size) or len(alike) == MOST_ALIKE:
+                continue
+            try:
+                photo = read_photo(path, max_pixels=self._max_pixels)
+            except InpaintError:
+                continue  # its own turn says why
+            if (photo.height, photo.width) == size:
+                alike.append(photo)
+        return table.find_in_all(self._what.name, alike, sensitivity=self._what.sensitivity)
+
+
+@dataclass(frozen=True)
+class ObjectIn(HoleSource):
+    """The object that a box surrounds."""
+
+    region: Region
+
+    def hole_in(self, photo: Photo) -> Hole:
+        """Return the object, by its colors."""
+        from inpaint.finding.objects import object_in
+
+        check_within(photo, self.region)
+        return object_in(to_uint8(photo.pixels), self.region)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Marks:
     """What is asked for beside masks of files.
@@ -167,6 +235,7 @@ def marks_of(
     box: Any = None,
     polygon: Any = None,
     mask_color: str | None = None,
+    object_box: Any = None,
     find: str | Sequence[str] | None = None,
     sensitivity: float = SENSITIVITY,
     expand: str | Sequence[int] | None = None,
@@ -178,6 +247,7 @@ def marks_of(
         box: x, y, width and height in pixels, as text or integers, or several of these.
         polygon: Corners x, y in pixels, as text or pairs, or several of these.
         mask_color: What has this color in the photo: a name in CSS, or "#rrggbb".
+        object_box: As `box`, around an object: the object alone is hole.
         find: What is to be found, by its name in `inpaint.finding.table`, or several of these.
         sensitivity: Of what is found, 0 to 1.
         expand: Pixels to add at left, top, right and bottom, as text or integers.
@@ -192,7 +262,10 @@ def marks_of(
         sources.append(Painted(parse_color(mask_color)))
     sensitivity = table.checked_sensitivity(sensitivity)
     names = [] if find is None else arguments.texts("find", find)
-    sources += [Found(table.check_finder(name), sensitivity) for name in names]
+    sources += [ObjectIn(each) for each in _each(object_box, parse_box, depth=1)]
+    for name in names:
+        kind = FoundInAll if table.FINDERS[table.check_finder(name)].batch else Found
+        sources.append(kind(name, sensitivity))
     return Marks(sources=tuple(sources), margins=Margins() if expand is None else parse_margins(expand))
 
 

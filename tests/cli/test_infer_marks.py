@@ -159,3 +159,42 @@ def test_a_box_outside_one_photo_of_a_folder_is_said_of_that_photo(here, capsys,
     Image.fromarray(make_photo(30, 30)).save("photos/small.png")
     assert infer("--box=10,20,16,12", "--output=out", image="photos") == 1
     assert "photos/small.png: the box 10,20,16,12" in capsys.readouterr().err
+
+
+def test_specks_are_found_and_filled_and_a_photo_without_any_is_copied(here, capsys):
+    flat = np.full((80, 100, 3), 120, np.uint8)
+    Image.fromarray(flat).save("clean.png")
+    flat[40:42, 50:52] = 250
+    Image.fromarray(flat).save("dusty.png")
+    assert infer("--find=dust", "--output=o.png", image="dusty.png") == 0
+    assert (pixels("o.png") == 120).all()
+    capsys.readouterr()
+    assert infer("--find=dust", "--sensitivity=0.2", "--output=c.png", image="clean.png") == 0
+    out, err = capsys.readouterr()
+    assert "c.png, a copy: nothing to fill" in out
+    assert "clean.png: no dust found (--sensitivity 0.2)" in err
+    assert (here / "c.png").read_bytes() == (here / "clean.png").read_bytes()
+    assert infer("--box=1,2,3,4", "--sensitivity=0.2", "--output=o.png", image="clean.png") == 2
+    assert "--sensitivity 0.2 is of --find, which is not given" in capsys.readouterr().err
+
+
+def test_a_watermark_is_found_in_a_folder_and_not_in_one_photo(here, capsys, make_photo):
+    (here / "marked").mkdir()
+    for seed in range(7):
+        photo = make_photo(60, 90, seed)
+        photo[25:35, 30:60] = 255
+        Image.fromarray(photo).save(f"marked/{seed}.png")
+    assert infer("--find=watermark", "--output=out", "--save-mask=masks", image="marked") == 0
+    assert (pixels("masks/3.png")[25:35, 30:60] == 255).mean() > 0.9
+    assert infer("--find=watermark", "--output=o.png", image="marked/0.png") == 1
+    assert "found in a folder of photos, not in one" in capsys.readouterr().err
+
+
+def test_the_object_in_a_box_is_filled(here):
+    photo = np.full((80, 100, 3), (60, 120, 60), np.uint8)
+    photo[30:50, 40:60] = (220, 40, 40)
+    Image.fromarray(photo).save("p.png")
+    assert infer("--object=30,20,42,42", "--output=o.png", "--save-mask=m.png", image="p.png") == 0
+    hole = pixels("m.png") == 255
+    assert hole[30:50, 40:60].all()
+    assert hole.sum() < 24 * 24 + 1
