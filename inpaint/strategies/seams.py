@@ -1,7 +1,8 @@
 """Making the border of a filled hole good: what was painted is changed inside the hole, and nowhere else.
 
-Networks paint the known pixels around a hole as well, and what they miss there tells what they miss just inside. Fills
-that paint nothing there are continued outwards by the color that they painted at the border.
+What was painted is continued outwards by its color at the border, and what it then misses of the known pixels is made
+good inside. What networks paint of the known pixels themselves says less: they paint those with the pixel in sight, and
+the nearest ones worst. Only mean and contrast of a ring (`color`) are compared with it.
 """
 
 from __future__ import annotations
@@ -55,20 +56,20 @@ def mended(name: SeamName, image: Pixels, unknown: HoleArray, hole: HoleArray, p
     rows, columns = ndimage.distance_transform_edt(~hole, return_distances=False, return_indices=True)
     ring = _ring(unknown, hole, 1)
     beyond = bool((painted[ring] != image[ring]).any())
-    found = _SEAMS[name](_Scene(image, unknown, hole, painted if beyond else painted[rows, columns], beyond))
+    found = _SEAMS[name](_Scene(image, unknown, hole, painted[rows, columns], painted if beyond else None))
     result: Pixels = found.astype(painted.dtype).clip(0, 1)
     return result
 
 
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """What `mended` is given; beyond: whether the fill painted around the hole, or was continued."""
+    """What `mended` is given. painted: continued around the hole. beyond: what the fill painted there, if it did."""
 
     image: Pixels
     unknown: HoleArray
     hole: HoleArray
     painted: Pixels
-    beyond: bool
+    beyond: Pixels | None
 
 
 def _ring(unknown: HoleArray, hole: HoleArray, width_px: int) -> HoleArray:
@@ -96,8 +97,8 @@ def _color(scene: _Scene) -> Pixels:
     ring = _ring(scene.unknown, scene.hole, RING_PX)
     if not ring.any():
         return scene.painted
-    known, own = scene.image[ring], scene.painted[ring]
-    gain = (known.std(axis=0) + 1 / 255) / (own.std(axis=0) + 1 / 255) if scene.beyond else np.ones(3)
+    known, own = scene.image[ring], (scene.painted if scene.beyond is None else scene.beyond)[ring]
+    gain = np.ones(3) if scene.beyond is None else (known.std(axis=0) + 1 / 255) / (own.std(axis=0) + 1 / 255)
     found: Pixels = (scene.painted - own.mean(axis=0)) * gain.clip(1 / MOST_GAIN, MOST_GAIN) + known.mean(axis=0)
     return found
 
