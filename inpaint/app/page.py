@@ -18,6 +18,7 @@ from inpaint.app.programs import FILLS, add_calls
 from inpaint.app.work import MOST_GROWN_PX, MOST_MODELS, MOST_SAMPLES, SAME_FORMAT, Asked, Working
 from inpaint.app.workspaces import Result, Shown, Workspace
 from inpaint.errors import InpaintError
+from inpaint.finding.table import FINDERS, SENSITIVITY, is_available
 from inpaint.images.formats import FORMATS
 from inpaint.images.strokes import parse_shapes
 from inpaint.strategies.options import SeamName, StrategyName, StrategyOptions
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _SHELF_TITLES = {SAMPLES: "Samples", FOLDER: "Photos here"}
 _TITLE = "inpaint"
+_READY = (gr.update(interactive=True), gr.update(interactive=False))  # the buttons Fill and Stop
 _IDLE: dict[str, Any] = {"idle": True}  # Gradio leaves out what is None
 
 
@@ -92,6 +94,7 @@ class Page:
             elem_id="results",
             results=[],
             working=_IDLE,
+            base="/",
         )
         self._connect()
 
@@ -131,6 +134,19 @@ class Page:
         )
         self._summary = gr.Markdown(self._summary_of([self._first]), elem_id="summary")
         with gr.Accordion("Mask", open=False):
+            finders = {name: FINDERS[name] for name in FINDERS if is_available(name)}
+            with gr.Row(elem_id="finding", visible=bool(finders)):
+                self._finder = gr.Dropdown(
+                    [(f"{name}: {finder.summary}", name) for name, finder in finders.items()],
+                    value=next(iter(finders), None),
+                    label="Find",
+                    elem_id="finder",
+                    scale=3,
+                )
+                self._find = gr.Button("Find", elem_id="find", scale=1, min_width=80)
+            self._sensitivity = gr.Slider(
+                0, 1, value=SENSITIVITY, step=0.05, label="Sensitivity", visible=bool(finders), elem_id="sensitivity"
+            )
             self._mask_file = gr.File(label="Mask file, white = hole", height=110, elem_id="mask-file")
             self._grow = gr.Slider(0, MOST_GROWN_PX, value=0, step=1, label="Grow the hole by (pixels)", elem_id="grow")
         with gr.Accordion("More", open=False):
@@ -170,7 +186,7 @@ class Page:
             )
         with gr.Row(elem_id="go"):
             self._fill = gr.Button("Fill", variant="primary", elem_id="fill", scale=3)
-            self._stop = gr.Button("Stop", elem_id="stop", scale=1)
+            self._stop = gr.Button("Stop", elem_id="stop", scale=1, interactive=False)
 
     def _connect(self) -> None:
         """Connect events to their answers. None is called by name from outside: programs have calls of their own."""
@@ -180,17 +196,21 @@ class Page:
         self._editor.upload(self._open_upload, None, [self._editor], **quiet)
         self._editor.select(self._open_shelf, None, [self._editor], **quiet)
         self._mask_file.upload(self._take_mask, [self._mask_file], [self._editor, self._mask_file], **quiet)
-        self._chosen.change(self._describe, [self._chosen], [self._summary, self._editor], **quiet)
-        self._results.select(self._go_on, None, [self._editor], **quiet)
-        self._fill.click(
-            self._run,
-            asked,
-            [self._results],
+        self._find.click(
+            self._find_mask,
+            [self._finder, self._sensitivity],
+            [self._editor],
             api_visibility="private",
             show_progress="minimal",
             concurrency_id=FILLS,
             concurrency_limit=1,
         )
+        self._chosen.change(self._describe, [self._chosen], [self._summary, self._editor], **quiet)
+        self._results.select(self._go_on, None, [self._editor], **quiet)
+        shown = [self._results, self._fill, self._stop]
+        waiting = self._fill.click(self._begin, None, shown, queue=False, **quiet)
+        filling = waiting.then(self._run, asked, shown, concurrency_id=FILLS, concurrency_limit=1, **quiet)
+        filling.failure(self._failed, None, shown, queue=False, **quiet)
         self._stop.click(self._halt, None, None, queue=False, **quiet)
 
     # The answers --------------------------------------------------------------------------------------------------
@@ -237,6 +257,16 @@ class Page:
             return gr.update(found=_news(error=str(error))), None
         return gr.update(found=self._found(space, mask, f"the mask {Path(file).name} was added")), None
 
+    def _find_mask(self, what: str, sensitivity: float, request: gr.Request) -> Any:
+        space = self._space(request)
+        try:
+            mask, share = work.find_mask(space, what, self._settings, sensitivity=sensitivity)
+        except InpaintError as error:
+            return gr.update(found=_news(error=str(error)))
+        if mask is None:
+            return gr.update(found=_news(mask=None, note=f"no {what} was found; a higher sensitivity finds more"))
+        return gr.update(found=self._found(space, mask, f"{what}: {100 * share:.1f} % of the photo is marked"))
+
     def _found(self, space: Workspace, mask: str, note: str) -> dict[str, Any]:
         return _news(mask=mask, cover=space.address(work.write_cover(space, mask)), note=note)
 
@@ -250,6 +280,16 @@ class Page:
     def _planes_of(self, chosen: list[str]) -> list[str]:
         found = [self._models.offered[label] for label in chosen if label in self._models.offered]
         return list(dict.fromkeys(name for offer in found for name in offer.capabilities.guidance))
+
+    def _begin(self, request: gr.Request) -> Any:
+        """Answer at once to whoever may have to wait; from now on Stop counts."""
+        self._space(request).stopping.clear()
+        return gr.update(working={"waiting": True}), gr.update(interactive=False), gr.update(interactive=True)
+
+    def _failed(self) -> Any:
+        """Say that a fill did not come to its end for a reason that is not the user's; the terminal has the reason."""
+        error = "this did not work: too many fills are waiting, or the fill failed; try again later"
+        return gr.update(working={"error": error}), *_READY
 
     def _run(
         self,
@@ -281,13 +321,14 @@ class Page:
             )
             for step in work.fill(space, asked, self._models, self._settings):
                 if isinstance(step, Working):
-                    yield gr.update(working=dataclasses.asdict(step))
+                    news = gr.update(working=dataclasses.asdict(step))
                 else:
-                    yield gr.update(results=result_facts(space))
+                    news = gr.update(results=result_facts(space))
+                yield news, gr.skip(), gr.skip()
         except InpaintError as error:
-            yield gr.update(working={"error": str(error)})
+            yield gr.update(working={"error": str(error)}), *_READY
             return
-        yield gr.update(working=_IDLE, results=result_facts(space))
+        yield gr.update(working=_IDLE, results=result_facts(space)), *_READY
 
     def _halt(self, request: gr.Request) -> None:
         self._space(request).stopping.set()

@@ -13,6 +13,7 @@ from inpaint.app import work
 from inpaint.app.work import SAME_FORMAT, Asked
 from inpaint.app.workspaces import Result, Workspace
 from inpaint.errors import InpaintError, InputError
+from inpaint.finding.table import FINDERS, SENSITIVITY, is_available
 from inpaint.images.strokes import Shape, parse_shapes
 from inpaint.strategies.options import StrategyOptions
 
@@ -28,6 +29,7 @@ def add_calls(server: Server) -> None:
     """Add the calls to the page that is being built."""
     calls = Calls(server)
     api(calls.models, api_name="models", queue=False)
+    api(calls.finders, api_name="finders", queue=False)
     api(calls.fill, api_name="fill", concurrency_id=FILLS, concurrency_limit=1)
 
 
@@ -49,6 +51,14 @@ class Calls:
             for label, offer in self._server.models.offered.items()
         ]
 
+    def finders(self) -> list[dict]:  # type: ignore[type-arg]
+        """Return what can be found in a photo here: name, summary, and what the sensitivity changes."""
+        return [
+            {"name": name, "summary": finder.summary, "sensitivity": finder.sensitivity}
+            for name, finder in FINDERS.items()
+            if is_available(name)
+        ]
+
     def fill(
         self,
         photo: dict,  # type: ignore[type-arg]
@@ -64,13 +74,15 @@ class Calls:
         strategy: str = StrategyOptions().strategy,
         seam: str = StrategyOptions().seam,
         wrap: bool = False,
+        find: list | None = None,  # type: ignore[type-arg]
+        sensitivity: float = SENSITIVITY,
     ) -> list[dict]:  # type: ignore[type-arg]
         """Fill the hole of a photo and return a list of results, each with the addresses of its files.
 
         photo, mask: {"path": PATH}, as /gradio_api/upload answers; white = hole. shapes: what is drawn in addition, as
         {"kind": "box", "points": [[10, 20], [80, 90]]}, in pixels of the photo. grow: pixels by which the hole grows.
         format: "as the photo", PNG, TIFF, JPEG ... options: a list of "NAME=VALUE" for the model. strategy, seam,
-        wrap: as of `inpaint infer`.
+        wrap: as of `inpaint infer`. find: a list of what is looked for in the photo and removed, such as ["text"].
         """
         settings = self._server.settings
         space = self._server.programs.of(secrets.token_urlsafe(16))
@@ -78,8 +90,11 @@ class Calls:
             work.open_photo(space, *self._uploaded("photo", photo), settings)
             drawn = parse_shapes(shapes or [])
             if mask is not None:
-                found = work.take_mask(space, *self._uploaded("mask", mask), settings, invert=invert_mask)
-                drawn = (Shape("mask", mask=found), *drawn)
+                taken = work.take_mask(space, *self._uploaded("mask", mask), settings, invert=invert_mask)
+                drawn = (Shape("mask", mask=taken), *drawn)
+            for what in find or ():
+                found, _ = work.find_mask(space, str(what), settings, sensitivity=sensitivity)
+                drawn = (*((Shape("mask", mask=found),) if found else ()), *drawn)
             asked = Asked(
                 models=(model,),
                 shapes=drawn,

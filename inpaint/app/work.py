@@ -21,6 +21,7 @@ from inpaint.app.models import LoadedModels
 from inpaint.app.settings import Settings
 from inpaint.app.workspaces import Result, Shown, Workspace, write_mask
 from inpaint.errors import InpaintError, InputError, UsageError, unknown
+from inpaint.finding.table import SENSITIVITY, check_finder, find
 from inpaint.images.formats import FORMATS, Format, format_of_content
 from inpaint.images.mask_rules import Hole
 from inpaint.images.masks import dilate_hole, fit_to, hush, read_mask
@@ -194,6 +195,30 @@ def take_mask(workspace: Workspace, file: Path, name: str, settings: Settings, *
     return workspace.keep_mask(hole)
 
 
+def find_mask(
+    workspace: Workspace, what: str, settings: Settings, *, sensitivity: float = SENSITIVITY
+) -> tuple[str | None, float]:
+    """Look for something in the photo that is open, and keep where it is as a mask.
+
+    Args:
+        workspace: Whose photo it is.
+        what: Of the table of finders.
+        settings: Limits.
+        sensitivity: From 0, only what is certain, to 1.
+
+    Returns:
+        The id under which shapes may name the mask, None where nothing was found; the share of the photo that it is.
+
+    Raises:
+        InpaintError: No photo is open, there is no such finder, or what it needs is not installed.
+    """
+    shown = workspace.opened_photo()
+    check_finder(what)
+    hole = find(what, _read(shown.file, shown.name, settings), sensitivity=sensitivity)
+    share = float(hole.mean())
+    return (workspace.keep_mask(hole) if share else None), share
+
+
 def write_cover(workspace: Workspace, mask: str) -> Path:
     """Write a kept mask as a small picture to lay over the view of the photo, and return its file."""
     hole = workspace.kept_masks()[mask]
@@ -219,13 +244,12 @@ def hole_of(workspace: Workspace, asked: Asked) -> Hole:
 def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Settings) -> Iterator[Working | Result]:
     """Fill the hole with each model and yield how far it is, and each result as soon as it is there.
 
-    The work is over when `workspace.stopping` is set: a fill that comes nearer to its answer step by step gives what it
-    has, and further models are left out.
+    The work is over when `workspace.stopping` is set, be it before it begins: a fill that comes nearer to its answer
+    step by step gives what it has, and further models are left out.
 
     Raises:
         InpaintError: What is asked for cannot be done; results that were there stay.
     """
-    workspace.stopping.clear()
     options = _checked(asked, models)
     shown, hole = workspace.opened_photo(), hole_of(workspace, asked)
     photo = _read(shown.file, shown.name, settings)

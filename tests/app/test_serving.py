@@ -147,7 +147,7 @@ def test_another_page_can_neither_post_nor_upload_nor_point_its_name_here(client
 
 def test_events_of_the_page_are_no_calls_for_programs(client):
     names = client.ask("/gradio_api/info").json["named_endpoints"]
-    assert set(names) == {"/models", "/fill"}
+    assert set(names) == {"/models", "/finders", "/fill"}
 
 
 @pytest.mark.slow

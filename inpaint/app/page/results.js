@@ -3,7 +3,7 @@
 const root = element.querySelector(".rs");
 const find = (selector) => root.querySelector(selector);
 const compare = find(".compare"), range = compare.querySelector("input"), beside = find(".beside");
-let chosen = null, together = false;
+let chosen = null, together = false, asking = null;
 
 const seconds = (value) => (value < 90 ? `${value < 10 ? value.toFixed(1) : Math.round(value)} s` : `${Math.round(value / 60)} min`);
 
@@ -97,6 +97,12 @@ watch("results", () => {
   } else show(chosen);
 });
 
+async function askForTurn() {
+  const answer = await fetch(`${props.base}gradio_api/queue/status`);
+  const { queue_size: waiting } = await answer.json();
+  if (root.dataset.state === "working" && waiting > 1) find(".rest").textContent = `${waiting} are waiting`;
+}
+
 watch("working", () => {
   const now = props.working;
   const box = find(".working"), wrong = find(".wrong");
@@ -104,6 +110,15 @@ watch("working", () => {
   wrong.hidden = !now.error;
   root.dataset.state = now.idle ? "idle" : now.error ? "failed" : "working";
   if (now.idle) return;
+  clearInterval(asking);
+  if (now.waiting) {
+    asking = setInterval(askForTurn, 2000);
+    find(".what").textContent = "Waiting for its turn";
+    find(".rest").textContent = "fills work one after the other";
+    find(".track").classList.add("unknown");
+    find(".preview").hidden = true;
+    return;
+  }
   if (now.error) return void (wrong.textContent = now.error);
   const which = now.count > 1 ? ` (${now.number + 1} of ${now.count})` : "";
   find(".what").textContent = `${now.model}${which}`;
