@@ -87,15 +87,16 @@ class Page:
                 self._editor = self._make_editor()
             with gr.Column(scale=3, min_width=290, elem_id="side"):
                 self._make_controls()
-        self._results = gr.HTML(
-            html_template=_text("results.html"),
-            js_on_load=_text("results.js"),
-            apply_default_css=False,
-            elem_id="results",
-            results=[],
-            working=_IDLE,
-            base="/",
-        )
+            with gr.Column(min_width=340, elem_id="below"):
+                self._results = gr.HTML(
+                    html_template=_text("results.html"),
+                    js_on_load=_text("results.js"),
+                    apply_default_css=False,
+                    elem_id="results",
+                    results=[],
+                    working=_IDLE,
+                    base="/",
+                )
         self._connect()
 
     def _make_editor(self) -> gr.HTML:
@@ -133,21 +134,25 @@ class Page:
             elem_id="models",
         )
         self._summary = gr.Markdown(self._summary_of([self._first]), elem_id="summary")
-        with gr.Accordion("Mask", open=False):
+        with gr.Row(elem_id="go"):
+            self._fill = gr.Button("Fill", variant="primary", elem_id="fill", scale=3)
+            self._stop = gr.Button("Stop", elem_id="stop", scale=1, interactive=False)
+        with gr.Accordion("Find, masks", open=False):
             finders = {name: FINDERS[name] for name in FINDERS if is_available(name)}
-            with gr.Row(elem_id="finding", visible=bool(finders)):
-                self._finder = gr.Dropdown(
-                    [(f"{name}: {finder.summary}", name) for name, finder in finders.items()],
-                    value=next(iter(finders), None),
-                    label="Find",
-                    elem_id="finder",
-                    scale=3,
-                )
-                self._find = gr.Button("Find", elem_id="find", scale=1, min_width=80)
+            first = next(iter(finders), None)
+            self._finder = gr.Dropdown(
+                list(finders),
+                value=first,
+                label="Look for",
+                info=_summary_of_finder(first),
+                visible=bool(finders),
+                elem_id="finder",
+            )
             self._sensitivity = gr.Slider(
                 0, 1, value=SENSITIVITY, step=0.05, label="Sensitivity", visible=bool(finders), elem_id="sensitivity"
             )
-            self._mask_file = gr.File(label="Mask file, white = hole", height=110, elem_id="mask-file")
+            self._find = gr.Button("Find", visible=bool(finders), elem_id="find")
+            self._mask_file = gr.UploadButton("Take a mask file (white = hole)", elem_id="mask-file")
             self._grow = gr.Slider(0, MOST_GROWN_PX, value=0, step=1, label="Grow the hole by (pixels)", elem_id="grow")
         with gr.Accordion("More", open=False):
             self._format = gr.Dropdown(
@@ -184,9 +189,6 @@ class Page:
                 max_lines=6,
                 elem_id="options",
             )
-        with gr.Row(elem_id="go"):
-            self._fill = gr.Button("Fill", variant="primary", elem_id="fill", scale=3)
-            self._stop = gr.Button("Stop", elem_id="stop", scale=1, interactive=False)
 
     def _connect(self) -> None:
         """Connect events to their answers. None is called by name from outside: programs have calls of their own."""
@@ -195,7 +197,10 @@ class Page:
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         self._editor.upload(self._open_upload, None, [self._editor], **quiet)
         self._editor.select(self._open_shelf, None, [self._editor], **quiet)
-        self._mask_file.upload(self._take_mask, [self._mask_file], [self._editor, self._mask_file], **quiet)
+        self._finder.change(
+            lambda name: gr.update(info=_summary_of_finder(name)), [self._finder], [self._finder], **quiet
+        )
+        self._mask_file.upload(self._take_mask, [self._mask_file], [self._editor], **quiet)
         self._find.click(
             self._find_mask,
             [self._finder, self._sensitivity],
@@ -249,13 +254,13 @@ class Page:
 
     def _take_mask(self, file: str | None, request: gr.Request) -> Any:
         if file is None:
-            return gr.skip(), gr.skip()
+            return gr.skip()
         space = self._space(request)
         try:
             mask = work.take_mask(space, Path(file), Path(file).name, self._settings)
         except InpaintError as error:
-            return gr.update(found=_news(error=str(error))), None
-        return gr.update(found=self._found(space, mask, f"the mask {Path(file).name} was added")), None
+            return gr.update(found=_news(error=str(error)))
+        return gr.update(found=self._found(space, mask, f"the mask {Path(file).name} was added"))
 
     def _find_mask(self, what: str, sensitivity: float, request: gr.Request) -> Any:
         space = self._space(request)
@@ -332,6 +337,10 @@ class Page:
 
     def _halt(self, request: gr.Request) -> None:
         self._space(request).stopping.set()
+
+
+def _summary_of_finder(name: str | None) -> str:
+    return FINDERS[name].summary if name in FINDERS else ""
 
 
 def _choice(offer: Offer) -> str:

@@ -306,13 +306,13 @@ function say(text, wrong = false) {
 
 const size = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
 
-async function send(file, event, more = {}) {
+async function send(file) {
   if (file.size > props.limits.bytes) return say(`${file.name} has ${size(file.size)}; at most ${size(props.limits.bytes)} are taken`, true);
   busy(`Sending ${file.name}`);
   try {
     const sent = await upload(file);
-    busy(event === "upload" ? "Opening" : "Reading the mask");
-    trigger(event, { path: sent.path, name: file.name, ...more });
+    busy("Opening");
+    trigger("upload", { path: sent.path, name: file.name });
   } catch (error) {
     busy("");
     say(`${file.name} was not taken: ${error.message || error}`, true);
@@ -322,7 +322,7 @@ async function send(file, event, more = {}) {
 find(".file").addEventListener("change", (event) => {
   const [file] = event.target.files;
   event.target.value = "";
-  if (file) send(file, "upload");
+  if (file) send(file);
 });
 
 find(".files").addEventListener("change", (event) => {
@@ -344,13 +344,13 @@ root.addEventListener("drop", (event) => {
   event.preventDefault();
   root.classList.remove("dropping");
   const files = [...event.dataTransfer.files];
-  if (files.length === 1) return send(files[0], "upload");
+  if (files.length === 1) return send(files[0]);
   folder = files;
   listShelves("yours");
 });
 document.addEventListener("paste", (event) => {
   const [file] = [...(event.clipboardData?.files || [])].filter((each) => each.type.startsWith("image/"));
-  if (file) send(file, "upload");
+  if (file) send(file);
 });
 
 // The shelves of photos ------------------------------------------------------------------------------------------------
@@ -381,7 +381,7 @@ function fillStrip() {
       image.src = shelf ? `${props.base}shelf/${shelf.name}/${number}` : URL.createObjectURL(folder[number]);
       button.append(image);
       button.addEventListener("click", () => {
-        if (!shelf) return send(folder[number], "upload");
+        if (!shelf) return send(folder[number]);
         busy("Opening");
         trigger("select", { shelf: shelf.name, number });
       });
@@ -446,9 +446,6 @@ function showPlanes() {
   layer = names.includes(layer) ? layer : "hole";
   select.value = layer;
 }
-
-// A mask of a file is sent by another control, which has no room to say how far it is.
-root.addEventListener("mask-file", (event) => send(event.detail, "change"));
 
 new ResizeObserver(fit).observe(board);
 find(".limits").textContent = `up to ${size(props.limits.bytes)} and ${Math.round(props.limits.pixels / 1e6)} megapixels; any common format, 16 bit too`;
