@@ -177,6 +177,7 @@ class Page:
                 elem_id="seam",
             )
             self._wrap = gr.Checkbox(False, label="360-degree panorama: the ends meet", elem_id="wrap")
+            self._refine = gr.Checkbox(False, label="Refine networks from coarse to fine (slow)", elem_id="refine")
             self._samples = gr.Slider(
                 1, MOST_SAMPLES, value=1, step=1, label="Fills of each model that draws at random", elem_id="samples"
             )
@@ -193,7 +194,7 @@ class Page:
     def _connect(self) -> None:
         """Connect events to their answers. None is called by name from outside: programs have calls of their own."""
         asked = [self._editor, self._chosen, self._grow, self._format, self._samples, self._seed]
-        asked += [self._options, self._strategy, self._seam, self._wrap]
+        asked += [self._options, self._strategy, self._seam, self._wrap, self._refine]
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         self._editor.upload(self._open_upload, None, [self._editor], **quiet)
         self._editor.select(self._open_shelf, None, [self._editor], **quiet)
@@ -308,6 +309,7 @@ class Page:
         strategy: str,
         seam: str,
         wrap: bool,
+        refine: bool,
         request: gr.Request,
     ) -> Iterator[Any]:
         space = self._space(request)
@@ -322,7 +324,7 @@ class Page:
                 samples=int(samples),
                 format=format_,
                 options=tuple(line.strip() for line in options.splitlines() if line.strip()),
-                strategy=work.strategy_of(strategy=strategy, seam=seam, wrap=wrap),
+                strategy=work.strategy_of(strategy=strategy, seam=seam, wrap=wrap, refine=refine),
             )
             for step in work.fill(space, asked, self._models, self._settings):
                 if isinstance(step, Working):
@@ -340,7 +342,7 @@ class Page:
 
 
 def _summary_of_finder(name: str | None) -> str:
-    return FINDERS[name].summary if name in FINDERS else ""
+    return FINDERS[name].summary if name is not None and name in FINDERS else ""
 
 
 def _choice(offer: Offer) -> str:

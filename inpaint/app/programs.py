@@ -74,6 +74,7 @@ class Calls:
         strategy: str = StrategyOptions().strategy,
         seam: str = StrategyOptions().seam,
         wrap: bool = False,
+        refine: bool = False,
         find: list | None = None,  # type: ignore[type-arg]
         sensitivity: float = SENSITIVITY,
     ) -> list[dict]:  # type: ignore[type-arg]
@@ -82,7 +83,7 @@ class Calls:
         photo, mask: {"path": PATH}, as /gradio_api/upload answers; white = hole. shapes: what is drawn in addition, as
         {"kind": "box", "points": [[10, 20], [80, 90]]}, in pixels of the photo. grow: pixels by which the hole grows.
         format: "as the photo", PNG, TIFF, JPEG ... options: a list of "NAME=VALUE" for the model. strategy, seam,
-        wrap: as of `inpaint infer`. find: a list of what is looked for in the photo and removed, such as ["text"].
+        wrap, refine: as of `inpaint infer`. find: a list of what is looked for and removed, such as ["text"].
         """
         settings = self._server.settings
         space = self._server.programs.of(secrets.token_urlsafe(16))
@@ -103,7 +104,7 @@ class Calls:
                 samples=samples,
                 format=format,
                 options=tuple(str(each) for each in options or ()),
-                strategy=work.strategy_of(strategy=strategy, seam=seam, wrap=wrap),
+                strategy=work.strategy_of(strategy=strategy, seam=seam, wrap=wrap, refine=refine),
             )
             steps = work.fill(space, asked, self._server.models, settings)
             return [self._facts(space, step) for step in steps if isinstance(step, Result)]

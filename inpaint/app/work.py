@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from inpaint.app.models import LoadedModels
+from inpaint.app.models import LoadedModels, Offer
 from inpaint.app.settings import Settings
 from inpaint.app.workspaces import Result, Shown, Workspace, write_mask
 from inpaint.errors import InpaintError, InputError, UsageError, unknown
@@ -261,7 +261,7 @@ def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Set
         at = Working(model=label, number=number, count=len(asked.models))
         yield at
         started = time.monotonic()
-        inpainter = models.get(label, options[label], strategy=asked.strategy)
+        inpainter = models.get(label, options[label], strategy=_strategy_for(models.offer(label), asked.strategy))
         samples = asked.samples if inpainter.capabilities.stochastic else 1
         watched = Watched(
             partial(_filled, photo, hole, inpainter, asked, samples), stopping=workspace.stopping, every_s=0.4
@@ -320,6 +320,11 @@ def _checked(asked: Asked, models: LoadedModels) -> dict[str, dict[str, Any]]:
         for label, place in places.items():
             text = text.replace(place, label)
         raise UsageError(text) from None
+
+
+def _strategy_for(offer: Offer, wanted: StrategyOptions) -> StrategyOptions:
+    """Return the strategy for one of several models: only networks that offer their features are refined."""
+    return wanted if offer.capabilities.refinable else wanted.model_copy(update={"refine": False})
 
 
 def _filled(

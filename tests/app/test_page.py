@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 import inpaint
+from inpaint.finding.table import is_available
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -287,12 +289,69 @@ def test_every_control_of_the_canvas_has_a_name_for_screen_readers(window):
 
 
 @pytest.mark.slow
+def test_text_is_found_and_removed(window, tmp_path):
+    if not is_available("text"):
+        pytest.skip("what finds text is not installed")
+    values = np.full((200, 320, 3), (70, 110, 80), np.uint8)
+    cv2.putText(values, "HELLO", (40, 120), cv2.FONT_HERSHEY_SIMPLEX, 2.2, (250, 250, 250), 7, cv2.LINE_AA)
+    Image.fromarray(values).save(tmp_path / "text.png")
+    window.open(tmp_path / "text.png")
+    window.page.get_by_role("button", name="Find, masks").click()
+    window.all("#find").click()
+    window.page.wait_for_selector(".ed[data-found]")
+    assert window.inked() > 2000
+    window.fill()
+    _, filled = window.download("photo")
+    assert values.max() == 250
+    assert filled.max() < 160
+
+
+@pytest.mark.slow
+def test_a_mask_file_joins_what_is_drawn(window, file, tmp_path):
+    mask = np.zeros((96, 128), np.uint8)
+    mask[10:30, 20:40] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    window.open(file)
+    window.page.get_by_role("button", name="Find, masks").click()
+    with window.page.expect_file_chooser() as chooser:
+        window.all("#mask-file").click()
+    chooser.value.set_files(tmp_path / "mask.png")
+    window.page.wait_for_selector(".ed[data-found]")
+    assert window.inked() == 400
+    window.draw("box", (0.5, 0.5), (0.6, 0.6))
+    window.fill()
+    _, used = window.download("mask")
+    assert (used[10:30, 20:40] == 255).all()
+    assert np.count_nonzero(used) > 450
+
+
+@pytest.mark.slow
+def test_who_waits_is_told_so_and_may_leave_the_queue(windows, file):
+    first, second = windows(), windows()
+    for window in (first, second):
+        window.open(file)
+        window.draw("box", (0.3, 0.3), (0.6, 0.6))
+    first.all("#models input").first.click()
+    first.page.locator("#models [role=option]", has_text="dip").first.click()
+    first.page.keyboard.press("Escape")
+    first.all("#fill").click()
+    first.page.wait_for_selector(".rs .preview:visible", timeout=60_000)
+    second.all("#fill").click()
+    second.page.wait_for_function("document.querySelector('.rs .what').textContent === 'Waiting for its turn'")
+    second.all("#stop").click()
+    first.page.context.close()  # ends the fill that the other one waits for
+    second.page.wait_for_selector(".rs[data-state=idle]")
+    assert second.all(".history button").count() == 0
+    second.fill()
+
+
+@pytest.mark.slow
 def test_deep_image_prior_shows_what_it_has_while_it_works_and_stops_with_it(window, file):
     window.open(file)
     window.draw("box", (0.3, 0.3), (0.6, 0.6))
     window.all("#models input").first.click()
     window.page.locator("#models [role=option]", has_text="dip").first.click()
-    window.all("#models [aria-label='Remove telea'], #models .token-remove").first.click()
+    window.all("#models .token-remove").first.click()
     window.page.keyboard.press("Escape")
     window.all("#fill").click()
     window.page.wait_for_selector(".rs .preview:visible", timeout=60_000)
