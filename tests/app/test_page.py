@@ -340,7 +340,7 @@ def test_who_waits_is_told_so_and_may_leave_the_queue(windows, file):
     second.page.wait_for_function("document.querySelector('.rs .what').textContent === 'Waiting for its turn'")
     second.all("#stop").click()
     first.page.context.close()  # ends the fill that the other one waits for
-    second.page.wait_for_selector(".rs[data-state=idle]")
+    second.page.wait_for_selector(".rs[data-state=idle]", state="attached")
     assert second.all(".history button").count() == 0
     second.fill()
 
