@@ -247,7 +247,9 @@ def _below(key: str, block: str) -> bool:
 def _with_absolute_weights(loss: dict[str, Any]) -> dict[str, Any]:
     """Return a loss whose weights, if they are a file of the user's, are found from everywhere."""
     weights = loss.get("weights")
-    return loss if weights in (None, "torchvision", "random") else {**loss, "weights": _absolute(str(weights))}
+    return (
+        loss if weights in (None, "public", "torchvision", "random") else {**loss, "weights": _absolute(str(weights))}
+    )
 
 
 def _with_absolute_paths(masks: Any) -> Any:

@@ -55,6 +55,37 @@ class NonSaturating(AdversarialTerm):
         return 0.5 * (F.softplus(-real).mean() + F.softplus(fake).mean())
 
 
+class MaskedNonSaturating(AdversarialTerm):
+    """The non-saturating loss in which generated patches outside the hole count as real (LaMa, 2109.07161, eq. 3).
+
+    Discriminator: mean [-ln s(D(x)) - m ln(1 - s(D(G))) - (1 - m) ln s(D(G))] with s the sigmoid and m the mask at the
+    size of the logits; no halves, as in the authors' program. Generator: mean -ln s(D(G)) over all patches.
+    patches: how the mask is brought to that size. nearest: one pixel for each patch, as in the program; max: 1 where a
+    patch's share of the mask has any hole, nearer to the paper's words.
+    """
+
+    kind: Literal["masked_nsgan"] = "masked_nsgan"
+    patches: Literal["nearest", "max"] = "nearest"
+
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        """Return the cross entropy of the generator's images with the label "real"."""
+        return F.softplus(-fake).mean()
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return the sum of both cross entropies for images that are all hole."""
+        return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+    def discriminator_loss_around(self, real: Tensor, fake: Tensor, mask: Tensor) -> Tensor:
+        """Return the sum of both cross entropies; logits must be (B, 1, h, w)."""
+        hole = mask.to(fake.dtype)
+        if self.patches == "nearest":
+            hole = F.interpolate(hole, fake.shape[-2:], mode="nearest")
+        else:
+            hole = F.adaptive_max_pool2d(hole, fake.shape[-2:])
+        of_fake = hole * F.softplus(fake) + (1 - hole) * F.softplus(-fake)
+        return F.softplus(-real).mean() + of_fake.mean()
+
+
 class LeastSquares(AdversarialTerm):
     """Least squares with labels 1 and 0 (LSGAN, arXiv 1611.04076).
 

@@ -99,6 +99,13 @@ class AdversarialTerm(DiscriminatorTerm):
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return the discriminator's loss given the logits of real and of generated images."""
 
+    def discriminator_loss_around(self, real: Tensor, fake: Tensor, mask: Tensor) -> Tensor:
+        """Return the same, told where the hole of the generated images is: (B, 1, H, W), 1 = hole.
+
+        Terms to which all patches are alike, which is the default, do not read it.
+        """
+        return self.discriminator_loss(real, fake)
+
 
 class MatchingTerm(DiscriminatorTerm):
     """A generator's loss that compares a discriminator's outputs for generated and for real images."""

@@ -8,13 +8,20 @@ from typing import Any
 from torch import Tensor
 
 from inpaint.errors import ConfigError, unknown
-from inpaint.losses.adversarial import FeatureMatching, Hinge, LeastSquares, NonSaturating, Wasserstein
+from inpaint.losses.adversarial import (
+    FeatureMatching,
+    Hinge,
+    LeastSquares,
+    MaskedNonSaturating,
+    NonSaturating,
+    Wasserstein,
+)
 from inpaint.losses.base import AdversarialTerm, DiscriminatorTerm, MatchingTerm, Record, RecordTerm, Term
 from inpaint.losses.features import FeatureExtractor, FeatureTerm, Perceptual, Style
 from inpaint.losses.kl import KLDivergence
 from inpaint.losses.pixel import L1, L2, TotalVariation
 from inpaint.losses.pyramid import Pyramid
-from inpaint.nn.pretrained import torchvision_weights
+from inpaint.nn.features import public_weights
 from inpaint.options import validated
 
 KINDS: dict[str, type[Term]] = {
@@ -27,6 +34,7 @@ KINDS: dict[str, type[Term]] = {
     "pyramid": Pyramid,
     "hinge": Hinge,
     "nsgan": NonSaturating,
+    "masked_nsgan": MaskedNonSaturating,
     "lsgan": LeastSquares,
     "wgan_gp": Wasserstein,
     "feature_matching": FeatureMatching,
@@ -34,7 +42,7 @@ KINDS: dict[str, type[Term]] = {
 
 
 class Losses:
-    """The terms of one model by name, in the order of the configuration. Selections share their VGG networks."""
+    """The terms of one model by name, in the order of the configuration. Selections share their feature networks."""
 
     def __init__(self, terms: Mapping[str, Term], *, extractor: FeatureExtractor | None = None) -> None:
         self.terms = dict(terms)
@@ -75,8 +83,8 @@ class Losses:
         """
         terms, missing = dict(self.terms), dict[str, None]()
         for name, term in self.terms.items():
-            if isinstance(term, FeatureTerm) and term.weights == "torchvision":
-                wanted = torchvision_weights(term.network)
+            if isinstance(term, FeatureTerm) and term.weights == "public":
+                wanted = public_weights(term.network)
                 if not wanted.file.exists():
                     terms[name] = term.model_copy(update={"weights": "random"})
                     missing[wanted.url] = None
@@ -87,7 +95,7 @@ class Losses:
         return self.where(lambda term: term.weight > 0)
 
     def of_record(self, record: Record) -> dict[str, Tensor]:
-        """Return every term that needs no discriminator, unweighted; each VGG gets each set of images once."""
+        """Return every term that needs no discriminator, unweighted; each network gets each set of images once."""
         values = {name: term(record) for name, term in self.terms.items() if isinstance(term, RecordTerm)}
         features = {name: term for name, term in self.terms.items() if isinstance(term, FeatureTerm)}
         values |= self._extractor.losses(features, record)

@@ -1,4 +1,4 @@
-"""Losses in the feature space of a VGG: perceptual and style loss, and the one pass that serves all."""
+"""Losses in the feature space of a trained network: perceptual and style loss, and the one pass that serves all."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from functools import reduce
 from typing import Literal, NamedTuple, Self, TypeAlias
 
 import torch
-from pydantic import model_validator
-from torch import Tensor
+from pydantic import field_validator, model_validator
+from torch import Tensor, nn
 
 from inpaint.errors import ConfigError
 from inpaint.losses.base import Norm, Record, Region, Term, at_least_float32, distance
-from inpaint.nn.vgg import VGG, VggName, check_layers, normalized
+from inpaint.nn.features import FeatureNetwork, check_layers, feature_network, has_batch_norm
+from inpaint.nn.vgg import normalized
 
 Features: TypeAlias = Mapping[str, Tensor]
 
 
 class FeatureView(NamedTuple):
-    """One image as a VGG gets it: an entry of the record, the region that is left of it, and whether normalized."""
+    """One image as a network gets it: an entry of the record, the region that is left of it, and whether normalized."""
 
     entry: str
     region: Region
@@ -29,7 +30,7 @@ class FeatureView(NamedTuple):
         """Return the image (B, 3, H, W); raises ConfigError for an entry without three colors."""
         image = at_least_float32(record[self.entry])
         if image.ndim != 4 or image.shape[1] != 3:
-            raise ConfigError(f"of={self.entry}: a VGG takes RGB images, this entry is {tuple(image.shape)}")
+            raise ConfigError(f"of={self.entry}: features are taken of RGB images, this entry is {tuple(image.shape)}")
         if self.region != "all":
             mask = record["mask"].to(image.dtype)
             image = image * (mask if self.region == "hole" else 1 - mask)
@@ -37,25 +38,34 @@ class FeatureView(NamedTuple):
 
 
 class FeatureTerm(Term):
-    """A comparison of one or several generated images with the real one by the features of a VGG.
+    """A comparison of one or several generated images with the real one by the features of a trained network.
 
-    of: one entry, or several whose losses are added. layers: names (conv1_2, relu1_2, pool1, ...), or a mapping from
-    names to weights. normalize_input: to the mean and deviation of ImageNet, as the weights expect. region: the part of
-    the images that is left, the rest is black before the normalization. norm: of differences.
-    weights: `torchvision` (fetched once), the path of a torchvision checkpoint, or `random` for tests and dry runs.
+    of: one entry, or several whose losses are added. network: vgg16, vgg19 (ImageNet), ade20k_resnet50 (scenes).
+    layers: names (conv1_2, relu1_2, pool1, ...; layer1 to layer4), or a mapping from names to weights. normalize_input:
+    to the mean and deviation of ImageNet, as the weights expect. region: the part of the images that is left, the rest
+    is black before the normalization. norm: of differences. weights: `public` (fetched once), the path of such a file,
+    or `random` for tests and dry runs. batch_statistics: of ade20k_resnet50: normalize by each batch.
     """
 
     of: str | tuple[str, ...]
     target: str = "image"
-    network: VggName = "vgg16"
-    weights: str = "torchvision"
+    network: FeatureNetwork = "vgg16"
+    weights: str = "public"
+    batch_statistics: bool = False
     layers: tuple[str, ...] | dict[str, float] = ("pool1", "pool2", "pool3")
     normalize_input: bool = True
     region: Region = "all"
     norm: Norm = "l1"
 
+    @field_validator("weights")
+    @classmethod
+    def _earlier_name(cls, weights: str) -> str:
+        return "public" if weights == "torchvision" else weights
+
     @model_validator(mode="after")
     def _layers_exist(self) -> Self:
+        if self.batch_statistics and not has_batch_norm(self.network):
+            raise ValueError(f"batch_statistics=true: {self.network} has no batch norm; valid: ade20k_resnet50")
         if not self.layers or not self.generated:
             raise ValueError("of and layers must name at least one entry and one layer")
         try:
@@ -73,6 +83,11 @@ class FeatureTerm(Term):
     def entries(self) -> frozenset[str]:
         """The generated images and the real one."""
         return frozenset({*self.generated, self.target})
+
+    @property
+    def built_by(self) -> tuple[FeatureNetwork, str, bool]:
+        """What the network is built from; terms that agree in it share one."""
+        return self.network, self.weights, self.batch_statistics
 
     def view(self, entry: str) -> FeatureView:
         """Return how this term takes an entry."""
@@ -95,10 +110,10 @@ class FeatureTerm(Term):
 
 
 class FeatureExtractor:
-    """The VGG networks of one model's losses: built at first use, outside of the model's state, one per weights."""
+    """The networks of one model's losses: built at first use, outside of the model's state, one per weights."""
 
     def __init__(self) -> None:
-        self._networks: dict[tuple[VggName, str], VGG] = {}
+        self._networks: dict[tuple[FeatureNetwork, str, bool], nn.Module] = {}
 
     def losses(self, terms: Mapping[str, FeatureTerm], record: Record) -> dict[str, Tensor]:
         """Return the unweighted loss of every term.
@@ -111,10 +126,11 @@ class FeatureExtractor:
             ConfigError: An image has not three colors.
         """
         values: dict[str, Tensor] = {}
-        for key in dict.fromkeys((term.network, term.weights) for term in terms.values()):
-            chosen = {name: term for name, term in terms.items() if (term.network, term.weights) == key}
+        for key in dict.fromkeys(term.built_by for term in terms.values()):
+            chosen = {name: term for name, term in terms.items() if term.built_by == key}
             if key not in self._networks:
-                self._networks[key] = VGG(key[0], weights=key[1])
+                name, weights, batch_statistics = key
+                self._networks[key] = feature_network(name, weights=weights, batch_statistics=batch_statistics)
             network = self._networks[key]
             layers = frozenset(layer for term in chosen.values() for layer in term.layers)
             generated = dict.fromkeys(term.view(entry) for term in chosen.values() for entry in term.generated)
@@ -127,7 +143,7 @@ class FeatureExtractor:
 
 
 def _extract(
-    network: VGG, views: Iterable[FeatureView], layers: frozenset[str], record: Record
+    network: nn.Module, views: Iterable[FeatureView], layers: frozenset[str], record: Record
 ) -> dict[FeatureView, Features]:
     """Return the features of every view; images of one size go through the network together."""
     images = {view: view.image(record) for view in views}
@@ -146,6 +162,7 @@ class Perceptual(FeatureTerm):
 
     Partial convolutions (1804.07723, section 3.4): L1 at pool1, pool2 and pool3 of VGG-16, raw and completed.
     EdgeConnect (1901.00212): L1 at relu1_1 to relu5_1 of VGG-19, raw only, input not normalized.
+    LaMa (2109.07161, section 2.2): L2 at the four stages of ade20k_resnet50, raw only.
     """
 
     kind: Literal["perceptual"] = "perceptual"

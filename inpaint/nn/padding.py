@@ -67,10 +67,11 @@ class PaddedConv2d(nn.Conv2d):
         stride: int = 1,
         dilation: int = 1,
         padding: PaddingMode = "zero",
+        bias: bool = True,
     ) -> None:
         if kernel % 2 == 0:
             raise ValueError(f"kernel must be odd, got {kernel}")
-        super().__init__(in_channels, out_channels, kernel, stride=stride, dilation=dilation)
+        super().__init__(in_channels, out_channels, kernel, stride=stride, dilation=dilation, bias=bias)
         self.border: PaddingMode = padding
 
     def forward(self, x: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,16 +23,25 @@ log = logging.getLogger("inpaint.nn")
 class Pretrained:
     """A public file of weights.
 
-    url: where it is published; the hash of its content stands behind the last "-" of its name. megabytes: its size.
+    url: where it is published; a hash of its content may stand behind the last "-" of its name. megabytes: its size.
+    place: where another program keeps it below TORCH_HOME, which then serves both.
     """
 
     url: str
     megabytes: int
+    place: str | None = None
 
     @property
     def file(self) -> Path:
-        """Where it is kept: the folder `checkpoints` of `torch.hub.get_dir()`, which TORCH_HOME moves."""
-        return Path(torch.hub.get_dir()) / "checkpoints" / self.url.rpartition("/")[2]
+        """Where it is kept: the folder `checkpoints` of `torch.hub.get_dir()`, which TORCH_HOME moves, or `place`."""
+        hub = Path(torch.hub.get_dir())
+        return hub / "checkpoints" / self.url.rpartition("/")[2] if self.place is None else hub.parent / self.place
+
+    @property
+    def hash_prefix(self) -> str | None:
+        """The beginning of the content's SHA-256, where the name tells it."""
+        found = re.search(r"-([0-9a-f]{8,})$", self.url.rpartition("/")[2].rpartition(".")[0])
+        return None if found is None else found[1]
 
     def fetched(self, *, purpose: str, otherwise: str = "") -> Path:
         """Return the file, fetched if it is not there yet.
@@ -75,7 +85,7 @@ def _fetch(wanted: Pretrained, file: Path) -> str | None:
     log.warning("fetching %s (about %d MB) to %s", wanted.url, wanted.megabytes, file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(wanted.url, str(file), hash_prefix=file.stem.rpartition("-")[2], progress=False)
+        torch.hub.download_url_to_file(wanted.url, str(file), hash_prefix=wanted.hash_prefix, progress=False)
     except (OSError, RuntimeError) as error:  # no network, no permission, a damaged download
         return str(error).strip().split("\n")[0] or type(error).__name__
     return None

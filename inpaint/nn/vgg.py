@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from inpaint.errors import ConfigError, InputError, WeightsError, unknown
+from inpaint.errors import InputError, WeightsError
 from inpaint.nn.gated import initialize_
 from inpaint.nn.pretrained import torchvision_weights
 from inpaint.nn.random import drawing_from
@@ -29,14 +29,14 @@ class VGG(nn.Module):
 
     Args:
         name: Which of the two.
-        weights: `torchvision` (ImageNet, fetched once into torch hub's folder), the path of a torchvision checkpoint,
-            or `random`, seeded, for tests and dry runs.
+        weights: `public` (torchvision's for ImageNet, fetched once into torch hub's folder), the path of a torchvision
+            checkpoint, or `random`, seeded, for tests and dry runs.
 
     Raises:
         WeightsError: They cannot be had; one line that says what to do.
     """
 
-    def __init__(self, name: VggName, *, weights: str = "torchvision") -> None:
+    def __init__(self, name: VggName, *, weights: str = "public") -> None:
         super().__init__()
         self.name = name
         self.stages = nn.ModuleDict(_stages(name)).to_empty(device="cpu")
@@ -84,12 +84,9 @@ class VGG(nn.Module):
             raise WeightsError(f"{source} is no checkpoint of torchvision's {self.name}: {name} is not in it") from None
 
 
-def check_layers(name: VggName, layers: Collection[str]) -> None:
-    """Raise ConfigError that names the first layer that this VGG does not have."""
-    valid = _stages(name)
-    for layer in layers:
-        if layer not in valid:
-            raise ConfigError(unknown(f"layer of {name}", layer, valid))
+def layers_of(name: VggName) -> tuple[str, ...]:
+    """Return the names of all layers, in their order."""
+    return tuple(_stages(name))
 
 
 def normalized(images: Tensor) -> Tensor:
@@ -99,7 +96,7 @@ def normalized(images: Tensor) -> Tensor:
 
 
 def _state(name: VggName, weights: str) -> Any:
-    if weights == "torchvision":
+    if weights == "public":
         otherwise = ", or name it by the losses' option weights=PATH"
         return torchvision_weights(name).state(purpose="the losses", otherwise=otherwise)
     return load_foreign(Path(weights).expanduser())

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from inpaint.weights.formats import Converted, Format, Found
 
 ORIGINS: Mapping[str, tuple[str, ...]] = {
+    "advimman": ("lama",),
     "csqiangwen": ("deepfill",),
     "knazeri": ("edgeconnect",),
     "mmagic": ("deepfill", "pconv"),

@@ -61,6 +61,7 @@ class FillEntry:
 MODELS: Mapping[str, ModelEntry] = {
     "deepfill": ModelEntry("inpaint.models.deepfill"),
     "edgeconnect": ModelEntry("inpaint.models.edgeconnect"),
+    "lama": ModelEntry("inpaint.models.lama"),
     "pconv": ModelEntry("inpaint.models.pconv"),
     "pluralistic": ModelEntry("inpaint.models.pluralistic"),
 }

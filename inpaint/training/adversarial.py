@@ -75,7 +75,7 @@ def discriminator_losses(
         images = [detached[first.real], detached[first.of]]
         real, fake = _outputs(discriminate, first.discriminator, images, detached, together=together)
         for name, term in terms.items():
-            values[f"{name}_d"] = term.discriminator_loss(real.logits, fake.logits)
+            values[f"{name}_d"] = term.discriminator_loss_around(real.logits, fake.logits, detached["mask"])
             front = f"{name}_" if len(losses.adversarial) > 1 else ""
             values[f"{front}d_real"], values[f"{front}d_fake"] = real.logits.mean(), fake.logits.mean()
             total = values[f"{name}_d"] if total is None else total + values[f"{name}_d"]

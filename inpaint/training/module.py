@@ -419,7 +419,8 @@ class TrainingModule(LightningModule):
             self.network.to(memory_format=torch.channels_last)
             self.discriminators.to(memory_format=torch.channels_last)
         if self.sync_batch_norm and self.trainer.world_size > 1 and self.trainer.strategy.root_device.type == "cuda":
-            nn.SyncBatchNorm.convert_sync_batchnorm(self.network)  # type: ignore[no-untyped-call]
+            for networks in (self.network, self.discriminators):
+                nn.SyncBatchNorm.convert_sync_batchnorm(networks)  # type: ignore[no-untyped-call]
         if len({phase.frozen for phase in self.timeline}) > 1:
             # DDP exchanges gradients of the parameters that need one now, and a later phase may train more.
             self._frozen.apply(self.roles(), ())

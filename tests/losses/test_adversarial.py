@@ -200,3 +200,29 @@ def test_penalties_move_the_weights_of_the_discriminator(images, penalty):
         torch.manual_seed(9)
         values.append(penalty(discriminator, images[0]).item())
     assert weight.grad.view(-1)[7].item() == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-4)
+
+
+@pytest.mark.parametrize("patches", ["nearest", "max"])
+def test_generated_patches_outside_the_hole_count_as_real(patches):
+    rng = np.random.default_rng(4)
+    real, fake = rng.normal(size=(2, 2, 1, 3, 2))
+    mask = np.zeros((2, 1, 6, 4))
+    mask[0, 0, 2, 0] = mask[1, 0, 1, 3] = 1  # the first pixel of a patch; the last pixel of one
+    pixels = mask.reshape(2, 1, 3, 2, 2, 2)
+    hole = pixels[:, :, :, 0, :, 0] if patches == "nearest" else pixels.max(axis=(3, 5))
+    assert hole.sum() == (1 if patches == "nearest" else 2)
+    expected = np.log1p(np.exp(-real)).mean()
+    expected += (hole * np.log1p(np.exp(fake)) + (1 - hole) * np.log1p(np.exp(-fake))).mean()
+    loss = term("masked_nsgan", patches=patches)
+    tensors = (torch.as_tensor(each) for each in (real, fake, mask))
+    assert loss.discriminator_loss_around(*tensors).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_of_a_hole_everywhere_the_masked_loss_is_twice_the_non_saturating_one(logits):
+    masked, plain = term("masked_nsgan"), term("nsgan")
+    ones = torch.ones(2, 1, 8, 6, dtype=torch.float64)
+    real, fake = logits
+    expected = 2 * plain.discriminator_loss(real, fake).item()
+    assert masked.discriminator_loss_around(real, fake, ones).item() == pytest.approx(expected, rel=1e-12)
+    assert masked.discriminator_loss(real, fake).item() == pytest.approx(expected, rel=1e-12)
+    assert masked.generator_loss(fake).item() == pytest.approx(plain.generator_loss(fake).item(), rel=1e-12)

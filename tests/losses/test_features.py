@@ -177,7 +177,7 @@ def test_a_term_of_weight_zero_is_left_out_with_its_network(record):
 
 def test_images_without_three_colors_are_refused(record):
     gray = {**record, "raw": record["raw"][:, :1]}
-    with pytest.raises(ConfigError, match=r"of=raw: a VGG takes RGB images, this entry is \(2, 1, 24, 17\)"):
+    with pytest.raises(ConfigError, match=r"of=raw: features are taken of RGB images, this entry is \(2, 1, 24, 17\)"):
         losses(it={"kind": "style"}).of_record(gray)
 
 

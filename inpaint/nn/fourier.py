@@ -1,0 +1,187 @@
+"""Fast Fourier convolution (Chi et al., NeurIPS 2020), as LaMa uses it (arXiv 2109.07161, section 2.1).
+
+A layer keeps local and global channels. Both are convolved; global ones also pass a spectral transform, whose Fourier
+unit mixes the channels of every frequency by one matrix, so that each place depends on the whole map.
+
+The 2C planes of a Fourier unit are [all real parts; all imaginary parts]. (Public programs interleave them channel by
+channel: the same up to a permutation of rows and columns, which an importer makes once.)
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from inpaint.nn.batch_norm import ConvNorm, learns, scale_and_shift
+from inpaint.nn.inference import Prepared
+from inpaint.nn.padding import PaddedConv2d, pad
+
+
+def spectrum(x: Tensor) -> Tensor:
+    """Return the half spectrum of x (B, C, H, W), orthonormal: (B, 2C, H, W // 2 + 1), real parts, then imaginary."""
+    z = torch.fft.rfft2(x.contiguous(), norm="ortho")
+    return torch.cat((z.real, z.imag), dim=1)
+
+
+def from_spectrum(planes: Tensor, height: int, width: int) -> Tensor:
+    """Return the real map (B, C, H, W) of a half spectrum (B, 2C, H, W // 2 + 1), orthonormal.
+
+    Planes of no real map are taken as they come: along the height each column is transformed as complex numbers, then
+    along the width what stands for real numbers, so that imaginary parts of the first column (and of the last, for an
+    even width) are lost.
+    """
+    real, imaginary = planes.contiguous().chunk(2, dim=1)
+    x: Tensor = torch.fft.irfft2(torch.complex(real, imaginary), s=(height, width), norm="ortho")
+    return x
+
+
+class FourierUnit(nn.Module):
+    """One matrix for the real and imaginary parts of all channels, the same at every frequency; batch norm; ReLU.
+
+    Computed in float32 at least, also inside autocast: half precision has no transform for most sizes, and the lowest
+    frequency grows with the size of the map.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.mix = ConvNorm(nn.Conv2d(2 * channels, 2 * channels, 1, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (B, C, H, W) to (B, C, H, W)."""
+        with torch.autocast(x.device.type, enabled=False):
+            planes = spectrum(x.to(torch.promote_types(x.dtype, torch.float32)))
+            mixed = self.mix.exactly(planes)
+            return from_spectrum(mixed, x.shape[-2], x.shape[-1]).to(x.dtype)
+
+
+class LocalFourierUnit(nn.Module):
+    """A Fourier unit on the quarters of the map: of the first quarter of the channels; sides must be even.
+
+    The quarters (top left, bottom left, top right, bottom right) become channels, and the answer is repeated 2 x 2.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.unit = FourierUnit(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (B, C, H, W) to (B, C, H, W)."""
+        part = x[:, : x.shape[1] // 4]
+        part = torch.cat(part.chunk(2, dim=-2), dim=1)  # (B, C / 2, H / 2, W)
+        part = torch.cat(part.chunk(2, dim=-1), dim=1)  # (B, C, H / 2, W / 2)
+        mixed: Tensor = self.unit(part)
+        return mixed.repeat(1, 1, 2, 2)
+
+
+class SpectralTransform(nn.Module):
+    """Fewer channels, then a Fourier unit beside an identity, then all channels: without bias and norm at the end.
+
+    Args:
+        inputs: Channels that come in.
+        outputs: Channels that go out; half as many between.
+        local: Add a Fourier unit on the quarters of the map.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, local: bool = False) -> None:
+        super().__init__()
+        self.reduce = ConvNorm(nn.Conv2d(inputs, outputs // 2, 1, bias=False))
+        self.unit = FourierUnit(outputs // 2)
+        self.local_unit = LocalFourierUnit(outputs // 2) if local else None
+        self.expand = nn.Conv2d(outputs // 2, outputs, 1, bias=False)
+
+    def between(self, x: Tensor) -> Tensor:
+        """Return what the last convolution reads, (B, outputs / 2, H, W)."""
+        reduced: Tensor = self.reduce(x)
+        y: Tensor = reduced + self.unit(reduced)
+        return y if self.local_unit is None else y + self.local_unit(reduced)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (B, inputs, H, W) to (B, outputs, H, W)."""
+        expanded: Tensor = self.expand(self.between(x))
+        return expanded
+
+
+class FourierConv(Prepared):
+    """A fast Fourier convolution of 3 x 3 with batch norm and ReLU on both kinds of channels; borders are mirrored.
+
+    local' = relu(norm(local_to_local(local) + global_to_local(global)))
+    global' = relu(norm(local_to_global(local) + spectral(global)))
+
+    Args:
+        inputs: Local and global channels that come in; there may be no global ones.
+        outputs: Local and global channels that go out.
+        stride: 1, or 2 without global inputs.
+        local_unit: Of the spectral transform.
+    """
+
+    prepared = ("kernel_local", "kernel_global", "kernel_spectral", "shift")
+
+    def __init__(
+        self, inputs: tuple[int, int], outputs: tuple[int, int], *, stride: int = 1, local_unit: bool = False
+    ) -> None:
+        super().__init__()
+        if inputs[1] and stride != 1:
+            raise ValueError(f"stride={stride} needs inputs without global channels, got {inputs}")
+
+        def conv(before: int, after: int) -> PaddedConv2d:
+            return PaddedConv2d(before, after, 3, stride=stride, padding="reflect", bias=False)
+
+        self.local_to_local = conv(inputs[0], outputs[0])
+        self.local_to_global = conv(inputs[0], outputs[1])
+        self.global_to_local = conv(inputs[1], outputs[0]) if inputs[1] else None
+        self.spectral = SpectralTransform(inputs[1], outputs[1], local=local_unit) if inputs[1] else None
+        self.local_norm, self.global_norm = nn.BatchNorm2d(outputs[0]), nn.BatchNorm2d(outputs[1])
+        self.kernel_local: Tensor | None
+        self.kernel_global: Tensor | None
+        self.kernel_spectral: Tensor | None
+        self.shift: Tensor | None
+        for name in self.prepared:
+            self.register_buffer(name, None, persistent=False)
+
+    def forward(self, x: Tensor, x_global: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Map local x (B, C, H, W) and global channels, where there are any, to the next two."""
+        if self.kernel_local is not None and not learns(self):
+            local, beyond = self._folded(x, x_global)
+        else:
+            local, beyond = self.local_to_local(x), self.local_to_global(x)
+            if x_global is not None:
+                assert self.global_to_local is not None
+                assert self.spectral is not None
+                local, beyond = local + self.global_to_local(x_global), beyond + self.spectral(x_global)
+            local, beyond = self.local_norm(local), self.global_norm(beyond)
+        inplace = not torch.is_grad_enabled()
+        return F.relu(local, inplace=inplace), F.relu(beyond, inplace=inplace)
+
+    def _folded(self, x: Tensor, x_global: Tensor | None) -> tuple[Tensor, Tensor]:
+        stride = self.local_to_local.stride
+        x = pad(x, (1, 1, 1, 1), mode="reflect")
+        assert self.kernel_local is not None
+        both = F.conv2d(x, self.kernel_local, self.shift, stride)
+        local, beyond = torch.split(both, [self.local_to_local.out_channels, self.local_to_global.out_channels], dim=1)
+        if x_global is None:
+            return local, beyond
+        assert self.kernel_global is not None
+        assert self.spectral is not None
+        padded = pad(x_global, (1, 1, 1, 1), mode="reflect")
+        local = local + F.conv2d(padded, self.kernel_global)
+        assert self.kernel_spectral is not None
+        return local, beyond + F.conv2d(self.spectral.between(x_global), self.kernel_spectral)
+
+    @torch.no_grad()
+    def prepare_for_inference(self) -> None:
+        """Fold both batch norms into the kernels; those of the local channels' two outputs become one."""
+        local, local_shift = scale_and_shift(self.local_norm)
+        beyond, beyond_shift = scale_and_shift(self.global_norm)
+
+        def scaled(layer: nn.Conv2d, scale: Tensor) -> Tensor:
+            return layer.weight.double() * scale.view(-1, 1, 1, 1)
+
+        def ready(kernel: Tensor) -> Tensor:
+            return kernel.to(self.local_to_local.weight).contiguous(memory_format=torch.channels_last)
+
+        self.kernel_local = ready(torch.cat((scaled(self.local_to_local, local), scaled(self.local_to_global, beyond))))
+        self.shift = torch.cat((local_shift, beyond_shift)).to(self.local_to_local.weight)
+        if self.global_to_local is not None and self.spectral is not None:
+            self.kernel_global = ready(scaled(self.global_to_local, local))
+            self.kernel_spectral = ready(scaled(self.spectral.expand, beyond))
