@@ -52,7 +52,8 @@ class ConvNorm(Prepared):
     def exactly(self, x: Tensor) -> Tensor:
         """Do the same in the type of x, where the layer's own is narrower: for a network in half precision."""
         if self.norm.weight.dtype == x.dtype:
-            return self.forward(x)
+            same: Tensor = self(x)
+            return same
         ready = None if self.kernel is None or self.shift is None else (self.kernel, self.shift)
         kernel, shift = ready or self._folded()
         return self._activated(self._convolved(x, kernel.to(x.dtype), shift.to(x.dtype)))

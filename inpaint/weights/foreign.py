@@ -23,6 +23,7 @@ from torch import Tensor
 from inpaint.errors import WeightsError
 from inpaint.system.files import open_file
 from inpaint.weights.places import existing_file, pretended
+from inpaint.weights.torchscript import ScriptError, script_tensors
 
 State: TypeAlias = Mapping[str, Tensor]
 
@@ -70,6 +71,8 @@ _WRAPPERS = re.compile(r"(?:(?<=\.)|^)(?:_orig_mod|_fsdp_wrapped_module|_checkpo
 def load_foreign(path: str | PathLike[str], *, mmap: bool = False) -> Any:
     """Read another program's PyTorch checkpoint: tensors in plain containers, on the CPU.
 
+    Of a TorchScript archive the tensors are read by name, and the program is not run.
+
     mmap: leave the tensors in the file until they are used, where its format allows that.
 
     Only such content is accepted; a file that would run code while it is read is refused with a WeightsError, as are
@@ -99,11 +102,22 @@ def load_foreign(path: str | PathLike[str], *, mmap: bool = False) -> Any:
     # A parser of a foreign format fails in every way there is, assertions and struct.error among them.
     except Exception as error:
         if "TorchScript" in str(error):
-            raise WeightsError(
-                f"{path} is a TorchScript archive, which holds a program; where it is trusted, save its weights alone: "
-                "torch.save(torch.jit.load(FILE).state_dict(), 'weights.pth')"
-            ) from None
+            return _script(path)
         raise _damaged(path, error) from None
+
+
+def _script(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a TorchScript archive by name; its program is not run."""
+    try:
+        with open_file(path) as file:
+            found = script_tensors(file)
+    except ScriptError as error:
+        raise WeightsError(f"{path} is a TorchScript archive, and its tensors cannot be read: {error}") from None
+    if not found:
+        raise WeightsError(
+            f"{path} is a TorchScript archive whose modules hold no tensors: a frozen program keeps them without names"
+        )
+    return found
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:

@@ -125,11 +125,22 @@ def test_a_whole_network_is_named_and_refused(tmp_path):
         load_foreign(tmp_path / "net.pth")
 
 
-def test_a_torchscript_archive_is_refused_with_the_way_out(tmp_path):
+def test_a_torchscript_archive_is_read_like_a_checkpoint(tmp_path):
+    network = torch.nn.Linear(2, 2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the format is old, which is why there are files of it
-        torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)).save(str(tmp_path / "net.pt"))
-    with pytest.raises(WeightsError, match=r"TorchScript archive.*torch.jit.load\(FILE\).state_dict\(\)"):
+        torch.jit.trace(network, torch.zeros(1, 2)).save(str(tmp_path / "net.pt"))
+    found = load_foreign(tmp_path / "net.pt")
+    assert found.keys() == {"weight", "bias"}
+    assert torch.equal(found["weight"], network.weight)
+
+
+def test_a_torchscript_archive_without_named_tensors_is_refused(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(torch.nn.Linear(2, 2).eval(), torch.zeros(1, 2))
+        torch.jit.freeze(traced).save(str(tmp_path / "net.pt"))
+    with pytest.raises(WeightsError, match="a frozen program keeps them without names"):
         load_foreign(tmp_path / "net.pt")
 
 

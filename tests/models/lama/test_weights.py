@@ -80,3 +80,36 @@ def test_what_does_not_fit_is_listed(config, tmp_path):
     assert not (tmp_path / "imported").exists()
     for part in ("1 missing", f"{norm}.running_var", "1 misshapen", conv, "1 extra: model.99.weight"):
         assert part in str(caught.value)
+
+
+class Nested(torch.nn.Module):
+    """Modules whose parameters have given dotted names, as the program's own would be."""
+
+    def __init__(self, entries):
+        super().__init__()
+        for name, value in entries.items():
+            *path, last = name.split(".")
+            place = self
+            for part in path:
+                if part not in dict(place.named_children()):
+                    place.add_module(part, Nested({}))
+                place = place.get_submodule(part)
+            place.register_buffer(last, value)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_torchscript_archive_is_imported_without_running_it(tmp_path, monkeypatch):
+    network, _, file = network_and_file(VARIANTS["fourier"])
+    alone = {f"model.{name}": value for name, value in file.items() if name.startswith("generator.")}
+    torch.jit.trace(Nested(alone), torch.zeros(1)).save(str(tmp_path / "big-lama.pt"))
+    monkeypatch.setattr(torch.jit, "load", lambda *_, **__: pytest.fail("runs the archive"))
+    done = import_weights("advimman", [str(tmp_path / "big-lama.pt")], tmp_path / "imported")
+    assert done.roles == ("generator",)
+    image, mask = sample(64, 96)
+    fill = load(tmp_path / "imported", device="cpu", dtype="float64")
+    with torch.no_grad():
+        expected = network(image, mask)["raw"]
+    assert torch.allclose(fill.fill(image, mask)[0].raw, expected, rtol=0, atol=1e-12)
