@@ -49,4 +49,9 @@ class Config(ModelConfig):
 
     def capabilities(self) -> Capabilities:
         """Return what the network can do; quarters of the map at an eighth of the size need even sides of it."""
-        return Capabilities(trained=True, trained_px=256, multiple_px=16 if self.local_unit else 8)
+        return Capabilities(
+            trained=True,
+            refinable=True,
+            trained_px=256,
+            multiple_px=16 if self.local_unit else 8,
+        )

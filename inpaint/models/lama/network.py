@@ -6,7 +6,7 @@ convolutions, so that every place depends on the whole image; those of LaMa-Regu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from inpaint.errors import InputError
 from inpaint.losses.base import Discriminator, DiscriminatorOutput
-from inpaint.models.base import InpaintNetwork
+from inpaint.models.base import InpaintNetwork, Rear
 from inpaint.models.lama.config import Config
 from inpaint.nn.batch_norm import ConvNorm
 from inpaint.nn.fourier import FourierConv
@@ -130,6 +130,14 @@ class Network(InpaintNetwork):
         `capabilities.multiple_px` and at least `minimum_px`; raises InputError otherwise.
         """
         return {"raw": _colors(self.generator(self._planes(image, mask))).to(image.dtype)}
+
+    def split(self, image: Tensor, mask: Tensor, **planes: Tensor) -> tuple[tuple[Tensor, ...], Rear]:
+        """Return what the first block reads, and what paints from it."""
+
+        def paint(features: Sequence[Tensor]) -> Tensor:
+            return _colors(self.generator.decode(*features)).to(image.dtype)
+
+        return self.generator.encode(self._planes(image, mask)), paint
 
     def parts(self, image: Tensor, mask: Tensor) -> dict[str, Callable[[], object]]:
         """Return what comes before the blocks, the blocks and what comes after them as tasks of their own."""

@@ -97,14 +97,13 @@ def test_what_is_prepared_is_not_used_while_weights_learn(make):
     assert all(parameter.grad is not None for parameter in network.parameters())
 
 
-def test_encoding_and_decoding_together_are_the_network(make):
-    network, (image, mask) = make(), sample()
-    planes = torch.cat((image.masked_fill(mask > 0, 0), mask), dim=1)
+@pytest.mark.parametrize(("kind", "channels"), [("ffc", (8, 24)), ("regular", (32,))])
+def test_what_paints_from_the_features_is_the_rest_of_the_network(make, kind, channels):
+    network, (image, mask) = make(kind=kind), sample()
     with torch.no_grad():
-        local, beyond = network.generator.encode(planes)
-        raw = network.generator.decode(local, beyond).sigmoid()
-    assert (local.shape[1], beyond.shape[1]) == (8, 24)
-    assert torch.equal(raw, network(image, mask)["raw"])
+        features, paint = network.split(image, mask)
+        assert tuple(feature.shape[1] for feature in features) == channels
+        assert torch.equal(paint(features), network(image, mask)["raw"])
 
 
 @pytest.mark.parametrize(

@@ -161,3 +161,15 @@ def test_losses_and_gradients_are_those_of_the_program(training, arrays, mode):
     ends = torch.autograd.grad(loss, (discriminator.first.weight, discriminator.last.weight))
     for name, found in zip(("first", "last"), ends, strict=True):
         assert found.norm().item() == pytest.approx(expected(f"grad_d_{name}_norm"), rel=1e-9), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("dtype", "largest"), [(torch.float64, 1e-6), (torch.float32, 2e-2)], ids=str)
+def test_refinement_comes_out_as_from_the_program_itself(imported, arrays, dtype, largest):
+    image, mask = (plane[:1] for plane in inputs(arrays, "b_"))
+    fill = load(
+        imported("lama-fourier"), device="cpu", dtype=dtype, strategy="original", refine=True, refine_min_side=64
+    )
+    completed = fill.fill(image, mask)[0].completed
+    # In float32 Adam's first steps have the size of the rate whatever the gradient.
+    assert apart(completed, arrays["b_fourier_refined"]) <= largest
