@@ -18,7 +18,7 @@ from inpaint.app.programs import FILLS, add_calls
 from inpaint.app.work import MOST_GROWN_PX, MOST_MODELS, MOST_SAMPLES, SAME_FORMAT, Asked, Working
 from inpaint.app.workspaces import Result, Shown, Workspace
 from inpaint.errors import InpaintError
-from inpaint.finding.table import FINDERS, SENSITIVITY, is_available
+from inpaint.finding.table import FINDERS, SENSITIVITY
 from inpaint.images.formats import FORMATS
 from inpaint.images.strokes import parse_shapes
 from inpaint.strategies.options import SeamName, StrategyName, StrategyOptions
@@ -138,7 +138,7 @@ class Page:
             self._fill = gr.Button("Fill", variant="primary", elem_id="fill", scale=3)
             self._stop = gr.Button("Stop", elem_id="stop", scale=1, interactive=False)
         with gr.Accordion("Find, masks", open=False):
-            finders = {name: FINDERS[name] for name in FINDERS if is_available(name)}
+            finders = work.finders()
             first = next(iter(finders), None)
             self._finder = gr.Dropdown(
                 list(finders),
@@ -198,6 +198,7 @@ class Page:
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         self._editor.upload(self._open_upload, None, [self._editor], **quiet)
         self._editor.select(self._open_shelf, None, [self._editor], **quiet)
+        self._editor.input(self._find_object, None, [self._editor], concurrency_id=FILLS, concurrency_limit=1, **quiet)
         self._finder.change(
             lambda name: gr.update(info=_summary_of_finder(name)), [self._finder], [self._finder], **quiet
         )
@@ -262,6 +263,15 @@ class Page:
         except InpaintError as error:
             return gr.update(found=_news(error=str(error)))
         return gr.update(found=self._found(space, mask, f"the mask {Path(file).name} was added"))
+
+    def _find_object(self, event: gr.EventData, request: gr.Request) -> Any:
+        space = self._space(request)
+        try:
+            (box,) = parse_shapes([{"kind": "box", "points": event._data.get("points", ())}])
+            mask = work.find_object(space, box, self._settings)
+        except InpaintError as error:
+            return gr.update(found=_news(error=str(error)))
+        return gr.update(found=self._found(space, mask, "the object in the box is marked"))
 
     def _find_mask(self, what: str, sensitivity: float, request: gr.Request) -> Any:
         space = self._space(request)

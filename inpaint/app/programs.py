@@ -13,7 +13,7 @@ from inpaint.app import work
 from inpaint.app.work import SAME_FORMAT, Asked
 from inpaint.app.workspaces import Result, Workspace
 from inpaint.errors import InpaintError, InputError
-from inpaint.finding.table import FINDERS, SENSITIVITY, is_available
+from inpaint.finding.table import SENSITIVITY
 from inpaint.images.strokes import Shape, parse_shapes
 from inpaint.strategies.options import StrategyOptions
 
@@ -55,8 +55,7 @@ class Calls:
         """Return what can be found in a photo here: name, summary, and what the sensitivity changes."""
         return [
             {"name": name, "summary": finder.summary, "sensitivity": finder.sensitivity}
-            for name, finder in FINDERS.items()
-            if is_available(name)
+            for name, finder in work.finders().items()
         ]
 
     def fill(
@@ -76,6 +75,7 @@ class Calls:
         wrap: bool = False,
         refine: bool = False,
         find: list | None = None,  # type: ignore[type-arg]
+        objects: list | None = None,  # type: ignore[type-arg]
         sensitivity: float = SENSITIVITY,
     ) -> list[dict]:  # type: ignore[type-arg]
         """Fill the hole of a photo and return a list of results, each with the addresses of its files.
@@ -83,7 +83,8 @@ class Calls:
         photo, mask: {"path": PATH}, as /gradio_api/upload answers; white = hole. shapes: what is drawn in addition, as
         {"kind": "box", "points": [[10, 20], [80, 90]]}, in pixels of the photo. grow: pixels by which the hole grows.
         format: "as the photo", PNG, TIFF, JPEG ... options: a list of "NAME=VALUE" for the model. strategy, seam,
-        wrap, refine: as of `inpaint infer`. find: a list of what is looked for and removed, such as ["text"].
+        wrap, refine: as of `inpaint infer`. find: a list of what is looked for and removed, such as ["text"]. objects:
+        shapes of kind box, each around an object.
         """
         settings = self._server.settings
         space = self._server.programs.of(secrets.token_urlsafe(16))
@@ -93,6 +94,8 @@ class Calls:
             if mask is not None:
                 taken = work.take_mask(space, *self._uploaded("mask", mask), settings, invert=invert_mask)
                 drawn = (Shape("mask", mask=taken), *drawn)
+            for box in parse_shapes(objects or []):
+                drawn = (Shape("mask", mask=work.find_object(space, box, settings)), *drawn)
             for what in find or ():
                 found, _ = work.find_mask(space, str(what), settings, sensitivity=sensitivity)
                 drawn = (*((Shape("mask", mask=found),) if found else ()), *drawn)

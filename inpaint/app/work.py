@@ -21,17 +21,19 @@ from inpaint.app.models import LoadedModels, Offer
 from inpaint.app.settings import Settings
 from inpaint.app.workspaces import Result, Shown, Workspace, write_mask
 from inpaint.errors import InpaintError, InputError, UsageError, unknown
-from inpaint.finding.table import SENSITIVITY, check_finder, find
+from inpaint.finding.table import FINDERS, SENSITIVITY, Finder, check_finder, find, is_available
 from inpaint.images.formats import FORMATS, Format, format_of_content
 from inpaint.images.mask_rules import Hole
 from inpaint.images.masks import dilate_hole, fit_to, hush, read_mask
 from inpaint.images.photo import Photo
 from inpaint.images.planes import PlaneArray, plane_of
 from inpaint.images.reading import read_photo
+from inpaint.images.regions import Region
 from inpaint.images.strokes import Shape, drawn
 from inpaint.images.views import cover_of, write_view
 from inpaint.images.writing import check_length, write_photo
 from inpaint.options import validated
+from inpaint.pipeline.holes import ObjectIn
 from inpaint.pipeline.photo import fill_photo_often
 from inpaint.pipeline.samples import Sample, best_of, check_samples
 from inpaint.pipeline.steps import Watched, warnings_of_thread
@@ -195,6 +197,11 @@ def take_mask(workspace: Workspace, file: Path, name: str, settings: Settings, *
     return workspace.keep_mask(hole)
 
 
+def finders() -> dict[str, Finder]:
+    """Return what can be found in a single photo here, by name: what it needs is installed."""
+    return {name: finder for name, finder in FINDERS.items() if is_available(name) and not finder.batch}
+
+
 def find_mask(
     workspace: Workspace, what: str, settings: Settings, *, sensitivity: float = SENSITIVITY
 ) -> tuple[str | None, float]:
@@ -217,6 +224,20 @@ def find_mask(
     hole = find(what, _read(shown.file, shown.name, settings), sensitivity=sensitivity)
     share = float(hole.mean())
     return (workspace.keep_mask(hole) if share else None), share
+
+
+def find_object(workspace: Workspace, box: Shape, settings: Settings) -> str:
+    """Keep the object that a box surrounds as a mask, and return the id under which shapes may name it.
+
+    Raises:
+        InpaintError: No photo is open, or the box lies outside of it.
+    """
+    shown = workspace.opened_photo()
+    inside = drawn([box], shown.height, shown.width)
+    if not inside.any():
+        raise UsageError("the box lies outside of the photo")
+    hole = ObjectIn(Region.around(inside)).hole_in(_read(shown.file, shown.name, settings))
+    return workspace.keep_mask(hole)
 
 
 def write_cover(workspace: Workspace, mask: str) -> Path:

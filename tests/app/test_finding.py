@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inpaint.app import work
-from inpaint.app.work import Asked, find_mask, hole_of
+from inpaint.app.work import Asked, find_mask, find_object, finders, hole_of
 from inpaint.errors import UsageError
 from inpaint.images.strokes import Shape
 
@@ -28,6 +28,20 @@ def test_what_is_found_is_kept_as_a_mask_that_shapes_may_name(opened, settings, 
     assert hole[4:8, 6:20].all()
     assert hole.sum() == 56
     assert find_mask(opened, "text", settings, sensitivity=0.25) == (None, 0.0)
+
+
+def test_the_object_in_a_box_is_kept_and_a_box_elsewhere_refused(opened, settings):
+    name = find_object(opened, Shape("box", ((10, 8), (40, 30))), settings)
+    kept = opened.kept_masks()[name]
+    assert kept.any()
+    assert not kept[35:].any()
+    with pytest.raises(UsageError, match="outside of the photo"):
+        find_object(opened, Shape("box", ((500, 500), (510, 510))), settings)
+
+
+def test_only_what_is_found_in_a_single_photo_is_offered():
+    assert "scratches" in finders()
+    assert "watermark" not in finders()
 
 
 def test_what_cannot_be_looked_for_is_told_by_its_name(opened, settings):

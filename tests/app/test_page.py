@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 import inpaint
 from inpaint.finding.table import is_available
@@ -292,9 +291,9 @@ def test_every_control_of_the_canvas_has_a_name_for_screen_readers(window):
 def test_text_is_found_and_removed(window, tmp_path):
     if not is_available("text"):
         pytest.skip("what finds text is not installed")
-    values = np.full((200, 320, 3), (70, 110, 80), np.uint8)
-    cv2.putText(values, "HELLO", (40, 120), cv2.FONT_HERSHEY_SIMPLEX, 2.2, (250, 250, 250), 7, cv2.LINE_AA)
-    Image.fromarray(values).save(tmp_path / "text.png")
+    image = Image.new("RGB", (320, 200), (70, 110, 80))
+    ImageDraw.Draw(image).text((30, 70), "HELLO 24", font=ImageFont.load_default(size=52), fill=(250, 250, 250))
+    image.save(tmp_path / "text.png")
     window.open(tmp_path / "text.png")
     window.page.get_by_role("button", name="Find, masks").click()
     window.all("#find").click()
@@ -302,8 +301,20 @@ def test_text_is_found_and_removed(window, tmp_path):
     assert window.inked() > 2000
     window.fill()
     _, filled = window.download("photo")
-    assert values.max() == 250
     assert filled.max() < 160
+
+
+@pytest.mark.slow
+def test_the_object_in_a_box_is_marked_and_not_what_is_around_it(window, tmp_path):
+    rows, columns = np.mgrid[0:120, 0:160]
+    values = np.stack([rows, columns, rows], axis=2).astype(np.uint8)
+    disc = (rows - 60) ** 2 + (columns - 80) ** 2 < 25**2
+    values[disc] = (230, 40, 30)
+    Image.fromarray(values).save(tmp_path / "disc.png")
+    window.open(tmp_path / "disc.png")
+    window.draw("object", (0.3, 0.2), (0.7, 0.8))
+    window.page.wait_for_selector(".ed[data-found]")
+    assert disc.sum() * 0.95 < window.inked() < disc.sum() * 1.3
 
 
 @pytest.mark.slow

@@ -184,7 +184,7 @@ board.addEventListener("pointerdown", (event) => {
     return;
   }
   const start = point(event);
-  const kind = tool === "box" ? "box" : tool === "lasso" ? "lasso" : "brush";
+  const kind = tool === "box" || tool === "object" ? "box" : tool === "lasso" ? "lasso" : "brush";
   const points = kind === "box" ? [start, start] : [start];
   drawing = { kind, points, width_px: Math.round(width() * 10) / 10, erases: tool === "eraser", layer };
   if (layer !== "hole" && kind === "brush" && !drawing.erases) drawing.width_px = Math.max(1, width() / 6);
@@ -229,6 +229,11 @@ function lift(event) {
   if (done.kind === "lasso" && done.points.length < 3) return redrawSoon();
   if (done.kind === "box" && (done.points[0][0] === done.points[1][0] || done.points[0][1] === done.points[1][1]))
     return redrawSoon();
+  if (tool === "object") {
+    redrawSoon();
+    busy("Looking for the object");
+    return trigger("input", { points: done.points });
+  }
   add(done);
 }
 board.addEventListener("pointerup", lift);
@@ -269,7 +274,7 @@ root.addEventListener("click", (event) => {
   else if (button.dataset.do) actions[button.dataset.do]();
 });
 
-const KEYS = { b: "brush", e: "eraser", r: "box", l: "lasso" };
+const KEYS = { b: "brush", e: "eraser", r: "box", l: "lasso", o: "object" };
 document.addEventListener("keydown", (event) => {
   if (event.target.closest?.("input:not([type=range]), textarea, select, [contenteditable]") || !photo) return;
   const key = event.key.toLowerCase();
