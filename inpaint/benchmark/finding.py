@@ -1,30 +1,30 @@
-"""How well what is found meets what was drawn: text, scratches and dust put into photos, pixel by pixel."""
+"""How well what is found meets what was drawn into photos, pixel by pixel, and how good the fill of it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias
 from zlib import crc32
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 
-from inpaint.finding.table import find
+from inpaint.benchmark.damages import DAMAGES, Damage
 from inpaint.images.hole_files import hole_over
 from inpaint.images.mask_rules import Hole
 from inpaint.images.photo import Photo, photo_of_array, to_uint8
 from inpaint.images.sheets import Rgb
-
-Damage: TypeAlias = Callable[[np.random.Generator, int, int], tuple[NDArray[np.float64], NDArray[np.float64]]]
-"""From (rng, height, width) to colors (H, W, 3), 0 to 255, and their opacity (H, W), 0 to 1."""
+from inpaint.metrics import psnr
+from inpaint.pipeline.photo import fill_photo
+from inpaint.types import Inpainter
 
 CHANGED = 8  # of 255: a pixel that changed by more is damaged
 NEAR_PX = 3  # so far from damage a found pixel still counts as near: finders take a margin
-WORDS = ("Sample", "preview", "copyright", "by", "the", "quick", "brown", "fox", "lazy", "dog", "2024", "SALE", "York")
+LEAST_SHARED = 6  # photos of one size, for what is found in all of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,16 +35,51 @@ class Score:
         precision: Share of what was found that is damaged.
         near: Share of what was found that lies within 3 pixels of damage.
         recall: Share of the damage that was found.
-        false_alarm: Share of the photo without damage in which something was found.
+        false_alarm: Share of the photo without damage in which something was found; None where it was not looked for.
     """
 
     precision: float
     near: float
     recall: float
-    false_alarm: float
+    false_alarm: float | None
 
 
-def score(found: Hole, damaged: Hole, found_without: Hole) -> Score:
+@dataclass(frozen=True, kw_only=True)
+class FillScore:
+    """PSNR in dB against the photo without damage: of the damaged photo, and filled by the true and the found hole.
+
+    hole_...: over the damaged pixels; whole_...: over the whole photo, so that what was filled for nothing counts, too.
+    """
+
+    hole_damaged: float
+    hole_true: float
+    hole_found: float
+    whole_damaged: float
+    whole_true: float
+    whole_found: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Finding:
+    """What was found in one photo. fill: where it was filled; shown: images (H, W, 3) with their headings."""
+
+    name: str
+    score: Score
+    fill: FillScore | None
+    shown: Mapping[str, Rgb]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Case:
+    """A photo (H, W, 3), the same with damage, and where that is."""
+
+    name: str
+    image: Rgb
+    worse: Photo
+    damaged: Hole
+
+
+def score(found: Hole, damaged: Hole, found_without: Hole | None) -> Score:
     """Return the score of a hole (H, W); shares of nothing are 1."""
     side = 2 * NEAR_PX + 1
     around = cv2.dilate(damaged.astype(np.uint8), np.ones((side, side), np.uint8)).astype(bool)
@@ -56,83 +91,108 @@ def score(found: Hole, damaged: Hole, found_without: Hole) -> Score:
         precision=share(damaged, found),
         near=share(around, found),
         recall=share(found, damaged),
-        false_alarm=float(found_without.mean()),
+        false_alarm=None if found_without is None else float(found_without.mean()),
     )
 
 
 def measured(
-    what: str, photos: Iterable[tuple[str, Photo]], *, sensitivity: float, seed: int
-) -> Iterator[tuple[str, Score, Rgb]]:
-    """Damage every photo, look for the damage, and yield name, score and what a sheet shows of it.
+    what: str,
+    photos: Iterable[tuple[str, Photo]],
+    *,
+    sensitivity: float,
+    seed: int,
+    inpainter: Inpainter | None = None,
+) -> Iterator[Finding]:
+    """Damage every photo, look for the damage, and yield what was found of it.
 
-    A sheet shows the damaged photo, and beside it what was found in red and what was missed in green.
+    What is shared by a batch is drawn into all photos of a size; sizes of fewer than 6 photos are left out.
 
     Args:
         what: A key of `DAMAGES`, which is what is looked for as well.
-        photos: With names; the damage depends on the name and the seed alone.
+        photos: With names; the damage depends on the name and the seed alone, shared damage on the size and the seed.
         sensitivity: Of the finder.
         seed: Of the damage.
+        inpainter: Fills what was found, and what was drawn.
+
+    Raises:
+        InputError: No size has enough photos.
     """
+    damage = DAMAGES[what]
+    for batch in _batches(photos, together=damage.shared):
+        cases = [_case(what, damage, name, photo, seed) for name, photo in batch]
+        truths = [case.damaged for case in cases]
+        found = damage.look([case.worse for case in cases], truths, sensitivity)
+        clean = [photo_of_array(case.image) for case in cases]
+        without = [None] * len(cases) if damage.boxed else damage.look(clean, truths, sensitivity)
+        for case, hole, alarm in zip(cases, found, without, strict=True):
+            fills = {} if inpainter is None else _fills(case, hole, inpainter)
+            yield Finding(
+                name=case.name,
+                score=score(hole, case.damaged, alarm),
+                fill=_fill_score(case, *fills.values()) if fills else None,
+                shown={"damaged": case.worse.pixels, "found": _shown(case, hole), **fills},
+            )
+
+
+def means(scores: Sequence[Score] | Sequence[FillScore]) -> dict[str, float | None]:
+    """Return the mean of every figure, by its name; None where there is none."""
+    figures = [asdict(each) for each in scores]
+    return {
+        key: None if first is None else statistics.fmean(each[key] for each in figures)
+        for key, first in figures[0].items()
+    }
+
+
+def _batches(photos: Iterable[tuple[str, Photo]], *, together: bool) -> Iterator[list[tuple[str, Photo]]]:
+    """Yield photos that are looked at together: one by one, or all of a size; of the sizes, those with enough."""
+    if not together:
+        yield from ([photo] for photo in photos)
+        return
+    sizes: dict[tuple[int, int], list[tuple[str, Photo]]] = {}
     for name, photo in photos:
-        image = to_uint8(photo.pixels)
-        rng = np.random.default_rng([seed, crc32(f"{what} {Path(name).stem}".encode())])
-        colors, opacity = DAMAGES[what](rng, *image.shape[:2])
-        mixed = image * (1 - opacity[..., None]) + colors * opacity[..., None]
-        worse = photo_of_array(np.rint(mixed).astype(np.uint8))
-        damaged = np.abs(worse.pixels.astype(np.int16) - image).max(axis=2) > CHANGED
-        found = find(what, worse, sensitivity=sensitivity)
-        without = find(what, photo_of_array(image), sensitivity=sensitivity)
-        shown = hole_over(worse, found)
-        shown[damaged & ~found] = (0, 255, 0)
-        yield name, score(found, damaged, without), np.concatenate([worse.pixels, shown], axis=1)
+        sizes.setdefault((photo.height, photo.width), []).append((name, photo))
+    # Where no size has enough photos the finder says how many it needs.
+    largest = max(map(len, sizes.values()), default=0)
+    yield from (batch for batch in sizes.values() if len(batch) >= min(LEAST_SHARED, largest))
 
 
-# What is drawn --------------------------------------------------------------------------------------------------------
+def _case(what: str, damage: Damage, name: str, photo: Photo, seed: int) -> _Case:
+    image = to_uint8(photo.pixels)
+    drawn_for = what if damage.shared else f"{what} {Path(name).stem}"
+    colors, opacity = damage.draw(np.random.default_rng([seed, crc32(drawn_for.encode())]), image)
+    mixed = np.rint(image * (1 - opacity[..., None]) + colors * opacity[..., None]).astype(np.uint8)
+    damaged = np.abs(mixed.astype(np.int16) - image).max(axis=2) > CHANGED
+    if damage.solid:
+        damaged |= opacity > 0.5
+    return _Case(name=name, image=image, worse=photo_of_array(mixed), damaged=damaged)
 
 
-def _text(rng: np.random.Generator, height: int, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """One to four lines in white, black, yellow or any color, some with an outline, some a quarter transparent."""
-    inner, outer = Image.new("L", (width, height)), Image.new("L", (width, height))
-    for _ in range(int(rng.integers(1, 5))):
-        size = max(8, round(min(height, width) * rng.uniform(0.05, 0.14)))
-        font, words = ImageFont.load_default(size), " ".join(rng.choice(WORDS, int(rng.integers(1, 5))))
-        corner = (int(rng.uniform(0, 0.5) * width), int(rng.uniform(0.02, 0.9) * (height - size)))
-        ImageDraw.Draw(inner).text(corner, words, fill=255, font=font)
-        ImageDraw.Draw(outer).text(corner, words, fill=255, font=font, stroke_width=max(1, size // 14))
-    any_color = rng.integers(0, 256, 3).tolist()
-    color = np.array([(255, 255, 255), (0, 0, 0), (255, 220, 0), any_color][int(rng.integers(4))], np.float64)
-    outlined, opaque = rng.random() < 0.4, rng.random() < 0.7
-    letters = np.asarray(inner, np.float64)[..., None] / 255
-    around = np.zeros(3) if color.sum() > 380 else np.full(3, 255.0)
-    colors = color * letters + around * (1 - letters) if outlined else np.broadcast_to(color, (height, width, 3))
-    opacity = np.asarray(outer if outlined else inner, np.float64) / 255
-    return colors, opacity * (1.0 if opaque else 0.75)
+def _shown(case: _Case, found: Hole) -> Rgb:
+    """Return the damaged photo with what was found in red and what was missed in green."""
+    shown = hole_over(case.worse, found)
+    shown[case.damaged & ~found] = (0, 255, 0)
+    return shown
 
 
-def _scratches(rng: np.random.Generator, height: int, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Two to five bent lines of 1 to 3 pixels, bright or dark, a third to the whole of the longer side long."""
-    opacity = np.zeros((height, width))
-    for _ in range(int(rng.integers(2, 6))):
-        angle, length = rng.uniform(0, np.pi), rng.uniform(0.3, 1.0) * max(height, width)
-        along, bend = np.linspace(-0.5, 0.5, 40) * length, rng.normal(0, 0.02)
-        across = bend * along**2 / length * 4
-        x = rng.uniform(0, width) + np.cos(angle) * along - np.sin(angle) * across
-        y = rng.uniform(0, height) + np.sin(angle) * along + np.cos(angle) * across
-        drawn = np.zeros((height, width), np.uint8)
-        points = np.rint(np.stack([x, y], axis=1)).astype(np.int32)
-        cv2.polylines(drawn, [points], False, 255, int(rng.integers(1, 4)), cv2.LINE_AA)
-        opacity = np.maximum(opacity, drawn / 255)
-    return np.full((height, width, 3), rng.choice([245.0, 15.0])), 0.9 * opacity
+def _fills(case: _Case, found: Hole, inpainter: Inpainter) -> dict[str, Rgb]:
+    """Return the photo filled by the true and by the found hole, by heading; without a hole it is the damaged one."""
+    holes = {"filled, true": case.damaged, "filled, found": found}
+    return {
+        name: to_uint8(fill_photo(case.worse, hole, inpainter).pixels) if hole.any() else case.worse.pixels
+        for name, hole in holes.items()
+    }
 
 
-def _dust(rng: np.random.Generator, height: int, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Twenty to eighty ellipses of 1 to 3 pixels radius, bright or dark."""
-    drawn = np.zeros((height, width), np.uint8)
-    for _ in range(int(rng.integers(20, 81))):
-        center, axes = rng.integers(0, (width, height)).tolist(), rng.integers(1, 4, 2).tolist()
-        cv2.ellipse(drawn, center, axes, float(rng.uniform(0, 180)), 0, 360, 255, -1, cv2.LINE_AA)
-    return np.full((height, width, 3), rng.choice([245.0, 15.0])), 0.9 * drawn / 255
+def _fill_score(case: _Case, true: Rgb, found: Rgb) -> FillScore:
+    hole = torch.from_numpy(case.damaged)[None, None].float()
+
+    def over(image: Rgb, mask: torch.Tensor | None) -> float:
+        return psnr(_tensor(image), _tensor(case.image), mask).item()
+
+    images = {"damaged": case.worse.pixels, "true": true, "found": found}
+    everywhere = {f"whole_{name}": over(image, None) for name, image in images.items()}
+    return FillScore(**{f"hole_{name}": over(image, hole) for name, image in images.items()}, **everywhere)
 
 
-DAMAGES: Mapping[str, Damage] = {"text": _text, "scratches": _scratches, "dust": _dust}
-"""What is drawn into photos, by the name under which it is looked for."""
+def _tensor(image: NDArray[np.uint8]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None].float() / 255

@@ -10,6 +10,7 @@ import click
 
 import inpaint.arguments as arguments
 from inpaint.cli import places
+from inpaint.cli.benchmark_finding import finding
 from inpaint.cli.benchmark_networks import forward, json_option, step, threads, write_json
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ Examples:
   inpaint benchmark restore --preset vase,library
   inpaint benchmark strategies --model telea --model deepfill --width 16 --memory 3GB
   inpaint benchmark data --data photos/ --size 256
-  inpaint benchmark finding --data photos/ --what text,dust --count 20 --sheet found.png
+  inpaint benchmark finding --data photos/ --what text,dust --fill biharmonic --sheet found.png
   inpaint benchmark masks --kind deepfill,text
   inpaint benchmark poisson --megapixels 0.3,1 --rounds 3
   inpaint benchmark table *.json
@@ -42,6 +43,7 @@ def command() -> None:
 command.add_command(forward)
 command.add_command(step)
 command.add_command(threads)
+command.add_command(finding)
 rounds_option = click.option("--rounds", type=click.IntRange(1), default=5)
 
 
@@ -64,55 +66,6 @@ def table(files: tuple[str, ...], into: str | None) -> None:
         click.echo(text, nl=False)
     else:
         write_text(into, replaced(page, MARKER, text))
-
-
-@command.command("finding", short_help="precision and recall of --find on photos that are damaged first")
-@click.option("--data", default="samples", metavar="PLACE", help="Photos: a folder, or samples.")
-@click.option("--what", default="text,scratches,dust", metavar="NAME[,NAME]", help="What is drawn, and looked for.")
-@click.option("--count", type=click.IntRange(1), default=20, help="Photos at most, spread over all of them.")
-@click.option("--sensitivity", type=click.FloatRange(0, 1), default=0.5)
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Of the damage.")
-@click.option("--sheet", metavar="FILE", type=places.IMAGE, help="Write what was drawn, found (red), missed (green).")
-@json_option
-def finding(
-    data: str, what: str, count: int, sensitivity: float, seed: int, sheet: str | None, json_path: str | None
-) -> None:
-    """Shares of pixels, the mean over the photos; near: within 3 pixels of damage; alarm: without damage."""
-    from dataclasses import asdict
-
-    import numpy as np
-
-    from inpaint.benchmark.finding import DAMAGES, measured
-    from inpaint.data.opening import open_source
-    from inpaint.errors import UsageError, unknown
-    from inpaint.images.photo import photo_of_array
-    from inpaint.images.sheets import contact_sheet
-    from inpaint.images.writing import write_photo
-
-    names = _listed(what)
-    for name in names:
-        if name not in DAMAGES:
-            raise UsageError(unknown("damage", name, DAMAGES))
-    source = open_source(data, min_px=64)
-    chosen = sorted({int(index) for index in np.linspace(0, len(source) - 1, min(count, len(source)))})
-    say = partial(click.echo, err=json_path == places.DASH)
-    say(f"{data}, {len(chosen)} photos, sensitivity {sensitivity:g}, seed {seed}\n")
-    say("| what | precision | near | recall | alarm |\n|---|---:|---:|---:|---:|")
-    figures: dict[str, object] = {}
-    rows = []
-    for name in names:
-        photos = ((source.name(index), photo_of_array(source.read(index))) for index in chosen)
-        scores = {}
-        for file, score, shown in measured(name, photos, sensitivity=sensitivity, seed=seed):
-            scores[file] = asdict(score)
-            rows.append(shown)
-        means = {key: sum(each[key] for each in scores.values()) / len(scores) for key in next(iter(scores.values()))}
-        say(f"| {name} | {' | '.join(f'{mean:.3f}' for mean in means.values())} |")
-        figures[name] = {"mean": means, "photos": scores}
-    if sheet is not None:
-        pairs = [rows[start : start + 3] for start in range(0, len(rows), 3)]
-        write_photo(photo_of_array(contact_sheet(pairs, cell=512)), sheet)
-    write_json(json_path, {"benchmark": "finding", "sensitivity": sensitivity, "seed": seed, "what": figures})
 
 
 @command.command("restore", short_help="one iteration of Deep Image Prior, against the published arithmetic")
