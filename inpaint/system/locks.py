@@ -112,7 +112,7 @@ class FolderLock:
             try:
                 handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
             except FileNotFoundError:  # somebody who had made the folder has just removed it
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                _make(self.path.parent)
                 continue
             try:
                 replaced = self._refuse(handle, takeover=takeover)
@@ -144,8 +144,18 @@ class FolderLock:
 def _make_folder(folder: Path) -> list[Path]:
     """Make a folder and return those that were not there, inner ones first."""
     made = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    _make(folder)
     return made
+
+
+def _make(folder: Path) -> None:
+    """Make a folder that others make and remove at the same time."""
+    while not folder.is_dir():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:  # also where it was removed between two looks
+            if folder.exists() and not folder.is_dir():
+                raise
 
 
 def _remove_empty(folders: list[Path]) -> None:

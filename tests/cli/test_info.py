@@ -32,7 +32,7 @@ def test_json_holds_the_same_and_the_devices_of_torch():
     assert len(report["hardware"]["accelerators"]) == torch.cuda.device_count()
     assert report["hardware"]["cores"] == len(os.sched_getaffinity(0))
     assert report["hardware"]["memory_bytes"] > 2**27
-    extras = {"tensorboard", "shards", "hub", "formats", "app", "evaluate", "offline-features"}
+    extras = {"tensorboard", "shards", "hub", "formats", "app", "evaluate", "offline-features", "text", "ray"}
     assert extras | {"wandb login"} == set(report["features"])
 
 

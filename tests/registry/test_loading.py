@@ -53,8 +53,9 @@ def test_capabilities_in_the_table_are_those_of_the_fill(name):
         assert replace(fill.capabilities, thread_safe=listed.thread_safe) == listed
         assert fill.name == name
     else:
-        config = registry.config_class(name)(width=8)
-        assert registry.capabilities(name) == registry.network_class(name)(config).capabilities
+        fill, listed = registry.network_class(name)(registry.config_class(name)(width=8)), registry.capabilities(name)
+        # A narrow network takes less memory.
+        assert replace(fill.capabilities, pixel_bytes=listed.pixel_bytes) == listed
 
 
 def test_the_parts_of_a_model_are_found_by_its_name():

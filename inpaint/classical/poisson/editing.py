@@ -70,11 +70,11 @@ def blended(
 
     Example:
         >>> target = np.full((5, 6), 0.2)
-        >>> source = np.tile(np.linspace(0.5, 1, 6), (5, 1))
+        >>> source = np.tile(np.linspace(0, 1, 6) ** 2, (5, 1))
         >>> mask = np.zeros((5, 6), bool)
         >>> mask[1:4, 2:4] = True
         >>> blended(source, target, mask)[2].round(3)
-        array([0.2  , 0.2  , 0.179, 0.221, 0.2  , 0.2  ])
+        array([0.2  , 0.2  , 0.143, 0.143, 0.2  , 0.2  ])
     """
     working = _working_type(dtype)
     if mode not in RULES:
