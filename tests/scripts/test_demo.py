@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -34,6 +35,7 @@ def test_no_square_to_train_on_touches_the_word_and_each_is_a_part_of_the_photo(
             assert np.array_equal(np.asarray(written), wall[square])
 
 
+@pytest.mark.slow
 def test_the_demo_trains_fills_and_writes_one_sheet(tmp_path, capsys):
     demo = script("demo")
     assert demo.main(tmp_path, iterations=2) == 0

@@ -48,6 +48,7 @@ def figures(run):
     return {name: float(value) for name, value in last.items() if name.startswith("val/")}
 
 
+@pytest.mark.slow
 def test_two_processes_see_disjoint_samples_and_reach_the_weights_and_figures_of_one(
     tmp_path, photos, make_photo, tiny_run, monkeypatch
 ):

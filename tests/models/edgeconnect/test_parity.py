@@ -17,7 +17,6 @@ from inpaint.nn.inference import prepare_for_inference
 from inpaint.registry.loading import load
 from inpaint.weights.files import load_weights
 
-PAIRS = {"64x96": "", "128x128": "b_"}
 # Largest difference in standard deviations. In float64 the stored gray image, rounded to float32, is what counts.
 LARGEST = {torch.float64: 1e-5, torch.float32: 2e-3}
 STORED_GRAY = 1e-6  # when it is fed to the networks itself
@@ -35,7 +34,9 @@ def folder(parity, tmp_path_factory) -> Path:
     return place / "imported"
 
 
-@pytest.fixture(scope="module", params=PAIRS.values(), ids=PAIRS)
+@pytest.fixture(
+    scope="module", params=["", pytest.param("b_", marks=pytest.mark.slow)], ids=["64x96", "128x128"]
+)  # the names of the arrays of a pair of images begin so
 def case(request, parity) -> dict[str, torch.Tensor]:
     """Inputs (image and mask as we take them) and outputs of one pair of images."""
     prefix = request.param
