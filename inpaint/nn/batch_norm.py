@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inpaint.nn import winograd
 from inpaint.nn.inference import Prepared
 from inpaint.nn.padding import PaddedConv2d, pad
 
@@ -31,15 +32,22 @@ class ConvNorm(Prepared):
         slope: Of the activation below 0: 0 is ReLU, None no activation.
     """
 
-    prepared = ("kernel", "shift")
+    prepared = ("kernel", "shift", "factors")
 
     def __init__(self, conv: nn.Conv2d | nn.ConvTranspose2d, *, slope: float | None = 0.0) -> None:
         super().__init__()
         self.conv = conv
         self.norm = nn.BatchNorm2d(conv.out_channels)
         self.slope = slope
+        one = ((3, 3), (1, 1), (1, 1))
+        self._by_tiles = (
+            isinstance(conv, PaddedConv2d)
+            and conv.border == "reflect"
+            and (conv.kernel_size, conv.stride, conv.dilation) == one
+        )
         self.kernel: Tensor | None
         self.shift: Tensor | None
+        self.factors: Tensor | None
         for name in self.prepared:
             self.register_buffer(name, None, persistent=False)
 
@@ -47,6 +55,8 @@ class ConvNorm(Prepared):
         """Map x (B, C, H, W) to (B, outputs, H', W')."""
         if self.kernel is None or self.shift is None or learns(self):
             return self._activated(self.norm(self.conv(x)))
+        if self._by_tiles and winograd.pays_for(x):
+            return self._activated(self._tiled(x, self.kernel) + self.shift.view(-1, 1, 1))
         return self._activated(self._convolved(x, self.kernel, self.shift))
 
     def exactly(self, x: Tensor) -> Tensor:
@@ -57,6 +67,13 @@ class ConvNorm(Prepared):
         ready = None if self.kernel is None or self.shift is None else (self.kernel, self.shift)
         kernel, shift = ready or self._folded()
         return self._activated(self._convolved(x, kernel.to(x.dtype), shift.to(x.dtype)))
+
+    def _tiled(self, x: Tensor, kernel: Tensor) -> Tensor:
+        """Convolve with fewer multiplications; kernels are transformed once, where they are used so."""
+        if self.factors is None:
+            with torch.inference_mode(False), torch.no_grad():
+                self.factors = winograd.transformed_kernels(kernel)
+        return winograd.outputs(winograd.transformed_tiles((x,)) @ self.factors, (len(x), *x.shape[-2:]))
 
     def _activated(self, y: Tensor) -> Tensor:
         if self.slope is None:
@@ -78,6 +95,7 @@ class ConvNorm(Prepared):
         """Fold the batch norm into the kernels."""
         kernel, shift = self._folded()
         kernel = kernel.to(self.conv.weight).contiguous(memory_format=torch.channels_last)
+        self.factors = None
         self.kernel, self.shift = kernel, shift.to(self.conv.weight)
 
     def _folded(self) -> tuple[Tensor, Tensor]:

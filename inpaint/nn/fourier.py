@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inpaint.nn import winograd
 from inpaint.nn.batch_norm import ConvNorm, learns, scale_and_shift
 from inpaint.nn.inference import Prepared
 from inpaint.nn.padding import PaddedConv2d, pad
@@ -34,6 +35,13 @@ def from_spectrum(planes: Tensor, height: int, width: int) -> Tensor:
     real, imaginary = planes.contiguous().chunk(2, dim=1)
     x: Tensor = torch.fft.irfft2(torch.complex(real, imaginary), s=(height, width), norm="ortho")
     return x
+
+
+def mixed_planes(x: Tensor, kernel: Tensor, shift: Tensor | None) -> Tensor:
+    """Return a 1 x 1 convolution of x (B, C, H, W), of any order in memory, with channels first: (B, O, H, W)."""
+    assert shift is not None
+    matrix = kernel.flatten(1).expand(len(x), -1, -1)  # (B, O, C)
+    return torch.baddbmm(shift.view(-1, 1), matrix, x.flatten(2)).view(len(x), -1, *x.shape[-2:])
 
 
 class FourierUnit(nn.Module):
@@ -96,6 +104,23 @@ class SpectralTransform(nn.Module):
         y: Tensor = reduced + self.unit(reduced)
         return y if self.local_unit is None else y + self.local_unit(reduced)
 
+    def folded(self, x: Tensor, kernel: Tensor, shift: Tensor) -> Tensor:
+        """Map x as `forward` does with another last convolution: kernel (outputs, outputs / 2, 1, 1), shift (outputs,).
+
+        Without gradients on a CPU, channels stay last in memory outside and first inside, where the Fourier transform
+        wants them: matrix products read either order, so that nothing is copied from one into the other.
+        """
+        if not winograd.pays_for(x) or self.reduce.kernel is None or self.unit.mix.kernel is None:
+            return F.conv2d(self.between(x), kernel, shift)
+        height, width = x.shape[-2:]
+        reduced = mixed_planes(x, self.reduce.kernel, self.reduce.shift).relu_()
+        mixed = mixed_planes(spectrum(reduced), self.unit.mix.kernel, self.unit.mix.shift).relu_()
+        y = from_spectrum(mixed, height, width).add_(reduced)
+        if self.local_unit is not None:
+            y += self.local_unit(reduced)
+        rows: Tensor = torch.matmul(y.flatten(2).mT, kernel.flatten(1).T)  # (B, H W, outputs)
+        return rows.add_(shift).view(len(x), height, width, -1).permute(0, 3, 1, 2)
+
     def forward(self, x: Tensor) -> Tensor:
         """Map x (B, inputs, H, W) to (B, outputs, H, W)."""
         expanded: Tensor = self.expand(self.between(x))
@@ -115,7 +140,7 @@ class FourierConv(Prepared):
         local_unit: Of the spectral transform.
     """
 
-    prepared = ("kernel_local", "kernel_global", "kernel_spectral", "shift")
+    prepared = ("kernel_local", "kernel_global", "kernel_spectral", "shift", "factors_local", "factors_global")
 
     def __init__(
         self, inputs: tuple[int, int], outputs: tuple[int, int], *, stride: int = 1, local_unit: bool = False
@@ -127,6 +152,7 @@ class FourierConv(Prepared):
         def conv(before: int, after: int) -> PaddedConv2d:
             return PaddedConv2d(before, after, 3, stride=stride, padding="reflect", bias=False)
 
+        self.stride = stride
         self.local_to_local = conv(inputs[0], outputs[0])
         self.local_to_global = conv(inputs[0], outputs[1])
         self.global_to_local = conv(inputs[1], outputs[0]) if inputs[1] else None
@@ -136,6 +162,8 @@ class FourierConv(Prepared):
         self.kernel_global: Tensor | None
         self.kernel_spectral: Tensor | None
         self.shift: Tensor | None
+        self.factors_local: Tensor | None
+        self.factors_global: Tensor | None
         for name in self.prepared:
             self.register_buffer(name, None, persistent=False)
 
@@ -154,19 +182,53 @@ class FourierConv(Prepared):
         return F.relu(local, inplace=inplace), F.relu(beyond, inplace=inplace)
 
     def _folded(self, x: Tensor, x_global: Tensor | None) -> tuple[Tensor, Tensor]:
-        stride = self.local_to_local.stride
-        x = pad(x, (1, 1, 1, 1), mode="reflect")
+        assert self.shift is not None
         assert self.kernel_local is not None
-        both = F.conv2d(x, self.kernel_local, self.shift, stride)
-        local, beyond = torch.split(both, [self.local_to_local.out_channels, self.local_to_global.out_channels], dim=1)
+        outputs = [self.local_to_local.out_channels, self.local_to_global.out_channels]
         if x_global is None:
+            both = F.conv2d(pad(x, (1, 1, 1, 1), mode="reflect"), self.kernel_local, self.shift, self.stride)
+            local, beyond = torch.split(both, outputs, dim=1)
             return local, beyond
-        assert self.kernel_global is not None
+        shift_local, shift_global = torch.split(self.shift, outputs)
+        local, beyond = (self._by_tiles if winograd.pays_for(x) else self._by_kernels)(x, x_global)
         assert self.spectral is not None
-        padded = pad(x_global, (1, 1, 1, 1), mode="reflect")
-        local = local + F.conv2d(padded, self.kernel_global)
         assert self.kernel_spectral is not None
-        return local, beyond + F.conv2d(self.spectral.between(x_global), self.kernel_spectral)
+        through = self.spectral.folded(x_global, self.kernel_spectral, shift_global)
+        if torch.is_grad_enabled():
+            return local + shift_local.view(-1, 1, 1), through + beyond
+        return local.add_(shift_local.view(-1, 1, 1)), through.add_(beyond)  # fresh memory costs more than the sums
+
+    def _by_kernels(self, x: Tensor, x_global: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what both convolve to, local and global."""
+        assert self.kernel_local is not None
+        assert self.kernel_global is not None
+        x, x_global = (pad(each, (1, 1, 1, 1), mode="reflect") for each in (x, x_global))
+        both = F.conv2d(x, self.kernel_local)
+        local, beyond = torch.split(both, [self.local_to_local.out_channels, self.local_to_global.out_channels], dim=1)
+        return local + F.conv2d(x_global, self.kernel_global), beyond
+
+    def _by_tiles(self, x: Tensor, x_global: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same with fewer multiplications, see `winograd`."""
+        to_local, to_global = self._factors()
+        tiles, size = winograd.transformed_tiles((x, x_global)), (len(x), *x.shape[-2:])
+        local = winograd.outputs(tiles @ to_local, size)
+        beyond = winograd.outputs(tiles[..., : x.shape[1]] @ to_global, size)
+        return local, beyond
+
+    def _factors(self) -> tuple[Tensor, Tensor]:
+        """Return the transformed kernels to local and global channels.
+
+        They are computed once, and only where they are used: they take 4 times the memory of the kernels.
+        """
+        if self.factors_local is None or self.factors_global is None:
+            assert self.kernel_local is not None
+            assert self.kernel_global is not None
+            count = self.local_to_local.out_channels
+            with torch.inference_mode(False), torch.no_grad():
+                to_local = torch.cat((self.kernel_local[:count], self.kernel_global), dim=1)
+                self.factors_local = winograd.transformed_kernels(to_local)
+                self.factors_global = winograd.transformed_kernels(self.kernel_local[count:])
+        return self.factors_local, self.factors_global
 
     @torch.no_grad()
     def prepare_for_inference(self) -> None:
@@ -183,5 +245,6 @@ class FourierConv(Prepared):
         self.kernel_local = ready(torch.cat((scaled(self.local_to_local, local), scaled(self.local_to_global, beyond))))
         self.shift = torch.cat((local_shift, beyond_shift)).to(self.local_to_local.weight)
         if self.global_to_local is not None and self.spectral is not None:
+            self.factors_local = self.factors_global = None
             self.kernel_global = ready(scaled(self.global_to_local, local))
             self.kernel_spectral = ready(scaled(self.spectral.expand, beyond))

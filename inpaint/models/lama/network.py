@@ -18,6 +18,7 @@ from inpaint.models.base import InpaintNetwork, Rear
 from inpaint.models.lama.config import Config
 from inpaint.nn.batch_norm import ConvNorm
 from inpaint.nn.fourier import FourierConv
+from inpaint.nn.narrow import NarrowConv2d
 from inpaint.nn.padding import PaddedConv2d, PaddingMode
 from inpaint.nn.random import drawing_from
 
@@ -49,7 +50,9 @@ class FourierBlock(nn.Module):
     def forward(self, local: Tensor, beyond: Tensor) -> tuple[Tensor, Tensor]:
         """Map local and global channels, each (B, C, H, W), to the same shapes."""
         more_local, more_global = self.conv2(*self.conv1(local, beyond))
-        return local + more_local, beyond + more_global
+        if torch.is_grad_enabled():
+            return local + more_local, beyond + more_global
+        return more_local.add_(local), more_global.add_(beyond)
 
 
 class RegularBlock(nn.Module):
@@ -89,7 +92,7 @@ class Generator(nn.Module):
             ConvNorm(nn.ConvTranspose2d(before, before // 2, 3, stride=2, padding=1, output_padding=1))
             for before in (8 * w, 4 * w, 2 * w)
         )
-        self.head = PaddedConv2d(w, 3, 7, padding="reflect")
+        self.head = NarrowConv2d(w, 3, 7, padding="reflect")
 
     def encode(self, planes: Tensor) -> tuple[Tensor, ...]:
         """Return what the first block reads: local and global channels, or all, (B, C, H/8, W/8)."""

@@ -1,0 +1,22 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from inpaint.nn.winograd import outputs, transformed_kernels, transformed_tiles
+
+
+def draw(*shape, seed=0, dtype=torch.float64):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+@pytest.mark.parametrize("size", [(8, 12), (7, 9), (2, 2), (3, 17), (4, 5)])
+@pytest.mark.parametrize(("dtype", "largest"), [(torch.float64, 1e-13), (torch.float32, 1e-5)], ids=str)
+def test_products_of_tiles_are_the_mirrored_convolution_of_all_maps(size, dtype, largest):
+    first, second = draw(2, 3, *size, dtype=dtype), draw(2, 5, *size, seed=1, dtype=dtype)
+    weight = draw(4, 8, 3, 3, seed=2, dtype=dtype) / 8
+    both = torch.cat((first, second), dim=1).double()
+    expected = F.conv2d(F.pad(both, (1, 1, 1, 1), mode="reflect"), weight.double())
+    tiles = transformed_tiles((first, second.to(memory_format=torch.channels_last)))
+    got = outputs(tiles @ transformed_kernels(weight), (2, *size))
+    assert got.dtype == dtype
+    assert (got - expected).abs().max() < largest * expected.std()
