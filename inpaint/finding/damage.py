@@ -44,10 +44,11 @@ def find_scratches(image: Image, sensitivity: float) -> Hole:
     for number in range(DIRECTIONS):
         angle = np.pi * number / DIRECTIONS
         along = np.asarray(cv2.filter2D(gray, -1, _segment(length, angle)), np.float32)
-        x, y = -beside * np.sin(angle), beside * np.cos(angle)
-        one, other = _shifted(along, x, y), _shifted(along, -x, -y)
-        np.maximum(bright, along - np.maximum(one, other), out=bright)
-        np.maximum(dark, np.minimum(one, other) - along, out=dark)
+        for away in (beside, 2 * beside):  # what is close to the middle of a wide scratch is scratch
+            x, y = -away * np.sin(angle), away * np.cos(angle)
+            one, other = _shifted(along, x, y), _shifted(along, -x, -y)
+            np.maximum(bright, along - np.maximum(one, other), out=bright)
+            np.maximum(dark, np.minimum(one, other) - along, out=dark)
     least_px = side * (0.28 - 0.2 * sensitivity)
     hole = np.zeros(gray.shape, bool)
     for ridge in (bright, dark):

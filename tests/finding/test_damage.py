@@ -38,6 +38,15 @@ def test_a_scratch_is_found_and_a_step_of_brightness_is_none(level):
     assert excess < 60  # its ends are found a little too long
 
 
+def test_a_scratch_of_six_pixels_is_found_in_its_whole_width():
+    image, true = surface(320, 320), np.zeros((320, 320), np.uint8)
+    cv2.line(true, (20, 15), (180, 300), 1, 6)
+    image[true > 0] = 250
+    recall, excess = recall_and_excess(find_scratches(image, 0.5), true > 0)
+    assert recall > 0.95
+    assert excess < 250  # of 2000 pixels of scratch
+
+
 @pytest.mark.parametrize("level", [250, 5])
 def test_specks_are_found_and_a_large_disc_is_no_dust(level):
     image, true = surface(), np.zeros((200, 260), np.uint8)
