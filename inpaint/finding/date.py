@@ -17,6 +17,8 @@ LOWEST, HIGHEST = 0.012, 0.09
 """Height of a figure, of the shorter side."""
 WIDEST = 8
 """Width of figures that their glow has joined, of their height."""
+PITCH, GAP = 0.75, 0.2
+"""From a figure to the next, and what of that is empty, of their height, as seven segments have it."""
 
 
 def find_date(image: Image, sensitivity: float) -> Hole:
@@ -74,7 +76,7 @@ def _follow_each_other(boxes: list[Region]) -> bool:
     height, longest, length = boxes[0].size[0], 0, 0
     for before, box in zip([None, *boxes], boxes, strict=False):
         near = before is not None and box.left - before.right <= 2.5 * height
-        figures = max(1, round(box.size[1] / (0.8 * height)))  # glow joins neighbors
+        figures = max(1, round((box.size[1] / height + GAP) / PITCH))  # glow joins neighbors
         length = length + figures if near else figures
         longest = max(longest, length)
     return longest >= LEAST_FIGURES

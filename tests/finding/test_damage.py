@@ -82,6 +82,17 @@ def test_a_date_in_a_corner_is_found_and_the_same_color_elsewhere_is_not(upright
     assert excess == 0
 
 
+@pytest.mark.parametrize(
+    ("widths", "is_date"), [((18, 7, 7), True), ((18, 18), True), ((7, 7, 7), False), ((18,), False)]
+)
+def test_figures_that_glow_has_joined_count_as_two(widths, is_date):
+    image, left = surface(300, 420) // 2, 300
+    for width in widths:
+        cv2.rectangle(image, (left, 270), (left + width - 1, 284), (255, 140, 30), 2)
+        left += width + 12
+    assert find_date(image, 0.5).any() == is_date
+
+
 def test_what_photos_share_is_found_and_what_they_do_not_is_not():
     true = np.zeros((120, 160), np.uint8)
     cv2.putText(true, "SAMPLE", (20, 70), cv2.FONT_HERSHEY_SIMPLEX, 1.0, 1, 2)
