@@ -152,13 +152,13 @@ def ways_of(strategies: Iterable[str], seams: Iterable[str], limits: Iterable[in
 
 def _strategies(names: Sequence[str], limits: Sequence[int]) -> Iterator[tuple[str, StrategyOptions]]:
     for name in names:
+        chosen: list[tuple[str, dict[str, Any]]] = [(name, {"strategy": name})]
         if name == "refine":
-            yield "crop, refine", validated(StrategyOptions, {"strategy": "crop", "refine": True})
+            chosen = [("crop, refine", {"strategy": "crop", "refine": True})]
         elif name == "resize" and limits:
-            for limit in limits:
-                yield f"resize {limit}", validated(StrategyOptions, {"strategy": name, "resize_limit": limit})
-        else:
-            yield name, validated(StrategyOptions, {"strategy": name})
+            chosen = [(f"resize {limit}", {"strategy": name, "resize_limit": limit}) for limit in limits]
+        for label, options in chosen:
+            yield label, validated(StrategyOptions, {**options, "seam": "none"})
 
 
 def quality_table(found: Sequence[Quality]) -> str:

@@ -174,7 +174,7 @@ def poisson(megapixels: str, threads: int | None, rounds: int, json_path: str | 
 @click.option("--count", type=click.IntRange(1), default=100, help="Photos for --quality.")
 @click.option("--limits", default="", metavar="N[,N]", help="Limits of `resize` for --quality.")
 @click.option(
-    "--seam", "seams", default="feather,color,poisson,multiband", metavar="NAME[,NAME]", help="For --quality."
+    "--seam", "seams", default="auto,feather,color,poisson,multiband", metavar="NAME[,NAME]", help="For --quality."
 )
 @json_option
 def strategies(**given: Any) -> None:

@@ -22,9 +22,10 @@ _OPTIONS = (
     click.option(
         "--seam",
         type=click.Choice(get_args(SeamName)),
-        help="How the border is made good, inside the hole. feather: what is missing at the border is added less and "
-        "less inwards. color: mean and contrast of a ring around the hole. poisson: the colors around, the "
-        "differences that were painted. multiband: coarse differences reach far, fine ones near.  [default: none]",
+        help="How the border is made good, inside the hole. auto: by poisson where a part is painted smaller. feather: "
+        "what is missing at the border is added less and less inwards. color: mean and contrast of a ring around the "
+        "hole. poisson: the colors around, the differences that were painted. multiband: coarse differences reach far, "
+        "fine ones near.  [default: auto]",
     ),
     click.option(
         "--refine",

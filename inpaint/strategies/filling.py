@@ -17,7 +17,7 @@ from inpaint.fills.request import ImageSeed
 from inpaint.images.regions import Region
 from inpaint.strategies.options import SeamName
 from inpaint.strategies.parts import Part
-from inpaint.strategies.planning import Plan, smaller
+from inpaint.strategies.planning import Plan, seam_of, smaller
 from inpaint.strategies.scaling import Cut, HoleArray, Pixels, enlarged, reduced, reduced_plane
 from inpaint.strategies.seams import mended, seam_windows
 from inpaint.strategies.tiling import Canvas, Tile, tiles_of
@@ -52,7 +52,7 @@ def fill_plan(
     samples: int = 1,
     seed: Seed = 0,
     overlap_px: int | None = None,
-    seam: SeamName = "none",
+    seam: SeamName = "auto",
     progress: ProgressCallback | None = None,
 ) -> list[Painting]:
     """Fill one photo as it was planned and return `samples` fills.
@@ -86,11 +86,12 @@ def fill_plan(
         # Pages of zeros take no memory until they are written to: this holds the hole alone.
         paintings = paintings or [np.zeros((*unknown.shape, 3), each.colors.dtype) for each in painted]
         for painting, each in zip(paintings, painted, strict=True):
-            for window, inside in _windows(part.hole, seam):
+            mending = seam_of(seam, enlarged=each.enlarged)
+            for window, inside in _windows(part.hole, mending):
                 place = window.moved(part.region.top, part.region.left)
                 colors = each.window(window)
-                if seam != "none":
-                    colors = mended(seam, cut(place), unknown[place.slices], inside, colors)
+                if mending != "none":
+                    colors = mended(mending, cut(place), unknown[place.slices], inside, colors)
                 painting[place.slices][inside] = colors[inside].clip(0, 1)
         scores[number] = [each.score for each in painted]
         for told, each in zip(warnings, painted, strict=True):
@@ -118,11 +119,14 @@ class _Painted:
     score: float
     warnings: tuple[str, ...]
 
+    @property
+    def enlarged(self) -> bool:
+        """Whether it was painted smaller than the part is."""
+        return self.colors.shape[:2] != self.size
+
     def window(self, window: Region) -> Pixels:
         """Return a window of the part, (h, w, 3), at the photo's scale."""
-        if self.colors.shape[:2] == self.size:
-            return self.colors[window.slices]
-        return enlarged(self.colors, self.size, window)
+        return enlarged(self.colors, self.size, window) if self.enlarged else self.colors[window.slices]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from inpaint.options import Options
 
 StrategyName: TypeAlias = Literal["auto", "original", "resize", "crop", "tile"]
-SeamName: TypeAlias = Literal["none", "feather", "color", "poisson", "multiband"]
+SeamName: TypeAlias = Literal["auto", "none", "feather", "color", "poisson", "multiband"]
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -44,7 +44,8 @@ class StrategyOptions(Options):
     """How a photo is filled; names and defaults are IOPaint's where it has them."""
 
     strategy: StrategyName = "auto"
-    seam: SeamName = "none"  # how the border of the hole is made good
+    # How the border of the hole is made good; auto: by poisson where a part was painted smaller and enlarged again.
+    seam: SeamName = "auto"
     refine: bool = False  # optimize the network's features from coarse to fine (arXiv 2206.13644), where it offers them
     refine_iterations: int = Field(15, ge=1)  # passes at each size; public program 15
     refine_lr: float = Field(0.002, gt=0)  # public program 0.002

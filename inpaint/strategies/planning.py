@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 from inpaint.errors import InpaintError
 from inpaint.images.regions import Region
-from inpaint.strategies.options import StrategyName, StrategyOptions
+from inpaint.strategies.options import SeamName, StrategyName, StrategyOptions
 from inpaint.strategies.parts import Part, parts_of, whole_of
 from inpaint.strategies.scaling import HoleArray
 from inpaint.types import Capabilities
 
-HOLE_SHARE = 1.5
+HOLE_SHARE = 1.0
 """Of the side that a network was trained on: `auto` shrinks longer holes to this, see `docs/decisions.md`."""
 TILE_PX = 512  # side of a tile for a fill that was trained on none
 TILES_PER_SIDE = 2  # trained sides in one tile
@@ -74,13 +74,19 @@ def planned(hole: HoleArray, capabilities: Capabilities, options: StrategyOption
         parts=parts,
         needed_bytes=max(needed_bytes(part, capabilities) for part in parts),
         whole=parts[0].region == Region.whole(hole.shape),
-        remarks=_remarks(options),
+        remarks=_remarks(options, parts),
     )
 
 
-def _remarks(options: StrategyOptions) -> tuple[str, ...]:
-    seam = (f"seam {options.seam}",) if options.seam != "none" else ()
-    return (*("refined",) * options.refine, *seam, *("wrapped",) * options.wrap)
+def seam_of(seam: SeamName, *, enlarged: bool) -> SeamName:
+    """Return the seam of a part; enlarged: whether it was painted smaller than it is."""
+    return seam if seam != "auto" else "poisson" if enlarged else "none"
+
+
+def _remarks(options: StrategyOptions, parts: list[Part]) -> tuple[str, ...]:
+    seam = seam_of(options.seam, enlarged=any(part.working is not None for part in parts))
+    mended = () if seam == "none" else (f"seam {seam}",)
+    return (*("refined",) * options.refine, *mended, *("wrapped",) * options.wrap)
 
 
 def needed_bytes(part: Part, capabilities: Capabilities) -> int:

@@ -248,7 +248,7 @@ def test_first_page_fills_the_first_page_or_frame_alone(tmp_path, monkeypatch, c
 def test_strategy_and_memory_reach_the_fill_and_the_line_says_what_was_done(here, capsys):
     photo = ["infer", "--model=telea", "--image=photos/b.png", "--mask=masks/b.png", "--output=o.png"]
     assert run([*photo, "--strategy=resize", "--option=resize_limit=30", "--memory=1GB"]) == 0
-    assert capsys.readouterr().out == "wrote o.png (resize, 56 x 40 px, reduced to 0.54)\n"
+    assert capsys.readouterr().out == "wrote o.png (resize, 56 x 40 px, reduced to 0.54, seam poisson)\n"
     before, after = pixels("photos/b.png"), pixels("o.png")
     assert np.array_equal(after[~HOLE], before[~HOLE])
     assert run([*photo, "--seam=poisson"]) == 0

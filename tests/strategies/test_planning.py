@@ -110,10 +110,10 @@ def test_a_part_for_which_memory_ran_out_is_halved_until_it_would_be_too_small()
     ("strategy", "text"),
     [
         ("original", "original, 1500 x 1000 px"),
-        ("resize", "resize, 1500 x 1000 px, reduced to 0.85"),
+        ("resize", "resize, 1500 x 1000 px, reduced to 0.85, seam poisson"),
         ("crop", "crop, 2 parts of 104 to 800 px"),
         ("tile", "tile, 2 parts of 104 to 800 px, in tiles of 128 px"),
-        ("auto", "auto, 2 parts of 104 to 800 px, 1 of them reduced to 0.24"),
+        ("auto", "auto, 2 parts of 104 to 800 px, 1 of them reduced to 0.16, seam poisson"),
     ],
 )
 def test_a_plan_says_in_one_line_what_is_done(strategy, text):

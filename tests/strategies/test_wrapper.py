@@ -109,7 +109,7 @@ def test_a_part_for_which_memory_runs_out_is_painted_smaller_and_the_line_says_s
     image[:] = 0.25
     mask[0, :, 50:290, 20:280] = 1
     inpainter = Painter(most_px=200 * 160)
-    options = StrategyOptions(strategy=strategy, tile_size=256 if strategy == "tile" else None)
+    options = StrategyOptions(strategy=strategy, tile_size=256 if strategy == "tile" else None, seam="none")
     (fill,) = StrategicFill(inpainter, options).fill(image[:1], mask[:1])
     assert "memory ran out" in fill.strategy
     assert remark in fill.strategy
@@ -196,3 +196,17 @@ def test_a_stop_leaves_the_mean_color_where_nothing_was_painted_yet():
     (fill,) = StrategicFill(Painter(trained=False, value=0.75)).fill_arrays(image, mask, progress=stop)
     assert (fill.completed[0, 100:120, 100:120] == 0.75).all()
     assert (fill.completed[0, 100:120, 700:730] == 0.25).all()
+
+
+@pytest.mark.parametrize(("strategy", "mended"), [("crop", False), ("resize", True)])
+def test_the_usual_seam_mends_what_was_painted_smaller_and_nothing_else(strategy, mended):
+    image, mask = scene(300, 300)
+    inpainter = Painter()
+    found = [
+        StrategicFill(inpainter, StrategyOptions(strategy=strategy, resize_limit=100, seam=seam)).fill(image, mask)[0]
+        for seam in ("auto", "poisson", "none")
+    ]
+    usual, poisson, plain = (fill.completed for fill in found)
+    assert torch.equal(usual, poisson if mended else plain)
+    assert not torch.equal(poisson, plain)
+    assert ("seam poisson" in found[0].strategy) == mended
