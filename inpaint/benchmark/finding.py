@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from inpaint.benchmark.damages import DAMAGES, Damage
+from inpaint.finding.watermark import LEAST_PHOTOS
 from inpaint.images.hole_files import hole_over
 from inpaint.images.mask_rules import Hole
 from inpaint.images.photo import Photo, photo_of_array, to_uint8
@@ -24,7 +26,8 @@ from inpaint.types import Inpainter
 
 CHANGED = 8  # of 255: a pixel that changed by more is damaged
 NEAR_PX = 3  # so far from damage a found pixel still counts as near: finders take a margin
-LEAST_SHARED = 6  # photos of one size, for what is found in all of them
+
+_log = logging.getLogger("inpaint.benchmark")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,8 +155,12 @@ def _batches(photos: Iterable[tuple[str, Photo]], *, together: bool) -> Iterator
     for name, photo in photos:
         sizes.setdefault((photo.height, photo.width), []).append((name, photo))
     # Where no size has enough photos the finder says how many it needs.
-    largest = max(map(len, sizes.values()), default=0)
-    yield from (batch for batch in sizes.values() if len(batch) >= min(LEAST_SHARED, largest))
+    least = min(LEAST_PHOTOS, max(map(len, sizes.values()), default=0))
+    for (height, width), batch in sizes.items():
+        if len(batch) >= least:
+            yield batch
+        else:
+            _log.warning("%d x %d pixels: photos are left out, only %d there", width, height, len(batch))
 
 
 def _case(what: str, damage: Damage, name: str, photo: Photo, seed: int) -> _Case:

@@ -25,8 +25,8 @@ FLOOR = 1.5  # of 255: what departs by less is the noise of smooth surfaces
 def find_scratches(image: Image, sensitivity: float) -> Hole:
     """Return scratches: bright or dark lines, thin, straight where one looks closely, and long.
 
-    For every direction the mean along a short line is compared with those beside it, at both sides; a step of
-    brightness is higher than one of them only, and so is no ridge.
+    For every direction the mean along a short line is compared with those beside it, at both sides, in two
+    distances; a step of brightness is higher than one side only, and so is no ridge.
 
     Args:
         image: (H, W, 3) RGB.

@@ -49,11 +49,12 @@ def test_damage_depends_on_the_name_and_not_on_the_order(make_photo):
     assert not np.array_equal(forth["0.jpg"], forth["1.jpg"])
 
 
-def test_a_watermark_is_drawn_alike_into_all_photos_of_a_size_and_small_batches_are_left_out(make_photo):
+def test_a_watermark_is_drawn_alike_into_all_photos_of_a_size_and_small_batches_are_left_out(make_photo, caplog):
     photos = [*photos_of(make_photo, 6), ("other.jpg", photo_of_array(make_photo(90, 90)))]
     found = list(measured("watermark", photos, sensitivity=0.5, seed=0))
     assert [each.name for each in found] == [name for name, _ in photos[:6]]
     assert all(np.array_equal(each.shown["damaged"], found[0].shown["damaged"]) for each in found)
+    assert caplog.messages == ["90 x 90 pixels: photos are left out, only 1 there"]
     with pytest.raises(InputError, match="6 or more photos of one size share; 1 given"):
         list(measured("watermark", photos[-1:], sensitivity=0.5, seed=0))
 
