@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +12,14 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 import inpaint
+from browsing import Opened, chromium, needs_chromium, windows_of
 from inpaint.finding.table import is_available
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
+pytestmark = needs_chromium
 
 
-@dataclass
-class Window:
-    """The page in a window of its own user, and what went wrong in it."""
-
-    page: Any
-    asked: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
-
-    def all(self, selector: str) -> Any:
-        return self.page.locator(selector)
+class Window(Opened):
+    """The page in a window of its own user."""
 
     def open(self, file: Path | dict[str, Any]) -> None:
         """Choose a file, and wait until it is shown."""
@@ -55,7 +44,7 @@ class Window:
 
     def inked(self) -> int:
         """Return how many pixels of the canvas are marked."""
-        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.drawn()
         return self.page.evaluate(
             """() => { const ink = document.querySelector('.ink'); const data = ink.getContext('2d').getImageData(0, 0,
             ink.width, ink.height).data; let count = 0;
@@ -80,32 +69,20 @@ class Window:
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture
 def windows(browser, page_served):
-    contexts = []
+    with windows_of(browser, Window, timeout_s=30) as window:
 
-    def open_window(*, width: int = 1280, height: int = 850, scheme: str = "light") -> Window:
-        size = {"width": width, "height": height}
-        context = browser.new_context(viewport=size, color_scheme=scheme, accept_downloads=True)
-        contexts.append(context)
-        context.set_default_timeout(30_000)
-        found = Window(context.new_page())
-        found.page.on("request", lambda request: found.asked.append(request.url))
-        found.page.on("console", lambda message: found.said.append(message.text))
-        found.page.on("pageerror", lambda error: found.said.append(str(error)))
-        found.page.goto(page_served.address)
-        found.page.wait_for_selector(".ed .strip img")
-        return found
+        def open_window(*, width: int = 1280, height: int = 850, scheme: str = "light") -> Window:
+            found = window(page_served.address, width=width, height=height, scheme=scheme)
+            found.page.wait_for_selector(".ed .strip img")
+            return found
 
-    yield open_window
-    for context in contexts:
-        context.close()
+        yield open_window
 
 
 @pytest.fixture

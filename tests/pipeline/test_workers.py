@@ -9,7 +9,7 @@ from inpaint.pipeline.workers import Worker, on_devices, run_spread
 from inpaint.registry.loadable import Loadable
 from inpaint.registry.table import config_class, network_class
 from inpaint.weights.files import WeightsMetadata, save_weights
-from lively_pconv import enlivened
+from lively import enlivened
 from spreading import Deadly
 
 TELEA = Loadable(spec="telea")

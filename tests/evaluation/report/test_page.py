@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import re
-import shutil
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from browsing import Opened, chromium, needs_chromium, windows_of
 from inpaint.evaluation.report import Report, write_report
 from made_report import MASKS, MEANS, MODELS, ODD_NAME, made_report, values
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
+pytestmark = needs_chromium
 PHOTOS = 300
 WIDTHS = (1280, 400)
 
 
-@dataclass
-class Opened:
-    """The page in a window, and what went wrong in it."""
-
-    page: Any
-    asked: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
-
-    def all(self, selector: str) -> Any:
-        return self.page.locator(selector)
+class Window(Opened):
+    """The page in a window."""
 
     def choose(self, label: str, option: str, within: str = "body") -> None:
         self.page.locator(within).get_by_label(label, exact=True).select_option(label=option)
@@ -42,19 +31,13 @@ class Opened:
     def show_pictures(self) -> None:
         """Scroll to the pictures, since cards far from the window are not built."""
         self.page.evaluate("document.getElementById('pictures').scrollIntoView({behavior: 'instant'})")
-        self.settled()
-
-    def settled(self) -> None:
-        """Wait until what scrolling asks for is drawn."""
-        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.drawn()
 
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -66,23 +49,14 @@ def file(tmp_path_factory):
 
 @pytest.fixture
 def opened(browser, file):
-    windows = []
+    with windows_of(browser, Window, timeout_s=10) as window:
 
-    def open_page(*, width: int = 1280, scheme: str = "light", file: Path = file) -> Opened:
-        window = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        windows.append(window)
-        window.set_default_timeout(10_000)
-        found = Opened(window.new_page())
-        found.page.on("request", lambda request: found.asked.append(request.url))
-        found.page.on("console", lambda message: found.said.append(message.text))
-        found.page.on("pageerror", lambda error: found.said.append(str(error)))
-        found.page.goto(file.as_uri())
-        found.page.wait_for_function("document.documentElement.dataset.ready")
-        return found
+        def open_page(*, width: int = 1280, scheme: str = "light", file: Path = file) -> Window:
+            found = window(file.as_uri(), width=width, height=800, scheme=scheme)
+            found.page.wait_for_function("document.documentElement.dataset.ready")
+            return found
 
-    yield open_page
-    for window in windows:
-        window.close()
+        yield open_page
 
 
 @pytest.fixture
@@ -327,7 +301,7 @@ def test_tab_leads_from_card_to_card_beyond_those_that_were_built(gallery):
     gallery.all(".card").first.locator(".tile").first.focus()
     for _ in range(12 * 5):
         gallery.page.keyboard.press("Tab")
-    gallery.settled()
+    gallery.drawn()
     place = gallery.page.evaluate("document.activeElement.closest('.card').ariaPosInSet")
     assert int(place) == 13
 

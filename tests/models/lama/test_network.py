@@ -7,7 +7,8 @@ from inpaint.models.lama.config import Config
 from inpaint.models.lama.network import Network
 from inpaint.models.lama.reference import Reference
 from inpaint.nn.inference import prepare_for_inference
-from lively_lama import enlivened, sample
+from lively import enlivened
+from lively_lama import SCALE, sample
 
 VARIANTS = {
     "fourier": {},
@@ -22,7 +23,7 @@ def make():
     """`make(**fields)` builds a small network of that configuration, every part of which shows in its output."""
 
     def build(dtype=torch.float64, **fields):
-        return enlivened(Network(Config(**{"width": 4, "blocks": 2, **fields})).to(dtype)).eval()
+        return enlivened(Network(Config(**{"width": 4, "blocks": 2, **fields})).to(dtype), scale=SCALE).eval()
 
     return build
 

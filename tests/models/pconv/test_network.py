@@ -12,7 +12,8 @@ from inpaint.models.pconv.config import Config
 from inpaint.models.pconv.network import Network
 from inpaint.models.pconv.reference import Reference
 from inpaint.nn.inference import prepare_for_inference
-from lively_pconv import enlivened, sample
+from lively import enlivened
+from lively_pconv import sample
 
 VARIANTS = {
     "paper": {},

@@ -14,7 +14,8 @@ from inpaint.models.pconv.network import Network
 from inpaint.registry.conversion import import_weights
 from inpaint.registry.loading import load
 from inpaint.weights.files import load_weights, read_metadata
-from lively_pconv import enlivened, sample
+from lively import enlivened
+from lively_pconv import sample
 
 ORIGIN = {"naoto0804": "naoto0804", "mmagic": "mmagic"}
 FIELDS: dict[str, dict[str, Any]] = {
