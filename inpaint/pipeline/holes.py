@@ -130,22 +130,18 @@ class Found(HoleSource):
 
     def hole_in(self, photo: Photo) -> Hole:
         """Return where it is; nothing, with a warning, where it is not."""
-        hole = table.find(self.name, photo, sensitivity=self.sensitivity)
+        return self.told(table.find(self.name, photo, sensitivity=self.sensitivity), photo)
+
+    def told(self, hole: Hole, photo: Photo) -> Hole:
+        """Return what was found, with a warning where that is nothing."""
         if not hole.any():
             _log.warning("%s: no %s found (--sensitivity %g)", photo.name, self.name, self.sensitivity)
         return hole
 
 
 @dataclass(frozen=True)
-class FoundInAll(HoleSource):
-    """Something that all photos of the work share, size by size."""
-
-    name: str
-    sensitivity: float = SENSITIVITY
-
-    def hole_in(self, photo: Photo) -> Hole:
-        """Refuse: one photo does not say what it shares with others."""
-        return table.find(self.name, photo, sensitivity=self.sensitivity)
+class FoundInAll(Found):
+    """Something that all photos of the work share, size by size; in one photo alone looking for it is refused."""
 
     def prepared(self, photos: Sequence[Path], *, max_pixels: int) -> HoleSource:
         """Return the source that has the other photos to look at; one photo has none."""
@@ -166,9 +162,7 @@ class _Shared(HoleSource):
         with self._lock:
             if size not in self._found:
                 self._found[size] = self._look(size)
-        if not self._found[size].any():
-            _log.warning("%s: no %s found (--sensitivity %g)", photo.name, self._what.name, self._what.sensitivity)
-        return self._found[size]
+        return self._what.told(self._found[size], photo)
 
     def _look(self, size: tuple[int, int]) -> Hole:
         alike: list[Photo] = []

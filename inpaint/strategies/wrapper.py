@@ -17,7 +17,7 @@ from inpaint.strategies.filling import Painting, fill_plan
 from inpaint.strategies.options import StrategyOptions
 from inpaint.strategies.panorama import Panorama
 from inpaint.strategies.parts import context_px
-from inpaint.strategies.planning import ORIGINAL_SHARE, Plan, gigabytes, pixel_bytes, planned
+from inpaint.strategies.planning import ORIGINAL_SHARE, Plan, gigabytes, planned
 from inpaint.strategies.scaling import Cut, HoleArray, Pixels
 from inpaint.system.environment import available_memory_bytes, is_out_of_memory
 from inpaint.types import Inpainter, Progress, ProgressCallback, Seed
@@ -115,10 +115,6 @@ class StrategicFill(BaseFill):
         if needed <= ORIGINAL_SHARE * budget:
             return ""
         return f"strategy original takes about {gigabytes(needed)} of the {gigabytes(budget)} that may be used"
-
-    def whole_bytes(self, height: int, width: int) -> float:
-        """Return the most memory that a photo of this size may take, for whoever fills several at the same time."""
-        return min(pixel_bytes(self.capabilities) * height * width, self.budget_bytes())
 
     def missing_to_fill(self) -> str | None:
         """Return None: what paints says it itself."""
