@@ -13,8 +13,10 @@ Written against ASGI itself, so that Gradio's routes are behind it as well as ou
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
@@ -31,6 +33,7 @@ UPLOAD = "/gradio_api/upload"
 MOST_JSON_BYTES = 20_000_000
 """Of a request that is no upload: what is drawn, and options."""
 
+_PATIENCE_S = 10.0  # with a refused client that is still sending
 _FORM_BYTES = 100_000  # what a form has around its file
 _SAFE = ("GET", "HEAD", "OPTIONS")
 # Gradio builds its page from templates at run time, hence 'unsafe-eval'; nothing may come from, or go to, elsewhere.
@@ -87,6 +90,7 @@ class Guard:
             self._check(scope)
             receive = await self._bounded(scope, receive)
         except _Refused as refused:
+            await _discard(receive)
             await _answer(say, refused.status, str(refused))
             return
         await self.inner(scope, receive, say)
@@ -207,6 +211,14 @@ def _counted(receive: Receive, most: int) -> Receive:
         return {"type": "http.disconnect"} if seen > most else message
 
     return receive_counted
+
+
+async def _discard(receive: Receive) -> None:
+    """Take what a refused client still sends, for a while: one that is cut off while it sends never reads the answer."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE_S):
+            while (message := await receive())["type"] == "http.request" and message.get("more_body", False):
+                pass
 
 
 async def _answer(send: Send, status: int, text: str) -> None:

@@ -21,9 +21,13 @@ class Door:
     local: bool = True
     max_bytes: int = 1000
     reached: list = field(default_factory=list)
+    unread: int = 0
 
-    def ask(self, path="/", *, method="GET", headers=None, body=b"", chunk=10_000_000):
-        """Return the status, the text and the headers of the answer."""
+    def ask(self, path="/", *, method="GET", headers=None, body=b"", chunk=10_000_000, stuck=False):
+        """Return the status, the text and the headers of the answer; `unread` is how much of the body was left.
+
+        stuck: whether the client stops sending without an end.
+        """
         answered = []
 
         async def app(scope, receive, send):
@@ -41,8 +45,10 @@ class Door:
         parts = [body[at : at + chunk] for at in range(0, len(body), chunk)] or [b""]
 
         async def receive():
+            if not parts:
+                await asyncio.Event().wait()
             part = parts.pop(0)
-            return {"type": "http.request", "body": part, "more_body": bool(parts)}
+            return {"type": "http.request", "body": part, "more_body": bool(parts) or stuck}
 
         async def send(message):
             answered.append(message)
@@ -52,6 +58,7 @@ class Door:
         guard = Guard(app, uploads=self.uploads, local=self.local, max_bytes=self.max_bytes)
         scope = {"type": "http", "method": method, "path": path, "headers": raw}
         asyncio.run(guard(scope, receive, send))
+        self.unread = sum(map(len, parts))
         text = b"".join(message.get("body", b"") for message in answered[1:]).decode()
         return answered[0]["status"], text, dict(answered[0]["headers"])
 
@@ -164,6 +171,19 @@ def test_an_announced_body_that_is_too_large_is_refused_before_it_comes(door):
         assert status == 413
         assert "bytes are taken" in text
     assert door.reached == []
+
+
+@pytest.mark.parametrize("headers", [{"content-length": "200000"}, {"origin": "https://evil.example"}])
+def test_a_refused_client_is_heard_out_so_that_it_reads_the_answer(door, headers):
+    status, _, _ = door.ask(UPLOAD, method="POST", headers=headers, body=b"x" * 200_000, chunk=50_000)
+    assert status in (403, 413)
+    assert door.unread == 0
+
+
+def test_a_refused_client_that_never_ends_is_answered_all_the_same(door, monkeypatch):
+    monkeypatch.setattr("inpaint.app.guard._PATIENCE_S", 0.05)
+    headers = {"content-length": "200000"}
+    assert door.ask(UPLOAD, method="POST", headers=headers, body=b"x" * 100, stuck=True)[0] == 413
 
 
 def test_a_body_that_grows_beyond_the_limit_unannounced_is_cut(door):
