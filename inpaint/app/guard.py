@@ -214,7 +214,7 @@ def _counted(receive: Receive, most: int) -> Receive:
 
 
 async def _discard(receive: Receive) -> None:
-    """Take what a refused client still sends, for a while: one that is cut off while it sends never reads the answer."""
+    """Take what a refused client still sends, for a while: one that is cut off meanwhile never reads the answer."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_PATIENCE_S):
             while (message := await receive())["type"] == "http.request" and message.get("more_body", False):
