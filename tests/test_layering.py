@@ -37,6 +37,7 @@ LAYERS = (
     ("pipeline",),
     ("benchmark",),
     ("config",),
+    ("export",),
     ("app",),
     ("cli",),
     ("__main__",),

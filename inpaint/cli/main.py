@@ -34,6 +34,7 @@ VERBS = {
     "masks": "draw a sheet of every kind of mask",
     "shards": "write a folder of photos as tar shards",
     "import-weights": "turn a public program's checkpoint into weights for here",
+    "export": "write a trained model as a file for other programs",
     "benchmark": "measure speed on this machine",
     "info": "show versions, devices and optional features",
 }

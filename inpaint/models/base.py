@@ -10,11 +10,14 @@ from typing import Any, ClassVar, TypeAlias
 from torch import Tensor, nn
 
 from inpaint.losses.base import Discriminator
+from inpaint.nn.plain import use_plain_forms
 from inpaint.options import ModelConfig
 from inpaint.types import Capabilities, OneLine
+from inpaint.weights.graphs import GraphInput
 
 Rear: TypeAlias = Callable[[Sequence[Tensor]], Tensor]
 """The second half of a network, from its features to what it paints."""
+NOISE = "noise"  # what graphs of networks that draw at random call their input for it
 
 
 class InpaintNetwork(nn.Module):
@@ -77,6 +80,30 @@ class InpaintNetwork(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} offers no features")
 
+    def graph_inputs(self) -> tuple[GraphInput, ...]:
+        """Return what an exported graph reads beside image and mask, in this order: its planes, and those of `derive`.
+
+        A graph has no optional inputs: a plane that need not be given says by a value that nothing is asked for.
+        """
+        return tuple(GraphInput(name=plane.name, channels=plane.channels) for plane in self.capabilities.planes)
+
+    def paint_graph(self, image: Tensor, mask: Tensor, **inputs: Tensor) -> Tensor:
+        """Paint a batch as an exported graph does.
+
+        Args:
+            image: As `forward` takes it.
+            mask: As `forward` takes it.
+            inputs: All of `graph_inputs`, by name.
+
+        Returns:
+            What `forward` calls "raw".
+        """
+        return self(image, mask, **inputs)["raw"]  # type: ignore[no-any-return]
+
+    def prepare_for_export(self) -> None:
+        """Choose the arithmetic that is the same for every size; the network paints the same up to rounding."""
+        use_plain_forms(self)
+
     def parts(self, image: Tensor, mask: Tensor) -> dict[str, Callable[[], object]]:
         """Return tasks that run a part of the network each, with their inputs prepared, for measuring."""
         return {}
@@ -115,6 +142,11 @@ class Encoding(OneLine):
 
 class SamplingNetwork(InpaintNetwork):
     """Base of the networks that draw at random: encode once, decode every sample."""
+
+    def paint_graph(self, image: Tensor, mask: Tensor, **inputs: Tensor) -> Tensor:
+        """Paint from latents drawn with the graph's input "noise", standard normal numbers of their shape."""
+        encoding = self.encode(image, mask)
+        return self.decode(encoding, encoding.mu + encoding.sigma * inputs[NOISE])["raw"]
 
     @abstractmethod
     def encode(self, image: Tensor, mask: Tensor) -> Encoding:

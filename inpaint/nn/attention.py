@@ -25,8 +25,11 @@ from typing import Any, Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
+
+from inpaint.nn.attention_plain import attended
+from inpaint.nn.plain import HasPlainForm, box_sums
 
 FeatureSampling: TypeAlias = Literal["floor", "aligned"]
 MaskSampling: TypeAlias = Literal["floor8", "aligned8", "aligned4_2"]
@@ -47,10 +50,9 @@ def aligned_index(size: int, out: int, *, device: torch.device | None = None) ->
         >>> aligned_index(8, 4).tolist()
         [0, 2, 5, 7]
     """
-    if out == 1:
-        return torch.zeros(1, dtype=torch.long, device=device)
     step = torch.arange(out, device=device)
-    return (2 * step * (size - 1) + out - 1) // (2 * (out - 1))
+    last = step[-1:]
+    return (2 * step * (size - 1) + last) // (2 * last).clamp_min(1)
 
 
 def _aligned(x: Tensor, factor: int) -> Tensor:
@@ -351,13 +353,12 @@ def block_rows(h: int, w: int, batch: int, *, itemsize: int, cached: bool) -> tu
 
 def overlap_count(h: int, w: int, *, like: Tensor) -> Tensor:
     """Return how many pasted patches cover each place of the map (2h, 2w): 4, at edges 2, in corners 1."""
-    rows, columns = like.new_full((2 * h, 1), 2.0), like.new_full((1, 2 * w), 2.0)
-    rows[0] = rows[-1] = 1.0
-    columns[:, 0] = columns[:, -1] = 1.0
-    return rows * columns
+    rows, columns = (torch.arange(2 * side, device=like.device) for side in (h, w))
+    down, across = (2.0 - (place == 0).to(like) - (place == place[-1]).to(like) for place in (rows, columns))
+    return down[:, None] * across
 
 
-class ContextualAttention(nn.Module):
+class ContextualAttention(HasPlainForm):
     """Rebuilds features from known places that are alike. No parameters; options name what public programs differ in.
 
     Args:
@@ -419,7 +420,7 @@ class ContextualAttention(nn.Module):
             exact = features.to(torch.float64 if dtype == torch.float64 else torch.float32)
             known = known_keys(sample_mask(mask.to(exact.dtype), mode=self.mask_sampling))
             count = overlap_count(height // 2, width // 2, like=exact) if self.overlap == "count" else 4
-            pasted = self._attend(exact, known) / count
+            pasted = (self._attend_plainly if self.plain else self._attend)(exact, known) / count
         return pasted.to(dtype)
 
     def _attend(self, features: Tensor, known: Tensor) -> Tensor:
@@ -453,14 +454,31 @@ class ContextualAttention(nn.Module):
                 out[part, max(top - 1, 0) : bottom, 1] += lower[:, 1 if top == 0 else 0 :]
         return out.view(batch, height, width, channels).permute(0, 3, 1, 2)
 
+    def _attend_plainly(self, features: Tensor, known: Tensor) -> Tensor:
+        """Do what `_attend` does in one piece."""
+        grid = sample_features(features, mode=self.sampling)  # (B, C, h, w)
+        return attended(
+            features,
+            grid,
+            known.to(features.dtype),
+            scale=self._scale(grid),
+            fuse=self.fuse,
+            masked=self.masked == "inf",
+        )
+
+    def _scale(self, grid: Tensor) -> Tensor:
+        """Return what the scores of each key are multiplied by, (B, 1, h, w): 10 / its norm."""
+        # The sum of squares is clamped before the root: the root of an all-zero patch, common behind a ReLU, has no
+        # finite derivative.
+        squares = box_sums(grid.square().sum(1, keepdim=True), 3, around=1, plain=self.plain)
+        inside = self.norm_eps == "inside"
+        squares = squares + 9 * grid.shape[1] * KEY_EPS if inside else squares.clamp_min(KEY_EPS**2)
+        return SOFTMAX_SCALE / squares.sqrt()
+
     def _shared(self, features: Tensor, known: Tensor) -> _Attended:
         batch, channels, height, width = features.shape
         h, w = height // 2, width // 2
         grid = sample_features(features, mode=self.sampling)  # (B, C, h, w)
-        # The sum of squares is clamped before the root: the root of an all-zero patch, common behind a ReLU, has no
-        # finite derivative.
-        squares = F.avg_pool2d(grid.square().sum(1, keepdim=True), 3, stride=1, padding=1, divisor_override=1)
-        squares = squares + 9 * channels * KEY_EPS if self.norm_eps == "inside" else squares.clamp_min(KEY_EPS**2)
         cells = features.permute(0, 2, 3, 1).reshape(batch, h, 2, w, 2, channels)
         keys = known.reshape(batch, 1, h * w)
         penalty = features.new_zeros(keys.shape).masked_fill(~keys, torch.finfo(features.dtype).min)
@@ -468,7 +486,7 @@ class ContextualAttention(nn.Module):
             h=h,
             w=w,
             places=_margined(grid.permute(0, 2, 3, 1)),
-            scale=SOFTMAX_SCALE / squares.sqrt().view(batch, h, w),
+            scale=self._scale(grid).view(batch, h, w),
             known=keys.to(features.dtype),
             penalty=penalty if self.masked == "inf" else None,
             phases=[[_margined(cells[:, :, a, :, b]) for b in (0, 1)] for a in (0, 1)],

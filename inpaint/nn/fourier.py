@@ -9,6 +9,8 @@ channel: the same up to a permutation of rows and columns, which an importer mak
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,6 +19,7 @@ from inpaint.nn import winograd
 from inpaint.nn.batch_norm import ConvNorm, learns, scale_and_shift
 from inpaint.nn.inference import Prepared
 from inpaint.nn.padding import PaddedConv2d, pad
+from inpaint.nn.plain import HasPlainForm
 
 
 def spectrum(x: Tensor) -> Tensor:
@@ -37,6 +40,44 @@ def from_spectrum(planes: Tensor, height: int, width: int) -> Tensor:
     return x
 
 
+def plain_spectrum(x: Tensor) -> Tensor:
+    """Return what `spectrum` does by products with matrices that are made from the size, a form for exported graphs.
+
+    Every operator for transforms that graphs know fixes its size when it is exported, or fails at another one.
+    """
+    height, width = x.shape[-2:]
+    cosine, sine = _waves(width, width // 2 + 1, like=x)
+    planes = torch.cat((x @ cosine, x @ -sine), dim=1)  # (B, 2C, H, W // 2 + 1)
+    cosine, sine = _waves(height, height, like=x)
+    real, imaginary = (cosine @ planes).chunk(2, dim=1)
+    sine_real, sine_imaginary = (sine @ planes).chunk(2, dim=1)
+    return torch.cat((real + sine_imaginary, imaginary - sine_real), dim=1)
+
+
+def from_plain_spectrum(planes: Tensor, height: int, width: int) -> Tensor:
+    """Return what `from_spectrum` does by products with matrices."""
+    cosine, sine = _waves(height, height, like=planes)
+    real, imaginary = (cosine @ planes).chunk(2, dim=1)
+    sine_real, sine_imaginary = (sine @ planes).chunk(2, dim=1)
+    real, imaginary = real - sine_imaginary, imaginary + sine_real  # (B, C, H, W // 2 + 1)
+    cosine, sine = _waves(width, width // 2 + 1, like=planes)
+    frequency = torch.arange(width // 2 + 1, device=planes.device)
+    # Frequencies that stand for their mirror image, too, count twice.
+    weight = 2.0 - (frequency == 0).to(planes) - (2 * frequency == width).to(planes)
+    return (real * weight) @ cosine.T - (imaginary * weight) @ sine.T
+
+
+def _waves(size: int, frequencies: int, *, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Return cosine and sine of 2 pi j k / size for places j and frequencies k, over the root of size: (size, ...)."""
+    place = torch.arange(size, device=like.device).to(like)
+    turns = place[:, None] * place[:frequencies]
+    # Whole turns are taken out while numbers are exact: rounded angles of many turns would spoil the sine.
+    turns = turns - size * torch.floor(turns / size)
+    angle = turns * (2 * math.pi) / size
+    norm = torch.ones_like(place).sum().rsqrt()
+    return angle.cos() * norm, angle.sin() * norm
+
+
 def mixed_planes(x: Tensor, kernel: Tensor, shift: Tensor | None) -> Tensor:
     """Return a 1 x 1 convolution of x (B, C, H, W), of any order in memory, with channels first: (B, O, H, W)."""
     assert shift is not None
@@ -44,7 +85,7 @@ def mixed_planes(x: Tensor, kernel: Tensor, shift: Tensor | None) -> Tensor:
     return torch.baddbmm(shift.view(-1, 1), matrix, x.flatten(2)).view(len(x), -1, *x.shape[-2:])
 
 
-class FourierUnit(nn.Module):
+class FourierUnit(HasPlainForm):
     """One matrix for the real and imaginary parts of all channels, the same at every frequency; batch norm; ReLU.
 
     Computed in float32 at least, also inside autocast: half precision has no transform for most sizes, and the lowest
@@ -58,9 +99,10 @@ class FourierUnit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map x (B, C, H, W) to (B, C, H, W)."""
         with torch.autocast(x.device.type, enabled=False):
-            planes = spectrum(x.to(torch.promote_types(x.dtype, torch.float32)))
+            forth, back = (plain_spectrum, from_plain_spectrum) if self.plain else (spectrum, from_spectrum)
+            planes = forth(x.to(torch.promote_types(x.dtype, torch.float32)))
             mixed = self.mix.exactly(planes)
-            return from_spectrum(mixed, x.shape[-2], x.shape[-1]).to(x.dtype)
+            return back(mixed, x.shape[-2], x.shape[-1]).to(x.dtype)
 
 
 class LocalFourierUnit(nn.Module):
@@ -110,7 +152,7 @@ class SpectralTransform(nn.Module):
         Without gradients on a CPU, channels stay last in memory outside and first inside, where the Fourier transform
         wants them: matrix products read either order, so that nothing is copied from one into the other.
         """
-        if not winograd.pays_for(x) or self.reduce.kernel is None or self.unit.mix.kernel is None:
+        if self.unit.plain or not winograd.pays_for(x) or self.reduce.kernel is None or self.unit.mix.kernel is None:
             return F.conv2d(self.between(x), kernel, shift)
         height, width = x.shape[-2:]
         reduced = mixed_planes(x, self.reduce.kernel, self.reduce.shift).relu_()

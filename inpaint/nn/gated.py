@@ -17,6 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from inpaint.nn.inference import Prepared, block_bytes
 from inpaint.nn.padding import PaddedConv2d, PaddingMode, pad
+from inpaint.nn.plain import HasPlainForm
 
 Activation: TypeAlias = Literal["elu", "relu", "none"]
 
@@ -27,15 +28,17 @@ WHOLE_BYTES = 16 * 2**20
 STRIP_BYTES = 2 * 2**20
 
 
-def gated(x: Tensor, *, activation: Activation = "elu") -> Tensor:
+def gated(x: Tensor, *, activation: Activation = "elu", plain: bool = False) -> Tensor:
     """Return activation(a) * sigmoid(g) for x = [a; g] (B, 2C, H, W).
+
+    plain: by PyTorch's own operators alone, as a graph that is exported needs it.
 
     Example:
         >>> gated(torch.tensor([2.0, 0.0]).view(1, 2, 1, 1)).item()
         1.0
     """
     feature, gate = x.chunk(2, dim=1)  # (B, C, H, W) each
-    if x.is_cpu and x.stride(1) == 1 and not torch.compiler.is_compiling():
+    if not plain and x.is_cpu and x.stride(1) == 1 and not torch.compiler.is_compiling():
         return cast(Tensor, _GatedApart.apply(x, activation))
     if activation == "elu":
         feature = F.elu(feature)
@@ -131,7 +134,7 @@ def upsampling_kernels(weight: Tensor) -> Tensor:
     return torch.cat([phase for rows in along(wide, 2) for phase in along(rows, 3)]).to(weight.dtype)
 
 
-class GatedConv2d(PaddedConv2d, Prepared):
+class GatedConv2d(PaddedConv2d, Prepared, HasPlainForm):
     """Gated convolution; weight (2 * features, in_channels, kernel, kernel).
 
     Args:
@@ -172,14 +175,14 @@ class GatedConv2d(PaddedConv2d, Prepared):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (B, in_channels, H, W) to (B, features, ceil(H / stride), ceil(W / stride)), or twice H and W."""
-        if self.phases is not None and not torch.is_grad_enabled():
+        if self.phases is not None and not torch.is_grad_enabled() and not self.plain:
             return self._upsampled(x, self.phases)
         if self.upsample:
             x = F.interpolate(x, scale_factor=2, mode="nearest")  # (B, in_channels, 2H, 2W)
-        rows = self._strip_rows(x)
+        rows = None if self.plain else self._strip_rows(x)
         if rows is not None:
             return self._in_strips(x, rows)
-        return gated(super().forward(x), activation=self.activation)
+        return gated(super().forward(x), activation=self.activation, plain=self.plain)
 
     def _strip_rows(self, x: Tensor) -> int | None:
         """Return how many rows of output to compute at a time; None: all, as with gradients or on a GPU."""

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint.nn.gated import upsampling_kernels
+from inpaint.nn.plain import HasPlainForm, box_sums
 
 Border: TypeAlias = Literal["hole", "known"]
 """What lies beyond the border. hole: nothing known, so that sums there are scaled up ("Partial Convolution based
@@ -37,7 +38,7 @@ class Window:
     known: Tensor
 
 
-class PartialConv2d(nn.Conv2d):
+class PartialConv2d(nn.Conv2d, HasPlainForm):
     """A partial convolution of one map or of several concatenated ones. Padded by dilation * (kernel - 1) / 2.
 
     Args:
@@ -117,10 +118,10 @@ class PartialConv2d(nn.Conv2d):
         return Window(torch.where(seen, size / sums.clamp_min(1.0), 0.0), seen.to(exact))
 
     def _box_sums(self, counts: Tensor, *, around: int) -> Tensor:
-        """Add up each window of one plane, without a convolution, which a GPU might round to TensorFloat-32."""
+        """Add up each window of one plane."""
         kernel, stride, dilation = self.kernel_size[0], self.stride[0], self.dilation[0]
-        if dilation == 1:
-            return F.avg_pool2d(counts, kernel, stride, around, divisor_override=1)
+        if dilation == 1 or self.plain:
+            return box_sums(counts, kernel, stride=stride, around=around, dilation=dilation, plain=self.plain)
         reach = dilation * (kernel - 1) + 1
         height, width = ((side + 2 * around - reach) // stride + 1 for side in counts.shape[-2:])
         windows = F.unfold(counts, kernel, dilation=dilation, padding=around, stride=stride)

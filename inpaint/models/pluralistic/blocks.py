@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint.nn.inference import Prepared, block_bytes
+from inpaint.nn.plain import HasPlainForm
 
 SLOPE = 0.1  # of every leaky ReLU but those in the attention's block
 ATTENTION_SLOPE = 0.01
@@ -157,14 +158,17 @@ class OutputBlock(nn.Module):
         return image.tanh()
 
 
-def attend(query: Tensor, values: Tensor) -> Tensor:
+def attend(query: Tensor, values: Tensor, *, plain: bool = False) -> Tensor:
     """Return softmax(Q Q^T) V for every image, in at least float32: key and query are the same, nothing is scaled.
 
-    query: (B, n, c). values: (B, n, C), all that is to be mixed by the same weights. Returns (B, n, C).
+    query: (B, n, c). values: (B, n, C), all that is to be mixed by the same weights. plain: in one piece, whatever the
+    size. Returns (B, n, C).
     """
     with torch.autocast(query.device.type, enabled=False):
         exact = torch.promote_types(query.dtype, torch.float32)
         query, values = query.to(exact), values.to(exact)
+        if plain:
+            return (query @ query.transpose(1, 2)).softmax(dim=-1) @ values
         if query.is_cuda:
             return F.scaled_dot_product_attention(query[:, None], query[:, None], values[:, None], scale=1.0)[:, 0]
         batch, count, _ = query.shape
@@ -196,7 +200,7 @@ class SelfAttention(nn.Module):
         return added.to(x.dtype)
 
 
-class ShortLongAttention(nn.Module):
+class ShortLongAttention(HasPlainForm):
     """Short+long term attention (section 3.3): the decoder's features mix among themselves and with the encoder's.
 
     With A the attention of the decoder's features x to themselves, and e the encoder's features of the same size:
@@ -214,7 +218,8 @@ class ShortLongAttention(nn.Module):
     def forward(self, x: Tensor, encoded: Tensor, known: Tensor) -> Tensor:
         """Map x (B, C, H, W) to the same size; encoded (B, C, H, W), known (B, 1, H, W) between 0 and 1."""
         both = torch.cat((x, encoded.to(x.dtype)), dim=1)  # (B, 2C, H, W)
-        mixed = attend(_places(self.query_conv(x)), _places(both)).transpose(1, 2).reshape(both.shape)
+        attended = attend(_places(self.query_conv(x)), _places(both), plain=self.plain)
+        mixed = attended.transpose(1, 2).reshape(both.shape)
         short, long = mixed.chunk(2, dim=1)
         short = self.gamma * short + x
         long = self.alpha * (1 - known) * long + known * encoded

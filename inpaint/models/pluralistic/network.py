@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from inpaint.errors import InputError
 from inpaint.losses import base
-from inpaint.models.base import Encoding, SamplingNetwork
+from inpaint.models.base import NOISE, Encoding, SamplingNetwork
 from inpaint.models.pluralistic.blocks import (
     OutputBlock,
     ResBlock,
@@ -34,6 +34,7 @@ from inpaint.nn.inference import prepare_for_inference
 from inpaint.nn.padding import pad_to
 from inpaint.nn.random import drawing_from
 from inpaint.nn.spectral import normalized_in_full_precision, spectrally_normalized
+from inpaint.weights.graphs import GraphInput
 
 QUERY_GAIN = 0.02  # of the query's orthogonal start: attention begins almost even
 
@@ -150,6 +151,10 @@ class Network(SamplingNetwork):
     def minimum_px(self) -> int:
         """Smallest side: one place of the deepest map."""
         return MULTIPLE_PX
+
+    def graph_inputs(self) -> tuple[GraphInput, ...]:
+        """Return the noise that latents are drawn with."""
+        return (GraphInput(name=NOISE, channels=self.config.latent, scale=MULTIPLE_PX),)
 
     def encode(self, image: Tensor, mask: Tensor) -> Encoding:
         """Find the distribution of latents; image (B, 3, H, W) in [0, 1], not read in the hole, mask (B, 1, H, W).

@@ -1,0 +1,1 @@
+"""Files from runs for other programs: ONNX graphs, and programs of PyTorch."""

@@ -1,0 +1,128 @@
+"""The formats that a network is exported to, and what each does. Nothing is imported before a format is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any, TypeAlias
+
+from inpaint.errors import UsageError
+from inpaint.weights.graphs import Interface, Precision
+from inpaint.weights.runs import Which
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is to be exported, and how.
+
+    Args:
+        model: Folder of a run or an import, or a weights file.
+        output: The file to write.
+        weights: Which of a run's.
+        options: What `inpaint.load` takes for this model.
+        pipeline: Whether the file reads and writes photos of any size as bytes.
+        interface: Of a pipeline.
+        precision: Of weights and arithmetic.
+    """
+
+    model: str
+    output: Path
+    weights: Which = "last"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    pipeline: bool = False
+    interface: Interface = "inpaint"
+    precision: Precision = "float32"
+
+
+Measured: TypeAlias = "Mapping[str, float]"
+"""The largest difference from the network, by what was compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """One format.
+
+    Args:
+        summary: One line for the help.
+        export: "module:function" that writes the file of a `Request` and returns nothing.
+        verify: "module:function" that measures the file of a `Request`, returning `Measured`; None where there is none.
+        suffix: That file names usually have.
+        pipelines: Whether it holds pipelines, too.
+        precisions: What it may compute in.
+    """
+
+    summary: str
+    export: str
+    verify: str | None = None
+    suffix: str
+    pipelines: bool = False
+    precisions: tuple[Precision, ...] = ("float32",)
+
+
+FORMATS: Mapping[str, Format] = {
+    "onnx": Format(
+        summary="a graph for ONNX Runtime and other programs",
+        export="inpaint.export.onnx_network:export",
+        verify="inpaint.export.verification:verify_graph",
+        suffix=".onnx",
+        pipelines=True,
+        precisions=("float32", "float16", "int8"),
+    ),
+    "pt2": Format(
+        summary="a program of torch.export",
+        export="inpaint.export.program:export",
+        verify="inpaint.export.program:verify",
+        suffix=".pt2",
+    ),
+}
+
+
+def export(name: str, request: Request) -> None:
+    """Write the file of a request.
+
+    Args:
+        name: A key of FORMATS.
+        request: What is wanted.
+
+    Raises:
+        UsageError: The format does not know what is wanted, or the model has nothing to export.
+        WeightsError: Weights that cannot be used.
+        MissingDependencyError: A package for the format is not installed.
+        InpaintError: The file cannot be written.
+    """
+    check(name, request)
+    write: Callable[[Request], None] = resolve_name(FORMATS[name].export)
+    write(request)
+
+
+def verify(name: str, request: Request) -> Measured:
+    """Measure the file of a request against the network that it was made from, at several sizes and batches.
+
+    Args:
+        name: A key of FORMATS.
+        request: Its output is the file.
+
+    Raises:
+        UsageError: The format cannot be measured.
+        WeightsError: The file or the weights cannot be used.
+    """
+    check(name, request)
+    place = FORMATS[name].verify
+    if place is None:
+        raise UsageError(f"files of the format {name} cannot be measured here")
+    measure: Callable[[Request], Measured] = resolve_name(place)
+    return measure(request)
+
+
+def check(name: str, request: Request) -> None:
+    """Raise UsageError for what a format does not know."""
+    chosen = FORMATS[name]
+    if request.pipeline and not chosen.pipelines:
+        others = ", ".join(other for other, each in FORMATS.items() if each.pipelines)
+        raise UsageError(f"--pipeline: the format {name} holds networks alone; formats with pipelines: {others}")
+    if request.interface != "inpaint" and not request.pipeline:
+        raise UsageError(f"--interface {request.interface} is that of a pipeline: add --pipeline")
+    if request.precision not in chosen.precisions:
+        raise UsageError(f"--precision {request.precision}: the format {name} knows {', '.join(chosen.precisions)}")

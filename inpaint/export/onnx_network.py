@@ -1,0 +1,139 @@
+"""A network as an ONNX graph for any batch, height and width.
+
+The exporter that follows one pass (`dynamo=False`) is used: it writes the graph of a large network in seconds, where
+the newer one reasons about every size as a formula, for minutes where layers halve it often. What it cannot see is
+a size that Python has turned into a number; networks have plain forms for that, and `verification` measures it.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from inpaint.export.formats import Request
+from inpaint.export.networks import Exported, GraphNetwork, example, network_of
+from inpaint.system.extras import import_optional
+from inpaint.system.files import atomic_write
+from inpaint.weights.graphs import GraphMetadata, Precision
+
+OPSET = 18
+
+
+def graph_of(network: GraphNetwork) -> Any:
+    """Return the ONNX model of a network, without metadata.
+
+    Inputs `image` (B, 3, H, W), `mask` (B, 1, H, W) and those of the network, output `raw`, all float32.
+    """
+    onnx = import_optional("export", "onnx", purpose="exporting to ONNX")
+    least, multiple = network.minimum_px, network.multiple_px
+    # Sides that differ, and nowhere inside the network one place only, where arithmetic is another.
+    values = example(network, 2, least + 3 * multiple, least + 5 * multiple)
+    axes = {name: {0: "batch"} for name in network.names}
+    for name, scale in {"image": 1, "mask": 1, **{each.name: each.scale for each in network.inputs}}.items():
+        share = "" if scale == 1 else f"_over_{scale}"
+        axes[name] |= {2: f"height{share}", 3: f"width{share}"}
+    with tempfile.TemporaryDirectory(prefix="inpaint-") as folder, warnings.catch_warnings(), torch.enable_grad():
+        # With gradients (of which there are none) networks take their ordinary steps, not those for speed.
+        warnings.simplefilter("ignore")
+        path = Path(folder) / "graph.onnx"
+        torch.onnx.export(
+            network,
+            values,
+            path,
+            input_names=list(network.names),
+            output_names=["raw"],
+            dynamic_axes={**axes, "raw": axes["image"]},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+        return _with_initializers(onnx, onnx.load(path))
+
+
+def in_precision(exported: Exported, precision: Precision) -> tuple[GraphNetwork, Any]:
+    """Return what is exported of a network, and its graph in a precision.
+
+    float16: weights and arithmetic, apart from what networks themselves do in float32 (transforms, statistics, the last
+    step of an image). int8: weights of convolutions and products, whose inputs are rounded to 256 levels of their own
+    range when the graph runs; transposed convolutions stay in float32.
+    """
+    network = GraphNetwork(exported.network, dtype=torch.float16 if precision == "float16" else torch.float32)
+    model = graph_of(network)
+    return network, quantized(model) if precision == "int8" else model
+
+
+def quantized(model: Any) -> Any:
+    """Return a graph whose convolutions and products compute in 8 bits."""
+    onnx = import_optional("export", "onnx", purpose="exporting to ONNX")
+    quantization = import_optional("export", "onnxruntime.quantization", purpose="exporting in int8")
+    logger, before = logging.getLogger(), logging.getLogger().level
+    with tempfile.TemporaryDirectory(prefix="inpaint-") as folder:
+        path = Path(folder) / "quantized.onnx"
+        logger.setLevel(logging.ERROR)  # it advises to prepare the graph first, which this exporter has done
+        try:
+            quantization.quantize_dynamic(
+                model, path, op_types_to_quantize=["Conv", "MatMul"], weight_type=quantization.QuantType.QUInt8
+            )
+        finally:
+            logger.setLevel(before)
+        return onnx.load(path)
+
+
+def _with_initializers(onnx: Any, model: Any) -> Any:
+    """Return the graph with its constant tensors as initializers, where quantization and other programs look."""
+    nodes, graph = [], model.graph
+    for node in graph.node:
+        values = [each.t for each in node.attribute if each.name == "value"]
+        if node.op_type == "Constant" and values and len(values[0].dims):
+            values[0].name = node.output[0]
+            graph.initializer.append(values[0])
+        else:
+            nodes.append(node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return model
+
+
+def metadata_of(exported: Exported, network: GraphNetwork, request: Request) -> GraphMetadata:
+    """Return what the file of a request says of itself."""
+    said = exported.metadata
+    return GraphMetadata(
+        graph="pipeline" if request.pipeline else "network",
+        interface=request.interface if request.pipeline else None,
+        model=said.model,
+        config=dict(said.config),
+        capabilities=replace(exported.network.capabilities, scored=False),
+        inputs=() if request.pipeline else network.inputs,
+        minimum_px=network.minimum_px,
+        precision=request.precision,
+        license=said.license,
+        source=said.source,
+        weights_sha256=exported.sha256,
+        torch_version=torch.__version__,
+    )
+
+
+def write_graph(path: str | Path, model: Any, metadata: GraphMetadata) -> None:
+    """Write an ONNX model with its metadata, whole or not at all."""
+    onnx = import_optional("export", "onnx", purpose="exporting to ONNX")
+    onnx.helper.set_model_props(model, metadata.entries())
+    model.producer_name = "inpaint"
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def export(request: Request) -> None:
+    """Write the network of a request as an ONNX graph, or a pipeline around it."""
+    found = network_of(request.model, weights=request.weights, options=request.options)
+    network, model = in_precision(found, request.precision)
+    if request.pipeline:
+        from inpaint.export.pipeline import check_closed, pipeline_of
+
+        check_closed(network, found.metadata.model)
+        model = pipeline_of(network, model, request.interface)
+    write_graph(request.output, model, metadata_of(found, network, request))

@@ -1,0 +1,80 @@
+"""A network as a program of torch.export, for any batch, height and width: `torch.export.load(FILE).module()`."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.export import Dim, ExportedProgram
+
+from inpaint.errors import WeightsError
+from inpaint.export.formats import Measured, Request
+from inpaint.export.networks import GraphNetwork, example, network_of
+from inpaint.export.onnx_network import metadata_of
+from inpaint.export.verification import differences
+from inpaint.system.files import atomic_write, open_file
+
+METADATA = "inpaint.json"  # the file in the archive that says what ONNX files say in their metadata
+LARGEST = 2**16  # multiples of a side, and images of a batch
+
+
+def program_of(network: GraphNetwork) -> ExportedProgram:
+    """Return the program of a network: from image, mask and its further inputs to what it paints, all float32."""
+    least, multiple = network.minimum_px, network.multiple_px
+    batch = Dim("batch", min=1, max=LARGEST)
+    height, width = (Dim(f"{side}_units", min=max(least // multiple, 2), max=LARGEST) for side in ("height", "width"))
+    scales = (1, 1, *(wanted.scale for wanted in network.inputs))
+    shapes = tuple(
+        {0: batch, 2: _times(multiple // scale, height), 3: _times(multiple // scale, width)} for scale in scales
+    )
+    values = example(network, 3, least + 3 * multiple, least + 5 * multiple)
+    with torch.enable_grad():  # as for graphs: networks take their ordinary steps
+        return torch.export.export(network, values, dynamic_shapes=(shapes[0], shapes[1], shapes[2:]), strict=False)
+
+
+def _times(factor: int, side: Any) -> Any:
+    return side if factor == 1 else factor * side
+
+
+def export(request: Request) -> None:
+    """Write the network of a request as a program."""
+    found = network_of(request.model, weights=request.weights, options=request.options)
+    network = GraphNetwork(found.network)
+    said = json.dumps(metadata_of(found, network, request).entries())
+    content = io.BytesIO()
+    torch.export.save(program_of(network), content, extra_files={METADATA: said})
+    with atomic_write(request.output) as temporary:
+        temporary.write_bytes(content.getvalue())
+
+
+def verify(request: Request) -> Measured:
+    """Measure the program of a request.
+
+    Raises:
+        WeightsError: The file is no program, or was made from other weights.
+    """
+    exported = network_of(request.model, weights=request.weights, options=request.options)
+    extra = {METADATA: ""}
+    try:
+        with open_file(request.output) as file:
+            program = torch.export.load(io.BytesIO(file.read()), extra_files=extra)
+        entries: Mapping[str, str] = json.loads(extra[METADATA])
+    except OSError as error:
+        raise WeightsError(f"cannot read {request.output}: {error.strerror}") from None
+    except Exception:  # whatever an archive of something else makes torch raise
+        raise WeightsError(f"{request.output} is damaged or no program that `inpaint export` wrote") from None
+    if entries.get("inpaint.weights_sha256") != exported.sha256:
+        raise WeightsError(f"{request.output} was not made from the weights of {request.model}: nothing to compare")
+    module = program.module()
+
+    def run(named: Mapping[str, Tensor]) -> NDArray[Any]:
+        with torch.no_grad():
+            painted: Tensor = module(*named.values())
+        return painted.numpy()
+
+    return differences(run, exported)

@@ -1,0 +1,107 @@
+"""`inpaint export`: what it writes and prints, and one line for every mistake."""
+
+import pytest
+
+import onnx_files
+from inpaint.cli.main import run
+from inpaint.registry import table
+from inpaint.weights.files import WeightsMetadata, save_weights
+from inpaint.weights.graphs import GraphMetadata
+
+pytest.importorskip("onnx", reason="the extra 'export' is not installed")
+pytest.importorskip("onnxruntime", reason="the extra 'export' is not installed")
+
+
+@pytest.fixture
+def folder_of(lively, tmp_path):
+    """`folder_of(model)` writes a folder with the weights of a small network."""
+
+    def write(name, **fields):
+        config = table.config_class(name)
+        options = config.model_validate({**config.SMALL, **fields})
+        network = lively(table.network_class(name)(options))
+        roles = tuple(role for role, _ in network.named_children())
+        metadata = WeightsMetadata(model=name, config=options.model_dump(mode="json"), roles=roles, license="MIT")
+        (tmp_path / name).mkdir()
+        save_weights(tmp_path / name / "model.safetensors", dict(network.state_dict()), metadata)
+        return str(tmp_path / name)
+
+    return write
+
+
+def failed(capsys, *words):
+    """Run a command that fails; return its status and its one line."""
+    status = run(["export", *words])
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    return status, lines[0]
+
+
+def test_a_graph_is_written_with_what_it_is_and_its_largest_difference_is_printed(folder_of, tmp_path, capsys):
+    folder, output = folder_of("lama", kind="regular"), tmp_path / "lama.onnx"
+    assert run(["export", "--model", folder, "--format", "onnx", "--output", str(output), "--verify"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith(f"wrote {output}: ")
+    assert len(printed) == 7
+    assert float(printed[-1].removeprefix("largest difference ")) < 1e-4
+    said = GraphMetadata.of(onnx_files.metadata_of(output), path=output)
+    assert (said.graph, said.model, said.license, said.minimum_px) == ("network", "lama", "MIT", 16)
+    assert said.config["kind"] == "regular"
+    before = output.read_bytes()
+    assert run(["export", "--model", folder, "--format", "onnx", "--output", str(output), "--verify-only"]) == 0
+    assert capsys.readouterr().out.splitlines() == printed[1:]
+    assert output.read_bytes() == before
+
+
+def test_a_pipeline_is_measured_by_photos(folder_of, tmp_path, capsys):
+    folder, output = folder_of("pconv", levels=4), tmp_path / "pipeline.onnx"
+    words = ["--model", folder, "--format", "onnx", "--pipeline", "--interface", "migan", "--output", str(output)]
+    assert run(["export", *words, "--verify"]) == 0
+    assert float(capsys.readouterr().out.splitlines()[-1].removeprefix("largest difference ")) < 1.5 / 255
+    said = GraphMetadata.of(onnx_files.metadata_of(output), path=output)
+    assert (said.graph, said.interface, said.inputs) == ("pipeline", "migan", ())
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (["--model", "telea", "--format", "onnx"], 2, "'telea' has no network that could be exported"),
+        (["--model", "dip", "--format", "pt2"], 2, "'dip' has no network that could be exported"),
+        (["--model", "lama", "--format", "onnx"], 2, "'lama' needs weights"),
+        (["--model", "nowhere", "--format", "onnx"], 2, "unknown model 'nowhere'"),
+        (["--model", "telea", "--format", "onnxx"], 2, "'onnxx' is not one of"),
+        (["--model", "telea", "--format", "pt2", "--pipeline"], 2, "the format pt2 holds networks alone"),
+        (["--model", "telea", "--format", "pt2", "--precision", "int8"], 2, "the format pt2 knows float32"),
+        (["--model", "telea", "--format", "onnx", "--interface", "migan"], 2, "add --pipeline"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(tmp_path, capsys, words, status, told):
+    found, line = failed(capsys, *words, "--output", str(tmp_path / "file"))
+    assert found == status
+    assert told in line
+    assert not (tmp_path / "file").exists()
+
+
+def test_networks_that_cannot_fill_yet_or_have_no_pipeline_are_told_in_one_line(folder_of, tmp_path, capsys):
+    output = str(tmp_path / "file.onnx")
+    edges = folder_of("edgeconnect", stage="edge")
+    status, line = failed(capsys, "--model", edges, "--format", "onnx", "--output", output)
+    assert status == 2
+    assert "edgeconnect cannot be exported: these weights hold the stage 'edge' alone" in line
+    (tmp_path / "edgeconnect").rename(tmp_path / "first")
+    both = folder_of("edgeconnect")
+    status, line = failed(capsys, "--model", both, "--format", "onnx", "--pipeline", "--output", output)
+    assert status == 2
+    assert "no graph can make of the image" in line
+    assert not (tmp_path / "file.onnx").exists()
+
+
+def test_a_file_of_other_weights_is_not_measured(folder_of, tmp_path, capsys):
+    folder, output = folder_of("pconv", levels=2), str(tmp_path / "file.onnx")
+    assert run(["export", "--model", folder, "--format", "onnx", "--output", output]) == 0
+    capsys.readouterr()
+    (tmp_path / "pconv").rename(tmp_path / "first")
+    other = folder_of("pconv", levels=3)
+    status, line = failed(capsys, "--model", other, "--format", "onnx", "--output", output, "--verify-only")
+    assert status == 1
+    assert "was not made from the weights of" in line

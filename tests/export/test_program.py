@@ -1,0 +1,53 @@
+"""Programs of torch.export: loaded without this package's classes, they paint what the network paints at any size."""
+
+import io
+import json
+
+import pytest
+import torch
+
+from inpaint.errors import WeightsError
+from inpaint.export import program
+from inpaint.export.formats import Request
+from inpaint.export.networks import GraphNetwork, example
+from inpaint.registry import table
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", table.models())
+def test_a_program_paints_what_the_network_paints_at_every_size_and_batch(small_network, name):
+    network = small_network(name)
+    graph = GraphNetwork(network)
+    content = io.BytesIO()
+    torch.export.save(program.program_of(graph), content)
+    content.seek(0)
+    loaded = torch.export.load(content).module()
+    least, multiple = max(graph.minimum_px, 2 * graph.multiple_px), graph.multiple_px
+    for batch, height, width in ((1, least, least + 2 * multiple), (2, least + 5 * multiple, least + multiple)):
+        values = example(graph, batch, height, width)
+        with torch.no_grad():
+            expected = network.paint_graph(**dict(zip(graph.names, values, strict=True)))
+            painted = loaded(*values)
+        assert (painted - expected).abs().max() < 1e-4 * max(expected.std().item(), 1)
+
+
+def test_a_program_says_what_it_is_and_is_measured_against_its_own_weights_alone(run_of, tmp_path):
+    folder, output = run_of("lama", kind="regular"), tmp_path / "lama.pt2"
+    request = Request(model=str(folder), output=output)
+    program.export(request)
+    extra = {program.METADATA: ""}
+    with output.open("rb") as file:
+        torch.export.load(file, extra_files=extra)
+    said = json.loads(extra[program.METADATA])
+    assert (said["inpaint.model"], said["inpaint.graph"], said["inpaint.license"]) == ("lama", "network", "MIT")
+    measured = program.verify(request)
+    assert len(measured) == 5
+    assert max(measured.values()) < 1e-4
+    (folder / "model.safetensors").rename(folder / "other")
+    folder.rename(tmp_path / "old")
+    other = run_of("lama", kind="regular", width=5)
+    with pytest.raises(WeightsError, match="was not made from the weights of"):
+        program.verify(Request(model=str(other), output=output))
+    output.write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match="is damaged or no program"):
+        program.verify(Request(model=str(other), output=output))
