@@ -59,14 +59,21 @@ def save_weights(path: str | PathLike[str], tensors: Mapping[str, Tensor], metad
 
     Tensors that share memory are written separately. Raises InpaintError when the file cannot be written.
     """
+    save_tensors(path, tensors, {"format": "pt", METADATA_KEY: json.dumps(asdict(metadata))})
+
+
+def save_tensors(path: str | PathLike[str], tensors: Mapping[str, Tensor], said: Mapping[str, str]) -> None:
+    """Write tensors as safetensors, atomically, with any metadata: for the readers of other programs.
+
+    Tensors that share memory are written separately. Raises InpaintError when the file cannot be written.
+    """
     from safetensors.torch import save_file
 
     # A dense copy each: safetensors refuses views, shared memory and other memory layouts.
     plain = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    described = {"format": "pt", METADATA_KEY: json.dumps(asdict(metadata))}
     try:
         with atomic_write(path) as temporary:
-            save_file(plain, temporary, metadata=described)
+            save_file(plain, temporary, metadata=dict(said))
             _order_metadata(temporary)
     except SafetensorError as error:
         raise WeightsError(f"cannot write '{path}': {error}") from error  # disk full and the like, no OSError here
@@ -169,9 +176,11 @@ def _is_pickle(path: str | PathLike[str]) -> bool:
     path = existing_file(path)
     try:
         with open_file(path) as file:
-            return file.read(4).startswith((b"PK\x03\x04", b"\x80"))
+            start = file.read(9)
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror}") from None
+    # A safetensors file begins with the length of its header, which may look like a pickle; the header is JSON.
+    return start.startswith((b"PK\x03\x04", b"\x80")) and start[8:] != b"{"
 
 
 def _of_checkpoint(path: str | PathLike[str]) -> tuple[dict[str, Tensor], WeightsMetadata]:

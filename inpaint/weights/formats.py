@@ -51,13 +51,41 @@ class Converted:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Written:
+    """Networks of ours as their program would save them.
+
+    files: content by the name that the program gives the file: tensors and plain values in plain containers. notes: for
+    the user, what was left out and what the program must be told.
+    """
+
+    files: Mapping[str, Mapping[str, Any]]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writer:
+    """How networks of ours are written for a public program.
+
+    nearest: the configuration that its files can express and that is nearest to a given one; what differs cannot be
+    written. write: from networks of a configuration that can; raises UsageError for weights that cannot.
+    folder: whether its networks lie in a file each. flat: the key under which a file holds tensors that its readers
+    take as a safetensors file, too.
+    """
+
+    nearest: Callable[[Any], ModelConfig]
+    write: Callable[[Converted], Written]
+    folder: bool = False
+    flat: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Format:
     """One kind of checkpoint of one public program ("origin").
 
     title, license, source: for people, and written beside the weights. model: registered name. networks: role of each
     input file and the names of its entries. optional: roles that may be left out. switches: what the file cannot tell
     and a caller may. convert: from the networks found and the switches given to ours; raises WeightsError that lists
-    what does not fit.
+    what does not fit. writer: the way back.
 
     Where roles share their names: shapes tell them apart (by role, some entries and the shapes they have there), else
     file_names do (by role, the pattern of the name that the program gives the file), else the caller does.
@@ -74,6 +102,7 @@ class Format:
     file_names: Mapping[str, str] = field(default_factory=dict)
     switches: frozenset[str] = frozenset()
     convert: Callable[[Mapping[str, Found], frozenset[str]], Converted]
+    writer: Writer | None = None
 
     def has_shapes_of(self, role: str, entries: State) -> bool:
         """Tell whether every entry whose shape marks this role has that shape; one that is absent tells nothing."""
@@ -199,6 +228,11 @@ class Entries:
         """Raise WeightsError that lists what does not fit, if anything."""
         if problems := self.problems():
             raise WeightsError(f"{path} looks like {title} but does not fit: {problems}")
+
+
+def part(tensors: Mapping[str, Tensor], role: str) -> dict[str, Tensor]:
+    """Return the tensors of one network without the prefix of its role."""
+    return {name.removeprefix(f"{role}."): value for name, value in tensors.items() if name.startswith(f"{role}.")}
 
 
 def iteration_of(value: Any) -> int | None:

@@ -6,19 +6,23 @@ Layers are mapped by name, never by position. Every difference of arithmetic is 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inpaint.models.deepfill.config import AttentionConfig, Config, DiscriminatorConfig
 from inpaint.models.deepfill.network import Network
+from inpaint.options import ModelConfig
 from inpaint.weights.foreign import tensors_of
-from inpaint.weights.formats import Converted, Entries, Format, Found, folded, iteration_of, power_iteration
+from inpaint.weights.formats import Converted, Entries, Format, Found, Writer, Written, iteration_of
+from inpaint.weights.links import Change, Changed, Constant, Divided, Link, Normalized, Same, Stacked, read, write
 
 READS_COLORS = ("conv1", "xconv1", "pmconv1")  # layers whose first three input planes are an image
 PAINTS_COLORS = ("conv17", "allconv17")  # layers whose outputs, or halves of outputs, are an image
+DISCRIMINATOR = "discriminator"
 
 NIPPONJO = Config(
     padding="zero",
@@ -146,65 +150,145 @@ def _csqiangwen_names() -> frozenset[str]:
     return frozenset(names)
 
 
-# From their tensors to ours ------------------------------------------------------------------------------------------
+# From their tensors to ours, and back --------------------------------------------------------------------------------
 
 
-def _shapes(config: Config) -> dict[str, tuple[int, ...]]:
+def _shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in network.state_dict().items()}
+
+
+def _generator_shapes(config: Config) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
-        network = Network(config)
-    return {name: tuple(value.shape) for name, value in network.generator.state_dict().items()}
+        return _shapes(Network(config).generator)
 
 
-def _plain(entries: Entries, layers: Mapping[str, str], config: Config) -> dict[str, Tensor]:
-    """Take the layers of a program that stores one convolution per layer, features first and gates second, as ours."""
-    shapes = _shapes(config)
-    return {
-        f"generator.{ours}.{kind}": entries.take(f"{theirs}.{kind}", *shapes[f"{ours}.{kind}"])
-        for ours, theirs in layers.items()
-        for kind in ("weight", "bias")
-    }
+def _plain(layers: Mapping[str, str], config: Config) -> Iterator[Link]:
+    """Yield the layers of a program that stores one convolution per layer, features first and gates second, as ours.
+
+    Those of a program that works in BGR are permuted.
+    """
+    for name, shape in _generator_shapes(config).items():
+        layer, _, kind = name.rpartition(".")
+        link = Same(f"generator.{name}", f"{layers[layer]}.{kind}", shape)
+        yield Changed(link, _reordered, _reordered) if config.channel_order == "bgr" else link
 
 
-def _in_rgb(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Turn a generator that works in BGR into one that works in RGB, by permuting weights."""
-    turned = dict(tensors)
-    for layer in READS_COLORS:
-        turned[f"generator.{layer}.weight"] = _planes_in_rgb(turned[f"generator.{layer}.weight"])
-    for layer in PAINTS_COLORS:
-        for kind in ("weight", "bias"):
-            value = turned[f"generator.{layer}.{kind}"]  # three rows, or three features and three gates
-            turned[f"generator.{layer}.{kind}"] = torch.cat([part.flip(0) for part in torch.split(value, 3)])
-    return turned
+def _reordered(name: str, value: Tensor) -> Tensor:
+    """Turn a tensor of a generator that works in BGR into one for RGB, or the other way around."""
+    _, layer, kind = name.split(".")
+    if layer in READS_COLORS and kind == "weight":
+        return _planes_reordered(value)
+    if layer in PAINTS_COLORS:  # three rows, or three features and three gates
+        return torch.cat([rows.flip(0) for rows in torch.split(value, 3)])
+    return value
 
 
-def _planes_in_rgb(weight: Tensor) -> Tensor:
+def _planes_reordered(weight: Tensor) -> Tensor:
     return torch.cat((weight[:, :3].flip(1), weight[:, 3:]), dim=1)
 
 
-def _from_nipponjo(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
-    return _nipponjo(found["generator"], nipponjo_layers(), NIPPONJO, switches, title="nipponjo")
+def _identity() -> Tensor:
+    return torch.eye(3).view(1, 1, 3, 3)
 
 
-def _from_nipponjo_tf(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
-    return _nipponjo(
-        found["generator"], nipponjo_tf_layers(), NIPPONJO_TF, switches, title="nipponjo (TensorFlow form)"
-    )
+def _csqiangwen() -> Iterator[Link]:
+    """Yield the layers of csqiangwen, whose features and gates are convolutions of their own."""
+    shapes = _generator_shapes(CSQIANGWEN)
+    for layer, theirs in csqiangwen_layers().items():
+        rows, *columns = shapes[f"{layer}.weight"]
+        weight, bias = f"generator.{layer}.weight", f"generator.{layer}.bias"
+        shape = (rows // 2, *columns)
+        weights: list[Link] = []
+        biases: list[Link] = []
+        for half in ("conv2d", "mask_conv2d"):
+            if _csqiangwen_upsamples(layer):
+                prefix = f"{theirs}.gated_conv2d.{half}.module"
+                bar, left, right = (f"{prefix}.weight_{end}" for end in ("bar", "u", "v"))
+                weights.append(Divided(ours=weight, bar=bar, left=left, right=right, shape=shape))
+            else:
+                prefix = f"{theirs}.{half}"
+                weights.append(Same(weight, f"{prefix}.weight", shape))
+            biases.append(Same(bias, f"{prefix}.bias", shape[:1]))
+        yield Stacked(weight, tuple(weights))
+        yield Stacked(bias, tuple(biases))
 
 
-def _nipponjo(
-    source: Found, layers: Mapping[str, str], config: Config, switches: frozenset[str], *, title: str
+def _discriminator(config: Config, prefix: str, weight: str, right: str | None) -> Iterator[Link]:
+    """Yield the layers of a discriminator.
+
+    prefix: of layer number {}. weight, right: what the weight and the right singular vector are called; without a
+    stored right vector both come from one power iteration, as in the program's next pass.
+    """
+    with torch.device("meta"):
+        shapes = _shapes(Network.discriminators(config)[DISCRIMINATOR])
+    for number in range(6):
+        theirs, ours = prefix.format(number + 1), f"{DISCRIMINATOR}.layers.{number}"
+        shape = shapes[f"layers.{number}.parametrizations.weight.original"]
+        yield Same(f"{ours}.bias", f"{theirs}.bias", shape[:1])
+        link = Normalized(
+            ours=ours,
+            weight=f"{theirs}.{weight}",
+            left=f"{theirs}.weight_u",
+            right=None if right is None else f"{theirs}.{right}",
+            shape=shape,
+            column=right is None,
+            iterates=right is None,
+        )
+        reordered = _reordered_first(shape)
+        yield Changed(link, reordered, reordered) if number == 0 and config.channel_order == "bgr" else link
+
+
+def _reordered_first(shape: tuple[int, ...]) -> Change:
+    def reordered(name: str, value: Tensor) -> Tensor:
+        if name.endswith(".original"):
+            return _planes_reordered(value)
+        return _planes_reordered(value.view(1, *shape[1:])).flatten() if name.endswith("_v") else value
+
+    return reordered
+
+
+def _read_discriminator(state: Any, links: Iterable[Link]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Return our discriminator's tensors, nothing with a note when the file's does not fit, and notes."""
+    if not isinstance(state, Mapping):
+        return {}, ()
+    entries = Entries(tensors_of(state))
+    tensors = read(links, entries)
+    if problems := entries.problems():
+        return {}, (f"the file's discriminator does not fit this model's and is left out: {problems}",)
+    return tensors, ()
+
+
+# The programs --------------------------------------------------------------------------------------------------------
+
+
+def _of_nipponjo(config: Config, layers: Mapping[str, str], *, keeps_fuse: bool) -> tuple[list[Link], list[Link]]:
+    """Return the links of generator and discriminator.
+
+    keeps_fuse: whether the program stores the kernel with which it adds neighboring scores.
+    """
+    fuse = Constant("stage2.contextual_attention.fuse_weight", _identity if keeps_fuse else None, identity=True)
+    return [*_plain(layers, config), fuse], list(_discriminator(config, "conv{}.conv_sn", "weight", None))
+
+
+def _from_nipponjo(
+    found: Mapping[str, Found],
+    switches: frozenset[str],
+    *,
+    layers: Mapping[str, str],
+    config: Config,
+    keeps_fuse: bool,
+    title: str,
 ) -> Converted:
-    entries = Entries(source.entries)
-    tensors = _plain(entries, layers, config)
-    entries.ignore_identity("stage2.contextual_attention.fuse_weight")
-    entries.check(source.path, title)
+    source = found["generator"]
     if "fuse" in switches:
         config = config.model_copy(update={"attention": config.attention.model_copy(update={"fuse": True})})
     if "bgr" in switches:
-        config, tensors = config.model_copy(update={"channel_order": "bgr"}), _in_rgb(tensors)
-    discriminator, notes = _discriminator(
-        source.content.get("D"), "conv{}.conv_sn", config, bgr="bgr" in switches, weight="weight", right=None
-    )
+        config = config.model_copy(update={"channel_order": "bgr"})
+    links, of_discriminator = _of_nipponjo(config, layers, keeps_fuse=keeps_fuse)
+    entries = Entries(source.entries)
+    tensors = read(links, entries)
+    entries.check(source.path, title)
+    discriminator, notes = _read_discriminator(source.content.get("D"), of_discriminator)
     return Converted(
         config=config,
         tensors=tensors | discriminator,
@@ -213,31 +297,46 @@ def _nipponjo(
     )
 
 
+def _to_nipponjo(network: Converted, *, layers: Mapping[str, str], config: Config, keeps_fuse: bool) -> Written:
+    links, of_discriminator = _of_nipponjo(_expected(network.config), layers, keeps_fuse=keeps_fuse)
+    content: dict[str, Any] = {"G": write(links, network.tensors)}
+    if _holds_discriminator(network.tensors):
+        content["D"] = write(of_discriminator, network.tensors)
+    if network.iteration is not None:
+        content["n_iter"] = network.iteration
+    used = _expected(network.config)
+    needed = {"bgr": used.channel_order == "bgr", "fuse": used.attention.fuse != config.attention.fuse}
+    options = " ".join(f"--{switch}" for switch, given in needed.items() if given)
+    notes = (f"the file cannot say all: `import-weights` takes it back with {options}",) if options else ()
+    return Written(files={"states.pth": content}, notes=notes)
+
+
+def _nearest_of_nipponjo(config: Config, *, base: Config) -> Config:
+    fuse = base.attention.fuse or config.attention.fuse
+    attention = base.attention.model_copy(update={"fuse": fuse})
+    return _with_free_options(base, config, channel_order=config.channel_order, attention=attention)
+
+
 def _from_csqiangwen(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
-    source, config = found["generator"], CSQIANGWEN
-    entries, shapes, tensors = Entries(source.entries), _shapes(config), dict[str, Tensor]()
-    for ours, theirs in csqiangwen_layers().items():
-        rows, *columns = shapes[f"{ours}.weight"]
-        rows //= 2
-        weights, biases = [], []
-        for half in ("conv2d", "mask_conv2d"):
-            if _csqiangwen_upsamples(ours):
-                prefix = f"{theirs}.gated_conv2d.{half}.module"
-                # Kept in float64: rounding here would show in a comparison in float64.
-                weights.append(
-                    folded(
-                        entries.take(f"{prefix}.weight_bar", rows, *columns), entries.take(f"{prefix}.weight_u", rows)
-                    )
-                )
-                entries.ignore(f"{prefix}.weight_v")  # the program computes it anew from u
-            else:
-                prefix = f"{theirs}.{half}"
-                weights.append(entries.take(f"{prefix}.weight", rows, *columns))
-            biases.append(entries.take(f"{prefix}.bias", rows))
-        tensors[f"generator.{ours}.weight"] = torch.cat(weights)
-        tensors[f"generator.{ours}.bias"] = torch.cat(biases)
+    source = found["generator"]
+    entries = Entries(source.entries)
+    tensors = read(_csqiangwen(), entries)
     entries.check(source.path, "csqiangwen")
-    return Converted(config=config, tensors=tensors)
+    return Converted(config=CSQIANGWEN, tensors=tensors)
+
+
+def _to_csqiangwen(network: Converted) -> Written:
+    notes = ("the discriminator is left out: another one is this program's",)
+    return Written(
+        files={"deepfillv2_WGAN_G.pth": write(_csqiangwen(), network.tensors)},
+        notes=notes if _holds_discriminator(network.tensors) else (),
+    )
+
+
+def _of_mmagic() -> tuple[list[Link], list[Link]]:
+    fuse = Constant("stage2.contextual_attention_neck.contextual_attention.fuse_kernel", _identity, identity=True)
+    discriminator = _discriminator(MMAGIC, "disc.conv{}.conv", "weight_orig", "weight_v")
+    return [*_plain(mmagic_layers(), MMAGIC), fuse], list(discriminator)
 
 
 def _from_mmagic(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
@@ -245,12 +344,10 @@ def _from_mmagic(found: Mapping[str, Found], switches: frozenset[str]) -> Conver
     of_discriminator = {name: value for name, value in source.rest.items() if name.startswith("disc.")}
     strangers = {name: value for name, value in source.rest.items() if name not in of_discriminator}
     entries = Entries({**source.entries, **strangers})
-    tensors = _in_rgb(_plain(entries, mmagic_layers(), MMAGIC))
-    entries.ignore_identity("stage2.contextual_attention_neck.contextual_attention.fuse_kernel")
+    links, links_of_discriminator = _of_mmagic()
+    tensors = read(links, entries)
     entries.check(source.path, "mmagic")
-    discriminator, notes = _discriminator(
-        of_discriminator or None, "disc.conv{}.conv", MMAGIC, bgr=True, weight="weight_orig", right="weight_v"
-    )
+    discriminator, notes = _read_discriminator(of_discriminator or None, links_of_discriminator)
     meta = source.content.get("meta")
     return Converted(
         config=MMAGIC,
@@ -260,44 +357,37 @@ def _from_mmagic(found: Mapping[str, Found], switches: frozenset[str]) -> Conver
     )
 
 
-def _discriminator(
-    state: Any, prefix: str, config: Config, *, bgr: bool, weight: str, right: str | None
-) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Return our discriminator's tensors, nothing with a note when the file's does not fit, and notes.
+def _to_mmagic(network: Converted) -> Written:
+    links, of_discriminator = _of_mmagic()
+    state = {f"generator.{name}": value for name, value in write(links, network.tensors).items()}
+    if _holds_discriminator(network.tensors):
+        state |= write(of_discriminator, network.tensors)
+    meta = {} if network.iteration is None else {"iter": network.iteration}
+    return Written(files={"deepfillv2.pth": {"meta": meta, "state_dict": state}})
 
-    prefix: of layer number {}. weight, right: what the weight and the right singular vector are called; without a
-    stored right vector both come from one power iteration, as in the program's next pass.
-    """
-    if not isinstance(state, Mapping):
-        return {}, ()
-    entries = Entries(tensors_of(state))
-    shapes = {
-        name: tuple(value.shape) for name, value in Network.discriminators(config)["discriminator"].state_dict().items()
-    }
-    tensors: dict[str, Tensor] = {}
-    for number in range(6):
-        theirs, ours = prefix.format(number + 1), f"layers.{number}"
-        shape = shapes[f"{ours}.parametrizations.weight.original"]
-        stored = entries.take(f"{theirs}.{weight}", *shape)
-        if right is None:
-            u, v = power_iteration(stored, entries.take(f"{theirs}.weight_u", shape[0], 1))
-        else:
-            u = entries.take(f"{theirs}.weight_u", shape[0])
-            v = entries.take(f"{theirs}.{right}", stored[0].numel())
-        if bgr and number == 0:
-            stored, v = _planes_in_rgb(stored), _planes_in_rgb(v.view(1, *shape[1:])).flatten()
-        tensors |= {
-            f"discriminator.{ours}.bias": entries.take(f"{theirs}.bias", shape[0]),
-            f"discriminator.{ours}.parametrizations.weight.original": stored,
-            f"discriminator.{ours}.parametrizations.weight.0._u": u.float(),
-            f"discriminator.{ours}.parametrizations.weight.0._v": v.float(),
-        }
-    if problems := entries.problems():
-        return {}, (f"the file's discriminator does not fit this model's and is left out: {problems}",)
-    return tensors, ()
+
+def _nearest_of(base: Config, config: Config) -> Config:
+    return _with_free_options(base, config, channel_order=config.channel_order)
+
+
+def _with_free_options(base: Config, config: Config, **changes: Any) -> Config:
+    """Return what a program's files stand for, with those options of ours that its networks do not depend on."""
+    return base.model_copy(update={"initialization": config.initialization, **changes})
+
+
+def _holds_discriminator(tensors: Mapping[str, Tensor]) -> bool:
+    return any(name.startswith(f"{DISCRIMINATOR}.") for name in tensors)
+
+
+def _expected(config: ModelConfig) -> Config:
+    assert isinstance(config, Config)
+    return config
 
 
 # What is offered -----------------------------------------------------------------------------------------------------
+
+PLAIN: Any = {"layers": nipponjo_layers(), "config": NIPPONJO, "keeps_fuse": True}
+AS_TENSORFLOW: Any = {"layers": nipponjo_tf_layers(), "config": NIPPONJO_TF, "keeps_fuse": False}
 
 FORMATS = (
     Format(
@@ -308,7 +398,8 @@ FORMATS = (
         source="https://github.com/nipponjo/deepfillv2-pytorch",
         networks={"generator": _names(nipponjo_layers())},
         switches=frozenset({"bgr", "fuse"}),
-        convert=_from_nipponjo,
+        convert=partial(_from_nipponjo, **PLAIN, title="nipponjo"),
+        writer=Writer(nearest=partial(_nearest_of_nipponjo, base=NIPPONJO), write=partial(_to_nipponjo, **PLAIN)),
     ),
     Format(
         origin="nipponjo",
@@ -318,7 +409,10 @@ FORMATS = (
         source="https://github.com/nipponjo/deepfillv2-pytorch",
         networks={"generator": _names(nipponjo_tf_layers())},
         switches=frozenset({"bgr", "fuse"}),
-        convert=_from_nipponjo_tf,
+        convert=partial(_from_nipponjo, **AS_TENSORFLOW, title="nipponjo (TensorFlow form)"),
+        writer=Writer(
+            nearest=partial(_nearest_of_nipponjo, base=NIPPONJO_TF), write=partial(_to_nipponjo, **AS_TENSORFLOW)
+        ),
     ),
     Format(
         origin="csqiangwen",
@@ -328,6 +422,7 @@ FORMATS = (
         source="https://github.com/csqiangwen/DeepFillv2_Pytorch",
         networks={"generator": _csqiangwen_names()},
         convert=_from_csqiangwen,
+        writer=Writer(nearest=partial(_nearest_of, CSQIANGWEN), write=_to_csqiangwen),
     ),
     Format(
         origin="mmagic",
@@ -337,5 +432,6 @@ FORMATS = (
         source="https://github.com/open-mmlab/mmagic",
         networks={"generator": _names(mmagic_layers())},
         convert=_from_mmagic,
+        writer=Writer(nearest=partial(_nearest_of, MMAGIC), write=_to_mmagic),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -11,13 +11,20 @@ from inpaint.errors import WeightsError
 from inpaint.models.edgeconnect.config import Config
 from inpaint.models.edgeconnect.network import Network
 from inpaint.weights.foreign import State
-from inpaint.weights.formats import Converted, Entries, Format, Found, iteration_of, unit
+from inpaint.weights.formats import Converted, Entries, Format, Found, Writer, Written, iteration_of
+from inpaint.weights.links import Link, Normalized, Same, read, write
 
 TITLE = "EdgeConnect (knazeri)"
 GENERATORS = ("edge_generator", "inpaint_generator")
 PLANES = {"edge_discriminator": 2, "inpaint_discriminator": 3}
 DECODER = {"deconv1": "decoder.0", "deconv2": "decoder.3", "head": "decoder.7"}
 ALIAS = ("features.0", "conv1.0")  # one layer of theirs under two names
+FILES = {
+    "edge_generator": "EdgeModel_gen.pth",
+    "inpaint_generator": "InpaintingModel_gen.pth",
+    "edge_discriminator": "EdgeModel_dis.pth",
+    "inpaint_discriminator": "InpaintingModel_dis.pth",
+}
 
 
 def generator_layers() -> dict[str, str]:
@@ -48,31 +55,35 @@ def _names(role: str) -> dict[str, str]:
     return names
 
 
+def links(role: str, network: nn.Module) -> Iterator[Link]:
+    """Yield what links a network of ours to the entries of theirs."""
+    names = _names(role)
+    for name, value in network.state_dict().items():
+        layer, inner, kind = name.partition(".parametrizations.weight.")
+        if not inner:
+            yield Same(f"{role}.{name}", names[name], tuple(value.shape))
+        elif kind == "original":
+            yield Normalized(
+                ours=f"{role}.{layer}",
+                weight=names[name],
+                left=names[f"{layer}{inner}0._u"],
+                right=names[f"{layer}{inner}0._v"],
+                shape=tuple(value.shape),
+                rows=1 if layer.startswith("deconv") else 0,  # output channels, as in PyTorch
+                lacking=True,
+            )
+
+
 def _network(role: str, found: Found, ours: nn.Module) -> dict[str, Tensor]:
     """Take every entry of one file; raises WeightsError that lists what does not fit."""
-    entries, tensors = Entries(found.entries), dict[str, Tensor]()
-    shapes = {name: tuple(value.shape) for name, value in ours.state_dict().items()}
-    names = _names(role)
-    unnamed = [name for name, theirs in names.items() if theirs.endswith("_v") and theirs not in found.entries]
-    for name, theirs in names.items():
-        if name not in unnamed:
-            tensors[name] = entries.take(theirs, *shapes[name])
+    entries = Entries(found.entries)
+    tensors = read(links(role, ours), entries)
     for name in found.entries:
         if name.startswith(f"{ALIAS[0]}."):
             entries.ignore(name)
     entries.check(found.path, TITLE)
     _check_alias(found.entries, found)
-    for name in unnamed:  # files of a PyTorch before 1.0 hold no right vectors
-        layer = name.removesuffix(".parametrizations.weight.0._v")
-        weight, left = (tensors[f"{layer}.parametrizations.weight.{part}"] for part in ("original", "0._u"))
-        tensors[name] = right_vector(weight, left, transposed=layer.startswith("deconv"))
-    return {f"{role}.{name}": value for name, value in tensors.items()}
-
-
-def right_vector(weight: Tensor, left: Tensor, *, transposed: bool) -> Tensor:
-    """Return v = unit(W^T u) as `left`'s type; the rows of W are output channels, axis 1 of transposed convolutions."""
-    matrix = (weight.transpose(0, 1) if transposed else weight).double().flatten(1)
-    return unit(matrix.T @ left.double()).to(left.dtype)
+    return tensors
 
 
 def _check_alias(state: State, found: Found) -> None:
@@ -97,6 +108,33 @@ def _convert(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
     return Converted(config=config, tensors=tensors, iteration=iteration)
 
 
+def _built(config: Config) -> dict[str, nn.Module]:
+    with torch.device("meta"):
+        return {**dict(Network(config).named_children()), **Network.discriminators(config)}
+
+
+def _written(network: Converted) -> Written:
+    files = {}
+    for role, ours in _built(Config()).items():
+        if not any(name.startswith(f"{role}.") for name in network.tensors):
+            continue
+        entries = write(links(role, ours), network.tensors)
+        if role in PLANES:
+            again = {name.replace(*ALIAS[::-1]): value for name, value in entries.items() if name.startswith(ALIAS[1])}
+            files[FILES[role]] = {"discriminator": {**again, **entries}}
+        else:
+            files[FILES[role]] = {"iteration": network.iteration or 0, "generator": entries}
+    assert isinstance(network.config, Config)
+    sigma = network.config.sigma_px
+    notes = () if sigma == Config().sigma_px else (f"the program takes Canny's smoothing from its config.yml: {sigma}",)
+    return Written(files=files, notes=notes)
+
+
+def _nearest(config: Config) -> Config:
+    """Return what the program's files stand for, with those options of ours that its networks do not depend on."""
+    return Config(composite_edges=config.composite_edges, sigma_px=config.sigma_px)
+
+
 FORMATS = (
     Format(
         origin="knazeri",
@@ -114,5 +152,6 @@ FORMATS = (
             "inpaint_discriminator": "InpaintingModel_dis*",
         },
         convert=_convert,
+        writer=Writer(nearest=_nearest, write=_written, folder=True),
     ),
 )

@@ -7,6 +7,8 @@ its losses and measures, is left out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -14,9 +16,9 @@ from torch import Tensor
 from inpaint.models.lama.config import Config, DiscriminatorConfig
 from inpaint.models.lama.network import Network
 from inpaint.weights.foreign import State
-from inpaint.weights.formats import Converted, Entries, Format, Found, iteration_of
+from inpaint.weights.formats import Converted, Entries, Format, Found, Writer, Written, iteration_of
+from inpaint.weights.links import Changed, Count, Link, Same, read, write
 
-NORM = ("weight", "bias", "running_mean", "running_var")
 COUNT = "num_batches_tracked"
 DISCRIMINATOR = "discriminator"
 LAST = 5  # the discriminator's last layer
@@ -99,7 +101,7 @@ REGULAR_MARKS = frozenset(
 """Names that generators of each kind have whatever their number of blocks."""
 
 
-# From their tensors to ours ------------------------------------------------------------------------------------------
+# From their tensors to ours, and back --------------------------------------------------------------------------------
 
 
 def ffc_config(entries: State) -> Config:
@@ -130,32 +132,60 @@ def _blocks(entries: State, ending: str) -> int:
     return max(sum(name.endswith(ending) for name in entries), 1)
 
 
+def generator_links(config: Config) -> Iterator[Link]:
+    """Yield what links a generator of ours to the entries of theirs."""
+    with torch.device("meta"):
+        network = Network(config).generator
+    layers = ffc_layers(config) if config.kind == "ffc" else regular_layers(config)
+    return _links("generator", network, dict(layers))
+
+
+def discriminator_links(config: Config) -> Iterator[Link]:
+    """Yield what links a discriminator of ours to the entries of theirs."""
+    with torch.device("meta"):
+        network = Network.discriminators(config)[DISCRIMINATOR]
+    return _links(DISCRIMINATOR, network, dict(discriminator_layers()))
+
+
+def _links(role: str, network: torch.nn.Module, layers: Mapping[str, str]) -> Iterator[Link]:
+    """Yield one link for each tensor of a network; layers: ours to theirs."""
+    for name, value in network.state_dict().items():
+        layer, _, kind = name.rpartition(".")
+        ours, theirs = f"{role}.{name}", f"{layers[layer]}.{kind}"
+        link = Count(ours, theirs) if kind == COUNT else Same(ours, theirs, tuple(value.shape))
+        yield Changed(link, _in_halves, _interleaved) if ".mix." in name and kind != COUNT else link
+
+
+def _in_halves(name: str, value: Tensor) -> Tensor:
+    return _in_order(value, interleaved_to_halves(len(value)))
+
+
+def _interleaved(name: str, value: Tensor) -> Tensor:
+    return _in_order(value, interleaved_to_halves(len(value)).argsort())
+
+
+def _in_order(value: Tensor, order: Tensor) -> Tensor:
+    return value[order][:, order] if value.ndim == 4 else value[order]
+
+
 def _from_ffc(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
     source = found["generator"]
-    config = ffc_config(source.entries)
-    return _converted(source, config, dict(ffc_layers(config)))
+    return _converted(source, ffc_config(source.entries))
 
 
 def _from_regular(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
     source = found["generator"]
-    config = regular_config(source.entries)
-    return _converted(source, config, dict(regular_layers(config)))
+    return _converted(source, regular_config(source.entries))
 
 
-def _converted(source: Found, config: Config, layers: Mapping[str, str]) -> Converted:
+def _converted(source: Found, config: Config) -> Converted:
     entries = Entries(source.entries)
-    with torch.device("meta"):
-        shapes = _shapes(Network(config).generator)
-    tensors = _network(entries, layers, shapes)
+    tensors = read(generator_links(config), entries)
     entries.check(source.path, "LaMa (advimman)")
-    for name, value in tensors.items():
-        if ".mix." in name and value.ndim:
-            order = interleaved_to_halves(len(value))
-            tensors[name] = value[order][:, order] if value.ndim == 4 else value[order]
     discriminator, config, notes = _discriminator(source, config)
     return Converted(
         config=config,
-        tensors={f"generator.{name}": value for name, value in tensors.items()} | discriminator,
+        tensors=tensors | discriminator,
         iteration=iteration_of(source.content.get("global_step")),
         notes=notes,
     )
@@ -171,31 +201,32 @@ def _discriminator(source: Found, config: Config) -> tuple[dict[str, Tensor], Co
     state = {name.removeprefix(prefix): value for name, value in source.rest.items() if name.startswith(prefix)}
     config = config.model_copy(update={DISCRIMINATOR: DiscriminatorConfig(width=_rows(state, "model0.0.weight", 64))})
     entries = Entries(state)
-    with torch.device("meta"):
-        shapes = _shapes(Network.discriminators(config)[DISCRIMINATOR])
-    tensors = _network(entries, dict(discriminator_layers()), shapes)
+    tensors = read(discriminator_links(config), entries)
     if problems := entries.problems():
         note = f"the file's discriminator does not fit this model's and is left out: {problems}"
         return {}, config.model_copy(update={DISCRIMINATOR: DiscriminatorConfig()}), (note,)
-    return {f"{DISCRIMINATOR}.{name}": value for name, value in tensors.items()}, config, ()
+    return tensors, config, ()
 
 
-def _shapes(network: torch.nn.Module) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(value.shape) for name, value in network.state_dict().items()}
+def _written(network: Converted) -> Written:
+    config = network.config
+    assert isinstance(config, Config)
+    entries = write(generator_links(config), network.tensors)
+    state = {f"generator.{name}": value for name, value in entries.items()}
+    if any(name.startswith(f"{DISCRIMINATOR}.") for name in network.tensors):
+        entries = write(discriminator_links(config), network.tensors)
+        state |= {f"{DISCRIMINATOR}.{name}": value for name, value in entries.items()}
+    content: dict[str, Any] = {"state_dict": state}
+    if network.iteration is not None:
+        content["global_step"] = network.iteration
+    return Written(files={"best.ckpt": content})
 
 
-def _network(entries: Entries, layers: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Take every entry of a network; layers: ours to theirs."""
-    tensors = {}
-    for name, shape in shapes.items():
-        layer, _, kind = name.rpartition(".")
-        theirs = f"{layers[layer]}.{kind}"
-        if kind == COUNT:  # of no use for statistics with a fixed momentum; some files lack it
-            entries.ignore(theirs)
-            tensors[name] = torch.zeros(shape, dtype=torch.int64)
-        else:
-            tensors[name] = entries.take(theirs, *shape)
-    return tensors
+def _nearest(config: Config, *, kind: Literal["ffc", "regular"]) -> Config:
+    """Return the same with what the program's options cannot change; its discriminator has five layers."""
+    layers = DiscriminatorConfig.model_fields["layers"].default
+    discriminator = config.discriminator.model_copy(update={"layers": layers})
+    return config.model_copy(update={"kind": kind, DISCRIMINATOR: discriminator})
 
 
 # What is offered -----------------------------------------------------------------------------------------------------
@@ -212,6 +243,7 @@ FORMATS = (
         source=SOURCE,
         networks={"generator": FFC_MARKS},
         convert=_from_ffc,
+        writer=Writer(nearest=partial(_nearest, kind="ffc"), write=_written, flat="state_dict"),
     ),
     Format(
         origin="advimman",
@@ -221,5 +253,6 @@ FORMATS = (
         source=SOURCE,
         networks={"generator": REGULAR_MARKS},
         convert=_from_regular,
+        writer=Writer(nearest=partial(_nearest, kind="regular"), write=_written, flat="state_dict"),
     ),
 )

@@ -8,15 +8,19 @@ works in BGR: its weights are permuted. Both store the kernels of ones with whic
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from inpaint.models.pconv.config import LEVELS_AT_256, MOST_LEVELS, Config
 from inpaint.models.pconv.network import Network
-from inpaint.weights.formats import Converted, Entries, Format, Found, iteration_of
+from inpaint.weights.formats import Converted, Entries, Format, Found, Writer, Written, iteration_of
+from inpaint.weights.links import Changed, Constant, Count, Link, Same, read, write
+
+FEWEST_LEVELS = 4  # with fewer, a file holds too few names to be known by them
 
 NAOTO0804 = Config(value_range="imagenet", first_bias=False)
 MMAGIC = Config(value_range="pm1", channel_order="bgr", first_bias=True)
@@ -57,7 +61,7 @@ def _layers(levels: int) -> list[tuple[str, int]]:
     return [(side, level) for side in SIDES for level in range(1, levels + 1)]
 
 
-# From their tensors to ours ------------------------------------------------------------------------------------------
+# From their tensors to ours, and back --------------------------------------------------------------------------------
 
 
 def _sized(config: Config, entries: Entries, first: str, deepest: str) -> Config:
@@ -72,35 +76,74 @@ def _sized(config: Config, entries: Entries, first: str, deepest: str) -> Config
     return config.model_copy(update={"width": width, "levels": max(levels, 2)})
 
 
-def _network(entries: Entries, config: Config, prefix: Prefix, conv: str) -> dict[str, Tensor]:
-    """Take every layer; prefix: as `naoto0804_prefix`; conv: what follows it in the names of weight and bias."""
+def _links(config: Config, prefix: Prefix, conv: str, ones: str) -> Iterator[Link]:
+    """Yield one link for each tensor, and one for each kernel of ones.
+
+    prefix: as `naoto0804_prefix`. conv, ones: what follows it in the names of weight and bias, and of the kernel.
+    """
     with torch.device("meta"):
-        shapes = {name: tuple(value.shape) for name, value in Network(config).state_dict().items()}
-    tensors = {}
-    for name, shape in shapes.items():
+        network = Network(config)
+    for name, value in network.state_dict().items():
+        shape = tuple(value.shape)
         _, side, number, part, kind = name.split(".")
-        theirs = prefix(side, int(number) + 1)
-        if kind == "num_batches_tracked":
-            entries.ignore(f"{theirs}.bn.{kind}")
-            tensors[name] = torch.zeros(shape, dtype=torch.int64)
-        else:
-            tensors[name] = entries.take(f"{theirs}.{conv if part == 'conv' else 'bn'}.{kind}", *shape)
-    return tensors
+        layer = prefix(side, int(number) + 1)
+        theirs = f"{layer}.{conv if part == 'conv' else 'bn'}.{kind}"
+        yield Count(name, theirs) if kind == "num_batches_tracked" else Same(name, theirs, shape)
+        if part == "conv" and kind == "weight":
+            yield Constant(f"{layer}.{ones}", partial(torch.ones, shape))
+
+
+def naoto0804_links(config: Config) -> Iterator[Link]:
+    """Yield what links our network to naoto0804's entries, whose weights are multiplied by the size of the window."""
+    for link in _links(config, naoto0804_prefix, "conv.input_conv", "conv.mask_conv.weight"):
+        divided = isinstance(link, Same) and link.ours.endswith("conv.weight")
+        yield Changed(link, _divided, _multiplied) if divided else link
+
+
+def _divided(name: str, value: Tensor) -> Tensor:
+    # In float64 and kept so: rounding here would show in a comparison in float64.
+    return value.double() / value[0].numel()
+
+
+def _multiplied(name: str, value: Tensor) -> Tensor:
+    """Return what divided gives the value again: in float32 where that does."""
+    exact = value.double() * value[0].numel()
+    rounded = exact.float().double()
+    return torch.where(_divided(name, rounded) == value, rounded, exact)
+
+
+def mmagic_links(config: Config) -> Iterator[Link]:
+    """Yield what links our network to mmagic's entries, which work in BGR."""
+    for link in _links(config, mmagic_prefix, "conv", "conv.weight_mask_updater"):
+        yield Changed(link, _reordered, _reordered) if isinstance(link, Same) else link
+
+
+def _reordered(name: str, value: Tensor) -> Tensor:
+    """Turn a tensor of a network that works in BGR into one for RGB, or the other way around."""
+    match name:
+        case "generator.encoder.0.conv.weight":
+            return value.flip(1)
+        case "generator.decoder.0.conv.weight":  # reads the image beside features, and paints
+            return torch.cat((value[:, :-3], value[:, -3:].flip(1)), dim=1).flip(0)
+        case "generator.decoder.0.conv.bias":
+            return value.flip(0)
+    return value
 
 
 def _from_naoto0804(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
     source = found["generator"]
     entries = Entries(source.entries)
     config = _sized(NAOTO0804, entries, "enc_1.conv.input_conv.weight", r"enc_(\d+)\.")
-    tensors = _network(entries, config, naoto0804_prefix, "conv.input_conv")
-    for layer in _layers(config.depth):
-        entries.ignore(f"{naoto0804_prefix(*layer)}.conv.mask_conv.weight")
+    tensors = read(naoto0804_links(config), entries)
     entries.check(source.path, "naoto0804")
-    for name, value in tensors.items():
-        if name.endswith("conv.weight"):
-            # In float64 and kept so: rounding here would show in a comparison in float64.
-            tensors[name] = value.double() / value[0].numel()
     return Converted(config=config, tensors=tensors, iteration=iteration_of(source.content.get("n_iter")))
+
+
+def _to_naoto0804(network: Converted) -> Written:
+    content: dict[str, Any] = {"model": write(naoto0804_links(_expected(network)), network.tensors)}
+    if network.iteration is not None:
+        content["n_iter"] = network.iteration
+    return Written(files={"model.pth": content})
 
 
 def _from_mmagic(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
@@ -109,25 +152,32 @@ def _from_mmagic(found: Mapping[str, Found], switches: frozenset[str]) -> Conver
     strangers = {name: value for name, value in source.rest.items() if not name.startswith("loss_percep.")}
     entries = Entries({**source.entries, **strangers})
     config = _sized(MMAGIC, entries, "encoder.enc1.conv.weight", r"encoder\.enc(\d+)\.")
-    tensors = _network(entries, config, mmagic_prefix, "conv")
-    for layer in _layers(config.depth):
-        entries.ignore(f"{mmagic_prefix(*layer)}.conv.weight_mask_updater")
+    tensors = read(mmagic_links(config), entries)
     entries.check(source.path, "mmagic")
     meta = source.content.get("meta")
     return Converted(
         config=config,
-        tensors=_in_rgb(tensors),
+        tensors=tensors,
         iteration=iteration_of(meta.get("iter")) if isinstance(meta, Mapping) else None,
     )
 
 
-def _in_rgb(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Turn a network that works in BGR into one that works in RGB: what reads the image, and what paints it."""
-    first, last = "generator.encoder.0.conv.weight", "generator.decoder.0.conv.weight"
-    turned = {**tensors, first: tensors[first].flip(1)}
-    turned[last] = torch.cat((tensors[last][:, :-3], tensors[last][:, -3:].flip(1)), dim=1).flip(0)
-    turned["generator.decoder.0.conv.bias"] = tensors["generator.decoder.0.conv.bias"].flip(0)
-    return turned
+def _to_mmagic(network: Converted) -> Written:
+    entries = write(mmagic_links(_expected(network)), network.tensors)
+    state = {f"generator.{name}": value for name, value in entries.items()}
+    meta = {} if network.iteration is None else {"iter": network.iteration}
+    return Written(files={"pconv.pth": {"meta": meta, "state_dict": state}})
+
+
+def _nearest(base: Config, config: Config) -> Config:
+    """Return what a program's files stand for, with the depth that it may choose and what is for the record only."""
+    levels = config.levels if config.levels == "auto" else max(config.levels, FEWEST_LEVELS)
+    return base.model_copy(update={"levels": levels, "channel_order": config.channel_order})
+
+
+def _expected(network: Converted) -> Config:
+    assert isinstance(network.config, Config)
+    return network.config
 
 
 # What is offered -----------------------------------------------------------------------------------------------------
@@ -141,6 +191,7 @@ FORMATS = (
         source="https://github.com/naoto0804/pytorch-inpainting-with-partial-conv",
         networks={"generator": naoto0804_names()},
         convert=_from_naoto0804,
+        writer=Writer(nearest=partial(_nearest, NAOTO0804), write=_to_naoto0804),
     ),
     Format(
         origin="mmagic",
@@ -150,5 +201,6 @@ FORMATS = (
         source="https://github.com/open-mmlab/mmagic",
         networks={"generator": mmagic_names()},
         convert=_from_mmagic,
+        writer=Writer(nearest=partial(_nearest, MMAGIC), write=_to_mmagic),
     ),
 )

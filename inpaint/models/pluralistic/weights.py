@@ -7,18 +7,27 @@ iterates in every pass, so the import makes one iteration, and our first pass eq
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from inpaint.models.pluralistic.blocks import InstanceNorm, OutputBlock, ResBlock, StartBlock, UpBlock
+from inpaint.models.pluralistic.blocks import (
+    InstanceNorm,
+    OutputBlock,
+    ResBlock,
+    SelfAttention,
+    ShortLongAttention,
+    StartBlock,
+    UpBlock,
+)
 from inpaint.models.pluralistic.config import Config
 from inpaint.models.pluralistic.network import Network
 from inpaint.weights.foreign import State
-from inpaint.weights.formats import Converted, Entries, Format, Found, power_iteration
+from inpaint.weights.formats import Converted, Entries, Format, Found, Writer, Written
+from inpaint.weights.links import Link, Normalized, Same, read, write
 
 CONFIG = Config(initialization="default")
 TITLE = "lyndonzheng"
@@ -32,6 +41,7 @@ PLACES: Mapping[type[nn.Module], Mapping[str, str]] = {
 NORMALIZED = ("weight_bar", "weight_u", "weight_v", "bias")  # what a spectrally normalized layer stores
 # The discriminators' attention has layers that it never uses.
 UNUSED = ("attn2.alpha", "attn2.model.")
+FILES = {"encoder": "E", "generator": "G", "discriminator": "D", "discriminator_rec": "D_rec"}
 
 
 @cache
@@ -68,33 +78,37 @@ def entry_names(network: nn.Module) -> frozenset[str]:
     return frozenset(entries)
 
 
+def links(role: str, network: nn.Module) -> Iterator[Link]:
+    """Yield what links a network of ours to the entries of theirs, each under its first name."""
+    own = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    for name, shape in own.items():
+        if name.endswith(("gamma", "alpha")):
+            yield Same(f"{role}.{name}", name, shape)
+    for ours, (theirs, *_) in layer_names(network).items():
+        prefix = f"{role}.{ours}"
+        if not parametrize.is_parametrized(network.get_submodule(ours), "weight"):
+            for kind in ("weight", "bias"):
+                yield Same(f"{prefix}.{kind}", f"{theirs}.{kind}", own[f"{ours}.{kind}"])
+            continue
+        yield Same(f"{prefix}.bias", f"{theirs}.module.bias", own[f"{ours}.bias"])
+        yield Normalized(
+            ours=prefix,
+            weight=f"{theirs}.module.weight_bar",
+            left=f"{theirs}.module.weight_u",
+            right=f"{theirs}.module.weight_v",
+            shape=own[f"{ours}.parametrizations.weight.original"],
+            iterates=True,
+            precise=True,
+        )
+
+
 def _converted(role: str, network: nn.Module, found: Found) -> dict[str, Tensor]:
     """Return our tensors of one network, with the prefix of its role; raises WeightsError that lists what is wrong."""
     state = {name: value for name, value in found.entries.items() if not name.startswith(UNUSED)}
     state, unequal = _once(state, network)
     entries = Entries(state)
     entries.unusable += unequal
-    own, tensors = network.state_dict(), dict[str, Tensor]()
-    for name, value in own.items():
-        if name.endswith(("gamma", "alpha")):
-            tensors[f"{role}.{name}"] = entries.take(name, *value.shape)
-    for ours, (theirs, *_) in layer_names(network).items():
-        prefix = f"{role}.{ours}"
-        if not parametrize.is_parametrized(network.get_submodule(ours), "weight"):
-            for kind in ("weight", "bias"):
-                tensors[f"{prefix}.{kind}"] = entries.take(f"{theirs}.{kind}", *own[f"{ours}.{kind}"].shape)
-            continue
-        shape = own[f"{ours}.parametrizations.weight.original"].shape
-        weight = entries.take(f"{theirs}.module.weight_bar", *shape)
-        u, v = power_iteration(weight, entries.take(f"{theirs}.module.weight_u", shape[0]))
-        entries.ignore(f"{theirs}.module.weight_v")  # the program computes it anew from u
-        tensors |= {
-            f"{prefix}.bias": entries.take(f"{theirs}.module.bias", *own[f"{ours}.bias"].shape),
-            f"{prefix}.parametrizations.weight.original": weight,
-            # Kept in float64: rounding here would show in a comparison in float64.
-            f"{prefix}.parametrizations.weight.0._u": u,
-            f"{prefix}.parametrizations.weight.0._v": v,
-        }
+    tensors = read(links(role, network), entries)
     entries.check(found.path, f"the {role} of {TITLE}")
     return tensors
 
@@ -120,6 +134,56 @@ def _convert(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
     return Converted(config=CONFIG, tensors=tensors)
 
 
+def _unused(network: nn.Module) -> dict[str, Tensor]:
+    """Return the entries of the layers that a discriminator's attention never uses, with plain values."""
+    attention = next(module for name, module in network.named_modules() if name == "attn2")
+    assert isinstance(attention, SelfAttention)
+    holder = nn.Module()
+    holder.attn2 = ShortLongAttention(attention.query_conv.in_channels)
+    entries = {"attn2.alpha": torch.zeros(1)}
+    for layer, names in layer_names(holder).items():
+        if not layer.startswith("attn2.model."):
+            continue
+        weight = holder.get_submodule(layer).weight
+        assert isinstance(weight, Tensor)
+        ones = torch.ones(weight.shape)  # whose singular vectors are known
+        rows, columns = len(ones), ones[0].numel()
+        values = {
+            "weight_bar": ones,
+            "weight_u": torch.full((rows,), rows**-0.5),
+            "weight_v": torch.full((columns,), columns**-0.5),
+            "bias": torch.zeros(rows),
+        }
+        entries |= {f"{name}.module.{kind}": value for name in names for kind, value in values.items()}
+    return entries
+
+
+def _twice(entries: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """Return the entries under all of their names."""
+    every = dict(entries)
+    for first, *others in layer_names(network).values():
+        for name in [name for name in entries if name.startswith(f"{first}.")]:
+            every |= {f"{other}{name.removeprefix(first)}": entries[name] for other in others}
+    return every
+
+
+def _written(network: Converted) -> Written:
+    files = {}
+    for role, ours in networks().items():
+        if not any(name.startswith(f"{role}.") for name in network.tensors):
+            continue
+        entries = _twice(write(links(role, ours), network.tensors), ours)
+        if role.startswith("discriminator"):
+            entries |= _unused(ours)
+        files[f"latest_net_{FILES[role]}.pth"] = {f"module.{name}": value for name, value in entries.items()}
+    return Written(files=files)
+
+
+def _nearest(config: Config) -> Config:
+    """Return what the program's files stand for, with how ours was trained."""
+    return CONFIG.model_copy(update={name: getattr(config, name) for name in Config.TRAINING})
+
+
 def _formats() -> tuple[Format, ...]:
     built = networks()
     return (
@@ -138,6 +202,7 @@ def _formats() -> tuple[Format, ...]:
                 "discriminator_rec": "*_net_D_rec.pth",
             },
             convert=_convert,
+            writer=Writer(nearest=_nearest, write=_written, folder=True),
         ),
     )
 
