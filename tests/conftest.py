@@ -24,6 +24,7 @@ from tiny_run import TinyRun
 def own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep indexes of test photos out of the user's cache; started programs inherit it."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("INPAINT_HOME", raising=False)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 

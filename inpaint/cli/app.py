@@ -21,7 +21,8 @@ Examples:
     "--model",
     "models",
     multiple=True,
-    help="Offered first: registered name, folder of a run, or weights file. Repeat for several.",
+    shell_complete=places.complete_model,
+    help="Offered first: name (also of public weights), folder of a run, or weights file. Repeat for several.",
 )
 @click.option(
     "--models",

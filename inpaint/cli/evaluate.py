@@ -32,6 +32,7 @@ Examples:
     "--model",
     "models",
     multiple=True,
+    shell_complete=places.complete_model,
     help="Name, run folder, weights file, or a folder of runs, a sweep's for instance; repeat to compare.",
 )
 @click.option(

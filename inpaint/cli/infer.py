@@ -55,7 +55,11 @@ class PlanesCommand(click.Command):
 
 
 @click.command(cls=PlanesCommand, short_help="fill the holes of one photo or a folder of photos", epilog=EXAMPLES)
-@click.option("--model", help="Registered name (patch, ...), folder of a run, or weights file.")
+@click.option(
+    "--model",
+    shell_complete=places.complete_model,
+    help="Name (patch, ...; public weights, see `inpaint models`), folder of a run, or weights file.",
+)
 @click.option(
     "--image",
     type=places.SOURCE,

@@ -18,6 +18,7 @@ GIB = 2**30
 def command(*, as_json: bool) -> None:
     """Show versions, devices and optional features. Nothing is asked of the network."""
     from inpaint.registry import table as registry
+    from inpaint.registry.zoo import public_weights
     from inpaint.system import devices, environment
 
     versions, hardware, features = environment.versions(), environment.hardware(), environment.features()
@@ -30,6 +31,7 @@ def command(*, as_json: bool) -> None:
             "features": {name: hint is None for name, hint in features.items()},
             "models": list(registry.models()),
             "fills": list(registry.FILLS),
+            "public_weights": list(public_weights()),
         }
         click.echo(json.dumps(report, indent=2))
         return
@@ -37,7 +39,11 @@ def command(*, as_json: bool) -> None:
         "versions": versions,
         "hardware": _hardware_lines(hardware, device),
         "optional": {name: "yes" if hint is None else f"no ({hint})" for name, hint in features.items()},
-        "models": {"to train": ", ".join(registry.models()), "ready": ", ".join(registry.FILLS)},
+        "models": {
+            "to train": ", ".join(registry.models()),
+            "ready": ", ".join(registry.FILLS),
+            "public weights": ", ".join(public_weights()),
+        },
     }
     click.echo("\n\n".join(_section(title, lines) for title, lines in sections.items()))
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from inpaint.errors import UsageError
 from inpaint.system.devices import check_device_name
@@ -97,6 +98,14 @@ DEVICE = Checked(_device)
 DEVICES = Checked(_devices)
 """Several, separated by commas."""
 """Where to compute. Whether it is there is found out later, by torch."""
+
+
+def complete_model(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the names of models that a shell may complete a word to; files and folders where no name begins so."""
+    from inpaint.registry.zoo import loadable_names
+
+    found = [CompletionItem(name) for name in loadable_names() if name.startswith(incomplete)]
+    return found or [CompletionItem(incomplete, type="file")]
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.errors import InpaintError
+from inpaint.system.environment import cache_folder
 from inpaint.system.files import atomic_write
 
 logger = logging.getLogger("inpaint.data")
@@ -64,19 +65,6 @@ def name_columns(names: Iterable[str], problems: Iterable[str]) -> Arrays:
 def names_and_problems(index: Arrays) -> tuple[Names, Names]:
     """Return what `name_columns` was given."""
     return Names(index["names"], index["name_ends"]), Names(index["problems"], index["problem_ends"])
-
-
-def cache_folder() -> Path | None:
-    """Return the folder of cached indexes: `$XDG_CACHE_HOME/inpaint`, by default `~/.cache/inpaint`.
-
-    None for a user without a home directory, as in containers.
-    """
-    if base := os.environ.get("XDG_CACHE_HOME"):
-        return Path(base) / "inpaint"
-    try:
-        return Path.home() / ".cache" / "inpaint"
-    except RuntimeError:
-        return None
 
 
 def cache_path(kind: str, path: Path) -> Path | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from inpaint.errors import UsageError
 from inpaint.evaluation.manifest import MASKED, ORIGINAL
-from inpaint.registry.table import names
+from inpaint.registry.zoo import is_name
 from inpaint.weights.places import HUB_PREFIX
 from inpaint.weights.runs import CHECKPOINT_SUFFIX, RunFolder, runs_in
 
@@ -45,14 +45,14 @@ def label_models(specs: Sequence[str]) -> dict[str, str]:
 
 
 def _runs(spec: str) -> list[str]:
-    if spec in names() or spec.startswith(HUB_PREFIX) or not Path(spec).is_dir() or RunFolder(spec).holds_run():
+    if is_name(spec) or not Path(spec).is_dir() or RunFolder(spec).holds_run():
         return [spec]
     found = [str(path) for path in runs_in(spec) if RunFolder(path).holds_run()]
     return found or [spec]  # told by whoever loads it
 
 
 def _short_name(spec: str) -> str:
-    if spec in names() or spec.startswith(HUB_PREFIX):
+    if is_name(spec):
         return spec.removeprefix(HUB_PREFIX)
     path = Path(spec).resolve()
     run = RunFolder.of(path)

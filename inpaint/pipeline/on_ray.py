@@ -24,10 +24,10 @@ from inpaint.pipeline.outcome import Outcome
 from inpaint.pipeline.parcels import Answer, Parcel, delivered, packed, worked_off
 from inpaint.pipeline.workers import Engine, Task, Told, Worker
 from inpaint.registry.table import FILLS
+from inpaint.registry.zoo import weights_at
 from inpaint.system.environment import variable_set
 from inpaint.system.extras import import_optional
 from inpaint.system.signals import handlers_restored
-from inpaint.weights.places import weights_at
 
 IN_FLIGHT = 2  # jobs that a worker has: one at work, the next one on its way
 RETRIES = 3  # of a job whose worker was lost while it was at it

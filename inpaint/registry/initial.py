@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from inpaint.errors import ConfigError, WeightsError, unknown
 from inpaint.options import ModelConfig, flat, show, validated
-from inpaint.registry import table
-from inpaint.weights import places
+from inpaint.registry import table, zoo
 from inpaint.weights.runs import CHECKPOINT_SUFFIX, RunFolder
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def architecture(model: Mapping[str, Any]) -> ModelConfig:
 
 def to_fetch(init: Init) -> list[str]:
     """Return the files of initial weights that are fetched over the network when they are used."""
-    return [file for place in _places(init).values() if (file := places.to_fetch(place)) is not None]
+    return [file for place in _places(init).values() if (file := zoo.to_fetch(place)) is not None]
 
 
 def started_from(init: Init, model: Mapping[str, Any]) -> ModelConfig | None:
@@ -181,7 +180,7 @@ def _places(init: Init) -> dict[str, str]:
 
 
 def _weights(place: str) -> Path:
-    found = places.weights_at(place)
+    found = zoo.weights_at(place)
     if found is None:
         raise WeightsError(f"no weights at {place}")
     return found

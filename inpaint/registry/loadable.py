@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from inpaint.registry.loading import described, load
 from inpaint.registry.table import names
+from inpaint.registry.zoo import weights_at
 from inpaint.types import Capabilities, Inpainter
-from inpaint.weights.places import HUB_PREFIX, weights_at
+from inpaint.weights.places import HUB_PREFIX
 from inpaint.weights.runs import Which
 
 if TYPE_CHECKING:

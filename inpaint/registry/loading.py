@@ -9,6 +9,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, get_args
 
+import inpaint.registry.zoo as zoo
 from inpaint.errors import ConfigError, InputError, UsageError, WeightsError, unknown
 from inpaint.options import Options, validated
 from inpaint.registry.table import (
@@ -23,7 +24,7 @@ from inpaint.registry.table import (
 )
 from inpaint.strategies.options import StrategyOptions
 from inpaint.types import Capabilities, Inpainter
-from inpaint.weights.places import HUB_PREFIX, weights_at
+from inpaint.weights.places import HUB_PREFIX
 from inpaint.weights.runs import Which
 
 if TYPE_CHECKING:
@@ -44,11 +45,12 @@ def load(
     weights: Which = "last",
     **options: Any,
 ) -> Inpainter:
-    """Return the fill of a registered name, a run folder, a weights file or a repository "hf://owner/name".
+    """Return the fill of a name, a run folder, a weights file or a repository "hf://owner/name".
 
     Args:
-        name_or_place: Registered names win over paths: "./telea" is a path. A weights file is safetensors, or a
-            checkpoint of a run (last.ckpt, best.ckpt).
+        name_or_place: Registered names, and those of public weights (`inpaint models`), win over paths: "./telea" is a
+            path. Public weights are fetched once, and kept. A weights file is safetensors, or a checkpoint of a run
+            (last.ckpt, best.ckpt).
         weights: Of a run folder, "last" or "best", by its validation.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         dtype: Of a network's weights and arithmetic, "float32" when not given; methods without a network have none.
@@ -150,20 +152,26 @@ def _text_of(name_or_place: str | os.PathLike[str]) -> str:
     except TypeError:
         raise InputError(
             f"a model is loaded by its name or by a path, not by {type(name_or_place).__name__}; names: "
-            f"{', '.join(names())}"
+            f"{', '.join([*names(), *zoo.public_weights()])}"
         ) from None
 
 
 def weights_of(text: str, weights: Which = "last") -> Path:
-    """Return the weights file of a run folder, a path or an address; raises UsageError for anything else."""
+    """Return the weights file of public weights, a run folder, a path or an address.
+
+    Raises UsageError for anything else.
+    """
     if text in models():
+        public = [name for name, row in zoo.public_weights().items() if row.model == text]
         raise UsageError(
             f"'{text}' needs weights: give the folder of a trained run, e.g. checkpoints/my-run, "
+            f"{'public weights (' + ', '.join(public) + '), ' if public else ''}"
             f"or train one with `inpaint train model={text} data.root=PHOTOS`"
         )
-    path = weights_at(text, weights)
+    path = zoo.weights_at(text, weights)
     if path is None:
-        raise UsageError(f"{unknown('model', text, names())}; nor is there a folder or file of that name")
+        valid = [*names(), *zoo.public_weights()]
+        raise UsageError(f"{unknown('model', text, valid)}; nor is there a folder or file of that name")
     return path
 
 

@@ -1,7 +1,7 @@
 """The table of names. Nothing is imported before it is asked for, torch included.
 
 Another package registers a model by an entry point of the group "inpaint.models": its name, and the package that holds
-`config.py`, `network.py` and `training.py`, whose docstring is the summary.
+`config.py`, `network.py` and `training.py`, whose docstring is the summary; and `zoo.py`, where public weights exist.
 """
 
 from __future__ import annotations

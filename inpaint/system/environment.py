@@ -178,6 +178,34 @@ def _memory_bytes() -> int | None:
     return min(physical, int(limit)) if limit.isdigit() else physical
 
 
+def cache_folder() -> Path | None:
+    """Return where what can be made or fetched again is kept: `$INPAINT_HOME`, else `inpaint` in `$XDG_CACHE_HOME`.
+
+    That is `~/.cache/inpaint` by default; None for a user without a home directory, as in containers.
+    """
+    if own := os.environ.get("INPAINT_HOME"):
+        return Path(own).expanduser()
+    base = _user_cache()
+    return None if base is None else base / "inpaint"
+
+
+def torch_hub_folder() -> Path | None:
+    """Return where torch hub, and programs that follow it, keep what they fetch; torch is not asked."""
+    if home := os.environ.get("TORCH_HOME"):
+        return Path(home) / "hub" / "checkpoints"
+    base = _user_cache()
+    return None if base is None else base / "torch" / "hub" / "checkpoints"
+
+
+def _user_cache() -> Path | None:
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base)
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError:
+        return None
+
+
 @contextmanager
 def variable_set(name: str, value: str) -> Iterator[None]:
     """Let the processes that are started in the block find a variable in their environment; ours is as before then."""
