@@ -7,6 +7,7 @@ from typing import Any, get_args
 import click
 
 from inpaint.cli import model_options, places
+from inpaint.errors import UsageError
 from inpaint.export.formats import FORMATS
 from inpaint.weights.graphs import Interface, Precision
 
@@ -64,6 +65,8 @@ def command(
     wanted: Any = {"weights": weights, "interface": interface, "precision": precision}
     request = formats.Request(model=model, output=Path(output), pipeline=pipeline, **wanted)
     formats.check(format_, request)
+    if (verify or verify_only) and places.passes_on(output):
+        raise UsageError(f"--verify reads the file again, which cannot be had from '{output}': name a file")
     if option:
         given = model_options.for_models({model: model}, option, weights={model: request.weights})[model]
         request = formats.Request(**{**vars(request), "options": given})

@@ -64,7 +64,7 @@ class Format:
 FORMATS: Mapping[str, Format] = {
     "onnx": Format(
         summary="a graph for ONNX Runtime and other programs",
-        export="inpaint.export.onnx_network:export",
+        export="inpaint.export.onnx_writing:export",
         verify="inpaint.export.verification:verify_graph",
         suffix=".onnx",
         pipelines=True,

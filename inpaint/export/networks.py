@@ -110,6 +110,8 @@ def network_of(
         raise UsageError(
             f"'{text}' has no network that could be exported: give the folder of a trained run or of an import"
         )
+    if "dtype" in (options or {}):
+        raise UsageError("the option dtype is for fills: --precision says what a file computes in")
     path = weights_of(text, weights)
     metadata = read_metadata(path)
     fill = load(path, device="cpu", **(options or {}))

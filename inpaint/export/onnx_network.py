@@ -17,9 +17,8 @@ from typing import Any
 import torch
 
 from inpaint.export.formats import Request
-from inpaint.export.networks import Exported, GraphNetwork, example, network_of
+from inpaint.export.networks import Exported, GraphNetwork, example
 from inpaint.system.extras import import_optional
-from inpaint.system.files import atomic_write
 from inpaint.weights.graphs import GraphMetadata, Precision
 
 OPSET = 18
@@ -116,24 +115,3 @@ def metadata_of(exported: Exported, network: GraphNetwork, request: Request) -> 
         weights_sha256=exported.sha256,
         torch_version=torch.__version__,
     )
-
-
-def write_graph(path: str | Path, model: Any, metadata: GraphMetadata) -> None:
-    """Write an ONNX model with its metadata, whole or not at all."""
-    onnx = import_optional("export", "onnx", purpose="exporting to ONNX")
-    onnx.helper.set_model_props(model, metadata.entries())
-    model.producer_name = "inpaint"
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(model.SerializeToString(deterministic=True))
-
-
-def export(request: Request) -> None:
-    """Write the network of a request as an ONNX graph, or a pipeline around it."""
-    found = network_of(request.model, weights=request.weights, options=request.options)
-    network, model = in_precision(found, request.precision)
-    if request.pipeline:
-        from inpaint.export.pipeline import check_closed, pipeline_of
-
-        check_closed(network, found.metadata.model)
-        model = pipeline_of(network, model, request.interface)
-    write_graph(request.output, model, metadata_of(found, network, request))

@@ -34,7 +34,9 @@ def program_of(network: GraphNetwork) -> ExportedProgram:
     )
     values = example(network, 3, least + 3 * multiple, least + 5 * multiple)
     with torch.enable_grad():  # as for graphs: networks take their ordinary steps
-        return torch.export.export(network, values, dynamic_shapes=(shapes[0], shapes[1], shapes[2:]), strict=False)
+        # What a signature takes as *inputs is one tuple; without any, there is none.
+        grouped = (*shapes[:2], shapes[2:]) if shapes[2:] else shapes
+        return torch.export.export(network, values, dynamic_shapes=grouped, strict=False)
 
 
 def _times(factor: int, side: Any) -> Any:
