@@ -37,8 +37,8 @@ LAYERS = (
     ("pipeline",),
     ("benchmark",),
     ("config",),
-    ("export",),
     ("app",),
+    ("export",),
     ("cli",),
     ("__main__",),
 )

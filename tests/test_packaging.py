@@ -88,7 +88,7 @@ def test_the_wheel_holds_code_configurations_samples_page_types_and_licenses(tmp
     samples = {f"inpaint/data/samples/{name}" for name in ("china.jpg", "flower.jpg", "CREDITS.md")}
     pages = {
         f"inpaint/{file.relative_to(ROOT / 'inpaint')}"
-        for folder in ("evaluation/report/page", "app/page")
+        for folder in ("evaluation/report/page", "app/page", "export/page")
         for file in (ROOT / "inpaint" / folder).iterdir()
     }
     assert len(pages) > 4

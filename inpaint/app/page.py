@@ -50,7 +50,7 @@ def mounted(inner: FastAPI, server: Server) -> FastAPI:
         show_error=False,
         allowed_paths=[],
         theme=_theme(),
-        css=_text("page.css"),
+        css=_text("gradio.css") + _text("page.css"),
     )
     blocks.has_launched = True  # else Gradio takes any path in place of an upload; the guard refuses these as well
     return application
@@ -101,7 +101,12 @@ class Page:
 
     def _make_editor(self) -> gr.HTML:
         shelves = [
-            {"name": name, "title": _SHELF_TITLES[name], "names": list(shelf.names)}
+            {
+                "name": name,
+                "title": _SHELF_TITLES[name],
+                "names": list(shelf.names),
+                "views": [f"/shelf/{name}/{number}" for number in range(len(shelf.names))],
+            }
             for name, shelf in self._server.shelves.items()
         ]
         return gr.HTML(
@@ -113,8 +118,11 @@ class Page:
             found=None,
             planes=self._planes_of([self._first]),
             shelves=shelves,
-            base="/",
-            limits={"bytes": self._settings.max_bytes, "pixels": self._settings.max_pixels},
+            limits={
+                "bytes": self._settings.max_bytes,
+                "pixels": self._settings.max_pixels,
+                "formats": "any common format, 16 bit too",
+            },
         )
 
     @property
@@ -393,8 +401,9 @@ def _facts_of(space: Workspace, result: Result) -> dict[str, Any]:
         "notes": list(result.notes),
         "score": result.score,
         "strategy": result.strategy,
-        "file": space.address(result.file),
-        "mask": space.address(result.mask),
+        "file": space.address(result.file) + "?download=true",
+        "mask": space.address(result.mask) + "?download=true",
+        "maskName": result.mask.name,
         "before": space.address(result.before),
         "view": space.address(result.view),
     }

@@ -1,5 +1,6 @@
-// The canvas: opens a photo, and records what is drawn on it as shapes in the photo's own pixels, so that the server can
-// draw them at full resolution. The body of a function: Gradio calls it with element, trigger, props, server, upload, watch.
+// The canvas: opens a photo, and records what is drawn on it as shapes in the photo's own pixels, so that they can be drawn
+// at full resolution. The body of a function: Gradio, and the page without a server, call it with element, trigger, props,
+// server, upload, watch.
 const root = element.querySelector(".ed");
 const find = (selector) => root.querySelector(selector);
 const board = find(".board"), stage = find(".stage"), picture = find(".photo"), ink = find(".ink"), ring = find(".ring");
@@ -24,11 +25,12 @@ function tell() {
 
 const scale = () => ink.width / photo.width;
 
+// Draws a shape on a canvas that shows the whole photo at any size.
 function paint(context, shape) {
   const color = COLORS[shape.layer] || OTHER_COLOR;
   context.save();
   context.globalCompositeOperation = shape.erases ? "destination-out" : "source-over";
-  context.scale(scale(), ink.height / photo.height);
+  context.scale(context.canvas.width / photo.width, context.canvas.height / photo.height);
   context.fillStyle = context.strokeStyle = color;
   if (shape.kind === "mask") {
     const cover = covers.get(shape.mask);
@@ -70,15 +72,22 @@ function redraw() {
   if (!photo) return;
   // Layer by layer: an eraser takes away from its own layer alone.
   for (const name of new Set([...shapes.map((shape) => shape.layer), ...(drawing ? [drawing.layer] : [])])) {
-    const sheet = document.createElement("canvas");
-    sheet.width = ink.width;
-    sheet.height = ink.height;
-    const own = sheet.getContext("2d");
-    for (const shape of shapes) if (shape.layer === name) paint(own, shape);
-    if (drawing && drawing.layer === name) paint(own, drawing);
-    context.drawImage(sheet, 0, 0);
+    context.drawImage(sheetOf(name, ink.width, ink.height), 0, 0);
   }
 }
+
+function sheetOf(name, width, height) {
+  const sheet = document.createElement("canvas");
+  sheet.width = width;
+  sheet.height = height;
+  const own = sheet.getContext("2d");
+  for (const shape of shapes) if (shape.layer === name) paint(own, shape);
+  if (drawing && drawing.layer === name) paint(own, drawing);
+  return sheet;
+}
+
+// For a page that fills by itself: what is marked, as a canvas of the photo's own size; null without a photo.
+root.marked = () => (photo ? sheetOf("hole", photo.width, photo.height) : null);
 
 let due = false;
 function redrawSoon() {
@@ -281,7 +290,7 @@ document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && key === "z") event.shiftKey ? redo() : undo();
   else if ((event.ctrlKey || event.metaKey) && key === "y") redo();
   else if (event.ctrlKey || event.metaKey || event.altKey || !root.contains(event.target)) return;
-  else if (KEYS[key]) choose(KEYS[key]);
+  else if (KEYS[key] && find(`[data-tool=${KEYS[key]}]`)) choose(KEYS[key]);
   else if (key === " " && event.target === root) held = true;
   else if (key === "[") slider.value = Number(slider.value) - 4;
   else if (key === "]") slider.value = Number(slider.value) + 4;
@@ -383,7 +392,7 @@ function fillStrip() {
       image.alt = name;
       image.loading = "lazy";
       image.addEventListener("error", () => image.replaceWith(document.createTextNode(name)));
-      image.src = shelf ? `${props.base}shelf/${shelf.name}/${number}` : URL.createObjectURL(folder[number]);
+      image.src = shelf ? shelf.views[number] : URL.createObjectURL(folder[number]);
       button.append(image);
       button.addEventListener("click", () => {
         if (!shelf) return send(folder[number]);
@@ -453,7 +462,7 @@ function showPlanes() {
 }
 
 new ResizeObserver(fit).observe(board);
-find(".limits").textContent = `up to ${size(props.limits.bytes)} and ${Math.round(props.limits.pixels / 1e6)} megapixels; any common format, 16 bit too`;
+find(".limits").textContent = `up to ${size(props.limits.bytes)} and ${Math.round(props.limits.pixels / 1e6)} megapixels; ${props.limits.formats}`;
 choose("brush");
 listShelves(props.shelves[props.shelves.length - 1].name);
 showPlanes();

@@ -1,5 +1,6 @@
 // Results: how far a fill is, one result against the photo before, all fills of one run side by side, and those so far.
-// The body of a function: Gradio calls it with element, trigger, props, server, upload, watch.
+// The body of a function: Gradio, and the page without a server, call it with element, trigger, props, server, upload,
+// watch.
 const root = element.querySelector(".rs");
 const find = (selector) => root.querySelector(selector);
 const compare = find(".compare"), range = compare.querySelector("input"), beside = find(".beside");
@@ -38,9 +39,10 @@ function show(id) {
   find(".text").textContent = facts.filter(Boolean).join(" · ");
   find(".notes").replaceChildren(...result.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
   const photo = find("[data-act=photo]"), mask = find("[data-act=mask]");
-  photo.href = `${result.file}?download=true`;
+  photo.href = result.file;
   photo.download = result.name;
-  mask.href = `${result.mask}?download=true`;
+  mask.href = result.mask;
+  mask.download = result.maskName;
   const toggle = find("[data-act=beside]");
   toggle.hidden = several.length < 2;
   toggle.setAttribute("aria-pressed", String(together));
@@ -125,7 +127,7 @@ watch("working", () => {
   const share = now.total ? now.done / now.total : 0;
   find(".track i").style.width = `${100 * share}%`;
   find(".track").classList.toggle("unknown", !now.total);
-  const rest = now.remaining_s === null ? "working" : `about ${seconds(now.remaining_s)} left`;
+  const rest = now.text ?? (now.remaining_s === null ? "working" : `about ${seconds(now.remaining_s)} left`);
   find(".rest").textContent = rest + (now.stoppable ? " · Stop keeps what there is" : "");
   const preview = find(".preview");
   if (now.preview) preview.src = now.preview;
