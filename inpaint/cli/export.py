@@ -15,6 +15,8 @@ EXAMPLES = """
 \b
 Examples:
   inpaint export --model checkpoints/my-run --format onnx --output my-run.onnx --verify
+  inpaint export --model checkpoints/my-run --format torchscript --output my-run.pt
+  inpaint export --model checkpoints/my-run --format origin --output my-run.safetensors
 """
 FORMAT_HELP = "; ".join(f"{name}: {each.summary}" for name, each in FORMATS.items())
 
@@ -23,7 +25,8 @@ FORMAT_HELP = "; ".join(f"{name}: {each.summary}" for name, each in FORMATS.item
 @click.option("--model", required=True, help="Folder of a run or an import, or a weights file.")
 @model_options.weights
 @click.option("--format", "format_", required=True, type=click.Choice(list(FORMATS)), help=FORMAT_HELP)
-@click.option("--output", required=True, metavar="FILE", type=places.FILE, help="The file to write.")
+@click.option("--output", required=True, metavar="FILE", type=places.PLACE, help="The file to write.")
+@click.option("--origin", metavar="NAME", help="Of the format origin: the program, where several could hold the model.")
 @click.option("--pipeline", is_flag=True, help="Photos of any size in and out, as bytes; known pixels stay.")
 @click.option(
     "--interface",
@@ -46,6 +49,7 @@ def command(
     weights: str,
     format_: str,
     output: str,
+    origin: str | None,
     pipeline: bool,
     interface: str,
     precision: str,
@@ -62,7 +66,9 @@ def command(
 
     from inpaint.export import formats
 
-    wanted: Any = {"weights": weights, "interface": interface, "precision": precision}
+    if not FORMATS[format_].folders:
+        output = places.FILE(output)
+    wanted: Any = {"weights": weights, "interface": interface, "precision": precision, "origin": origin}
     request = formats.Request(model=model, output=Path(output), pipeline=pipeline, **wanted)
     formats.check(format_, request)
     if (verify or verify_only) and places.passes_on(output):
@@ -74,7 +80,8 @@ def command(
         with places.written(output, FORMATS[format_].suffix) as path:
             formats.export(format_, formats.Request(**{**vars(request), "output": Path(path)}))
         if output != places.DASH:
-            click.echo(f"wrote {output}: {Path(output).stat().st_size / 1e6:.1f} MB")
+            place = Path(output)
+            click.echo(f"wrote {output}" + ("" if place.is_dir() else f": {place.stat().st_size / 1e6:.1f} MB"))
     if verify or verify_only:
         measured = formats.verify(format_, request)
         for what, difference in measured.items():

@@ -25,6 +25,7 @@ class Request:
         pipeline: Whether the file reads and writes photos of any size as bytes.
         interface: Of a pipeline.
         precision: Of weights and arithmetic.
+        origin: For the format of that name: the public program; None: the only one that can hold the run.
     """
 
     model: str
@@ -34,6 +35,7 @@ class Request:
     pipeline: bool = False
     interface: Interface = "inpaint"
     precision: Precision = "float32"
+    origin: str | None = None
 
 
 Measured: TypeAlias = "Mapping[str, float]"
@@ -51,6 +53,7 @@ class Format:
         suffix: That file names usually have.
         pipelines: Whether it holds pipelines, too.
         precisions: What it may compute in.
+        folders: Whether it may write several files, into a folder.
     """
 
     summary: str
@@ -59,6 +62,7 @@ class Format:
     suffix: str
     pipelines: bool = False
     precisions: tuple[Precision, ...] = ("float32",)
+    folders: bool = False
 
 
 FORMATS: Mapping[str, Format] = {
@@ -75,6 +79,18 @@ FORMATS: Mapping[str, Format] = {
         export="inpaint.export.program:export",
         verify="inpaint.export.program:verify",
         suffix=".pt2",
+    ),
+    "torchscript": Format(
+        summary="a program for PyTorch alone, with the interface of big-lama.pt",
+        export="inpaint.export.torchscript:export",
+        verify="inpaint.export.torchscript:verify",
+        suffix=".pt",
+    ),
+    "origin": Format(
+        summary="the files of the public program that such a network can be imported from",
+        export="inpaint.export.origin:export",
+        suffix=".pth",
+        folders=True,
     ),
 }
 
@@ -124,5 +140,7 @@ def check(name: str, request: Request) -> None:
         raise UsageError(f"--pipeline: the format {name} holds networks alone; formats with pipelines: {others}")
     if request.interface != "inpaint" and not request.pipeline:
         raise UsageError(f"--interface {request.interface} is that of a pipeline: add --pipeline")
+    if request.origin is not None and name != "origin":
+        raise UsageError(f"--origin {request.origin}: the format {name} is no public program's; add --format origin")
     if request.precision not in chosen.precisions:
         raise UsageError(f"--precision {request.precision}: the format {name} knows {', '.join(chosen.precisions)}")

@@ -6,6 +6,7 @@ come back equal up to rounding.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inpaint.errors import UsageError, WeightsError, WriteError, unknown
+from inpaint.export.formats import Request
 from inpaint.options import ModelConfig, differing, show, validated
 from inpaint.registry import conversion, table
 from inpaint.registry.loading import weights_of
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
     from inpaint.weights.files import WeightsMetadata
     from inpaint.weights.formats import Format
+
+log = logging.getLogger("inpaint.export")
 
 FLAT_SUFFIX = ".safetensors"
 
@@ -89,7 +93,9 @@ def export_origin(
     from inpaint.weights.files import load_weights
     from inpaint.weights.formats import Converted
 
-    tensors, metadata = load_weights(weights_of(os.fspath(place), weights))
+    if (text := os.fspath(place)) in table.FILLS:
+        raise UsageError(f"'{text}' has no weights that could be written: give the folder of a run or of an import")
+    tensors, metadata = load_weights(weights_of(text, weights))
     config = validated(table.config_class(metadata.model), metadata.config)
     entry, tensors, notes = _chosen(metadata.model, config, tensors, origin)
     assert entry.writer is not None
@@ -108,6 +114,15 @@ def export_origin(
         license=metadata.license,
         notes=(*notes, *written.notes),
     )
+
+
+def export(request: Request) -> None:
+    """Write the files of a request, and say what they cannot hold; raises what `export_origin` raises."""
+    if request.options:
+        raise UsageError(f"{', '.join(request.options)}: no option of ours stands in a public program's files")
+    done = export_origin(request.model, request.output, origin=request.origin, weights=request.weights)
+    for note in done.notes:
+        log.warning("%s: %s", done.title, note)
 
 
 def origins_of(model: str) -> tuple[str, ...]:

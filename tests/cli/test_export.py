@@ -73,6 +73,8 @@ def test_a_pipeline_is_measured_by_photos(folder_of, tmp_path, capsys):
         (["--model", "telea", "--format", "pt2", "--pipeline"], 2, "the format pt2 holds networks alone"),
         (["--model", "telea", "--format", "pt2", "--precision", "int8"], 2, "the format pt2 knows float32"),
         (["--model", "telea", "--format", "onnx", "--interface", "migan"], 2, "add --pipeline"),
+        (["--model", "telea", "--format", "origin"], 2, "'telea' has no weights that could be written"),
+        (["--model", "telea", "--format", "onnx", "--origin", "mmagic"], 2, "add --format origin"),
     ],
 )
 def test_a_mistake_is_told_in_one_line(tmp_path, capsys, words, status, told):
@@ -105,3 +107,31 @@ def test_a_file_of_other_weights_is_not_measured(folder_of, tmp_path, capsys):
     status, line = failed(capsys, "--model", other, "--format", "onnx", "--output", output, "--verify-only")
     assert status == 1
     assert "was not made from the weights of" in line
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:FutureWarning", "ignore:.*torch.jit.*:DeprecationWarning")
+def test_a_torchscript_is_written_and_measured(folder_of, tmp_path, capsys):
+    folder, output = folder_of("lama", kind="regular"), tmp_path / "lama.pt"
+    assert run(["export", "--model", folder, "--format", "torchscript", "--output", str(output), "--verify"]) == 0
+    assert float(capsys.readouterr().out.splitlines()[-1].removeprefix("largest difference ")) < 1e-5
+
+
+def test_the_files_of_a_public_program_are_written_and_imported_again(folder_of, tmp_path, capsys):
+    folder, output = folder_of("lama"), str(tmp_path / "lama.safetensors")
+    assert run(["export", "--model", folder, "--format", "origin", "--origin", "advimman", "--output", output]) == 0
+    assert capsys.readouterr().out.startswith(f"wrote {output}: ")
+    output = str(tmp_path / "best.ckpt")
+    assert run(["export", "--model", folder, "--format", "origin", "--output", output]) == 0
+    back = str(tmp_path / "back")
+    assert run(["import-weights", "--origin", "advimman", "--input", output, "--output", back]) == 0
+    capsys.readouterr()
+    status, line = failed(
+        capsys, "--model", folder, "--format", "origin", "--origin", "mmagic", "--output", str(tmp_path / "x.pth")
+    )
+    assert status == 2
+    assert "unknown origin of lama 'mmagic'; valid: advimman" in line
+    status, line = failed(
+        capsys, "--model", folder, "--format", "origin", "--output", str(tmp_path / "x.pth"), "--option", "chunk=1"
+    )
+    assert status == 2
+    assert "chunk: no option of ours stands in a public program's files" in line

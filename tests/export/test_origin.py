@@ -57,7 +57,7 @@ def tensors_of(model, config):
     return tensors
 
 
-def run_of(folder, model, config, tensors=None, **about):
+def written_run(folder, model, config, tensors=None, **about):
     """The folder of a run with these weights."""
     folder.mkdir(exist_ok=True)
     tensors = tensors_of(model, config) if tensors is None else tensors
@@ -84,7 +84,7 @@ def taken_back(done, folder, config):
 @pytest.mark.parametrize("name", RUNS)
 def test_importing_what_was_exported_gives_the_run_again(name, tmp_path):
     model, config = RUNS[name]
-    run = run_of(tmp_path / "run", model, config)
+    run = written_run(tmp_path / "run", model, config)
     output = tmp_path / "file.pth"
     if name.startswith(ITERATES):  # the vectors of a first pass: those of an import
         first = export_origin(run, output)
@@ -117,7 +117,7 @@ def test_importing_what_was_exported_gives_the_run_again(name, tmp_path):
 @pytest.mark.parametrize("name", ["nipponjo", "lyndonzheng"])
 def test_a_trained_runs_right_vectors_are_those_of_the_programs_next_pass(name, tmp_path):
     model, config = RUNS[name]
-    run = run_of(tmp_path / "run", model, config)
+    run = written_run(tmp_path / "run", model, config)
     back = taken_back(export_origin(run, tmp_path / "file.pth"), tmp_path / "back", config)
     expected, _ = load_weights(run / "model.safetensors")
     got, _ = load_weights(back.folder / "model.safetensors")
@@ -130,7 +130,7 @@ def test_what_a_program_divides_by_its_norm_must_have_a_norm_of_1(tmp_path):
     model, config = RUNS["csqiangwen"]
     tensors = tensors_of(model, config)
     tensors["generator.conv13.weight"] *= 3
-    run = run_of(tmp_path / "run", model, config, tensors)
+    run = written_run(tmp_path / "run", model, config, tensors)
     with pytest.raises(
         UsageError, match=r"coarse\.12\.gated_conv2d\.conv2d\.module by its spectral norm.* it is 3\.01"
     ):
@@ -153,7 +153,7 @@ def test_what_a_program_divides_by_its_norm_must_have_a_norm_of_1(tmp_path):
 )
 def test_what_a_program_cannot_express_is_refused_by_name(model, config, origin, said, tmp_path):
     roles = dict(network_class(model)(config).named_children())
-    run = run_of(tmp_path / "run", model, config, {f"{role}.weight": torch.zeros(1) for role in roles})
+    run = written_run(tmp_path / "run", model, config, {f"{role}.weight": torch.zeros(1) for role in roles})
     with pytest.raises(UsageError) as caught:
         export_origin(run, tmp_path / "file.pth", origin=origin)
     assert said in str(caught.value)
@@ -162,7 +162,7 @@ def test_what_a_program_cannot_express_is_refused_by_name(model, config, origin,
 
 def test_a_discriminator_that_a_program_does_not_know_stays_behind(tmp_path):
     config = Lama(width=4, blocks=1, discriminator={"width": 4, "layers": 2})
-    done = export_origin(run_of(tmp_path / "run", "lama", config), tmp_path / "file.ckpt")
+    done = export_origin(written_run(tmp_path / "run", "lama", config), tmp_path / "file.ckpt")
     assert done.roles == ("generator",)
     assert "no discriminator is written" in done.notes[0]
     assert "model.discriminator.layers=2 (it has 4)" in done.notes[0]
@@ -172,11 +172,11 @@ def test_a_discriminator_that_a_program_does_not_know_stays_behind(tmp_path):
 def test_a_network_that_a_program_needs_must_be_there(tmp_path):
     config = EdgeConnect(stage="edge")
     with pytest.raises(WeightsError, match="needs inpaint_generator, which these weights do not hold"):
-        export_origin(run_of(tmp_path / "run", "edgeconnect", config), tmp_path / "folder")
+        export_origin(written_run(tmp_path / "run", "edgeconnect", config), tmp_path / "folder")
 
 
 def test_files_are_called_and_filled_as_the_program_does_it(tmp_path):
-    done = export_origin(run_of(tmp_path / "run", *RUNS["knazeri"]), tmp_path / "folder")
+    done = export_origin(written_run(tmp_path / "run", *RUNS["knazeri"]), tmp_path / "folder")
     names = ["EdgeModel_gen.pth", "InpaintingModel_gen.pth", "EdgeModel_dis.pth", "InpaintingModel_dis.pth"]
     assert [path.name for path in done.files] == names
     assert sorted(tmp_path.iterdir()) == [tmp_path / "folder", tmp_path / "run"]
@@ -189,25 +189,25 @@ def test_files_are_called_and_filled_as_the_program_does_it(tmp_path):
 
 
 def test_a_single_file_gets_its_programs_name_in_a_folder(tmp_path):
-    run = run_of(tmp_path / "run", *RUNS["advimman"])
+    run = written_run(tmp_path / "run", *RUNS["advimman"])
     (tmp_path / "models").mkdir()
     done = export_origin(run, tmp_path / "models")
     assert done.files == (tmp_path / "models" / "best.ckpt",)
 
 
 def test_safetensors_hold_the_tensors_alone_and_what_they_are(tmp_path):
-    run = run_of(tmp_path / "run", *RUNS["advimman"])
+    run = written_run(tmp_path / "run", *RUNS["advimman"])
     done = export_origin(run, tmp_path / "lama.safetensors")
     with safe_open(done.files[0], "pt") as file:
         assert "generator.model.1.bn_l.running_mean" in set(file.keys())
         assert file.metadata()["inpaint.license"] == "MIT"
-    run = run_of(tmp_path / "other", *RUNS["naoto0804"])
+    run = written_run(tmp_path / "other", *RUNS["naoto0804"])
     with pytest.raises(UsageError, match="naoto0804 reads no safetensors"):
         export_origin(run, tmp_path / "pconv.safetensors")
 
 
 def test_a_folder_that_cannot_be_made_leaves_nothing(tmp_path):
-    run = run_of(tmp_path / "run", *RUNS["knazeri"])
+    run = written_run(tmp_path / "run", *RUNS["knazeri"])
     with pytest.raises(WriteError, match="cannot write"):
         export_origin(run, tmp_path / "no" / "such" / "folder")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -114,7 +115,7 @@ def _built(config: Config) -> dict[str, nn.Module]:
 
 
 def _written(network: Converted) -> Written:
-    files = {}
+    files: dict[str, dict[str, Any]] = {}
     for role, ours in _built(Config()).items():
         if not any(name.startswith(f"{role}.") for name in network.tensors):
             continue
