@@ -71,6 +71,8 @@ def command(
     wanted: Any = {"weights": weights, "interface": interface, "precision": precision, "origin": origin}
     request = formats.Request(model=model, output=Path(output), pipeline=pipeline, **wanted)
     formats.check(format_, request)
+    if (verify or verify_only) and FORMATS[format_].verify is None:
+        raise UsageError(f"--verify: files of the format {format_} cannot be measured here; leave it out")
     if (verify or verify_only) and places.passes_on(output):
         raise UsageError(f"--verify reads the file again, which cannot be had from '{output}': name a file")
     if option:

@@ -74,6 +74,7 @@ def test_a_pipeline_is_measured_by_photos(folder_of, tmp_path, capsys):
         (["--model", "telea", "--format", "pt2", "--precision", "int8"], 2, "the format pt2 knows float32"),
         (["--model", "telea", "--format", "onnx", "--interface", "migan"], 2, "add --pipeline"),
         (["--model", "telea", "--format", "origin"], 2, "'telea' has no weights that could be written"),
+        (["--model", "telea", "--format", "origin", "--verify"], 2, "the format origin cannot be measured"),
         (["--model", "telea", "--format", "onnx", "--origin", "mmagic"], 2, "add --format origin"),
     ],
 )
