@@ -81,7 +81,7 @@ FORMATS: Mapping[str, Format] = {
         suffix=".pt2",
     ),
     "torchscript": Format(
-        summary="a program for PyTorch alone, with the interface of big-lama.pt",
+        summary="a program for PyTorch alone: image and mask in, the filled image out",
         export="inpaint.export.torchscript:export",
         verify="inpaint.export.torchscript:verify",
         suffix=".pt",
