@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
@@ -16,6 +16,10 @@ from pydantic_core import ErrorDetails
 
 from inpaint.errors import ConfigError, unknown
 from inpaint.types import Capabilities, Plane
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
 Schema: TypeAlias = Mapping[str, Any]
@@ -60,6 +64,17 @@ class ModelConfig(Options):
     def training_planes(self) -> tuple[Plane, ...]:
         """Return the planes that a training batch must hold; each names its maker."""
         return tuple(plane for plane in self.capabilities().planes if plane.make is not None)
+
+    def derive(self, image: NDArray[np.float64], hole: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+        """Return planes (H, W) or (H, W, C) that a network reads beside an image and that are made of the image alone.
+
+        Said here where a network has any, and not in its graph, so that they are the same without torch.
+
+        Args:
+            image: (H, W, 3) in [0, 1], 0 in the hole.
+            hole: (H, W).
+        """
+        return {}
 
     def for_crop(self, side: int) -> Self:
         """Return the options with what is left to the side of the training crops, in pixels, decided."""

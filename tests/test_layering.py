@@ -23,7 +23,7 @@ LAYERS = (
     ("nn",),
     ("masks",),
     ("fills",),
-    ("classical",),
+    ("classical", "runtime"),
     ("losses",),
     ("metrics",),
     ("data",),

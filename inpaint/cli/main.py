@@ -19,6 +19,7 @@ import click
 
 from inpaint import __version__
 from inpaint.errors import InpaintError, UsageError, unknown
+from inpaint.system.extras import DISTRIBUTION
 from inpaint.system.files import WRITE_FAILURES
 from inpaint.system.streams import tolerant_streams
 
@@ -112,6 +113,13 @@ def _status_of(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         _complain("interrupted")
         return 130
+    except ModuleNotFoundError as error:  # of an installation without everything that is required (docs/export.md)
+        if error.name is None or error.name.partition(".")[0] == "inpaint":
+            raise
+        _complain(
+            f"this needs the package {error.name.partition('.')[0]}, which is not installed: pip install {DISTRIBUTION}"
+        )
+        return 1
     except OSError as error:
         if error.errno in WRITE_FAILURES:
             _complain(f"cannot write '{error.filename or 'a file'}': {error.strerror}")

@@ -118,7 +118,8 @@ def load_initial(module: TrainingModule, init: str | Path | Mapping[str, str | N
 
 def _load_roles(module: TrainingModule, file: Path, roles: tuple[str, ...]) -> set[str]:
     """Load those of the training's networks that are among `roles`; return which the file had."""
-    from inpaint.weights.files import load_into, load_weights, mention_license
+    from inpaint.weights.files import load_into, load_weights
+    from inpaint.weights.licenses import mention_license
 
     tensors, metadata = load_weights(file)
     if metadata.model != module.name:
@@ -141,7 +142,7 @@ def _load_roles(module: TrainingModule, file: Path, roles: tuple[str, ...]) -> s
         loaded.add(role)
     licenses = [known for known in (module.license, metadata.license) if known is not None]
     module.license = "; ".join(dict.fromkeys(licenses)) or None
-    mention_license(file, metadata)
+    mention_license(file, metadata.license)
     return loaded
 
 

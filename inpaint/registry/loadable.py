@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from inpaint.registry.loading import described, load
 from inpaint.registry.table import names
 from inpaint.registry.zoo import weights_at
+from inpaint.system.files import open_file
 from inpaint.types import Capabilities, Inpainter
+from inpaint.weights.graphs import is_graph
 from inpaint.weights.places import HUB_PREFIX
 from inpaint.weights.runs import Which
 
@@ -55,8 +57,8 @@ def identity(spec: str, options: Mapping[str, object] | None = None, *, weights:
         weights: Which of a run's.
 
     Returns:
-        "sha256:..." of its weights' tensors and configuration, whatever file holds them, else what was given; and the
-        options.
+        "sha256:..." of its weights' tensors and configuration, whatever file holds them, of the whole file for an ONNX
+        file, else what was given; and the options.
 
     Raises:
         WeightsError: The weights cannot be read.
@@ -80,6 +82,9 @@ def _origin(spec: str, weights: Which) -> str:
     path = None if spec in names() or spec.startswith(HUB_PREFIX) else weights_at(spec, weights)
     if path is None or not path.is_file():
         return spec
+    if is_graph(path):
+        with open_file(path) as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
     from inpaint.weights.files import load_weights
 
     tensors, metadata = load_weights(path)

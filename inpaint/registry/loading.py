@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import inpaint.registry.zoo as zoo
 from inpaint.errors import ConfigError, InputError, UsageError, WeightsError, unknown
 from inpaint.options import Options, validated
+from inpaint.registry.graphs import StoredGraph, refuse_dtype, stored_graph
 from inpaint.registry.table import (
     FILLS,
     Described,
@@ -24,6 +25,7 @@ from inpaint.registry.table import (
 )
 from inpaint.strategies.options import StrategyOptions
 from inpaint.types import Capabilities, Inpainter
+from inpaint.weights.graphs import is_graph
 from inpaint.weights.places import HUB_PREFIX
 from inpaint.weights.runs import Which
 
@@ -45,15 +47,17 @@ def load(
     weights: Which = "last",
     **options: Any,
 ) -> Inpainter:
-    """Return the fill of a name, a run folder, a weights file or a repository "hf://owner/name".
+    """Return the fill of a name, a run folder, a weights or ONNX file, or a repository "hf://owner/name".
 
     Args:
         name_or_place: Registered names, and those of public weights (`inpaint models`), win over paths: "./telea" is a
             path. Public weights are fetched once, and kept. A weights file is safetensors, or a checkpoint of a run
-            (last.ckpt, best.ckpt).
+            (last.ckpt, best.ckpt). An ONNX file that `inpaint export` has written is filled with by ONNX Runtime,
+            without torch.
         weights: Of a run folder, "last" or "best", by its validation.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        dtype: Of a network's weights and arithmetic, "float32" when not given; methods without a network have none.
+        dtype: Of a network's weights and arithmetic, "float32" when not given; methods without a network have none, and
+            an ONNX file has its own.
         options: Those of the fill, and those of `StrategyOptions`, see `options_of`. With one of these the answer is a
             `StrategicFill` around the fill, which plans how images of any size are filled; without, every image is
             filled as it comes.
@@ -74,7 +78,7 @@ def load(
     made = (
         _fill(text, device, own)
         if text in FILLS
-        else _network(weights_of(text, weights), device=device, dtype=dtype, options=own)
+        else _from_file(weights_of(text, weights), device=device, dtype=dtype, options=own)
     )
     if chosen is None:
         return made
@@ -118,10 +122,14 @@ def described(
         return _refinable(Described(text, capabilities(text)), chosen)
     if text.startswith(HUB_PREFIX):
         return None
-    stored = _stored(weights_of(text, weights))
-    _chosen("models with weights", stored.groups(), own)
-    _dtype_name(dtype)
-    return _refinable(Described(stored.metadata.model, stored.capabilities()), chosen)
+    path = weights_of(text, weights)
+    stored = _stored(path)
+    fill = _chosen("models with weights", stored.groups(), own)
+    if isinstance(stored, StoredGraph):
+        refuse_dtype(path, dtype)
+    else:
+        _dtype_name(dtype)
+    return _refinable(Described(stored.name, stored.capabilities(fill)), chosen)
 
 
 def options_of(name_or_place: str | os.PathLike[str], *, weights: Which = "last") -> dict[str, Any]:
@@ -133,9 +141,9 @@ def options_of(name_or_place: str | os.PathLike[str], *, weights: Which = "last"
     shared = _types(StrategyOptions)
     if text in FILLS:
         return {**_types(fill_options(text)), **shared}
-    groups = _stored(weights_of(text, weights)).groups()
-    own = {name: kind for group in groups.values() for name, kind in _types(group).items()}
-    return {"dtype": str, **own, **shared}
+    stored = _stored(weights_of(text, weights))
+    own = {name: kind for group in stored.groups().values() for name, kind in _types(group).items()}
+    return {**({} if isinstance(stored, StoredGraph) else {"dtype": str}), **own, **shared}
 
 
 def _check_choice(text: str, weights: object) -> None:
@@ -175,11 +183,26 @@ def weights_of(text: str, weights: Which = "last") -> Path:
     return path
 
 
-def _network(
+def _from_file(
     path: Path, *, device: str | torch.device, dtype: str | torch.dtype | None, options: Mapping[str, Any]
 ) -> Inpainter:
-    """Build the network that a weights file describes and load it; its discriminators stay in the file for now."""
+    """Return the fill of a weights file, or of an ONNX file."""
     stored = _stored(path)
+    if isinstance(stored, StoredGraph):
+        refuse_dtype(path, dtype)
+        return stored.load(str(device), _chosen("ONNX files", stored.groups(), options))
+    return _network(path, stored, device=device, dtype=dtype, options=options)
+
+
+def _network(
+    path: Path,
+    stored: _Stored,
+    *,
+    device: str | torch.device,
+    dtype: str | torch.dtype | None,
+    options: Mapping[str, Any],
+) -> Inpainter:
+    """Build the network that a weights file describes and load it; its discriminators stay in the file for now."""
     metadata, config = stored.metadata, stored.config
     chosen = _chosen("models with weights", stored.groups(), options)
     computed = _dtype_name(dtype)
@@ -188,7 +211,8 @@ def _network(
 
     from inpaint.models.discriminators import StoredDiscriminators, prepared
     from inpaint.system.devices import resolve_device
-    from inpaint.weights.files import load_weights, mention_license
+    from inpaint.weights.files import load_weights
+    from inpaint.weights.licenses import mention_license
 
     where = resolve_device(device)
     wanted: torch.dtype = getattr(torch, computed)
@@ -199,7 +223,7 @@ def _network(
     # A file may also hold networks that only a ranking or further training needs.
     extra = tuple(f"{role}." for role in metadata.roles if role not in dict(network.named_children()))
     prepared(network, load_weights(path, without=extra)[0], dtype=wanted, source=path)
-    mention_license(path, metadata)
+    mention_license(path, metadata.license)
     network.configure(chosen["network"])
     made: Inpainter = _adapter(config)(
         network,
@@ -227,8 +251,13 @@ class _Stored:
     metadata: WeightsMetadata
     config: ModelConfig
 
-    def capabilities(self) -> Capabilities:
-        """Return what the network can do with the discriminators beside it."""
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.metadata.model
+
+    def capabilities(self, chosen: Mapping[str, Any]) -> Capabilities:
+        """Return what the network can do with the discriminators beside it, whatever was chosen of `groups`."""
         return replace(self.config.capabilities(), scored=self.config.RANKED_BY in self.metadata.roles)
 
     def groups(self) -> dict[str, type[Options]]:
@@ -238,7 +267,9 @@ class _Stored:
         return {"adapter": adapter_options(self.config.capabilities()), "network": self.config.FillOptions}
 
 
-def _stored(path: Path) -> _Stored:
+def _stored(path: Path) -> _Stored | StoredGraph:
+    if is_graph(path):
+        return stored_graph(path)
     from inpaint.weights.files import read_metadata
 
     metadata = read_metadata(path)
@@ -263,10 +294,12 @@ def _refinable(fill: Described, chosen: StrategyOptions) -> Described:
     return fill
 
 
-def memory_device(text: str, device: str | torch.device) -> str:
-    """Return where a fill computes, by name, for the memory that it may take."""
+def memory_device(text: str, device: str | torch.device) -> str | None:
+    """Return where a fill computes, by name, for the memory that it may take; None where nobody says what is free."""
     if text in FILLS and not FILLS[text].on_device:
         return "cpu"
+    if is_graph(text):
+        return "cpu" if str(device) in ("auto", "cpu") else None  # accelerators are asked by torch
     from inpaint.system.devices import resolve_device
 
     return str(resolve_device(device))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from inpaint.errors import UsageError, unknown
@@ -58,6 +57,8 @@ def _given(texts: Sequence[str]) -> dict[str, str]:
 
 def _read(name: str, text: str, kind: Any) -> Any:
     """Return a value as YAML reads it, or the text itself where text is wanted."""
+    import yaml
+
     adapter = TypeAdapter(kind)
     try:
         readings = [yaml.safe_load(text), text]

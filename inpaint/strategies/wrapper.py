@@ -34,14 +34,14 @@ class StrategicFill(BaseFill):
     Args:
         inner: What paints.
         options: See `StrategyOptions`.
-        device: Where it computes, by name: its free memory counts.
+        device: Where it computes, by name: its free memory counts; None where nobody says what is free there.
     """
 
     own = staticmethod(as_array)
     options: StrategyOptions
     steps = 1000
 
-    def __init__(self, inner: Inpainter, options: StrategyOptions | None = None, *, device: str = "cpu") -> None:
+    def __init__(self, inner: Inpainter, options: StrategyOptions | None = None, *, device: str | None = "cpu") -> None:
         self.options, self.device = options or StrategyOptions(), device
         self.inner = refined(inner, self.options) if self.options.refine else inner
         self.name, self.capabilities = inner.name, inner.capabilities
@@ -162,8 +162,10 @@ def refined(inner: Inpainter, options: StrategyOptions) -> Inpainter:
     return RefinedFill(inner, options)
 
 
-def free_memory_bytes(device: str) -> int | None:
+def free_memory_bytes(device: str | None) -> int | None:
     """Return how much memory is free where a fill computes: a GPU's own, else the machine's; None if unknown."""
+    if device is None:
+        return None
     if not device.startswith("cuda"):
         return available_memory_bytes()
     import torch

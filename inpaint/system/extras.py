@@ -54,3 +54,14 @@ def import_optional(extra: str, module: str | None = None, *, purpose: str) -> M
         raise MissingDependencyError(
             f"{purpose} needs the package {module.partition('.')[0]}: {install_command(extra)}"
         ) from None
+
+
+def import_alone(package: str, *, purpose: str) -> ModuleType:
+    """Import a package that is used without the rest of this distribution's requirements, called as its distribution.
+
+    Raises MissingDependencyError as `import_optional`, with the command that installs the package alone.
+    """
+    try:
+        return import_module(package)
+    except ImportError:
+        raise MissingDependencyError(f"{purpose} needs the package {package}: pip install {package}") from None

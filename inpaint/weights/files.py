@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,16 +15,14 @@ from safetensors import SafetensorError, safe_open
 
 from inpaint.errors import WeightsError, some
 from inpaint.system.files import atomic_write, open_file
+from inpaint.weights.graphs import is_graph
 from inpaint.weights.places import existing_file, pretended
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-log = logging.getLogger("inpaint.weights.files")
-
 TRAINING_FORMAT = "inpaint-training-1"  # what last.ckpt and best.ckpt of a run call themselves
 METADATA_KEY = "inpaint"  # safetensors metadata maps strings to strings; ours is one JSON object
-FREE_LICENSES = frozenset({"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "MIT"})  # allow every use
 
 
 def _version() -> str:
@@ -125,17 +121,6 @@ def load_weights(
         return {name: file.get_tensor(name) for name in names}, metadata
 
 
-def mention_license(path: str | PathLike[str], metadata: WeightsMetadata) -> None:
-    """Warn, once per program and file, of weights whose license does not allow every use or was never stated."""
-    if metadata.license is not None and metadata.license not in FREE_LICENSES:
-        _warn_once(f"weights of {path}: license {metadata.license}; check that it allows what you do with the results")
-
-
-@cache
-def _warn_once(text: str) -> None:
-    log.warning("%s", text)
-
-
 def load_into(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str | PathLike[str]) -> None:
     """Copy tensors into a network, all of them and nothing else.
 
@@ -167,7 +152,8 @@ def _opened(path: str | PathLike[str], framework: str) -> Any:
     try:
         return _safe_open(path, framework)
     except (SafetensorError, OSError, ValueError) as error:
-        reason = pretended(path) or str(error)
+        is_onnx = "it is an ONNX file, which fills, and holds no weights to go on with" if is_graph(path) else ""
+        reason = pretended(path) or is_onnx or str(error)
         raise WeightsError(f"{path} is damaged or not in the safetensors format: {reason}") from None
 
 

@@ -85,6 +85,11 @@ class GraphMetadata:
     version: str = field(default_factory=_version)
     torch_version: str = ""
 
+    @property
+    def known_is_white(self) -> bool:
+        """Whether white in the mask of a pipeline means known, and not hole."""
+        return self.interface == "migan"
+
     def entries(self) -> dict[str, str]:
         """Return it as the strings that `metadata_props` holds."""
         said: dict[str, Any] = {"format": GRAPH_FORMAT}

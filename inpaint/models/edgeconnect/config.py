@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, field_validator
 
 from inpaint.options import ModelConfig, Options
 from inpaint.types import Capabilities, Plane
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Stage: TypeAlias = Literal["edge", "inpaint", "edge_inpaint", "joint"]
 
@@ -94,6 +98,15 @@ class Config(ModelConfig):
         true = Plane(name="edges_true", make="inpaint.images.edges:Edges", options=options)
         known = Plane(name="edges_known", make="inpaint.images.edges:KnownEdges", options=options)
         return (true,) if self.origin_canny or self.stage == "inpaint" else (true, known)
+
+    def derive(self, image: NDArray[np.float64], hole: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+        """Return "gray" and "canny", the edges of what is known, both (H, W) and 0 in the hole."""
+        from inpaint.images.edges import canny
+        from inpaint.images.photo import BT709
+
+        red, green, blue = (weight * image[..., channel] for channel, weight in enumerate(BT709))
+        gray = red + green + blue
+        return {"gray": gray, "canny": canny(gray, self.sigma_px, known=~hole)}
 
     @property
     def generators(self) -> tuple[str, ...]:

@@ -17,7 +17,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint.errors import InputError, UsageError
-from inpaint.images.edges import canny
 from inpaint.images.photo import BT709
 from inpaint.losses.base import Discriminator, DiscriminatorOutput
 from inpaint.models.base import InpaintNetwork, Rear
@@ -190,10 +189,14 @@ class Network(InpaintNetwork):
         image: (B, 3, H, W) in [0, 1], not read in the hole. Both are 0 in the hole.
         """
         hole = (mask > 0.5).cpu()
-        gray = gray_of(image.detach().cpu().double().masked_fill(hole, 0.0))  # not every device knows float64
-        pairs = zip(gray[:, 0].numpy(), (~hole[:, 0]).numpy(), strict=True)
-        edges = torch.from_numpy(np.stack([canny(one, self.sigma_px, known=known) for one, known in pairs])[:, None])
-        return {"gray": gray.to(image.device, image.dtype), "canny": edges.to(image.device, image.dtype)}
+        known = image.detach().cpu().double().masked_fill(hole, 0.0)  # not every device knows float64
+        config = self.config.model_copy(update={"sigma_px": self.sigma_px})
+        pairs = zip(known.permute(0, 2, 3, 1).numpy(), hole[:, 0].numpy(), strict=True)
+        found = [config.derive(one, empty) for one, empty in pairs]
+        return {
+            name: torch.from_numpy(np.stack([each[name] for each in found])[:, None]).to(image.device, image.dtype)
+            for name in found[0]
+        }
 
     def graph_inputs(self) -> tuple[GraphInput, ...]:
         """Return what `derive` makes: Canny's edges are no arithmetic that a graph could do."""

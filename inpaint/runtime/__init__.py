@@ -1,0 +1,1 @@
+"""Fills by ONNX Runtime: exported graphs, without torch."""
