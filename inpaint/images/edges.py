@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 from inpaint import seeds
 from inpaint.images.photo import BT709, luma
 from inpaint.images.planes import Bytes, PlaneMaker
+from inpaint.system.extras import import_alone
 
 LOW, HIGH = 0.1, 0.2  # thresholds of the gradient of a gray image in [0, 1]
 
@@ -28,11 +29,10 @@ def canny(gray: NDArray[np.float64], sigma_px: float, *, known: NDArray[np.bool_
         known: (H, W); edges are sought there only, and what lies elsewhere has no influence, not even a NaN. Pixels at
             the border of the image or beside an unknown one are never edges.
     """
-    from skimage import feature
-
+    feature = import_alone("skimage.feature", package="scikit-image", purpose="finding edges")
     if known is not None:
         gray = np.where(known, gray, 0.0)
-    edges: NDArray[np.bool_] = feature.canny(gray, sigma=sigma_px, low_threshold=LOW, high_threshold=HIGH, mask=known)  # type: ignore[no-untyped-call]
+    edges: NDArray[np.bool_] = feature.canny(gray, sigma=sigma_px, low_threshold=LOW, high_threshold=HIGH, mask=known)
     return edges
 
 

@@ -49,7 +49,7 @@ class TorchNormal:
         return radius * math.cos(angle)
 
 
-def _in_blocks(uniform: NDArray[np.float64]) -> NDArray[np.float64]:
+def _in_blocks(uniform: NDArray[np.floating]) -> NDArray[np.floating]:
     """Return normal numbers of uniform ones in [0, 1), in blocks of 16 (Box and Muller 1958)."""
     pairs = uniform.reshape(-1, 2, BLOCK // 2)
     radius, angle = np.sqrt(-2 * np.log(1 - pairs[:, 0])), 2 * np.pi * pairs[:, 1]

@@ -37,7 +37,7 @@ class Session:
 
     def __init__(self, path: Path, *, device: str = "auto", options: RuntimeOptions | None = None) -> None:
         self.path, chosen = path, options or RuntimeOptions()
-        runtime = import_alone("onnxruntime", purpose=f"filling with {path.name}")
+        runtime = import_alone("onnxruntime", package="onnxruntime", purpose=f"filling with {path.name}")
         providers = providers_of(device, chosen.providers, available=runtime.get_available_providers())
         settings = runtime.SessionOptions()
         settings.intra_op_num_threads = chosen.threads or cores()

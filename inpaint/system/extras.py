@@ -56,12 +56,12 @@ def import_optional(extra: str, module: str | None = None, *, purpose: str) -> M
         ) from None
 
 
-def import_alone(package: str, *, purpose: str) -> ModuleType:
-    """Import a package that is used without the rest of this distribution's requirements, called as its distribution.
+def import_alone(module: str, *, package: str, purpose: str) -> ModuleType:
+    """Import a module that is also used where not all of this distribution's requirements are installed.
 
-    Raises MissingDependencyError as `import_optional`, with the command that installs the package alone.
+    Raises MissingDependencyError as `import_optional`, with the command that installs the module's package alone.
     """
     try:
-        return import_module(package)
+        return import_module(module)
     except ImportError:
         raise MissingDependencyError(f"{purpose} needs the package {package}: pip install {package}") from None

@@ -1,4 +1,4 @@
-"""Nothing that fills by an ONNX file needs torch, nor what else is heavy: where it is absent, everything still works."""
+"""Nothing that fills by an ONNX file needs torch or what else is heavy: where it is absent, everything still works."""
 
 import numpy as np
 import pytest
@@ -59,6 +59,15 @@ print(filled.size, again.size)
     path = write_network(photo / "model.onnx")
     done = run_without(BLOCKED, code, f"{photo}/photos/a.png", f"{photo}/masks/a.png", str(path))
     assert done.stdout == "(90, 60) (90, 60)\n", done.stderr
+
+
+def test_edges_without_what_finds_them_are_refused_in_one_line(photo):
+    inputs = (GraphInput(name="gray", channels=1), GraphInput(name="canny", channels=1))
+    path = write_network(photo / "model.onnx", with_inputs(*inputs, model="edgeconnect"))
+    arguments = [f"--image={photo}/photos/a.png", f"--mask={photo}/masks/a.png", f"--output={photo}/out.png"]
+    done = run_without(BLOCKED, COMMAND, "infer", f"--model={path}", *arguments)
+    assert done.returncode == 1
+    assert done.stderr == "error: finding edges needs the package scikit-image: pip install scikit-image\n"
 
 
 def test_what_needs_torch_says_so_in_one_line(photo):
