@@ -8,6 +8,7 @@ import time
 import pytest
 
 from inpaint.cli.main import run
+from made_graphs import write_network
 
 
 @pytest.fixture
@@ -43,6 +44,15 @@ def test_telea_beats_the_mean_color_in_the_table(arguments, tmp_path):
     wanted = ("deepfill", "all", "l1_hole")
     error = {e["model"]: e["mean"] for e in entries if (e["mask"], e["bucket"], e["measure"]) == wanted}
     assert error["telea"] < error["mean"]
+
+
+def test_an_onnx_file_is_measured_as_any_other_model(arguments, tmp_path):
+    write_network(tmp_path / "graph.onnx")  # of the mean color, as the fill without weights
+    assert run([str(tmp_path / "graph.onnx") if word == "telea" else word for word in arguments]) == 0
+    entries = json.loads((tmp_path / "out" / "summary.json").read_text())["entries"]
+    means = {name: {e["model"]: e["mean"] for e in entries if e["measure"] == name} for name in ("l1_hole", "psnr")}
+    for found in means.values():
+        assert found["graph"] == pytest.approx(found["mean"], rel=1e-3)
 
 
 def test_the_recorded_command_repeats_the_evaluation(arguments, tmp_path):

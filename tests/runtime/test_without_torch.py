@@ -61,6 +61,24 @@ print(filled.size, again.size)
     assert done.stdout == "(90, 60) (90, 60)\n", done.stderr
 
 
+def test_the_page_loads_and_fills_without_what_is_heavy(photo):
+    code = """
+from pathlib import Path
+import numpy as np
+from inpaint.app import page, serving, work
+from inpaint.app.models import LoadedModels, offers
+
+offered = offers(sys.argv[1:], Path("nowhere"))
+model = LoadedModels(offered, "auto").get("model", {"threads": 1})
+hole = np.zeros((60, 90), bool)
+hole[20:40, 30:60] = True
+(painting,) = model.fill_photo(lambda region: np.full((*region.size, 3), 0.5, np.float32), hole)
+print(offered["model"].summary, painting.colors[hole].min(), painting.colors[hole].max())
+"""
+    done = run_without(BLOCKED, code, str(write_network(photo / "model.onnx")))
+    assert done.stdout == "deepfill, trained 0.5 0.5\n", done.stderr
+
+
 def test_edges_without_what_finds_them_are_refused_in_one_line(photo):
     inputs = (GraphInput(name="gray", channels=1), GraphInput(name="canny", channels=1))
     path = write_network(photo / "model.onnx", with_inputs(*inputs, model="edgeconnect"))
