@@ -22,7 +22,7 @@ Examples:
     "models",
     multiple=True,
     shell_complete=places.complete_model,
-    help="Offered first: name (also of public weights), folder of a run, or weights file. Repeat for several.",
+    help="Offered first: name (also of public weights), folder of a run, weights or ONNX file. Repeat for several.",
 )
 @click.option(
     "--models",

@@ -33,7 +33,7 @@ Examples:
     "models",
     multiple=True,
     shell_complete=places.complete_model,
-    help="Name, run folder, weights file, or a folder of runs, a sweep's for instance; repeat to compare.",
+    help="Name, run folder, weights or ONNX file, or a folder of runs, a sweep's for instance; repeat to compare.",
 )
 @click.option(
     "--data",

@@ -58,7 +58,7 @@ class PlanesCommand(click.Command):
 @click.option(
     "--model",
     shell_complete=places.complete_model,
-    help="Name (patch, ...; public weights, see `inpaint models`), folder of a run, or weights file.",
+    help="Name (patch, ...; public weights, see `inpaint models`), folder of a run, weights or ONNX file.",
 )
 @click.option(
     "--image",
@@ -302,7 +302,7 @@ def _check_places(
     if not written:
         raise UsageError("--output is missing: where the result goes; --preview alone shows what would be filled")
     if output is not None and model is None:
-        raise UsageError("--model is missing: patch, another name, the folder of a run, or a weights file")
+        raise UsageError("--model is missing: patch, another name, the folder of a run, a weights file or an ONNX file")
     places.check_apart(read, written, names="--output, --save-mask and --preview")
     if output is not None and places.passes_on(output) and (samples > 1 or not single):
         where = "standard output (-)" if output == places.DASH else f"'{output}'"
