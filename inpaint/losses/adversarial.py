@@ -16,7 +16,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inpaint.errors import ConfigError
-from inpaint.losses.base import AdversarialTerm, DiscriminatorOutput, MatchingTerm, Norm, at_least_float32, distance
+from inpaint.losses.base import (
+    AdversarialTerm,
+    DiscriminatorOutput,
+    MatchingTerm,
+    Norm,
+    Record,
+    at_least_float32,
+    distance,
+)
 
 
 class Hinge(AdversarialTerm):
@@ -106,6 +114,62 @@ class LeastSquares(AdversarialTerm):
 
     def _output(self, logits: Tensor) -> Tensor:
         return logits.sigmoid() if self.sigmoid else logits
+
+
+class SoftMaskPatch(AdversarialTerm):
+    """Least squares at every pixel, with labels that fade into the hole (SM-PatchGAN of AOT-GAN, arXiv 2104.01431).
+
+    The logits (B, 1, h, w) are enlarged to the mask's size, bilinear with corners aligned; m is the mask, b(m) the mask
+    blurred by a Gaussian of `sigma_px` cut off at `radius_px`, 0 beyond the border. Discriminator: mean (D(x) - 1)^2 +
+    mean (D(G) - 1 + b(m))^2. Generator: sum m (D(G) - 1)^2 / sum m, over the global batch.
+    origin: as the authors' program has it, for comparisons: the discriminator's labels the other way round, real 0 and
+    hole b(m), while the generator is still asked for 1, and everywhere.
+    """
+
+    kind: Literal["sm_gan"] = "sm_gan"
+    sigma_px: float = Field(10.0, gt=0)
+    radius_px: int = Field(35, ge=0)
+    origin: bool = False
+
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        """Return the squared distance from 1 for images that are all hole."""
+        return (fake - 1).square().mean()
+
+    def generator_loss_around(self, fake: Tensor, record: Record) -> Tensor:
+        """Return the squared distance from 1 in the hole; an empty hole gives 0."""
+        mask = record["mask"].to(fake.dtype)
+        distances = (_enlarged(fake, mask) - 1).square()
+        if self.origin:
+            return distances.mean()
+        share = record["hole_share"].to(fake.dtype)
+        smallest = torch.finfo(torch.float32).eps  # below one pixel of a large batch: no hole
+        return (mask * distances).mean() * torch.where(share > smallest, 1 / share.clamp_min(smallest), 0.0)
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return the sum of both squared distances from the labels inside of a hole."""
+        real_label, fake_label = (0, 1) if self.origin else (1, 0)
+        return (real - real_label).square().mean() + (fake - fake_label).square().mean()
+
+    def discriminator_loss_around(self, real: Tensor, fake: Tensor, mask: Tensor) -> Tensor:
+        """Return the sum of both squared distances; logits must be (B, 1, h, w)."""
+        mask = mask.to(fake.dtype)
+        soft = blurred(mask, self.sigma_px, self.radius_px)
+        real_label, fake_label = (torch.zeros_like(soft), soft) if self.origin else (torch.ones_like(soft), 1 - soft)
+        of_real = (_enlarged(real, mask) - real_label).square().mean()
+        return of_real + (_enlarged(fake, mask) - fake_label).square().mean()
+
+
+def _enlarged(logits: Tensor, mask: Tensor) -> Tensor:
+    return F.interpolate(logits, mask.shape[-2:], mode="bilinear", align_corners=True)
+
+
+def blurred(mask: Tensor, sigma_px: float, radius_px: int) -> Tensor:
+    """Return a mask (B, 1, H, W) blurred by a Gaussian of 2 radius + 1 places a side, 0 beyond the border."""
+    places = torch.arange(-radius_px, radius_px + 1, device=mask.device, dtype=mask.dtype)
+    weights = torch.exp(-places.square() / (2 * sigma_px**2))
+    weights = weights / weights.sum()
+    rows = F.conv2d(mask, weights.view(1, 1, -1, 1), padding=(radius_px, 0))
+    return F.conv2d(rows, weights.view(1, 1, 1, -1), padding=(0, radius_px))
 
 
 class Wasserstein(AdversarialTerm):

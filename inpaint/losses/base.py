@@ -95,6 +95,13 @@ class AdversarialTerm(DiscriminatorTerm):
     def generator_loss(self, fake: Tensor) -> Tensor:
         """Return the generator's loss given the logits of its images."""
 
+    def generator_loss_around(self, fake: Tensor, record: Record) -> Tensor:
+        """Return the same, told where the hole of its images is: `mask` and `hole_share` of the record.
+
+        Terms to which all patches are alike, which is the default, do not read it.
+        """
+        return self.generator_loss(fake)
+
     @abstractmethod
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return the discriminator's loss given the logits of real and of generated images."""

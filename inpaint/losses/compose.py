@@ -14,6 +14,7 @@ from inpaint.losses.adversarial import (
     LeastSquares,
     MaskedNonSaturating,
     NonSaturating,
+    SoftMaskPatch,
     Wasserstein,
 )
 from inpaint.losses.base import AdversarialTerm, DiscriminatorTerm, MatchingTerm, Record, RecordTerm, Term
@@ -36,6 +37,7 @@ KINDS: dict[str, type[Term]] = {
     "nsgan": NonSaturating,
     "masked_nsgan": MaskedNonSaturating,
     "lsgan": LeastSquares,
+    "sm_gan": SoftMaskPatch,
     "wgan_gp": Wasserstein,
     "feature_matching": FeatureMatching,
 }

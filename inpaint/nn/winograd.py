@@ -17,14 +17,19 @@ from torch import Tensor
 
 OUT = 4  # places of a tile's output along a side
 IN = OUT + 2  # of its input
+TILES = 128  # computed at once by each thread in `convolved`: of 256 channels, 5 MB
 POINTS = (0.0, 2**-0.5, -(2**-0.5), 2**0.5, -(2**0.5))
 """Where polynomials are compared, beside infinity: symmetric and near 1, so that rounding stays small."""
 
 
 def pays_for(x: Tensor) -> bool:
-    """Return whether maps like x are convolved so: on a CPU and in full precision, where no gradient is needed."""
+    """Return whether maps like x are convolved so: on a CPU and in full precision, where no gradient is needed.
+
+    Compilers and exporters get the convolution itself.
+    """
     full = x.dtype in (torch.float32, torch.float64)
-    return x.is_cpu and full and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+    recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return x.is_cpu and full and not torch.is_grad_enabled() and not recorded
 
 
 @cache
@@ -57,21 +62,31 @@ def transformed_tiles(parts: Sequence[Tensor]) -> Tensor:
 
     The maps are mirrored by one place, without repeating the border, before they are cut; H and W are at least 2.
     """
+    return _transformed(_bordered(parts, mirrored=True))
+
+
+def _bordered(parts: Sequence[Tensor], *, mirrored: bool) -> Tensor:
+    """Return the maps beside each other with one more place around, and zeros up to whole tiles: (B, H', W', C)."""
     batch, _, height, width = parts[0].shape
-    channels = sum(part.shape[1] for part in parts)
     rows, columns = -(-height // OUT), -(-width // OUT)
-    padded = parts[0].new_zeros(batch, OUT * rows + 2, OUT * columns + 2, channels)
+    padded = parts[0].new_zeros(batch, OUT * rows + 2, OUT * columns + 2, sum(part.shape[1] for part in parts))
     start = 0
     for part in parts:
         stop = start + part.shape[1]
         padded[:, 1 : height + 1, 1 : width + 1, start:stop] = part.permute(0, 2, 3, 1)
         start = stop
-    padded[:, 0], padded[:, height + 1] = padded[:, 2], padded[:, height - 1]
-    padded[:, :, 0], padded[:, :, width + 1] = padded[:, :, 2], padded[:, :, width - 1]
-    tiles = padded.unfold(1, IN, OUT).unfold(2, IN, OUT)  # (B, rows, columns, channels, 6, 6)
+    if mirrored:
+        padded[:, 0], padded[:, height + 1] = padded[:, 2], padded[:, height - 1]
+        padded[:, :, 0], padded[:, :, width + 1] = padded[:, :, 2], padded[:, :, width - 1]
+    return padded
+
+
+def _transformed(padded: Tensor) -> Tensor:
+    """Cut a bordered map (B, H', W', C) into tiles and transform them: (36, tiles, C)."""
+    tiles = padded.unfold(1, IN, OUT).unfold(2, IN, OUT)  # (B, rows, columns, C, 6, 6)
     tiles = tiles.permute(4, 5, 0, 1, 2, 3).reshape(IN * IN, -1)
     _, tile, _ = _matrices()
-    return (tile.to(tiles) @ tiles).view(IN * IN, -1, channels)
+    return (tile.to(tiles) @ tiles).view(IN * IN, -1, padded.shape[-1])
 
 
 def outputs(products: Tensor, size: Sequence[int]) -> Tensor:
@@ -82,4 +97,31 @@ def outputs(products: Tensor, size: Sequence[int]) -> Tensor:
     found = output.to(products) @ products.flatten(1)
     found = found.view(OUT, OUT, batch, rows, columns, -1).permute(2, 3, 0, 4, 1, 5)
     whole = found.reshape(batch, OUT * rows, OUT * columns, -1)
+    return whole[:, :height, :width].permute(0, 3, 1, 2)
+
+
+def convolved(parts: Sequence[Tensor], factors: Tensor, bias: Tensor, *, mirrored: bool) -> Tensor:
+    """Return a whole convolution of several maps, rows of tiles after rows, so that all numbers stay in the cache.
+
+    Args:
+        parts: (B, C, H, W) each, one after the other along the channels.
+        factors: Of the kernels, from `transformed_kernels`.
+        bias: (O,).
+        mirrored: Whether the border is mirrored, which needs sides of at least 2; else zeros lie around the maps.
+
+    Returns:
+        (B, O, H, W), channels last in memory.
+    """
+    batch, _, height, width = parts[0].shape
+    rows, columns, count = -(-height // OUT), -(-width // OUT), factors.shape[-1]
+    padded = _bordered(parts, mirrored=mirrored)
+    _, _, output = _matrices()
+    whole = padded.new_empty(batch, OUT * rows, OUT * columns, count)
+    step = max(1, TILES * torch.get_num_threads() // (batch * columns))
+    for top in range(0, rows, step):
+        here = min(step, rows - top)
+        products = _transformed(padded[:, OUT * top : OUT * (top + here) + 2]) @ factors
+        found = (output.to(products) @ products.flatten(1)).view(OUT, OUT, batch, here, columns, count)
+        place = whole[:, OUT * top : OUT * (top + here)].view(batch, here, OUT, columns, OUT, count)
+        torch.add(found.permute(2, 3, 0, 4, 1, 5), bias, out=place)
     return whole[:, :height, :width].permute(0, 3, 1, 2)

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 ORIGINS: Mapping[str, tuple[str, ...]] = {
     "advimman": ("lama",),
+    "aotgan": ("aotgan",),
     "csqiangwen": ("deepfill",),
     "knazeri": ("edgeconnect",),
-    "mmagic": ("deepfill", "pconv"),
+    "mmagic": ("deepfill", "pconv", "aotgan"),
     "naoto0804": ("pconv",),
     "lyndonzheng": ("pluralistic",),
     "nipponjo": ("deepfill",),

@@ -59,6 +59,7 @@ class FillEntry:
 
 
 MODELS: Mapping[str, ModelEntry] = {
+    "aotgan": ModelEntry("inpaint.models.aotgan"),
     "deepfill": ModelEntry("inpaint.models.deepfill"),
     "edgeconnect": ModelEntry("inpaint.models.edgeconnect"),
     "lama": ModelEntry("inpaint.models.lama"),

@@ -45,7 +45,7 @@ def generator_losses(
         fake, *real = _outputs(discriminate, first.discriminator, images, record, together=together)
         for name, term in terms.items():
             if isinstance(term, AdversarialTerm):
-                values[name] = term.generator_loss(fake.logits)
+                values[name] = term.generator_loss_around(fake.logits, record)
             elif isinstance(term, MatchingTerm):
                 values[name] = term(fake, *real)
     return values

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from scipy.interpolate import interp1d
+from scipy.ndimage import gaussian_filter1d
 from torch import nn
 
 from inpaint.errors import ConfigError
@@ -226,3 +228,69 @@ def test_of_a_hole_everywhere_the_masked_loss_is_twice_the_non_saturating_one(lo
     assert masked.discriminator_loss_around(real, fake, ones).item() == pytest.approx(expected, rel=1e-12)
     assert masked.discriminator_loss(real, fake).item() == pytest.approx(expected, rel=1e-12)
     assert masked.generator_loss(fake).item() == pytest.approx(plain.generator_loss(fake).item(), rel=1e-12)
+
+
+# Labels that fade into the hole --------------------------------------------------------------------------------------
+
+
+def enlarged(logits, height, width):
+    """Bilinear with aligned corners: SciPy's interpolation along each axis in turn."""
+    for axis, size in ((-2, height), (-1, width)):
+        places = np.arange(logits.shape[axis])
+        logits = interp1d(places, logits, axis=axis)(np.linspace(0, places[-1], size))
+    return logits
+
+
+def blurred_mask(mask, sigma, radius):
+    for axis in (-2, -1):
+        mask = gaussian_filter1d(mask, sigma, axis=axis, mode="constant", radius=radius)
+    return mask
+
+
+@pytest.fixture
+def faded():
+    """Logits of real and of generated images (2, 1, 3, 4), and a mask (2, 1, 40, 52)."""
+    rng = np.random.default_rng(5)
+    mask = np.zeros((2, 1, 40, 52))
+    mask[0, 0, 5:20, 30:] = mask[1, 0, 10:35, 8:30] = 1
+    return (*rng.normal(size=(2, 2, 1, 3, 4)), mask)
+
+
+@pytest.mark.parametrize("options", [{}, {"sigma_px": 3.0, "radius_px": 9}], ids=["official", "narrow"])
+@pytest.mark.parametrize("origin", [False, True])
+def test_labels_of_generated_pixels_fade_into_the_hole(faded, origin, options):
+    real, fake, mask = faded
+    soft = blurred_mask(mask, options.get("sigma_px", 10.0), options.get("radius_px", 35))
+    assert 0 < soft[1, 0, 10, 8] < 0.5 < soft[1, 0, 22, 19]
+    real_label, fake_label = (0, soft) if origin else (1, 1 - soft)
+    shown = [enlarged(each, 40, 52) for each in (real, fake)]
+    expected = ((shown[0] - real_label) ** 2).mean() + ((shown[1] - fake_label) ** 2).mean()
+    loss = term("sm_gan", origin=origin, **options)
+    tensors = (torch.as_tensor(each) for each in faded)
+    assert loss.discriminator_loss_around(*tensors).item() == pytest.approx(expected, rel=1e-10)
+
+
+def test_the_generator_is_asked_for_real_pixels_in_the_hole_and_by_the_origin_everywhere(faded):
+    _, fake, mask = faded
+    record = {"mask": torch.as_tensor(mask), "hole_share": torch.as_tensor(mask.mean())}
+    squares = (enlarged(fake, 40, 52) - 1) ** 2
+    for origin, expected in ((False, squares[mask == 1].mean()), (True, squares.mean())):
+        loss = term("sm_gan", origin=origin).generator_loss_around(torch.as_tensor(fake), record)
+        assert loss.item() == pytest.approx(expected, rel=1e-10)
+
+
+def test_images_without_a_hole_ask_nothing_of_the_generator(faded):
+    _, fake, mask = (torch.as_tensor(each) for each in faded)
+    record = {"mask": torch.zeros_like(mask), "hole_share": mask.new_zeros(())}
+    assert term("sm_gan").generator_loss_around(fake, record).item() == 0
+
+
+@pytest.mark.parametrize("origin", [False, True])
+def test_deep_inside_of_a_hole_labels_are_those_of_images_that_are_all_hole(origin):
+    loss = term("sm_gan", origin=origin, sigma_px=0.5, radius_px=2)
+    real, fake = torch.full((2, 1, 1, 3, 3), 0.25, dtype=torch.float64) * torch.tensor([1, 2]).view(2, 1, 1, 1, 1)
+    mask = torch.ones(1, 1, 400, 400, dtype=torch.float64)
+    around = loss.discriminator_loss_around(real, fake, mask).item()
+    assert around == pytest.approx(loss.discriminator_loss(real, fake).item(), abs=0.01)
+    record = {"mask": mask, "hole_share": mask.mean()}
+    assert loss.generator_loss_around(fake, record).item() == pytest.approx(loss.generator_loss(fake).item())
