@@ -29,7 +29,7 @@ PLANES = 4  # the image with a white hole, and the mask
 DEVIATION = 0.02  # of all initial weights
 STEEPNESS, THRESHOLD = 10.0, 0.5  # of a gate: it is half open where its map is half a deviation above its mean
 EPS = 1e-9
-FEWEST = 128  # outputs of an enlarging convolution from which on tiles take less time (measured: 64 take more)
+FEWEST = 128  # outputs of a convolution from which on tiles take less time (measured: 64 take more)
 
 
 class AOTBlock(Prepared):
@@ -75,7 +75,7 @@ class AOTBlock(Prepared):
     def _beside_each_other(self, x: Tensor, kernel: Tensor, shift: Tensor) -> tuple[Tensor, ...]:
         """Return the gate's map and those of the branches of rate 1."""
         counts = [layer.out_channels for layer in self._near_layers()]
-        if winograd.pays_for(x):
+        if _tiles_pay(x, len(shift)):
             if self.factors is None:
                 self.factors = _factors(kernel)
             both = winograd.convolved((x,), self.factors, shift, mirrored=True)
@@ -89,7 +89,7 @@ class AOTBlock(Prepared):
         return [layer for layer in layers if isinstance(layer, nn.Conv2d)]
 
     def _fused(self, branches: Sequence[Tensor]) -> Tensor:
-        if self.kernel is None or learns(self) or not winograd.pays_for(branches[0]):
+        if self.kernel is None or learns(self) or not _tiles_pay(branches[0], self.fuse.out_channels):
             fused: Tensor = self.fuse(torch.cat(list(branches), dim=1))
             return fused
         if self.factors_fuse is None:
@@ -107,6 +107,10 @@ class AOTBlock(Prepared):
         self.factors = self.factors_fuse = None
 
 
+def _tiles_pay(x: Tensor, outputs: int) -> bool:
+    return outputs >= FEWEST and winograd.pays_for(x)
+
+
 def _factors(kernel: Tensor) -> Tensor:
     """Return transformed kernels. They take 4 times the memory, so they are computed where they are used."""
     with torch.inference_mode(False), torch.no_grad():
@@ -120,10 +124,10 @@ def opening(gate: Tensor) -> Tensor:
     small difference of statistics decides.
     """
     gate = _exact(gate)
-    if torch.is_grad_enabled() or not gate.is_cpu or torch.compiler.is_compiling():
+    if not winograd.pays_for(gate):
         deviation, mean = torch.std_mean(gate, dim=(2, 3), keepdim=True)
         return torch.sigmoid(STEEPNESS * ((gate - mean) / (deviation + EPS) - THRESHOLD))
-    # Sums over places as products, which are several times as fast where channels are last in memory.
+    # On the same terms as tiles: sums over places as products, several times as fast where channels are last in memory.
     rows = gate.permute(0, 2, 3, 1).flatten(1, 2)  # (B, H W, C)
     count = rows.shape[1]
     ones = rows.new_ones(1, 1, count)
@@ -151,7 +155,7 @@ class Enlarge(Prepared):
         return F.relu(self._convolved(twice), inplace=not torch.is_grad_enabled())
 
     def _convolved(self, x: Tensor) -> Tensor:
-        if not self.ready or self.conv.out_channels < FEWEST or not winograd.pays_for(x):
+        if not self.ready or not _tiles_pay(x, self.conv.out_channels):
             found: Tensor = self.conv(x)
             return found
         if self.factors is None:
