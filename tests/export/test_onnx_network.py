@@ -1,5 +1,7 @@
 """Graphs of networks: what ONNX Runtime computes is what the network paints, at any size and batch."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -34,13 +36,16 @@ def test_a_graph_paints_what_the_network_paints_at_every_size_and_batch(small_ne
     graph = GraphNetwork(network)
     session = session_of(graph_of(graph).SerializeToString())
     assert [each.name for each in session.get_inputs()] == list(graph.names)
+    precise = deepcopy(network).double()
     for number, (batch, height, width) in enumerate(sizes(graph)[:3]):
         values = dict(zip(graph.names, example(graph, batch, height, width, seed=number), strict=True))
         (raw,) = session.run(["raw"], {key: value.numpy() for key, value in values.items()})
         with torch.no_grad():
             expected = network.paint_graph(**values).numpy()
+            exact = precise.paint_graph(**{key: value.double() for key, value in values.items()}).numpy()
         assert raw.dtype == np.float32
-        assert np.abs(raw - expected).max() < 1e-4 * max(expected.std(), 1)
+        rounding = np.abs(expected - exact).max()  # what float32 costs the network itself
+        assert np.abs(raw - expected).max() < max(1e-4 * max(expected.std(), 1), 5 * rounding)
 
 
 @pytest.mark.parametrize("name", table.models())
