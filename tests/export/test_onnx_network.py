@@ -36,16 +36,21 @@ def test_a_graph_paints_what_the_network_paints_at_every_size_and_batch(small_ne
     graph = GraphNetwork(network)
     session = session_of(graph_of(graph).SerializeToString())
     assert [each.name for each in session.get_inputs()] == list(graph.names)
-    precise = deepcopy(network).double()
     for number, (batch, height, width) in enumerate(sizes(graph)[:3]):
         values = dict(zip(graph.names, example(graph, batch, height, width, seed=number), strict=True))
         (raw,) = session.run(["raw"], {key: value.numpy() for key, value in values.items()})
         with torch.no_grad():
             expected = network.paint_graph(**values).numpy()
-            exact = precise.paint_graph(**{key: value.double() for key, value in values.items()}).numpy()
         assert raw.dtype == np.float32
-        rounding = np.abs(expected - exact).max()  # what float32 costs the network itself
-        assert np.abs(raw - expected).max() < max(1e-4 * max(expected.std(), 1), 5 * rounding)
+        apart = np.abs(raw - expected).max()
+        assert apart < 1e-4 * max(expected.std(), 1) or apart < 5 * rounding(network, values, expected)
+
+
+@torch.no_grad()
+def rounding(network, values, painted):
+    """How far float32 takes the network itself from what it paints in float64."""
+    exact = deepcopy(network).double().paint_graph(**{key: value.double() for key, value in values.items()})
+    return np.abs(painted - exact.numpy()).max()
 
 
 @pytest.mark.parametrize("name", table.models())

@@ -27,11 +27,12 @@ PROGRAMS = {
     "lama-lfu": ("advimman", "lama-lfu.ckpt", COUNTS),
     "lama-regular": ("advimman", "lama-regular.ckpt", COUNTS),
     "big-lama": ("advimman", "big-lama.ckpt", COUNTS),
+    "aotgan": ("aotgan", None, ()),
 }
 LOSSES = "/loss_percep."  # the network of a program's losses, which an import leaves out
 # Layers of a discriminator that its program never uses, whose values an import leaves out.
 UNUSED = ("module.attn2.alpha", "module.attn2.model.")
-SLOW = {"big-lama", "lyndonzheng", "knazeri", "naoto0804", "mmagic_pconv", "lama-regular"}
+SLOW = {"big-lama", "lyndonzheng", "knazeri", "naoto0804", "mmagic_pconv", "lama-regular", "aotgan"}
 
 
 def written(parity, name, folder):

@@ -7,8 +7,9 @@ rates: they are taken for powers of two, as published.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +17,8 @@ from torch import Tensor
 from inpaint.models.aotgan.config import Config, DiscriminatorConfig
 from inpaint.models.aotgan.network import Network
 from inpaint.weights.foreign import State
-from inpaint.weights.formats import Converted, Entries, Format, Found, iteration_of
+from inpaint.weights.formats import Converted, Entries, Format, Found, Writer, Written, iteration_of
+from inpaint.weights.links import Link, Normalized, Same, read, write
 
 TITLE = "AOT-GAN (researchmm)"
 DISCRIMINATOR = "discriminator"
@@ -93,31 +95,44 @@ def _rows(entries: State, name: str) -> int:
     return Config().width if value is None or not value.ndim or not len(value) else len(value)
 
 
-def _generator(source: Found, config: Config, layers: Mapping[str, str], title: str) -> dict[str, Tensor]:
-    entries = Entries(source.entries)
+def generator_links(config: Config, layers: Mapping[str, str]) -> Iterator[Link]:
+    """Yield what links a generator of ours to the entries of theirs."""
     with torch.device("meta"):
         state = Network(config).generator.state_dict()
-    tensors = {}
     for name, value in state.items():
         layer, _, kind = name.rpartition(".")
-        tensors[f"generator.{name}"] = entries.take(f"{layers[layer]}.{kind}", *value.shape)
+        yield Same(f"generator.{name}", f"{layers[layer]}.{kind}", tuple(value.shape))
+
+
+def discriminator_links(config: Config, layers: Sequence[str]) -> Iterator[Link]:
+    """Yield what links a discriminator of ours to the entries of theirs; layers: their names."""
+    *normalized, last = layers
+    state = Network.discriminators(config)[DISCRIMINATOR].state_dict()
+    for number, layer in enumerate(normalized):
+        yield Normalized(
+            ours=f"{DISCRIMINATOR}.layers.{number}",
+            weight=f"{layer}.weight_orig",
+            left=f"{layer}.weight_u",
+            right=f"{layer}.weight_v",
+            shape=tuple(state[f"layers.{number}.parametrizations.weight.original"].shape),
+        )
+    for kind in ("weight", "bias"):
+        yield Same(f"{DISCRIMINATOR}.last.{kind}", f"{last}.{kind}", tuple(state[f"last.{kind}"].shape))
+
+
+def _generator(source: Found, config: Config, layers: Mapping[str, str], title: str) -> dict[str, Tensor]:
+    entries = Entries(source.entries)
+    tensors = read(generator_links(config, layers), entries)
     entries.check(source.path, title)
     return tensors
 
 
 def _discriminator(state: State, layers: Sequence[str], config: Config) -> tuple[dict[str, Tensor], Config, Entries]:
     """Return a discriminator, the configuration with its width, and what of it does not fit; layers: their names."""
-    entries = Entries(state)
-    *normalized, last = layers
-    width = _rows(state, f"{normalized[0]}.weight_orig")
+    width = _rows(state, f"{layers[0]}.weight_orig")
     config = config.model_copy(update={DISCRIMINATOR: DiscriminatorConfig(width=width)})
-    shapes = {n: tuple(v.shape) for n, v in Network.discriminators(config)[DISCRIMINATOR].state_dict().items()}
-    names = {f"last.{kind}": f"{last}.{kind}" for kind in ("weight", "bias")}
-    for number, layer in enumerate(normalized):
-        ours, theirs = f"layers.{number}.parametrizations.weight", f"{layer}.weight"
-        names |= {f"{ours}.original": f"{theirs}_orig", f"{ours}.0._u": f"{theirs}_u", f"{ours}.0._v": f"{theirs}_v"}
-    tensors = {f"{DISCRIMINATOR}.{ours}": entries.take(theirs, *shapes[ours]) for ours, theirs in names.items()}
-    return tensors, config, entries
+    entries = Entries(state)
+    return read(discriminator_links(config, layers), entries), config, entries
 
 
 def _from_researchmm(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
@@ -167,6 +182,53 @@ def _from_mmagic(found: Mapping[str, Found], switches: frozenset[str]) -> Conver
     )
 
 
+# And back ------------------------------------------------------------------------------------------------------------
+
+
+def _in_researchmm(network: Converted) -> Written:
+    config, number = network.config, f"{network.iteration or 0:07}.pt"
+    assert isinstance(config, Config)
+    files = {f"G{number}": write(generator_links(config, researchmm_layers(config)), network.tensors)}
+    if _holds_discriminator(network):
+        files[f"D{number}"] = write(discriminator_links(config, RESEARCHMM_DISCRIMINATOR), network.tensors)
+    return Written(files=files, notes=_told(config))
+
+
+def _in_mmagic(network: Converted) -> Written:
+    config = network.config
+    assert isinstance(config, Config)
+    entries = write(generator_links(config, mmagic_layers(config)), network.tensors)
+    state = {f"generator.{name}": value for name, value in entries.items()}
+    if _holds_discriminator(network):
+        entries = write(discriminator_links(config, MMAGIC_DISCRIMINATOR), network.tensors)
+        state |= {f"disc.{name}": value for name, value in entries.items()}
+    content: dict[str, Any] = {"state_dict": state}
+    if network.iteration is not None:
+        content["meta"] = {"iter": network.iteration}
+    return Written(files={"AOT-GAN.pth": content}, notes=_told(config))
+
+
+def _holds_discriminator(network: Converted) -> bool:
+    return any(name.startswith(f"{DISCRIMINATOR}.") for name in network.tensors)
+
+
+def _told(config: Config) -> tuple[str, ...]:
+    """Return what the programs do not see from their files."""
+    usual = Config()
+    if (config.blocks, config.rates) == (usual.blocks, usual.rates):
+        return ()
+    rates = "+".join(str(rate) for rate in config.rates)
+    return (f"the program must be told of {config.blocks} blocks with the rates {rates}",)
+
+
+def _nearest(config: Config) -> Config:
+    """Return what files of the programs stand for: their widths, and rates that are powers of two."""
+    branches = len(config.rates)
+    usable = (4 * Config().width) % branches == 0
+    rates = tuple(2**number for number in range(branches)) if usable else Config().rates
+    return Config(blocks=config.blocks, rates=rates)
+
+
 # What is offered -----------------------------------------------------------------------------------------------------
 
 FORMATS = (
@@ -179,6 +241,7 @@ FORMATS = (
         networks={"generator": _names(researchmm_layers(Config(blocks=1))), DISCRIMINATOR: DISCRIMINATOR_NAMES},
         optional=frozenset({DISCRIMINATOR}),
         convert=_from_researchmm,
+        writer=Writer(nearest=_nearest, write=_in_researchmm, folder=True),
     ),
     Format(
         origin="mmagic",
@@ -188,5 +251,6 @@ FORMATS = (
         source="https://github.com/open-mmlab/mmagic",
         networks={"generator": _names(mmagic_layers(Config(blocks=1)))},
         convert=_from_mmagic,
+        writer=Writer(nearest=_nearest, write=_in_mmagic),
     ),
 )
