@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from typing import Any, get_args
 
 import click
 
 from inpaint.cli import model_options, places
 from inpaint.errors import UsageError
-from inpaint.export.formats import FORMATS
+from inpaint.export.formats import FORMATS, Request
 from inpaint.weights.graphs import Interface, Precision
 
 EXAMPLES = """
@@ -17,6 +19,7 @@ Examples:
   inpaint export --model checkpoints/my-run --format onnx --output my-run.onnx --verify
   inpaint export --model checkpoints/my-run --format torchscript --output my-run.pt
   inpaint export --model checkpoints/my-run --format origin --output my-run.safetensors
+  inpaint export --model checkpoints/my-run --web my-page
 """
 FORMAT_HELP = "; ".join(f"{name}: {each.summary}" for name, each in FORMATS.items())
 
@@ -24,9 +27,20 @@ FORMAT_HELP = "; ".join(f"{name}: {each.summary}" for name, each in FORMATS.item
 @click.command("export", epilog=EXAMPLES)
 @click.option("--model", required=True, help="Folder of a run or an import, or a weights file.")
 @model_options.weights
-@click.option("--format", "format_", required=True, type=click.Choice(list(FORMATS)), help=FORMAT_HELP)
-@click.option("--output", required=True, metavar="FILE", type=places.PLACE, help="The file to write.")
+@click.option("--format", "format_", type=click.Choice(list(FORMATS)), help=FORMAT_HELP)
+@click.option("--output", metavar="FILE", type=places.PLACE, help="The file to write.")
 @click.option("--origin", metavar="NAME", help="Of the format origin: the program, where several could hold the model.")
+@click.option(
+    "--web",
+    metavar="FOLDER",
+    type=places.FOLDER,
+    help="Write a page instead, which fills photos in the browser and needs no server of its own.",
+)
+@click.option(
+    "--runtime",
+    metavar="PLACE",
+    help="Of --web: an unpacked onnxruntime-web, a folder with its files, or its tarball; otherwise npm fetches it.",
+)
 @click.option("--pipeline", is_flag=True, help="Photos of any size in and out, as bytes; known pixels stay.")
 @click.option(
     "--interface",
@@ -47,9 +61,11 @@ def command(
     *,
     model: str,
     weights: str,
-    format_: str,
-    output: str,
+    format_: str | None,
+    output: str | None,
     origin: str | None,
+    web: str | None,
+    runtime: str | None,
     pipeline: bool,
     interface: str,
     precision: str,
@@ -60,24 +76,33 @@ def command(
     """Write a trained model as a file for other programs.
 
     The file holds the network as it fills, for any batch, height and width, and says of itself what it is, where its
-    weights come from and under which license.
+    weights come from and under which license. With --web it is a folder instead, a page that any static server serves.
     """
     from pathlib import Path
 
     from inpaint.export import formats
 
+    wanted: Any = {"weights": weights, "interface": interface, "precision": precision, "origin": origin}
+    if web is not None:
+        given_too = {"--format": format_, "--output": output, "--origin": origin, "--pipeline": pipeline}
+        given_too["--verify"] = verify or verify_only
+        if others := [name for name, value in given_too.items() if value] + ["--interface"] * (interface != "inpaint"):
+            raise UsageError(f"--web writes a folder with a graph of its own: leave out {', '.join(others)}")
+        _write_page(web, formats.Request(model=model, output=Path(web), **wanted), option, runtime)
+        return
+    if runtime is not None:
+        raise UsageError("--runtime is what a page is made with: add --web FOLDER")
+    if format_ is None or output is None:
+        raise UsageError(f"give --format ({', '.join(FORMATS)}) and --output FILE, or --web FOLDER for a page")
     if not FORMATS[format_].folders:
         output = places.FILE(output)
-    wanted: Any = {"weights": weights, "interface": interface, "precision": precision, "origin": origin}
     request = formats.Request(model=model, output=Path(output), pipeline=pipeline, **wanted)
     formats.check(format_, request)
     if (verify or verify_only) and FORMATS[format_].verify is None:
         raise UsageError(f"--verify: files of the format {format_} cannot be measured here; leave it out")
     if (verify or verify_only) and places.passes_on(output):
         raise UsageError(f"--verify reads the file again, which cannot be had from '{output}': name a file")
-    if option:
-        given = model_options.for_models({model: model}, option, weights={model: request.weights})[model]
-        request = formats.Request(**{**vars(request), "options": given})
+    request = _with_options(request, option)
     if not verify_only:
         with places.written(output, FORMATS[format_].suffix) as path:
             formats.export(format_, formats.Request(**{**vars(request), "output": Path(path)}))
@@ -89,3 +114,23 @@ def command(
         for what, difference in measured.items():
             click.echo(f"{what:<24} largest difference {difference:.1e}")
         click.echo(f"largest difference {max(measured.values()):.1e}")
+
+
+def _write_page(folder: str, request: Request, option: tuple[str, ...], runtime: str | None) -> None:
+    from inpaint.export.web import check_page, export_page
+
+    check_page(folder)
+    page = export_page(folder, _with_options(request, option), runtime=runtime)
+    click.echo(
+        f"wrote {folder}: {page.bytes / 1e6:.1f} MB, of which {page.loaded_bytes / 1e6:.1f} MB are loaded to fill; "
+        f"python -m http.server --directory {shlex.quote(folder)} serves it"
+    )
+
+
+def _with_options(request: Request, option: tuple[str, ...]) -> Request:
+    """Return a request with the texts of --option."""
+    if not option:
+        return request
+    models = {request.model: request.model}
+    given = model_options.for_models(models, option, weights={request.model: request.weights})[request.model]
+    return replace(request, options=given)

@@ -11,9 +11,10 @@ import html
 import json
 import secrets
 import shutil
+import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -22,7 +23,8 @@ from typing import Any
 
 from inpaint import __version__
 from inpaint.errors import InputError, UsageError, WriteError
-from inpaint.export.web_runtime import WASM, BrowserRuntime
+from inpaint.export.formats import Request, export
+from inpaint.export.web_runtime import WASM, BrowserRuntime, find_runtime
 from inpaint.system.files import check_folder, check_name, is_folder
 from inpaint.weights.graphs import GraphMetadata, read_graph
 
@@ -50,7 +52,10 @@ _POLICY = {
 
 @dataclass(frozen=True)
 class WebPage:
-    """What was written. bytes: of all files; loaded_bytes: what a visitor loads to fill the first photo."""
+    """What was written.
+
+    bytes: of all files; loaded_bytes: what a visitor loads to fill the first photo.
+    """
 
     folder: Path
     bytes: int
@@ -78,6 +83,26 @@ def check_page(folder: str | Path) -> None:
         raise UsageError(
             f"'{folder}' holds '{foreign[0]}', which is no part of the page and would be lost: move it away"
         )
+
+
+def export_page(folder: str | Path, request: Request, *, runtime: str | Path | None = None) -> WebPage:
+    """Export a model as a page, see `write_page`.
+
+    Args:
+        folder: See `check_page`.
+        request: The model, and the precision; where it would be written, and whether as a pipeline, does not matter.
+        runtime: See `find_runtime`.
+
+    Raises:
+        UsageError: The folder holds something else, or the model reads more than photo and hole.
+        InpaintError: The model cannot be exported, or onnxruntime-web cannot be had.
+    """
+    check_page(folder)
+    found = find_runtime(runtime)
+    with tempfile.TemporaryDirectory(prefix="inpaint-") as place:
+        graph = Path(place) / "model.onnx"
+        export("onnx", replace(request, output=graph, pipeline=True, interface="inpaint"))
+        return write_page(folder, graph, found)
 
 
 def write_page(folder: str | Path, graph: str | Path, runtime: BrowserRuntime) -> WebPage:
@@ -122,10 +147,11 @@ def write_page(folder: str | Path, graph: str | Path, runtime: BrowserRuntime) -
 
 
 def _check_graph(metadata: GraphMetadata, path: str | Path) -> None:
-    if metadata.inputs:
-        names = ", ".join(each.name for each in metadata.inputs)
+    read = [plane.name for plane in metadata.capabilities.planes]
+    read += ["noise"] if metadata.capabilities.stochastic else []
+    if read:
         raise UsageError(
-            f"the page gives a model the photo and the hole alone, and '{metadata.model}' reads {names} too"
+            f"the page gives a model the photo and the hole alone, and '{metadata.model}' reads {', '.join(read)} too"
         )
     if (metadata.graph, metadata.interface) != ("pipeline", "inpaint"):
         raise InputError(f"the page runs pipeline graphs of the interface 'inpaint', and '{path}' is none")

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from inpaint.data.index import cache_folder
 from inpaint.errors import InpaintError, InputError
+from inpaint.system.environment import cache_folder
 from inpaint.system.files import atomic_write, is_folder
 
 VERSION = "1.30.0"

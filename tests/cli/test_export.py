@@ -136,3 +136,38 @@ def test_the_files_of_a_public_program_are_written_and_imported_again(folder_of,
     )
     assert status == 2
     assert "chunk: no option of ours stands in a public program's files" in line
+
+
+def test_a_page_is_written_with_the_runtime_that_is_given(folder_of, tmp_path, capsys):
+    (tmp_path / "runtime").mkdir()
+    for name in ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"):
+        (tmp_path / "runtime" / name).write_bytes(b"x")
+    folder, page = folder_of("pconv", levels=4), tmp_path / "page"
+    assert run(["export", "--model", folder, "--web", str(page), "--runtime", str(tmp_path / "runtime")]) == 0
+    assert capsys.readouterr().out.startswith(f"wrote {page}: ")
+    said = GraphMetadata.of(onnx_files.metadata_of(page / "model.onnx"), path=page)
+    assert (said.graph, said.interface, said.model) == ("pipeline", "inpaint", "pconv")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--web", "page", "--output", "a.onnx", "--pipeline"], "leave out --output, --pipeline"),
+        (["--web", "page", "--interface", "migan"], "leave out --interface"),
+        (["--runtime", "folder"], "add --web FOLDER"),
+        (["--format", "onnx"], "give --format"),
+    ],
+)
+def test_options_of_files_and_of_pages_are_not_mixed(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    status, line = failed(capsys, "--model", "nothing", *words)
+    assert status == 2
+    assert said in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_no_page_is_refused_before_the_work(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("mine")
+    status, line = failed(capsys, "--model", "nothing", "--web", str(tmp_path))
+    assert status == 2
+    assert "holds no page of ours" in line

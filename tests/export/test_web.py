@@ -9,7 +9,7 @@ import pytest
 from inpaint.errors import InpaintError, InputError, UsageError, WriteError
 from inpaint.export.web import check_page, write_page
 from inpaint.export.web_runtime import FILES, BrowserRuntime
-from inpaint.weights.graphs import GraphInput
+from inpaint.types import Capabilities, Plane
 from standin_pipeline import write_standin
 
 RUNTIME = BrowserRuntime("9.8.7", {name: name.encode() for name in FILES})
@@ -156,10 +156,16 @@ def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(tmp_path, graph,
     assert sorted(each.name for each in tmp_path.iterdir()) == ["graph.onnx", "site"]
 
 
-def test_a_model_that_reads_more_than_photo_and_hole_is_refused(tmp_path):
-    inputs = (GraphInput(name="sketch", channels=1), GraphInput(name="noise", channels=4, scale=8))
-    graph = write_standin(tmp_path / "graph.onnx", inputs=inputs)
-    with pytest.raises(UsageError, match="'telea' reads sketch, noise too"):
+@pytest.mark.parametrize(
+    ("capabilities", "read"),
+    [
+        (Capabilities(planes=(Plane(name="sketch"), Plane(name="color", channels=4))), "sketch, color"),
+        (Capabilities(stochastic=True), "noise"),
+    ],
+)
+def test_a_model_that_reads_more_than_photo_and_hole_is_refused(tmp_path, capabilities, read):
+    graph = write_standin(tmp_path / "graph.onnx", capabilities=capabilities)
+    with pytest.raises(UsageError, match=f"'telea' reads {read} too"):
         write_page(tmp_path / "site", graph, RUNTIME)
     assert not (tmp_path / "site").exists()
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from browsing import chromium, needs_chromium, windows_of
+from inpaint.cli.main import run
 from inpaint.errors import InpaintError
 from inpaint.export.web import MOST_PIXELS, write_page
 from inpaint.export.web_runtime import BrowserRuntime, find_runtime
@@ -363,3 +364,24 @@ def test_every_control_has_a_name_for_screen_readers(window):
         each => !(each.getAttribute('aria-label') || each.textContent.trim())).map(each => each.outerHTML)"""
     )
     assert unnamed == []
+
+
+@pytest.mark.slow
+def test_a_trained_network_fills_in_the_page_as_in_onnx_runtime(windows, run_of, runtime, tmp_path, file):
+    (tmp_path / "runtime").mkdir()
+    for name, data in runtime.files.items():
+        (tmp_path / "runtime" / name).write_bytes(data)
+    words = ["--model", str(run_of("deepfill")), "--web", str(tmp_path / "page")]
+    assert run(["export", *words, "--runtime", str(tmp_path / "runtime")]) == 0
+    with static_server(tmp_path / "page") as address:
+        window = windows(address)
+        window.open(file)
+        window.draw("box", (0.3, 0.3), (0.6, 0.7))
+        window.fill()
+        (name, filled), (_, mask) = window.download("photo"), window.download("mask")
+        assert window.said == []
+    photo, hole = np.asarray(Image.open(file)), mask[..., 0] > 127
+    assert name == "wall-deepfill.png"
+    assert np.array_equal(filled[~hole], photo[~hole])
+    assert levels_apart(filled, run_pipeline(tmp_path / "page" / "model.onnx", photo, hole)) <= 1
+    assert levels_apart(filled[hole], photo[hole]) > 10

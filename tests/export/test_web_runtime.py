@@ -59,7 +59,7 @@ def npm(tmp_path, monkeypatch):
         monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
         return tmp_path / "asked"
 
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("INPAINT_HOME", str(tmp_path / "cache"))
     return install
 
 

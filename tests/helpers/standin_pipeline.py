@@ -10,7 +10,7 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from inpaint.types import Capabilities
-from inpaint.weights.graphs import GraphInput, GraphMetadata
+from inpaint.weights.graphs import GraphMetadata
 
 OPSET = 18
 
@@ -29,7 +29,7 @@ def standin_metadata(**changed) -> GraphMetadata:
     return GraphMetadata(**said)
 
 
-def write_standin(path: Path, *, inputs: tuple[GraphInput, ...] = (), **changed) -> Path:
+def write_standin(path: Path, **changed) -> Path:
     """Write a graph that fills with the mean color of the known pixels and a drawn 5 x 5 convolution of them.
 
     image uint8 (1, 3, H, W), mask uint8 (1, 1, H, W), above 127 = hole; result uint8 (1, 3, H, W).
@@ -74,7 +74,7 @@ def write_standin(path: Path, *, inputs: tuple[GraphInput, ...] = (), **changed)
         [numpy_helper.from_array(array, name) for name, array in values.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
-    helper.set_model_props(model, standin_metadata(inputs=inputs, **changed).entries())
+    helper.set_model_props(model, standin_metadata(**changed).entries())
     onnx.checker.check_model(model)
     onnx.save(model, path)
     return path
