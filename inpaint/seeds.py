@@ -51,6 +51,7 @@ VAL_MASK: Final = Purpose(5, "pis")
 EDGES: Final = Purpose(6, "pis")
 # Training; indices: iteration, rank.
 ITERATION: Final = Purpose(None, "si", bits=64)
+TEACHER: Final = Purpose(7, "pis")  # and a part of the batch
 # Fitting one image; index: the iteration, or 0.
 WEIGHTS: Final = Purpose(1, "isp")
 INPUT: Final = Purpose(2, "isp")

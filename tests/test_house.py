@@ -32,6 +32,7 @@ MODEL_NAMES_ALLOWED = {
     **{("inpaint/evaluation/protocols.py", name): "kinds of masks, as above" for name in MODELS},
     ("inpaint/data/config.py", "deepfill"): "the kind of mask that a training draws by default",
     ("inpaint/cli/train.py", "deepfill"): "examples to be typed",
+    ("inpaint/cli/export.py", "migan"): "the interface of a pipeline, after the program that has it",
     ("inpaint/weights/graphs.py", "migan"): "the interface of a published file, which other programs expect",
     ("inpaint/cli/benchmark.py", "deepfill"): "the kind of mask that samples are measured with by default",
 }

@@ -31,7 +31,8 @@ def build(setting: StepSetting) -> TrainingModule:
     check_hardware(loop)
     config = validated(registry.config_class(setting.model), setting.architecture, key="model")
     training = registry.training_class(setting.model)
-    module: TrainingModule = training(config, losses=parse_losses(setting.losses), loop=loop)
+    losses, _ = parse_losses(setting.losses).without_teacher()
+    module: TrainingModule = training(config, losses=losses, loop=loop)
     module.real_and_fake_together = not setting.separate
     return module
 

@@ -19,11 +19,12 @@ from inpaint.config.schema import TrainConfig, translated
 from inpaint.data.identity import Inventory
 from inpaint.data.module import InpaintData
 from inpaint.data.scan import scan
-from inpaint.errors import RunError, WeightsError
-from inpaint.losses import parse_losses
+from inpaint.errors import ConfigError, RunError, WeightsError
+from inpaint.losses import Losses, parse_losses
 from inpaint.models.base import InpaintNetwork
 from inpaint.options import flat, keyed, show
 from inpaint.registry.initial import load_initial, to_fetch
+from inpaint.registry.loading import load
 from inpaint.registry.table import training_class
 from inpaint.system.environment import variable_set
 from inpaint.system.progress import duration
@@ -35,6 +36,7 @@ from inpaint.training.module import TrainingModule
 from inpaint.training.progress import RunConsole, TrainingProgress
 from inpaint.training.runs import FOLDER_VARIABLE, ClaimedRun, claim, differences, first_process, train_command
 from inpaint.training.selection import Selection
+from inpaint.training.teacher import Teacher
 from inpaint.weights.runs import RunFolder
 
 log = logging.getLogger("inpaint.training")
@@ -185,7 +187,8 @@ class Launch:
             *report.lines(),
             *(f"             {skipped.name}: {skipped.problem}" for skipped in report.skipped[:10]),
             f"model        {config.model['name']}: {counts} parameters",
-            f"losses       {', '.join(name for name, term in config.losses.items() if term is not None)}",
+            f"losses       {', '.join(module.losses.terms)}",
+            *self._teacher_lines(),
             *(f"to fetch     {file}" for file in self.fetches),
             f"iterations   {config.max_iterations:,} of {config.batch_size} samples, "
             f"{samples / report.train:,.1f} passes over the data",
@@ -198,6 +201,12 @@ class Launch:
             *(f"hardware     {line}" for line in plan.hardware_lines(config.loop)),
             f"memory       about {needed / plan.GB:.1f} GB per device",
         ]
+
+    def _teacher_lines(self) -> list[str]:
+        """Return what the training learns from, where it learns from a teacher."""
+        config = self.config
+        weights = "" if config.teacher_sha256 is None else f", SHA-256 {config.teacher_sha256}"
+        return [] if config.teacher is None else [f"teacher      {config.teacher}{weights}"]
 
     def _validation_lines(self, counts: Mapping[str, int]) -> list[str]:
         """Return what validation measures on which sets of so many photos, what decides, and what it costs."""
@@ -327,15 +336,18 @@ def _prepared(config: TrainConfig, claimed: ClaimedRun) -> Launch:
         torch.set_num_threads(loop.trainer.threads)
     config.per_device(plan.device_count(loop)[1] * loop.trainer.num_nodes)
     plan.check_compiler(loop)
-    losses, fetches, initial = parse_losses(config.losses), list[str](), list[str]()
+    losses, teacher = _with_teacher(config, parse_losses(config.losses))
+    fetches, initial = list[str](), list[str]()
     if config.dry_run:
         losses, addresses = losses.without_fetching()
         initial = to_fetch(config.init) if claimed.checkpoint is None else []
         fetches = [
+            *to_fetch(config.teacher),
             *(f"{address}, about 550 MB" for address in addresses),
             *(f"{file}: what follows from its architecture may be another" for file in initial),
         ]
     module: TrainingModule = training_class(config.model["name"])(config.architecture(), losses=losses, loop=loop)
+    module.teacher = teacher
     if config.freeze and claimed.checkpoint is None and config.init is None:
         log.warning("freeze=[%s] keeps random weights: init=RUN starts from trained ones", ",".join(config.freeze))
     if claimed.checkpoint is None and not initial:
@@ -358,6 +370,28 @@ def _prepared(config: TrainConfig, claimed: ClaimedRun) -> Launch:
         plan.dry_run_step(module, size_px=config.data.size)
     before: dict[str, Any] = {key: state[key] for key in ("best_by", "best_value", "waited") if key in state}
     return Launch(config, claimed, module, data, selection, before, tuple(fetches))
+
+
+def _with_teacher(config: TrainConfig, losses: Losses) -> tuple[Losses, Teacher | None]:
+    """Return the losses that can be computed and the teacher that they compare with; a dry run fetches none.
+
+    Raises ConfigError where a teacher is of no use, or nothing is left to learn from without one.
+    """
+    place = config.teacher
+    if place is not None and not losses.taught:
+        raise ConfigError(
+            f"teacher={place}: no loss compares with it; add one, e.g. "
+            "losses.distillation='{kind: distillation, of: [raw], weight: 1}'"
+        )
+    if place is not None and not (config.dry_run and to_fetch(place)):
+        return losses, Teacher(lambda device: load(place, device=device))
+    left, names = losses.without_teacher()
+    listed = ", ".join(f"losses.{name}" for name in names)
+    if names and not left.weighted().terms:
+        raise ConfigError(f"{listed} compare with a teacher and there is no other loss: give teacher=PLACE")
+    if place is None and names and first_process():
+        log.warning("without a teacher there is no %s: teacher=PLACE names the fill to learn from", listed)
+    return left, None
 
 
 def _state_at(checkpoint: Path) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from inpaint.data.config import DataConfig
 from inpaint.errors import ConfigError
 from inpaint.options import Options, Place, flat, show, validated
 from inpaint.registry.initial import architecture, started_from, to_fetch
+from inpaint.registry.table import FILLS
+from inpaint.registry.teaching import teacher_hash
 from inpaint.system.files import missing
 from inpaint.training.config import LoopConfig, WandbConfig
 
@@ -42,6 +44,10 @@ class TrainConfig(LoopConfig):
     resume: Place | None = None  # auto, a run folder or a checkpoint
     # A run folder or weights file to start from, or one for each part of a model that is trained in parts.
     init: Place | dict[str, Place | None] | None = None
+    # A name, run folder or weights file whose fills the losses of kind distillation compare with; null: they are left
+    # out. The hash of its weights is written into the run's record; another one there is refused.
+    teacher: Place | None = None
+    teacher_sha256: str | None = None
     dry_run: bool = False
     logger: LoggerName | list[LoggerName] | None = "csv"
     wandb: WandbConfig = Field(default_factory=WandbConfig)
@@ -94,7 +100,9 @@ class TrainConfig(LoopConfig):
         plain["losses"] = {name: block and _with_absolute_weights(block) for name, block in plain["losses"].items()}
         parts = self.init
         init = {key: _absolute(place) for key, place in parts.items()} if isinstance(parts, dict) else _absolute(parts)
-        return plain | {"run": {"folder": None, "takeover": False}, "resume": None, "init": init, "dry_run": False}
+        teacher = self.teacher if self.teacher in FILLS else _absolute(self.teacher)
+        run = {"folder": None, "takeover": False}
+        return plain | {"run": run, "resume": None, "init": init, "teacher": teacher, "dry_run": False}
 
     def require_data(self) -> str:
         """Return data.root.
@@ -134,7 +142,26 @@ def build(values: Mapping[str, Any], *, resumed: bool = False) -> TrainConfig:
     initial = None if unknown else started_from(config.init, config.model)
     chosen = initial or architecture(config.model)
     chosen = chosen.for_crop(config.data.size)
-    return config.model_copy(update={"model": {"name": config.model["name"], **chosen.model_dump(mode="json")}})
+    built = {"name": config.model["name"], **chosen.model_dump(mode="json")}
+    return config.model_copy(update={"model": built, "teacher_sha256": _teacher_hash(config)})
+
+
+def _teacher_hash(config: TrainConfig) -> str | None:
+    """Return the hash of the teacher's weights. Raises ConfigError where the run began with others."""
+    given = config.teacher_sha256
+    if config.teacher is None:
+        if given is not None:
+            raise ConfigError(f"teacher_sha256={given} without a teacher: give teacher=PLACE, or leave it out")
+        return None
+    if config.dry_run and to_fetch(config.teacher):
+        return given
+    found = teacher_hash(config.teacher)
+    if given not in (None, found):
+        raise ConfigError(
+            f"teacher={config.teacher}: its weights are not those of teacher_sha256={given}; teacher_sha256=null takes "
+            "them all the same"
+        )
+    return found
 
 
 # Keys that have, or had, another name -------------------------------------------------------------------------------

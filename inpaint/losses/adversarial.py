@@ -49,18 +49,20 @@ class NonSaturating(AdversarialTerm):
     """The original adversarial loss with the generator's non-saturating side (Goodfellow et al. 2014), on logits.
 
     Discriminator: (mean -ln s(D(x)) + mean -ln(1 - s(D(G)))) / 2 with s the sigmoid, the halves as in EdgeConnect.
-    Generator: mean -ln s(D(G)). This is the binary cross entropy of s(D), never infinite.
+    Generator: mean -ln s(D(G)). This is the binary cross entropy of s(D), never infinite. halves: false is the whole
+    sum, as in StyleGAN2; what the discriminator's penalties weigh beside it depends on that.
     """
 
     kind: Literal["nsgan"] = "nsgan"
+    halves: bool = True
 
     def generator_loss(self, fake: Tensor) -> Tensor:
         """Return the cross entropy of the generator's images with the label "real"."""
         return F.softplus(-fake).mean()
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Return half the sum of both cross entropies."""
-        return 0.5 * (F.softplus(-real).mean() + F.softplus(fake).mean())
+        """Return half the sum of both cross entropies, or all of it."""
+        return (0.5 if self.halves else 1.0) * (F.softplus(-real).mean() + F.softplus(fake).mean())
 
 
 class MaskedNonSaturating(AdversarialTerm):
@@ -228,17 +230,27 @@ class FeatureMatching(MatchingTerm):
         return tuple(output.features[number] for number in numbers)
 
 
-def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+def r1_penalty(
+    discriminator: Callable[..., Tensor], real: Tensor, mask: Tensor | None = None, *, mask_weight: float = 1.0
+) -> Tensor:
     """Return E[|grad D(x)|^2] / 2 over real images (Mescheder et al., arXiv 1801.04406, eq. 9, without gamma).
 
     Args:
-        discriminator: From images (B, C, H, W) to logits (B, ...).
+        discriminator: From images (B, C, H, W), and masks where these are given, to logits (B, ...).
         real: Real images (B, C, H, W).
+        mask: (B, 1, H, W), for discriminators that read it, where its gradient counts, too.
+        mask_weight: What the squared gradient with respect to the mask counts beside that with respect to the image.
 
     Returns:
         A scalar that can be differentiated once more.
     """
-    return 0.5 * _gradient(discriminator, real).square().flatten(1).sum(dim=1).mean()
+    planes = (real,) if mask is None else (real, mask)
+    weights = (1.0, mask_weight)
+    squares = (
+        weight * gradient.square().flatten(1).sum(dim=1)
+        for weight, gradient in zip(weights, _gradients(discriminator, *planes), strict=False)
+    )
+    return 0.5 * sum(squares, real.new_zeros(len(real))).mean()
 
 
 def gradient_penalty(
@@ -256,14 +268,13 @@ def gradient_penalty(
         A scalar that can be differentiated once more. A number per image is drawn from torch's global generator.
     """
     shares = torch.rand(real.shape[0], 1, 1, 1, device=real.device, dtype=real.dtype)
-    gradient = _gradient(discriminator, torch.lerp(real, fake, shares))
+    (gradient,) = _gradients(discriminator, torch.lerp(real, fake, shares))
     if mask is not None:
         gradient = gradient * mask
     norm: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)  # (B,)
     return (norm - 1).square().mean()
 
 
-def _gradient(discriminator: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
-    image = image.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(discriminator(image).sum(), image, create_graph=True)
-    return gradient
+def _gradients(discriminator: Callable[..., Tensor], *planes: Tensor) -> tuple[Tensor, ...]:
+    leaves = [plane.detach().requires_grad_() for plane in planes]
+    return torch.autograd.grad(discriminator(*leaves).sum(), leaves, create_graph=True)

@@ -18,6 +18,7 @@ from inpaint.losses.adversarial import (
     Wasserstein,
 )
 from inpaint.losses.base import AdversarialTerm, DiscriminatorTerm, MatchingTerm, Record, RecordTerm, Term
+from inpaint.losses.distillation import Distillation, needs_teacher
 from inpaint.losses.features import FeatureExtractor, FeatureTerm, Perceptual, Style
 from inpaint.losses.kl import KLDivergence
 from inpaint.losses.pixel import L1, L2, TotalVariation
@@ -32,6 +33,7 @@ KINDS: dict[str, type[Term]] = {
     "style": Style,
     "tv": TotalVariation,
     "kl": KLDivergence,
+    "distillation": Distillation,
     "pyramid": Pyramid,
     "hinge": Hinge,
     "nsgan": NonSaturating,
@@ -91,6 +93,15 @@ class Losses:
                     terms[name] = term.model_copy(update={"weights": "random"})
                     missing[wanted.url] = None
         return Losses(terms, extractor=self._extractor), list(missing)
+
+    def without_teacher(self) -> tuple[Losses, list[str]]:
+        """Return the terms that need no teacher, and the names of the others."""
+        return self.where(lambda term: not needs_teacher(term)), self.taught
+
+    @property
+    def taught(self) -> list[str]:
+        """Names of the terms that compare with a teacher."""
+        return [name for name, term in self.terms.items() if needs_teacher(term)]
 
     def weighted(self) -> Losses:
         """Return the terms whose weight is not 0."""

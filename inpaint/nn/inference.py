@@ -47,6 +47,12 @@ def prepare_for_inference(network: nn.Module) -> None:
             layer.prepare_for_inference()
 
 
+def exporting() -> bool:
+    """Return whether the network is being traced for another program, which wants plain operations of any size."""
+    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return tracing or torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
+
+
 def block_bytes(per_thread: int) -> int:
     """Return how large a block of work without gradients may be on a CPU, when each thread's share is to stay in cache.
 

@@ -29,6 +29,7 @@ ORIGINS: Mapping[str, tuple[str, ...]] = {
     "aotgan": ("aotgan",),
     "csqiangwen": ("deepfill",),
     "knazeri": ("edgeconnect",),
+    "migan": ("migan",),
     "mmagic": ("deepfill", "pconv", "aotgan"),
     "naoto0804": ("pconv",),
     "lyndonzheng": ("pluralistic",),

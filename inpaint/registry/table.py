@@ -63,6 +63,7 @@ MODELS: Mapping[str, ModelEntry] = {
     "deepfill": ModelEntry("inpaint.models.deepfill"),
     "edgeconnect": ModelEntry("inpaint.models.edgeconnect"),
     "lama": ModelEntry("inpaint.models.lama"),
+    "migan": ModelEntry("inpaint.models.migan"),
     "pconv": ModelEntry("inpaint.models.pconv"),
     "pluralistic": ModelEntry("inpaint.models.pluralistic"),
 }

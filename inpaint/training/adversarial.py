@@ -54,7 +54,7 @@ def generator_losses(
 def discriminator_losses(
     losses: Losses, record: Record, discriminate: Discriminate, *, together: bool = True
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return the discriminators' side of every adversarial loss, penalties included.
+    """Return the discriminators' side of every adversarial loss, with the penalties that are computed every time.
 
     Args:
         losses: Terms of any kind; others are left out.
@@ -85,23 +85,56 @@ def discriminator_losses(
     return total if total is not None else torch.zeros(()), values
 
 
+def lazy_penalties(
+    losses: Losses, record: Record, discriminate: Discriminate, *, every: int
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the R1 penalties that are computed in one of `every` iterations.
+
+    Args:
+        losses: Terms of any kind; others are left out.
+        record: Nothing in it gets a gradient.
+        discriminate: From role, images and record to the output.
+        every: Terms that name another number are left out.
+
+    Returns:
+        Their weighted sum times `every`, since it stands for so many iterations; and NAME_r1, unweighted, by name.
+    """
+    detached = _Each(record, Tensor.detach)
+    terms = {name: term for name, term in losses.adversarial.items() if term.r1 and term.r1_every == every}
+    values = {f"{name}_r1": _r1(term, detached, discriminate) for name, term in terms.items()}
+    weighted = (every * term.r1 * values[f"{name}_r1"] for name, term in terms.items())
+    return sum(weighted, torch.zeros((), device=record["mask"].device)), values
+
+
 def _penalties(
     term: AdversarialTerm, record: Record, discriminate: Discriminate
 ) -> Iterator[tuple[str, float, Tensor]]:
-    """Yield kind, weight and unweighted value of every penalty that the term asks for."""
+    """Yield kind, weight and unweighted value of every penalty that the term asks for each time."""
     precise = _Each(record, _precise)
 
     def logits(image: Tensor) -> Tensor:
         return at_least_float32(discriminate(term.discriminator, image, precise).logits)
 
     real = precise[term.real]
-    if term.r1:
-        with _twice_differentiable(real.device):
-            yield "r1", term.r1, r1_penalty(logits, real)
+    if term.r1 and term.r1_every == 1:
+        yield "r1", term.r1, _r1(term, record, discriminate)
     if isinstance(term, Wasserstein) and term.penalty:
         mask = precise["mask"] if term.region == "hole" else None
         with _twice_differentiable(real.device):
             yield "gp", term.penalty, gradient_penalty(logits, real, precise[term.of], mask=mask)
+
+
+def _r1(term: AdversarialTerm, record: Record, discriminate: Discriminate) -> Tensor:
+    """Return the R1 penalty of a term, unweighted."""
+    precise = _Each(record, _precise)
+
+    def logits(image: Tensor, mask: Tensor | None = None) -> Tensor:
+        planes: Record = precise if mask is None else {**precise, "mask": mask}
+        return at_least_float32(discriminate(term.discriminator, image, planes).logits)
+
+    real, mask = precise[term.real], precise["mask"] if term.r1_mask else None
+    with _twice_differentiable(real.device):
+        return r1_penalty(logits, real, mask, mask_weight=term.r1_mask)
 
 
 @contextmanager

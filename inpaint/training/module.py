@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
 import torch
@@ -21,10 +22,11 @@ from torch import Tensor, nn
 from inpaint import seeds
 from inpaint.errors import ConfigError, DivergedError, unknown
 from inpaint.losses import Discriminator, DiscriminatorOutput, Losses, Record
+from inpaint.losses.distillation import of_teacher
 from inpaint.metrics import FirstNotFinite, RunningMeans
 from inpaint.nn.random import drawing_from
 from inpaint.options import ModelConfig
-from inpaint.training.adversarial import discriminator_losses, generator_losses
+from inpaint.training.adversarial import discriminator_losses, generator_losses, lazy_penalties
 from inpaint.training.config import Best, LoopConfig
 from inpaint.training.ema import Average
 from inpaint.training.optimizers import build_optimizer, rate_factor
@@ -39,6 +41,7 @@ from inpaint.training.phases import (
     with_frozen,
     with_late_starts,
 )
+from inpaint.training.teacher import Teacher
 from inpaint.types import Fill, Guidance, Inpainter, Plane
 
 Batch: TypeAlias = dict[str, Tensor]
@@ -99,6 +102,7 @@ class TrainingModule(LightningModule):
         self.automatic_optimization = False
         self.config = config
         self.losses = losses
+        self.teacher: Teacher | None = None  # set where a loss compares with one
         self.loop = loop
         self.network = self.network_class(config, seed=loop.seed)
         discriminators = self.network_class.discriminators(config, seed=loop.seed)
@@ -168,12 +172,24 @@ class TrainingModule(LightningModule):
     # Ready-made parts of it ------------------------------------------------------------------------------------------
 
     def standard_updates(self, *networks: str, rate: float = 1.0) -> tuple[Update, ...]:
-        """Return the usual updates: all discriminators in one step, if there are any, then `networks` in another."""
+        """Return the usual updates: all discriminators in one step, if there are any, then `networks` in another.
+
+        Penalties that are not computed every time are further steps of the discriminators, behind their first.
+        """
         update = Update("generator", networks, self.generator_losses, rate=rate)
         if not self.discriminators:
             return (update,)
         roles = tuple(self.discriminators)
-        return Update("discriminator", roles, self.discriminator_losses, rate=rate, needs_gradient=False), update
+        steps = [Update("discriminator", roles, self.discriminator_losses, rate=rate, needs_gradient=False)]
+        lazy = {term.r1_every for term in self.losses.adversarial.values() if term.r1} - {1}
+        for every in sorted(lazy):
+            losses = partial(self.lazy_penalties, every=every)
+            steps.append(
+                Update(
+                    "discriminator", roles, losses, every=every, rate=rate, needs_gradient=False, loss_name="loss_r1"
+                )
+            )
+        return *steps, update
 
     def generator_losses(self, record: Record) -> tuple[Tensor, Values]:
         """Return the weighted sum of all terms on the generators' side, and the terms unweighted by name.
@@ -195,6 +211,10 @@ class TrainingModule(LightningModule):
         """Return the sum of all adversarial losses on the discriminators' side, unweighted, and what to log by name."""
         return discriminator_losses(self.losses, record, self.discriminate, together=self.real_and_fake_together)
 
+    def lazy_penalties(self, record: Record, *, every: int) -> tuple[Tensor, Values]:
+        """Return the penalties of one in so many iterations, weighted, and unweighted by name."""
+        return lazy_penalties(self.losses, record, self.discriminate, every=every)
+
     def discriminate(self, role: str, image: Tensor, record: Record) -> DiscriminatorOutput:
         """Return what a discriminator says of an image (B, C, H, W), given the record of the same batch."""
         discriminator = self.discriminators[role]
@@ -212,7 +232,8 @@ class TrainingModule(LightningModule):
             phase = self._enter_phase()
             updates = phase.due(self.iteration)
             hole_share = self._global_mean(batch["mask"].mean())
-            parts = self._parts(batch)  # several to accumulate gradients over
+            # Several to accumulate gradients over.
+            parts = [self.taught(part, number) for number, part in enumerate(self._parts(batch))]
             # One forward pass serves several updates; with accumulation that would keep the graph of every part alive.
             shared = self.record(parts[0], hole_share) if updates and len(parts) == 1 else None
             for place, update in enumerate(updates, 1):
@@ -225,7 +246,7 @@ class TrainingModule(LightningModule):
                             loss, values = update.losses(record)
                             keep = phase.simultaneous and update.needs_gradient and not last_use
                             self.manual_backward(loss / len(parts), retain_graph=keep)
-                        self._log_losses(update.optimizer, loss, values)
+                        self._log_losses(update, loss, values)
                         if self.device.type == "cpu":
                             self.check_finite()  # on accelerators with every line of the log: asking would wait
                 if not phase.simultaneous:
@@ -263,8 +284,22 @@ class TrainingModule(LightningModule):
         return [{name: piece[i] for name, piece in pieces.items()} for i in range(self.loop.accumulate)]
 
     def record(self, batch: Batch, hole_share: Tensor | None = None) -> dict[str, Tensor]:
-        """Return the prediction record of a batch, with the share of the hole in the global batch, () in [0, 1]."""
-        return {**self.predict(batch), "hole_share": batch["mask"].mean() if hole_share is None else hole_share}
+        """Return the prediction record of a batch, with what a teacher made of it, see `taught`.
+
+        hole_share: That of the hole in the global batch, () in [0, 1].
+        """
+        share = batch["mask"].mean() if hole_share is None else hole_share
+        return {**self.predict(batch), **of_teacher(batch), "hole_share": share}
+
+    def taught(self, batch: Batch, part: int = 0) -> Batch:
+        """Return a batch, or a part of one, with what the teacher makes of it, if there is one.
+
+        That serves all updates of an iteration.
+        """
+        if self.teacher is None:
+            return batch
+        seed = seeds.integer(self.loop.seed, seeds.TEACHER, self.iteration, self.global_rank, part)
+        return {**batch, **self.teacher.entries(batch["image"], batch["mask"], seed=seed)}
 
     def _record_for(
         self, update: Update, batch: Batch, hole_share: Tensor, shared: dict[str, Tensor] | None
@@ -282,9 +317,10 @@ class TrainingModule(LightningModule):
             return nullcontext()
         return strategy.block_backward_sync()
 
-    def _log_losses(self, optimizer: str, loss: Tensor, values: Values) -> None:
-        short = {"generator": "loss_g", "discriminator": "loss_d"}.get(optimizer, f"loss_{optimizer}")
-        for name, value in {**values, short: loss}.items():
+    def _log_losses(self, update: Update, loss: Tensor, values: Values) -> None:
+        names = {"generator": "loss_g", "discriminator": "loss_d"}
+        whole = update.loss_name or names.get(update.optimizer, f"loss_{update.optimizer}")
+        for name, value in {**values, whole: loss}.items():
             self.logged.add(f"train/{name}", value)
             self._not_finite.add(name, value, self.iteration)
 

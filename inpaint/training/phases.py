@@ -28,6 +28,7 @@ class Update:
         every: It steps in one of so many iterations, the last of them.
         rate: Times the optimizer's learning rate.
         needs_gradient: Whether the losses need the graph of the networks that made the record.
+        loss_name: What the minimized sum is called in the log; None: as its optimizer's.
     """
 
     optimizer: str
@@ -36,6 +37,7 @@ class Update:
     every: int = 1
     rate: float = 1.0
     needs_gradient: bool = True
+    loss_name: str | None = None
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def seconds_per_iteration(module: TrainingModule, *, size_px: int, samples: int)
         with _buffers_kept(module), drawing_from(module.loop.seed, device=device), _precision(module.loop, device):
             for _ in range(1 if device.type == "cpu" else 2):  # accelerators choose their kernels in the first
                 started = time.perf_counter()
-                record = module.record(batch)
+                record = module.record(module.taught(batch))
                 for update in updates:
                     with only_trainable(module.roles(), update.networks):
                         needs = update.needs_gradient
@@ -297,7 +297,7 @@ def dry_run_step(module: TrainingModule, *, size_px: int) -> None:
     with torch.no_grad(), eval_mode(module):
         batch = _gray_sample(module, size_px)
         try:
-            record = module.record(batch)
+            record = module.record(module.taught(batch))
         except InputError as error:
             raise ConfigError(f"data.size={size_px}: {error}") from None
         entries = record.keys() - {"hole_share"}
@@ -371,7 +371,7 @@ def _kept_bytes(module: TrainingModule, size_px: int) -> int:
     # Two, since one sample may be too few for the statistics of a batch.
     batch = {name: torch.cat((plane, plane)) for name, plane in _gray_sample(module, size_px).items()}
     with _buffers_kept(module), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        record = module.record(batch)
+        record = module.record(module.taught(batch))
         updates = max((phase.updates for phase in module.timeline), key=len)
         kept = [update.losses(record)[0] for update in updates]  # with their graphs
     # `seen` holds the tensors themselves: a memory that were freed could lend its address to the next.

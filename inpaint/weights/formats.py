@@ -204,6 +204,13 @@ class Entries:
         """Accept an entry without using it, whether it is there or not."""
         self.asked.add(name)
 
+    def ignore_constant(self, name: str, value: Tensor) -> None:
+        """Accept a constant that a program stores, if it is there and is what we compute with."""
+        self.asked.add(name)
+        found = self.state.get(name)
+        if found is not None and not torch.equal(found.double(), value.double()):
+            self.unusable.append(f"{name} (not the constant that the program computes with)")
+
     def ignore_identity(self, name: str) -> None:
         """Accept a constant that some versions of a program store, if it is the identity that we compute with."""
         self.asked.add(name)

@@ -16,7 +16,7 @@ from pages import PAGES, ROOT, commands, name_of
 
 GIVEN = (str, int, list, tuple)
 WITHOUT_CLICK = click.Command("script", params=[click.Argument(["places"], nargs=-1)])
-PLACES = ("init", "resume")  # keys that name files which are not here
+PLACES = ("init", "resume", "teacher")  # keys that name files which are not here
 
 
 class Line(NamedTuple):

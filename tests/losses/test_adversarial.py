@@ -56,6 +56,24 @@ def test_the_non_saturating_loss_is_the_cross_entropy_of_the_sigmoid(logits):
     assert loss.generator_loss(fake).item() == pytest.approx(entropy(fake.sigmoid(), true).item(), rel=1e-12)
 
 
+def test_without_halves_the_discriminator_loses_twice_as_much(logits):
+    whole, half = (term("nsgan", halves=halves).discriminator_loss(*logits).item() for halves in (False, True))
+    assert whole == pytest.approx(2 * half, rel=1e-12)
+
+
+def test_the_gradient_of_the_mask_counts_in_r1_where_it_is_given(logits):
+    image, mask = torch.rand(2, 3, 4, 5, dtype=torch.float64), torch.rand(2, 1, 4, 5, dtype=torch.float64)
+
+    def discriminator(image, mask):
+        return (image.square().sum(dim=(1, 2, 3)) + 3 * mask.square().sum(dim=(1, 2, 3))).view(-1, 1)
+
+    of_image = (2 * image).square().sum(dim=(1, 2, 3)).mean().item() / 2
+    of_mask = (6 * mask).square().sum(dim=(1, 2, 3)).mean().item() / 2
+    assert r1_penalty(lambda shown: discriminator(shown, mask), image).item() == pytest.approx(of_image, rel=1e-12)
+    both = r1_penalty(discriminator, image, mask, mask_weight=0.25).item()
+    assert both == pytest.approx(of_image + of_mask / 4, rel=1e-12)
+
+
 def test_the_non_saturating_loss_keeps_its_gradient_where_a_sigmoid_has_none():
     hopeless = torch.tensor([-200.0], requires_grad=True)
     loss = term("nsgan").generator_loss(hopeless)

@@ -4,7 +4,7 @@ from torch.nn import functional as F
 
 from inpaint.errors import ConfigError
 from inpaint.losses import DiscriminatorOutput, parse_losses
-from inpaint.training.adversarial import discriminator_losses, generator_losses
+from inpaint.training.adversarial import discriminator_losses, generator_losses, lazy_penalties
 from toy import Critic
 
 ADVERSARY = {"kind": "nsgan", "of": "raw", "weight": 1.0}
@@ -156,3 +156,15 @@ def test_features_that_a_discriminator_does_not_return_are_asked_for_in_vain(cri
 
     with pytest.raises(ConfigError, match="'discriminator' returns no features"):
         generator_losses(parse_losses({"matching": MATCHING}), record, without_features)
+
+
+def test_a_lazy_penalty_weighs_as_often_as_it_is_left_out(critic, record):
+    now, later = (parse_losses({"adversary": {**ADVERSARY, "r1": 0.3, "r1_every": every}}) for every in (1, 4))
+    with_penalty, logged = discriminator_losses(now, record, discriminating(critic))
+    without, less = discriminator_losses(later, record, discriminating(critic))
+    assert "adversary_r1" not in less
+    assert (with_penalty - without).item() == pytest.approx(0.3 * logged["adversary_r1"].item(), rel=1e-9)
+    lazy, values = lazy_penalties(later, record, discriminating(critic), every=4)
+    assert values["adversary_r1"].item() == pytest.approx(logged["adversary_r1"].item(), rel=1e-12)
+    assert lazy.item() == pytest.approx(4 * 0.3 * logged["adversary_r1"].item(), rel=1e-9)
+    assert lazy_penalties(later, record, discriminating(critic), every=16)[1] == {}

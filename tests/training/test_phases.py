@@ -1,5 +1,6 @@
 """When which networks learn: phases, and how often each optimizer steps."""
 
+import csv
 from dataclasses import replace
 
 import pytest
@@ -408,3 +409,18 @@ def test_a_run_may_go_on_with_other_parts_frozen(tiny_run):
 def test_a_part_that_cannot_be_frozen_is_named(freeze, message, tiny_run):
     with pytest.raises(ConfigError, match=message):
         tiny_run(freeze=freeze)
+
+
+def test_lazy_penalties_are_steps_of_the_discriminators_between_the_usual_ones(toy_run):
+    losses = {**LOSSES, "adversary": {**LOSSES["adversary"], "r1": 1.0, "r1_every": 3}}
+    run = toy_run(losses=losses, max_iterations=6, log_every=1)
+    (phase,) = run.module.timeline
+    assert [(each.optimizer, each.every) for each in phase.updates] == [
+        ("discriminator", 1),
+        ("discriminator", 3),
+        ("generator", 1),
+    ]
+    run.fit()
+    with (run.folder.path / "metrics.csv").open(newline="") as file:
+        found = {row["iteration"]: row["train/adversary_r1"] for row in csv.DictReader(file) if row["train/loss_g"]}
+    assert [number for number, value in found.items() if value] == ["3", "6"]
