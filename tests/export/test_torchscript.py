@@ -18,6 +18,8 @@ from inpaint.models.feedforward import evaluating
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:FutureWarning", "ignore:.*torch.jit.*:DeprecationWarning")
 
 MODELS = {
+    "aotgan": ("aotgan", {}),
+    "migan": ("migan", {}),
     "lama": ("lama", {}),
     "lama, regular": ("lama", {"kind": "regular"}),
     "lama, local unit": ("lama", {"local_unit": True}),
