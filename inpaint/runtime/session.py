@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -12,11 +14,13 @@ from numpy.typing import NDArray
 from inpaint.errors import InpaintError, UsageError, WeightsError, unknown
 from inpaint.runtime.options import RuntimeOptions
 from inpaint.system.devices import check_device_name
-from inpaint.system.environment import cores, is_out_of_memory
+from inpaint.system.environment import available_memory_bytes, cores, is_out_of_memory
 from inpaint.system.extras import import_alone
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-ERRORS_ONLY = 3  # severity from which ONNX Runtime prints
+FATAL_ONLY = 4  # severity from which ONNX Runtime prints: what fails is said by us
+MEMORY_SHARE = 0.8  # of what is free when the first graph is opened, that all graphs together may take
+AS_REQUESTED = 1  # memory grows by what is needed, and not to the next power of two
 
 Provider: TypeAlias = "str | tuple[str, dict[str, int]]"
 
@@ -41,9 +45,11 @@ class Session:
         providers = providers_of(device, chosen.providers, available=runtime.get_available_providers())
         settings = runtime.SessionOptions()
         settings.intra_op_num_threads = chosen.threads or cores()
-        settings.log_severity_level = ERRORS_ONLY
+        settings.log_severity_level = FATAL_ONLY
         # Photos come in all sizes: what is kept for one size would stay in memory beside that of the next.
         settings.enable_mem_pattern = False
+        if _memory_is_limited():
+            settings.add_session_config_entry("session.use_env_allocators", "1")
         try:
             self._session = runtime.InferenceSession(str(path), settings, providers=providers)
         except Exception as error:  # its classes share no base of their own
@@ -68,6 +74,23 @@ class Session:
             raise InpaintError(f"{self.path} failed in ONNX Runtime: {_reason(error)}") from None
         found: NDArray[Any] = answer
         return found
+
+
+@cache
+def _memory_is_limited() -> bool:
+    """Let graphs take no more memory of this machine than is free, once per process; False where that is unknown.
+
+    Graphs compute attention in one piece, whose memory grows with the square of the pixels. Where it is refused, a
+    strategy paints a part smaller; where the system promises more than there is, the process would be killed.
+    """
+    runtime, free = import_module("onnxruntime"), available_memory_bytes()
+    if free is None:
+        return False
+    kind = runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    place = runtime.OrtMemoryInfo("Cpu", kind, 0, runtime.OrtMemType.DEFAULT)
+    limits = runtime.OrtArenaCfg({"max_mem": int(MEMORY_SHARE * free), "arena_extend_strategy": AS_REQUESTED})
+    runtime.create_and_register_allocator(place, limits)
+    return True
 
 
 def providers_of(device: str, wanted: Sequence[str] | None, *, available: Sequence[str]) -> list[Provider]:

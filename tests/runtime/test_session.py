@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from blocking import run_without
 from inpaint.errors import InpaintError, MissingDependencyError, UsageError, WeightsError
 from inpaint.runtime.options import RuntimeOptions
 from inpaint.runtime.session import CPU, CUDA, Session, providers_of
@@ -75,6 +76,7 @@ def test_without_onnx_runtime_one_line_installs_it_alone(tmp_path, monkeypatch):
 
 def test_a_provider_that_does_not_start_is_not_replaced_in_silence(tmp_path, monkeypatch):
     started = SimpleNamespace(get_providers=lambda: [CPU])
+    monkeypatch.setattr("inpaint.runtime.session._memory_is_limited", lambda: False)
     made = {"SessionOptions": SimpleNamespace, "InferenceSession": lambda *_, **__: started}
     monkeypatch.setitem(
         sys.modules, "onnxruntime", SimpleNamespace(get_available_providers=lambda: [CUDA, CPU], **made)
@@ -82,3 +84,21 @@ def test_a_provider_that_does_not_start_is_not_replaced_in_silence(tmp_path, mon
     for chosen in ({"device": "cuda"}, {"options": RuntimeOptions(providers=(CUDA, CPU))}):
         with pytest.raises(UsageError, match=f"could not start {CUDA} here"):
             Session(tmp_path / "model.onnx", **chosen)
+
+
+def test_a_graph_that_takes_more_memory_than_is_free_is_painted_smaller(tmp_path):
+    code = """
+import numpy as np
+from inpaint.runtime import session
+session.available_memory_bytes = lambda: 80 * 2**20
+from inpaint.registry.loading import load
+
+hole = np.zeros((1, 2048, 2048, 1), np.float32)
+hole[:, 8:-8, 8:-8] = 1
+model = load(sys.argv[1], strategy="crop", memory="8GB", threads=1)
+(fill,) = model.fill_arrays(np.full((1, 2048, 2048, 3), 0.5, np.float32), hole)
+print(fill.strategy, np.ptp(fill.completed) < 1e-4)
+"""
+    done = run_without([], code, str(write_network(tmp_path / "model.onnx")))
+    assert "memory ran out, reduced to 0.5" in done.stdout, done.stderr
+    assert done.stdout.endswith("True\n")
