@@ -25,7 +25,12 @@ FORMAT_HELP = "; ".join(f"{name}: {each.summary}" for name, each in FORMATS.item
 
 
 @click.command("export", epilog=EXAMPLES)
-@click.option("--model", required=True, help="Folder of a run or an import, or a weights file.")
+@click.option(
+    "--model",
+    required=True,
+    shell_complete=places.complete_model,
+    help="Folder of a run or an import, weights file, or name of public weights.",
+)
 @model_options.weights
 @click.option("--format", "format_", type=click.Choice(list(FORMATS)), help=FORMAT_HELP)
 @click.option("--output", metavar="FILE", type=places.PLACE, help="The file to write.")

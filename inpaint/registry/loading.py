@@ -111,7 +111,7 @@ def described(
     """Return what a fill is called and can do before it is loaded, and raise what `load` would raise by then.
 
     torch is not imported, except to read the checkpoint of a run. Repositories are not asked: None stands for what
-    they hold. The arguments are those of `load`.
+    they hold. Public weights are fetched. The arguments are those of `load`.
     """
     text = _text_of(name_or_place)
     _check_choice(text, weights)
