@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -48,7 +48,7 @@ class Session:
         settings.log_severity_level = FATAL_ONLY
         # Photos come in all sizes: what is kept for one size would stay in memory beside that of the next.
         settings.enable_mem_pattern = False
-        if _memory_is_limited():
+        if _memory_is_limited(runtime):
             settings.add_session_config_entry("session.use_env_allocators", "1")
         try:
             self._session = runtime.InferenceSession(str(path), settings, providers=providers)
@@ -77,13 +77,13 @@ class Session:
 
 
 @cache
-def _memory_is_limited() -> bool:
+def _memory_is_limited(runtime: ModuleType) -> bool:
     """Let graphs take no more memory of this machine than is free, once per process; False where that is unknown.
 
     Graphs compute attention in one piece, whose memory grows with the square of the pixels. Where it is refused, a
     strategy paints a part smaller; where the system promises more than there is, the process would be killed.
     """
-    runtime, free = import_module("onnxruntime"), available_memory_bytes()
+    free = available_memory_bytes()
     if free is None:
         return False
     kind = runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR

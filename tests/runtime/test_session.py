@@ -76,7 +76,7 @@ def test_without_onnx_runtime_one_line_installs_it_alone(tmp_path, monkeypatch):
 
 def test_a_provider_that_does_not_start_is_not_replaced_in_silence(tmp_path, monkeypatch):
     started = SimpleNamespace(get_providers=lambda: [CPU])
-    monkeypatch.setattr("inpaint.runtime.session._memory_is_limited", lambda: False)
+    monkeypatch.setattr("inpaint.runtime.session._memory_is_limited", lambda runtime: False)
     made = {"SessionOptions": SimpleNamespace, "InferenceSession": lambda *_, **__: started}
     monkeypatch.setitem(
         sys.modules, "onnxruntime", SimpleNamespace(get_available_providers=lambda: [CUDA, CPU], **made)
