@@ -37,9 +37,10 @@ def test_lower_precision_paints_nearly_the_same_with_float32_outside(small_netwo
     assert 0 < difference < share
 
 
-def test_weights_take_half_and_a_quarter_of_the_memory(small_network):
-    network = small_network("lama", width=16)
+@pytest.mark.parametrize("name", ["lama", "pconv"])
+def test_weights_take_half_and_a_quarter_of_the_memory(small_network, name):
+    network = small_network(name, width=16)
     whole = onnx_files.weight_bytes(graph_of(GraphNetwork(network)))
-    found = exported(network, "lama")
+    found = exported(network, name)
     assert 0.45 * whole < onnx_files.weight_bytes(in_precision(found, "float16")[1]) < 0.6 * whole
     assert 0.2 * whole < onnx_files.weight_bytes(in_precision(found, "int8")[1]) < 0.5 * whole

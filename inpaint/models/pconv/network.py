@@ -74,7 +74,7 @@ class Block(Prepared):
                 y = y + self.conv.bias.view(-1, 1, 1).to(y.dtype)
             if self.norm is not None:
                 y = self.norm(within_range(y))
-        y = within_range(y)
+        y = within_range(y, plain=self.conv.plain)
         if self.slope is not None:
             y = F.leaky_relu(y, self.slope, inplace=not torch.is_grad_enabled())
         # Bias and batch norm have moved places that know nothing.
@@ -100,12 +100,16 @@ class Block(Prepared):
         self.shift = shift.to(conv.weight).view(-1, 1, 1)
 
 
-def within_range(y: Tensor) -> Tensor:
+def within_range(y: Tensor, *, plain: bool = False) -> Tensor:
     """Return what exceeds float16 as its largest number; other types have room enough.
 
     Where little is known, ratios of up to a few hundred in every layer reach beyond it, and infinity becomes NaN.
+    plain: by an operator that graphs have; for them the other one would bring all that follows into float32.
     """
-    return torch.nan_to_num(y) if y.dtype == torch.float16 else y
+    if y.dtype != torch.float16:
+        return y
+    largest = torch.finfo(y.dtype).max
+    return y.clamp(-largest, largest) if plain else torch.nan_to_num(y)
 
 
 @dataclass(frozen=True)
