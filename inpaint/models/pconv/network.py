@@ -66,7 +66,9 @@ class Block(Prepared):
         if folded is not None:
             kernels = [kernel for kernel in (self.kernel_0, self.kernel_1) if kernel is not None]
             y = self.conv.sums(parts, kernels)
-            y = torch.addcmul(folded, y, window.ratio.to(y.dtype))
+            ratio = window.ratio.to(y.dtype)
+            # The exporter of graphs would bring what it makes of addcmul, and all around it, into float32.
+            y = folded + y * ratio if self.conv.plain else torch.addcmul(folded, y, ratio)
         else:
             y = self.conv.sums(parts, self.conv.kernels())
             y = y * window.ratio.to(y.dtype)
@@ -104,7 +106,7 @@ def within_range(y: Tensor, *, plain: bool = False) -> Tensor:
     """Return what exceeds float16 as its largest number; other types have room enough.
 
     Where little is known, ratios of up to a few hundred in every layer reach beyond it, and infinity becomes NaN.
-    plain: by an operator that graphs have; for them the other one would bring all that follows into float32.
+    plain: by an operator that graphs have.
     """
     if y.dtype != torch.float16:
         return y
