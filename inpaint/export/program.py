@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -25,9 +27,9 @@ LARGEST = 2**16  # multiples of a side, and images of a batch
 
 def program_of(network: GraphNetwork) -> ExportedProgram:
     """Return the program of a network: from image, mask and its further inputs to what it paints, all float32."""
-    least, multiple = network.minimum_px, network.multiple_px
+    least, multiple = sides_of(network)
     batch = Dim("batch", min=1, max=LARGEST)
-    height, width = (Dim(f"{side}_units", min=max(least // multiple, 2), max=LARGEST) for side in ("height", "width"))
+    height, width = (Dim(f"{side}_units", min=least // multiple, max=LARGEST) for side in ("height", "width"))
     scales = (1, 1, *(wanted.scale for wanted in network.inputs))
     shapes = tuple(
         {0: batch, 2: _times(multiple // scale, height), 3: _times(multiple // scale, width)} for scale in scales
@@ -39,6 +41,14 @@ def program_of(network: GraphNetwork) -> ExportedProgram:
         return torch.export.export(network, values, dynamic_shapes=grouped, strict=False)
 
 
+def sides_of(network: GraphNetwork) -> tuple[int, int]:
+    """Return the smallest side that a program takes, and what sides must be multiples of."""
+    multiple = math.lcm(network.multiple_px, network.network.program_multiple_px)
+    # Two units where a unit is what the network itself needs: one place inside it would be another arithmetic.
+    fewest = 2 if multiple == network.multiple_px else 1
+    return max(-(-network.minimum_px // multiple), fewest) * multiple, multiple
+
+
 def _times(factor: int, side: Any) -> Any:
     return side if factor == 1 else factor * side
 
@@ -47,9 +57,11 @@ def export(request: Request) -> None:
     """Write the network of a request as a program."""
     found = network_of(request.model, weights=request.weights, options=request.options)
     network = GraphNetwork(found.network)
-    said = json.dumps(metadata_of(found, network, request).entries())
+    least, multiple = sides_of(network)
+    said = metadata_of(found, network, request)
+    said = replace(said, capabilities=replace(said.capabilities, multiple_px=multiple), minimum_px=least)
     content = io.BytesIO()
-    torch.export.save(program_of(network), content, extra_files={METADATA: said})
+    torch.export.save(program_of(network), content, extra_files={METADATA: json.dumps(said.entries())})
     with atomic_write(request.output) as temporary:
         temporary.write_bytes(content.getvalue())
 
@@ -79,4 +91,4 @@ def verify(request: Request) -> Measured:
             painted: Tensor = module(*named.values())
         return painted.numpy()
 
-    return differences(run, exported)
+    return differences(run, exported, sides=sides_of(GraphNetwork(exported.network)))

@@ -21,9 +21,14 @@ from inpaint.system.extras import import_optional
 from inpaint.weights.graphs import GraphMetadata, Interface, read_graph
 
 
-def sizes(network: GraphNetwork) -> list[tuple[int, int, int]]:
-    """Return batch, height and width of five examples: the smallest size, odd multiples, and near the trained side."""
-    least, multiple = network.minimum_px, network.multiple_px
+def sizes(network: GraphNetwork, *, sides: tuple[int, int] | None = None) -> list[tuple[int, int, int]]:
+    """Return batch, height and width of five examples: the smallest size, odd multiples, and near the trained side.
+
+    Args:
+        network: What is measured.
+        sides: The smallest side and the multiple of sides; None: those of the network.
+    """
+    least, multiple = sides or (network.minimum_px, network.multiple_px)
     trained = network.network.capabilities.trained_px or 256
     near = max(trained // multiple * multiple, least)
     return [
@@ -52,16 +57,17 @@ Run: TypeAlias = Callable[[Mapping[str, Tensor]], NDArray[Any]]
 """From inputs by name to what was painted."""
 
 
-def differences(run: Run, exported: Exported) -> dict[str, float]:
+def differences(run: Run, exported: Exported, *, sides: tuple[int, int] | None = None) -> dict[str, float]:
     """Return the largest difference between a file and its network by "BATCH x HEIGHT x WIDTH".
 
     Args:
         run: Of the file.
         exported: What it was made from, as it fills.
+        sides: See `sizes`.
     """
     graph = GraphNetwork(exported.network)
     found = {}
-    for number, (batch, height, width) in enumerate(sizes(graph)):
+    for number, (batch, height, width) in enumerate(sizes(graph, sides=sides)):
         named = dict(zip(graph.names, example(graph, batch, height, width, seed=number), strict=True))
         with evaluating(exported.network), torch.no_grad():
             expected = exported.network.paint_graph(**named)

@@ -80,6 +80,14 @@ class InpaintNetwork(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} offers no features")
 
+    @property
+    def program_multiple_px(self) -> int:
+        """Multiple of the sides that a program of torch.export takes.
+
+        Such a program knows sizes by formulas; steps that bring any size to a multiple are different ones there.
+        """
+        return self.capabilities.multiple_px
+
     def graph_inputs(self) -> tuple[GraphInput, ...]:
         """Return what an exported graph reads beside image and mask, in this order: its planes, and those of `derive`.
 

@@ -22,7 +22,7 @@ def test_a_program_paints_what_the_network_paints_at_every_size_and_batch(small_
     torch.export.save(program.program_of(graph), content)
     content.seek(0)
     loaded = torch.export.load(content).module()
-    least, multiple = max(graph.minimum_px, 2 * graph.multiple_px), graph.multiple_px
+    least, multiple = program.sides_of(graph)
     for batch, height, width in ((1, least, least + 2 * multiple), (2, least + 5 * multiple, least + multiple)):
         values = example(graph, batch, height, width)
         with torch.no_grad():

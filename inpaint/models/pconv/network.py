@@ -222,6 +222,11 @@ class Network(InpaintNetwork):
         x, plan = self._read(image, mask)
         return {"raw": self._on_our_scale(self.generator(x, plan), like=image)}
 
+    @property
+    def program_multiple_px(self) -> int:
+        """Sides that need no more hole around them."""
+        return int(2**self.config.depth)
+
     def split(self, image: Tensor, mask: Tensor, **planes: Tensor) -> tuple[tuple[Tensor, ...], Rear]:
         """Return the outputs of all encoder layers, and the decoder."""
         x, plan = self._read(image, mask)
