@@ -44,9 +44,8 @@ def program_of(network: GraphNetwork) -> ExportedProgram:
 def sides_of(network: GraphNetwork) -> tuple[int, int]:
     """Return the smallest side that a program takes, and what sides must be multiples of."""
     multiple = math.lcm(network.multiple_px, network.network.program_multiple_px)
-    # Two units where a unit is what the network itself needs: one place inside it would be another arithmetic.
-    fewest = 2 if multiple == network.multiple_px else 1
-    return max(-(-network.minimum_px // multiple), fewest) * multiple, multiple
+    # Two at least: with one place in the deepest map, other steps would be followed.
+    return max(-(-network.minimum_px // multiple), 2) * multiple, multiple
 
 
 def _times(factor: int, side: Any) -> Any:
