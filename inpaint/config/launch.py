@@ -348,6 +348,7 @@ def _prepared(config: TrainConfig, claimed: ClaimedRun) -> Launch:
         ]
     module: TrainingModule = training_class(config.model["name"])(config.architecture(), losses=losses, loop=loop)
     module.teacher = teacher
+    module.trained_px = config.data.size
     if config.freeze and claimed.checkpoint is None and config.init is None:
         log.warning("freeze=[%s] keeps random weights: init=RUN starts from trained ones", ",".join(config.freeze))
     if claimed.checkpoint is None and not initial:

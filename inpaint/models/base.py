@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeAlias
 
 from torch import Tensor, nn
@@ -23,7 +23,8 @@ NOISE = "noise"  # what graphs of networks that draw at random call their input 
 class InpaintNetwork(nn.Module):
     """Base of the networks that fill holes; its children are the roles (generator, ...).
 
-    discriminator_names: short names of discriminators' roles.
+    discriminator_names: short names of discriminators' roles. trained_px: side of the crops that its weights were
+    trained on, where the file of its weights says so.
     """
 
     discriminator_names: ClassVar[Mapping[str, str]] = {}
@@ -32,6 +33,7 @@ class InpaintNetwork(nn.Module):
         """Set up the base; a model's network then draws its weights from `drawing_from(seed)`."""
         super().__init__()
         self.config: Any = config
+        self.trained_px: int | None = None
 
     @abstractmethod
     def forward(self, image: Tensor, mask: Tensor, **planes: Tensor) -> dict[str, Tensor]:
@@ -49,9 +51,9 @@ class InpaintNetwork(nn.Module):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do: its configuration says it."""
+        """What it can do: its configuration says it, and its weights at what size."""
         found: Capabilities = self.config.capabilities()
-        return found
+        return found if self.trained_px is None else replace(found, trained_px=self.trained_px)
 
     @property
     def minimum_px(self) -> int:

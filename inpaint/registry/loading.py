@@ -224,6 +224,7 @@ def _network(
     extra = tuple(f"{role}." for role in metadata.roles if role not in dict(network.named_children()))
     prepared(network, load_weights(path, without=extra)[0], dtype=wanted, source=path)
     mention_license(path, metadata.license)
+    network.trained_px = metadata.trained_px
     network.configure(chosen["network"])
     made: Inpainter = _adapter(config)(
         network,
@@ -258,7 +259,9 @@ class _Stored:
 
     def capabilities(self, chosen: Mapping[str, Any]) -> Capabilities:
         """Return what the network can do with the discriminators beside it, whatever was chosen of `groups`."""
-        return replace(self.config.capabilities(), scored=self.config.RANKED_BY in self.metadata.roles)
+        known = self.config.capabilities()
+        trained_px = self.metadata.trained_px or known.trained_px
+        return replace(known, scored=self.config.RANKED_BY in self.metadata.roles, trained_px=trained_px)
 
     def groups(self) -> dict[str, type[Options]]:
         """Return the groups of options that the network is loaded with: its adapter's and its own."""

@@ -203,6 +203,7 @@ class Checkpoints(IterationCallback):
             config=module.config.model_dump(mode="json"),
             roles=(*(name for name, _ in network.named_children()), *kept),
             iteration=module.iteration,
+            trained_px=module.trained_px,
             license=module.license,
         )
         tensors = {f"{role}.{name}": value for role, one in kept.items() for name, value in one.state_dict().items()}
@@ -217,6 +218,7 @@ def training_state(module: TrainingModule) -> dict[str, Any]:
     return {
         "iteration": module.iteration,
         "logged": module.logged.state(),
+        "trained_px": module.trained_px,
         "license": module.license,
         "network": module.network.state_dict(),
         "discriminators": module.discriminators.state_dict(),

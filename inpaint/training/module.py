@@ -110,6 +110,7 @@ class TrainingModule(LightningModule):
         self.average = Average(self.network, loop.ema.decay)
         self.iteration = 0  # complete ones
         self.within_iteration = False  # whether some networks may have stepped already and others not
+        self.trained_px: int | None = None  # side of its crops, which stands in the weights
         self.license: str | None = None  # of the weights that training started from; it holds for what becomes of them
         self.logged = RunningMeans()  # since the last line of the log
         self._not_finite = FirstNotFinite()

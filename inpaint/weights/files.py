@@ -36,7 +36,8 @@ class WeightsMetadata:
     """What a weights file says about itself.
 
     model: name in the registry. config: the model's configuration, plain JSON. roles: the networks in the file; every
-    tensor's name begins with its role and a dot. iteration: how long it was trained, if known. license, source,
+    tensor's name begins with its role and a dot. iteration: how long it was trained, if known. trained_px: side of the
+    crops that it was trained on last, where that is known; else the architecture's own holds. license, source,
     source_sha256: of the file it was imported from. version: of this package when it was written.
     """
 
@@ -44,6 +45,7 @@ class WeightsMetadata:
     config: Mapping[str, Any]
     roles: tuple[str, ...]
     iteration: int | None = None
+    trained_px: int | None = None
     license: str | None = None
     source: str | None = None
     source_sha256: str | None = None
@@ -190,6 +192,7 @@ def _of_checkpoint(path: str | PathLike[str]) -> tuple[dict[str, Tensor], Weight
             "config": state["config"],
             "roles": tuple(dict.fromkeys(name.partition(".")[0] for name in tensors)),
             "iteration": int(state["iteration"]),
+            "trained_px": state.get("trained_px"),
             "license": state.get("license"),
         }
         metadata = TypeAdapter(WeightsMetadata).validate_python(said)

@@ -17,6 +17,7 @@ from inpaint import config
 from inpaint.config.launch import prepare
 from inpaint.errors import ConfigError, RunError, WeightsError
 from inpaint.metrics.pixel import PSNR
+from inpaint.registry.loading import described, load
 from inpaint.training import plan
 from inpaint.training.checkpoints import read_checkpoint
 from inpaint.training.progress import RunConsole
@@ -57,6 +58,18 @@ def test_a_training_is_prepared_opened_and_run(tmp_path, monkeypatch):
     assert not (folder / "run.lock").exists()
     with pytest.raises(RunError, match="already holds a run"):
         prepare(config.load([*TINY, f"run.folder={folder}"]))
+
+
+def test_a_run_says_at_what_size_it_was_trained_and_is_loaded_with_it(tmp_path):
+    folder = tmp_path / "run"
+    launch = prepare(config.load([*TINY, f"run.folder={folder}"]))
+    launch.open()
+    launch.fit(RunConsole(quiet=True))
+    for place in (folder, folder / "last.ckpt"):
+        assert load(place, device="cpu").capabilities.trained_px == 32
+        fill = described(place)
+        assert fill is not None
+        assert fill.capabilities.trained_px == 32
 
 
 def test_a_run_that_goes_on_keeps_its_configuration_until_it_has_begun(tmp_path):
