@@ -86,11 +86,12 @@ class Guard:
                 message["headers"] = [*message.get("headers", []), *_HEADERS]
             await send(message)
 
+        body = _Body(receive)
         try:
             self._check(scope)
-            receive = await self._bounded(scope, receive)
+            receive = await self._bounded(scope, body.receive)
         except _Refused as refused:
-            await _discard(receive)
+            await body.discard()
             await _answer(say, refused.status, str(refused))
             return
         await self.inner(scope, receive, say)
@@ -146,6 +147,27 @@ class Guard:
         for path in _paths(given):
             if not isinstance(path, str) or not self._uploaded(path):
                 raise _Refused(403, "no such upload: files are sent to /gradio_api/upload first")
+
+
+class _Body:
+    """The body of a request as it comes, which knows when it is complete."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._complete = False
+
+    async def receive(self) -> Message:
+        """Return the next message."""
+        message = await self._receive()
+        self._complete = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+    async def discard(self) -> None:
+        """Take what still comes, for a while: a client that is cut off while it sends never reads the answer."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                while not self._complete:
+                    await self.receive()
 
 
 def _headers(scope: Scope) -> dict[str, str]:
@@ -211,14 +233,6 @@ def _counted(receive: Receive, most: int) -> Receive:
         return {"type": "http.disconnect"} if seen > most else message
 
     return receive_counted
-
-
-async def _discard(receive: Receive) -> None:
-    """Take what a refused client still sends, for a while: one that is cut off meanwhile never reads the answer."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_PATIENCE_S):
-            while (message := await receive())["type"] == "http.request" and message.get("more_body", False):
-                pass
 
 
 async def _answer(send: Send, status: int, text: str) -> None:

@@ -11,7 +11,7 @@ import click
 
 from inpaint.cli import places
 from inpaint.errors import UsageError
-from inpaint.registry.table import MODELS, model_entry
+from inpaint.registry.table import DEFAULT, model_entry
 
 if TYPE_CHECKING:
     from inpaint.benchmark.settings import StepSetting
@@ -45,7 +45,7 @@ def _common(function: Command) -> Command:
         click.option("--device", default="cpu", metavar="NAME", type=places.DEVICE, help="cpu, cuda, mps or auto."),
         click.option("--compile/--no-compile", "compiled", default=False, help="torch.compile."),
         click.option("--size", type=click.IntRange(8, 8192), default=256, help="Side in pixels."),
-        click.option("--model", default=next(iter(MODELS)), metavar="NAME"),
+        click.option("--model", default=DEFAULT, metavar="NAME"),
     ):
         function = option(function)
     return function
@@ -89,7 +89,7 @@ def forward(
 
 
 @click.command("threads", short_help="what more threads bring, quiet and beside a busy process")
-@click.option("--model", default=next(iter(MODELS)), metavar="NAME")
+@click.option("--model", default=DEFAULT, metavar="NAME")
 @click.option("--size", type=click.IntRange(8, 8192), default=256, help="Side in pixels.")
 @click.option("--threads", "counts", default="1,2", metavar="N[,N]", help="Numbers of threads.  [default: 1,2]")
 @click.option("--rounds", type=click.IntRange(1), default=5)

@@ -68,6 +68,9 @@ MODELS: Mapping[str, ModelEntry] = {
     "pluralistic": ModelEntry("inpaint.models.pluralistic"),
 }
 
+DEFAULT = "deepfill"
+"""What is trained and measured where no model is named."""
+
 FILLS: Mapping[str, FillEntry] = {
     "mean": FillEntry(
         options="inpaint.classical.options:MeanOptions",
