@@ -242,7 +242,7 @@ class Network(InpaintNetwork):
         if missing is not None:
             raise UsageError(f"EdgeConnect cannot fill: {missing}")
         self._check_sides(image)
-        if gray is None or canny is None:
+        if canny is None or (gray is None and self.edge_generator is not None):
             derived = self.derive(image, mask)
             gray, canny = derived["gray"], derived["canny"]
         used = self._completed_edges(gray, canny, mask, edges)
@@ -262,12 +262,13 @@ class Network(InpaintNetwork):
 
         return (features,), paint
 
-    def _completed_edges(self, gray: Tensor, canny: Tensor, mask: Tensor, given: Tensor | None) -> Tensor:
+    def _completed_edges(self, gray: Tensor | None, canny: Tensor, mask: Tensor, given: Tensor | None) -> Tensor:
         hole = mask > 0.5
         if self.edge_generator is None:
             return canny.masked_fill(hole, 0.0) if given is None else torch.where(hole, given, canny)
         if given is not None and self.composite_edges:
             return torch.where(hole, given, canny)
+        assert gray is not None
         completed = self.edges(gray, canny, mask)
         if given is not None:
             return torch.where(hole, given, completed)
