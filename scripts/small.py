@@ -1,12 +1,12 @@
 """Train the small model, measure it, export it and fill a photo with the file: the whole way, in ten minutes.
 
     python scripts/small.py
-    python scripts/small.py --data photos/ --held-out other/ max_iterations=9000 trainer.precision=bf16-mixed
+    python scripts/small.py --data photos/ --held-out other/ trainer.precision=bf16-mixed
     python scripts/small.py --data photos/ --held-out other/ --full teacher=lama-places
 
 The first line takes some ten minutes on two CPU cores and downloads nothing. It learns from nine of the bundled photos
 and is measured on the three others: enough to see every step work, far too little to fill well. The second is what
-docs/results.md measures, an hour on one core; the third is the recipe itself, for a GPU. KEY=VALUE goes to the
+docs/results.md measures, 45 minutes on one core; the third is the recipe itself, for a GPU. KEY=VALUE goes to the
 training. Every command is printed as it is run, so that each can be repeated by itself; the whole goes on where it was
 interrupted.
 """
