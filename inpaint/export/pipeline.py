@@ -2,8 +2,9 @@
 
 A window is cut out around the hole, twice as large as the hole and no smaller than the side that the network was
 trained at; what exceeds that side is reduced by the mean of the known area; the network paints; what it painted is
-enlarged, its color is drawn to that of the known pixels at the border, and it takes the place of the hole alone. All is
-one graph without branches: where there is no hole, the whole image is the window, and nothing of it is used.
+enlarged, the jump of its colors at the rim of the hole is spread over all of it, and it takes the place of the hole
+alone. All is one graph without branches: where there is no hole, the whole image is the window, and nothing of it is
+used.
 
 `pipeline_reference` does the same in NumPy and OpenCV.
 """
@@ -24,6 +25,7 @@ from inpaint.weights.graphs import Interface
 
 WINDOW = 2  # sides of a window over the longer side of the hole
 KERNEL_PX, SIGMA_PX = 7, 2.0  # of the Gaussian that compares colors on both sides of the border
+RIM_PX = 2  # reduced pixels beside the hole at which the jump of colors is known
 CUBIC = -0.75  # Keys' parameter, as OpenCV and torch have it
 SOME = 1e-6  # least share of a reduced pixel that says something about its color
 WHOLE = 1 - 1e-4  # share of a reduced pixel from which on it is known
@@ -91,7 +93,8 @@ def pipeline_of(network: GraphNetwork, model: Any, interface: Interface) -> Any:
         shape = before.joined(before.integers(1, wanted.channels), height, width)
         zero = onnx.numpy_helper.from_array(np.zeros(1, np.float32))
         before("ConstantOfShape", shape, name=name, value=zero)
-    result = _pasted(after, raw, small, small_hole, seen, known, hole, window)
+    painted = _evened(after, raw, small, small_hole, window, sizes)
+    result = _pasted(after, painted, seen, known, hole, window)
     graph = onnx.helper.make_graph(
         [*before.nodes, *nodes, *after.nodes],
         "pipeline",
@@ -200,13 +203,41 @@ def _mirrored(g: GraphBuilder, value: str, window: _Window, sizes: PipelineSizes
     return value
 
 
-def _pasted(
-    g: GraphBuilder, raw: str, small: str, small_hole: str, seen: str, known: str, hole: str, window: _Window
-) -> str:
-    """Enlarge what was painted, mend its border, and put it into the hole of the whole image."""
+def _evened(g: GraphBuilder, raw: str, small: str, small_hole: str, window: _Window, sizes: PipelineSizes) -> str:
+    """Return the reduced image with its hole as painted, less the jump at its rim, which is spread over the hole.
+
+    The jump is known on the known places beside the hole. It is spread by pull and push (Gortler et al., "The
+    Lumigraph", SIGGRAPH 1996): each place takes it from the smallest square around it that knows any. That comes close
+    to the harmonic sheet of Poisson blending, in steps whose number does not depend on the image.
+    """
+    zero, one, some = (g.constant(value, np.float32) for value in (0, 1, SOME))
+    sides = window.rows[3], window.columns[3]
+    painted = g.cut(g.cut(raw, g.integers(0), sides[0], 2), g.integers(0), sides[1], 3)
+    painted = g("Clip", painted, zero, one)
+    inside = g.cast(small_hole, np.float32)
+    near = g("MaxPool", inside, kernel_shape=[2 * RIM_PX + 1] * 2, pads=[RIM_PX] * 4, strides=[1, 1])
+    mean, weight = g("Sub", small, painted), g("Sub", near, inside)
+    levels = []
+    for _ in range((sizes.trained_px - 1).bit_length()):
+        levels.append((mean, weight, sides))
+        halves = tuple(g("Div", g("Add", side, g.integers(1)), g.integers(2)) for side in sides)
+        down, right = (_areas(g, side, half) for side, half in zip(sides, halves, strict=True))
+        across = g("Transpose", right, perm=[1, 0])
+        color, share = (g("MatMul", down, g("MatMul", each, across)) for each in (g("Mul", mean, weight), weight))
+        mean = g("Div", color, g("Max", share, some))
+        weight = g("Min", g("Mul", share, g.constant(4, np.float32)), one)
+        sides = halves
+    jump = mean
+    for mean, weight, (rows, columns) in reversed(levels):
+        size = g.joined(g.integers(1, 3), rows, columns)
+        wide = g("Resize", jump, "", "", size, mode="linear", coordinate_transformation_mode="half_pixel")
+        jump = g("Add", wide, g("Mul", weight, g("Sub", mean, wide)))
+    return g("Where", small_hole, g("Clip", g("Add", painted, jump), zero, one), small)
+
+
+def _pasted(g: GraphBuilder, painted: str, seen: str, known: str, hole: str, window: _Window) -> str:
+    """Enlarge the reduced image, mend the border of the hole, and put it into the hole of the whole image."""
     zero, one = g.constant(0, np.float32), g.constant(1, np.float32)
-    painted = g.cut(g.cut(raw, g.integers(0), window.rows[3], 2), g.integers(0), window.columns[3], 3)
-    painted = g("Where", small_hole, g("Clip", painted, zero, one), small)
     size = g.joined(g.integers(1, 3), window.rows[2], window.columns[2])
     painted = g(
         "Resize",

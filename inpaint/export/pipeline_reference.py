@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaint.export.pipeline import KERNEL_PX, SIGMA_PX, SOME, WHOLE, WINDOW, PipelineSizes
+from inpaint.export.pipeline import KERNEL_PX, RIM_PX, SIGMA_PX, SOME, WHOLE, WINDOW, PipelineSizes
 
 Pixels: TypeAlias = NDArray[Any]
 Paint: TypeAlias = Callable[[Pixels, Pixels], Pixels]
@@ -62,7 +62,10 @@ def _window_filled(image: Pixels, hole: NDArray[np.bool_], paint: Paint, sizes: 
     ]
     inputs = [each.transpose(2, 0, 1)[None].astype(np.float32) for each in grown]
     raw = paint(*inputs)[0].transpose(1, 2, 0)[: small_size[1], : small_size[0]].clip(0, 1)
-    painted = cv2.resize(np.where(small_hole[..., None], raw, color), (width, height), interpolation=cv2.INTER_CUBIC)
+    near = cv2.dilate(small_hole.astype(np.float32), np.ones((2 * RIM_PX + 1, 2 * RIM_PX + 1)))
+    jump = _spread(color - raw, near - small_hole, (sizes.trained_px - 1).bit_length())
+    evened = np.where(small_hole[..., None], (raw + jump).clip(0, 1), color)
+    painted = cv2.resize(evened, (width, height), interpolation=cv2.INTER_CUBIC)
 
     def blurred(value: Pixels) -> Pixels:
         size = (KERNEL_PX, KERNEL_PX)
@@ -75,3 +78,18 @@ def _window_filled(image: Pixels, hole: NDArray[np.bool_], paint: Paint, sizes: 
     mended = painted + np.minimum(2 * near, 1)[..., None] * jump
     levels: Pixels = np.rint(255 * mended.clip(0, 1)).astype(np.uint8)
     return levels
+
+
+def _spread(jump: Pixels, weight: Pixels, levels: int) -> Pixels:
+    """Return a value (h, w, 3) everywhere that is known where the weight (h, w) is 1: pull, then push."""
+    if not levels:
+        return jump
+    height, width = weight.shape
+    half = (width + 1) // 2, (height + 1) // 2
+    share = cv2.resize(weight, half, interpolation=cv2.INTER_AREA)
+    color = cv2.resize(jump * weight[..., None], half, interpolation=cv2.INTER_AREA)
+    mean = color / np.maximum(share, SOME)[..., None]
+    beyond = _spread(mean, np.minimum(4 * share, 1), levels - 1)
+    wide = cv2.resize(beyond, (width, height), interpolation=cv2.INTER_LINEAR)
+    spread: Pixels = wide + weight[..., None] * (jump - wide)
+    return spread

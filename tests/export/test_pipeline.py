@@ -7,7 +7,7 @@ import torch
 from inpaint.errors import UsageError
 from inpaint.export.networks import GraphNetwork
 from inpaint.export.onnx_network import graph_of
-from inpaint.export.pipeline import check_closed, pipeline_of, sizes_of
+from inpaint.export.pipeline import PipelineSizes, check_closed, pipeline_of, sizes_of
 from inpaint.export.pipeline_reference import filled
 from inpaint.export.verification import session_of
 
@@ -95,3 +95,23 @@ def test_gray_levels_of_a_mask_are_read_as_the_interface_says(small_network, mak
 def test_a_network_that_reads_cannys_edges_has_no_pipeline(small_network):
     with pytest.raises(UsageError, match="edgeconnect reads canny and gray, which no graph can make of the image"):
         check_closed(GraphNetwork(small_network("edgeconnect")), "edgeconnect")
+
+
+def test_a_tint_of_the_network_is_taken_from_the_whole_hole():
+    shades = np.linspace(40, 200, 150)[None, :, None] + np.linspace(0, 30, 120)[:, None, None] + np.zeros(3)
+    photo = np.rint(shades).astype(np.uint8)
+    hole = np.zeros((120, 150), bool)
+    hole[30:90, 45:105] = True
+    tint = np.array([0.1, -0.05, 0.02], np.float32)[None, :, None, None]
+
+    def paint(image, mask):
+        """Paint the shades of the whole photo, as a network that reads them perfectly, but tinted."""
+        columns = np.linspace(40, 200, 150) / 255
+        seen = np.interp(np.linspace(0, 149, image.shape[3]), np.arange(150), columns)
+        rows = np.interp(np.linspace(0, 119, image.shape[2]), np.arange(120), np.linspace(0, 30, 120) / 255)
+        return (seen[None, None, None, :] + rows[None, None, :, None] + tint).astype(np.float32)
+
+    result = filled(photo, hole, paint, PipelineSizes(trained_px=64, multiple_px=1, minimum_px=1))
+    apart = np.abs(result.astype(int) - photo)[hole]
+    assert apart.max() <= 4  # of 255, where the tint is 25
+    assert (result[~hole] == photo[~hole]).all()
