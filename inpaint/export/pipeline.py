@@ -220,13 +220,13 @@ def _evened(g: GraphBuilder, raw: str, small: str, small_hole: str, window: _Win
     levels = []
     for _ in range((sizes.trained_px - 1).bit_length()):
         levels.append((mean, weight, sides))
-        halves = tuple(g("Div", g("Add", side, g.integers(1)), g.integers(2)) for side in sides)
-        down, right = (_areas(g, side, half) for side, half in zip(sides, halves, strict=True))
+        rows, columns = (g("Div", g("Add", side, g.integers(1)), g.integers(2)) for side in sides)
+        down, right = _areas(g, sides[0], rows), _areas(g, sides[1], columns)
         across = g("Transpose", right, perm=[1, 0])
         color, share = (g("MatMul", down, g("MatMul", each, across)) for each in (g("Mul", mean, weight), weight))
         mean = g("Div", color, g("Max", share, some))
         weight = g("Min", g("Mul", share, g.constant(4, np.float32)), one)
-        sides = halves
+        sides = rows, columns
     jump = mean
     for mean, weight, (rows, columns) in reversed(levels):
         size = g.joined(g.integers(1, 3), rows, columns)
