@@ -57,6 +57,15 @@ pluralistic_forward_256_generator   forward --model pluralistic --part generator
 pluralistic_forward_256_discriminator forward --model pluralistic --part discriminator --size 256 --rounds 12 --no-memory --against reference
 edgeconnect_forward_256_reference   forward --model edgeconnect --size 256 --rounds 6 --against reference
 edgeconnect_forward_256_bfloat16    forward --model edgeconnect --size 256 --rounds 6 --no-memory --dtype bfloat16 --against float32
+lama_forward_256_reference          forward --model lama --size 256 --rounds 8 --threads 2 --against reference --profile
+lama_forward_512_reference          forward --model lama --size 512 --rounds 3 --threads 2 --against reference --profile
+lama_forward_256_bfloat16           forward --model lama --size 256 --rounds 4 --threads 2 --no-memory --dtype bfloat16 --against float32
+migan_forward_256_reference         forward --model migan --size 256 --rounds 8 --threads 2 --against reference --profile
+migan_forward_512_reference         forward --model migan --size 512 --rounds 4 --threads 2 --against reference --profile
+migan_forward_256_bfloat16          forward --model migan --size 256 --rounds 4 --threads 2 --no-memory --dtype bfloat16 --against float32
+aotgan_forward_256_reference        forward --model aotgan --size 256 --rounds 8 --threads 2 --against reference --profile
+aotgan_forward_512_reference        forward --model aotgan --size 512 --rounds 4 --threads 2 --against reference --profile
+aotgan_forward_256_bfloat16         forward --model aotgan --size 256 --rounds 4 --threads 2 --no-memory --dtype bfloat16 --against float32
 deepfill_step_128                   step --size 128 --batch 2 --channels-last --against channels_last=false --profile
 deepfill_step_128_bf16              step --size 128 --batch 2 --channels-last --precision bf16-mixed --against precision=32-true --profile
 data                                data --data $(PHOTOS)
