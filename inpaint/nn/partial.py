@@ -99,7 +99,6 @@ class PartialConv2d(nn.Conv2d, HasPlainForm):
             y = y + self.bias.view(-1, 1, 1).to(y.dtype) * window.known.to(y.dtype)
         return y, window.known.to(parts[0].dtype)
 
-    @torch.no_grad()
     def window(self, known: Sequence[Tensor]) -> Window:
         """Return the ratio and the next mask for the planes (B, 1, H, W) of all parts, in float32 or float64.
 

@@ -155,7 +155,6 @@ class UNet(nn.Module):
         )
         initialize_(self)
 
-    @torch.no_grad()
     def plan(self, known: Tensor) -> Plan:
         """Follow the mask (B, 1, H, W), 1 = known, through all layers."""
         planes, encoder, decoder = [known], list[Window](), list[Window]()
