@@ -110,7 +110,7 @@ def command(
     request = _with_options(request, option)
     if not verify_only:
         with places.written(output, FORMATS[format_].suffix) as path:
-            formats.export(format_, formats.Request(**{**vars(request), "output": Path(path)}))
+            formats.export(format_, replace(request, output=Path(path)))
         if output != places.DASH:
             place = Path(output)
             click.echo(f"wrote {output}" + ("" if place.is_dir() else f": {place.stat().st_size / 1e6:.1f} MB"))

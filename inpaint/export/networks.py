@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import math
 import os
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from inpaint.models.base import InpaintNetwork
 from inpaint.models.feedforward import FeedForward
 from inpaint.registry.loading import load, weights_of
 from inpaint.registry.table import FILLS
-from inpaint.system.files import open_file
+from inpaint.system.files import sha256_of
 from inpaint.weights.files import WeightsMetadata, read_metadata
 from inpaint.weights.graphs import GraphInput
 from inpaint.weights.runs import Which
@@ -119,9 +118,7 @@ def network_of(
         raise UsageError("options of a strategy say how photos are cut, which no graph does: leave them out")
     if missing := fill.missing_to_fill():
         raise UsageError(f"{metadata.model} cannot be exported: {missing}")
-    with open_file(path) as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Exported(network=fill.network, metadata=metadata, sha256=digest)
+    return Exported(network=fill.network, metadata=metadata, sha256=sha256_of(path))
 
 
 def example(graph: GraphNetwork, batch: int, height: int, width: int, *, seed: int = 0) -> tuple[Tensor, ...]:

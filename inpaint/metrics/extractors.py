@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
 from abc import abstractmethod
@@ -22,6 +21,7 @@ from inpaint.nn.gated import initialize_
 from inpaint.nn.pretrained import Pretrained
 from inpaint.nn.random import drawing_from
 from inpaint.system.extras import import_optional
+from inpaint.system.files import sha256_of
 from inpaint.weights.foreign import load_foreign
 
 log = logging.getLogger("inpaint.metrics")
@@ -149,8 +149,6 @@ def _inception(weights: str) -> nn.Module:
         base.load_state_dict(network, state)
     except (TypeError, RuntimeError, AttributeError):
         raise WeightsError(f"{file} does not hold torch-fidelity's Inception; its weights: {INCEPTION.url}") from None
-    with file.open("rb") as content:
-        found = hashlib.file_digest(content, "sha256").hexdigest()
-    if not found.startswith(Path(INCEPTION.url).stem.rpartition("-")[2]):
+    if not sha256_of(file).startswith(Path(INCEPTION.url).stem.rpartition("-")[2]):
         log.warning("%s is not the published file: its numbers compare with nobody else's", file)
     return network

@@ -13,11 +13,10 @@ from inpaint.losses.base import Discriminator
 from inpaint.nn.plain import use_plain_forms
 from inpaint.options import ModelConfig
 from inpaint.types import Capabilities, OneLine
-from inpaint.weights.graphs import GraphInput
+from inpaint.weights.graphs import NOISE, GraphInput
 
 Rear: TypeAlias = Callable[[Sequence[Tensor]], Tensor]
 """The second half of a network, from its features to what it paints."""
-NOISE = "noise"  # what graphs of networks that draw at random call their input for it
 
 
 class InpaintNetwork(nn.Module):

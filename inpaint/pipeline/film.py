@@ -6,7 +6,6 @@ and `filled/` with its journal. It stays when the work is interrupted or a frame
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,7 +19,7 @@ import numpy as np
 from inpaint.errors import InputError, UsageError, WriteError
 from inpaint.images.film_writing import CODECS, check_codec, write_film
 from inpaint.images.films import FILM_SUFFIXES, Film, Rgb, frames_per_s
-from inpaint.system.files import check_folder, check_target, open_file, write_text
+from inpaint.system.files import check_folder, check_target, sha256_of, write_text
 
 _TAKEN_APART = "taken-apart.json"  # written when all frames are there: of which films
 
@@ -95,7 +94,7 @@ class FilmWork:
                     f"the mask '{other.path}' has {other.count} frames and '{self.image}' has {film.count}: a film of "
                     "masks needs one for each"
                 )
-        said = json.dumps([_hash(each.path) for each in (film, *of_masks.values())])
+        said = json.dumps([sha256_of(each.path) for each in (film, *of_masks.values())])
         marker = self._work / _TAKEN_APART
         if resume and marker.exists() and marker.read_text(encoding="utf-8") == said:
             return film.count
@@ -145,11 +144,6 @@ def _write_frames(film: Film, folder: Path, *, of_mask: bool = False) -> None:
         path = folder / _name(number)
         if not cv2.imwrite(os.fspath(path), shown, [cv2.IMWRITE_PNG_COMPRESSION, 1]):
             raise WriteError(f"cannot write '{path}': is the disk full?")
-
-
-def _hash(path: Path) -> str:
-    with open_file(path) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def check_film(output: str | None, *, samples: int, others: Sequence[str]) -> None:

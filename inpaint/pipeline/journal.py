@@ -18,7 +18,7 @@ from typing import Any
 
 from inpaint.pipeline.matching import Job
 from inpaint.pipeline.outcome import Outcome
-from inpaint.system.files import irregular, open_file, remove_unfinished
+from inpaint.system.files import irregular, remove_unfinished, sha256_of
 from inpaint.system.journal import JsonLines, Line
 
 JOURNAL_NAME = "journal.jsonl"
@@ -143,8 +143,7 @@ def _content_hash(path: Path) -> str:
 def _hash_of(path: Path, stamp: Stamp) -> str:
     """Return a hash of a file's bytes, or why it cannot be read; a mask for all photos is read once."""
     try:
-        with open_file(path) as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         return f"unreadable: {error.strerror}"
 

@@ -6,7 +6,6 @@ Cheap to import: torch and the models come when a file is read.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import inpaint.arguments as arguments
 from inpaint.errors import UsageError, WeightsError, some, unknown
 from inpaint.registry import table
-from inpaint.system.files import missing, open_file
+from inpaint.system.files import missing, sha256_of
 from inpaint.weights.places import existing_file
 
 if TYPE_CHECKING:
@@ -282,8 +281,7 @@ def _hashes(found: Mapping[str, Found]) -> str:
     each: dict[str, str] = {}
     for role, network in sorted(found.items()):
         try:
-            with open_file(network.path) as file:
-                each[role] = hashlib.file_digest(file, "sha256").hexdigest()
+            each[role] = sha256_of(network.path)
         except OSError as error:
             raise WeightsError(f"cannot read {network.path}: {error.strerror or error}") from None
     return ", ".join(f"{role}:{digest}" if len(each) > 1 else digest for role, digest in each.items())

@@ -11,7 +11,7 @@ from inpaint.errors import ConfigError, UsageError, WeightsError
 from inpaint.options import Options, validated
 from inpaint.registry.table import config_class, models
 from inpaint.types import Capabilities, Inpainter, Plane
-from inpaint.weights.graphs import GraphMetadata, read_graph
+from inpaint.weights.graphs import NOISE, GraphMetadata, read_graph
 from inpaint.weights.licenses import mention_license
 
 if TYPE_CHECKING:
@@ -88,8 +88,6 @@ class StoredGraph:
 
     def _derived(self) -> list[str]:
         """Return the inputs that are neither planes of the caller nor noise, so that the model must make them."""
-        from inpaint.runtime.capabilities import NOISE
-
         if self.metadata is None:
             return []
         given = {NOISE, *(plane.name for plane in self.metadata.capabilities.planes)}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from inpaint.registry.loading import described, load
 from inpaint.registry.table import names
 from inpaint.registry.zoo import weights_at
-from inpaint.system.files import open_file
+from inpaint.system.files import sha256_of
 from inpaint.types import Capabilities, Inpainter
 from inpaint.weights.graphs import is_graph
 from inpaint.weights.places import HUB_PREFIX
@@ -83,8 +83,7 @@ def _origin(spec: str, weights: Which) -> str:
     if path is None or not path.is_file():
         return spec
     if is_graph(path):
-        with open_file(path) as file:
-            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+        return f"sha256:{sha256_of(path)[:16]}"
     from inpaint.weights.files import load_weights
 
     tensors, metadata = load_weights(path)

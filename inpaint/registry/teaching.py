@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from inpaint.errors import ConfigError, UsageError, WeightsError
 from inpaint.registry.loading import weights_of
 from inpaint.registry.table import FILLS
-from inpaint.system.files import open_file
+from inpaint.system.files import sha256_of
 
 
 def teacher_hash(place: str) -> str | None:
@@ -22,8 +20,7 @@ def teacher_hash(place: str) -> str | None:
     if place in FILLS:
         return None
     try:
-        with open_file(weights_of(place)) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(weights_of(place))
     except (UsageError, WeightsError) as error:
         raise ConfigError(f"teacher={place}: {error}") from None
     except OSError as error:

@@ -7,8 +7,6 @@ from dataclasses import replace
 from inpaint.runtime.options import RuntimeOptions, SamplingOptions
 from inpaint.types import Capabilities
 
-NOISE = "noise"
-"""The input of a graph that draws at random."""
 PIPELINE_PIXEL_BYTES = 64
 """Of memory per pixel of a photo, beside what the network inside takes, which has one size."""
 

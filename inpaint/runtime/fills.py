@@ -19,12 +19,12 @@ from inpaint.fills.arrays import as_array
 from inpaint.fills.base import BaseFill, Painted
 from inpaint.fills.request import Request
 from inpaint.images.photo import to_uint8
-from inpaint.runtime.capabilities import NOISE, capable
+from inpaint.runtime.capabilities import capable
 from inpaint.runtime.noise import TorchNormal
 from inpaint.runtime.options import NetworkOptions, RuntimeOptions
 from inpaint.runtime.session import Session
 from inpaint.types import Capabilities
-from inpaint.weights.graphs import GraphInput
+from inpaint.weights.graphs import NOISE, GraphInput
 
 SAMPLES_PIXELS = 256 * 256
 """Painted in one pass where an image has several samples and the caller does not say."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import hashlib
 import io
 import os
 import re
@@ -59,6 +60,12 @@ def open_file(path: str | os.PathLike[str]) -> io.BufferedReader | io.BytesIO:
     if number is None or stat.S_ISCHR((status := os.fstat(number)).st_mode):
         raise OSError(errno.EINVAL, f"it is {irregular(path)}, not a file", os.fspath(path))
     return io.BytesIO(_arrived(number, status.st_dev, status.st_ino))
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal digits; raises OSError as `open_file`."""
+    with open_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def irregular(path: str | os.PathLike[str]) -> str | None:

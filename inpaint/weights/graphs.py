@@ -24,6 +24,9 @@ GRAPH_SUFFIX = ".onnx"
 GRAPH_FORMAT = "1"
 """Of the metadata; a later one is refused."""
 
+NOISE = "noise"
+"""The input of a graph that draws at random: standard normal numbers."""
+
 GraphKind: TypeAlias = Literal["network", "pipeline"]
 Interface: TypeAlias = Literal["inpaint", "migan"]
 Precision: TypeAlias = Literal["float32", "float16", "int8"]

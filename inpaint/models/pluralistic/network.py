@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from inpaint.errors import InputError
 from inpaint.losses import base
-from inpaint.models.base import NOISE, Encoding, SamplingNetwork
+from inpaint.models.base import Encoding, SamplingNetwork
 from inpaint.models.pluralistic.blocks import (
     OutputBlock,
     ResBlock,
@@ -34,7 +34,7 @@ from inpaint.nn.inference import prepare_for_inference
 from inpaint.nn.padding import pad_to
 from inpaint.nn.random import drawing_from
 from inpaint.nn.spectral import normalized_in_full_precision, spectrally_normalized
-from inpaint.weights.graphs import GraphInput
+from inpaint.weights.graphs import NOISE, GraphInput
 
 QUERY_GAIN = 0.02  # of the query's orthogonal start: attention begins almost even
 

@@ -9,6 +9,7 @@ from inpaint.registry.conversion import import_weights
 from inpaint.registry.loading import load
 from inpaint.weights.files import load_weights, read_metadata
 from lively_lama import network_and_file, sample
+from nested_module import Nested
 
 SMALL = {"width": 4, "discriminator": {"width": 4}}
 VARIANTS = {
@@ -80,24 +81,6 @@ def test_what_does_not_fit_is_listed(config, tmp_path):
     assert not (tmp_path / "imported").exists()
     for part in ("1 missing", f"{norm}.running_var", "1 misshapen", conv, "1 extra: model.99.weight"):
         assert part in str(caught.value)
-
-
-class Nested(torch.nn.Module):
-    """Modules whose parameters have given dotted names, as the program's own would be."""
-
-    def __init__(self, entries):
-        super().__init__()
-        for name, value in entries.items():
-            *path, last = name.split(".")
-            place = self
-            for part in path:
-                if part not in dict(place.named_children()):
-                    place.add_module(part, Nested({}))
-                place = place.get_submodule(part)
-            place.register_buffer(last, value)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

@@ -12,6 +12,7 @@ from inpaint.registry.conversion import import_weights
 from inpaint.registry.loading import load
 from inpaint.weights.files import read_metadata
 from inpaint.weights.foreign import load_foreign
+from nested_module import Nested
 
 FILTER = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64
 CHANNELS = {"channel_base": 64, "channel_max": 6}
@@ -193,24 +194,6 @@ def test_networks_of_two_resolutions_are_refused(written, tmp_path):
     critic = discriminator_file(Network.discriminators(other)["discriminator"], other)
     with pytest.raises(WeightsError, match=r"d.pt is of 16 px, the generator of 32"):
         imported({"g.pt": file, "d.pt": critic}, tmp_path)
-
-
-class Nested(torch.nn.Module):
-    """Modules whose buffers have given dotted names, as the program's own would be."""
-
-    def __init__(self, entries):
-        super().__init__()
-        for name, value in entries.items():
-            *path, last = name.split(".")
-            place = self
-            for part in path:
-                if part not in dict(place.named_children()):
-                    place.add_module(part, Nested({}))
-                place = place.get_submodule(part)
-            place.register_buffer(last, value)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
