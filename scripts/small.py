@@ -28,7 +28,7 @@ from inpaint.data.sources import sample_files
 ROOT = Path(__file__).resolve().parents[1]
 PHOTO, MASK = (ROOT / "docs" / "examples" / name for name in ("photo.jpg", "mask.png"))
 HELD_OUT = ("coffee", "rocket", "china")  # of the bundled photos
-ITERATIONS = 1000  # of the small scale, some minutes
+ITERATIONS = 700  # of the small scale, some minutes
 QUICK = ("validation.every=500", "trainer.accelerator=cpu", "data.workers=1")
 OTHERS = ("telea", "biharmonic", "patch")
 
