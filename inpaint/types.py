@@ -136,7 +136,8 @@ class Capabilities:
         trained: Needs weights.
         stochastic: Draws at random, so that several samples differ.
         planes: What it takes, or may be made to take, beside image and mask.
-        blind: Makes its own mask where none is given.
+        blind: Finds its own mask where none is given, and reads the image inside the hole, too: what lies there is
+            contaminated, not absent.
         scored: Scores its fills, so that the best of several can be told.
         needs_known: Cannot invent an image from nothing: an all-hole mask is refused.
         gradual: Comes nearer to its answer with every step, and returns the last one's when it is asked to stop.
@@ -193,8 +194,9 @@ class Inpainter(Protocol):
         """Fill the holes of a batch.
 
         Args:
-            image: (B, 3, H, W), RGB in [0, 1]; never read inside the hole.
-            mask: (B, 1, H, W), 1 = hole; None only for blind models.
+            image: (B, 3, H, W), RGB in [0, 1]; never read inside the hole, but by blind models.
+            mask: (B, 1, H, W), 1 = hole; None only for blind models, which then find it: they paint by the map that
+                they find, which the fill has as aux["found"], and the hole is what lies above 0.5 of it.
             guidance: Planes by name, among those of the capabilities.
             samples: How many fills of each image.
             seed: See `Seed`; results do not depend on how a batch is split.
@@ -219,4 +221,12 @@ class Inpainter(Protocol):
         progress: ProgressCallback | None = None,
     ) -> list[Fill[NDArray[Any]]]:
         """Do the same on arrays: image (B, H, W, 3), mask (B, H, W, 1), planes (B, H, W, C), and so the answers."""
+        ...
+
+    def find_mask_arrays(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Return where a blind model takes images (B, H, W, 3) for contaminated, (B, H, W, 1) from 0 to 1.
+
+        Raises:
+            MaskError: The model is not blind.
+        """
         ...

@@ -17,7 +17,7 @@ import inpaint.arguments as arguments
 from inpaint.errors import MaskError, UsageError
 from inpaint.fills import arrays
 from inpaint.fills.arrays import Array, as_array, as_tensor, channels_first, channels_last, copied, where
-from inpaint.fills.checks import check_devices, check_fill, check_types
+from inpaint.fills.checks import check_devices, check_fill, check_image, check_types
 from inpaint.fills.request import Clock, ImageSeed, Request
 from inpaint.options import Options
 from inpaint.types import Capabilities, Fill, Guidance, ProgressCallback, Seed
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 Change: TypeAlias = Callable[[Array], Array]
 Painted: TypeAlias = dict[str, Array]
 """Maps of one or several fills, batch first: "raw" (n, 3, H, W), perhaps "score" (n,), and intermediates."""
+
+FOUND = "found"
+"""The intermediate of a blind fill that found its hole itself: how sure it is of each pixel, (n, 1, H, W)."""
+THRESHOLD = 0.5
+"""What lies above this in the map of a blind fill is its hole."""
 
 
 class BaseFill(ABC):
@@ -63,8 +68,29 @@ class BaseFill(ABC):
         return None
 
     def find_mask(self, image: Array) -> Array:
-        """Return the mask (B, 1, H, W) that a blind model finds in images (B, 3, H, W)."""
+        """Return how much a blind model takes each pixel of images for contaminated, (B, 1, H, W) from 0 to 1.
+
+        Args:
+            image: (B, 3, H, W), an array or a tensor as `own` makes them.
+
+        Raises:
+            MaskError: It is not blind.
+        """
         raise MaskError(f"{self.name} needs a mask: it does not find holes itself")
+
+    def find_mask_arrays(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Do so for images (B, H, W, 3): (B, H, W, 1) from 0 to 1, as `Inpainter.find_mask_arrays` says."""
+        check_types("array", image, None)
+        found: NDArray[Any] = channels_last(as_array(self._found(self.own(channels_first(image)))))
+        return found
+
+    def _found(self, image: Array) -> Array:
+        """Return what `find_mask` finds in images that were checked, in the type of the results."""
+        if not self.capabilities.blind:
+            raise MaskError(f"{self.name} needs a mask: it does not find holes itself")
+        self._check_complete()
+        check_image(image, capabilities=self.capabilities, name=self.name)
+        return self.result_type(self.find_mask(self.result_type(image)))
 
     def result_type(self, x: Array) -> Array:
         """Return x in the type of the results: float32, unless a subclass computes in float64."""
@@ -72,10 +98,13 @@ class BaseFill(ABC):
 
     def check(self, image: Array, mask: Array, guidance: Mapping[str, Array] | None = None) -> None:
         """Check the images of a fill, see `check_fill`. Raises UsageError when it cannot fill at all."""
+        self._check_complete()
+        check_fill(image, mask, guidance=guidance, capabilities=self.capabilities, name=self.name)
+
+    def _check_complete(self) -> None:
         missing = self.missing_to_fill()
         if missing is not None:
             raise UsageError(f"{self.name} cannot fill: {missing}")
-        check_fill(image, mask, guidance=guidance, capabilities=self.capabilities, name=self.name)
 
     def fill(
         self,
@@ -133,22 +162,24 @@ class BaseFill(ABC):
         When the caller asks to stop, images not reached get the mean color of what is known and the score -inf, and
         there are no intermediates.
         """
-        found = self.find_mask(image) if mask is None else mask
-        self.check(image, found, guidance)
+        soft = self._found(image) if mask is None else None
+        hard = mask if soft is None else self.result_type(soft > THRESHOLD)
+        self.check(image, hard, guidance)
         samples, seeds = arguments.integer("samples", samples, least=1), ImageSeed.of_each(seed, len(image))
         draws = samples if self.capabilities.stochastic else 1
         request = Request(
             image=self.result_type(image),
-            mask=found,
-            hole=found == 1,
+            mask=hard if soft is None else soft,
+            hole=hard == 1,
             guidance=guidance or {},
             seeds=seeds,
             draws=draws,
             clock=Clock(len(image) * draws, self.steps, progress),
         )
+        found = {} if soft is None else {FOUND: soft}
         fills = [
             replace(
-                self.composite(request.image, request.hole, maps),
+                self.composite(request.image, request.hole, {**maps, **found}),
                 warnings=request.warnings_of(sample),
                 strategy=request.strategy_of(sample),
             )

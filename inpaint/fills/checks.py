@@ -83,7 +83,8 @@ def check_fill(
     """Check that the images of `Inpainter.fill` fit each other and what the fill can do.
 
     Args:
-        image: (B, 3, H, W), floating, in [0, 1] outside the hole; inside it anything, NaN too.
+        image: (B, 3, H, W), floating, in [0, 1] outside the hole; inside it anything, NaN too, unless the fill is
+            blind and reads it.
         mask: (B, 1, H, W), every value 0 or 1, any dtype.
         guidance: Planes by name.
         capabilities: Of the fill.
@@ -94,7 +95,7 @@ def check_fill(
         MaskError: The mask does not fit the image, or leaves nothing to work from.
     """
     check_devices(image, mask, guidance)
-    _check_image(image, capabilities, name)
+    check_image(image, capabilities=capabilities, name=name)
     _check_mask(image, mask, capabilities, name)
     _check_guidance(image, mask, guidance or {}, capabilities, name)
 
@@ -106,7 +107,8 @@ def check_devices(image: Array, mask: Array | None, guidance: Mapping[str, Array
             raise InputError(f"image and masks must be on one device, got {image.device} and {plane.device}")
 
 
-def _check_image(image: Array, capabilities: Capabilities, name: str) -> None:
+def check_image(image: Array, *, capabilities: Capabilities, name: str) -> None:
+    """Check the images (B, 3, H, W) of a fill as far as no mask is needed for it; see `check_fill`."""
     if image.ndim != 4 or image.shape[1] != 3 or image.shape[0] == 0:
         raise InputError(f"image must have shape (B, 3, H, W) with B at least 1, got {tuple(image.shape)}")
     if not is_floating(image):
@@ -114,6 +116,8 @@ def _check_image(image: Array, capabilities: Capabilities, name: str) -> None:
     if min(image.shape[-2:]) < capabilities.smallest_px:
         height, width = image.shape[-2:]
         raise InputError(f"{name} needs sides of at least {capabilities.smallest_px} pixels, got {height}x{width}")
+    if capabilities.blind:
+        _check_values(image, where="")
 
 
 def _check_mask(image: Array, mask: Array, capabilities: Capabilities, name: str) -> None:
@@ -124,16 +128,21 @@ def _check_mask(image: Array, mask: Array, capabilities: Capabilities, name: str
     odd = ~(hole | (mask == 0))
     if odd.any():
         raise MaskError(f"mask must be 0 (known) or 1 (hole) everywhere, got {mask[odd][0].item():g}")
-    known = masked_fill(image, hole, 0.0)
-    if not is_finite(known):
-        raise InputError("image holds values that are not finite outside the hole")
-    low, high = known.min().item(), known.max().item()
-    if low < 0 or high > 1:
-        raise InputError(f"image must lie in [0, 1] outside the hole, got {low:g} to {high:g}")
+    if not capabilities.blind:
+        _check_values(masked_fill(image, hole, 0.0), where=" outside the hole")
     if capabilities.needs_known:
         for number, full in enumerate(hole.reshape(len(hole), -1).all(1).tolist()):
             if full:
                 raise MaskError(f"{name} works from known pixels, but the mask of image {number} is all hole")
+
+
+def _check_values(image: Array, *, where: str) -> None:
+    """Raise InputError where an image that is read holds what is no color; where: which part of it is meant."""
+    if not is_finite(image):
+        raise InputError(f"image holds values that are not finite{where}")
+    low, high = image.min().item(), image.max().item()
+    if low < 0 or high > 1:
+        raise InputError(f"image must lie in [0, 1]{where}, got {low:g} to {high:g}")
 
 
 def _check_guidance(

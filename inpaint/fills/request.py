@@ -103,7 +103,7 @@ class Request:
 
     Args:
         image: (B, 3, H, W) in the type of the results.
-        mask: (B, 1, H, W), as it was given.
+        mask: (B, 1, H, W), as it was given; from 0 to 1, as a blind fill found it, where none was.
         hole: (B, 1, H, W), bool.
         guidance: Planes by name.
         seeds: Of each image.

@@ -40,13 +40,23 @@ class InpaintNetwork(nn.Module):
 
         Args:
             image: (B, 3, H, W) in [0, 1], not read in the hole; sides are multiples of `capabilities.multiple_px` and
-                at least `minimum_px`.
-            mask: (B, 1, H, W), 1 = hole.
+                at least `minimum_px`. A blind network reads all of it.
+            mask: (B, 1, H, W), 1 = hole; for a blind network anything from 0 to 1, such as what `find_mask` returns.
             planes: Those that were given of the capabilities' planes, and those of `derive`.
 
         Returns:
             "raw" (B, 3, H, W) on our scale, not clamped, and named intermediates.
         """
+
+    def find_mask(self, image: Tensor) -> Tensor:
+        """Return how much each pixel of a batch is contaminated, (B, 1, H, W) from 0 to 1.
+
+        For networks whose capabilities say `blind`. Gradients pass.
+
+        Args:
+            image: As `forward` takes it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} finds no masks")
 
     @property
     def capabilities(self) -> Capabilities:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from inpaint.errors import UsageError
-from inpaint.fills.base import Painted, TensorFill
+from inpaint.fills.arrays import concatenate
+from inpaint.fills.base import FOUND, Painted, TensorFill
 from inpaint.fills.request import Request
 from inpaint.losses.base import DiscriminatorOutput
 from inpaint.models.base import InpaintNetwork, Rear
@@ -70,6 +71,17 @@ class FeedForward(TensorFill):
         """Return x in float32, or in float64 for a float64 network."""
         return x.to(torch.float64 if self.dtype == torch.float64 else torch.float32)
 
+    def find_mask(self, image: Tensor) -> Tensor:
+        """Return what a blind network finds in images (B, 3, H, W), chunk by chunk."""
+        if not self.capabilities.blind:
+            return super().find_mask(image)  # type: ignore[no-any-return]
+        parts = []
+        for part in slices(len(image), self.chunk or len(image)):
+            with evaluating(self.network), torch.inference_mode():
+                found = self.network.find_mask(self._ready(image[part]))
+                parts.append(self._cropped({FOUND: found}, like=image)[FOUND])
+        return concatenate(parts)  # type: ignore[no-any-return]
+
     def paint_all(self, request: Request) -> Iterator[Painted]:
         """Paint chunk by chunk."""
         image, mask = request.image, request.mask
@@ -87,7 +99,7 @@ class FeedForward(TensorFill):
     def features(self, image: Tensor, mask: Tensor, guidance: Mapping[str, Tensor] | None = None) -> Features:
         """Return the features of a batch half way through the network, where it is `refinable`; see `fill`."""
         with evaluating(self.network), torch.no_grad():
-            known = image.masked_fill(mask > 0, 0.0)
+            known = image if self.capabilities.blind else image.masked_fill(mask > 0, 0.0)
             planes = {name: self._ready(plane) for name, plane in (guidance or {}).items()}
             planes |= {name: self._ready(plane) for name, plane in self.network.derive(known, mask).items()}
             padded, hole = self._ready(known), self._ready(mask)

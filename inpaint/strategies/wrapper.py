@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.errors import InpaintError, UsageError
-from inpaint.fills.arrays import Array, as_array, channels_last
+from inpaint.fills.arrays import Array, as_array, channels_first, channels_last
 from inpaint.fills.base import BaseFill, Painted
 from inpaint.fills.request import ImageSeed, Request
 from inpaint.strategies.filling import Painting, fill_plan
@@ -121,11 +121,8 @@ class StrategicFill(BaseFill):
         return None
 
     def find_mask(self, image: Array) -> Array:
-        """Return the mask that a blind fill finds in whole images."""
-        if not self.capabilities.blind:
-            return super().find_mask(image)
-        (fill,) = self.inner.fill_arrays(np.ascontiguousarray(channels_last(image)), None)
-        return fill.mask.transpose(0, 3, 1, 2)
+        """Return what a blind fill finds in whole images."""
+        return channels_first(self.inner.find_mask_arrays(np.ascontiguousarray(channels_last(image))))
 
     def paint_all(self, request: Request) -> Iterator[Painted]:
         """Fill image by image, with all samples of each; an image without a hole is its own answer."""
@@ -134,7 +131,7 @@ class StrategicFill(BaseFill):
                 for _ in range(request.draws):
                     yield {"raw": image[None]}
                 continue
-            known = np.where(hole, 0, image).transpose(1, 2, 0)  # (H, W, 3)
+            known = (image if self.capabilities.blind else np.where(hole, 0, image)).transpose(1, 2, 0)  # (H, W, 3)
             planes = {name: plane[number].transpose(1, 2, 0) for name, plane in request.guidance.items()}
             paintings = self.fill_photo(
                 _cut_of(known),

@@ -51,11 +51,17 @@ class NoiseOnTensors(TensorFill):
             yield {"raw": raw, "score": raw.mean(dim=(1, 2, 3)), "coarse": raw / 2}
 
 
-class BlindOnArrays(NoiseOnArrays):
-    """Takes black pixels for holes."""
+class BlindOnArrays(ArrayFill):
+    """Is the surer of a pixel the darker it is, and inverts what is there."""
+
+    name = "blind"
+    capabilities = Capabilities(blind=True, smallest_px=1)
 
     def find_mask(self, image):
-        return (image.max(axis=1, keepdims=True) == 0).astype(np.float32)
+        return 1 - image.max(axis=1, keepdims=True)
+
+    def paint(self, image, hole, context):
+        return 1 - image
 
 
 KINDS = [NoiseOnArrays, NoiseOnTensors]
@@ -150,14 +156,48 @@ def test_an_image_without_a_hole_is_its_own_answer(batch):
     assert fill.painted == 0
 
 
-def test_a_blind_fill_makes_its_mask_and_another_asks_for_one(batch):
+def test_a_blind_fill_takes_for_the_hole_what_lies_above_half_of_its_map(batch):
+    image, _ = batch
+    (fill,) = BlindOnArrays().fill(image, None)
+    assert torch.equal(fill.aux["found"], 1 - image.amax(dim=1, keepdim=True))
+    assert torch.equal(fill.mask, (fill.aux["found"] > 0.5).float())
+    assert 0 < fill.mask.mean() < 1
+    hole = fill.mask.expand_as(image) == 1
+    assert torch.equal(fill.completed[~hole], image[~hole])
+    assert torch.equal(fill.completed[hole], 1 - image[hole])  # it reads what lies in its hole
+
+
+def test_a_blind_fill_takes_a_mask_as_well_and_then_finds_none(batch):
     image, mask = batch
-    black = image.masked_fill(mask == 1, 0.0)
-    found = BlindOnArrays().fill(black, None)[0]
-    assert torch.equal(found.mask, mask)
-    assert torch.equal(found.completed, NoiseOnArrays().fill(black, mask)[0].completed)
+    (fill,) = BlindOnArrays().fill(image, mask)
+    assert torch.equal(fill.mask, mask)
+    assert fill.aux == {}
+
+
+def test_arrays_and_tensors_are_found_alike(batch):
+    image, _ = batch
+    array = image.permute(0, 2, 3, 1).numpy()
+    (fill,) = BlindOnArrays().fill_arrays(array, None)
+    (expected,) = BlindOnArrays().fill(image, None)
+    assert np.array_equal(fill.aux["found"], expected.aux["found"].permute(0, 2, 3, 1).numpy())
+    assert np.array_equal(BlindOnArrays().find_mask_arrays(array), fill.aux["found"])
+
+
+def test_a_fill_that_is_not_blind_asks_for_a_mask(batch):
+    image, _ = batch
     with pytest.raises(MaskError, match="noise needs a mask: it does not find holes itself"):
         NoiseOnArrays().fill(image, None)
+    with pytest.raises(MaskError, match="noise needs a mask: it does not find holes itself"):
+        NoiseOnArrays().find_mask_arrays(image.permute(0, 2, 3, 1).numpy())
+
+
+@pytest.mark.parametrize("given", ["mask", None])
+def test_what_a_blind_fill_reads_in_the_hole_must_be_colors(batch, given):
+    image, mask = batch
+    with pytest.raises(InputError, match=r"image holds values that are not finite$"):
+        BlindOnArrays().fill(image.masked_fill(mask == 1, float("nan")), mask if given else None)
+    with pytest.raises(InputError, match=r"image must lie in \[0, 1\], got .* to 2$"):
+        BlindOnArrays().fill(image.masked_fill(mask == 1, 2.0), mask if given else None)
 
 
 def test_scores_and_intermediates_come_in_the_order_of_the_images(batch):

@@ -14,6 +14,7 @@ from inpaint.training.plan import dry_run_step
 from inpaint.weights.files import WeightsMetadata, save_weights
 
 MODELS = list(registry.models())
+BLIND = [name for name in MODELS if registry.capabilities(name).blind]
 UNAVAILABLE = ("perceptual", "style", "distillation")  # losses that need somebody else's weights
 
 
@@ -84,13 +85,28 @@ def test_fills_depend_on_what_is_known_and_where_the_hole_is(make, name):
 
 
 @pytest.mark.parametrize("size", [(37, 70), (64, 64)])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in BLIND])
 def test_what_the_hole_holds_is_never_looked_at(make, name, size):
     fill = adapter(name, make(name)).fill
     image, mask = sample(*size)
     (expected,) = fill(image, mask)
     (got,) = fill(image.masked_fill(mask > 0, torch.nan), mask)
     assert torch.equal(got.raw, expected.raw)
+
+
+@pytest.mark.parametrize("size", [(37, 70), (64, 64)])
+@pytest.mark.parametrize("name", BLIND)
+def test_a_blind_model_finds_its_hole_and_reads_what_lies_in_it(make, name, size):
+    fill = adapter(name, make(name)).fill
+    image, mask = sample(*size)
+    (found,) = fill(image, None)
+    soft, known = found.aux["found"], found.mask.expand_as(image) == 0
+    assert soft.shape == mask.shape
+    assert 0 <= soft.min() < soft.max() <= 1
+    assert torch.equal(found.mask, (soft > 0.5).float())
+    assert torch.equal(found.completed[known], image[known])
+    (one,), (other,) = fill(image, mask), fill(image.masked_fill(mask > 0, 0.0), mask)
+    assert not torch.equal(one.raw, other.raw)
 
 
 @pytest.mark.parametrize("chunk", [1, 2])

@@ -1,0 +1,1 @@
+"""The smallest blind model: takes what is red for contaminated, and knows it without training."""
