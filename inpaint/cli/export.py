@@ -59,7 +59,7 @@ FORMAT_HELP = "; ".join(f"{name}: {each.summary}" for name, each in FORMATS.item
     default="float32",
     help="Of weights and arithmetic; images are read and written as ever.",
 )
-@click.option("--verify", is_flag=True, help="Measure the file against the network, at several sizes and batches.")
+@click.option("--verify", is_flag=True, help="Measure the file against the network in float64, at several sizes.")
 @click.option("--verify-only", is_flag=True, help="Measure the file that is there already, and write nothing.")
 @model_options.option
 def command(
@@ -116,6 +116,7 @@ def command(
             click.echo(f"wrote {output}" + ("" if place.is_dir() else f": {place.stat().st_size / 1e6:.1f} MB"))
     if verify or verify_only:
         measured = formats.verify(format_, request)
+        click.echo("compared with the network computed in float64; 1 is the whole range of an image")
         for what, difference in measured.items():
             click.echo(f"{what:<24} largest difference {difference:.1e}")
         click.echo(f"largest difference {max(measured.values()):.1e}")

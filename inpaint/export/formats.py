@@ -8,9 +8,10 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, TypeAlias
 
-from inpaint.errors import UsageError
+from inpaint.errors import InputError, UsageError, WriteError
+from inpaint.system.files import missing
 from inpaint.weights.graphs import Interface, Precision
-from inpaint.weights.runs import Which
+from inpaint.weights.runs import RunFolder, Which
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class Request:
 
 
 Measured: TypeAlias = "Mapping[str, float]"
-"""The largest difference from the network, by what was compared."""
+"""The largest difference from the network, which computes in float64 for that, by what was compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,18 +104,26 @@ def export(name: str, request: Request) -> None:
         request: What is wanted.
 
     Raises:
-        UsageError: The format does not know what is wanted, or the model has nothing to export.
+        UsageError: The format does not know what is wanted, the model has nothing to export, or the file to write is
+            one of its own.
         WeightsError: Weights that cannot be used.
         MissingDependencyError: A package for the format is not installed.
         InpaintError: The file cannot be written.
     """
     check(name, request)
+    check_apart(request.model, request.output)
     write: Callable[[Request], None] = resolve_name(FORMATS[name].export)
+    try:
+        request.output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"cannot write '{request.output}': {error.strerror or error}") from None
     write(request)
 
 
 def verify(name: str, request: Request) -> Measured:
     """Measure the file of a request against the network that it was made from, at several sizes and batches.
+
+    The network computes in float64: what differs is what the file rounds.
 
     Args:
         name: A key of FORMATS.
@@ -122,12 +131,15 @@ def verify(name: str, request: Request) -> Measured:
 
     Raises:
         UsageError: The format cannot be measured.
+        InputError: The file is not there.
         WeightsError: The file or the weights cannot be used.
     """
     check(name, request)
     place = FORMATS[name].verify
     if place is None:
         raise UsageError(f"files of the format {name} cannot be measured here")
+    if reason := missing(request.output):
+        raise InputError(f"cannot read '{request.output}': {reason}")
     measure: Callable[[Request], Measured] = resolve_name(place)
     return measure(request)
 
@@ -144,3 +156,21 @@ def check(name: str, request: Request) -> None:
         raise UsageError(f"--origin {request.origin}: the format {name} is no public program's; add --format origin")
     if request.precision not in chosen.precisions:
         raise UsageError(f"--precision {request.precision}: the format {name} knows {', '.join(chosen.precisions)}")
+
+
+def check_apart(model: str, output: Path) -> None:
+    """Raise UsageError where a file would take the place of the weights that are exported, or of others of their run.
+
+    Args:
+        model: As of a `Request`.
+        output: A file.
+    """
+    place = Path(model)
+    if missing(place) or missing(output):
+        return  # a name, or nothing that would be lost
+    run = RunFolder(place) if place.is_dir() else RunFolder.of(place)
+    own = [each for each in (run.weights, run.best_weights, run.last, run.best, run.config_yaml) if each.exists()]
+    if place.is_file() and place not in own:
+        own = [place]
+    if any(each.samefile(output) for each in own):
+        raise UsageError(f"the output '{output}' is a file of the model that is exported; choose another output")

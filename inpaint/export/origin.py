@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inpaint.errors import UsageError, WeightsError, WriteError, unknown
-from inpaint.export.formats import Request
+from inpaint.export.formats import Request, check_apart
 from inpaint.options import ModelConfig, differing, show, validated
 from inpaint.registry import conversion, table
 from inpaint.registry.loading import weights_of
@@ -86,7 +86,8 @@ def export_origin(
         What was written.
 
     Raises:
-        UsageError: There is no such program for this model, or it cannot hold the run: the message names the option.
+        UsageError: There is no such program for this model, it cannot hold the run (the message names the option), or
+            the file is one of the run itself.
         WeightsError: The weights cannot be read, or lack a network that the program needs.
         WriteError: The files cannot be written. Nothing is left of them then.
     """
@@ -105,7 +106,9 @@ def export_origin(
         files = _write_folder(target, written.files, metadata)
     else:
         ((name, content),) = written.files.items()
-        files = (_write_file(target / name if target.is_dir() else target, content, entry, metadata),)
+        file = target / name if target.is_dir() else target
+        check_apart(text, file)
+        files = (_write_file(file, content, entry, metadata),)
     return OriginFiles(
         files=files,
         origin=entry.origin,

@@ -15,13 +15,13 @@ from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
 from inpaint.errors import WeightsError
+from inpaint.export.archives import METADATA, check_weights, read_said
 from inpaint.export.formats import Measured, Request
 from inpaint.export.networks import GraphNetwork, example, network_of
 from inpaint.export.onnx_network import metadata_of
 from inpaint.export.verification import differences
 from inpaint.system.files import atomic_write, open_file
 
-METADATA = "inpaint.json"  # the file in the archive that says what ONNX files say in their metadata
 LARGEST = 2**16  # multiples of a side, and images of a batch
 
 
@@ -71,19 +71,14 @@ def verify(request: Request) -> Measured:
     Raises:
         WeightsError: The file is no program, or was made from other weights.
     """
+    said = read_said(request.output, marker="archive_format", title="program")
     exported = network_of(request.model, weights=request.weights, options=request.options)
-    extra = {METADATA: ""}
+    check_weights(said, exported.sha256, path=request.output, model=request.model)
     try:
         with open_file(request.output) as file:
-            program = torch.export.load(io.BytesIO(file.read()), extra_files=extra)
-        entries: Mapping[str, str] = json.loads(extra[METADATA])
-    except OSError as error:
-        raise WeightsError(f"cannot read {request.output}: {error.strerror}") from None
-    except Exception:  # whatever an archive of something else makes torch raise
-        raise WeightsError(f"{request.output} is damaged or no program that `inpaint export` wrote") from None
-    if entries.get("inpaint.weights_sha256") != exported.sha256:
-        raise WeightsError(f"{request.output} was not made from the weights of {request.model}: nothing to compare")
-    module = program.module()
+            module = torch.export.load(io.BytesIO(file.read())).module()
+    except Exception:  # whatever a damaged archive makes torch raise
+        raise WeightsError(f"{request.output} is damaged") from None
 
     def run(named: Mapping[str, Tensor]) -> NDArray[Any]:
         with torch.no_grad():

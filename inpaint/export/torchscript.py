@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import json
 import warnings
-import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +19,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from inpaint.errors import WeightsError
+from inpaint.export.archives import METADATA, check_weights, read_said
 from inpaint.export.formats import Measured, Request
 from inpaint.export.networks import Exported, GraphNetwork, example, network_of
 from inpaint.export.onnx_network import metadata_of
-from inpaint.export.program import METADATA
-from inpaint.export.verification import sizes
-from inpaint.models.feedforward import evaluating
+from inpaint.export.verification import exact, sizes
 from inpaint.nn.fourier import FourierUnit
 from inpaint.system.files import atomic_write
+from inpaint.weights.graphs import GraphMetadata
 
 
 class Filling(nn.Module):
@@ -108,37 +106,31 @@ def export(request: Request) -> None:
         torch.jit.save(program, str(temporary), _extra_files={METADATA: said})
 
 
-def read_said(path: Path) -> Mapping[str, str]:
-    """Return what a program says of itself, without running it; raises WeightsError where it says nothing."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            name = next(name for name in archive.namelist() if name.endswith(f"/extra/{METADATA}"))
-            said: Mapping[str, str] = json.loads(archive.read(name))
-            return said
-    except (OSError, ValueError, StopIteration, zipfile.BadZipFile) as error:
-        reason = "it does not say what it holds" if isinstance(error, StopIteration) else error
-        raise WeightsError(f"{path} is no TorchScript of `inpaint export`: {reason}") from None
+def said_of(path: Path) -> GraphMetadata:
+    """Return what a program says of itself, without running it; raises WeightsError where it is none of ours."""
+    return read_said(path, marker="constants.pkl", title="TorchScript")
 
 
 def verify(request: Request) -> Measured:
-    """Measure the program of a request: the largest difference from the network, filled, by what was compared.
+    """Measure the program of a request: the largest difference from the network in float64, filled.
 
     Raises:
         WeightsError: The file is no program of ours, or was made from other weights.
     """
     exported = network_of(request.model, weights=request.weights, options=request.options)
-    if read_said(request.output)["inpaint.weights_sha256"] != exported.sha256:
-        raise WeightsError(f"{request.output} was not made from the weights of {request.model}: nothing to compare")
+    check_weights(said_of(request.output), exported.sha256, path=request.output, model=request.model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.jit.load(str(request.output), map_location="cpu")  # type: ignore[no-untyped-call]
-    graph, found = GraphNetwork(exported.network), {}
+        try:
+            program = torch.jit.load(str(request.output), map_location="cpu")  # type: ignore[no-untyped-call]
+        except RuntimeError:
+            raise WeightsError(f"{request.output} is damaged") from None
+    graph, paint, found = GraphNetwork(exported.network), exact(exported), {}
     for number, (batch, height, width) in enumerate(sizes(graph)):
         image, mask, *planes = example(graph, batch, height, width, seed=number)
-        with evaluating(exported.network), torch.no_grad():
-            named = dict(zip(graph.names[2:], planes, strict=True))
-            raw = exported.network.paint_graph(image, mask, **named)
+        raw = paint(image, mask, **dict(zip(graph.names[2:], planes, strict=True)))
+        with torch.no_grad():
             filled = program(image, mask.long(), *planes)
-        expected = torch.where(mask > 0, raw.clamp(0, 1), image)
+        expected = torch.where(mask > 0, raw.clamp(0, 1), image.double())
         found[f"{batch} x {height} x {width}"] = float((filled - expected).abs().max())
     return found

@@ -1,7 +1,11 @@
-"""How far an exported graph is from the network that it was made from, at five sizes and batches."""
+"""How far an exported graph is from the network that it was made from, at five sizes and batches.
+
+The network computes in float64 here, so that the difference is the rounding of the file, and not that of the network.
+"""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,12 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inpaint.errors import WeightsError
+from inpaint.errors import UsageError, WeightsError
+from inpaint.export.archives import check_weights
 from inpaint.export.formats import Measured, Request
 from inpaint.export.networks import Exported, GraphNetwork, example, network_of
 from inpaint.export.pipeline import sizes_of
 from inpaint.export.pipeline_reference import filled
-from inpaint.models.feedforward import evaluating
 from inpaint.system.extras import import_optional
 from inpaint.weights.graphs import GraphMetadata, Interface, read_graph
 
@@ -53,34 +57,46 @@ def session_of(model: Path | bytes) -> Any:
         raise WeightsError(f"{model if isinstance(model, Path) else 'the graph'} cannot be opened: {reason}") from None
 
 
+def exact(exported: Exported) -> Callable[..., Tensor]:
+    """Return a function from (image, mask, **inputs) to what the network paints, in float64 on a copy of it."""
+    network = copy.deepcopy(exported.network).double().eval()
+
+    def paint(image: Tensor, mask: Tensor, **inputs: Tensor) -> Tensor:
+        with torch.no_grad():
+            return network.paint_graph(
+                image.double(), mask.double(), **{name: value.double() for name, value in inputs.items()}
+            )
+
+    return paint
+
+
 Run: TypeAlias = Callable[[Mapping[str, Tensor]], NDArray[Any]]
 """From inputs by name to what was painted."""
 
 
 def differences(run: Run, exported: Exported, *, sides: tuple[int, int] | None = None) -> dict[str, float]:
-    """Return the largest difference between a file and its network by "BATCH x HEIGHT x WIDTH".
+    """Return the largest difference between a file and its network in float64, by "BATCH x HEIGHT x WIDTH".
 
     Args:
         run: Of the file.
         exported: What it was made from, as it fills.
         sides: See `sizes`.
     """
-    graph = GraphNetwork(exported.network)
+    graph, paint = GraphNetwork(exported.network), exact(exported)
     found = {}
     for number, (batch, height, width) in enumerate(sizes(graph, sides=sides)):
         named = dict(zip(graph.names, example(graph, batch, height, width, seed=number), strict=True))
-        with evaluating(exported.network), torch.no_grad():
-            expected = exported.network.paint_graph(**named)
-        found[f"{batch} x {height} x {width}"] = float(np.abs(run(named) - expected.numpy()).max())
+        found[f"{batch} x {height} x {width}"] = float(np.abs(run(named) - paint(**named).numpy()).max())
     return found
 
 
 def pipeline_differences(session: Any, exported: Exported, interface: Interface) -> dict[str, float]:
     """Return the largest difference, of 1 for the whole range, between a pipeline and the same done in NumPy.
 
-    Four sizes of photos, from smaller than the network takes to larger than it was trained at.
+    The network between computes in float64. Four sizes of photos, from smaller than the network takes to larger than it
+    was trained at.
     """
-    graph = GraphNetwork(exported.network)
+    graph, exact_paint = GraphNetwork(exported.network), exact(exported)
     known = sizes_of(graph)
 
     def paint(image: NDArray[Any], mask: NDArray[Any]) -> NDArray[Any]:
@@ -88,9 +104,8 @@ def pipeline_differences(session: Any, exported: Exported, interface: Interface)
         nothing = {
             each.name: torch.zeros(1, each.channels, height // each.scale, width // each.scale) for each in graph.inputs
         }
-        with evaluating(exported.network), torch.no_grad():
-            painted = exported.network.paint_graph(torch.from_numpy(image), torch.from_numpy(mask), **nothing)
-        return painted.numpy()
+        painted: NDArray[Any] = exact_paint(torch.from_numpy(image), torch.from_numpy(mask), **nothing).numpy()
+        return painted
 
     side = known.trained_px
     found = {}
@@ -110,12 +125,13 @@ def verify_graph(request: Request) -> Measured:
     """Measure the graph of a request.
 
     Raises:
+        UsageError: The file is no pipeline, or not of the precision or interface, that the request names.
         WeightsError: The file is damaged, or was made from other weights.
     """
     metadata = GraphMetadata.of(read_graph(request.output).entries, path=request.output)
+    _check_kind(metadata, request)
     exported = network_of(request.model, weights=request.weights, options=request.options)
-    if metadata.weights_sha256 != exported.sha256:
-        raise WeightsError(f"{request.output} was not made from the weights of {request.model}: nothing to compare")
+    check_weights(metadata, exported.sha256, path=request.output, model=request.model)
     session = session_of(request.output)
     if metadata.interface is not None:
         return pipeline_differences(session, exported, metadata.interface)
@@ -125,3 +141,18 @@ def verify_graph(request: Request) -> Measured:
         return painted
 
     return differences(run, exported)
+
+
+def _check_kind(metadata: GraphMetadata, request: Request) -> None:
+    """Raise UsageError where a request names, beyond what is usual, another kind of file than is there."""
+    differs = (
+        request.pipeline and metadata.graph != "pipeline",
+        request.interface not in ("inpaint", metadata.interface),
+        request.precision not in ("float32", metadata.precision),
+    )
+    if any(differs):
+        interface = "" if metadata.interface is None else f", interface {metadata.interface}"
+        raise UsageError(
+            f"{request.output} is another file than --pipeline, --interface and --precision say: {metadata.graph}, "
+            f"precision {metadata.precision}{interface}; leave them out to measure it"
+        )

@@ -1,5 +1,7 @@
 """`inpaint export`: what it writes and prints, and one line for every mistake."""
 
+from pathlib import Path
+
 import pytest
 
 import onnx_files
@@ -42,7 +44,8 @@ def test_a_graph_is_written_with_what_it_is_and_its_largest_difference_is_printe
     assert run(["export", "--model", folder, "--format", "onnx", "--output", str(output), "--verify"]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].startswith(f"wrote {output}: ")
-    assert len(printed) == 7
+    assert len(printed) == 8
+    assert printed[1] == "compared with the network computed in float64; 1 is the whole range of an image"
     assert float(printed[-1].removeprefix("largest difference ")) < 1e-4
     said = GraphMetadata.of(onnx_files.metadata_of(output), path=output)
     assert (said.graph, said.model, said.license, said.minimum_px) == ("network", "lama", "MIT", 16)
@@ -108,6 +111,32 @@ def test_a_file_of_other_weights_is_not_measured(folder_of, tmp_path, capsys):
     status, line = failed(capsys, "--model", other, "--format", "onnx", "--output", output, "--verify-only")
     assert status == 1
     assert "was not made from the weights of" in line
+
+
+def test_another_kind_of_file_than_is_named_is_not_measured_as_if_it_were_that_kind(folder_of, tmp_path, capsys):
+    folder, output = folder_of("pconv", levels=2), str(tmp_path / "new" / "file.onnx")
+    words = ["--model", folder, "--format", "onnx", "--output", output]
+    assert failed(capsys, *words, "--verify-only") == (1, f"error: cannot read '{output}': no such file")
+    assert run(["export", *words]) == 0  # the folder is made for it
+    capsys.readouterr()
+    for more in (["--pipeline"], ["--precision", "float16"]):
+        status, line = failed(capsys, *words, *more, "--verify-only")
+        assert status == 2
+        assert "network, precision float32; leave them out" in line
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_no_file_of_the_run_that_is_exported_is_overwritten(folder_of, tmp_path, capsys, as_file):
+    folder = Path(folder_of("lama"))
+    (folder / "best.ckpt").write_bytes(b"mine")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    model = str(folder / "model.safetensors") if as_file else str(folder)
+    cases = (("onnx", "model.safetensors"), ("origin", ""), ("origin", "best.ckpt"), ("pt2", "best.ckpt"))
+    for format_, output in cases:
+        status, line = failed(capsys, "--model", model, "--format", format_, "--output", str(folder / output))
+        assert status == 2
+        assert "is a file of the model that is exported" in line
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:FutureWarning", "ignore:.*torch.jit.*:DeprecationWarning")

@@ -2,12 +2,14 @@
 
 import io
 import json
+import zipfile
 
 import pytest
 import torch
 
 from inpaint.errors import WeightsError
-from inpaint.export import program
+from inpaint.export import program, torchscript
+from inpaint.export.archives import METADATA
 from inpaint.export.formats import Request
 from inpaint.export.networks import GraphNetwork, example
 from inpaint.registry import table
@@ -35,10 +37,10 @@ def test_a_program_says_what_it_is_and_is_measured_against_its_own_weights_alone
     folder, output = run_of("lama", kind="regular"), tmp_path / "lama.pt2"
     request = Request(model=str(folder), output=output)
     program.export(request)
-    extra = {program.METADATA: ""}
+    extra = {METADATA: ""}
     with output.open("rb") as file:
         torch.export.load(file, extra_files=extra)
-    said = json.loads(extra[program.METADATA])
+    said = json.loads(extra[METADATA])
     assert (said["inpaint.model"], said["inpaint.graph"], said["inpaint.license"]) == ("lama", "network", "MIT")
     measured = program.verify(request)
     assert len(measured) == 5
@@ -48,6 +50,30 @@ def test_a_program_says_what_it_is_and_is_measured_against_its_own_weights_alone
     other = run_of("lama", kind="regular", width=5)
     with pytest.raises(WeightsError, match="was not made from the weights of"):
         program.verify(Request(model=str(other), output=output))
-    output.write_bytes(b"nothing")
-    with pytest.raises(WeightsError, match="is damaged or no program"):
-        program.verify(Request(model=str(other), output=output))
+
+
+@pytest.mark.parametrize("said", [b"[1]", b"{", b'{"inpaint.format": 1}', b"{}", None, b" " * 2**21])
+def test_an_archive_that_does_not_say_what_it_is_is_not_loaded(tmp_path, monkeypatch, said):
+    monkeypatch.setattr(torch.export, "load", lambda *_, **__: pytest.fail("loads the archive"))
+    path = tmp_path / "some.pt2"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/archive_format", "pt2")
+        if said is not None:
+            archive.writestr(f"archive/extra/{METADATA}", said)
+    with pytest.raises(WeightsError, match=r"some\.pt2 (is damaged or no program|has damaged|does not say)"):
+        program.verify(Request(model="nowhere", output=path))
+
+
+def test_a_file_of_another_format_is_told_by_one_line(run_of, tmp_path):
+    folder, output = str(run_of("pconv", levels=2)), tmp_path / "some"
+    with zipfile.ZipFile(output, "w") as archive:
+        archive.writestr(f"some/extra/{METADATA}", "{}")
+    for verify in (program.verify, torchscript.verify):
+        with pytest.raises(WeightsError, match="it is of another format"):
+            verify(Request(model=folder, output=output))
+        output.write_bytes(b"nothing")
+        with pytest.raises(WeightsError, match=r"some is damaged or no .*: File is not a zip file"):
+            verify(Request(model=folder, output=output))
+        output.unlink()
+        with zipfile.ZipFile(output, "w") as archive:
+            archive.writestr(f"some/extra/{METADATA}", "{}")
