@@ -22,10 +22,11 @@ def for_models(
 
 
 def which(models: Mapping[str, str], wanted: Which) -> dict[str, Which]:
-    """Return which weights each model is loaded with: `wanted` of what has weights, by label."""
-    from inpaint.registry.table import FILLS
+    """Return which weights each model is loaded with: `wanted` of what has several to choose from, by label."""
+    from inpaint.registry.zoo import loadable_names
 
-    return {label: "last" if spec in FILLS else wanted for label, spec in models.items()}
+    alone = loadable_names()
+    return {label: "last" if spec in alone else wanted for label, spec in models.items()}
 
 
 option = click.option("--option", "option", multiple=True, metavar="NAME=VALUE", help=HELP)

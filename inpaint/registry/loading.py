@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from inpaint.options import ModelConfig
     from inpaint.weights.files import WeightsMetadata
+    from inpaint.weights.public import PublicWeights
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 """What networks may compute in, the usual type first."""
@@ -75,6 +76,7 @@ def load(
     _check_choice(text, weights)
     own, strategy = _apart(options)
     chosen = None if strategy is None else _chosen(text, {"strategy": StrategyOptions}, strategy)["strategy"]
+    _check_public(text, dtype, own, chosen)
     made = (
         _fill(text, device, own)
         if text in FILLS
@@ -111,12 +113,13 @@ def described(
     """Return what a fill is called and can do before it is loaded, and raise what `load` would raise by then.
 
     torch is not imported, except to read the checkpoint of a run. Repositories are not asked: None stands for what
-    they hold. Public weights are fetched. The arguments are those of `load`.
+    they hold. Public weights are fetched, once the options are known to be right. The arguments are those of `load`.
     """
     text = _text_of(name_or_place)
     _check_choice(text, weights)
     own, strategy = _apart(options)
     chosen = _chosen(text, {"strategy": StrategyOptions}, strategy or {})["strategy"]
+    _check_public(text, dtype, own, chosen)
     if text in FILLS:
         _chosen(text, {"fill": fill_options(text)}, own)
         return _refinable(Described(text, capabilities(text)), chosen)
@@ -133,7 +136,7 @@ def described(
 
 
 def options_of(name_or_place: str | os.PathLike[str], *, weights: Which = "last") -> dict[str, Any]:
-    """Return what `load` takes for this model besides the device: {name: type}.
+    """Return what `load` takes for this model besides the device: {name: type}. Public weights need not be here.
 
     Raises UsageError or WeightsError, as `load`, for what cannot be loaded.
     """
@@ -141,8 +144,10 @@ def options_of(name_or_place: str | os.PathLike[str], *, weights: Which = "last"
     shared = _types(StrategyOptions)
     if text in FILLS:
         return {**_types(fill_options(text)), **shared}
-    stored = _stored(weights_of(text, weights))
-    own = {name: kind for group in stored.groups().values() for name, kind in _types(group).items()}
+    row = zoo.find(text)
+    stored = None if row is not None else _stored(weights_of(text, weights))
+    groups = _groups(_usual(row)) if row is not None else stored.groups()
+    own = {name: kind for group in groups.values() for name, kind in _types(group).items()}
     return {**({} if isinstance(stored, StoredGraph) else {"dtype": str}), **own, **shared}
 
 
@@ -150,8 +155,26 @@ def _check_choice(text: str, weights: object) -> None:
     """Raise UsageError unless these weights may be chosen of a model."""
     if not isinstance(weights, str) or weights not in get_args(Which):
         raise UsageError(unknown("weights", str(weights), get_args(Which)))
-    if text in FILLS and weights != "last":
-        raise UsageError(f"weights={weights}: '{text}' has no weights to choose from; leave it out")
+    if weights != "last" and (text in FILLS or zoo.find(text) is not None):
+        what = "no weights" if text in FILLS else "one file of weights, nothing"
+        raise UsageError(f"weights={weights}: '{text}' has {what} to choose from; leave it out")
+
+
+def _check_public(
+    text: str, dtype: str | torch.dtype | None, options: Mapping[str, Any], strategy: StrategyOptions | None
+) -> None:
+    """Raise UsageError for what public weights cannot be loaded with, before they are fetched."""
+    row = zoo.find(text)
+    if row is not None:
+        config = _usual(row)
+        _chosen("models with weights", _groups(config), options)
+        _dtype_name(dtype)
+        _refinable(Described(row.model, config.capabilities()), strategy or StrategyOptions())
+
+
+def _usual(row: PublicWeights) -> ModelConfig:
+    """Return the configuration that a model has where nothing is said; no option of a fill depends on the rest."""
+    return config_class(row.model)()
 
 
 def _text_of(name_or_place: str | os.PathLike[str]) -> str:
@@ -264,10 +287,15 @@ class _Stored:
         return replace(known, scored=self.config.RANKED_BY in self.metadata.roles, trained_px=trained_px)
 
     def groups(self) -> dict[str, type[Options]]:
-        """Return the groups of options that the network is loaded with: its adapter's and its own."""
-        from inpaint.models.options import adapter_options
+        """See `_groups`."""
+        return _groups(self.config)
 
-        return {"adapter": adapter_options(self.config.capabilities()), "network": self.config.FillOptions}
+
+def _groups(config: ModelConfig) -> dict[str, type[Options]]:
+    """Return the groups of options that a network is loaded with: its adapter's and its own."""
+    from inpaint.models.options import adapter_options
+
+    return {"adapter": adapter_options(config.capabilities()), "network": config.FillOptions}
 
 
 def _stored(path: Path) -> _Stored | StoredGraph:

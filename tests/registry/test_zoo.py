@@ -19,9 +19,10 @@ from file_server import file_server
 from inpaint.errors import UsageError, WeightsError, WriteError
 from inpaint.evaluation.models import expanded, label_models
 from inpaint.models.lama.config import Config
+from inpaint.models.options import adapter_options
 from inpaint.registry import conversion, loadable, table, zoo
 from inpaint.registry.initial import started_from
-from inpaint.registry.loading import described, load
+from inpaint.registry.loading import described, load, options_of
 from inpaint.system.locks import FolderLock
 from inpaint.weights.files import read_metadata
 from inpaint.weights.public import ARCHIVE, NAME, Digest, PublicWeights, Publisher
@@ -298,6 +299,39 @@ def test_offline_the_file_to_fetch_and_its_place_are_said(offline, tmp_path):
     assert f"fetch {offline.url} ({offline.size_bytes:,} bytes, SHA-256: {offline.digest.value}) elsewhere" in said
     assert said.endswith(f"and put it at {place}")
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"chonk": 2}, "unknown option of models with weights 'chonk'"),
+        ({"chunk": 0}, "chunk"),
+        ({"dtype": "float8"}, "unknown dtype 'float8'"),
+        ({"weights": "best"}, "'stand-in' has one file of weights, nothing to choose from"),
+        ({"strategy": "cropp"}, "strategy"),
+    ],
+)
+def test_wrong_options_are_told_before_anything_is_fetched(offline, options, told):
+    for function in (load, described):
+        with pytest.raises(UsageError, match=told):
+            function("stand-in", **options)
+
+
+def test_the_options_of_public_weights_are_known_without_them(offline, stand_in):
+    known = options_of("stand-in")
+    place = zoo.folder_of(offline) / "stand-in.pt"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(stand_in[1])
+    assert known == options_of(str(zoo.weights_at("stand-in")))
+
+
+@pytest.mark.parametrize("name", sorted({row.model for row in ROWS}))
+def test_a_model_takes_the_same_options_whatever_its_architecture(name):
+    """For public weights, what is inside is known only when they are here."""
+    config = table.config_class(name)
+    small, usual = config.model_validate(config.SMALL).capabilities(), config().capabilities()
+    assert adapter_options(small) is adapter_options(usual)
+    assert small.refinable == usual.refinable
 
 
 def test_a_placed_file_is_verified_converted_and_left_alone(offline, stand_in):
