@@ -93,3 +93,8 @@ def test_evaluate_tells_models_with_other_options_apart(weights, photo_folder, t
     capsys.readouterr()
     assert run(command) == 0
     assert "going on: 1 of 2 fills are done already" in capsys.readouterr().err
+
+
+def test_of_what_has_one_file_of_weights_the_last_are_taken(weights):
+    models = {"run": str(weights), "telea": "telea", "public": "lama-places"}
+    assert model_options.which(models, "best") == {"run": "best", "telea": "last", "public": "last"}
