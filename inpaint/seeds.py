@@ -49,6 +49,7 @@ MASK: Final = Purpose(3, "pis")
 SKETCH: Final = Purpose(4, "pis")
 VAL_MASK: Final = Purpose(5, "pis")
 EDGES: Final = Purpose(6, "pis")
+COLOR: Final = Purpose(8, "pis")
 # Training; indices: iteration, rank.
 ITERATION: Final = Purpose(None, "si", bits=64)
 TEACHER: Final = Purpose(7, "pis")  # and a part of the batch

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,6 +73,8 @@ class Plane:
         read: "module:function" that turns a `Photo` into an array (H, W) or (H, W, C) in [0, 1]; None where the
             caller of a fill cannot give it.
         everywhere: Whether it is read outside the hole, too.
+        scales: How it becomes smaller: "values" are averaged; "lines" stay lines, however thin; "colors" are averaged
+            where the last channel says that they are given.
         summary: One line for the help of `--NAME`.
     """
 
@@ -82,6 +84,7 @@ class Plane:
     options: Mapping[str, Any] = field(default_factory=dict)
     read: str | None = None
     everywhere: bool = False
+    scales: Literal["values", "lines", "colors"] = "values"
     summary: str = ""
 
 

@@ -24,6 +24,7 @@ class SamplePlanes:
 
     Raises:
         ConfigError: Options of a plane that the model does not read, or wrong ones.
+        MissingDependencyError: A plane needs a package that is not installed.
     """
 
     def __init__(self, planes: Sequence[Plane], options: Mapping[str, Mapping[str, Any]]) -> None:
@@ -38,6 +39,8 @@ class SamplePlanes:
             )
             for plane in planes
         }
+        for maker in self.makers.values():
+            maker.check()
 
     @property
     def need_companion(self) -> bool:

@@ -6,15 +6,17 @@ scikit-image's detector is the definition here: OpenCV's smooths differently, or
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from inpaint import seeds
+from inpaint.images import hand
+from inpaint.images.hed import check_installed, edge_probability
 from inpaint.images.photo import BT709, luma
-from inpaint.images.planes import Bytes, PlaneMaker
+from inpaint.images.planes import Bytes, PlaneMaker, checked_range
 from inpaint.system.extras import import_alone
 
 LOW, HIGH = 0.1, 0.2  # thresholds of the gradient of a gray image in [0, 1]
@@ -41,19 +43,44 @@ def gray_of(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     return luma(image / 255, BT709)
 
 
+Detector: TypeAlias = Literal["canny", "hed", "file"]
+
+
 class Sketch(PlaneMaker):
-    """A sketch that a user might draw in the hole: Canny's edges, or a file beside the photo, bright = edge.
+    """A sketch that a user might draw in the hole: the photo's edges, as they are found or as if drawn by hand.
+
+    The defaults are the edges as they are found; `guidance.DRAWN_BY_HAND` has the rest. Validation takes the middle of
+    sigma_px and small_px, moves and drops nothing, and is always given.
 
     Args:
-        source: canny, or file for NAME_edge.png beside NAME.jpg (KEY.edge.png in a shard).
+        source: canny; hed, which people's drawings resemble more and which takes half a second of one core for 256 px;
+            file for NAME_edge.png beside NAME.jpg (KEY.edge.png in a shard), bright = edge, as `inpaint edges` writes
+            them. Of several each sample draws one, and validation has the first.
         sigma_px: Range of Canny's smoothing, from which every sample draws.
-        threshold: Of a file's values in [0, 1]; above it is an edge (0.6 in the public code).
+        threshold: Of HED's and a file's values in [0, 1]; above it is an edge (0.6 in the public code).
+        thin: Lines of HED and files become one pixel wide; Canny's are, and others become so after they were moved.
+        small_px: Range of the fewest pixels that a connected line has; smaller ones are left out.
+        jitter_px: Range of the farthest that a line is moved along each axis.
+        dropped: Range of the share of strokes that are left out.
+        given: Share of samples that have a sketch at all.
     """
 
     purpose = seeds.SKETCH
-    source: Literal["canny", "file"] = "canny"
+    source: Detector | tuple[Detector, ...] = "canny"
     sigma_px: tuple[float, float] = (1.0, 3.0)
     threshold: float = Field(0.6, ge=0, lt=1)
+    thin: bool = False
+    small_px: tuple[int, int] = (0, 0)
+    jitter_px: tuple[float, float] = (0.0, 0.0)
+    dropped: tuple[float, float] = (0.0, 0.0)
+    given: float = Field(1.0, ge=0, le=1)
+
+    @field_validator("source")
+    @classmethod
+    def _some(cls, source: Detector | tuple[Detector, ...]) -> Detector | tuple[Detector, ...]:
+        if not source:
+            raise ValueError("must name at least one of canny, hed and file")
+        return source
 
     @field_validator("sigma_px")
     @classmethod
@@ -62,19 +89,65 @@ class Sketch(PlaneMaker):
             raise ValueError(f"must be two positive numbers, the smaller first, got {pair[0]} and {pair[1]}")
         return pair
 
+    @field_validator("small_px", "jitter_px")
+    @classmethod
+    def _not_negative(cls, pair: tuple[float, float]) -> tuple[float, float]:
+        return checked_range(pair)
+
+    @field_validator("dropped")
+    @classmethod
+    def _shares(cls, pair: tuple[float, float]) -> tuple[float, float]:
+        return checked_range(pair, most=1)
+
+    @property
+    def sources(self) -> tuple[Detector, ...]:
+        """All sources that a sample may have."""
+        return (self.source,) if isinstance(self.source, str) else self.source
+
     @property
     def needs_companion(self) -> bool:
         """Whether sketches come from files."""
-        return self.source == "file"
+        return "file" in self.sources
+
+    def check(self) -> None:
+        """Raise MissingDependencyError where HED is to be used and its weights are not installed."""
+        if "hed" in self.sources:
+            check_installed()
 
     def make(self, image: Bytes, mask: Bytes, *, companion: Bytes | None, rng: np.random.Generator | None) -> Bytes:
-        """Return the sketch (H, W), 1 = edge, inside the hole only."""
-        if companion is not None:
-            sketch = companion > self.threshold * 255
-        else:
-            sigma_px = sum(self.sigma_px) / 2 if rng is None else rng.uniform(*self.sigma_px)
-            sketch = canny(gray_of(image), sigma_px)
-        return sketch * mask
+        """Return the sketch (H, W), 1 = line, inside the hole only."""
+        if rng is not None and self.given < 1 and rng.random() >= self.given:
+            return np.zeros_like(mask)
+        source = self.sources[0]
+        if rng is not None and len(self.sources) > 1:
+            source = self.sources[rng.integers(len(self.sources))]
+        lines = self._found(source, image, companion, rng)
+        return self._as_drawn(lines, rng, thick=source != "canny") * mask
+
+    def _found(
+        self, source: Detector, image: Bytes, companion: Bytes | None, rng: np.random.Generator | None
+    ) -> NDArray[np.bool_]:
+        """Return the edges (H, W) as a detector finds them."""
+        if source == "canny":
+            return canny(gray_of(image), sum(self.sigma_px) / 2 if rng is None else rng.uniform(*self.sigma_px))
+        if source == "hed":
+            return edge_probability(image) > self.threshold
+        assert companion is not None  # asked for by `needs_companion`
+        bright: NDArray[np.bool_] = companion > self.threshold * 255
+        return bright
+
+    def _as_drawn(self, lines: NDArray[np.bool_], rng: np.random.Generator | None, *, thick: bool) -> NDArray[np.bool_]:
+        """Return edges (H, W) as if they were drawn; thick: they may be wider than a pixel."""
+        if rng is not None and self.jitter_px[1] > 0:
+            lines, thick = hand.moved(lines, rng.uniform(*self.jitter_px), rng), True
+        if self.thin and thick:
+            lines = hand.thinned(lines)
+        if self.small_px[1] > 0:
+            least_px = sum(self.small_px) // 2 if rng is None else rng.integers(*self.small_px, endpoint=True)
+            lines = hand.without_small(lines, int(least_px))
+        if rng is not None and self.dropped[1] > 0:
+            lines = hand.with_some_dropped(lines, rng.uniform(*self.dropped), rng)
+        return lines
 
 
 class Edges(PlaneMaker):

@@ -5,6 +5,7 @@ A model declares its planes (`inpaint.types.Plane`); what they name as `make` an
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable
 from pkgutil import resolve_name
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from inpaint.errors import UsageError
 from inpaint.images.masks import hole_of
-from inpaint.images.photo import Photo
+from inpaint.images.photo import Photo, white_of
 from inpaint.options import Options
 from inpaint.seeds import Purpose
 from inpaint.types import Plane
@@ -40,6 +41,9 @@ class PlaneMaker(Options):
     def needs_companion(self) -> bool:
         """Whether it is made from the file beside the photo."""
         return False
+
+    def check(self) -> None:
+        """Raise MissingDependencyError where something that it needs is not installed."""
 
     @abstractmethod
     def make(
@@ -71,6 +75,26 @@ def plane_of(photo: Photo, plane: Plane) -> PlaneArray:
     return read(photo, plane.name)
 
 
+def checked_range(pair: tuple[float, float], *, most: float = math.inf) -> tuple[float, float]:
+    """Return the ends of a range of an option; raises ValueError unless 0 <= first <= second <= most."""
+    if not 0 <= pair[0] <= pair[1] <= most:
+        upper = "" if most == math.inf else f" of at most {most:g}"
+        raise ValueError(f"must be two numbers from 0{upper}, the smaller first, got {pair[0]:g} and {pair[1]:g}")
+    return pair
+
+
 def read_edges(photo: Photo, name: str) -> NDArray[np.bool_]:
     """Return edges (H, W), True = edge, of a photo that shows them white on black."""
     return hole_of(photo, what=name)
+
+
+def read_color(photo: Photo, name: str) -> NDArray[np.float32]:
+    """Return colors (H, W, 4) in [0, 1]: red, green, blue, and 1 where a color is given, 0 elsewhere.
+
+    With an alpha channel a color is given where alpha is above half; without one, where the photo is not wholly black.
+    Where none is given the colors are 0.
+    """
+    colors = photo.array()
+    strength = colors.max(axis=2) if photo.alpha is None else photo.alpha
+    given = strength > (0 if photo.alpha is None else white_of(photo.alpha.dtype) / 2)
+    return np.where(given[..., None], np.dstack([colors, given]), 0).astype(np.float32)

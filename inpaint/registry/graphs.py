@@ -84,7 +84,7 @@ class StoredGraph:
         assert self.metadata is not None
         known = config_class(self.name).PLANES if self.name in models() else ()
         own = {each.name: each for each in known}.get(plane.name)
-        return replace(plane, read=own.read, summary=own.summary) if own is not None else plane
+        return plane if own is None else replace(plane, read=own.read, scales=own.scales, summary=own.summary)
 
     def _derived(self) -> list[str]:
         """Return the inputs that are neither planes of the caller nor noise, so that the model must make them."""

@@ -250,7 +250,9 @@ class _Work:
         if part.working is None:
             return _Given(self.cut(part.region), self.unknown[rows], planes)
         image, unknown = reduced(self.cut, part.region, self.unknown[rows], part.size)
-        return _Given(image, unknown, {name: reduced_plane(plane, part.size) for name, plane in planes.items()})
+        taken = self.inpainter.capabilities.guidance
+        small = {name: reduced_plane(plane, part.size, taken[name].scales) for name, plane in planes.items()}
+        return _Given(image, unknown, small)
 
     def _fills(
         self,

@@ -25,6 +25,7 @@ from inpaint.optimize.guard import GuardOptions
 from inpaint.optimize.loop import LoopOptions, optimize
 from inpaint.optimize.schedule import CooldownOptions
 from inpaint.strategies.options import StrategyOptions
+from inpaint.strategies.scaling import Scales, reduced_plane
 from inpaint.types import Inpainter
 
 MOST_SCALES = 3
@@ -90,7 +91,7 @@ class RefinedFill(TensorFill):
             def report(step: IntermediateResult, done: float = done, share: float = share) -> None:
                 request.clock.report(done + share * step.done / step.total)
 
-            objective = Agreement(self.inner, *level, reduced_to(level[0], planes), reference)
+            objective = Agreement(self.inner, *level, self._reduced(level[0], planes), reference)
             narrow |= objective.inside is None
             raw, before = self._optimized(objective, report), level
             done += share
@@ -98,8 +99,13 @@ class RefinedFill(TensorFill):
                 return self._plain(*finer[-1], planes), ()
         return raw, (NARROW,) if narrow else ()
 
+    def _reduced(self, image: Tensor, planes: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return planes (1, C, H, W) by name at an image's size."""
+        (height, width), taken = image.shape[-2:], self.capabilities.guidance
+        return {name: reduced_to((height, width), plane, taken[name].scales) for name, plane in planes.items()}
+
     def _plain(self, image: Tensor, mask: Tensor, planes: Mapping[str, Tensor]) -> Tensor:
-        (fill,) = self.inner.fill(image, mask, guidance=reduced_to(image, planes))
+        (fill,) = self.inner.fill(image, mask, guidance=self._reduced(image, planes))
         return fill.raw
 
     def _scales(self, image: Tensor) -> int:
@@ -159,10 +165,14 @@ class Agreement:
         return Evaluation(loss=loss, image=own.detach())
 
 
-def reduced_to(image: Tensor, planes: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return planes (1, C, H, W) by name at an image's size."""
-    size = image.shape[-2:]
-    return {name: F.interpolate(plane, size, mode="area").clamp(0, 1) for name, plane in planes.items()}
+def reduced_to(size: tuple[int, int], plane: Tensor, scales: Scales) -> Tensor:
+    """Return a plane (1, C, H, W) at a size, at most its own."""
+    if plane.shape[-2:] == size:
+        return plane
+    if scales == "values":
+        return F.interpolate(plane, size, mode="area").clamp(0, 1)
+    small = reduced_plane(plane[0].permute(1, 2, 0).cpu().float().numpy(), size, scales)
+    return torch.from_numpy(small).permute(2, 0, 1)[None].to(plane)
 
 
 def masked_mean(values: Tensor, where: Tensor) -> Tensor:

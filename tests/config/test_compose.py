@@ -293,7 +293,7 @@ def test_a_sweep_is_the_product_of_its_values():
 
 def test_a_sweep_over_a_group_can_be_a_pattern(mine):
     jobs = config.sweep(["model=glob([deep*,sm*])"], config_dir=str(mine))
-    assert jobs == [["model=deepfill"], ["model=small"]]
+    assert jobs == [["model=deepfill"], ["model=deepfill_guided"], ["model=small"]]
 
 
 def test_an_interval_cannot_be_swept():

@@ -3,7 +3,12 @@ import pytest
 from pydantic import ValidationError
 from skimage import color, data
 
-from inpaint.images.edges import Edges, canny, gray_of
+from inpaint.data.planes import SamplePlanes
+from inpaint.errors import MissingDependencyError
+from inpaint.images import edges, hed
+from inpaint.images.edges import Edges, Sketch, canny, gray_of
+from inpaint.images.guidance import DRAWN_BY_HAND
+from inpaint.types import Plane
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +86,104 @@ def test_a_sample_draws_its_smoothing_from_the_range_and_validation_has_the_fixe
 def test_a_range_that_makes_no_sense_is_refused(pair):
     with pytest.raises(ValidationError, match="the smaller first"):
         Edges(range_px=pair)
+
+
+# Sketches -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def part():
+    photo = data.astronaut()[40:180, 150:310]
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    mask[10:130, 20:140] = 1
+    return photo, mask
+
+
+def sketch(part, seed, *, companion=None, **options):
+    rng = None if seed is None else np.random.default_rng(seed)
+    return Sketch(**options).make(*part, companion=companion, rng=rng)
+
+
+HAND = {**DRAWN_BY_HAND, "given": 1.0}
+
+
+def test_a_sketch_without_options_is_canny_s_at_the_first_number_of_its_generator(part):
+    photo, mask = part
+    sigma_px = np.random.default_rng(5).uniform(1, 3)
+    assert np.array_equal(sketch(part, 5), canny(gray_of(photo), sigma_px) * mask)
+    assert np.array_equal(sketch(part, None), canny(gray_of(photo), 2.0) * mask)
+
+
+def test_a_sketch_as_drawn_is_thin_in_the_hole_and_its_seed_s(part):
+    _, mask = part
+    drawn = [sketch(part, seed, **HAND) for seed in range(6)]
+    for lines in drawn:
+        assert lines.dtype == np.uint8
+        assert not lines[mask == 0].any()
+        assert 0 < lines[mask == 1].mean() < 0.15
+    assert np.array_equal(sketch(part, 3, **HAND), drawn[3])
+    assert len({lines.tobytes() for lines in drawn}) == 6
+
+
+def test_validation_neither_moves_nor_drops_nor_withholds_a_sketch(part):
+    photo, _ = part
+    fixed = sketch(part, None, **{**HAND, "given": 0.0})
+    assert fixed.any()
+    assert not (fixed & ~canny(gray_of(photo), 2.0) & 1).any()
+
+
+def test_so_many_samples_have_a_sketch(part):
+    small = part[0][40:72, 40:80], part[1][40:72, 40:80]
+    given = [sketch(small, seed, given=0.7, sigma_px=(1, 1)).any() for seed in range(200)]
+    assert 0.6 < np.mean(given) < 0.8
+
+
+def test_a_file_s_bright_lines_are_a_sketch_and_thin_if_so_wanted(part):
+    _, mask = part
+    companion = np.zeros(mask.shape, np.uint8)
+    companion[60:67] = 200
+    companion[90:97] = 100
+    assert np.array_equal(sketch(part, 0, companion=companion, source="file"), (companion > 153) * mask)
+    thin = sketch(part, 0, companion=companion, source="file", thin=True)
+    assert set(thin[:, 40:120].sum(axis=0)) == {1}
+    assert sketch(part, 0, companion=companion, source="file", threshold=0.3).sum() == 2 * 7 * 120
+
+
+def test_a_sample_draws_one_of_several_sources_and_validation_has_the_first(part):
+    companion = np.zeros(part[1].shape, np.uint8)
+    companion[60] = 255
+    options = {"source": ("file", "canny"), "companion": companion}
+    seen = [bool(sketch(part, seed, **options)[60, 20:140].all()) for seed in range(40)]
+    assert 5 < sum(seen) < 35
+    assert sketch(part, None, **options).sum() == 120
+    assert Sketch(source=["canny", "file"]).needs_companion
+    assert not Sketch().needs_companion
+
+
+def test_a_sketch_of_hed_is_what_is_likely_an_edge(part, monkeypatch):
+    likely = np.linspace(0, 1, part[1].size, dtype=np.float32).reshape(part[1].shape)
+    monkeypatch.setattr(edges, "edge_probability", lambda image: likely)
+    assert np.array_equal(sketch(part, None, source="hed", threshold=0.4), (likely > 0.4) * part[1])
+
+
+def test_hed_is_asked_for_before_a_training_begins(monkeypatch):
+    monkeypatch.setattr(hed, "PACKAGE", "no_such_package_of_weights")
+    plane = Plane(name="sketch", make="inpaint.images.edges:Sketch")
+    SamplePlanes([plane], {})
+    with pytest.raises(MissingDependencyError, match="HED"):
+        SamplePlanes([plane], {"sketch": {"source": "hed"}})
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"dropped": (0.2, 1.5)}, "two numbers from 0 of at most 1"),
+        ({"small_px": (-1, 3)}, "two numbers from 0, the smaller first"),
+        ({"jitter_px": (3, 1)}, "the smaller first"),
+        ({"source": ()}, "at least one of canny, hed and file"),
+        ({"source": "sobel"}, "'canny', 'hed' or 'file'"),
+    ],
+)
+def test_options_of_a_sketch_that_make_no_sense_are_refused(options, complaint):
+    with pytest.raises(ValidationError, match=complaint):
+        Sketch(**options)

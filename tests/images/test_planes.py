@@ -6,7 +6,9 @@ from PIL import Image
 
 from inpaint.errors import UsageError
 from inpaint.images.edges import Sketch
-from inpaint.images.planes import maker_class, plane_of, read_edges
+from inpaint.images.guidance import COLOR, DRAWN_BY_HAND, EDGES, SKETCH
+from inpaint.images.photo import Photo
+from inpaint.images.planes import maker_class, plane_of, read_color, read_edges
 from inpaint.images.reading import read_photo
 from inpaint.registry.table import planes
 from inpaint.types import Plane
@@ -48,3 +50,32 @@ def test_what_the_models_name_can_be_imported(name, drawing):
     assert plane_of(drawing, plane).shape[:2] == (6, 8)
     if plane.make is not None:
         maker_class(plane)(**plane.options)
+
+
+@pytest.mark.parametrize("plane", [SKETCH, EDGES, COLOR], ids=lambda plane: plane.name)
+def test_the_common_planes_can_be_read_and_have_as_many_channels_as_they_say(plane, drawing):
+    read = plane_of(drawing, plane)
+    assert read.reshape(*read.shape[:2], -1).shape == (6, 8, plane.channels)
+
+
+def test_sketches_of_models_may_be_made_as_drawn_by_hand():
+    assert Sketch(**DRAWN_BY_HAND).thin
+
+
+def colors(dtype, alpha=True):
+    """A red and a black pixel that are given, a green one that hardly is, and one that is not."""
+    top = np.iinfo(dtype).max
+    pixels = np.array([[[top, 0, 0], [0, 0, 0], [0, top, 0], [top, top, top]]], dtype)
+    return Photo(pixels=pixels, alpha=np.array([[top, top // 2 + 1, top // 2, 0]], dtype) if alpha else None)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_color_is_given_where_alpha_is_above_half(dtype):
+    plane = read_color(colors(dtype), "color")
+    assert plane.dtype == np.float32
+    assert plane.tolist() == [[[1, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0]]]
+
+
+def test_without_alpha_black_is_no_color():
+    plane = read_color(colors(np.uint8, alpha=False), "color")
+    assert plane.tolist() == [[[1, 0, 0, 1], [0, 0, 0, 0], [0, 1, 0, 1], [1, 1, 1, 1]]]

@@ -51,3 +51,34 @@ def test_enlarging_is_opencvs_cubic_in_any_window(size, make_photo):
     assert whole == pytest.approx(expected, abs=1e-5)
     window = Region(3, 9, 5, 13)
     assert np.array_equal(scaling.enlarged(image, size, window), whole[window.slices])
+
+
+@pytest.mark.parametrize("small", [(20, 28), (13, 19), (7, 9)])
+def test_a_thin_line_stays_a_line_in_one_piece(small):
+    lines = np.zeros((40, 56, 1), np.float32)
+    cv2.line(lines, (3, 5), (50, 33), 1.0, 1)
+    cv2.line(lines, (20, 2), (20, 38), 1.0, 1)
+    found = scaling.reduced_plane(lines, small, "lines")
+    assert found.shape == (*small, 1)
+    assert set(np.unique(found)) == {0, 1}
+    count, _ = cv2.connectedComponents(found[..., 0].astype(np.uint8), connectivity=8)
+    assert count == 2
+    assert found.mean() < 0.6
+
+
+@pytest.mark.parametrize("small", [(20, 28), (13, 19)])
+def test_a_given_color_is_not_mixed_with_what_is_not_given(small):
+    plane = np.zeros((40, 56, 4), np.float32)
+    plane[..., :3] = 0.9  # of no meaning where nothing is given
+    plane[7:31, 9:43] = (0.2, 0.4, 0.6, 1)
+    found = scaling.reduced_plane(plane, small, "colors")
+    given = found[..., 3] == 1
+    assert found[given][:, :3] == pytest.approx(np.tile((0.2, 0.4, 0.6), (given.sum(), 1)), abs=1e-6)
+    assert not found[~given].any()
+    assert given.mean() == pytest.approx((24 * 34) / (40 * 56), rel=0.25)
+
+
+def test_values_are_averaged_by_areas(make_photo):
+    plane = make_photo(40, 56).astype(np.float32) / 255
+    expected = cv2.resize(plane, (19, 13), interpolation=cv2.INTER_AREA)
+    assert scaling.reduced_plane(plane, (13, 19)) == pytest.approx(expected, abs=1e-6)

@@ -7,15 +7,10 @@ from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
+from inpaint.images.guidance import SKETCH
 from inpaint.options import ModelConfig, Options
-from inpaint.types import Capabilities, Plane
+from inpaint.types import Capabilities
 
-SKETCH = Plane(
-    name="sketch",
-    make="inpaint.images.edges:Sketch",
-    read="inpaint.images.planes:read_edges",
-    summary="Lines to follow in the hole, white on black.",
-)
 PlanesStage1: TypeAlias = Literal["image_ones_mask", "image_mask"]
 PlanesStage2: TypeAlias = Literal["image", "image_mask", "image_ones_mask"]
 

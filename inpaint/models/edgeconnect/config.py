@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, field_validator
 
+from inpaint.images.guidance import EDGES
 from inpaint.options import ModelConfig, Options
 from inpaint.types import Capabilities, Plane
 
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
 
 Stage: TypeAlias = Literal["edge", "inpaint", "edge_inpaint", "joint"]
 
-EDGES = Plane(
-    name="edges",
-    read="inpaint.images.planes:read_edges",
-    summary="All edges of the hole, white on black, in place of those that the model completes itself.",
-)
 EDGE = frozenset({"edge_generator"})
 INPAINT = frozenset({"inpaint_generator"})
 
