@@ -50,6 +50,10 @@ SKETCH: Final = Purpose(4, "pis")
 VAL_MASK: Final = Purpose(5, "pis")
 EDGES: Final = Purpose(6, "pis")
 COLOR: Final = Purpose(8, "pis")
+ANOTHER: Final = Purpose(9, "pis")
+VAL_ANOTHER: Final = Purpose(10, "pis")
+CONTAMINATION: Final = Purpose(11, "pis")
+VAL_CONTAMINATION: Final = Purpose(12, "pis")
 # Training; indices: iteration, rank.
 ITERATION: Final = Purpose(None, "si", bits=64)
 TEACHER: Final = Purpose(7, "pis")  # and a part of the batch

@@ -8,18 +8,16 @@ from typing import TypeAlias
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from inpaint.finding.objects import object_in
 from inpaint.finding.table import find, find_in_all
+from inpaint.images.lettering import Layer, Lettering, font_at, write
 from inpaint.images.mask_rules import Hole
 from inpaint.images.photo import Photo, to_uint8
 from inpaint.images.regions import Region
 from inpaint.images.sheets import Rgb
 
-Layer: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""Colors (H, W, 3), 0 to 255, and their opacity (H, W), 0 to 1."""
 Draw: TypeAlias = Callable[[np.random.Generator, Rgb], Layer]
 """From the random numbers and the photo (H, W, 3), whose size counts and, for objects, whose content."""
 Look: TypeAlias = Callable[[Sequence[Photo], Sequence[Hole], float], list[Hole]]
@@ -77,17 +75,16 @@ def _text(rng: np.random.Generator, image: Rgb) -> Layer:
     inner, outer = Image.new("L", (width, height)), Image.new("L", (width, height))
     for _ in range(int(rng.integers(1, 5))):
         size = max(8, round(min(height, width) * rng.uniform(0.05, 0.14)))
-        font, words = ImageFont.load_default(size), " ".join(rng.choice(WORDS, int(rng.integers(1, 5))))
+        font, words = font_at("", size), " ".join(rng.choice(WORDS, int(rng.integers(1, 5))))
         corner = (int(rng.uniform(0, 0.5) * width), int(rng.uniform(0.02, 0.9) * (height - size)))
-        ImageDraw.Draw(inner).text(corner, words, fill=255, font=font)
-        ImageDraw.Draw(outer).text(corner, words, fill=255, font=font, stroke_width=max(1, size // 14))
+        write(inner, words, corner, font)
+        write(outer, words, corner, font, outline_px=max(1, size // 14))
     any_color = rng.integers(0, 256, 3).tolist()
     color = np.array([(255, 255, 255), (0, 0, 0), (255, 220, 0), any_color][int(rng.integers(4))], np.float64)
     outlined, opaque = rng.random() < 0.4, rng.random() < 0.7
-    letters = np.asarray(inner, np.float64)[..., None] / 255
+    letters = np.asarray(inner)
     around = np.zeros(3) if color.sum() > 380 else np.full(3, 255.0)
-    colors = color * letters + around * (1 - letters) if outlined else np.broadcast_to(color, (height, width, 3))
-    opacity = np.asarray(outer if outlined else inner, np.float64) / 255
+    colors, opacity = Lettering(letters, np.asarray(outer) if outlined else letters).ink(color, around)
     return colors, opacity * (1.0 if opaque else 0.75)
 
 
@@ -149,8 +146,8 @@ def _watermark(rng: np.random.Generator, image: Rgb) -> Layer:
     height, width = image.shape[:2]
     drawn = Image.new("L", (width, height))
     size = round(min(height, width) * rng.uniform(0.12, 0.2))
-    font, word = ImageFont.load_default(size), str(rng.choice(WORDS)).upper()
-    ImageDraw.Draw(drawn).text((width / 2, height / 2), word, fill=255, font=font, anchor="mm")
+    word = str(rng.choice(WORDS)).upper()
+    write(drawn, word, (width / 2, height / 2), font_at("", size), anchor="mm")
     ring = (width // 2, height // 2), round(0.4 * min(height, width))
     covered = np.array(drawn.rotate(float(rng.uniform(-40, 40)), Image.Resampling.BILINEAR))
     cv2.circle(covered, *ring, 255, max(2, size // 12), cv2.LINE_AA)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from inpaint import seeds
 from inpaint.errors import ConfigError, unknown
-from inpaint.images.planes import PlaneArray, PlaneMaker, maker_class
+from inpaint.images.planes import PlaneArray, PlaneMaker, SampleParts, maker_class
 from inpaint.options import validated
 from inpaint.types import Plane
 
@@ -47,30 +44,18 @@ class SamplePlanes:
         """Whether a plane is made from the file beside the photo."""
         return any(maker.needs_companion for maker in self.makers.values())
 
-    def make(
-        self,
-        image: NDArray[np.uint8],
-        mask: NDArray[np.uint8],
-        companion: NDArray[np.uint8] | None,
-        *,
-        seed: int | None,
-        number: int,
-    ) -> dict[str, PlaneArray]:
+    def make(self, parts: SampleParts, *, seed: int, number: int, fixed: bool) -> dict[str, PlaneArray]:
         """Return the planes of sample `number` by name.
 
         Args:
-            image: (H, W, 3), cropped and flipped.
-            mask: (H, W), 1 = hole.
-            companion: (H, W) of the file beside the photo, or None.
-            seed: Of random choices; None for validation, which makes none.
+            parts: What they are made of.
+            seed: Of random choices.
             number: Of the sample.
+            fixed: Whether it is a sample of a validation set, where most makers choose nothing at random.
         """
-        return {
-            name: maker.make(
-                image,
-                mask,
-                companion=companion if maker.needs_companion else None,
-                rng=None if seed is None else seeds.generator(seed, maker.purpose, number),
-            )
-            for name, maker in self.makers.items()
-        }
+        found = {}
+        for name, maker in self.makers.items():
+            purpose = maker.val_purpose if fixed else maker.purpose
+            rng = None if purpose is None else seeds.generator(seed, purpose, number)
+            found[name] = maker.make_of(parts, rng)
+        return found

@@ -22,7 +22,7 @@ from inpaint.data.pixels import CenterView, ImageArray, RandomView
 from inpaint.data.planes import SamplePlanes
 from inpaint.data.sources import PhotoSource
 from inpaint.errors import DataError, InputError
-from inpaint.images.planes import PlaneArray
+from inpaint.images.planes import PlaneArray, SampleParts
 from inpaint.images.regions import Region
 from inpaint.masks import Folder, HoleMask, Mask, Paired, parse_mask, with_both
 from inpaint.types import Plane
@@ -34,27 +34,31 @@ _GIVE_UP = 100  # photos in a row that cannot be decoded
 
 @dataclass(frozen=True)
 class Decoded:
-    """A photo (H, W, 3) as it lies on disk, with its companion and its own mask (H, W), 1 = hole, where it has them."""
+    """A photo (H, W, 3) as it lies on disk, with its companion and its own mask (H, W), 1 = hole, where it has them.
+
+    index: of the photo in its source.
+    """
 
     image: ImageArray
     companion: ImageArray | None = None
     hole: HoleMask | None = None
+    index: int = -1
 
     def within(self, region: Region) -> Decoded:
         """Return a part of it."""
         companion = None if self.companion is None else self.companion[region.slices]
         hole = None if self.hole is None else self.hole[region.slices]
-        return Decoded(self.image[region.slices], companion, hole)
+        return Decoded(self.image[region.slices], companion, hole, self.index)
 
     def viewed(self, view: Callable[[ImageArray, ImageArray | None], tuple[ImageArray, ImageArray | None]]) -> Decoded:
         """Return what a view makes of it, of all alike."""
         if self.hole is None:
-            return Decoded(*view(self.image, self.companion))
+            return Decoded(*view(self.image, self.companion), index=self.index)
         planes = [self.hole * np.uint8(255), *([] if self.companion is None else [self.companion])]
         image, cut = view(self.image, np.dstack(planes) if len(planes) > 1 else planes[0])
         assert cut is not None
         hole = cut if cut.ndim == 2 else cut[..., 0]
-        return Decoded(image, None if cut.ndim == 2 else cut[..., 1], (hole >= 128).astype(np.uint8))
+        return Decoded(image, None if cut.ndim == 2 else cut[..., 1], (hole >= 128).astype(np.uint8), self.index)
 
 
 class Reader:
@@ -83,13 +87,24 @@ class Reader:
         Raises:
             DataError: A hundred failures in a row, or no candidate is left.
         """
+
+        def read(index: int) -> Decoded:
+            image = self.source.read(index)
+            companion = self._companion(index, image) if self.with_companion else None
+            hole = None if self.paired is None else self.paired.read(index, image.shape[:2], rng)
+            return Decoded(image, companion, hole, index)
+
+        return self._first(candidates, read)
+
+    def another(self, candidates: Iterator[int]) -> Decoded:
+        """Decode the first candidate that can be, the photo alone. Raises DataError as `first`."""
+        return self._first(candidates, lambda index: Decoded(self.source.read(index), index=index))
+
+    def _first(self, candidates: Iterator[int], read: Callable[[int], Decoded]) -> Decoded:
         failed = ""
         for index in islice(candidates, _GIVE_UP):
             try:
-                image = self.source.read(index)
-                companion = self._companion(index, image) if self.with_companion else None
-                hole = None if self.paired is None else self.paired.read(index, image.shape[:2], rng)
-                return Decoded(image, companion, hole)
+                return read(index)
             except InputError as error:
                 failed = failed or f"{self.source.name(index)}: {error}"
                 if not self.bad[index]:
@@ -149,7 +164,19 @@ class SampleStream(Dataset[dict[str, Any]]):
             # A crop that misses the hole would teach nothing.
             decoded = decoded.within(around_hole(decoded.hole, self.view.side(*decoded.image.shape[:2]), rng))
         cut = decoded.viewed(partial(self.view, rng=seeds.generator(seed, seeds.PIXELS, number)))
-        return _sample(cut, self.mask, rng, self.planes, seed=seed, number=number)
+        return _sample(
+            cut,
+            self.mask,
+            rng,
+            partial(self.planes.make, seed=seed, number=number, fixed=False),
+            another=partial(self._another, number, cut.index),
+            number=number,
+        )
+
+    def _another(self, number: int, index: int) -> ImageArray:
+        """Return a second photo for sample `number`, cut as the first, photo `index`, is."""
+        rng = seeds.generator(self.seed, seeds.ANOTHER, number)
+        return self.reader.another(_others(self.indices, index, rng)).viewed(partial(self.view, rng=rng)).image
 
     def _candidates(self, number: int) -> Iterator[int]:
         """Yield the photo of sample `number`, then those that replace it, in the order of the epoch."""
@@ -194,7 +221,19 @@ class FixedSamples(Dataset[dict[str, Any]]):
         cut = decoded.viewed(self.view)
         if decoded.hole is not None and cut.hole is not None and not cut.hole.any():
             cut = decoded.within(center_on_hole(decoded.hole)).viewed(self.view)
-        return _sample(cut, self.mask, rng, self.planes, seed=None, number=number)
+        return _sample(
+            cut,
+            self.mask,
+            rng,
+            partial(self.planes.make, seed=self.seed, number=number, fixed=True),
+            another=partial(self._another, number, cut.index),
+            number=number,
+        )
+
+    def _another(self, number: int, index: int) -> ImageArray:
+        """Return a second photo for sample `number`, cut as the first, photo `index`, is."""
+        rng = seeds.generator(self.seed, seeds.VAL_ANOTHER, number)
+        return self.reader.another(_others(self.indices, index, rng)).viewed(self.view).image
 
     def _candidates(self, number: int) -> Iterator[int]:
         for step in range(len(self)):
@@ -208,13 +247,30 @@ def _shared_zeros(count: int) -> torch.Tensor:
     return zeros
 
 
+def _others(indices: NDArray[np.int64], index: int, rng: np.random.Generator) -> Iterator[int]:
+    """Yield photos from one at random on, those other than `index` first."""
+    start = int(rng.integers(len(indices)))
+    turned = np.roll(indices, -start).tolist()
+    yield from (each for each in turned if each != index)
+    yield index
+
+
 def _sample(
-    cut: Decoded, drawn: Mask, rng: np.random.Generator, makers: SamplePlanes, *, seed: int | None, number: int
+    cut: Decoded,
+    drawn: Mask,
+    rng: np.random.Generator,
+    make: Callable[[SampleParts], Mapping[str, PlaneArray]],
+    *,
+    another: Callable[[], ImageArray],
+    number: int,
 ) -> dict[str, Any]:
     """Return sample `number` as tensors on our scale: what was cut, its own mask or one that is drawn, and planes."""
     image = cut.image
-    mask = drawn.draw(rng, *image.shape[:2]) if cut.hole is None else with_both(cut.hole, rng)
-    planes: Mapping[str, PlaneArray] = makers.make(image, mask, cut.companion, seed=seed, number=number)
+    if cut.hole is None:
+        mask, lettering = drawn.draw_lettered(rng, *image.shape[:2])
+    else:
+        mask, lettering = with_both(cut.hole, rng), None
+    planes = make(SampleParts(image, mask, cut.companion, lettering, another))
     sample: dict[str, Any] = {
         "image": torch.from_numpy(np.divide(image.transpose(2, 0, 1), np.float32(255), order="C", dtype=np.float32)),
         "mask": torch.from_numpy(mask[None].astype(np.float32)),  # (1, S, S)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import Any, ClassVar, Final, TypeAlias
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.errors import UsageError
+from inpaint.images.lettering import Lettering
 from inpaint.images.masks import hole_of
 from inpaint.images.photo import Photo, white_of
 from inpaint.options import Options
@@ -29,13 +31,35 @@ COMPANION: Final = "edge"
 """Ending of the file that belongs to a photo: NAME_edge.png beside NAME.jpg, KEY.edge.png in a shard."""
 
 
+@dataclass(frozen=True, eq=False)
+class SampleParts:
+    """What a plane of a sample can be made of.
+
+    Args:
+        image: (H, W, 3), cropped and flipped.
+        mask: (H, W), 1 = hole.
+        companion: (H, W) of the file beside the photo, cut alike; None where there is none.
+        lettering: What the text of the mask covers, where there is text.
+        another: Decodes a second photo of the set when it is called, (H, W, 3), cut as photos are; None where there is
+            none.
+    """
+
+    image: Bytes
+    mask: Bytes
+    companion: Bytes | None = None
+    lettering: Lettering | None = None
+    another: Callable[[], Bytes] | None = None
+
+
 class PlaneMaker(Options):
     """Makes one plane of a training sample; a subclass's fields are the options of `data.planes.NAME`.
 
-    purpose: of its random draws, the same for planes that must draw alike.
+    purpose: of its random draws, the same for planes that must draw alike. val_purpose: likewise of those in
+    validation; None where validation makes no random choices.
     """
 
     purpose: ClassVar[Purpose]
+    val_purpose: ClassVar[Purpose | None] = None
 
     @property
     def needs_companion(self) -> bool:
@@ -57,6 +81,11 @@ class PlaneMaker(Options):
             companion: (H, W) of the file beside the photo, cut alike; None where there is none.
             rng: For random choices; None in validation, which takes the middle of every range.
         """
+
+    def make_of(self, parts: SampleParts, rng: np.random.Generator | None) -> PlaneArray:
+        """Return the plane of one sample; makers that read more than `make` is given override this."""
+        companion = parts.companion if self.needs_companion else None
+        return self.make(parts.image, parts.mask, companion=companion, rng=rng)
 
 
 def maker_class(plane: Plane) -> type[PlaneMaker]:

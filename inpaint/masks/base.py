@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, Field
 
 from inpaint.errors import MaskError
+from inpaint.images.lettering import Lettering
 
 HoleMask: TypeAlias = NDArray[np.uint8]
 """(H, W), values 0 and 1, 1 = hole, C-contiguous."""
@@ -78,6 +79,13 @@ class Mask(BaseModel, frozen=True, extra="forbid"):
         mask = blank(height, width)
         self.paint(mask, rng)
         return mask
+
+    def draw_lettered(self, rng: np.random.Generator, height: int, width: int) -> tuple[HoleMask, Lettering | None]:
+        """Draw the same mask, and say what its text covers where it is, or holds, text.
+
+        What is hole and no text has no coverage there.
+        """
+        return self.draw(rng, height, width), None
 
     def files(self) -> tuple[str, ...]:
         """Return the files that this mask itself is drawn from; most kinds have none."""

@@ -12,7 +12,8 @@ import numpy as np
 from pydantic import BaseModel, Field, SerializeAsAny, field_validator
 
 from inpaint.errors import MaskError
-from inpaint.masks.base import HoleMask, Mask, Share, ShareSpan, blank, scale_to
+from inpaint.images.lettering import Lettering
+from inpaint.masks.base import TRIES, HoleMask, Mask, Share, ShareSpan, blank, scale_to, with_both
 
 BORDER_NOMINAL_PX = 512  # of PConv's masks, whose distance to the border is 50 pixels
 
@@ -37,10 +38,18 @@ class Mixture(Mask):
         """See `Mask`."""
         return (self, *(inner for part in self.of for inner in part.mask.parts()))
 
+    def draw_lettered(self, rng: np.random.Generator, height: int, width: int) -> tuple[HoleMask, Lettering | None]:
+        """See `Mask`."""
+        mask, lettering = self._chosen(rng).draw_lettered(rng, height, width)
+        return mask, lettering
+
     def _draw_once(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
+        return self._chosen(rng).draw(rng, height, width)
+
+    def _chosen(self, rng: np.random.Generator) -> Mask:
         steps = list(accumulate(part.weight for part in self.of))
         chosen = bisect_right(steps, rng.random() * steps[-1])
-        return self.of[min(chosen, len(self.of) - 1)].mask.draw(rng, height, width)
+        return self.of[min(chosen, len(self.of) - 1)].mask
 
 
 class Union(Mask):
@@ -52,6 +61,18 @@ class Union(Mask):
     def parts(self) -> tuple[Mask, ...]:
         """See `Mask`."""
         return (self, *(inner for part in self.of for inner in part.parts()))
+
+    def draw_lettered(self, rng: np.random.Generator, height: int, width: int) -> tuple[HoleMask, Lettering | None]:
+        """See `Mask`; of several texts the last one counts, the others are holes like any other."""
+        for _ in range(TRIES):
+            mask, lettering = blank(height, width), None
+            for part in self.of:
+                drawn, written = part.draw_lettered(rng, height, width)
+                mask |= drawn
+                lettering = written or lettering
+            if 0 < cv2.countNonZero(mask) < mask.size:
+                return mask, lettering
+        return with_both(mask, rng), None
 
     def paint(self, mask: HoleMask, rng: np.random.Generator) -> None:
         """See `Mask`."""

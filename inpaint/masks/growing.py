@@ -6,13 +6,13 @@ of a Gaussian's mass between points so close to the middle that it is constant t
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 Ramp: TypeAlias = NDArray[np.float64]
 """(H, W) in [0, 1]."""
@@ -49,7 +49,8 @@ def grown(
 def kernel_1d(side_px: int = SIDE_PX) -> Ramp:
     """Return the kernel (side_px,), sum 1: the square roots of a Gaussian's masses, whose outer product blurs."""
     half = DEVIATION + (2 * DEVIATION + 1) / side_px / 2
-    roots = np.sqrt(np.diff(ndtr(np.linspace(-half, half, side_px + 1))))
+    masses = np.diff([math.erf(x / math.sqrt(2)) / 2 for x in np.linspace(-half, half, side_px + 1)])
+    roots = np.sqrt(masses)
     line: Ramp = roots / roots.sum()
     line.setflags(write=False)
     return line

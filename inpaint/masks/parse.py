@@ -17,7 +17,7 @@ from inpaint.masks.deepfill import Brush, DeepFill, DeepFillBox
 from inpaint.masks.folder import Folder, Paired
 from inpaint.masks.irregular import Mmagic, PConv, Pluralistic, PluralisticBoxes, Walk
 from inpaint.masks.lama import Lama
-from inpaint.masks.text import Text
+from inpaint.masks.text import CAPTIONS, Text
 from inpaint.options import show
 from inpaint.system.files import is_folder
 
@@ -78,6 +78,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The published evaluation protocol drops masks that cover more than half.
     **{f"{name}_protocol": {**options, "max_share": 0.5} for name, options in _LAMA_SETS.items()},
     "lama_training": {"kind": "lama"},
+    "captions": CAPTIONS,
     **{
         name: {"kind": "comodgan", "nominal_px": nominal, "half_boxes": half, "full_boxes": full, "strokes": strokes}
         for name, nominal, half, full, strokes in (

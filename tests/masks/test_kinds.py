@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from inpaint.errors import MaskError
+from inpaint.errors import ConfigError, MaskError
 from inpaint.masks import hole_ratio, names, parse_mask
 from inpaint.masks.boxes import Box, Center, Half, Outpaint
 from inpaint.masks.comodgan import CoModGan
@@ -295,3 +295,39 @@ class TestText:
         light = draw_many(Text(lines=(3, 3), height=(0.1, 0.1), weight=(0.05, 0.05)), 40, 128, 128).mean()
         assert draw_many(Text(lines=(3, 3), height=(0.3, 0.3), weight=(0.05, 0.05)), 40, 128, 128).mean() > 1.5 * light
         assert draw_many(Text(lines=(3, 3), height=(0.1, 0.1), weight=(0.3, 0.3)), 40, 128, 128).mean() > 1.3 * light
+
+
+class TestLettering:
+    def test_old_trainings_keep_their_text(self):
+        """The four fonts of OpenCV, all masks turned, as before there were others."""
+        mask = Text().draw(np.random.default_rng(0), 64, 96)
+        assert [int(Text(rotate_deg=0).draw(np.random.default_rng(s), 64, 96).sum()) for s in range(8)] == [
+            *(678, 352, 820, 684, 1033, 371, 645, 986)
+        ]
+        assert int(mask.sum()) == 559
+
+    def test_lettering_belongs_to_the_mask_of_the_same_draw(self):
+        for spec in ("text", "captions", ["captions", "brush"], {"kind": "union", "of": ["box", "captions"]}):
+            mask = parse_mask(spec)
+            for seed in range(6):
+                drawn, lettering = mask.draw_lettered(np.random.default_rng(seed), 40, 56)
+                assert np.array_equal(drawn, mask.draw(np.random.default_rng(seed), 40, 56))
+                if lettering is not None:
+                    assert (drawn[lettering.whole > 127] == 1).all()
+
+    def test_other_kinds_have_no_lettering(self):
+        assert parse_mask("brush").draw_lettered(np.random.default_rng(0), 40, 56)[1] is None
+
+    def test_outlines_and_shadows_are_hole(self):
+        options = {"fonts": ["embedded"], "turned": 0}
+        plain, outlined, shadowed = (
+            np.mean([hole_ratio(Text(**options, **more).draw(np.random.default_rng(s), 64, 64)) for s in range(20)])
+            for more in ({}, {"outline": 1}, {"shadow": 1})
+        )
+        assert outlined > 1.2 * plain
+        assert shadowed > 1.2 * plain
+
+    def test_fonts_are_named_where_they_cannot_be_used(self, tmp_path):
+        with pytest.raises(ConfigError, match=r"fonts: '.*' holds no font"):
+            parse_mask({"kind": "text", "fonts": str(tmp_path)})
+        assert Text().files() == ()
