@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
 from inpaint import config
 from inpaint.cli.main import inpaint
@@ -82,6 +82,9 @@ def one_job(override):
 def test_keys_of_trainings_exist_and_take_these_values(line, tmp_path, monkeypatch):
     (tmp_path / "my-masks").mkdir()
     Image.new("L", (8, 8), 255).save(tmp_path / "my-masks" / "a.png")
+    for fonts in ("my-fonts", "other-fonts"):
+        (tmp_path / fonts).mkdir()
+        (tmp_path / fonts / "a.ttf").write_bytes(ImageFont.load_default(16).path.getvalue())
     monkeypatch.chdir(tmp_path)
     values = parsed(line).values
     overrides = [one_job(one) if "-m" in line.words else one for one in values.get("overrides", ())]
