@@ -44,3 +44,6 @@ DRAWN_BY_HAND: Final[Mapping[str, Any]] = {
 
 Thin lines without small pieces, some moved a little, some missing, and in three samples of ten none at all.
 """
+
+CONTAMINATED = Plane(name="contaminated", channels=3, make="inpaint.data.contamination:Contamination")
+"""The photo with something else in the hole, which blind models learn from; a caller gives it as the image."""

@@ -11,10 +11,10 @@ from inpaint.data.contamination import Contamination
 from inpaint.data.opening import open_source
 from inpaint.data.stream import FixedSamples, SampleStream
 from inpaint.errors import ConfigError
+from inpaint.images.guidance import CONTAMINATED
 from inpaint.images.planes import SampleParts, maker_class
 from inpaint.masks import parse_mask
 from inpaint.masks.growing import grown
-from inpaint.models.contaminated import CONTAMINATED
 
 CONTENTS = ("photo", "noise", "solid", "gradient")
 
