@@ -4,10 +4,11 @@ from inpaint.metrics.accumulate import FirstNotFinite, RunningMeans
 from inpaint.metrics.base import Compared, ImageMeasure, Measure, SetMeasure, Sets
 from inpaint.metrics.pixel import PSNR_CAP_DB, hole_ratio, l1, psnr, ssim
 from inpaint.metrics.ssim import ssim_map
-from inpaint.metrics.table import MEASURES, USUAL, Measures, measured, measures
+from inpaint.metrics.table import MEASURES, OF_BLIND, USUAL, Measures, measured, measures
 
 __all__ = [
     "MEASURES",
+    "OF_BLIND",
     "PSNR_CAP_DB",
     "USUAL",
     "Compared",

@@ -17,6 +17,10 @@ MASK_SCORES: tuple[Score, ...] = ("precision", "recall", "f1", "iou")
 TITLES = {"f1": "F1", "iou": "IoU"}
 
 
+CLOSEST = 1e-6
+"""The least probability that counts: a map of 0 and 1 would be infinitely wrong at a single pixel."""
+
+
 class FoundMask(ImageMeasure):
     """A score of the found mask over the pixels of one image.
 
@@ -50,3 +54,22 @@ class FoundMask(ImageMeasure):
         }[self.score]
         score = torch.where(whole > 0, parts / whole.clamp_min(1), 0.0)
         return torch.where(founds + trues == 0, 1.0, score)
+
+
+class FoundMaskBCE(ImageMeasure):
+    """Binary cross entropy of the found map, mean over all pixels, natural logarithm.
+
+    Of what a finder says with certainty, 0 or 1, each wrong pixel counts 13.8.
+    """
+
+    name, title = "mask_bce", "mask BCE"
+    better, low, high = "lower", 0.0, 13.9
+    needs = frozenset({"found"})
+
+    def values(self, compared: Compared) -> Tensor:
+        """Average the logarithms."""
+        if compared.found is None:
+            raise InputError(f"{self.name} needs the mask that a blind model found")
+        found = wide(compared.found[:, 0])
+        right = torch.where(compared.hole, found, 1 - found)
+        return -right.clamp_min(CLOSEST).log().mean(dim=(1, 2))

@@ -42,6 +42,31 @@ class PSNR(RegionMeasure):
         return (-10 * torch.log10(mean_over(pair.squared, hole))).clamp_max(PSNR_CAP_DB)
 
 
+class KnownPSNR(ImageMeasure):
+    """Peak signal-to-noise ratio over the known pixels, which a model that finds the hole itself may spoil.
+
+    Args:
+        raw: Of what was painted everywhere instead of the completed image.
+    """
+
+    better, low, high = "higher", 0.0, PSNR_CAP_DB
+    title, decimals = "PSNR dB, known", 2
+
+    def __init__(self, *, raw: bool = False) -> None:
+        self.raw = raw
+        self.name = f"psnr_known{'_raw' if raw else ''}"
+        self.needs = self.needs | {"raw"} if raw else self.needs
+
+    def values(self, compared: Compared) -> Tensor:
+        """Take the logarithm of the mean of the squares outside the hole."""
+        pair = compared.raw_pair if self.raw else compared.pair
+        return (-10 * torch.log10(mean_over(pair.squared, ~compared.hole))).clamp_max(PSNR_CAP_DB)
+
+    def counts(self, compared: Compared) -> Tensor:
+        """Leave out images without a known pixel."""
+        return super().counts(compared) & ~compared.hole.flatten(1).all(dim=1)
+
+
 class SSIM(RegionMeasure):
     """Structural similarity (`inpaint.metrics.ssim`).
 

@@ -15,10 +15,10 @@ from inpaint.metrics.base import Compared, ImageMeasure, Measure, RegionMeasure,
 from inpaint.metrics.content import ContentDistance
 from inpaint.metrics.diversity import Diversity
 from inpaint.metrics.edges import EDGE_SCORES, EdgeScore
-from inpaint.metrics.found_mask import MASK_SCORES, FoundMask
+from inpaint.metrics.found_mask import MASK_SCORES, FoundMask, FoundMaskBCE
 from inpaint.metrics.lpips import LPIPS, NETWORKS
 from inpaint.metrics.ms_ssim import MSSSIM
-from inpaint.metrics.pixel import L1, PSNR, SSIM, HoleRatio
+from inpaint.metrics.pixel import L1, PSNR, SSIM, HoleRatio, KnownPSNR
 from inpaint.metrics.seam import Seam
 from inpaint.metrics.sets import FID, KID, PIDS, UIDS, FDEfficientNet
 from inpaint.metrics.total_variation import TotalVariation
@@ -43,6 +43,9 @@ _MAKERS: tuple[Callable[[], Measure], ...] = (
     *(partial(EdgeScore, score, tolerance_px=near) for near in (0, 1) for score in EDGE_SCORES),
     *(partial(_diversity, each, hole=hole) for hole in (True, False) for each in _DISTANCES),
     *(partial(FoundMask, score) for score in MASK_SCORES),
+    FoundMaskBCE,
+    KnownPSNR,
+    partial(KnownPSNR, raw=True),
     ContentDistance,
     FID,
     KID,
@@ -53,6 +56,8 @@ _MAKERS: tuple[Callable[[], Measure], ...] = (
 MEASURES: Mapping[str, Callable[[], Measure]] = {make().name: make for make in _MAKERS}
 USUAL = ("l1_hole", "psnr_hole", "ssim_hole", "l1", "psnr", "ssim", "hole_ratio")
 """What is measured when nothing else is asked for."""
+OF_BLIND = ("mask_f1", "mask_iou", "mask_bce", "psnr_known")
+"""What is measured beside that where models find the hole themselves."""
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ import torch
 from pytorch_lightning import Trainer
 from torch import Tensor
 
+from inpaint.images.guidance import CONTAMINATED
 from inpaint.metrics import Compared, RunningMeans, SetMeasure, measured
 from inpaint.metrics.base import Features, Sets
 from inpaint.training.callbacks import gathered, summed
 from inpaint.training.module import TrainingModule
 from inpaint.training.panels import rounded
-from inpaint.training.selection import Selection, figure
+from inpaint.training.selection import Selection, figure, is_blind
 from inpaint.types import Fill, Inpainter
 
 
@@ -52,7 +53,13 @@ class Figures:
         """
         if inpainter is not None:
             fill, wanted = fill_of(self.module, inpainter, batch), self.selection.measures.of_images
-            compared = Compared(completed=fill.completed, image=batch["image"], mask=batch["mask"], raw=fill.raw)
+            compared = Compared(
+                completed=fill.completed,
+                image=batch["image"],
+                mask=batch["mask"],
+                raw=fill.raw,
+                found=fill.aux.get("found"),
+            )
             for measure, values in zip(wanted, measured(compared, wanted).values(), strict=True):
                 self._means.add(figure(among, measure.name), values, measure.counts(compared))
             self._sets[among].add(batch["number"].tolist(), fill.completed, batch["image"])
@@ -73,7 +80,9 @@ class Figures:
 
 
 def fill_of(module: TrainingModule, inpainter: Inpainter, batch: dict[str, Tensor]) -> Fill:
-    """Return the fill of a validation batch."""
+    """Return the fill of a validation batch: of a blind model that of the contaminated images, whose hole it finds."""
+    if is_blind(module):
+        return inpainter.fill(batch[CONTAMINATED.name], None, guidance=module.guidance(batch))[0]
     return inpainter.fill(batch["image"], batch["mask"], guidance=module.guidance(batch))[0]
 
 

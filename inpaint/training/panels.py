@@ -16,16 +16,30 @@ from inpaint.types import Fill
 
 Pixels: TypeAlias = NDArray[np.uint8]
 PanelRow: TypeAlias = dict[str, Pixels]
-"""One photo of the panel: images (H, W, 3) by column, coarse where there is such a stage; mask (H, W) with 1 = hole."""
+"""One photo of the panel: images (H, W, 3) by column, coarse where there is such a stage; mask (H, W) with 1 = hole.
+
+Of a blind model the contaminated image and the map that it found stand in the place of the masked one.
+"""
 
 GRAY = 0.5  # what the hole is shown as
 
 
-def panel_rows(image: Tensor, mask: Tensor, fill: Fill) -> list[PanelRow]:
-    """Turn a batch and its fill into rows, on the CPU and in bytes."""
-    masked, coarse = image * (1 - mask) + GRAY * mask, fill.aux.get("coarse")
+def panel_rows(image: Tensor, mask: Tensor, fill: Fill, contaminated: Tensor | None = None) -> list[PanelRow]:
+    """Turn a batch and its fill into rows, on the CPU and in bytes.
+
+    Args:
+        image: (B, 3, H, W), the originals.
+        mask: (B, 1, H, W), 1 = hole.
+        fill: Of them.
+        contaminated: What a blind model filled, (B, 3, H, W).
+    """
+    coarse, found = fill.aux.get("coarse"), fill.aux.get("found")
     stages = {} if coarse is None else {"coarse": coarse}
-    columns = {"masked": masked, **stages, "completed": fill.completed, "original": image}
+    masked = image * (1 - mask) + GRAY * mask
+    before = {"masked": masked} if contaminated is None else {"contaminated": contaminated}
+    if found is not None:
+        before["found"] = found.expand_as(image)
+    columns = {**before, **stages, "completed": fill.completed, "original": image}
     masks = mask[:, 0].round().byte().cpu().numpy()
     return [{**{n: to_bytes(c[i]) for n, c in columns.items()}, "mask": m} for i, m in enumerate(masks)]
 

@@ -6,13 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from inpaint.errors import ConfigError, UsageError, unknown
-from inpaint.metrics import MEASURES, USUAL, Measure, Measures, measures
+from inpaint.images.guidance import CONTAMINATED
+from inpaint.metrics import MEASURES, OF_BLIND, USUAL, Measure, Measures, measures
 from inpaint.metrics.base import Need
 from inpaint.training.config import Best
 from inpaint.training.module import TrainingModule
 
-GIVEN: frozenset[Need] = frozenset({"raw"})
-"""What validation has beside completed images, originals and masks."""
+
+def is_blind(module: TrainingModule) -> bool:
+    """Return whether a model is validated on contaminated photos, whose holes it finds itself."""
+    return CONTAMINATED.name in {plane.name for plane in module.planes} and module.config.capabilities().blind
+
+
+def given(module: TrainingModule) -> frozenset[Need]:
+    """Return what validation has beside completed images, originals and masks."""
+    return frozenset({"raw", "found"} if is_blind(module) else {"raw"})
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,7 @@ class Selection:
         measures: Of the fills.
         own: Names of what the model itself measures.
         own_modes: Which of these have a best value.
+        given: What there is beside completed images, originals and masks.
         sets: The validation sets, the first first; a single one has the name "".
         best: The figure that decides.
         mode: Whether the smallest or the largest is best.
@@ -33,6 +42,7 @@ class Selection:
     measures: Measures
     own: tuple[str, ...]
     own_modes: Mapping[str, Best]
+    given: frozenset[Need]
     sets: tuple[str, ...]
     best: str
     mode: Best
@@ -57,7 +67,8 @@ class Selection:
         if slash and among not in sets:
             valid = [f"{one}/{name}" if one else name for one in sets]
             raise ConfigError(f"validation.best: {unknown('figure', wanted, valid)}")
-        names = USUAL if options.measures is None else tuple(options.measures)
+        usual = (*USUAL, *OF_BLIND) if is_blind(module) else USUAL
+        names = usual if options.measures is None else tuple(options.measures)
         if name not in names and name in MEASURES and name not in module.metrics:
             names = (*names, name)
         try:
@@ -67,7 +78,8 @@ class Selection:
         mode: Best = module.best_mode
         if options.best is not None and name != module.best_metric:
             mode = _mode(name, found, module)
-        return cls(found, module.metrics, module.metric_modes, tuple(sets), figure(among or sets[0], name), mode)
+        best = figure(among or sets[0], name)
+        return cls(found, module.metrics, module.metric_modes, given(module), tuple(sets), best, mode)
 
     @property
     def every(self) -> tuple[Measure, ...]:
@@ -111,7 +123,7 @@ class Selection:
         """
         for measure in self.every:
             key = "validation.best" if measure.name == self.best_name else "validation.measures"
-            reason = measure.lacks(GIVEN, side_px=size_px) or measure.missing()
+            reason = measure.lacks(self.given, side_px=size_px) or measure.missing()
             if reason is not None:
                 raise ConfigError(f"{key}: {measure.name} cannot be had here: {reason}")
 

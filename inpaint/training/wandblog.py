@@ -123,7 +123,8 @@ class WandbTracker(Logger):
         if iteration < self._memory.iteration:
             return
         # The photos stay the same: once is enough, and a long run stays small.
-        names = ("completed", "coarse") if self._constant_images_sent else ("completed", "coarse", "masked", "original")
+        constant = () if self._constant_images_sent else ("masked", "contaminated", "original")
+        names = ("completed", "coarse", "found", *constant)
         self._guard(
             lambda session: session.log(
                 {

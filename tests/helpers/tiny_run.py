@@ -42,6 +42,7 @@ class TinyRun:
             max_iterations=self.loop.max_iterations,
             seed=self.loop.seed,
             val_batch_size=self.loop.validation.batch_size,
+            planes=self.module.planes,
         )
         self.folder = RunFolder(folder)
         self.folder.path.mkdir(parents=True, exist_ok=True)

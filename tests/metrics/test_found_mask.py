@@ -43,3 +43,21 @@ def test_a_model_that_finds_no_mask_is_not_measured():
     assert not any(measure.counts(compared).any() for measure in WANTED)
     with pytest.raises(InputError, match="mask_precision needs the mask that a blind model found"):
         WANTED[0].values(compared)
+
+
+def test_the_cross_entropy_is_torchs():
+    draw = torch.Generator().manual_seed(1)
+    soft, mask = torch.rand(3, 1, 5, 7, generator=draw), (torch.rand(3, 1, 5, 7, generator=draw) < 0.4).float()
+    image = torch.zeros(3, 3, 5, 7)
+    compared = Compared(completed=image, image=image, mask=mask, found=soft)
+    (found,) = measured(compared, measures(["mask_bce"]).of_images).values()
+    expected = torch.nn.functional.binary_cross_entropy(soft.double(), mask.double(), reduction="none").mean((1, 2, 3))
+    assert found.tolist() == pytest.approx(expected.tolist(), rel=1e-9)
+
+
+def test_a_certain_map_is_finitely_wrong():
+    image, mask = torch.zeros(2, 3, 4, 5), torch.ones(2, 1, 4, 5)
+    found = torch.stack((mask[0], 0 * mask[0]))
+    compared = Compared(completed=image, image=image, mask=mask, found=found)
+    (values,) = measured(compared, measures(["mask_bce"]).of_images).values()
+    assert values.tolist() == pytest.approx([0, 13.8155], abs=1e-4)

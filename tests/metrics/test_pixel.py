@@ -181,3 +181,22 @@ def test_a_gpu_measures_what_the_cpu_measures(batch):
     for name, value in measure(*batch).items():
         assert on_gpu[name].device.type == "cuda"
         assert on_gpu[name].tolist() == pytest.approx(value.tolist(), rel=1e-9)
+
+
+def test_psnr_of_known_pixels_agrees_with_numpy_on_those_pixels_alone(batch):
+    completed, image, mask = batch
+    raw = image + 0.3 * (completed - image)
+    compared = metrics.Compared(completed=completed, image=image, mask=mask, raw=raw)
+    found = metrics.measured(compared, metrics.measures(["psnr_known", "psnr_known_raw"]).of_images)
+    for name, painted in (("psnr_known", completed), ("psnr_known_raw", raw.clamp(0, 1))):
+        for i in range(2):
+            known = mask[i, 0].numpy() == 0
+            errors = (painted[i] - image[i]).double().numpy()[:, known]
+            assert found[name][i].item() == pytest.approx(-10 * np.log10((errors**2).mean()), rel=1e-9)
+
+
+def test_psnr_of_known_pixels_leaves_out_images_that_are_all_hole(batch):
+    completed, image, _ = batch
+    mask = torch.stack((torch.ones(1, 29, 40), torch.zeros(1, 29, 40)))
+    (measure,) = metrics.measures(["psnr_known"]).of_images
+    assert measure.counts(metrics.Compared(completed=completed, image=image, mask=mask)).tolist() == [False, True]
