@@ -29,10 +29,11 @@ ORIGINS: Mapping[str, tuple[str, ...]] = {
     "csqiangwen": ("deepfill",),
     "knazeri": ("edgeconnect",),
     "migan": ("migan",),
-    "mmagic": ("deepfill", "pconv", "aotgan"),
+    "mmagic": ("deepfill", "pconv", "aotgan", "glcic"),
     "naoto0804": ("pconv",),
     "lyndonzheng": ("pluralistic",),
     "nipponjo": ("deepfill",),
+    "otenim": ("glcic",),
 }
 """Which models' `weights.py` hold the formats of a public program; what a file holds is told by its entries."""
 

@@ -62,6 +62,7 @@ MODELS: Mapping[str, ModelEntry] = {
     "aotgan": ModelEntry("inpaint.models.aotgan"),
     "deepfill": ModelEntry("inpaint.models.deepfill"),
     "edgeconnect": ModelEntry("inpaint.models.edgeconnect"),
+    "glcic": ModelEntry("inpaint.models.glcic"),
     "lama": ModelEntry("inpaint.models.lama"),
     "migan": ModelEntry("inpaint.models.migan"),
     "pconv": ModelEntry("inpaint.models.pconv"),

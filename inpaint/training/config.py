@@ -28,14 +28,19 @@ class ScheduleConfig(Options):
 
 
 class OptimizerConfig(Options):
-    """One optimizer. Betas default to the usual values of adversarial training (0.5, 0.999)."""
+    """One optimizer. Betas default to the usual values of adversarial training (0.5, 0.999).
 
-    kind: Literal["adam", "adamw", "sgd"] = "adam"
+    ADADELTA (arXiv 1212.5701) finds the size of its steps itself: lr is 1, and eps, 1e-6 in the paper, decides how
+    small they begin.
+    """
+
+    kind: Literal["adam", "adamw", "sgd", "adadelta"] = "adam"
     lr: float = Field(1e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.999)
     eps: float = Field(1e-8, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     momentum: float = Field(0.0, ge=0, lt=1)  # sgd only
+    rho: float = Field(0.9, ge=0, lt=1)  # adadelta only: the share of its means that each iteration keeps
     schedule: ScheduleConfig = ScheduleConfig()
     start: int = Field(0, ge=0)  # first iteration in which it steps; above 0 for a warm-up of the other networks
 

@@ -20,7 +20,7 @@ from inpaint.training.runs import resume_command, train_command
 from inpaint.weights.runs import RunFolder
 
 SMALLER = 0.1  # of the learning rate that a training has diverged with
-USUAL = {"adam": 1e-4, "adamw": 1e-4, "sgd": 1e-2}
+USUAL = {"adam": 1e-4, "adamw": 1e-4, "sgd": 1e-2, "adadelta": 1.0}
 
 
 class SaveOnError(Callback):

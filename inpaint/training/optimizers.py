@@ -29,5 +29,9 @@ def build_optimizer(settings: OptimizerConfig, parameters: list[nn.Parameter]) -
         return torch.optim.SGD(
             parameters, lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay
         )
+    if settings.kind == "adadelta":
+        return torch.optim.Adadelta(
+            parameters, lr=settings.lr, rho=settings.rho, eps=settings.eps, weight_decay=settings.weight_decay
+        )
     kind = torch.optim.Adam if settings.kind == "adam" else torch.optim.AdamW
     return kind(parameters, lr=settings.lr, betas=settings.betas, eps=settings.eps, weight_decay=settings.weight_decay)

@@ -11,6 +11,7 @@ from inpaint.export.origin import export_origin, origins_of
 from inpaint.models.aotgan.config import Config as AotGan
 from inpaint.models.deepfill import weights as deepfill
 from inpaint.models.edgeconnect.config import Config as EdgeConnect
+from inpaint.models.glcic.config import Config as Glcic
 from inpaint.models.lama.config import Config as Lama
 from inpaint.models.pconv import weights as pconv
 from inpaint.models.pluralistic.config import Config as Pluralistic
@@ -23,6 +24,10 @@ from lively import enlivened
 
 DIVIDED = ("conv13", "conv15", "allconv13", "allconv15")  # layers that csqiangwen's program normalizes
 SMALL_LAMA = {"width": 4, "discriminator": {"width": 4}}
+FACES = {"global_px": 160, "local_px": 96, "global_convs": 5}
+MMAGIC_GLCIC = Glcic(
+    value_range="pm1", output="linear", mean=(0.5, 0.5, 0.5), discriminator={"global_px": 256, "local_px": 128}
+)
 BGR_AND_FUSED = {"channel_order": "bgr", "attention": deepfill.NIPPONJO_TF.attention.model_copy(update={"fuse": True})}
 RUNS = {
     "nipponjo": ("deepfill", deepfill.NIPPONJO),
@@ -39,6 +44,8 @@ RUNS = {
     "advimman, regular": ("lama", Lama(kind="regular", blocks=2, **SMALL_LAMA)),
     "aotgan": ("aotgan", AotGan(blocks=1)),
     "mmagic, aotgan": ("aotgan", AotGan(blocks=1, rates=(1, 2))),
+    "otenim": ("glcic", Glcic(order="relu_norm", value_range="01", discriminator=FACES)),
+    "mmagic, glcic": ("glcic", MMAGIC_GLCIC),
 }
 SHARED = ("aotgan",)  # models whose networks several programs can hold
 ITERATES = ("nipponjo", "lyndonzheng")  # programs that store singular vectors from before a power iteration
@@ -153,6 +160,7 @@ def test_what_a_program_divides_by_its_norm_must_have_a_norm_of_1(tmp_path):
         ("pconv", pconv.NAOTO0804.model_copy(update={"levels": 3}), None, "model.levels=3 (it has 4)"),
         ("pluralistic", Pluralistic(width=4), None, "model.width=4 (it has 32)"),
         ("aotgan", AotGan(blocks=1, rates=(1, 3)), "aotgan", "model.rates=[1, 3] (it has [1, 2])"),
+        ("glcic", Glcic(), "otenim", 'model.order="norm_relu" (it has "relu_norm")'),
         ("lama", Lama(kind="regular", blocks=1, **SMALL_LAMA), "nipponjo", "unknown origin of lama 'nipponjo'"),
     ],
 )
@@ -226,4 +234,5 @@ def test_every_importer_has_a_way_back():
         "pluralistic": ("lyndonzheng",),
         "lama": ("advimman",),
         "aotgan": ("aotgan", "mmagic"),
+        "glcic": ("otenim", "mmagic"),
     }

@@ -15,6 +15,7 @@ from inpaint.weights.files import WeightsMetadata, save_weights
 
 MODELS = list(registry.models())
 BLIND = [name for name in MODELS if registry.capabilities(name).blind]
+GAINS = {"glcic": 3.0}  # of redrawn weights: signals fade in seventeen layers behind one another, without shortcuts
 UNAVAILABLE = ("perceptual", "style", "distillation")  # losses that need somebody else's weights
 
 
@@ -30,7 +31,7 @@ def make(lively):
 
     def build(name, **fields):
         options = small(name, **fields)
-        return lively(registry.network_class(name)(options)).eval()
+        return lively(registry.network_class(name)(options), gain=GAINS.get(name, 2.4)).eval()
 
     return build
 

@@ -28,11 +28,12 @@ PROGRAMS = {
     "lama-regular": ("advimman", "lama-regular.ckpt", COUNTS),
     "big-lama": ("advimman", "big-lama.ckpt", COUNTS),
     "aotgan": ("aotgan", None, ()),
+    "otenim": ("otenim", None, COUNTS),
 }
 LOSSES = "/loss_percep."  # the network of a program's losses, which an import leaves out
 # Layers of a discriminator that its program never uses, whose values an import leaves out.
 UNUSED = ("module.attn2.alpha", "module.attn2.model.")
-SLOW = {"big-lama", "lyndonzheng", "knazeri", "naoto0804", "mmagic_pconv", "lama-regular", "aotgan"}
+SLOW = {"big-lama", "lyndonzheng", "knazeri", "naoto0804", "mmagic_pconv", "lama-regular", "aotgan", "otenim"}
 
 
 def written(parity, name, folder):

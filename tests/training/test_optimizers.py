@@ -35,9 +35,25 @@ def test_step_halves_at_its_interval():
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)]
+    ("kind", "expected"),
+    [
+        ("adam", torch.optim.Adam),
+        ("adamw", torch.optim.AdamW),
+        ("sgd", torch.optim.SGD),
+        ("adadelta", torch.optim.Adadelta),
+    ],
 )
 def test_optimizers_take_their_options(kind, expected):
     optimizer = build_optimizer(OptimizerConfig(kind=kind, lr=0.5), [nn.Parameter(torch.zeros(2))])
     assert type(optimizer) is expected
     assert optimizer.param_groups[0]["lr"] == 0.5
+
+
+def test_the_first_step_of_adadelta_is_that_of_its_paper():
+    """ADADELTA (arXiv 1212.5701, algorithm 1): the root of eps over the root of (1 - rho) g^2 + eps, times g."""
+    weight = nn.Parameter(torch.tensor([1.0, -2.0], dtype=torch.float64))
+    gradient = torch.tensor([3.0, 1e-4], dtype=torch.float64)
+    weight.grad = gradient.clone()
+    build_optimizer(OptimizerConfig(kind="adadelta", lr=1.0, rho=0.8, eps=1e-6), [weight]).step()
+    step = gradient * (1e-6 / (0.2 * gradient.square() + 1e-6)).sqrt()
+    assert torch.allclose(weight.detach(), torch.tensor([1.0, -2.0], dtype=torch.float64) - step, rtol=0, atol=1e-15)
