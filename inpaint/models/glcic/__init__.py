@@ -1,1 +1,1 @@
-"""Globally and locally consistent completion (Iizuka et al. 2017): dilated convolutions, and a discriminator of whole and part."""
+"""GLCIC: dilated convolutions, and a discriminator that looks at the whole image and at a window around the hole."""

@@ -50,7 +50,14 @@ class Config(ModelConfig):
 
     SMALL: ClassVar = {
         "width": 4,
-        "discriminator": {"width": 4, "features": 8, "global_px": 64, "local_px": 32, "global_convs": 4, "local_convs": 3},
+        "discriminator": {
+            "width": 4,
+            "features": 8,
+            "global_px": 64,
+            "local_px": 32,
+            "global_convs": 4,
+            "local_convs": 3,
+        },
     }
     TRAINING: ClassVar[frozenset[str]] = frozenset({"completion_iterations", "discriminator_iterations"})
     CONCERNS: ClassVar[Mapping[str, frozenset[str]]] = {"discriminator": frozenset({"discriminator"})}

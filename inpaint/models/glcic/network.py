@@ -152,7 +152,7 @@ def in_range(image: Tensor, config: Config) -> Tensor:
 
 
 class Branch(nn.Module):
-    """From an image (B, 3, S, S) of one size to features (B, F): convolutions of stride 2 and a fully connected layer."""
+    """From an image (B, 3, S, S), S fixed, to features (B, F): convolutions of stride 2, a fully connected layer."""
 
     def __init__(self, config: Config, side: int, convs: int) -> None:
         super().__init__()
@@ -236,7 +236,8 @@ def cut(image: Tensor, corners: Tensor, side: int) -> Tensor:
     places = torch.arange(side, device=image.device)
     rows, columns = (corners[:, axis, None] + places for axis in (0, 1))
     number = torch.arange(len(image), device=image.device).view(-1, 1, 1)
-    return image.permute(0, 2, 3, 1)[number, rows[:, :, None], columns[:, None]].permute(0, 3, 1, 2)
+    pieces: Tensor = image.permute(0, 2, 3, 1)[number, rows[:, :, None], columns[:, None]]
+    return pieces.permute(0, 3, 1, 2)
 
 
 def windows(size: tuple[int, int], corners: Tensor, side: int) -> Tensor:
@@ -245,4 +246,5 @@ def windows(size: tuple[int, int], corners: Tensor, side: int) -> Tensor:
         (places >= corner[:, None]) & (places < corner[:, None] + side)
         for places, corner in zip((torch.arange(n, device=corners.device) for n in size), corners.T, strict=True)
     ]
-    return (within[0][:, :, None] & within[1][:, None])[:, None]
+    found: Tensor = within[0][:, :, None] & within[1][:, None]
+    return found[:, None]

@@ -64,7 +64,10 @@ _PARTS = (("encoder", ENCODER), ("dilated", len(RATES)), ("decoder", DECODER))
 def otenim_discriminator(options: DiscriminatorConfig) -> Layers:
     """Return the layers of otenim's discriminator."""
     found = {"last": "linear1"}
-    for ours, theirs, convs in (("local", "model_ld", options.local_convs), ("whole", "model_gd", options.global_convs)):
+    for ours, theirs, convs in (
+        ("local", "model_ld", options.local_convs),
+        ("whole", "model_gd", options.global_convs),
+    ):
         for n in range(convs):
             found[f"{ours}.convs.{n}.conv"] = f"{theirs}.conv{n + 1}"
             found[f"{ours}.convs.{n}.norm"] = f"{theirs}.bn{n + 1}"

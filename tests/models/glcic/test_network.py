@@ -147,7 +147,8 @@ def test_sizes_that_do_not_fit_are_refused():
 
 
 @pytest.mark.parametrize(
-    "fields", [{"width": 0}, {"order": "both"}, {"discriminator": {"global_px": 64, "local_px": 96}}, {"mean": (0.5, 0.5)}]
+    "fields",
+    [{"width": 0}, {"order": "both"}, {"discriminator": {"global_px": 64, "local_px": 96}}, {"mean": (0.5, 0.5)}],
 )
 def test_a_configuration_that_makes_no_sense_is_refused(fields):
     with pytest.raises(ValidationError):

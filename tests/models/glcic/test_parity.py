@@ -155,7 +155,7 @@ def test_the_second_phase_is_that_of_the_port(training, arrays):
 def test_the_third_phase_is_that_of_the_port_less_what_it_leaves_in_the_discriminator(training, arrays):
     """The port's losses are ours times factors, which ADADELTA follows only as long as they are large beside its eps.
 
-    Its discriminator's gradients of the completion network's loss stay for the discriminator's next step; ours get none.
+    What the completion network's loss leaves in the discriminator stays there for its next step; ours leaves nothing.
     """
     generator, discriminator = training.network.generator, training.discriminators["discriminator"]
     optimizers = {

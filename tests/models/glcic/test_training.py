@@ -20,9 +20,7 @@ DISCRIMINATOR = {"width": 4, "features": 8, "global_px": 32, "local_px": 16, "gl
 
 def training(*overrides, first=0, second=0):
     values = config.load(["model=glcic", "batch_size=4", "trainer.accelerator=cpu", *overrides])
-    options = Config(
-        width=4, completion_iterations=first, discriminator_iterations=second, discriminator=DISCRIMINATOR
-    )
+    options = Config(width=4, completion_iterations=first, discriminator_iterations=second, discriminator=DISCRIMINATOR)
     return Training(options, losses=parse_losses(values.losses), loop=values.loop)
 
 
