@@ -33,7 +33,7 @@ from inpaint.images.strokes import Shape, drawn
 from inpaint.images.views import cover_of, write_view
 from inpaint.images.writing import check_length, write_photo
 from inpaint.options import validated
-from inpaint.pipeline.holes import ObjectIn
+from inpaint.pipeline.hole_sources import ObjectIn
 from inpaint.pipeline.photo import fill_photo_often
 from inpaint.pipeline.samples import Sample, best_of, check_samples
 from inpaint.pipeline.steps import Watched, warnings_of_thread

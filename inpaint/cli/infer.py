@@ -33,6 +33,8 @@ Examples:
   inpaint infer --model checkpoints/pluralistic --image photo.jpg --mask mask.png --output fills/ --samples 20 --top 5
   inpaint infer --model patch --image photo.jpg --box 120,80,140,220 --output without.png --preview box.png
   inpaint infer --model patch --image film.mp4 --mask logo.png --output clean.mp4
+  inpaint infer --model checkpoints/blind-run --image photos/ --output clean/
+  inpaint infer --model patch --mask-from checkpoints/blind-run --image photo.jpg --output clean.png
   inpaint infer --image photos/ --mask-color red --save-mask masks/ --preview over/
   inpaint infer --model checkpoints/pluralistic --image photos/ --mask masks/ --output filled/ --option latent=mean
 """
@@ -74,7 +76,7 @@ class PlanesCommand(click.Command):
     help="White = hole. One mask for all photos, or a folder with masks of the photos' names (a.png or a_mask001.png); "
     "alpha: what is transparent in the photo itself. Several are united, and so is all else that makes a hole.",
 )
-@photo_options.marks
+@photo_options.marks_or_blind
 @click.option(
     "--output",
     type=places.PLACE,
@@ -124,6 +126,7 @@ def command(
     image: str,
     masks: tuple[str, ...],
     marks: Marks | None,
+    sensitivity: float,
     save_mask: str | None,
     preview: str | None,
     output: str | None,
@@ -165,6 +168,9 @@ def command(
 
     Without --output nothing is filled: --save-mask and --preview show what would be.
 
+    A blind model needs nothing that says what the hole is: it finds what is contaminated, and fills that. What it found
+    can be written with --save-mask, corrected, and given as --mask.
+
     A film (--image film.mp4) becomes a film, or a folder of frames, each filled by itself; a mask may be a film, too.
     """
     from inpaint.images.films import FILM_SUFFIXES
@@ -191,7 +197,7 @@ def command(
     )
     _check_resumable(resume, output, skip_existing=skip_existing, single=single)
     if not masks and marks is None:
-        raise UsageError(f"nothing says what the hole is: {', '.join(photo_options.WAYS)}")
+        marks = _found_by_itself(model, *option, weights=weights, sensitivity=sensitivity, fills=output is not None)
     suffix = places.suffix_of(image) if output is not None and places.passes_on(output) else ""
     with (
         ending_on_sigterm(),
@@ -242,12 +248,30 @@ def command(
         with _journal(chosen, output, options, resume=resume, single=single) as journal:
             return _work(
                 todo,
-                lambda tell: run_jobs(todo, inpainter, options, at_once=jobs, progress=tell, journal=journal),
+                lambda tell: run_jobs(
+                    todo, inpainter, options, at_once=jobs, progress=tell, journal=journal, device=devices[0]
+                ),
                 single=single,
                 shown=output,
                 journal=journal,
                 gradual=inpainter is not None and inpainter.capabilities.gradual,
             )
+
+
+def _found_by_itself(model: str | None, *options: str, weights: Which, sensitivity: float, fills: bool) -> Marks:
+    """Return as the hole what the model finds itself. Raises UsageError for one that finds none.
+
+    fills: whether it fills as well, and is loaded for that.
+    """
+    chosen = None if model is None else loadable(model, *options, weights=weights)
+    if chosen is None or not chosen.capabilities.blind:
+        raise UsageError(f"nothing says what the hole is: {', '.join(photo_options.WAYS)}, or a blind model")
+    from inpaint.pipeline.finders import found_by
+    from inpaint.pipeline.holes import Marks
+
+    if fills:
+        return Marks().or_found(0, chosen.capabilities, sensitivity=sensitivity)
+    return Marks(sources=(found_by(chosen, sensitivity=sensitivity),))
 
 
 def _engine(ray: str | None, devices: Sequence[str], *, single: bool, jobs: int | None) -> Engine:

@@ -42,10 +42,14 @@ def _label(text: str) -> str:
     return text
 
 
-def marks(function: Command) -> Command:
+def marks(function: Command, *, blind: bool = False) -> Command:
     """Add the options that say without a mask what the hole is, and those that show it.
 
     The command gets them as `marks`, checked, a `Marks`; `save_mask` and `preview` are paths or None.
+
+    Args:
+        function: The command.
+        blind: Whether its model may find the hole itself; the command then gets `sensitivity` as well.
     """
 
     @functools.wraps(function)
@@ -57,6 +61,7 @@ def marks(function: Command) -> Command:
         mask_color: str | None,
         objects: tuple[str, ...],
         find: tuple[str, ...],
+        mask_from: str | None,
         sensitivity: float | None,
         expand: str | None,
         **others: Any,
@@ -68,13 +73,15 @@ def marks(function: Command) -> Command:
             "mask_color": mask_color,
             "object_box": objects,
             "find": find,
+            "mask_from": mask_from,
             "expand": expand,
         }
-        if sensitivity is not None:
-            if not find:
-                raise UsageError(f"--sensitivity {sensitivity:g} is of --find, which is not given")
-            asked["sensitivity"] = sensitivity
-        return function(*arguments, masks=files, marks=_marks(alpha=len(files) < len(masks), **asked), **others)
+        found = _marks(alpha=len(files) < len(masks), sensitivity=sensitivity, **asked)
+        if sensitivity is not None and not find and mask_from is None and (files or found or not blind):
+            raise UsageError(f"--sensitivity {sensitivity:g} is of --find, which is not given")
+        if blind:
+            others["sensitivity"] = SENSITIVITY if sensitivity is None else sensitivity
+        return function(*arguments, masks=files, marks=found, **others)
 
     for option in (
         click.option(
@@ -92,7 +99,13 @@ def marks(function: Command) -> Command:
         click.option(
             "--sensitivity",
             type=click.FloatRange(0, 1),
-            help=f"Of --find: from 0, only what is certain, to 1.  [default: {SENSITIVITY}]",
+            help=f"Of what is found: from 0, only what is certain, to 1.  [default: {SENSITIVITY}]",
+        ),
+        click.option(
+            "--mask-from",
+            metavar="RUN",
+            shell_complete=places.complete_model,
+            help="A blind model finds the hole, for any other model to fill: run, weights or ONNX file.",
         ),
         click.option(
             "--find",
@@ -136,18 +149,23 @@ def marks(function: Command) -> Command:
     return command  # type: ignore[return-value]
 
 
+def marks_or_blind(function: Command) -> Command:
+    """Add what `marks` adds, for a verb whose model may find the hole itself."""
+    return marks(function, blind=True)
+
+
 ALPHA = "alpha"
-WAYS = ("--mask", "--box", "--polygon", "--mask-color", "--object", "--find", "--expand")
+WAYS = ("--mask", "--box", "--polygon", "--mask-color", "--object", "--find", "--mask-from", "--expand")
 """The options that say what the hole is."""
 
 
-def _marks(**asked: Any) -> Marks | None:
+def _marks(*, sensitivity: float | None, **asked: Any) -> Marks | None:
     """Return the marks that were asked for; None without any, so that nothing is imported for them."""
     if not any(asked.values()):
         return None
     from inpaint.pipeline.holes import marks_of
 
-    return marks_of(**asked)
+    return marks_of(sensitivity=SENSITIVITY if sensitivity is None else sensitivity, **asked)
 
 
 def check_beside(save_mask: str | None, preview: str | None) -> None:

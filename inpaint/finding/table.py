@@ -116,6 +116,16 @@ def find_in_all(name: str, photos: Sequence[Photo], *, sensitivity: float = SENS
     return found
 
 
+def threshold_of(sensitivity: float) -> float:
+    """Return how sure a model has to be of a pixel, from 0 to 1, for it to count as found.
+
+    Example:
+        >>> [round(threshold_of(sensitivity), 3) for sensitivity in (0, 0.5, 1)]
+        [0.9, 0.5, 0.1]
+    """
+    return 0.9 - 0.8 * checked_sensitivity(sensitivity)
+
+
 def checked_sensitivity(value: object) -> float:
     """Return a sensitivity as a plain float; raises UsageError for one that is not from 0 to 1."""
     number = arguments.number("sensitivity", value)

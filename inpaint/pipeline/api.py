@@ -49,6 +49,7 @@ def fill(
     mask_color: str | None = None,
     object_box: Any = None,
     find: str | Sequence[str] | None = None,
+    mask_from: PathLike | Inpainter | None = None,
     sensitivity: float = SENSITIVITY,
     expand: str | Sequence[int] | None = None,
     dilate: int = 0,
@@ -74,10 +75,10 @@ def fill(
 
     Args:
         image: A path, a Pillow image, or an array (H, W) or (H, W, 1..4) of uint8, uint16, or floats in [0, 1].
-        mask: The same kinds; white (above half) = hole, or True in a bool array, or 1 in an integer array; colored
+        mask: None, where the model is blind and finds the hole itself, or other arguments say what it is. Else the same
+            kinds; white (above half) = hole, or True in a bool array, or 1 in an integer array; colored
             strokes and erased photos as `inpaint.images.mask_rules` says. Another scale of the same shape is resized.
-            Several in a list; "alpha": what is transparent in the photo itself, which becomes opaque. None: other
-            arguments say what the hole is.
+            Several in a list; "alpha": what is transparent in the photo itself, which becomes opaque.
         model: A registered name, the folder of a run, a weights file, or an `Inpainter` that is already loaded (load it
             once when you fill many photos).
         output: Also write the result there, at full depth, with profile and metadata, in the format of the name.
@@ -88,6 +89,7 @@ def fill(
         mask_color: What was painted over in this color in the photo itself is hole: "red", "#ff0000".
         object_box: As `box`, around an object: what stands out in it is hole, by GrabCut.
         find: What is to be found and filled: "text", or another name of `inpaint.finding.table`; several in a list.
+        mask_from: A blind model that finds the hole for any other one to fill, as `model`.
         sensitivity: Of what is found, from 0 (only what is certain) to 1.
         expand: Pixels to add at left, top, right and bottom, as a hole; the result is larger, and guidance has its
             size.
@@ -126,6 +128,7 @@ def fill(
         mask_color=mask_color,
         object_box=object_box,
         find=find,
+        mask_from=mask_from,
         sensitivity=sensitivity,
         expand=expand,
     )
@@ -137,6 +140,15 @@ def fill(
     known = described(model, **model_options) if isinstance(model, (str, os.PathLike)) else None
     if known is not None:
         check_guidance(known, sources)
+    # A model is loaded when there is something to fill; before, only where it finds that itself.
+    inpainter = None if isinstance(model, (str, os.PathLike)) else _inpainter(model, device, model_options)
+    if not masks and not marks:
+        if known is None and inpainter is None:
+            inpainter = _inpainter(model, device, model_options)
+        marks = marks.or_found(0, (known or inpainter).capabilities, sensitivity=sensitivity)  # type: ignore[union-attr]
+        if marks:
+            inpainter = inpainter or _inpainter(model, device, model_options)
+    marks = marks.at_work(inpainter, device)
     # What is returned has one page, whatever is written.
     photo = photo_of(image, max_pixels, first_page=first_page or output is None)
     photo, hole = marked(photo, masks, marks, invert=invert_mask, label=label, dilate_px=dilate, max_pixels=max_pixels)
@@ -144,7 +156,7 @@ def fill(
         write_mask(hole, save_mask)
     if preview is not None:
         write_preview(photo, hole, preview)
-    inpainter = _inpainter(model, device, model_options)
+    inpainter = inpainter or _inpainter(model, device, model_options)
     check_guidance(inpainter, sources)
     planes = {
         name: fit_to(

@@ -24,8 +24,8 @@ from inpaint.system.journal import JsonLines, Line
 JOURNAL_NAME = "journal.jsonl"
 LOCK_NAME = "journal.lock"
 
-# Where a result goes is what a line is found by; what is left alone is not done.
-_NOT_ASKED = ("output", "save_mask", "preview", "skip_existing")
+# Where a result goes is what a line is found by; what is left alone is not done; a finder is asked by its identity.
+_NOT_ASKED = ("output", "save_mask", "preview", "skip_existing", "finder")
 
 Stamp = tuple[int, int] | None
 

@@ -14,9 +14,11 @@ from inpaint.errors import InpaintError, InputError, MaskError, UsageError
 from inpaint.images.mask_rules import Hole
 from inpaint.images.photo import Photo, white_of
 from inpaint.images.planes import PlaneArray
+from inpaint.images.regions import Region
 from inpaint.pipeline.samples import Sample
 from inpaint.registry.table import Described
 from inpaint.strategies.filling import Painting
+from inpaint.strategies.scaling import Cut, Pixels
 from inpaint.strategies.wrapper import StrategicFill
 from inpaint.types import Capabilities, Inpainter, ProgressCallback
 
@@ -118,6 +120,23 @@ def check_photo(photo: Photo, capabilities: Capabilities, *, name: str) -> None:
         )
 
 
+def cut_of(photo: Photo, capabilities: Capabilities) -> Cut:
+    """Return what cuts rectangles out of a photo for a fill that can do this.
+
+    A blind one reads the whole photo; where that is wholly transparent it sees gray.
+    """
+    alpha = photo.alpha
+    if alpha is None or not capabilities.blind:
+        return photo.array
+
+    def cut(region: Region) -> Pixels:
+        pixels: Pixels = photo.array(region)
+        pixels[alpha[region.slices] == 0] = 0.5
+        return pixels
+
+    return cut
+
+
 def unknown(photo: Photo, hole: Hole) -> Hole:
     """Return the hole and every pixel that is wholly transparent: the color that is stored there is nobody's."""
     return hole if photo.alpha is None else hole | (photo.alpha == 0)
@@ -177,7 +196,8 @@ def _paintings(
     strategic = StrategicFill.around(inpainter)
     if remark := strategic.remark(hole):
         _log.warning("%s: %s", photo.name, remark)
-    paintings = strategic.fill_photo(photo.array, hole, guidance=guidance, **asked)
+    cut = cut_of(photo, strategic.capabilities)
+    paintings = strategic.fill_photo(cut, hole, guidance=guidance, **asked)
     _log.info("%s: %s", photo.name, paintings[0].strategy)
     if not all(np.isfinite(painting.colors[hole]).all() for painting in paintings):
         raise InpaintError(f"{photo.name}: {inpainter.name} painted values that are not finite; its weights may be bad")

@@ -127,6 +127,7 @@ def restore_photo(
         )
     hole: Hole | None = None
     if masks or marks:
+        marks = marks.at_work(None, device)
         photo, hole = marked(
             photo, masks, marks, invert=invert_mask, label=label, dilate_px=dilate, max_pixels=max_pixels
         )

@@ -24,7 +24,8 @@ from inpaint.images.photo import Photo
 from inpaint.images.planes import PlaneArray, plane_of
 from inpaint.images.reading import MAX_PIXELS, read_photo
 from inpaint.images.writing import check_length, copy_photo, write_photo
-from inpaint.pipeline.holes import DrawnMask, Marks, check_marked, hole_in
+from inpaint.pipeline.hole_sources import DrawnMask
+from inpaint.pipeline.holes import Marks, check_marked, hole_in
 from inpaint.pipeline.journal import RunJournal
 from inpaint.pipeline.matching import Job
 from inpaint.pipeline.outcome import Outcome
@@ -70,11 +71,12 @@ def run_jobs(
     at_once: int | None = None,
     progress: StepsOfItems | None = None,
     journal: RunJournal | None = None,
+    device: str = "auto",
 ) -> Iterator[Outcome]:
     """Work through the list and yield what became of each job, in its order; a bad file is an outcome, not an error.
 
-    With one at a time the next photo is decoded while the model works. Every result is written whole or not at all, so
-    the iterator may be left at any moment.
+    With one at a time the next photo is decoded while the model works, unless a model finds its hole. Every result is
+    written whole or not at all, so the iterator may be left at any moment.
 
     Args:
         jobs: What there is to do.
@@ -85,6 +87,7 @@ def run_jobs(
             half of the free memory wait for each other. Results are the same for any number.
         progress: Told the steps of the photos at work.
         journal: Told what becomes of each job, and asked which are done already.
+        device: Where models that find holes are loaded.
 
     Raises:
         UsageError: Several are wanted of a fill that cannot, or nothing says what the hole is.
@@ -95,6 +98,8 @@ def run_jobs(
         check_at_once(inpainter, at_once)
         check_guidance(inpainter, [name for job in jobs[:1] for name in job.guidance])
     todo = yield from without_done(jobs, options, journal)
+    if todo:
+        options = replace(options, marks=options.marks.at_work(inpainter, device))
     with closing(_at_work(jobs, todo, inpainter, options, at_once=at_once, progress=progress)) as outcomes:
         for outcome in outcomes:
             if journal is not None:
@@ -135,6 +140,9 @@ def _at_work(
     load = loader_of(jobs, options, planes, say=OncePerKind() if has_several_masks(jobs) else warn)
     if at_once > 1:
         yield from _side_by_side(todo, load, inpainter, options, at_once, Together(progress or _unheard))
+        return
+    if options.marks.by_model:  # which takes the memory and the cores that filling wants
+        yield from (outcome_of(job, partial(load, job), inpainter, options, progress) for job in todo)
         return
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode") as decoder:
         coming = [decoder.submit(load, job) for job in todo[:1]]

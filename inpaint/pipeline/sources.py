@@ -17,7 +17,8 @@ from inpaint.images.mask_rules import Hole, Label
 from inpaint.images.masks import hole_of, levels_of_numbers, read_mask
 from inpaint.images.photo import Photo, Pixels, photo_of_array
 from inpaint.images.reading import MAX_PIXELS, from_pillow, read_photo
-from inpaint.pipeline.holes import DrawnMask, Marks, check_marked, hole_in
+from inpaint.pipeline.hole_sources import DrawnMask
+from inpaint.pipeline.holes import Marks, check_marked, hole_in
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
 Source: TypeAlias = "PathLike | Image.Image | NDArray[Any]"

@@ -113,20 +113,21 @@ class Worker:
     def __init__(self, task: Task, device: str) -> None:
         if device.startswith("cpu"):
             cv2.setNumThreads(1)  # torch and NumPy are told by the environment
-        self._task = task
         self._remarks: list[Remark] = []
         self._first: list[Remark] = []  # what was said of the model, with the first job
         with _noted(self._first):
             self._inpainter = task.model.load(device)
+            marks = task.options.marks.at_work(self._inpainter, device)
+        self._jobs, self._options = task.jobs, replace(task.options, marks=marks)
         capabilities = self._inpainter.capabilities
-        self._load = loader_of(task.jobs, task.options, capabilities.guidance, say=self._note)
+        self._load = loader_of(task.jobs, self._options, capabilities.guidance, say=self._note)
 
     def work(self, number: int, job: Job | None = None) -> Told:
         """Do a job of the list; job: the same with other paths."""
         self._remarks.clear()
-        job = self._task.jobs[number] if job is None else job
+        job = self._jobs[number] if job is None else job
         with _noted(self._remarks):
-            outcome = outcome_of(job, partial(self._load, job), self._inpainter, self._task.options, None)
+            outcome = outcome_of(job, partial(self._load, job), self._inpainter, self._options, None)
         first, self._first = [replace(each, once=True) for each in self._first], []
         return Told(number, outcome, (*first, *self._remarks))
 

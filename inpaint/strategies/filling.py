@@ -64,7 +64,7 @@ def fill_plan(
     Args:
         inpainter: The fill.
         cut: Returns a rectangle of the photo, (h, w, 3) floating point in [0, 1].
-        unknown: (H, W), no fill sees what is there.
+        unknown: (H, W), no fill sees what is there, apart from blind ones.
         plan: Which of the unknown pixels are filled, and how.
         guidance: Planes (H, W, C) by name.
         samples: How many fills.
@@ -249,9 +249,9 @@ class _Work:
         planes = {name: plane[rows] for name, plane in self.guidance.items()}
         if part.working is None:
             return _Given(self.cut(part.region), self.unknown[rows], planes)
-        image, unknown = reduced(self.cut, part.region, self.unknown[rows], part.size)
-        taken = self.inpainter.capabilities.guidance
-        small = {name: reduced_plane(plane, part.size, taken[name].scales) for name, plane in planes.items()}
+        can = self.inpainter.capabilities
+        image, unknown = reduced(self.cut, part.region, self.unknown[rows], part.size, whole=can.blind)
+        small = {name: reduced_plane(plane, part.size, can.guidance[name].scales) for name, plane in planes.items()}
         return _Given(image, unknown, small)
 
     def _fills(

@@ -35,17 +35,21 @@ def scaled_to(size: tuple[int, int], longer_px: float) -> tuple[int, int]:
     return max(int(size[0] * factor + 1e-6), 1), max(int(size[1] * factor + 1e-6), 1)
 
 
-def reduced(cut: Cut, region: Region, unknown: HoleArray, size: tuple[int, int]) -> tuple[Pixels, HoleArray]:
+def reduced(
+    cut: Cut, region: Region, unknown: HoleArray, size: tuple[int, int], *, whole: bool = False
+) -> tuple[Pixels, HoleArray]:
     """Return a part of a photo and its hole at a smaller size; nothing of the hole's own colors enters.
 
     A pixel is the mean of the known area that it covers, and belongs to the hole where any of that is hole; where
-    nothing would be left known, only where all of it is.
+    nothing would be left known, only where all of it is. For fills that read the hole a pixel is the mean of all that
+    it covers.
 
     Args:
         cut: Of the photo.
         region: The part.
         unknown: (h, w) of the region, True = hole.
         size: Height and width to reduce to, neither more than the region's.
+        whole: Whether the colors in the hole enter, too.
 
     Returns:
         Colors, 0 where nothing is known, and hole.
@@ -56,14 +60,16 @@ def reduced(cut: Cut, region: Region, unknown: HoleArray, size: tuple[int, int])
     for top in range(0, height, rows):
         band = Region(region.top + top, min(region.top + top + rows, region.bottom), region.left, region.right)
         known = (~unknown[top : top + band.size[0]]).astype(np.float32)
-        image = np.where(known[..., None] > 0, cut(band), 0).astype(np.float32)
+        image = (cut(band) if whole else np.where(known[..., None] > 0, cut(band), 0)).astype(np.float32)
         across = (new_width, band.size[0])
         colors.append(cv2.resize(image, across, interpolation=cv2.INTER_AREA))
         weights.append(cv2.resize(known, across, interpolation=cv2.INTER_AREA))
     color = cv2.resize(np.concatenate(colors), (new_width, new_height), interpolation=cv2.INTER_AREA)
     weight = cv2.resize(np.concatenate(weights), (new_width, new_height), interpolation=cv2.INTER_AREA)
     some = weight > 1e-6
-    color = np.where(some[..., None], color / np.maximum(weight, 1e-6)[..., None], 0).clip(0, 1)
+    if not whole:
+        color = np.where(some[..., None], color / np.maximum(weight, 1e-6)[..., None], 0)
+    color = color.clip(0, 1)
     hole = weight < 1 - 1e-6
     return color.astype(np.float32), (~some if hole.all() else hole)
 

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.errors import InpaintError, UsageError
-from inpaint.fills.arrays import Array, as_array, channels_first, channels_last
+from inpaint.fills.arrays import Array, as_array
 from inpaint.fills.base import BaseFill, Painted
 from inpaint.fills.request import ImageSeed, Request
 from inpaint.strategies.filling import Painting, fill_plan
+from inpaint.strategies.finding import SoftMap, find_contaminated
 from inpaint.strategies.options import StrategyOptions
 from inpaint.strategies.panorama import Panorama
 from inpaint.strategies.parts import context_px
@@ -121,8 +122,12 @@ class StrategicFill(BaseFill):
         return None
 
     def find_mask(self, image: Array) -> Array:
-        """Return what a blind fill finds in whole images."""
-        return channels_first(self.inner.find_mask_arrays(np.ascontiguousarray(channels_last(image))))
+        """Return what a blind fill finds, image by image."""
+        return np.stack([self.find_in(_cut_of(each.transpose(1, 2, 0)), each.shape[1:])[None] for each in image])
+
+    def find_in(self, cut: Cut, size: tuple[int, int]) -> SoftMap:
+        """Return how much a blind fill takes each pixel of one photo for contaminated, (H, W); see `finding`."""
+        return find_contaminated(self.inner, cut, size)
 
     def paint_all(self, request: Request) -> Iterator[Painted]:
         """Fill image by image, with all samples of each; an image without a hole is its own answer."""

@@ -37,4 +37,4 @@ def soiled(photo: np.ndarray, *, top: int = 12, left: int = 10) -> tuple[np.ndar
     hole = np.zeros(photo.shape[:2], bool)
     hole[top : top + 12, left : left + 20] = True
     hole[top + 3 : top + 9, left + 3 : left + 17] = False
-    return np.where(hole[..., None], np.uint8(RED), np.minimum(photo, (200, 255, 255)).astype(np.uint8)), hole
+    return np.where(hole[..., None], np.uint8(RED), np.minimum(photo, (110, 255, 255)).astype(np.uint8)), hole
