@@ -46,17 +46,19 @@ class GraphNetwork(nn.Module):
         """Paint a batch.
 
         Args:
-            image: (B, 3, H, W) in [0, 1], not read in the hole.
-            mask: (B, 1, H, W), above 0.5 = hole.
+            image: (B, 3, H, W) in [0, 1], not read in the hole, unless the network is blind.
+            mask: (B, 1, H, W), above 0.5 = hole; a blind network takes it as it is, from 0 to 1.
             inputs: One (B, C, H / scale, W / scale) for each of `inputs`.
 
         Returns:
             (B, 3, H, W) on our scale, not clamped.
         """
-        hole = mask > 0.5
-        known = image.masked_fill(hole, 0.0).to(self.dtype)
+        if self.network.capabilities.blind:
+            read, hole = image.to(self.dtype), mask.to(self.dtype)
+        else:
+            read, hole = image.masked_fill(mask > 0.5, 0.0).to(self.dtype), (mask > 0.5).to(self.dtype)
         named = {wanted.name: plane.to(self.dtype) for wanted, plane in zip(self.inputs, inputs, strict=True)}
-        return self.network.paint_graph(known, hole.to(self.dtype), **named).to(torch.float32)
+        return self.network.paint_graph(read, hole, **named).to(torch.float32)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -73,6 +75,24 @@ class GraphNetwork(nn.Module):
         """Smallest side, a multiple as well."""
         least = max(self.network.minimum_px, LEAST_PX)
         return -(-least // self.multiple_px) * self.multiple_px
+
+
+class FindingNetwork(nn.Module):
+    """What is exported of a blind network where a file may answer twice.
+
+    Args:
+        graph: The network as exporters take it.
+    """
+
+    def __init__(self, graph: GraphNetwork) -> None:
+        super().__init__()
+        self.graph = graph
+        self.eval()
+
+    def forward(self, image: Tensor, mask: Tensor, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `GraphNetwork` does, and what is found in the image whatever the mask, (B, 1, H, W) in [0, 1]."""
+        found = self.graph.network.find_mask(image.to(self.graph.dtype)).to(torch.float32)
+        return self.graph(image, mask, *inputs), found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,8 @@ from typing import Any
 import torch
 
 from inpaint.export.formats import Request
-from inpaint.export.networks import Exported, GraphNetwork, example
+from inpaint.export.networks import Exported, FindingNetwork, GraphNetwork, example
+from inpaint.fills.base import FOUND
 from inpaint.system.extras import import_optional
 from inpaint.weights.graphs import GraphMetadata, Precision
 
@@ -27,7 +28,8 @@ OPSET = 18
 def graph_of(network: GraphNetwork) -> Any:
     """Return the ONNX model of a network, without metadata.
 
-    Inputs `image` (B, 3, H, W), `mask` (B, 1, H, W) and those of the network, output `raw`, all float32.
+    Inputs `image` (B, 3, H, W), `mask` (B, 1, H, W) and those of the network, output `raw`, all float32; of a blind
+    network also `found` (B, 1, H, W), which follows from the image alone.
     """
     onnx = import_optional("export", "onnx", purpose="exporting to ONNX")
     least, multiple = network.minimum_px, network.multiple_px
@@ -37,17 +39,19 @@ def graph_of(network: GraphNetwork) -> Any:
     for name, scale in {"image": 1, "mask": 1, **{each.name: each.scale for each in network.inputs}}.items():
         share = "" if scale == 1 else f"_over_{scale}"
         axes[name] |= {2: f"height{share}", 3: f"width{share}"}
+    blind = network.network.capabilities.blind
+    outputs = ["raw", FOUND] if blind else ["raw"]
     with tempfile.TemporaryDirectory(prefix="inpaint-") as folder, warnings.catch_warnings(), torch.enable_grad():
         # With gradients (of which there are none) networks take their ordinary steps, not those for speed.
         warnings.simplefilter("ignore")
         path = Path(folder) / "graph.onnx"
         torch.onnx.export(
-            network,
+            FindingNetwork(network) if blind else network,
             values,
             path,
             input_names=list(network.names),
-            output_names=["raw"],
-            dynamic_axes={**axes, "raw": axes["image"]},
+            output_names=outputs,
+            dynamic_axes={**axes, **dict.fromkeys(outputs, axes["image"])},
             opset_version=OPSET,
             dynamo=False,
         )

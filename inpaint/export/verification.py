@@ -21,6 +21,7 @@ from inpaint.export.formats import Measured, Request
 from inpaint.export.networks import Exported, GraphNetwork, example, network_of
 from inpaint.export.pipeline import sizes_of
 from inpaint.export.pipeline_reference import filled
+from inpaint.fills.base import FOUND
 from inpaint.system.extras import import_optional
 from inpaint.weights.graphs import GraphMetadata, Interface, read_graph
 
@@ -137,10 +138,23 @@ def verify_graph(request: Request) -> Measured:
         return pipeline_differences(session, exported, metadata.interface)
 
     def run(named: Mapping[str, Tensor]) -> NDArray[Any]:
-        painted: NDArray[Any] = session.run(None, {name: value.numpy() for name, value in named.items()})[0]
+        painted: NDArray[Any] = session.run(["raw"], {name: value.numpy() for name, value in named.items()})[0]
         return painted
 
-    return differences(run, exported)
+    painted = differences(run, exported)
+    return {**painted, **found_differences(session, exported)} if metadata.capabilities.blind else painted
+
+
+def found_differences(session: Any, exported: Exported) -> dict[str, float]:
+    """Return the largest difference of what a blind network and its graph find, by "found, BATCH x HEIGHT x WIDTH"."""
+    graph, network, found = GraphNetwork(exported.network), copy.deepcopy(exported.network).double().eval(), {}
+    for number, (batch, height, width) in enumerate(sizes(graph)):
+        named = dict(zip(graph.names, example(graph, batch, height, width, seed=number), strict=True))
+        (soft,) = session.run([FOUND], {name: value.numpy() for name, value in named.items()})
+        with torch.no_grad():
+            expected = network.find_mask(named["image"].double()).numpy()
+        found[f"found, {batch} x {height} x {width}"] = float(np.abs(soft - expected).max())
+    return found
 
 
 def _check_kind(metadata: GraphMetadata, request: Request) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inpaint.errors import ConfigError, UsageError, WeightsError
+from inpaint.fills.base import FOUND
 from inpaint.options import Options, validated
 from inpaint.registry.table import config_class, models
 from inpaint.types import Capabilities, Inpainter, Plane
@@ -114,6 +115,8 @@ def stored_graph(path: Path) -> StoredGraph:
     lacking = [name for name in _inputs_of(metadata) if name not in found.inputs]
     if lacking:
         raise WeightsError(f"{path} has no input {', '.join(lacking)}, of which its metadata tells; export it again")
+    if metadata.graph == "network" and metadata.capabilities.blind and FOUND not in found.outputs:
+        raise WeightsError(f"{path} has no output {FOUND}, by which a blind model tells its hole; export it again")
     return StoredGraph(path, metadata)
 
 

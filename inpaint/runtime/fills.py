@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from inpaint import seeds
 from inpaint.errors import InpaintError
 from inpaint.fills.arrays import as_array
-from inpaint.fills.base import BaseFill, Painted
+from inpaint.fills.base import FOUND, BaseFill, Painted
 from inpaint.fills.request import Request
 from inpaint.images.photo import to_uint8
 from inpaint.runtime.capabilities import capable
@@ -88,10 +88,25 @@ class NetworkFill(GraphFill):
         self._least_px = minimum_px
         self._multiple_px = math.lcm(capabilities.multiple_px, *(each.scale for each in inputs))
 
+    def find_mask(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what the graph of a blind network finds, chunk by chunk."""
+        if not self.capabilities.blind:
+            return super().find_mask(image)  # type: ignore[no-any-return]
+        count, _, height, width = image.shape
+        parts, chunk = [], self.options.chunk or count
+        for first in range(0, count, chunk):
+            part = self._grown(image[first : first + chunk])
+            inputs = {"image": part, "mask": np.zeros_like(part[:, :1])}
+            inputs |= {each.name: self._nothing(each, len(part), height, width) for each in self.inputs}
+            parts.append(self.session.run(inputs, output=FOUND)[..., :height, :width])
+        return np.concatenate(parts).astype(np.float32, copy=False)
+
     def paint_all(self, request: Request) -> Iterator[Painted]:
         """Paint chunk by chunk, as many samples of each image as are asked for."""
         height, width = request.image.shape[-2:]
-        known = np.where(request.hole, np.float32(0), request.image)
+        blind = self.capabilities.blind
+        known = request.image if blind else np.where(request.hole, np.float32(0), request.image)
+        masks = request.mask if blind else request.hole
         sources = [TorchNormal(seeds.integer(seed.words, seeds.DRAW)) for seed in request.seeds]
         units = len(known) * request.draws
         chunk = self.options.chunk or (
@@ -101,7 +116,7 @@ class NetworkFill(GraphFill):
             owners = [unit // request.draws for unit in range(first, min(first + chunk, units))]
             inputs = {
                 "image": self._grown(known[owners]),
-                "mask": self._grown(request.hole[owners].astype(np.float32)),
+                "mask": self._grown(masks[owners].astype(np.float32)),
                 **self._further(request, known, owners, sources),
             }
             yield {"raw": self.session.run(inputs)[..., :height, :width].astype(np.float32, copy=False)}
@@ -125,9 +140,13 @@ class NetworkFill(GraphFill):
             elif wanted.name == NOISE:
                 found[NOISE] = np.stack([self._noise(sources[owner], wanted, padded) for owner in owners])
             else:  # a plane that the caller does not give: nothing is asked for
-                sides = (side // wanted.scale for side in padded)
-                found[wanted.name] = np.zeros((len(owners), wanted.channels, *sides), np.float32)
+                found[wanted.name] = self._nothing(wanted, len(owners), height, width)
         return found
+
+    def _nothing(self, wanted: GraphInput, count: int, height: int, width: int) -> NDArray[np.float32]:
+        """Return the zeros of an input that is not given, for images of this size."""
+        sides = (side // wanted.scale for side in self._padded(height, width))
+        return np.zeros((count, wanted.channels, *sides), np.float32)
 
     def _noise(self, source: TorchNormal, wanted: GraphInput, padded: tuple[int, int]) -> NDArray[np.float32]:
         shape = (wanted.channels, *(side // wanted.scale for side in padded))

@@ -58,16 +58,22 @@ class Session:
         first = providers[0] if isinstance(providers[0], str) else providers[0][0]
         if first not in self.providers:  # it goes on with the CPU in silence
             raise UsageError(f"ONNX Runtime could not start {first} here; leave --device and providers out for the CPU")
+        self._outputs = [each.name for each in self._session.get_outputs()]
+        self._how = runtime.RunOptions()
+        self._how.only_execute_path_to_fetches = True
+        self._how.log_severity_level = FATAL_ONLY
 
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-        """Return the first output of the graph for inputs by name.
+    def run(self, inputs: Mapping[str, NDArray[Any]], *, output: str | None = None) -> NDArray[Any]:
+        """Return an output of the graph for inputs by name, the first if none is named; what others need is left out.
 
         Raises:
             MemoryError: Memory ran out.
             InpaintError: The graph fails.
         """
         try:
-            (answer, *_) = self._session.run(None, {name: np.ascontiguousarray(x) for name, x in inputs.items()})
+            (answer,) = self._session.run(
+                [output or self._outputs[0]], {name: np.ascontiguousarray(x) for name, x in inputs.items()}, self._how
+            )
         except Exception as error:
             if is_out_of_memory(RuntimeError(str(error))):
                 raise MemoryError(_reason(error)) from None
