@@ -146,13 +146,13 @@ class Page:
             self._fill = gr.Button("Fill", variant="primary", elem_id="fill", scale=3)
             self._stop = gr.Button("Stop", elem_id="stop", scale=1, interactive=False)
         with gr.Accordion("Find, masks", open=False):
-            finders = work.finders()
+            finders = work.finders(self._models)
             first = next(iter(finders), None)
             self._finder = gr.Dropdown(
                 list(finders),
                 value=first,
                 label="Look for",
-                info=_summary_of_finder(first),
+                info=self._summary_of_finder(first),
                 visible=bool(finders),
                 elem_id="finder",
             )
@@ -208,7 +208,7 @@ class Page:
         self._editor.select(self._open_shelf, None, [self._editor], **quiet)
         self._editor.input(self._find_object, None, [self._editor], concurrency_id=FILLS, concurrency_limit=1, **quiet)
         self._finder.change(
-            lambda name: gr.update(info=_summary_of_finder(name)), [self._finder], [self._finder], **quiet
+            lambda name: gr.update(info=self._summary_of_finder(name)), [self._finder], [self._finder], **quiet
         )
         self._mask_file.upload(self._take_mask, [self._mask_file], [self._editor], **quiet)
         self._find.click(
@@ -284,11 +284,12 @@ class Page:
     def _find_mask(self, what: str, sensitivity: float, request: gr.Request) -> Any:
         space = self._space(request)
         try:
-            mask, share = work.find_mask(space, what, self._settings, sensitivity=sensitivity)
+            mask, share = work.find_mask(space, what, self._models, self._settings, sensitivity=sensitivity)
         except InpaintError as error:
             return gr.update(found=_news(error=str(error)))
         if mask is None:
-            return gr.update(found=_news(mask=None, note=f"no {what} was found; a higher sensitivity finds more"))
+            found = f"no {what} was found" if what in FINDERS else f"{what} found nothing"
+            return gr.update(found=_news(mask=None, note=f"{found}; a higher sensitivity finds more"))
         return gr.update(found=self._found(space, mask, f"{what}: {100 * share:.1f} % of the photo is marked"))
 
     def _found(self, space: Workspace, mask: str, note: str) -> dict[str, Any]:
@@ -300,6 +301,10 @@ class Page:
     def _summary_of(self, chosen: list[str]) -> str:
         found = [self._models.offered[label] for label in chosen if label in self._models.offered]
         return "\n".join(f"- **{offer.label}**: {offer.summary}" for offer in found)
+
+    def _summary_of_finder(self, name: str | None) -> str:
+        found = work.finders(self._models)
+        return found[name].summary if name in found else ""
 
     def _planes_of(self, chosen: list[str]) -> list[str]:
         found = [self._models.offered[label] for label in chosen if label in self._models.offered]
@@ -357,10 +362,6 @@ class Page:
 
     def _halt(self, request: gr.Request) -> None:
         self._space(request).stopping.set()
-
-
-def _summary_of_finder(name: str | None) -> str:
-    return FINDERS[name].summary if name is not None and name in FINDERS else ""
 
 
 def _choice(offer: Offer) -> str:

@@ -55,7 +55,7 @@ class Calls:
         """Return what can be found in a photo here: name, summary, and what the sensitivity changes."""
         return [
             {"name": name, "summary": finder.summary, "sensitivity": finder.sensitivity}
-            for name, finder in work.finders().items()
+            for name, finder in work.finders(self._server.models).items()
         ]
 
     def fill(
@@ -83,8 +83,8 @@ class Calls:
         photo, mask: {"path": PATH}, as /gradio_api/upload answers; white = hole. shapes: what is drawn in addition, as
         {"kind": "box", "points": [[10, 20], [80, 90]]}, in pixels of the photo. grow: pixels by which the hole grows.
         format: "as the photo", PNG, TIFF, JPEG ... options: a list of "NAME=VALUE" for the model. strategy, seam,
-        wrap, refine: as of `inpaint infer`. find: a list of what is looked for and removed, such as ["text"]. objects:
-        shapes of kind box, each around an object.
+        wrap, refine: as of `inpaint infer`. find: a list of what is looked for and removed, such as ["text"], or a
+        blind model. objects: shapes of kind box, each around an object. A blind model needs none of these.
         """
         settings = self._server.settings
         space = self._server.programs.of(secrets.token_urlsafe(16))
@@ -97,7 +97,7 @@ class Calls:
             for box in parse_shapes(objects or []):
                 drawn = (Shape("mask", mask=work.find_object(space, box, settings)), *drawn)
             for what in find or ():
-                found, _ = work.find_mask(space, str(what), settings, sensitivity=sensitivity)
+                found, _ = work.find_mask(space, str(what), self._server.models, settings, sensitivity=sensitivity)
                 drawn = (*((Shape("mask", mask=found),) if found else ()), *drawn)
             asked = Asked(
                 models=(model,),

@@ -9,7 +9,7 @@ import shutil
 import time
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from inpaint.images.strokes import Shape, drawn
 from inpaint.images.views import cover_of, write_view
 from inpaint.images.writing import check_length, write_photo
 from inpaint.options import validated
+from inpaint.pipeline.finders import find_hole
 from inpaint.pipeline.hole_sources import ObjectIn
 from inpaint.pipeline.photo import fill_photo_often
 from inpaint.pipeline.samples import Sample, best_of, check_samples
@@ -197,19 +198,30 @@ def take_mask(workspace: Workspace, file: Path, name: str, settings: Settings, *
     return workspace.keep_mask(hole)
 
 
-def finders() -> dict[str, Finder]:
-    """Return what can be found in a single photo here, by name: what it needs is installed."""
-    return {name: finder for name, finder in FINDERS.items() if is_available(name) and not finder.batch}
+def finders(models: LoadedModels) -> dict[str, Finder]:
+    """Return what can be found in a single photo here, by name: what it needs is installed, or is a blind model."""
+    named = {name: finder for name, finder in FINDERS.items() if is_available(name) and not finder.batch}
+    blind = {
+        label: Finder(
+            summary=f"what is contaminated ({offer.summary})",
+            function="inpaint.pipeline.finders:find_hole",
+            sensitivity="how sure the model has to be of a pixel: 0.9 at 0, 0.5 at 0.5, 0.1 at 1",
+        )
+        for label, offer in models.offered.items()
+        if offer.capabilities.blind
+    }
+    return {**blind, **named}
 
 
 def find_mask(
-    workspace: Workspace, what: str, settings: Settings, *, sensitivity: float = SENSITIVITY
+    workspace: Workspace, what: str, models: LoadedModels, settings: Settings, *, sensitivity: float = SENSITIVITY
 ) -> tuple[str | None, float]:
     """Look for something in the photo that is open, and keep where it is as a mask.
 
     Args:
         workspace: Whose photo it is.
-        what: Of the table of finders.
+        what: Of the table of finders, or the label of a blind model.
+        models: Those that are offered.
         settings: Limits.
         sensitivity: From 0, only what is certain, to 1.
 
@@ -220,8 +232,12 @@ def find_mask(
         InpaintError: No photo is open, there is no such finder, or what it needs is not installed.
     """
     shown = workspace.opened_photo()
-    check_finder(what)
-    hole = find(what, _read(shown.file, shown.name, settings), sensitivity=sensitivity)
+    blind = what not in FINDERS and what in models.offered and models.offered[what].capabilities.blind
+    if not blind:
+        check_finder(what)
+    photo = _read(shown.file, shown.name, settings)
+    look = partial(find_hole, models.get(what)) if blind else partial(find, what)
+    hole = look(photo, sensitivity=sensitivity)
     share = float(hole.mean())
     return (workspace.keep_mask(hole) if share else None), share
 
@@ -272,6 +288,7 @@ def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Set
         InpaintError: What is asked for cannot be done; results that were there stay.
     """
     options = _checked(asked, models)
+    asked, beforehand = _with_found(workspace, asked, models, settings)
     shown, hole = workspace.opened_photo(), hole_of(workspace, asked)
     photo = _read(shown.file, shown.name, settings)
     mask = workspace.new_file("mask.png")
@@ -290,7 +307,7 @@ def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Set
         for step in watched:
             if step is not None:
                 yield _progress(at, step, stoppable=inpainter.capabilities.gradual)
-        found = [_unplaced(note, shown.file, shown.name) for note in watched.warnings()]
+        found = [*beforehand, *(_unplaced(note, shown.file, shown.name) for note in watched.warnings())]
         try:
             filled = best_of(watched.answer(), None)
         except InpaintError as error:
@@ -321,6 +338,23 @@ def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Set
             )
             workspace.add(result, settings.kept)
             yield result
+
+
+def _with_found(
+    workspace: Workspace, asked: Asked, models: LoadedModels, settings: Settings
+) -> tuple[Asked, tuple[str, ...]]:
+    """Return what is asked for with what a blind model finds, where nothing is drawn; and what is to be said of that.
+
+    Raises:
+        UsageError: It finds nothing.
+    """
+    finder = next((label for label in asked.models if models.offer(label).capabilities.blind), None)
+    if finder is None or any(shape.layer == "hole" for shape in asked.shapes):
+        return asked, ()
+    mask, _ = find_mask(workspace, finder, models, settings)
+    if mask is None:
+        raise UsageError(f"{finder} found nothing to remove: paint over what shall go, or look with more sensitivity")
+    return replace(asked, shapes=(Shape("mask", mask=mask), *asked.shapes)), (f"the hole was found by {finder}",)
 
 
 def _checked(asked: Asked, models: LoadedModels) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from inpaint.errors import UsageError
 from inpaint.images.strokes import Shape
 
 
-def test_what_is_found_is_kept_as_a_mask_that_shapes_may_name(opened, settings, monkeypatch):
+def test_what_is_found_is_kept_as_a_mask_that_shapes_may_name(opened, models, settings, monkeypatch):
     asked = []
 
     def find(name, photo, *, sensitivity):
@@ -21,13 +21,13 @@ def test_what_is_found_is_kept_as_a_mask_that_shapes_may_name(opened, settings, 
         return hole
 
     monkeypatch.setattr(work, "find", find)
-    name, share = find_mask(opened, "text", settings, sensitivity=0.75)
+    name, share = find_mask(opened, "text", models, settings, sensitivity=0.75)
     assert asked == [("text", (40, 56, 3), 0.75)]
     assert share == 4 * 14 / (40 * 56)
     hole = hole_of(opened, Asked(models=("telea",), shapes=(Shape("mask", mask=name),)))
     assert hole[4:8, 6:20].all()
     assert hole.sum() == 56
-    assert find_mask(opened, "text", settings, sensitivity=0.25) == (None, 0.0)
+    assert find_mask(opened, "text", models, settings, sensitivity=0.25) == (None, 0.0)
 
 
 def test_the_object_in_a_box_is_kept_and_a_box_elsewhere_refused(opened, settings):
@@ -39,11 +39,11 @@ def test_the_object_in_a_box_is_kept_and_a_box_elsewhere_refused(opened, setting
         find_object(opened, Shape("box", ((500, 500), (510, 510))), settings)
 
 
-def test_only_what_is_found_in_a_single_photo_is_offered():
-    assert "scratches" in finders()
-    assert "watermark" not in finders()
+def test_only_what_is_found_in_a_single_photo_is_offered(models):
+    assert "scratches" in finders(models)
+    assert "watermark" not in finders(models)
 
 
-def test_what_cannot_be_looked_for_is_told_by_its_name(opened, settings):
+def test_what_cannot_be_looked_for_is_told_by_its_name(opened, models, settings):
     with pytest.raises(UsageError, match="unknown thing to find 'everything'"):
-        find_mask(opened, "everything", settings)
+        find_mask(opened, "everything", models, settings)
