@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 
 import pytest
@@ -55,6 +56,24 @@ def test_any_model_learns_from_a_network_which_the_record_names_by_the_hash_of_i
     written(teacher, seed=6)
     with pytest.raises(ConfigError, match=r"its weights are not those of teacher_sha256=.*teacher_sha256=null"):
         prepared(tmp_path, LEARN, f"teacher={teacher}", f"teacher_sha256={expected}", "resume=auto")
+
+
+@pytest.mark.slow
+def test_a_lama_by_its_recipe_comes_nearer_to_its_teacher(tmp_path):
+    teacher = written(tmp_path / "teacher", seed=5)
+    small = ("model=lama", "model.width=4", "model.blocks=1", "model.discriminator.width=4", "losses.perceptual=null")
+    alone = ("losses.adversary=null", "losses.matching=null")  # what they ask for is another image than the teacher's
+    distillation = "losses.distillation={kind: distillation, of: [raw], weight: 40.0}"
+    launch = prepared(
+        tmp_path,
+        *(*small, *alone, distillation, f"teacher={teacher}", "batch_size=8", "max_iterations=60"),
+    )
+    launch.open()
+    launch.fit(RunConsole(quiet=True))
+    rows = csv.DictReader((tmp_path / "run" / "metrics.csv").read_text().splitlines())
+    values = [float(row["train/distillation"]) for row in rows if row["train/distillation"]]
+    assert len(values) == 60
+    assert sum(values[-10:]) < 0.6 * sum(values[:10])
 
 
 @pytest.mark.parametrize("name", ["telea", "mean"])
