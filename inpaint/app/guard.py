@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import suppress
 from pathlib import Path
@@ -128,7 +129,7 @@ class Guard:
         uploading = scope["path"].rstrip("/") == UPLOAD
         most = self._max_bytes + _FORM_BYTES if uploading else MOST_JSON_BYTES
         length = headers.get("content-length")
-        if length is not None and (not length.isdigit() or int(length) > most):
+        if length is not None and (not re.fullmatch("[0-9]{1,18}", length) or int(length) > most):
             raise _Refused(413, f"at most {most:,} bytes are taken, and {length} are announced")
         if scope["method"] in _SAFE:
             return receive

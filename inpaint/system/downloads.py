@@ -18,8 +18,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from email.message import Message
 from pathlib import Path
+from string import printable
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from inpaint.errors import InpaintError, WriteError
 from inpaint.system.progress import Pace, duration
@@ -265,7 +266,11 @@ class _Redirects(urllib.request.BaseHandler):
     def http_error_302(self, request: urllib.request.Request, answer: Any, code: int, reason: str, to: Message) -> Any:
         """Open the address that a server names in place of its own."""
         answer.close()
-        target = urljoin(request.full_url, to.get("Location", ""))
+        try:
+            target = quote(urljoin(request.full_url, to.get("Location", "")), safe=printable)
+            urlsplit(target)
+        except ValueError:
+            raise DownloadError("it is redirected to what is no address") from None
         self._followed += 1
         if self._followed > MOST_REDIRECTS:
             raise DownloadError(f"it is redirected more than {MOST_REDIRECTS} times")

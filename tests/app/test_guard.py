@@ -170,6 +170,8 @@ def test_an_announced_body_that_is_too_large_is_refused_before_it_comes(door):
         status, text, _ = door.ask(path, method="POST", headers={"content-length": str(length)})
         assert status == 413
         assert "bytes are taken" in text
+    for length in ("9" * 5000, "-1", "many"):  # more digits than Python makes a number of, and what is none
+        assert door.ask(UPLOAD, method="POST", headers={"content-length": length})[0] == 413
     assert door.reached == []
 
 

@@ -133,6 +133,7 @@ def test_a_circle_of_redirections_ends(server, tmp_path):
 @pytest.mark.parametrize(
     ("target", "message"),
     [
+        ("http://[127.0.0.1/weights.pt", "it is redirected to what is no address"),
         ("file:///etc/hostname", "it is redirected to another scheme, file://"),
         ("ftp://127.0.0.1/weights.pt", "it is redirected to another scheme, ftp://127.0.0.1"),
         ("https://127.0.0.1/weights.pt", "it is redirected to another scheme, https://127.0.0.1"),
