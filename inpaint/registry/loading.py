@@ -145,8 +145,8 @@ def options_of(name_or_place: str | os.PathLike[str], *, weights: Which = "last"
     if text in FILLS:
         return {**_types(fill_options(text)), **shared}
     row = zoo.find(text)
-    stored = None if row is not None else _stored(weights_of(text, weights))
-    groups = _groups(_usual(row)) if row is not None else stored.groups()
+    stored = _stored(weights_of(text, weights)) if row is None else None
+    groups = stored.groups() if stored is not None else _groups(_usual(zoo.row_named(text)))
     own = {name: kind for group in groups.values() for name, kind in _types(group).items()}
     return {**({} if isinstance(stored, StoredGraph) else {"dtype": str}), **own, **shared}
 
