@@ -191,7 +191,9 @@ def _fits(
 
 def _write_file(path: Path, content: Mapping[str, Any], entry: Format, metadata: WeightsMetadata) -> Path:
     assert entry.writer is not None
-    if path.suffix.lower() != FLAT_SUFFIX:
+    if entry.writer.archive:
+        _save_archive(path, content)
+    elif path.suffix.lower() != FLAT_SUFFIX:
         _save(path, content, metadata)
     elif entry.writer.flat is None:
         raise UsageError(f"--output {path}: {entry.title} reads no safetensors; name a file that ends in .pth")
@@ -230,6 +232,16 @@ def _save(path: Path, content: Mapping[str, Any], metadata: WeightsMetadata) -> 
     container = not any(isinstance(value, torch.Tensor) for value in content.values())
     with atomic_write(path) as temporary:
         torch.save({**content, "inpaint": _said(metadata)} if container else dict(content), temporary)
+
+
+def _save_archive(path: Path, content: Mapping[str, Tensor]) -> None:
+    """Write tensors as an archive of NumPy's; a name that ends in .safetensors or .pth would say something else."""
+    from inpaint.weights.tensorflow import write_archive
+
+    if path.suffix.lower() in (FLAT_SUFFIX, ".pth", ".pt", ".ckpt"):
+        raise UsageError(f"--output {path}: what is written is an archive of NumPy's; name a file that ends in .npz")
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        write_archive(file, {name: value.numpy() for name, value in content.items()})
 
 
 def _said(metadata: WeightsMetadata) -> dict[str, str]:

@@ -164,12 +164,13 @@ class SamplingNetwork(InpaintNetwork):
 
     def paint_graph(self, image: Tensor, mask: Tensor, **inputs: Tensor) -> Tensor:
         """Paint from latents drawn with the graph's input "noise", standard normal numbers of their shape."""
-        encoding = self.encode(image, mask)
+        planes = {name: plane for name, plane in inputs.items() if name != NOISE}
+        encoding = self.encode(image, mask, **planes)
         return self.decode(encoding, encoding.mu + encoding.sigma * inputs[NOISE])["raw"]
 
     @abstractmethod
-    def encode(self, image: Tensor, mask: Tensor) -> Encoding:
-        """Read a batch: image (B, 3, H, W) in [0, 1], mask (B, 1, H, W)."""
+    def encode(self, image: Tensor, mask: Tensor, **planes: Tensor) -> Encoding:
+        """Read a batch: image (B, 3, H, W) in [0, 1], mask (B, 1, H, W), and those planes that were given."""
 
     @abstractmethod
     def decode(self, encoding: Encoding, z: Tensor) -> dict[str, Tensor]:

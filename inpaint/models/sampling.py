@@ -17,11 +17,11 @@ from inpaint.errors import InputError, WeightsError
 from inpaint.fills.base import Painted
 from inpaint.fills.checks import check_types
 from inpaint.fills.request import ImageSeed, Request
-from inpaint.models.base import SamplingNetwork
+from inpaint.models.base import Encoding, SamplingNetwork
 from inpaint.models.feedforward import FeedForward, evaluating, slices
 from inpaint.models.options import SamplingOptions
 from inpaint.nn.padding import pad_to
-from inpaint.types import Fill
+from inpaint.types import Fill, Guidance
 
 # Pixels decoded in one pass when the caller does not say: on a CPU activations should stay in its cache.
 CPU_PIXELS = 256 * 256
@@ -56,7 +56,8 @@ class Sampling(FeedForward):
         chunk = self.chunk or self._suitable_chunk(image)
         for part in slices(len(image), chunk):
             with evaluating(self.network), torch.inference_mode():
-                encoding = self.network.encode(self._ready(image[part]), self._ready(request.mask[part]))
+                planes = {name: self._ready(plane[part]) for name, plane in request.guidance.items()}
+                encoding = self.network.encode(self._ready(image[part]), self._ready(request.mask[part]), **planes)
             noise = [_Noise(seed) for seed in request.seeds[part]]
             for some in slices(len(noise) * draws, chunk):
                 owners = [row // draws for row in range(len(noise) * draws)[some]]
@@ -72,29 +73,33 @@ class Sampling(FeedForward):
                         maps["score"] = self._score(completed)
                 yield maps
 
-    def encode(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def encode(self, image: Tensor, mask: Tensor, guidance: Guidance | None = None) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of the latents, (B, C, h, w) each, for a batch as `fill` takes it."""
-        check_types("tensor", image, mask)
-        self.check(image, mask)
         with evaluating(self.network), torch.no_grad():
-            found = self.network.encode(self._ready(image), self._ready(mask))
+            found = self._encoding(image, mask, guidance)
         return self.result_type(found.mu).to(image.device), self.result_type(found.sigma).to(image.device)
 
-    def decode(self, image: Tensor, mask: Tensor, *, z: Tensor) -> Fill:
+    def decode(self, image: Tensor, mask: Tensor, *, z: Tensor, guidance: Guidance | None = None) -> Fill:
         """Fill a batch from given latents z (B, C, h, w), of the shape that `encode` returns for the same batch.
 
         There is a score if `scores` is True. Raises InputError for latents of another shape.
         """
-        check_types("tensor", image, mask, z=z)
-        self.check(image, mask)
-        image, hole = self.result_type(image), mask == 1
+        check_types("tensor", image, mask, guidance, z=z)
         with evaluating(self.network), torch.no_grad():
-            found = self.network.encode(self._ready(image), self._ready(mask))
+            found = self._encoding(image, mask, guidance)
+            image, hole = self.result_type(image), mask == 1
             if z.shape != found.mu.shape:
                 raise InputError(f"z must have shape {tuple(found.mu.shape)} for this batch, got {tuple(z.shape)}")
             maps = self._cropped(self.network.decode(found, z.to(found.mu)), like=image)
             fill = self.composite(image, hole, maps)
             return replace(fill, score=self._score(fill.completed)) if self.scores else fill
+
+    def _encoding(self, image: Tensor, mask: Tensor, guidance: Guidance | None) -> Encoding:
+        """Return what the network finds in a batch that is checked first."""
+        check_types("tensor", image, mask, guidance)
+        self.check(image, mask, guidance)
+        planes = {name: self._ready(plane) for name, plane in (guidance or {}).items()}
+        return self.network.encode(self._ready(image), self._ready(mask), **planes)
 
     def _has_discriminator(self) -> bool:
         """Return whether there is a discriminator to rank fills by."""

@@ -19,7 +19,8 @@ from inpaint.nn.inference import Prepared, block_bytes
 from inpaint.nn.padding import PaddedConv2d, PaddingMode, pad
 from inpaint.nn.plain import HasPlainForm
 
-Activation: TypeAlias = Literal["elu", "relu", "none"]
+Activation: TypeAlias = Literal["elu", "relu", "leaky_relu", "none"]
+SLOPE = 0.2  # of the leaky ReLU, below 0
 
 # Without gradients on a CPU, outputs above WHOLE_BYTES (features and gates) are computed in strips of STRIP_BYTES for
 # each thread: such memory is used again and stays in the cache, where larger blocks come fresh from the system, page by
@@ -44,6 +45,8 @@ def gated(x: Tensor, *, activation: Activation = "elu", plain: bool = False) -> 
         feature = F.elu(feature)
     elif activation == "relu":
         feature = F.relu(feature)
+    elif activation == "leaky_relu":
+        feature = F.leaky_relu(feature, SLOPE)
     return feature * gate.sigmoid()
 
 
@@ -73,6 +76,8 @@ class _GatedApart(torch.autograd.Function):
             by_feature.mul_(activated.clamp_(max=0).add_(1))  # exp(a) for a < 0, else 1
         elif ctx.activation == "relu":
             by_feature.mul_(activated > 0)
+        elif ctx.activation == "leaky_relu":
+            by_feature.mul_(torch.where(activated > 0, 1.0, SLOPE))
         return torch.cat((by_feature, by_gate), dim=1), None
 
 
@@ -94,6 +99,8 @@ def _activated(feature: Tensor, activation: Activation) -> Tensor:
     feature = _apart(feature)
     if activation == "none":
         return feature
+    if activation == "leaky_relu":
+        return F.leaky_relu_(feature, SLOPE)
     return F.elu_(feature) if activation == "elu" else feature.relu_()
 
 
@@ -182,7 +189,11 @@ class GatedConv2d(PaddedConv2d, Prepared, HasPlainForm):
         rows = None if self.plain else self._strip_rows(x)
         if rows is not None:
             return self._in_strips(x, rows)
-        return gated(super().forward(x), activation=self.activation, plain=self.plain)
+        return self.gate(super().forward(x))
+
+    def gate(self, both: Tensor) -> Tensor:
+        """Return what the layer makes of features and gates [a; g], (B, 2 features, H, W)."""
+        return gated(both, activation=self.activation, plain=self.plain)
 
     def _strip_rows(self, x: Tensor) -> int | None:
         """Return how many rows of output to compute at a time; None: all, as with gradients or on a GPU."""
@@ -204,7 +215,7 @@ class GatedConv2d(PaddedConv2d, Prepared, HasPlainForm):
         extent = dilation * (self.kernel_size[0] - 1) + 1
         for part_rows, part in _strips(x, rows, extent=extent, stride=stride, sides=sides):
             both = F.conv2d(part, self.weight, self.bias, stride, (0, inside), dilation)
-            out[:, :, part_rows] = gated(both, activation=self.activation)
+            out[:, :, part_rows] = self.gate(both)
         return out
 
     def _upsampled(self, x: Tensor, phases: Tensor) -> Tensor:
@@ -224,9 +235,7 @@ class GatedConv2d(PaddedConv2d, Prepared, HasPlainForm):
                 row, column = divmod(number, 2)
                 both = F.conv2d(part, kernel, self.bias, padding=(0, 0 if whole else 1))
                 both = both[..., row : row + strip.stop - strip.start, column : column + width]
-                out[:, :, 2 * strip.start + row : 2 * strip.stop : 2, column::2] = gated(
-                    both, activation=self.activation
-                )
+                out[:, :, 2 * strip.start + row : 2 * strip.stop : 2, column::2] = self.gate(both)
         return out
 
     def extra_repr(self) -> str:

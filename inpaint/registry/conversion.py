@@ -18,7 +18,7 @@ import inpaint.arguments as arguments
 from inpaint.errors import UsageError, WeightsError, some, unknown
 from inpaint.registry import table
 from inpaint.system.files import missing, sha256_of
-from inpaint.weights.places import existing_file
+from inpaint.weights.places import existing_file, index_file
 
 if TYPE_CHECKING:
     from inpaint.weights.formats import Converted, Format, Found
@@ -34,6 +34,7 @@ ORIGINS: Mapping[str, tuple[str, ...]] = {
     "lyndonzheng": ("pluralistic",),
     "nipponjo": ("deepfill",),
     "otenim": ("glcic",),
+    "scfegan": ("scfegan",),
 }
 """Which models' `weights.py` hold the formats of a public program; what a file holds is told by its entries."""
 
@@ -95,7 +96,7 @@ def import_weights(
         if text.endswith("=") and missing(text):
             raise UsageError(f"--input {text}: names no file")
         if "=" not in text:
-            existing_file(text)
+            existing_file(index_file(Path(text)))
     chosen, found, notes = _recognized(origin, inputs, entry)
     for switch in sorted(switches - chosen.switches):
         raise UsageError(f"--{switch} does not apply to {chosen.title}: its files leave no doubt")
@@ -141,6 +142,7 @@ def _recognized(
     notes: list[str] = []
     for text in inputs:
         wanted, path = split_input(text, roles)
+        path = index_file(path)
         entry, role, choice = _recognize(origin, load_foreign(path), path, known, wanted)
         found = _taken(choice, wanted_entry)
         if len(choice) > 1 and wanted_entry is None:

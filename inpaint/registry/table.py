@@ -67,6 +67,7 @@ MODELS: Mapping[str, ModelEntry] = {
     "migan": ModelEntry("inpaint.models.migan"),
     "pconv": ModelEntry("inpaint.models.pconv"),
     "pluralistic": ModelEntry("inpaint.models.pluralistic"),
+    "scfegan": ModelEntry("inpaint.models.scfegan"),
 }
 
 DEFAULT = "deepfill"

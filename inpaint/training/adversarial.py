@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from inpaint.losses import AdversarialTerm, DiscriminatorOutput, DiscriminatorTerm, Losses, MatchingTerm, Record
-from inpaint.losses.adversarial import Wasserstein, gradient_penalty, r1_penalty
+from inpaint.losses.adversarial import Wasserstein
 from inpaint.losses.base import at_least_float32
+from inpaint.losses.gradient_penalty import gradient_penalty, r1_penalty
 
 TermT = TypeVar("TermT", bound=DiscriminatorTerm)
 Discriminate: TypeAlias = Callable[[str, Tensor, Record], DiscriminatorOutput]
@@ -64,8 +65,8 @@ def discriminator_losses(
             two passes, real first.
 
     Returns:
-        Their sum, unweighted, since each discriminator has its own; and by name what to log: NAME_d, unweighted NAME_r1
-        and NAME_gp, and the mean logits d_real and d_fake, of several losses NAME_d_real and NAME_d_fake.
+        Their sum, unweighted, since each discriminator has its own; and by name what to log: NAME_d, unweighted NAME_r1,
+        NAME_gp and NAME_drift, and the mean logits d_real and d_fake, of several losses NAME_d_real and NAME_d_fake.
     """
     detached = _Each(record, Tensor.detach)
     total: Tensor | None = None
@@ -79,6 +80,9 @@ def discriminator_losses(
             front = f"{name}_" if len(losses.adversarial) > 1 else ""
             values[f"{front}d_real"], values[f"{front}d_fake"] = real.logits.mean(), fake.logits.mean()
             total = values[f"{name}_d"] if total is None else total + values[f"{name}_d"]
+            if term.drift:
+                values[f"{name}_drift"] = real.logits.square().mean()
+                total = total + term.drift * values[f"{name}_drift"]
             for kind, weight, value in _penalties(term, detached, discriminate):
                 values[f"{name}_{kind}"] = value
                 total = total + weight * value

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from inpaint.errors import WeightsError
 from inpaint.system.files import open_file
+from inpaint.weights import tensorflow
 from inpaint.weights.places import existing_file, pretended
 from inpaint.weights.torchscript import ScriptError, script_tensors
 
@@ -71,7 +72,8 @@ _WRAPPERS = re.compile(r"(?:(?<=\.)|^)(?:_orig_mod|_fsdp_wrapped_module|_checkpo
 def load_foreign(path: str | PathLike[str], *, mmap: bool = False) -> Any:
     """Read another program's PyTorch checkpoint: tensors in plain containers, on the CPU.
 
-    Of a TorchScript archive the tensors are read by name, and the program is not run.
+    Of a TorchScript archive the tensors are read by name, and the program is not run. Of a checkpoint of TensorFlow or
+    an archive of NumPy's it returns the arrays by name.
 
     mmap: leave the tensors in the file until they are used, where its format allows that.
 
@@ -79,6 +81,10 @@ def load_foreign(path: str | PathLike[str], *, mmap: bool = False) -> Any:
     missing and damaged files.
     """
     path = existing_file(path)
+    if tensorflow.is_checkpoint(path):
+        return tensorflow.read_checkpoint(path)
+    if tensorflow.is_archive(path):
+        return tensorflow.read_archive(path)
     try:
         with (
             warnings.catch_warnings(),

@@ -69,13 +69,14 @@ class Writer:
     nearest: the configuration that its files can express and that is nearest to a given one; what differs cannot be
     written. write: from networks of a configuration that can; raises UsageError for weights that cannot.
     folder: whether its networks lie in a file each. flat: the key under which a file holds tensors that its readers
-    take as a safetensors file, too.
+    take as a safetensors file, too. archive: the file is an archive of NumPy's, whose content is tensors alone.
     """
 
     nearest: Callable[[Any], ModelConfig]
     write: Callable[[Converted], Written]
     folder: bool = False
     flat: str | None = None
+    archive: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

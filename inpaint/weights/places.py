@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,8 @@ from inpaint.system.files import arrives, irregular, missing, open_file
 from inpaint.weights.runs import BEST_NAME, WEIGHTS_NAME, RunFolder, Which
 
 HUB_PREFIX = "hf://"
+INDEX = ".index"  # of a checkpoint of TensorFlow
+_PARTS = re.compile(r"\.(?:meta|data-\d{5}-of-\d{5})\Z")
 
 
 def weights_at(place: str | os.PathLike[str], weights: Which = "last") -> Path | None:
@@ -77,6 +80,12 @@ def existing_file(path: str | os.PathLike[str]) -> Path:
     if not path.is_file() and not arrives(path):
         raise WeightsError(f"{path} is {irregular(path) or 'a folder'}, not a file")
     return path
+
+
+def index_file(path: Path) -> Path:
+    """Return the index of the checkpoint of TensorFlow that a path names, or is a part of; any other path as it is."""
+    index = Path(_PARTS.sub("", str(path)) + INDEX)
+    return index if (_PARTS.search(path.name) or not path.exists()) and index.is_file() else path
 
 
 def pretended(path: Path) -> str:

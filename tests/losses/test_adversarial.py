@@ -7,7 +7,7 @@ from torch import nn
 
 from inpaint.errors import ConfigError
 from inpaint.losses import DiscriminatorOutput, parse_losses
-from inpaint.losses.adversarial import gradient_penalty, r1_penalty
+from inpaint.losses.gradient_penalty import gradient_penalty, r1_penalty
 
 
 def term(kind, **options):

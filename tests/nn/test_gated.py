@@ -14,10 +14,12 @@ def x():
 def activated(name, values):
     if name == "elu":
         return np.where(values > 0, values, np.exp(np.minimum(values, 0)) - 1)
+    if name == "leaky_relu":
+        return np.where(values > 0, values, 0.2 * values)
     return np.maximum(values, 0) if name == "relu" else values
 
 
-@pytest.mark.parametrize("activation", ["elu", "relu", "none"])
+@pytest.mark.parametrize("activation", ["elu", "relu", "leaky_relu", "none"])
 def test_a_gated_convolution_is_two_convolutions_multiplied(x, activation):
     torch.manual_seed(0)
     layer = GatedConv2d(3, 4, 3, stride=2, activation=activation).double()
@@ -66,7 +68,7 @@ def test_initialize_reaches_every_convolution_below():
 
 
 @pytest.mark.parametrize("padding", ["zero", "same_tf", "reflect", "symmetric", "replicate"])
-@pytest.mark.parametrize("activation", ["elu", "relu", "none"])
+@pytest.mark.parametrize("activation", ["elu", "relu", "leaky_relu", "none"])
 def test_four_small_kernels_upsample_like_repeated_pixels(padding, activation):
     torch.manual_seed(0)
     layer = GatedConv2d(3, 5, padding=padding, activation=activation, upsample=True).double().eval()
@@ -90,7 +92,7 @@ def test_what_is_prepared_is_no_part_of_the_weights_and_is_forgotten_in_training
     assert layer.phases is None
 
 
-@pytest.mark.parametrize("activation", ["elu", "relu", "none"])
+@pytest.mark.parametrize("activation", ["elu", "relu", "leaky_relu", "none"])
 def test_without_gradients_and_in_every_layout_the_gate_is_the_same(activation):
     x = torch.randn(2, 14, 5, 7, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     expected = gated(x.clone().requires_grad_(), activation=activation)
@@ -117,7 +119,7 @@ def test_strips_paint_what_the_whole_paints(monkeypatch, padding, options, rows)
     assert torch.allclose(got, expected, rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize("activation", ["elu", "relu", "none"])
+@pytest.mark.parametrize("activation", ["elu", "relu", "leaky_relu", "none"])
 def test_gradients_in_channels_last_equal_finite_differences(activation):
     x = torch.randn(1, 6, 3, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     x = x.contiguous(memory_format=torch.channels_last).requires_grad_()

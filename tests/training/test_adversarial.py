@@ -59,6 +59,18 @@ def test_a_discriminator_gets_each_image_once_however_many_terms_there_are(criti
     assert critic.calls == calls
 
 
+def test_drift_adds_the_mean_square_of_the_logits_of_real_images_to_the_discriminators_loss_alone(critic, record):
+    drifting = parse_losses({"adversary": {**ADVERSARY, "drift": 0.25}})
+    total, logged = discriminator_losses(drifting, record, discriminating(critic))
+    plain, _ = discriminator_losses(parse_losses({"adversary": ADVERSARY}), record, discriminating(critic))
+    real, _ = one_by_one(critic, record["image"])
+    expected = (real.detach().numpy() ** 2).mean()
+    assert logged["adversary_drift"].item() == pytest.approx(expected, rel=1e-12)
+    assert (total - plain).item() == pytest.approx(0.25 * expected, rel=1e-10)
+    values = generator_losses(drifting, record, discriminating(critic))
+    assert list(values) == ["adversary"]
+
+
 def test_the_discriminator_s_side_leaves_the_painter_alone(critic, record):
     total, _ = discriminator_losses(
         parse_losses({"adversary": {**ADVERSARY, "r1": 1.0}}), record, discriminating(critic)

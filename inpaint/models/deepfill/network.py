@@ -10,18 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint.errors import InputError
 from inpaint.losses.base import Discriminator, DiscriminatorOutput
 from inpaint.models.base import InpaintNetwork, Rear
 from inpaint.models.deepfill.config import Config, PlanesStage1, PlanesStage2
+from inpaint.models.patch_gan import SNPatchGAN
 from inpaint.nn.attention import ContextualAttention
 from inpaint.nn.gated import Activation, GatedConv2d, initialize_
 from inpaint.nn.padding import PaddedConv2d
 from inpaint.nn.random import drawing_from
-from inpaint.nn.spectral import normalized_in_full_precision, spectrally_normalized
 
 
 class Generator(nn.Module):
@@ -234,23 +233,14 @@ class Network(InpaintNetwork):
             return {"discriminator": SNPatchDiscriminator(config)}
 
 
-class SNPatchDiscriminator(Discriminator):
-    """SN-PatchGAN (section 3.2 of the paper): one logit for every place of the last map and each of its channels."""
+class SNPatchDiscriminator(SNPatchGAN):
+    """SN-PatchGAN (section 3.2 of the paper) on an image, its mask and, for a guided model, its sketch."""
 
     def __init__(self, config: Config) -> None:
-        super().__init__()
+        settings = config.discriminator
+        super().__init__(4 + int(config.sketch), width=settings.width, padding=settings.padding)
         self.sketch = config.sketch
         self.inputs = (self.IMAGE, "mask", *(["sketch"] if config.sketch else []))
-        width, padding = config.discriminator.width, config.discriminator.padding
-        outputs = (width, 2 * width, 4 * width, 4 * width, 4 * width, 4 * width)
-        inputs = (4 + int(config.sketch), *outputs)
-        self.layers = nn.ModuleList(
-            PaddedConv2d(before, after, 5, stride=2, padding=padding)
-            for before, after in zip(inputs, outputs, strict=False)
-        )
-        initialize_(self)
-        for layer in self.layers:
-            spectrally_normalized(layer)
 
     def forward(self, image: Tensor, mask: Tensor, sketch: Tensor | None = None) -> DiscriminatorOutput:
         """Return logits (B, 4 width, H/64, W/64), rounded up, of images (B, 3, H, W) in [0, 1] and masks (B, 1, H, W).
@@ -264,8 +254,4 @@ class SNPatchDiscriminator(Discriminator):
         planes = [2 * image - 1, mask]
         if self.sketch:
             planes.append(torch.zeros_like(mask) if sketch is None else sketch * mask)
-        x = torch.cat(planes, dim=1)
-        with normalized_in_full_precision(self.layers):
-            for layer in self.layers:
-                x = F.leaky_relu(layer(x), 0.2)  # after the last layer too, as in the official program
-        return DiscriminatorOutput(x)
+        return self.of_planes(planes)

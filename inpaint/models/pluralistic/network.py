@@ -156,7 +156,7 @@ class Network(SamplingNetwork):
         """Return the noise that latents are drawn with."""
         return (GraphInput(name=NOISE, channels=self.config.latent, scale=MULTIPLE_PX),)
 
-    def encode(self, image: Tensor, mask: Tensor) -> Encoding:
+    def encode(self, image: Tensor, mask: Tensor) -> Encoding:  # type: ignore[override]
         """Find the distribution of latents; image (B, 3, H, W) in [0, 1], not read in the hole, mask (B, 1, H, W).
 
         H and W must be multiples of 32; raises InputError otherwise.
