@@ -172,8 +172,8 @@ class Wasserstein(AdversarialTerm):
     """Wasserstein distance with a gradient penalty (WGAN-GP, arXiv 1704.00028).
 
     Discriminator: mean D(G) - mean D(x) + penalty * E[(|grad D| - 1)^2]. Generator: - mean D(G).
-    penalty: weight of the gradient penalty, see `losses/gradient_penalty.py`. region: `hole` takes the gradient inside the
-    hole only, as DeepFill and SC-FEGAN do, since a completed image equals the real one elsewhere.
+    penalty: weight of the gradient penalty, see `losses/gradient_penalty.py`. region: `hole` takes the gradient inside
+    the hole only, as DeepFill and SC-FEGAN do, since a completed image equals the real one elsewhere.
     """
 
     kind: Literal["wgan_gp"] = "wgan_gp"

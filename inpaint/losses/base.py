@@ -86,8 +86,9 @@ class DiscriminatorTerm(Term):
 class AdversarialTerm(DiscriminatorTerm):
     """An adversarial loss: the generator's and the discriminator's side, each a function of logits of any shape.
 
-    r1: weight of the R1 penalty in the discriminator's loss (see `losses/gradient_penalty.py`); it needs no other. r1_every:
-    above 1 the penalty is a step of its own in one of so many iterations, with so many times its weight (StyleGAN2).
+    r1: weight of the R1 penalty in the discriminator's loss (see `losses/gradient_penalty.py`); it needs no other.
+    r1_every: above 1 the penalty is a step of its own in one of so many iterations, with so many times its weight
+    (StyleGAN2).
     r1_mask: what the squared gradient with respect to the mask counts in the penalty, for discriminators that read it.
     drift: weight of mean D(x)^2 over real images in the discriminator's loss, which keeps logits near 0 where nothing
     else does (progressive GANs, arXiv 1710.10196, appendix A.1: 0.001; "epsilon" of SC-FEGAN).

@@ -65,8 +65,9 @@ def discriminator_losses(
             two passes, real first.
 
     Returns:
-        Their sum, unweighted, since each discriminator has its own; and by name what to log: NAME_d, unweighted NAME_r1,
-        NAME_gp and NAME_drift, and the mean logits d_real and d_fake, of several losses NAME_d_real and NAME_d_fake.
+        Their sum, unweighted, since each discriminator has its own; and by name what to log: NAME_d, unweighted
+        NAME_r1, NAME_gp and NAME_drift, and the mean logits d_real and d_fake, of several losses NAME_d_real and
+        NAME_d_fake.
     """
     detached = _Each(record, Tensor.detach)
     total: Tensor | None = None

@@ -1,7 +1,7 @@
 """Variables of TensorFlow's checkpoints: read by TensorFlow where it is installed, else from an archive of NumPy's.
 
-A checkpoint is several files, NAME.index, NAME.meta and NAME.data-00000-of-00001; `NAME`, which is none of them, is what
-TensorFlow calls it. An archive holds the same variables, an array each:
+A checkpoint is several files, NAME.index, NAME.meta and NAME.data-00000-of-00001; `NAME`, which is none of them, is
+what TensorFlow calls it. An archive holds the same variables, an array each:
 
     reader = tensorflow.train.load_checkpoint("NAME")
     numpy.savez("NAME.npz", **{key: reader.get_tensor(key) for key in reader.get_variable_to_shape_map()})
@@ -9,6 +9,7 @@ TensorFlow calls it. An archive holds the same variables, an array each:
 
 from __future__ import annotations
 
+import shlex
 import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,8 +26,8 @@ from inpaint.system.files import open_file
 from inpaint.weights.places import INDEX
 
 COMMAND = (
-    'python -c "import numpy, sys, tensorflow; r = tensorflow.train.load_checkpoint(sys.argv[1]); numpy.savez('
-    "sys.argv[2], **{k: r.get_tensor(k) for k in r.get_variable_to_shape_map()})\" {checkpoint} {checkpoint}.npz"
+    'python -c "import numpy, sys, tensorflow; r = tensorflow.train.load_checkpoint(sys.argv[1]); '
+    'numpy.savez(sys.argv[2], **{k: r.get_tensor(k) for k in r.get_variable_to_shape_map()})"'
 )
 
 
@@ -48,7 +49,7 @@ def read_checkpoint(index: Path) -> dict[str, NDArray[Any]]:
     except ImportError:
         raise MissingDependencyError(
             f"{index} is a checkpoint of TensorFlow, which is not installed here; where it is, make an archive that "
-            f"needs none: {COMMAND.format(checkpoint=checkpoint)}"
+            f"needs none: {COMMAND} {shlex.quote(checkpoint)} {shlex.quote(checkpoint)}.npz"
         ) from None
     try:
         reader = tensorflow.train.load_checkpoint(checkpoint)

@@ -19,8 +19,6 @@ SKETCH = Plane(
 COLOR = Plane(
     name="color",
     channels=4,
-    make="inpaint.images.colors:ColorStrokes",
-    read="inpaint.images.planes:read_color",
     summary="Colors to follow in the hole; transparent where none is given.",
 )
 Noise: TypeAlias = Literal["gaussian", "binary"]
@@ -52,8 +50,8 @@ class Config(ModelConfig):
     FillOptions: ClassVar = FillOptions
 
     width: int = Field(64, gt=0)  # features of the first layer; official 64, then 2, 4 and 8 times as many
-    # How often the size is halved; official 7, so that sides are multiples of 128 and dilation hardly reaches beyond its
-    # own place: at 512 px the deepest map is 4 x 4.
+    # How often the size is halved; official 7, so that sides are multiples of 128 and dilation hardly reaches beyond
+    # its own place: at 512 px the deepest map is 4 x 4.
     levels: int = Field(7, ge=2, le=8)
     dilations: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)] = (2, 4, 8, 16)  # official
     # What opens the transposed convolutions. own: gates with weights of their own, as everywhere else in the network.

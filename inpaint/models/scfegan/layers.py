@@ -131,7 +131,9 @@ class Merge(ResponseGatedConv2d, Prepared):
 
     prepared = ("factors",)
 
-    def __init__(self, in_channels: int, features: int, *, norm: bool = True, activation: Activation = "leaky_relu"):
+    def __init__(
+        self, in_channels: int, features: int, *, norm: bool = True, activation: Activation = "leaky_relu"
+    ) -> None:
         super().__init__(in_channels, features, norm=norm, activation=activation)
         self.factors: Tensor | None
         self.register_buffer("factors", None, persistent=False)

@@ -6,6 +6,7 @@ Its network works in BGR; imported weights are permuted once, so that ours sees 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -45,7 +46,7 @@ def links() -> Iterator[Link]:
             yield Changed(Same(weight, f"{scope}/w", (*kernel, second, first)), from_kernel, to_kernel)
             yield Same(bias, f"{scope}/biases1", (second,))
             # Of the gates that the program computes and then overwrites.
-            yield Constant(f"{scope}/biases2", lambda count=second: torch.zeros(count))
+            yield Constant(f"{scope}/biases2", partial(torch.zeros, second))
             continue
         rows = first // 2
         weights = [
@@ -83,7 +84,7 @@ def _from_program(found: Mapping[str, Found], switches: frozenset[str]) -> Conve
 
 
 def _to_program(network: Converted) -> Written:
-    notes = ()
+    notes: tuple[str, ...] = ()
     if any(not name.startswith("generator.") for name in network.tensors):
         notes = ("the discriminator is left out: the program's is not public",)
     return Written(files={"SC-FEGAN.npz": write(links(), network.tensors)}, notes=notes)
@@ -98,9 +99,7 @@ NAMES = frozenset(
     f"generator/{theirs}{ending}"
     for ours, theirs in layers().items()
     for ending in (
-        ("/w", "/biases1", "/biases2")
-        if ours.startswith("up.")
-        else ("/kernel", "/bias", "_g/kernel", "_g/bias")
+        ("/w", "/biases1", "/biases2") if ours.startswith("up.") else ("/kernel", "/bias", "_g/kernel", "_g/bias")
     )
 )
 
