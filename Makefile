@@ -57,6 +57,7 @@ pluralistic_forward_256_generator   forward --model pluralistic --part generator
 pluralistic_forward_256_discriminator forward --model pluralistic --part discriminator --size 256 --rounds 12 --no-memory --against reference
 edgeconnect_forward_256_reference   forward --model edgeconnect --size 256 --rounds 6 --against reference
 edgeconnect_forward_256_bfloat16    forward --model edgeconnect --size 256 --rounds 6 --no-memory --dtype bfloat16 --against float32
+scfegan_forward_256_reference       forward --model scfegan --size 256 --rounds 6 --threads 2 --against reference --profile
 lama_forward_256_reference          forward --model lama --size 256 --rounds 8 --threads 2 --against reference --profile
 lama_forward_512_reference          forward --model lama --size 512 --rounds 3 --threads 2 --against reference --profile
 lama_forward_256_bfloat16           forward --model lama --size 256 --rounds 4 --threads 2 --no-memory --dtype bfloat16 --against float32

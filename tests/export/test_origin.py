@@ -15,6 +15,7 @@ from inpaint.models.glcic.config import Config as Glcic
 from inpaint.models.lama.config import Config as Lama
 from inpaint.models.pconv import weights as pconv
 from inpaint.models.pluralistic.config import Config as Pluralistic
+from inpaint.models.scfegan import weights as scfegan
 from inpaint.nn.spectral import converge
 from inpaint.registry.conversion import import_weights
 from inpaint.registry.table import network_class
@@ -46,6 +47,7 @@ RUNS = {
     "mmagic, aotgan": ("aotgan", AotGan(blocks=1, rates=(1, 2))),
     "otenim": ("glcic", Glcic(order="relu_norm", value_range="01", discriminator=FACES)),
     "mmagic, glcic": ("glcic", MMAGIC_GLCIC),
+    "scfegan": ("scfegan", scfegan.CONFIG.model_copy(update={"width": 4})),
 }
 SHARED = ("aotgan",)  # models whose networks several programs can hold
 ITERATES = ("nipponjo", "lyndonzheng")  # programs that store singular vectors from before a power iteration
@@ -235,4 +237,5 @@ def test_every_importer_has_a_way_back():
         "lama": ("advimman",),
         "aotgan": ("aotgan", "mmagic"),
         "glcic": ("otenim", "mmagic"),
+        "scfegan": ("scfegan",),
     }

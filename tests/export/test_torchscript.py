@@ -31,6 +31,8 @@ MODELS = {
     "edgeconnect": ("edgeconnect", {}),
     "pconv": ("pconv", {"levels": 4}),
     "pluralistic": ("pluralistic", {}),
+    "scfegan": ("scfegan", {}),
+    "scfegan, as the public weights": ("scfegan", {"up_gate": "activated", "color_given": False}),
 }
 STEPS = ((0, 0), (1, 0), (0, 2), (3, 1), (2, 5))  # five sizes, in steps of what sides are multiples of
 

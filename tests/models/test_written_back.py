@@ -28,12 +28,23 @@ PROGRAMS = {
     "lama-regular": ("advimman", "lama-regular.ckpt", COUNTS),
     "big-lama": ("advimman", "big-lama.ckpt", COUNTS),
     "aotgan": ("aotgan", None, ()),
+    "scfegan": ("scfegan", None, ("biases2",)),  # which the program computes with in vain
     "otenim": ("otenim", None, COUNTS),
 }
 LOSSES = "/loss_percep."  # the network of a program's losses, which an import leaves out
 # Layers of a discriminator that its program never uses, whose values an import leaves out.
 UNUSED = ("module.attn2.alpha", "module.attn2.model.")
-SLOW = {"big-lama", "lyndonzheng", "knazeri", "naoto0804", "mmagic_pconv", "lama-regular", "aotgan", "otenim"}
+SLOW = {
+    "big-lama",
+    "lyndonzheng",
+    "knazeri",
+    "naoto0804",
+    "mmagic_pconv",
+    "lama-regular",
+    "aotgan",
+    "scfegan",
+    "otenim",
+}
 
 
 def written(parity, name, folder):

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
+from inpaint.images.guidance import COLOR, DRAWN_BY_HAND, SKETCH
 from inpaint.options import ModelConfig, Options
-from inpaint.types import Capabilities, Plane
+from inpaint.types import Capabilities
 
-SKETCH = Plane(
-    name="sketch",
-    make="inpaint.images.edges:Sketch",
-    read="inpaint.images.planes:read_edges",
-    summary="Lines to follow in the hole, white on black.",
-)
-COLOR = Plane(
-    name="color",
-    channels=4,
-    summary="Colors to follow in the hole; transparent where none is given.",
-)
+DRAWING = replace(SKETCH, options=DRAWN_BY_HAND)
 Noise: TypeAlias = Literal["gaussian", "binary"]
 
 
@@ -46,7 +38,7 @@ class Config(ModelConfig):
 
     SMALL: ClassVar = {"width": 4, "levels": 3, "discriminator": {"width": 4}}
     CONCERNS: ClassVar[Mapping[str, frozenset[str]]] = {"discriminator": frozenset({"discriminator"})}
-    PLANES: ClassVar = (SKETCH, COLOR)
+    PLANES: ClassVar = (DRAWING, COLOR)
     FillOptions: ClassVar = FillOptions
 
     width: int = Field(64, gt=0)  # features of the first layer; official 64, then 2, 4 and 8 times as many
@@ -80,7 +72,7 @@ class Config(ModelConfig):
         return Capabilities(
             trained=True,
             stochastic=True,
-            planes=(SKETCH, COLOR),
+            planes=(DRAWING, COLOR),
             trained_px=512,
             smallest_px=8,
             multiple_px=2**self.levels,

@@ -29,8 +29,7 @@ class Training(TrainingModule):
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:
         """Paint a batch along its sketch and colors, with noise that is drawn anew."""
-        image, mask, sketch = (batch[name] for name in ("image", "mask", "sketch"))
-        color = batch["color"] if "color" in batch else mask.new_zeros(len(mask), 4, *mask.shape[-2:])
+        image, mask, sketch, color = (batch[name] for name in ("image", "mask", "sketch", "color"))
         raw = self.network(image, mask, sketch=sketch, color=color, noise=torch.randn_like(mask))["raw"]
         completed = torch.where(mask > 0.5, raw, image)
         record = {"image": image, "mask": mask, "masked": image * (1 - mask), "raw": raw, "completed": completed}

@@ -34,10 +34,10 @@ def layers() -> dict[str, str]:
 FIRST, LAST = "down.0", "merge.6"  # both read the planes of colors, the last one paints colors
 
 
-def links() -> Iterator[Link]:
+def links(config: Config) -> Iterator[Link]:
     """Yield the links of all tensors."""
     with torch.device("meta"):
-        shapes = {name: tuple(value.shape) for name, value in Network(CONFIG).generator.state_dict().items()}
+        shapes = {name: tuple(value.shape) for name, value in Network(config).generator.state_dict().items()}
     for layer, theirs in layers().items():
         weight, bias = f"generator.{layer}.weight", f"generator.{layer}.bias"
         first, second, *kernel = shapes[f"{layer}.weight"]
@@ -76,23 +76,29 @@ def _reordered(layer: str) -> Callable[[str, Tensor], Tensor]:
 def _from_program(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
     source = found["generator"]
     entries = Entries({name: value for name, value in source.entries.items() if name in NAMES})
-    tensors = read(links(), entries)
+    first = source.entries.get("generator/gconv1_ds/bias")
+    config = CONFIG if first is None else CONFIG.model_copy(update={"width": max(first.numel(), 1)})
+    tensors = read(links(config), entries)
     entries.check(source.path, TITLE)
     others = len(source.entries) - len(entries.state)
     notes = (f"{others} further variables of the checkpoint are left out",) if others else ()
-    return Converted(config=CONFIG, tensors=tensors, notes=notes)
+    return Converted(config=config, tensors=tensors, notes=notes)
 
 
 def _to_program(network: Converted) -> Written:
-    notes: tuple[str, ...] = ()
+    config, notes = network.config, list[str]()
+    assert isinstance(config, Config)
     if any(not name.startswith("generator.") for name in network.tensors):
-        notes = ("the discriminator is left out: the program's is not public",)
-    return Written(files={"SC-FEGAN.npz": write(links(), network.tensors)}, notes=notes)
+        notes.append("the discriminator is left out: the program's is not public")
+    if config.width != CONFIG.width:
+        notes.append(f"the program must be told of the width {config.width}")
+    return Written(files={"SC-FEGAN.npz": write(links(config), network.tensors)}, notes=tuple(notes))
 
 
 def _nearest(config: ModelConfig) -> Config:
     assert isinstance(config, Config)
-    return CONFIG.model_copy(update={"noise": config.noise, "discriminator": config.discriminator})
+    free = ("width", "noise", "discriminator")
+    return CONFIG.model_copy(update={name: getattr(config, name) for name in free})
 
 
 NAMES = frozenset(

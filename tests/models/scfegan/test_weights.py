@@ -21,9 +21,8 @@ CONFIG = weights.CONFIG.model_copy(update={"width": 4})
 
 
 @pytest.fixture
-def network(monkeypatch):
-    """A narrow network of the program's form; the importer believes that it has the usual width."""
-    monkeypatch.setattr(weights, "CONFIG", CONFIG)
+def network():
+    """A narrow network of the program's form."""
     return enlivened(Network(CONFIG)).eval()
 
 
@@ -83,7 +82,9 @@ def test_further_variables_of_a_checkpoint_are_left_out_with_a_note(network, tmp
 def test_what_was_imported_is_written_back_as_the_archive(network, tmp_path):
     theirs = variables(network)
     done = imported(tmp_path, theirs)
-    (file,) = export_origin(done.folder, tmp_path / "back.npz", origin="scfegan").files
+    written = export_origin(done.folder, tmp_path / "back.npz", origin="scfegan")
+    assert written.notes == ("the program must be told of the width 4",)
+    (file,) = written.files
     with np.load(file) as archive:
         assert set(archive.files) == set(theirs)
         for name, value in theirs.items():
