@@ -41,5 +41,5 @@ class ResponseNorm(nn.Module):
         """Normalize x (B, C, H, W), in its type."""
         exact = x.to(torch.promote_types(x.dtype, torch.float32))
         with torch.autocast(x.device.type, enabled=False):
-            sums = (exact.square().movedim(1, -1) @ self.bands.to(exact)).movedim(-1, 1)
+            sums = (exact.square().permute(0, 2, 3, 1) @ self.bands.to(exact)).permute(0, 3, 1, 2)
             return (exact * (sums + self.bias).rsqrt()).to(x.dtype)

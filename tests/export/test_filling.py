@@ -52,7 +52,8 @@ def test_a_file_fills_as_its_run_does(exported, name):
 def test_a_sketch_reaches_the_file_as_it_reaches_the_run(exported):
     guided = [name for name in CAN_FILL if "sketch" in {plane.name for plane in table.config_class(name).PLANES}]
     for name in guided:
-        run, file = exported(name, sketch=True)
+        optional = "sketch" in table.config_class(name).model_fields
+        run, file = exported(name, **({"sketch": True} if optional else {}))
         image, mask = scene(40, 56)
         sketch = np.zeros_like(mask)
         sketch[:, ::3] = 1
@@ -62,6 +63,19 @@ def test_a_sketch_reaches_the_file_as_it_reaches_the_run(exported):
         np.testing.assert_allclose(other.completed, one.completed, atol=1e-4)
         assert np.abs(other.completed - without.completed).max() > 1e-3
     assert guided
+
+
+def test_colors_and_noise_reach_the_file_as_they_reach_the_run(exported):
+    run, file = exported("scfegan")
+    image, mask = scene(40, 56)
+    color = np.concatenate([np.full((*mask.shape[:3], 3), 0.8), mask * (np.arange(56)[:, None] % 2)], axis=-1)
+    planes = {"color": color.astype(np.float32)}
+    ours, theirs = (load(each).fill_arrays(image, mask, guidance=planes, samples=2, seed=3) for each in (run, file))
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(other.completed, one.completed, atol=1e-4)
+    assert np.abs(theirs[0].completed - theirs[1].completed).max() > 1e-3
+    (without,) = load(file).fill_arrays(image, mask, seed=3)
+    assert np.abs(theirs[0].completed - without.completed).max() > 1e-3
 
 
 @pytest.mark.parametrize("interface", ["inpaint", "migan"])

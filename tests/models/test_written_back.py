@@ -34,17 +34,8 @@ PROGRAMS = {
 LOSSES = "/loss_percep."  # the network of a program's losses, which an import leaves out
 # Layers of a discriminator that its program never uses, whose values an import leaves out.
 UNUSED = ("module.attn2.alpha", "module.attn2.model.")
-SLOW = {
-    "big-lama",
-    "lyndonzheng",
-    "knazeri",
-    "naoto0804",
-    "mmagic_pconv",
-    "lama-regular",
-    "aotgan",
-    "scfegan",
-    "otenim",
-}
+SLOW = {"big-lama", "lyndonzheng", "knazeri", "naoto0804", "mmagic_pconv", "lama-regular", "aotgan", "otenim"}
+SLOW |= {"scfegan"}
 
 
 def written(parity, name, folder):
