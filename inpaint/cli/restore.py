@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inpaint.cli import photo_options, places
+from inpaint.errors import UsageError
 from inpaint.system.progress import bar
 from inpaint.system.signals import stopping_on_signals
 
@@ -24,17 +25,25 @@ EXAMPLES = """
 Examples:
   inpaint restore --task inpaint --image photo.jpg --mask mask.png --output filled.png
   inpaint restore --task inpaint --image photo.jpg --box 120,80,140,220 --output without.png
+  inpaint restore --task blind --image scan.tif --output whole.tif
   inpaint restore --task denoise --image noisy.png --output clean.png --budget 5m
   inpaint restore --task super-resolve --scale 4 --image small.png --output large.png
   inpaint restore --task restore --image dotted.png --mask missing.png --output whole.png
   inpaint restore --task flash --image dark.jpg --flash lit.jpg --output better.png
 """
 TASKS = ["inpaint", "restore", "denoise", "super-resolve", "flash"]  # those of dip.presets, without torch
+FINDABLE = ("text", "scratches", "dust")
+"""What the task blind looks for where nothing is named: damage that any photo may have."""
+BLIND = "blind"
+"""The task of filling what is found, in place of a mask."""
 
 
 @click.command(short_help="repair one photo with nothing but the photo itself", epilog=EXAMPLES)
 @click.option(
-    "--task", type=click.Choice(TASKS), required=True, help="restore: scattered missing pixels. denoise: also JPEG."
+    "--task",
+    type=click.Choice([*TASKS, BLIND]),
+    required=True,
+    help="restore: scattered missing pixels. denoise: also JPEG. blind: what is found to be damaged.",
 )
 @click.option(
     "--image",
@@ -123,6 +132,10 @@ def command(
     """
     from inpaint.dip.options import DipOptions
     from inpaint.dip.presets import check_task
+
+    wanted = task
+    if task == BLIND:
+        task, marks = "inpaint", _found(masks, marks)
     from inpaint.options import validated
 
     places.check_apart(
@@ -193,13 +206,35 @@ def command(
             if top is not None and uncertainty != places.DASH:
                 say(f"wrote {uncertainty}: white is a deviation of {top:.4f}")
         if trace_file is not None:
-            write_trace(found.restored, trace_file, {"task": task, "seed": seed, **asked})
+            write_trace(found.restored, trace_file, {"task": wanted, "seed": seed, **asked})
     _report(found.restored, say)
     if output != places.DASH:
         say(f"wrote {output}")
     if request.number is not None:
         click.echo("interrupted: the output holds what there was", err=True)
     return request.exit_status
+
+
+def _found(masks: tuple[str, ...], marks: Marks | None) -> Marks:
+    """Return what the task blind fills: what `--find` and `--mask-from` name, else all that is found without a model.
+
+    Raises UsageError where a mask says what the hole is.
+    """
+    from inpaint.finding.table import FINDERS, is_available
+    from inpaint.pipeline.holes import marks_of
+
+    if masks:
+        raise UsageError("the task blind finds its hole itself: with a mask the task is inpaint")
+    if marks is not None:
+        return marks
+    names = [name for name in FINDABLE if is_available(name)]
+    lacking = [f" ({name} needs the extra {FINDERS[name].extra})" for name in FINDABLE if name not in names]
+    click.echo(
+        f"looking for {', '.join(names)} without a trained model{''.join(lacking)}; --find NAME chooses, "
+        "--mask-from RUN lets a blind model look",
+        err=True,
+    )
+    return marks_of(find=names)
 
 
 def _report(restored: Restored, say: Callable[[str], None]) -> None:
