@@ -16,13 +16,15 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from inpaint.errors import InpaintError, UsageError
+from inpaint.pipeline.finders import FoundBy
 from inpaint.pipeline.matching import Job
 from inpaint.pipeline.outcome import Outcome
 from inpaint.pipeline.parcels import Answer, Parcel, delivered, packed, worked_off
 from inpaint.pipeline.workers import Engine, Task, Told, Worker
+from inpaint.registry.loadable import Loadable
 from inpaint.registry.table import FILLS
 from inpaint.registry.zoo import weights_at
 from inpaint.system.environment import variable_set
@@ -205,19 +207,30 @@ class _Pool:
             self._ray.kill(hand.actor)
 
 
+_Weights: TypeAlias = "tuple[str, bytes] | None"
+"""Name and content of a weights file; None of a model without."""
+
+
 class _Actor:
     """A worker: a process somewhere in the cluster, which has the model for itself."""
 
-    def load(self, task: Task, weights: tuple[str, bytes] | None, *, gpu: bool) -> None:
+    def load(self, task: Task, weights: Sequence[_Weights], *, gpu: bool) -> None:
         """Load the model; what it raises comes to the driver as it is."""
         self._home = Path(tempfile.mkdtemp(prefix="inpaint-"))
-        if weights is not None:
-            path = self._home / weights[0]
-            path.write_bytes(weights[1])
-            task = replace(task, model=replace(task.model, spec=os.fspath(path)))
+        task = _placed(task, [self._here(number, each) for number, each in enumerate(weights)])
         self._files = self._home / "files"
         self._files.mkdir()
         self._worker = Worker(task, "cuda" if gpu else "cpu")
+
+    def _here(self, number: int, weights: _Weights) -> str | None:
+        """Return where a weights file lies now; None of a model without."""
+        if weights is None:
+            return None
+        folder = self._home / f"weights-{number}"
+        folder.mkdir()
+        path = folder / weights[0]
+        path.write_bytes(weights[1])
+        return os.fspath(path)
 
     def work(self, parcel: Parcel) -> Answer:
         """Do a job."""
@@ -228,11 +241,34 @@ class _Actor:
         shutil.rmtree(self._home, ignore_errors=True)
 
 
-def _weights(task: Task) -> tuple[str, bytes] | None:
-    """Return name and content of the model's weights file; None of a model without."""
-    spec = task.model.spec
-    path = None if spec in FILLS else weights_at(spec, task.model.weights)
-    return None if path is None else (path.name, path.read_bytes())
+def _weights(task: Task) -> list[_Weights]:
+    """Return the weights of what fills, and of each model that finds holes."""
+
+    def of(model: Loadable) -> _Weights:
+        path = None if model.spec in FILLS else weights_at(model.spec, model.weights)
+        return None if path is None else (path.name, path.read_bytes())
+
+    finders = [source.finder for source in task.options.marks.sources if isinstance(source, FoundBy)]
+    return [of(model) for model in (task.model, *finders) if isinstance(model, Loadable)]
+
+
+def _placed(task: Task, places: Sequence[str | None]) -> Task:
+    """Return the task with the models of `_weights`, in their order, at other places; None: where they are."""
+    left = iter(places)
+
+    def at(model: Loadable) -> Loadable:
+        place = next(left)
+        return model if place is None else replace(model, spec=place)
+
+    model, marks = at(task.model), task.options.marks
+    sources = [
+        replace(source, finder=at(source.finder))
+        if isinstance(source, FoundBy) and isinstance(source.finder, Loadable)
+        else source
+        for source in marks.sources
+    ]
+    options = replace(task.options, marks=replace(marks, sources=tuple(sources)))
+    return replace(task, model=model, options=options)
 
 
 def _failed(number: int, job: Job, reason: str) -> Told:

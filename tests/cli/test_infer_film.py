@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from blind import write_weights
 from inpaint.cli import infer
 from inpaint.cli.main import run
 from inpaint.images.films import Film, frames_per_s
@@ -63,6 +64,21 @@ def test_a_film_becomes_a_film_in_which_nothing_but_the_hole_has_changed(here, c
 def test_other_formats_hold_as_many_frames_of_the_same_size(here, suffix):
     assert fill(output=f"out{suffix}") == 0
     assert frames(f"out{suffix}").shape == (COUNT, HEIGHT, WIDTH, 3)
+
+
+def test_what_a_blind_model_finds_in_each_frame_is_filled(here, capsys, monkeypatch):
+    write_weights(monkeypatch, here / "run")
+    writer = cv2.VideoWriter("red.avi", cv2.VideoWriter.fourcc(*"MJPG"), 10, (WIDTH, HEIGHT))
+    for number in range(COUNT):
+        frame = np.full((HEIGHT, WIDTH, 3), 60, np.uint8)
+        frame[16:32, 16 * number : 16 * number + 16] = (0, 0, 255)  # BGR
+        writer.write(frame)
+    writer.release()
+    for number, how in enumerate((["--model=run"], ["--model=mean", "--mask-from=run"])):
+        assert run(["infer", *how, "--image=red.avi", f"--output=out{number}", "--device=cpu"]) == 0
+        assert capsys.readouterr().out.startswith(f"{COUNT} filled\n")
+        for frame in sorted((here / f"out{number}").glob("*.png")):
+            assert np.asarray(Image.open(frame))[20:28, :, 0].max() < 200
 
 
 def test_a_film_of_masks_says_the_hole_of_each_frame_and_black_is_none(here, capsys):

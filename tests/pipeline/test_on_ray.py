@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from blind import write_weights
 from fake_ray import FakeRay
 from inpaint.errors import InpaintError, MissingDependencyError, UsageError
-from inpaint.pipeline import JobOptions, plan_jobs, run_jobs
+from inpaint.pipeline import JobOptions, Marks, marks_of, plan_jobs, run_jobs
 from inpaint.pipeline.on_ray import IN_FLIGHT, RETRIES, on_ray
 from inpaint.pipeline.parcels import delivered, packed, worked_off
 from inpaint.pipeline.workers import Task, Worker, run_spread
@@ -80,14 +81,14 @@ def spread(folders, monkeypatch):
     """Fills three photos on a pretended cluster and returns what became of them."""
     workers = folders / "workers"
 
-    def run(ray, model=MEAN, **options):
+    def run(ray, model=MEAN, marks=None, **options):
         monkeypatch.setitem(sys.modules, "ray", ray)
         monkeypatch.setattr("tempfile.tempdir", str(workers))
         workers.mkdir(exist_ok=True)
         for each in workers.iterdir():
             shutil.rmtree(each)
         jobs = plan_jobs(folders / "photos", folders / "masks", folders / "two")
-        outcomes = list(run_spread(jobs, model, JobOptions(), on_ray(**options)))
+        outcomes = list(run_spread(jobs, model, JobOptions(marks=marks or Marks()), on_ray(**options)))
         assert [each.job for each in outcomes] == jobs
         assert len([*workers.iterdir()]) == sum(each.was_lost for each in ray.actors)
         return outcomes
@@ -142,6 +143,19 @@ def test_weights_travel_to_the_workers(spread, folders, monkeypatch):
         "filled"
     ] * 3
     assert len(gone) == 1
+
+
+def test_the_weights_of_a_model_that_finds_holes_travel_as_well(spread, folders, monkeypatch):
+    run = write_weights(monkeypatch, folders / "run")
+
+    class Forgetful(FakeRay):
+        def put(self, value):
+            if isinstance(value, list):
+                (run / "model.safetensors").unlink()
+            return super().put(value)
+
+    outcomes = spread(Forgetful(2), marks=marks_of(mask_from=run))
+    assert [each.status for each in outcomes] == ["filled"] * 3
 
 
 def test_what_cannot_be_is_refused(monkeypatch):
