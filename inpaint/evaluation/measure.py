@@ -68,7 +68,9 @@ def fill_and_measure(
     Raises:
         InpaintError: The model refuses, runs out of memory or answers with values that are not finite.
     """
-    image, hole = as_batch(photo, mask)
+    # A blind model reads what lies in the hole, and must not find the truth there.
+    hidden = model.capabilities.blind and truth is None
+    image, hole = as_batch(_grayed(photo, mask) if hidden else photo, mask)
     started = time.perf_counter()
     fill = _filled(model, image, hole, seed, progress)
     seconds = time.perf_counter() - started
@@ -118,8 +120,13 @@ def _found(model: Inpainter, photo: Rgb, mask: HoleMask, seed: int) -> Tensor | 
     """Return the mask (1, 1, H, W) that a blind model finds where the hole is gray; None of another model."""
     if not model.capabilities.blind:
         return None
-    damaged, _ = as_batch(np.where(mask[..., None] == 1, np.uint8(GRAY), photo), mask)
+    damaged, _ = as_batch(_grayed(photo, mask), mask)
     return model.fill(damaged, None, seed=[seed])[0].mask.cpu()
+
+
+def _grayed(photo: Rgb, mask: HoleMask) -> Rgb:
+    """Return a photo whose hole is gray."""
+    return np.where(mask[..., None] == 1, np.uint8(GRAY), photo)
 
 
 def warm_up(model: Inpainter, photo: Rgb, mask: HoleMask, *, seed: int) -> None:
