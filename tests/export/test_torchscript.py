@@ -19,6 +19,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:FutureWarning", "i
 
 MODELS = {
     "aotgan": ("aotgan", {}),
+    "glcic": ("glcic", {}),
+    "glcic, as otenim": ("glcic", {"order": "relu_norm"}),
     "migan": ("migan", {}),
     "lama": ("lama", {}),
     "lama, regular": ("lama", {"kind": "regular"}),
