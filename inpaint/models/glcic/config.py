@@ -82,7 +82,7 @@ class Config(ModelConfig):
         if given not in ("auto", side):
             raise ConfigError(
                 f"model.discriminator.global_px={given}: the discriminator reads whole crops, so data.size={given}, "
-                f"not {side}"
+                f"not {side}; for weights without one, model.discriminator.global_px=auto and local_px=auto begin anew"
             )
         sized = self.discriminator.model_copy(update={"global_px": side})
         sized = sized.model_copy(update={"local_px": sized.sides[1]})
@@ -95,4 +95,5 @@ class Config(ModelConfig):
             refinable=True,
             trained_px=USUAL_PX if self.discriminator.global_px == "auto" else self.discriminator.global_px,
             multiple_px=4,
+            pixel_bytes=130 + 7 * self.width,  # measured 551 to 575 at width 64, 352 at 32, from 768 to 1408 px
         )
