@@ -111,7 +111,7 @@ class Page:
         ]
         return gr.HTML(
             html_template=_text("editor.html"),
-            js_on_load=_text("editor.js"),
+            js_on_load=_text("layers.js") + _text("editor.js"),
             apply_default_css=False,
             elem_id="editor",
             opened=None,
@@ -306,9 +306,11 @@ class Page:
         found = work.finders(self._models)
         return found[name].summary if name in found else ""
 
-    def _planes_of(self, chosen: list[str]) -> list[str]:
+    def _planes_of(self, chosen: list[str]) -> list[dict[str, str]]:
+        """Return the layers that may be drawn for these models: name, and whether it has lines or colors."""
         found = [self._models.offered[label] for label in chosen if label in self._models.offered]
-        return list(dict.fromkeys(name for offer in found for name in offer.capabilities.guidance))
+        planes = {name: plane for offer in found for name, plane in offer.capabilities.guidance.items()}
+        return [{"name": name, "kind": plane.scales, "summary": plane.summary} for name, plane in planes.items()]
 
     def _begin(self, request: gr.Request) -> Any:
         """Answer at once to whoever may have to wait; from now on Stop counts."""
@@ -405,6 +407,10 @@ def _facts_of(space: Workspace, result: Result) -> dict[str, Any]:
         "file": space.address(result.file) + "?download=true",
         "mask": space.address(result.mask) + "?download=true",
         "maskName": result.mask.name,
+        "guidance": [
+            {"plane": name, "name": file.name, "file": space.address(file) + "?download=true"}
+            for name, file in result.guidance.items()
+        ],
         "before": space.address(result.before),
         "view": space.address(result.view),
     }

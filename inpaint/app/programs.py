@@ -81,7 +81,9 @@ class Calls:
         """Fill the hole of a photo and return a list of results, each with the addresses of its files.
 
         photo, mask: {"path": PATH}, as /gradio_api/upload answers; white = hole. shapes: what is drawn in addition, as
-        {"kind": "box", "points": [[10, 20], [80, 90]]}, in pixels of the photo. grow: pixels by which the hole grows.
+        {"kind": "box", "points": [[10, 20], [80, 90]]}, in pixels of the photo; with "layer": "sketch", or another name
+        of the model's guidance, it is what the fill is to follow, in "color": "#rrggbb" for colors. grow: pixels by
+        which the hole grows.
         format: "as the photo", PNG, TIFF, JPEG ... options: a list of "NAME=VALUE" for the model. strategy, seam,
         wrap, refine: as of `inpaint infer`. find: a list of what is looked for and removed, such as ["text"], or a
         blind model. objects: shapes of kind box, each around an object. A blind model needs none of these.
@@ -133,4 +135,5 @@ class Calls:
             "strategy": result.strategy,
             "photo": space.address(result.file),
             "mask": space.address(result.mask),
+            "guidance": {name: space.address(file) for name, file in result.guidance.items()},
         }

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from inpaint.app.layers import Layers
 from inpaint.app.models import LoadedModels, Offer
 from inpaint.app.settings import Settings
 from inpaint.app.workspaces import Result, Shown, Workspace, write_mask
@@ -26,7 +27,6 @@ from inpaint.images.formats import FORMATS, Format, format_of_content
 from inpaint.images.mask_rules import Hole
 from inpaint.images.masks import dilate_hole, fit_to, hush, read_mask
 from inpaint.images.photo import Photo
-from inpaint.images.planes import PlaneArray, plane_of
 from inpaint.images.reading import read_photo
 from inpaint.images.regions import Region
 from inpaint.images.strokes import Shape, drawn
@@ -293,6 +293,7 @@ def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Set
     photo = _read(shown.file, shown.name, settings)
     mask = workspace.new_file("mask.png")
     write_mask(hole, mask)
+    layers = Layers(workspace, asked.shapes, photo)
     for number, label in enumerate(asked.models):
         if workspace.stopping.is_set():
             return
@@ -302,7 +303,7 @@ def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Set
         inpainter = models.get(label, options[label], strategy=_strategy_for(models.offer(label), asked.strategy))
         samples = asked.samples if inpainter.capabilities.stochastic else 1
         watched = Watched(
-            partial(_filled, photo, hole, inpainter, asked, samples), stopping=workspace.stopping, every_s=0.4
+            partial(_filled, photo, hole, inpainter, layers, asked, samples), stopping=workspace.stopping, every_s=0.4
         )
         for step in watched:
             if step is not None:
@@ -335,6 +336,7 @@ def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Set
                 notes=(*found, *(_unplaced(note, file, file.name) for note in said)),
                 score=sample.score,
                 strategy=sample.strategy,
+                guidance=layers.files(inpainter),
             )
             workspace.add(result, settings.kept)
             yield result
@@ -383,21 +385,16 @@ def _strategy_for(offer: Offer, wanted: StrategyOptions) -> StrategyOptions:
 
 
 def _filled(
-    photo: Photo, hole: Hole, inpainter: Inpainter, asked: Asked, samples: int, tell: ProgressCallback
+    photo: Photo,
+    hole: Hole,
+    inpainter: Inpainter,
+    layers: Layers,
+    asked: Asked,
+    samples: int,
+    tell: ProgressCallback,
 ) -> Sequence[Sample]:
-    guidance = _guidance(asked.shapes, photo, inpainter)
+    guidance = layers.planes(inpainter)
     return fill_photo_often(photo, hole, inpainter, samples=samples, guidance=guidance, seed=asked.seed, progress=tell)
-
-
-def _guidance(shapes: Sequence[Shape], photo: Photo, inpainter: Inpainter) -> dict[str, PlaneArray]:
-    """Return the planes that are drawn and that this model takes."""
-    planes = {}
-    for name, plane in inpainter.capabilities.guidance.items():
-        if any(shape.layer == name for shape in shapes):
-            lines = drawn(shapes, photo.height, photo.width, layer=name)
-            pixels = np.repeat(lines[..., None].astype(np.uint8) * np.uint8(255), 3, axis=2)
-            planes[name] = plane_of(Photo(pixels=pixels, gray=True), plane)
-    return planes
 
 
 def _written(workspace: Workspace, photo: Photo, shown: Shown, title: str, *, format_: str) -> Path:

@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -37,6 +37,7 @@ class Result:
     """One fill.
 
     file: at full resolution and depth. mask: what was filled. before, view: small pictures. strategy: how it was done.
+    guidance: what was drawn for the model to follow, a file by the name of each plane.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Result:
     notes: tuple[str, ...] = ()
     score: float | None = None
     strategy: str = ""
+    guidance: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -35,8 +35,8 @@ MOST_PIXELS = 24_000_000
 _GENERATOR = "inpaint export --web"
 _RUNTIME = "onnxruntime-web"
 _OWN = ("style.css", "main.js", "engine.js", "pixels.js", "worker.js")
-_PARTS = ("editor.js", "results.js")
-"""Bodies of functions (see there), which become modules."""
+_PARTS = {"editor.js": ("layers.js", "editor.js"), "results.js": ("results.js",)}
+"""Modules, of bodies of functions (see there) in the page of `inpaint app`."""
 _SAMPLES = ("china.jpg", "flower.jpg")
 _POLICY = {
     "default-src": "'none'",
@@ -176,7 +176,8 @@ def _content(model: bytes, metadata: GraphMetadata, runtime: BrowserRuntime) -> 
     """Return the page's files by their place in the folder."""
     own, shared = files("inpaint.export") / "page", files("inpaint.app") / "page"
     texts = {name: (own / name).read_text(encoding="utf-8") for name in _OWN}
-    texts |= {name: _as_module((shared / name).read_text(encoding="utf-8")) for name in _PARTS}
+    for name, bodies in _PARTS.items():
+        texts[name] = _as_module("".join((shared / body).read_text(encoding="utf-8") for body in bodies))
     texts["page.css"] = (shared / "page.css").read_text(encoding="utf-8")
     samples = {f"samples/{name}": (_samples() / name).read_bytes() for name in (*_SAMPLES, "CREDITS.md")}
     texts["LICENSES.txt"] = Template((own / "licenses.txt").read_text(encoding="utf-8")).substitute(

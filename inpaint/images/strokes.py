@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from inpaint.errors import InputError, unknown
 from inpaint.images.mask_rules import Hole
@@ -39,6 +41,7 @@ class Shape:
         erases: Takes away instead of adding.
         mask: The name of a mask.
         layer: What is drawn on: "hole", or the name of a plane.
+        color: "#rrggbb" on layers that have colors; empty: black.
     """
 
     kind: Kind
@@ -47,6 +50,7 @@ class Shape:
     erases: bool = False
     mask: str = ""
     layer: str = "hole"
+    color: str = ""
 
 
 def parse_shapes(given: object) -> tuple[Shape, ...]:
@@ -76,7 +80,7 @@ def parse_shapes(given: object) -> tuple[Shape, ...]:
 
 
 def _shape(given: Mapping[Any, Any]) -> Shape:
-    known = {"kind", "points", "width_px", "erases", "mask", "layer"}
+    known = {"kind", "points", "width_px", "erases", "mask", "layer", "color"}
     for name in given.keys() - known:
         raise InputError(unknown("field of a shape", str(name), known))
     kind: Any = given.get("kind")
@@ -92,6 +96,7 @@ def _shape(given: Mapping[Any, Any]) -> Shape:
         erases=given.get("erases", False) is True,
         mask=str(given.get("mask", "")),
         layer=str(given.get("layer", "hole")),
+        color=_color(given.get("color", "")),
     )
 
 
@@ -100,6 +105,12 @@ def _point(given: object) -> Point:
         raise InputError(f"a point must be a pair x, y, got {shown(given)}")
     x, y = (_number("a coordinate", each, least=-math.inf) for each in given)
     return x, y
+
+
+def _color(given: object) -> str:
+    if not isinstance(given, str) or not re.fullmatch("(#[0-9a-fA-F]{6})?", given):
+        raise InputError(f"a color must be written as #rrggbb, got {shown(given)}")
+    return given
 
 
 def _number(name: str, value: Any, *, least: float) -> float:
@@ -135,6 +146,25 @@ def drawn(
         if shape.layer == layer:
             _draw(canvas, shape, masks or {})
     return canvas.view(np.bool_)
+
+
+def colored(shapes: Sequence[Shape], height: int, width: int, *, layer: str) -> NDArray[np.uint8]:
+    """Return the colors that the shapes of a layer paint, (H, W, 4): red, green, blue, and 255 where there is one.
+
+    Later shapes cover earlier ones; where nothing is painted all four are 0. Arguments and errors are those of `drawn`.
+
+    Example:
+        >>> box = Shape("box", ((1, 1), (4, 3)), layer="color", color="#ff8000")
+        >>> colored([box], 5, 6, layer="color")[2, 2].tolist()
+        [255, 128, 0, 255]
+    """
+    canvas = np.zeros((height, width, 4), np.uint8)
+    for shape in shapes:
+        if shape.layer == layer:
+            covered = drawn([replace(shape, erases=False)], height, width, layer=layer)
+            red, green, blue = bytes.fromhex(shape.color.removeprefix("#") or "000000")
+            canvas[covered] = (0, 0, 0, 0) if shape.erases else (red, green, blue, 255)
+    return canvas
 
 
 def _draw(canvas: cv2.typing.MatLike, shape: Shape, masks: Mapping[str, Hole]) -> None:

@@ -1,14 +1,13 @@
 // The canvas: opens a photo, and records what is drawn on it as shapes in the photo's own pixels, so that they can be drawn
 // at full resolution. The body of a function: Gradio, and the page without a server, call it with element, trigger, props,
-// server, upload, watch.
+// server, upload, watch; layers.js stands before it.
 const root = element.querySelector(".ed");
 const find = (selector) => root.querySelector(selector);
 const board = find(".board"), stage = find(".stage"), picture = find(".photo"), ink = find(".ink"), ring = find(".ring");
 const slider = find(".size input"), about = find(".about"), strip = find(".strip"), which = find(".which");
-const COLORS = { hole: "#ff3b6b" }, OTHER_COLOR = "#00b7ff";
 const MOST_STEPS = 200;
 
-let photo = null, shapes = [], past = [], future = [], tool = "brush", layer = "hole", drawing = null, folder = [];
+let photo = null, shapes = [], past = [], future = [], tool = "brush", drawing = null, folder = [];
 let view = { zoom: 1, x: 0, y: 0 }, spread = new Map(), pinch = null, held = false, said = 0;
 const covers = new Map();
 
@@ -18,7 +17,7 @@ function tell() {
   props.value = { photo: photo ? photo.id : null, shapes: shapes.map(({ cover, ...shape }) => shape) };
   find("[data-do=undo]").disabled = past.length === 0;
   find("[data-do=redo]").disabled = future.length === 0;
-  find("[data-do=clear]").disabled = shapes.length === 0;
+  find("[data-do=clear]").disabled = clearable().length === 0;
 }
 
 // Drawing --------------------------------------------------------------------------------------------------------------
@@ -27,7 +26,7 @@ const scale = () => ink.width / photo.width;
 
 // Draws a shape on a canvas that shows the whole photo at any size.
 function paint(context, shape) {
-  const color = COLORS[shape.layer] || OTHER_COLOR;
+  const color = shape.color || inkOf(shape.layer);
   context.save();
   context.globalCompositeOperation = shape.erases ? "destination-out" : "source-over";
   context.scale(context.canvas.width / photo.width, context.canvas.height / photo.height);
@@ -71,9 +70,11 @@ function redraw() {
   context.clearRect(0, 0, ink.width, ink.height);
   if (!photo) return;
   // Layer by layer: an eraser takes away from its own layer alone.
-  for (const name of new Set([...shapes.map((shape) => shape.layer), ...(drawing ? [drawing.layer] : [])])) {
+  for (const { name, kind } of fromBelow()) {
+    context.globalAlpha = VEILS[kind];
     context.drawImage(sheetOf(name, ink.width, ink.height), 0, 0);
   }
+  context.globalAlpha = 1;
 }
 
 function sheetOf(name, width, height) {
@@ -113,7 +114,10 @@ function set(next) {
 }
 
 const add = (shape) => change([...shapes, shape]);
-const clear = () => shapes.length && change([]);
+function clear() {
+  const gone = new Set(clearable());
+  if (gone.size) change(shapes.filter((shape) => !gone.has(shape)));
+}
 
 function undo() {
   if (!past.length) return;
@@ -193,10 +197,15 @@ board.addEventListener("pointerdown", (event) => {
     return;
   }
   const start = point(event);
+  if (tool === "pick" || (hasColors() && event.altKey)) {
+    spread.delete(event.pointerId);
+    pickColor(start);
+    return choose("brush");
+  }
   const kind = tool === "box" || tool === "object" ? "box" : tool === "lasso" ? "lasso" : "brush";
   const points = kind === "box" ? [start, start] : [start];
   drawing = { kind, points, width_px: Math.round(width() * 10) / 10, erases: tool === "eraser", layer };
-  if (layer !== "hole" && kind === "brush" && !drawing.erases) drawing.width_px = Math.max(1, width() / 6);
+  if (hasColors()) drawing.color = find(".tint input").value;
   redrawSoon();
 });
 
@@ -283,14 +292,16 @@ root.addEventListener("click", (event) => {
   else if (button.dataset.do) actions[button.dataset.do]();
 });
 
-const KEYS = { b: "brush", e: "eraser", r: "box", l: "lasso", o: "object" };
+const KEYS = { b: "brush", e: "eraser", r: "box", l: "lasso", o: "object", i: "pick" };
+const canDraw = (name) => !find(`[data-tool=${name}]`).hidden;
 document.addEventListener("keydown", (event) => {
   if (event.target.closest?.("input:not([type=range]), textarea, select, [contenteditable]") || !photo) return;
   const key = event.key.toLowerCase();
   if ((event.ctrlKey || event.metaKey) && key === "z") event.shiftKey ? redo() : undo();
   else if ((event.ctrlKey || event.metaKey) && key === "y") redo();
   else if (event.ctrlKey || event.metaKey || event.altKey || !root.contains(event.target)) return;
-  else if (KEYS[key] && find(`[data-tool=${KEYS[key]}]`)) choose(KEYS[key]);
+  else if (KEYS[key] && canDraw(KEYS[key])) choose(KEYS[key]);
+  else if (layers[Number(key) - 1] && MANY()) chooseLayer(layers[Number(key) - 1].name);
   else if (key === " " && event.target === root) held = true;
   else if (key === "[") slider.value = Number(slider.value) - 4;
   else if (key === "]") slider.value = Number(slider.value) + 4;
@@ -303,8 +314,6 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("keyup", (event) => {
   if (event.key === " ") held = false;
 });
-
-find(".layer").addEventListener("change", (event) => (layer = event.target.value));
 
 // Opening --------------------------------------------------------------------------------------------------------------
 
@@ -452,18 +461,9 @@ watch("found", () => {
   cover.src = news.cover;
 });
 
-watch("planes", showPlanes);
-function showPlanes() {
-  const names = props.planes || [], select = find(".layer");
-  select.hidden = names.length === 0;
-  select.replaceChildren(new Option("Draw: hole", "hole"), ...names.map((name) => new Option(`Draw: ${name}`, name)));
-  layer = names.includes(layer) ? layer : "hole";
-  select.value = layer;
-}
-
 new ResizeObserver(fit).observe(board);
 find(".limits").textContent = `up to ${size(props.limits.bytes)} and ${Math.round(props.limits.pixels / 1e6)} megapixels; ${props.limits.formats}`;
 choose("brush");
 listShelves(props.shelves[props.shelves.length - 1].name);
-showPlanes();
+listenToLayers();
 tell();

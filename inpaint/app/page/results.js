@@ -43,11 +43,23 @@ function show(id) {
   photo.download = result.name;
   mask.href = result.mask;
   mask.download = result.maskName;
+  for (const old of root.querySelectorAll("[data-plane]")) old.remove();
+  mask.after(...(result.guidance || []).map(layerLink));
   const toggle = find("[data-act=beside]");
   toggle.hidden = several.length < 2;
   toggle.setAttribute("aria-pressed", String(together));
   find(".list").replaceChildren(...results().map(card));
   root.dataset.shown = result.id;
+}
+
+function layerLink(layer) {
+  const link = document.createElement("a");
+  link.className = "act";
+  link.dataset.plane = layer.plane;
+  link.href = layer.file;
+  link.download = layer.name;
+  link.textContent = `Download ${layer.plane}`;
+  return link;
 }
 
 function figure(result) {
