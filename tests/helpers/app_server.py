@@ -16,10 +16,10 @@ from typing import Any
 
 
 @contextmanager
-def served(*options: str):
+def served(*options: str, program: tuple[str, ...] = ("-m", "inpaint")):
     """Yield the address of `inpaint app` with these options; a process of its own, since Gradio tidies nothing up."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "inpaint", "app", "--port", "0", *options],
+        [sys.executable, *program, "app", "--port", "0", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inpaint.errors import InputError
-from inpaint.images.strokes import MOST_POINTS, Shape, drawn, parse_shapes
+from inpaint.images.strokes import MOST_POINTS, Shape, colored, drawn, parse_shapes
 
 HEIGHT, WIDTH = 40, 60
 Y, X = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5  # centers of the pixels
@@ -108,3 +108,25 @@ def test_anything_else_is_refused_in_one_line(given, complaint):
 def test_coordinates_far_away_do_no_harm():
     shapes = parse_shapes([{"kind": "lasso", "points": [[-1e30, -1e30], [1e30, -1e30], [1e30, 1e30], [-1e30, 1e30]]}])
     assert drawn(shapes, HEIGHT, WIDTH).all()
+
+
+def test_colors_cover_earlier_ones_and_are_erased_in_the_order_of_drawing():
+    shapes = [
+        Shape("box", ((0, 0), (6, 6)), layer="color", color="#102030"),
+        Shape("box", ((3, 0), (9, 6)), layer="color", color="#FF0000"),
+        Shape("box", ((5, 2), (7, 4)), layer="color", erases=True),
+        Shape("box", ((6, 3), (7, 4)), layer="color"),
+        Shape("box", ((0, 0), (9, 9)), layer="sketch", color="#00ff00"),
+    ]
+    painted = colored(shapes, HEIGHT, WIDTH, layer="color")
+    assert painted[1, 1].tolist() == [16, 32, 48, 255]
+    assert painted[1, 4].tolist() == [255, 0, 0, 255]
+    assert painted[2, 5].tolist() == [0, 0, 0, 0]
+    assert painted[3, 6].tolist() == [0, 0, 0, 255]
+    assert painted[..., 3].sum() == 255 * (9 * 6 - 4 + 1)
+
+
+@pytest.mark.parametrize("color", ["red", "#12345", 7, "#1234567"])
+def test_a_color_that_is_none_is_refused(color):
+    with pytest.raises(InputError, match="a color must be written as #rrggbb"):
+        parse_shapes([{"kind": "box", "points": [[1, 2], [3, 4]], "color": color}])

@@ -3,33 +3,11 @@
 import numpy as np
 import pytest
 
-from inpaint.fills.array_fill import ArrayFill
-from inpaint.images.guidance import COLOR, SKETCH
 from inpaint.strategies.options import StrategyOptions
 from inpaint.strategies.wrapper import StrategicFill
-from inpaint.types import Capabilities
+from obedient import Obedient
 
 SIZE = (700, 900)
-
-
-class Obedient(ArrayFill):
-    """Paints what it is told: the colors that are given, white lines, else gray; remembers the sizes that it saw."""
-
-    name = "obedient"
-    paint = None
-
-    def __init__(self, **capabilities):
-        self.capabilities = Capabilities(**{"planes": (SKETCH, COLOR), "context_px": 48, **capabilities})
-        self.seen = []
-
-    def paint_all(self, request):
-        for number, image in enumerate(request.image):
-            self.seen.append(image.shape[1:])
-            color, sketch = request.guidance["color"][number], request.guidance["sketch"][number]
-            assert set(np.unique(color[3])) <= {0, 1}
-            assert set(np.unique(sketch)) <= {0, 1}
-            raw = np.where(color[3] > 0, color[:3], 0.5)
-            yield {"raw": np.where(sketch > 0, 1.0, raw).astype(np.float32)[None]}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +35,7 @@ STRATEGIES = {
 def test_lines_and_colors_are_painted_where_they_were_drawn(name, asked):
     image, hole, guidance = asked
     options, capabilities = STRATEGIES[name]
-    inner = Obedient(**capabilities)
+    inner = Obedient(context_px=48, **capabilities)
     fill = StrategicFill(inner, StrategyOptions(**options))
     (painting,) = fill.fill_photo(lambda region: image[region.slices], hole, guidance=guidance)
     if name in ("crop", "tile"):
@@ -78,7 +56,7 @@ def test_lines_and_colors_are_painted_where_they_were_drawn(name, asked):
 def test_what_the_guidance_says_outside_the_hole_paints_nothing(asked):
     image, hole, guidance = asked
     more = {name: np.where(hole[..., None], plane, 1).astype(np.float32) for name, plane in guidance.items()}
-    fill = StrategicFill(Obedient(), StrategyOptions(strategy="original"))
+    fill = StrategicFill(Obedient(context_px=48), StrategyOptions(strategy="original"))
     (painting,) = fill.fill_photo(lambda region: image[region.slices], hole, guidance=more)
     (expected,) = fill.fill_photo(lambda region: image[region.slices], hole, guidance=guidance)
     assert np.array_equal(painting.colors[hole], expected.colors[hole])
