@@ -103,7 +103,7 @@ def export_origin(
     written = entry.writer.write(Converted(config=config, tensors=tensors, iteration=metadata.iteration))
     target = Path(output)
     if entry.writer.folder:
-        files = _write_folder(target, written.files, metadata)
+        files = _write_folder(target, written.files, entry, metadata)
     else:
         ((name, content),) = written.files.items()
         file = target / name if target.is_dir() else target
@@ -205,8 +205,11 @@ def _write_file(path: Path, content: Mapping[str, Any], entry: Format, metadata:
     return path
 
 
-def _write_folder(folder: Path, files: Mapping[str, Mapping[str, Any]], metadata: WeightsMetadata) -> tuple[Path, ...]:
+def _write_folder(
+    folder: Path, files: Mapping[str, Mapping[str, Any]], entry: Format, metadata: WeightsMetadata
+) -> tuple[Path, ...]:
     """Write all files or none."""
+    assert entry.writer is not None
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         what = "holds files already" if folder.is_dir() else "is a file"
         raise UsageError(f"--output {folder} {what}: this program has a file for each network; name a new folder")
@@ -214,7 +217,10 @@ def _write_folder(folder: Path, files: Mapping[str, Mapping[str, Any]], metadata
     try:
         temporary.mkdir()
         for name, content in files.items():
-            _save(temporary / name, content, metadata)
+            if entry.writer.archive:
+                _save_archive(temporary / name, content)
+            else:
+                _save(temporary / name, content, metadata)
         with suppress(FileNotFoundError):
             folder.rmdir()
         temporary.rename(folder)

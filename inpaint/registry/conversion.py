@@ -27,6 +27,7 @@ ORIGINS: Mapping[str, tuple[str, ...]] = {
     "advimman": ("lama",),
     "aotgan": ("aotgan",),
     "csqiangwen": ("deepfill",),
+    "jiahuiyu": ("deepfill",),
     "knazeri": ("edgeconnect",),
     "migan": ("migan",),
     "mmagic": ("deepfill", "pconv", "aotgan", "glcic"),

@@ -87,7 +87,7 @@ def write_archive(file: BinaryIO, arrays: Mapping[str, NDArray[Any]]) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as part:
-                np.lib.format.write_array(part, np.ascontiguousarray(array), allow_pickle=False)
+                np.lib.format.write_array(part, np.asarray(array, order="C"), allow_pickle=False)
 
 
 def from_kernel(name: str, kernel: Tensor) -> Tensor:
@@ -101,3 +101,35 @@ def from_kernel(name: str, kernel: Tensor) -> Tensor:
 def to_kernel(name: str, weight: Tensor) -> Tensor:
     """Turn PyTorch's weight into a kernel: the way back from `from_kernel`."""
     return weight.permute(2, 3, 1, 0).contiguous()
+
+
+def from_variables(variables: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the variables of convolutions as PyTorch calls and keeps them.
+
+    SCOPE/kernel, SCOPE/bias and SCOPE/kernel_sn/u (1, out), the left vector of a spectral norm, become SCOPE.weight,
+    SCOPE.bias and SCOPE.weight_u (out, 1); other variables stay.
+    """
+    found = {}
+    for name, value in variables.items():
+        scope, _, kind = name.partition("/kernel_sn/") if "/kernel_sn/" in name else name.rpartition("/")
+        if kind == "kernel" and value.ndim == 4:
+            found[f"{scope}.weight"] = from_kernel(name, value)
+        elif kind == "u":
+            found[f"{scope}.weight_u"] = value.reshape(-1, 1)
+        else:
+            found[f"{scope}.{kind}" if scope else name] = value
+    return found
+
+
+def as_variables(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors as TensorFlow calls and keeps them: the way back from `from_variables`."""
+    found = {}
+    for name, value in tensors.items():
+        scope, _, kind = name.rpartition(".")
+        if kind == "weight":
+            found[f"{scope}/kernel"] = to_kernel(name, value)
+        elif kind == "weight_u":
+            found[f"{scope}/kernel_sn/u"] = value.reshape(1, -1)
+        else:
+            found[f"{scope}/{kind}"] = value
+    return found

@@ -31,6 +31,8 @@ MMAGIC_GLCIC = Glcic(
 )
 BGR_AND_FUSED = {"channel_order": "bgr", "attention": deepfill.NIPPONJO_TF.attention.model_copy(update={"fuse": True})}
 RUNS = {
+    "jiahuiyu": ("deepfill", deepfill.OFFICIAL),
+    "jiahuiyu, guided": ("deepfill", deepfill.OFFICIAL.model_copy(update={"sketch": True})),
     "nipponjo": ("deepfill", deepfill.NIPPONJO),
     "nipponjo, TensorFlow form": ("deepfill", deepfill.NIPPONJO_TF),
     "nipponjo, TensorFlow form, BGR, fused": ("deepfill", deepfill.NIPPONJO_TF.model_copy(update=BGR_AND_FUSED)),
@@ -50,7 +52,8 @@ RUNS = {
     "scfegan": ("scfegan", scfegan.CONFIG.model_copy(update={"width": 4})),
 }
 SHARED = ("aotgan",)  # models whose networks several programs can hold
-ITERATES = ("nipponjo", "lyndonzheng")  # programs that store singular vectors from before a power iteration
+TIMELESS = ("csqiangwen", "jiahuiyu", "lyndonzheng", "scfegan")  # programs whose files say no iteration
+ITERATES = ("jiahuiyu", "nipponjo", "lyndonzheng")  # programs that store singular vectors from before a power iteration
 
 
 def tensors_of(model, config):
@@ -124,7 +127,7 @@ def test_importing_what_was_exported_gives_the_run_again(name, tmp_path):
         else:
             assert torch.equal(got[key].double(), value.double()), key
     assert type(config)(**metadata.config) == type(config)(**said.config)
-    assert metadata.iteration == (700 if model not in ("pluralistic", "scfegan") and name != "csqiangwen" else None)
+    assert metadata.iteration == (None if name.startswith(TIMELESS) else 700)
 
 
 @pytest.mark.parametrize("name", ["nipponjo", "lyndonzheng"])
@@ -230,7 +233,7 @@ def test_a_folder_that_cannot_be_made_leaves_nothing(tmp_path):
 
 def test_every_importer_has_a_way_back():
     assert {model: origins_of(model) for model, _ in RUNS.values()} == {
-        "deepfill": ("nipponjo", "csqiangwen", "mmagic"),
+        "deepfill": ("jiahuiyu", "nipponjo", "csqiangwen", "mmagic"),
         "edgeconnect": ("knazeri",),
         "pconv": ("naoto0804", "mmagic"),
         "pluralistic": ("lyndonzheng",),

@@ -28,6 +28,8 @@ PROGRAMS = {
     "lama-regular": ("advimman", "lama-regular.ckpt", COUNTS),
     "big-lama": ("advimman", "big-lama.ckpt", COUNTS),
     "aotgan": ("aotgan", None, ()),
+    "jiahuiyu": ("jiahuiyu", None, ("kernel_sn/u",)),  # up to their lengths
+    "jiahuiyu_guided": ("jiahuiyu", None, ("kernel_sn/u",)),
     "scfegan": ("scfegan", None, ("biases2",)),  # which the program computes with in vain
     "otenim": ("otenim", None, COUNTS),
 }

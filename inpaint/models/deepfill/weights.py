@@ -19,11 +19,13 @@ from inpaint.options import ModelConfig
 from inpaint.weights.foreign import tensors_of
 from inpaint.weights.formats import Converted, Entries, Format, Found, Writer, Written, iteration_of
 from inpaint.weights.links import Change, Changed, Constant, Divided, Link, Normalized, Same, Stacked, read, write
+from inpaint.weights.tensorflow import as_variables, from_variables
 
 READS_COLORS = ("conv1", "xconv1", "pmconv1")  # layers whose first three input planes are an image
 PAINTS_COLORS = ("conv17", "allconv17")  # layers whose outputs, or halves of outputs, are an image
 DISCRIMINATOR = "discriminator"
 
+OFFICIAL = Config(channel_order="bgr")
 NIPPONJO = Config(
     padding="zero",
     attention=AttentionConfig(sampling="floor", mask_sampling="floor8"),
@@ -103,6 +105,13 @@ def nipponjo_tf_layers() -> dict[str, str]:
         plain = ours.startswith("pm") and number > 6  # two convolutions behind the attention, not dilated
         layers[ours] = f"{ours}{'' if plain else suffixes.get(number, '')}.conv"
     return layers
+
+
+def official_layers() -> dict[str, str]:
+    """Return {our layer: scope below `inpaint_net`} for the official program; what upsamples has a scope of its own."""
+    scopes = {ours: theirs.removesuffix(".conv") for ours, theirs in nipponjo_tf_layers().items()}
+    twice = {ours: f"{ours}_upsample/{ours}_upsample_conv" for ours, scope in scopes.items() if "_upsample" in scope}
+    return {ours: f"inpaint_net/{twice.get(ours, scope)}" for ours, scope in scopes.items()}
 
 
 def csqiangwen_layers() -> dict[str, str]:
@@ -333,6 +342,42 @@ def _to_csqiangwen(network: Converted) -> Written:
     )
 
 
+def _of_official(config: Config) -> tuple[list[Link], list[Link]]:
+    """Return the links of generator and discriminator, in the names and forms of `from_variables`; it works in BGR."""
+    bgr = config.model_copy(update={"channel_order": "bgr"})
+    discriminator = _discriminator(bgr, "discriminator/sn_patch_gan/conv{}", "weight", None)
+    return list(_plain(official_layers(), bgr)), list(discriminator)
+
+
+def _from_official(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
+    """Convert one or both networks; a guided one reads six planes in its first layer."""
+    source, strangers = found["generator"], 0
+    first = source.entries.get("inpaint_net/conv1/kernel")
+    config = OFFICIAL.model_copy(update={"sketch": first is not None and first.ndim == 4 and first.shape[2] == 6})
+    tensors = dict[str, Tensor]()
+    for role, links in zip(("generator", DISCRIMINATOR), _of_official(config), strict=True):
+        if role in found:
+            known = {name: value for name, value in found[role].entries.items() if name in OFFICIAL_NAMES[role]}
+            strangers += len(found[role].entries) - len(known)
+            entries = Entries(from_variables(known))
+            tensors |= read(links, entries)
+            entries.check(found[role].path, "jiahuiyu")
+    notes = (f"{strangers} further variables of the checkpoint are left out",) if strangers else ()
+    return Converted(config=config, tensors=tensors, notes=notes)
+
+
+def _to_official(network: Converted) -> Written:
+    links, of_discriminator = _of_official(_expected(network.config))
+    files = {"generator.npz": as_variables(write(links, network.tensors))}
+    if _holds_discriminator(network.tensors):
+        files["discriminator.npz"] = as_variables(write(of_discriminator, network.tensors))
+    return Written(files=files)
+
+
+def _nearest_of_official(config: Config) -> Config:
+    return _with_free_options(OFFICIAL, config, channel_order=config.channel_order, sketch=config.sketch)
+
+
 def _of_mmagic() -> tuple[list[Link], list[Link]]:
     fuse = Constant("stage2.contextual_attention_neck.contextual_attention.fuse_kernel", _identity, identity=True)
     discriminator = _discriminator(MMAGIC, "disc.conv{}.conv", "weight_orig", "weight_v")
@@ -386,10 +431,27 @@ def _expected(config: ModelConfig) -> Config:
 
 # What is offered -----------------------------------------------------------------------------------------------------
 
+OFFICIAL_NAMES: Mapping[str, frozenset[str]] = {
+    "generator": frozenset(f"{scope}/{kind}" for scope in official_layers().values() for kind in ("kernel", "bias")),
+    DISCRIMINATOR: frozenset(
+        f"discriminator/sn_patch_gan/conv{n}/{kind}" for n in range(1, 7) for kind in ("kernel", "bias", "kernel_sn/u")
+    ),
+}
 PLAIN: Any = {"layers": nipponjo_layers(), "config": NIPPONJO, "keeps_fuse": True}
 AS_TENSORFLOW: Any = {"layers": nipponjo_tf_layers(), "config": NIPPONJO_TF, "keeps_fuse": False}
 
 FORMATS = (
+    Format(
+        origin="jiahuiyu",
+        title="jiahuiyu (DeepFillv2)",
+        model="deepfill",
+        license="CC BY-NC 4.0, non-commercial",
+        source="https://github.com/JiahuiYu/generative_inpainting",
+        networks=OFFICIAL_NAMES,
+        optional=frozenset({DISCRIMINATOR}),
+        convert=_from_official,
+        writer=Writer(nearest=_nearest_of_official, write=_to_official, folder=True, archive=True),
+    ),
     Format(
         origin="nipponjo",
         title="nipponjo",
