@@ -66,6 +66,13 @@ Examples:
     help="Fills of each image by models that draw at random, for measures that compare them.",
 )
 @click.option(
+    "--guidance",
+    default="none",
+    metavar="HOW",
+    help="What models that take a sketch, edges or colors are told of the truth: none, true, shifted or "
+    "shifted:PIXELS, to see whether they follow.  [default: none]",
+)
+@click.option(
     "--processes",
     type=click.IntRange(1),
     default=1,

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from inpaint.errors import InpaintError
+from inpaint.evaluation.guidance import Guiding
 from inpaint.evaluation.manifest import MASKED, ORIGINAL
 from inpaint.evaluation.measure import GRAY, fill_and_measure, warm_up
 from inpaint.evaluation.record import picture_path
@@ -36,7 +37,7 @@ class Plan:
 
     subjects: what is filled. models: by label, loaded or to be loaded. output: the evaluation's folder. samples: fills
     of each image, for the measures that compare them. pictures: how many pictures' fills are written. steps: whether
-    the steps of fills are told.
+    the steps of fills are told. guiding: what the models are told of the truth.
     """
 
     subjects: Subjects
@@ -45,6 +46,7 @@ class Plan:
     samples: int
     pictures: int
     steps: bool = False
+    guiding: Guiding = field(default_factory=Guiding)
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,7 @@ class Filling:
                 known=subject.known,
                 wanted=[self._measure(name) for name in wanted.values],
                 samples=self.plan.samples,
+                guiding=self.plan.guiding,
                 progress=told,
             )
             features = self._features(task, wanted.features, found.completed)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inpaint.errors import InpaintError
+from inpaint.evaluation.guidance import Guiding
 from inpaint.evaluation.subjects import Rgb
 from inpaint.masks import HoleMask
 from inpaint.metrics import Compared, ImageMeasure, measured, measures
@@ -47,6 +49,7 @@ def fill_and_measure(
     known: NDArray[np.bool_] | None = None,
     wanted: Sequence[ImageMeasure] = USUAL,
     samples: int = 1,
+    guiding: Guiding | None = None,
     progress: ProgressCallback | None = None,
 ) -> Measured:
     """Fill a photo and compare what would be saved as 8 bit with the original.
@@ -63,6 +66,7 @@ def fill_and_measure(
         known: Where the truth is one, (H, W); None: everywhere. Holes elsewhere count as known.
         wanted: The measures.
         samples: How many fills a model that draws at random makes for the measures that compare them.
+        guiding: What the model is told of the truth; None: nothing.
         progress: Told every step of the fill.
 
     Raises:
@@ -71,8 +75,11 @@ def fill_and_measure(
     # A blind model reads what lies in the hole, and must not find the truth there.
     hidden = model.capabilities.blind and truth is None
     image, hole = as_batch(_grayed(photo, mask) if hidden else photo, mask)
+    guiding, told = guiding or Guiding(), (model.capabilities, photo if truth is None else truth, mask)
+    planes = guiding.given(*told)
+    given = {name: _plane(plane) for name, plane in planes.items()}
     started = time.perf_counter()
-    fill = _filled(model, image, hole, seed, progress)
+    fill = _filled(model, image, hole, seed, progress, given)
     seconds = time.perf_counter() - started
     if fill.completed.shape != image.shape:
         raise InpaintError(f"answered with shape {tuple(fill.completed.shape)} for {tuple(image.shape)}")
@@ -86,7 +93,8 @@ def fill_and_measure(
     def counted(painted: Tensor) -> Tensor:
         return painted if known is None else torch.where(comparable > 0, painted, exact)
 
-    several = _samples(model, image, hole, seed, samples) if "samples" in needs and samples > 1 else None
+    asked = guiding.asked(planes, *told) if needs & {"lines", "colors"} else {}
+    several = _samples(model, image, hole, seed, samples, given) if "samples" in needs and samples > 1 else None
     compared = Compared(
         completed=counted(rounded / 255),
         image=exact,
@@ -94,6 +102,8 @@ def fill_and_measure(
         raw=counted(fill.raw.cpu().double()) if "raw" in needs else None,
         samples=None if several is None else counted(several),
         found=_found(model, photo, mask, seed) if "found" in needs else None,
+        lines=_plane(asked["lines"]) if asked else None,
+        colors=_plane(asked["colors"]) if asked else None,
     )
     image_8_bit: Rgb = rounded[0].permute(1, 2, 0).to(torch.uint8).numpy()
     return Measured(image_8_bit, _values(compared, wanted), seconds)
@@ -108,11 +118,18 @@ def _values(compared: Compared, wanted: Sequence[ImageMeasure]) -> dict[str, flo
     return {name: value if counted[name] else None for name, value in values.items()}
 
 
-def _samples(model: Inpainter, image: Tensor, hole: Tensor, seed: int, count: int) -> Tensor | None:
+def _plane(plane: NDArray[Any]) -> Tensor:
+    """Return a plane (H, W, C) as (1, C, H, W)."""
+    return torch.from_numpy(plane.transpose(2, 0, 1).copy())[None]
+
+
+def _samples(
+    model: Inpainter, image: Tensor, hole: Tensor, seed: int, count: int, guidance: Mapping[str, Tensor]
+) -> Tensor | None:
     """Return several fills (S, 1, 3, H, W), rounded as they would be saved; None of a model that has but one."""
     if not model.capabilities.stochastic:
         return None
-    fills = model.fill(image, hole, seed=[seed], samples=count)
+    fills = model.fill(image, hole, guidance=guidance or None, seed=[seed], samples=count)
     return torch.stack([(fill.completed.cpu().double().clamp(0, 1) * 255).round() / 255 for fill in fills])
 
 
@@ -143,9 +160,16 @@ def warm_up(model: Inpainter, photo: Rgb, mask: HoleMask, *, seed: int) -> None:
     _filled(model, *as_batch(photo, mask), seed)
 
 
-def _filled(model: Inpainter, image: Tensor, hole: Tensor, seed: int, progress: ProgressCallback | None = None) -> Fill:
+def _filled(
+    model: Inpainter,
+    image: Tensor,
+    hole: Tensor,
+    seed: int,
+    progress: ProgressCallback | None = None,
+    guidance: Mapping[str, Tensor] | None = None,
+) -> Fill:
     try:
-        fill = model.fill(image, hole, seed=[seed], progress=progress)[0]
+        fill = model.fill(image, hole, guidance=guidance or None, seed=[seed], progress=progress)[0]
         return replace(fill, completed=fill.completed.cpu())  # waits for the accelerator
     except torch.OutOfMemoryError as error:
         raise InpaintError(f"out of memory: {str(error).splitlines()[0]}") from None

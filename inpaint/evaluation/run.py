@@ -13,6 +13,7 @@ import inpaint.arguments as arguments
 from inpaint import __version__
 from inpaint.errors import InpaintError, InputError, UsageError
 from inpaint.evaluation.filling import Filling, Plan, Say, Task, one_thread, prepared
+from inpaint.evaluation.guidance import Guiding
 from inpaint.evaluation.job import Job
 from inpaint.evaluation.journal import Journal
 from inpaint.evaluation.manifest import MANIFEST_NAME, MASKED, ORIGINAL, Listed, Manifest, differences_of
@@ -56,6 +57,7 @@ def evaluate(
     count: int | None = None,
     measured: Sequence[str] = USUAL,
     samples: int = 1,
+    guidance: str = "none",
     devices: Sequence[str] = ("cpu",),
     device_name: str = "",
     pictures: int = PICTURES_KEPT,
@@ -87,6 +89,8 @@ def evaluate(
         count: Only the first so many photos.
         measured: Names of measures. One that cannot be had here is reported and left out.
         samples: Fills of each image by models that draw at random, for the measures that compare them.
+        guidance: What models that take guidance are told of the truth, made as in their training: "none", "true", or
+            "shifted:PIXELS" to the lower right, "shifted" by 8 pixels.
         devices: Where the models compute; processes take them in turn.
         device_name: What to record of that; by default the devices.
         pictures: How many pictures' fills are kept as images.
@@ -113,6 +117,7 @@ def evaluate(
     pictures = arguments.integer("pictures", pictures)
     samples = arguments.integer("samples", samples, least=1)
     processes = max(arguments.integer("processes", processes, least=1), len(devices))
+    guiding = Guiding.parse(arguments.text("guidance", guidance))
     command = arguments.text("command", command)
     arguments.function("progress", progress)
     wanted = measures(arguments.texts("measured", measured))
@@ -129,7 +134,13 @@ def evaluate(
         raise UsageError("nothing to evaluate on: there are no pictures")
     steps = Together(inner) if inner else None
     plan = Plan(
-        subjects=subjects, models=models, output=output, samples=samples, pictures=pictures, steps=inner is not None
+        subjects=subjects,
+        models=models,
+        output=output,
+        samples=samples,
+        pictures=pictures,
+        steps=inner is not None,
+        guiding=guiding,
     )
     device_name = arguments.text("device_name", device_name) or ", ".join(devices)
     places = [devices[number % len(devices)] for number in range(processes)]
@@ -139,6 +150,7 @@ def evaluate(
     chosen, unavailable = _available([*wanted.of_images, *wanted.of_sets], loaded, samples=samples, size=manifest.size)
     known_as = {label: _identity(label, model, identities) for label, model in models.items()}
     how = f"on {device_name}, {__version__}" + (f", {samples} samples" if samples > 1 else "")
+    how += f", guidance {guiding}" if guiding.kind != "none" else ""
     whos = {label: f"{known} {how}" for label, known in known_as.items()}
     with Journal(output, manifest.hash) as journal:
         job = Job(plan, manifest, whos, chosen, journal)
@@ -154,6 +166,7 @@ def evaluate(
         "device": device_name,
         "processes": processes,
         "samples": samples,
+        "guidance": str(guiding),
         "data": data,
         "count": len(subjects),
         "skipped_files": subjects.skipped,
@@ -236,7 +249,7 @@ def _available(
     """Return the measures that can be had here, and why the others cannot."""
     able = [model.capabilities for model in models.values()]
     several, blind = samples > 1 and any(each.stochastic for each in able), any(each.blind for each in able)
-    there: dict[Need, bool] = {"raw": True, "samples": several, "found": blind}
+    there: dict[Need, bool] = {"raw": True, "samples": several, "found": blind, "lines": True, "colors": True}
     given = [need for need, is_there in there.items() if is_there]
     chosen, unavailable = [], {}
     for measure in asked:

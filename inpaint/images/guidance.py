@@ -19,6 +19,7 @@ SKETCH: Final = Plane(
 )
 EDGES: Final = Plane(
     name="edges",
+    make="inpaint.images.edges:Edges",
     read="inpaint.images.planes:read_edges",
     scales="lines",
     summary="All edges of the hole, white on black, in place of those that the model completes itself.",

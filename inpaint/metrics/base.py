@@ -29,7 +29,7 @@ from inpaint.metrics.separation import Separation, separate
 from inpaint.metrics.ssim import ssim_map
 
 Better: TypeAlias = Literal["higher", "lower", "neither"]
-Need: TypeAlias = Literal["raw", "samples", "found"]
+Need: TypeAlias = Literal["raw", "samples", "found", "lines", "colors"]
 Features: TypeAlias = NDArray[np.float64]
 """One row per image, (N, D)."""
 T = TypeVar("T")
@@ -38,6 +38,8 @@ NEEDS: Mapping[Need, str] = {
     "raw": "what the model painted everywhere",
     "samples": "several fills of each image",
     "found": "the mask that a blind model found",
+    "lines": "lines drawn for the fill to follow",
+    "colors": "colors given for the fill to follow",
 }
 """What a measure may need, in words."""
 
@@ -101,7 +103,8 @@ class Compared:
 
     completed, image: (B, 3, H, W) in [0, 1]. mask: (B, 1, H, W), 1 = hole, above 0.5 counts as hole. raw: what was
     painted everywhere, (B, 3, H, W), or None. samples: several fills of each image, (S, B, 3, H, W), or None. found:
-    the mask that a blind model found, (B, 1, H, W), or None.
+    the mask that a blind model found, (B, 1, H, W), or None. lines, colors: what the fill was to follow, (B, 1, H, W),
+    1 = line, and (B, 4, H, W), RGB and 1 where a color is given, or None.
 
     Raises InputError for shapes that do not belong together.
     """
@@ -112,6 +115,8 @@ class Compared:
     raw: Tensor | None = None
     samples: Tensor | None = None
     found: Tensor | None = None
+    lines: Tensor | None = None
+    colors: Tensor | None = None
 
     def __post_init__(self) -> None:
         want = (self.image.shape[0], 1, *self.image.shape[-2:])
@@ -119,6 +124,10 @@ class Compared:
             raise InputError(f"mask must have shape {want} to match the image, got {tuple(self.mask.shape)}")
         if self.found is not None and tuple(self.found.shape) != want:
             raise InputError(f"found must have shape {want} to match the image, got {tuple(self.found.shape)}")
+        for name, plane, channels in (("lines", self.lines, 1), ("colors", self.colors, 4)):
+            size = (len(self.image), channels, *self.image.shape[-2:])
+            if plane is not None and tuple(plane.shape) != size:
+                raise InputError(f"{name} must have shape {size} to match the image, got {tuple(plane.shape)}")
         if self.samples is not None and self.samples.shape[1:] != self.image.shape:
             shape = f"(S, {', '.join(map(str, self.image.shape))})"
             raise InputError(f"samples must have shape {shape} to match the image, got {tuple(self.samples.shape)}")
@@ -130,6 +139,8 @@ class Compared:
             "raw": self.raw is not None,
             "samples": self.samples is not None and len(self.samples) > 1,
             "found": self.found is not None,
+            "lines": self.lines is not None,
+            "colors": self.colors is not None,
         }
         return frozenset(need for need, is_there in there.items() if is_there)
 

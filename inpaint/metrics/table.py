@@ -16,6 +16,7 @@ from inpaint.metrics.content import ContentDistance
 from inpaint.metrics.diversity import Diversity
 from inpaint.metrics.edges import EDGE_SCORES, EdgeScore
 from inpaint.metrics.found_mask import MASK_SCORES, FoundMask, FoundMaskBCE
+from inpaint.metrics.guidance import ColorDistance, LineDistance, LineRecall
 from inpaint.metrics.lpips import LPIPS, NETWORKS
 from inpaint.metrics.ms_ssim import MSSSIM
 from inpaint.metrics.pixel import L1, PSNR, SSIM, HoleRatio, KnownPSNR
@@ -44,6 +45,9 @@ _MAKERS: tuple[Callable[[], Measure], ...] = (
     *(partial(_diversity, each, hole=hole) for hole in (True, False) for each in _DISTANCES),
     *(partial(FoundMask, score) for score in MASK_SCORES),
     FoundMaskBCE,
+    LineDistance,
+    *(partial(LineRecall, near) for near in (1, 2)),
+    ColorDistance,
     KnownPSNR,
     partial(KnownPSNR, raw=True),
     ContentDistance,

@@ -9,6 +9,7 @@ from backbones import fill_hub
 from inpaint.errors import UsageError
 from inpaint.metrics import MEASURES, USUAL, Compared, ImageMeasure, RunningMeans, measured, measures
 from inpaint.metrics import lpips as lpips_module
+from inpaint.metrics.edges import canny_edges
 
 # VGG takes seconds and differs from the other backbones of LPIPS in nothing but its name.
 FAST = [name for name, make in MEASURES.items() if isinstance(make(), ImageMeasure) and "vgg" not in name]
@@ -30,13 +31,24 @@ def compared(tmp_path_factory):
         fill_hub(home, "alexnet", "squeezenet1_1")
         patch.setenv("TORCH_HOME", str(home))
         lpips_module._load.cache_clear()
-        yield Compared(completed=completed, image=image, mask=mask, raw=raw, samples=samples, found=mask.roll(9, -1))
+        colors = torch.cat((image, torch.ones_like(mask)), dim=1)
+        yield Compared(
+            completed=completed,
+            image=image,
+            mask=mask,
+            raw=raw,
+            samples=samples,
+            found=mask.roll(9, -1),
+            lines=canny_edges(image),
+            colors=colors,
+        )
     lpips_module._load.cache_clear()
 
 
 def part(compared, i):
     """One image of a batch."""
-    several = {name: getattr(compared, name)[i : i + 1] for name in ("completed", "image", "mask", "raw", "found")}
+    names = ("completed", "image", "mask", "raw", "found", "lines", "colors")
+    several = {name: getattr(compared, name)[i : i + 1] for name in names}
     return Compared(**several, samples=compared.samples[:, i : i + 1])
 
 
@@ -70,7 +82,8 @@ def test_numbers_do_not_depend_on_the_batch_and_lie_in_their_range(compared):
 
 def test_identical_images_have_the_best_value_where_there_is_one(compared):
     image, mask = compared.image, compared.mask
-    same = Compared(completed=image, image=image, mask=mask, raw=image, found=mask)
+    drawn = {"lines": compared.lines, "colors": compared.colors}
+    same = Compared(completed=image, image=image, mask=mask, raw=image, found=mask, **drawn)
     names = [name for name in FAST if not name.startswith(("seam", "diversity"))]
     for name, values in measured(same, measures(names).of_images).items():
         measure = MEASURES[name]()
