@@ -34,6 +34,7 @@ VERBS = {
     "audit": "find test photos that are training photos, too",
     "masks": "draw a sheet of every kind of mask",
     "shards": "write a folder of photos as tar shards",
+    "edges": "find the edges of photos once, for training with sketches",
     "models": "list public weights that --model fetches by name",
     "import-weights": "turn a public program's checkpoint into weights for here",
     "export": "write a trained model as a file for other programs",
