@@ -11,6 +11,7 @@ from PIL import Image
 import inpaint
 from inpaint.errors import InpaintError, InputError, MaskError, UsageError
 from inpaint.fills.base import TensorFill
+from inpaint.images.guidance import COLOR
 from inpaint.images.photo import Photo
 from inpaint.pipeline import fill_photo
 from inpaint.types import Capabilities, Fill, Plane
@@ -290,3 +291,22 @@ def test_registered_fills_take_their_options(photo):
     far = inpaint.fill(photo, box(), model="telea", radius=9)
     assert not np.array_equal(near, far)
     assert np.array_equal(near[~box()], far[~box()])
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32, "file", "pillow"])
+def test_colors_reach_the_model_as_they_were_given(photo, kind, tmp_path):
+    model = Recorder()
+    model.capabilities = Capabilities(planes=(COLOR,))
+    colors = np.zeros((40, 56, 4), np.uint8)
+    colors[12:16, 20:30] = (200, 100, 50, 255)
+    given = colors
+    if kind == np.float32:
+        given = (colors / 255).astype(np.float32)
+    elif kind in ("file", "pillow"):
+        given = Image.fromarray(colors)
+        if kind == "file":
+            given.save(tmp_path / "colors.png")
+            given = tmp_path / "colors.png"
+    inpaint.fill(photo, box(), model=model, guidance={"color": given})
+    plane = model.calls[0][2]["color"][0].permute(1, 2, 0).numpy()
+    assert plane == pytest.approx(colors / 255, abs=1e-4)
