@@ -25,13 +25,20 @@ def test_two_photos_are_learnt_by_heart_with_their_sketches(tmp_path, make_photo
     for folder, step in ((photos, 1), (mirrored, -1)):
         folder.mkdir()
         for number in (0, 1):
-            Image.fromarray(np.ascontiguousarray(make_photo(64, 64, number)[:, ::step])).save(folder / f"{number}.png")
+            Image.fromarray(np.ascontiguousarray(make_photo(32, 32, number)[:, ::step])).save(folder / f"{number}.png")
 
     def hole_l1(iterations):
         folder = tmp_path / str(iterations)
         rates = [f"optimizers.{name}.lr=1e-3" for name in ("generator", "discriminator")]
         words = [
-            *("model=deepfill_guided", "size=small", f"data.root={photos}", f"data.val={mirrored}", "data.flip=1"),
+            *(
+                "model=deepfill_guided",
+                "size=small",
+                "data.size=32",
+                f"data.root={photos}",
+                f"data.val={mirrored}",
+                "data.flip=1",
+            ),
             *("data.masks=center", "data.workers=0", "data.planes.sketch.given=1", "batch_size=2", "ema.decay=0.95"),
             *("losses.adversary.weight=0.001", f"max_iterations={iterations}", f"validation.every={iterations}"),
             *("trainer.accelerator=cpu", "trainer.threads=1", f"run.folder={folder}", *rates),
