@@ -26,16 +26,21 @@ class Hinge(AdversarialTerm):
 
     Discriminator: (mean max(0, 1 - D(x)) + mean max(0, 1 + D(G))) / 2, the halves as in the official program.
     Generator: - mean D(G).
+    sigmoid: as EraseNet's program has it, for comparisons: of the sigmoid of logits, which the hinge never cuts off,
+    with the means inside of the hinges and no halves.
     """
 
     kind: Literal["hinge"] = "hinge"
+    sigmoid: bool = False
 
     def generator_loss(self, fake: Tensor) -> Tensor:
         """Return - mean D(G)."""
-        return -fake.mean()
+        return -(fake.sigmoid() if self.sigmoid else fake).mean()
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return half the sum of both hinge terms."""
+        if self.sigmoid:
+            return F.relu(1 - real.sigmoid().mean()) + F.relu(1 + fake.sigmoid().mean())
         return 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
 
 

@@ -18,6 +18,7 @@ from inpaint.losses.adversarial import (
     Wasserstein,
 )
 from inpaint.losses.base import AdversarialTerm, DiscriminatorTerm, MatchingTerm, Record, RecordTerm, Term
+from inpaint.losses.dice import Dice
 from inpaint.losses.distillation import Distillation, needs_teacher
 from inpaint.losses.features import FeatureExtractor, FeatureTerm, Perceptual, Style
 from inpaint.losses.kl import KLDivergence
@@ -33,6 +34,7 @@ KINDS: dict[str, type[Term]] = {
     "style": Style,
     "tv": TotalVariation,
     "kl": KLDivergence,
+    "dice": Dice,
     "distillation": Distillation,
     "pyramid": Pyramid,
     "hinge": Hinge,

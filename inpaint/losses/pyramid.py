@@ -22,7 +22,8 @@ class Pyramid(RecordTerm):
 
     of: the generated images, of any sizes. term: kind and options of the loss (l1, l2 or tv) without of, target and
     weight. target and mask are brought to each image's size by `resize`: `aligned` is bilinear with aligned corners
-    (Pluralistic, arXiv 1903.04227), which leaves a soft mask; `smooth` bilinear with antialiasing; `area` the mean.
+    (Pluralistic, arXiv 1903.04227), which leaves a soft mask; `smooth` bilinear with antialiasing; `area` the mean;
+    `nearest` one pixel of several, as in EraseNet.
     scales: factors by which every image is compared again, reduced by averaging; [1] = as it is.
     """
 
@@ -30,7 +31,7 @@ class Pyramid(RecordTerm):
     of: Annotated[tuple[str, ...], Field(min_length=1)]
     term: dict[str, Any]
     target: str = "image"
-    resize: Literal["aligned", "smooth", "area"] = "aligned"
+    resize: Literal["aligned", "smooth", "area", "nearest"] = "aligned"
     scales: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1,)
     _inner: RecordTerm = PrivateAttr()
 
@@ -79,8 +80,8 @@ class Pyramid(RecordTerm):
     def _resized(self, image: Tensor, size: tuple[int, int]) -> Tensor:
         if image.shape[-2:] == size:
             return image
-        if self.resize == "area":
-            return F.interpolate(image, size, mode="area")
+        if self.resize in ("area", "nearest"):
+            return F.interpolate(image, size, mode=self.resize)
         if self.resize == "smooth":
             return F.interpolate(image, size, mode="bilinear", align_corners=False, antialias=True)
         return F.interpolate(image, size, mode="bilinear", align_corners=True)

@@ -27,6 +27,7 @@ ORIGINS: Mapping[str, tuple[str, ...]] = {
     "advimman": ("lama",),
     "aotgan": ("aotgan",),
     "csqiangwen": ("deepfill",),
+    "erasenet": ("erasenet",),
     "jiahuiyu": ("deepfill",),
     "knazeri": ("edgeconnect",),
     "migan": ("migan",),

@@ -60,6 +60,7 @@ class FillEntry:
 
 MODELS: Mapping[str, ModelEntry] = {
     "aotgan": ModelEntry("inpaint.models.aotgan"),
+    "erasenet": ModelEntry("inpaint.models.erasenet"),
     "deepfill": ModelEntry("inpaint.models.deepfill"),
     "edgeconnect": ModelEntry("inpaint.models.edgeconnect"),
     "glcic": ModelEntry("inpaint.models.glcic"),

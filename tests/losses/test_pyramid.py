@@ -86,3 +86,13 @@ def test_entries_say_what_a_pyramid_reads():
 def test_mistakes_inside_a_pyramid_are_named(inner, message):
     with pytest.raises(ConfigError, match=message):
         term(kind="pyramid", of=["a"], term=inner)
+
+
+def test_nearest_takes_one_pixel_of_several():
+    image, mask = torch.arange(16.0).view(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)
+    mask[..., 0, 0] = 1
+    block = {"kind": "pyramid", "of": ["small"], "term": {"kind": "l1", "region": "hole"}, "resize": "nearest"}
+    losses = parse_losses({"scale": {**block, "weight": 1.0}})
+    small = torch.full((1, 1, 2, 2), 10.0)
+    found = losses.of_record({"small": small, "image": image, "mask": mask, "hole_share": mask.mean()})["scale"]
+    assert found.item() == 10 / 4  # of the pixels 0, 2, 8, 10 the first alone lies in the hole

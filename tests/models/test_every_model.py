@@ -16,6 +16,7 @@ from inpaint.weights.files import WeightsMetadata, save_weights
 MODELS = list(registry.models())
 BLIND = [name for name in MODELS if registry.capabilities(name).blind]
 GAINS = {"glcic": 3.0}  # of redrawn weights: signals fade in seventeen layers behind one another, without shortcuts
+WITHOUT_MASK = ("erasenet",)  # what they paint does not depend on where the hole is, as published
 UNAVAILABLE = ("perceptual", "style", "distillation")  # losses that need somebody else's weights
 
 
@@ -82,7 +83,7 @@ def test_fills_depend_on_what_is_known_and_where_the_hole_is(make, name):
     (other,) = fill(image.flip(-1), mask)
     (shifted,) = fill(image, mask.roll(8, -1))
     assert (one.raw - other.raw).abs().mean() > 1e-3
-    assert (one.raw - shifted.raw).abs().mean() > 1e-4
+    assert (one.raw - shifted.raw).abs().mean() > 1e-4 or name in WITHOUT_MASK
 
 
 @pytest.mark.parametrize("size", [(37, 70), (64, 64)])

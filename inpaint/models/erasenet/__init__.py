@@ -1,0 +1,1 @@
+"""EraseNet: finds text and removes it, by a mask branch beside a coarse and a refining network."""
