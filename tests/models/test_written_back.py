@@ -37,3 +37,50 @@ PROGRAMS = {
 LOSSES = "/loss_percep."  # the network of a program's losses, which an import leaves out
 # Layers of a discriminator that its program never uses, whose values an import leaves out.
 UNUSED = ("module.attn2.alpha", "module.attn2.model.")
+SLOW = {"big-lama", "lyndonzheng", "knazeri", "naoto0804", "mmagic_pconv", "lama-regular", "aotgan", "otenim"}
+SLOW |= {"scfegan", "erasenet"}
+
+
+def written(parity, name, folder):
+    """The files of a program, or the one that is meant."""
+    origin, only, _ = PROGRAMS[name]
+    program = origin if only else name
+    if only is None:
+        return origin, parity.write(program, folder)
+    layout = json.loads((parity.HERE / program / "layout.json").read_text())
+    entry = next(file for file in layout["files"] if file["name"] == only)
+    state = {key: torch.from_numpy(value) for key, value in parity.values(program, entry).items()}
+    torch.save({"state_dict": state, **entry["extra"]}, folder / only)
+    return origin, [folder / only]
+
+
+def entries(path):
+    """All tensors of a file by their places."""
+    return {
+        f"{part.place}/{name}": value
+        for part in state_dicts(load_foreign(path))
+        for name, value in part.entries.items()
+    }
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in PROGRAMS])
+def test_what_was_imported_is_written_as_it_came(parity, name, tmp_path):
+    (tmp_path / "theirs").mkdir()
+    origin, files = written(parity, name, tmp_path / "theirs")
+    run = import_weights(origin, [str(path) for path in files], tmp_path / "run").folder
+    done = export_origin(run, tmp_path / "ours", origin=origin)
+    ours = {path.name: path for path in done.files} if len(done.files) > 1 else {files[0].name: done.files[0]}
+    assert ours.keys() == {path.name for path in files}
+    for path in files:
+        theirs, again = entries(path), entries(ours[path.name])
+        theirs = {key: value for key, value in theirs.items() if LOSSES not in key}
+        assert again.keys() == theirs.keys()
+        for key, value in theirs.items():
+            if key.endswith(PROGRAMS[name][2]) or key.rpartition("/")[2].startswith(UNUSED):
+                assert again[key].shape == value.shape, key
+            else:
+                assert torch.equal(again[key].double(), value.double()), key
+            if name == "lyndonzheng" and key.endswith("weight_u") and not key.rpartition("/")[2].startswith(UNUSED):
+                assert torch.allclose(again[key].float(), value, rtol=0, atol=1e-6), key
+    back = import_weights(origin, [str(path) for path in done.files], tmp_path / "back").folder
+    assert back.exists()
