@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from dataclasses import replace
 from typing import Any, get_args
@@ -9,7 +10,7 @@ from typing import Any, get_args
 import click
 
 from inpaint.cli import model_options, places
-from inpaint.errors import UsageError
+from inpaint.errors import UsageError, WeightsError
 from inpaint.export.formats import FORMATS, Request
 from inpaint.weights.graphs import Interface, Precision
 
@@ -119,6 +120,11 @@ def command(
         click.echo("compared with the network computed in float64; 1 is the whole range of an image")
         for what, difference in measured.items():
             click.echo(f"{what:<24} largest difference {difference:.1e}")
+        if lost := [what for what, difference in measured.items() if not math.isfinite(difference)]:
+            raise WeightsError(
+                f"{output} paints values that are not finite ({', '.join(lost)}): float16 holds numbers up to 65,504; "
+                "take float32 or int8"
+            )
         click.echo(f"largest difference {max(measured.values()):.1e}")
 
 

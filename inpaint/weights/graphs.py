@@ -7,6 +7,7 @@ the graph's nodes and tensors are skipped, so that a file of any size is describ
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from os import PathLike
@@ -23,6 +24,9 @@ from inpaint.weights.places import existing_file, pretended
 GRAPH_SUFFIX = ".onnx"
 GRAPH_FORMAT = "1"
 """Of the metadata; a later one is refused."""
+
+LARGEST_PX = 2**16
+"""No side, multiple or number of channels that a file says may be larger."""
 
 NOISE = "noise"
 """The input of a graph that draws at random: standard normal numbers."""
@@ -93,6 +97,20 @@ class GraphMetadata:
         """Whether white in the mask of a pipeline means known, and not hole."""
         return self.interface == "migan"
 
+    def impossible_numbers(self) -> str:
+        """Return which sizes no network can have, in words; empty when all are possible."""
+        able = self.capabilities
+        sizes = {"minimum_px": self.minimum_px, "multiple_px": able.multiple_px, "smallest_px": able.smallest_px}
+        sizes |= {"trained_px": able.trained_px or 1, "context_px": 1 + (able.context_px or 0)}
+        sizes |= {f"channels of {plane.name}": plane.channels for plane in able.planes}
+        for each in self.inputs:
+            sizes |= {f"channels of {each.name}": each.channels, f"scale of {each.name}": each.scale}
+        wrong = [f"{name} is {value}" for name, value in sizes.items() if not 1 <= value <= LARGEST_PX]
+        share, bytes_ = able.context_share, able.pixel_bytes
+        wrong += [f"context_share is {share}"] * (not 0 <= share < math.inf)
+        wrong += [f"pixel_bytes is {bytes_}"] * (bytes_ is not None and not 0 <= bytes_ < math.inf)
+        return ", ".join(wrong)
+
     def entries(self) -> dict[str, str]:
         """Return it as the strings that `metadata_props` holds."""
         said: dict[str, Any] = {"format": GRAPH_FORMAT}
@@ -140,6 +158,8 @@ class GraphMetadata:
             raise WeightsError(f"{path} has damaged metadata") from None
         if found.graph == "pipeline" and found.interface is None:
             raise WeightsError(f"{path} has damaged metadata: {_PREFIX}interface missing")
+        if impossible := found.impossible_numbers():
+            raise WeightsError(f"{path} has damaged metadata: {impossible}")
         planes = tuple(
             Plane(name=plane.name, channels=plane.channels, everywhere=plane.everywhere)
             for plane in found.capabilities.planes

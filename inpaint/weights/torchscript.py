@@ -8,6 +8,8 @@ functions in it are compared with a list and never looked up.
 
 from __future__ import annotations
 
+import itertools
+import math
 import pickletools
 import zipfile
 from collections.abc import Iterator
@@ -32,6 +34,8 @@ DTYPES = {
 TENSOR = ("torch._utils", "_rebuild_tensor_v2")
 LISTS = "torch.jit._pickle"  # its functions give typed lists what they are given
 DEEPEST = 100  # levels of modules; more is no network
+LARGEST_VIEW = 2**24  # numbers of a tensor that repeats those that are stored
+MOST = 1_000_000  # values in all of them; a few instructions can nest a list in itself without end
 
 
 class ScriptError(ValueError):
@@ -69,14 +73,21 @@ def script_tensors(file: IO[bytes]) -> dict[str, Tensor]:
         root = _root(archive)
         if root is None:
             raise ScriptError("no TorchScript archive")
-        if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder").strip() != b"little":
+        if f"{root}byteorder" in archive.namelist() and _stored(archive, f"{root}byteorder").strip() != b"little":
             raise ScriptError("its numbers are stored with the largest byte first")
-        content = _Machine(archive, root).run(archive.read(f"{root}data.pkl"))
+        content = _Machine(archive, root).run(_stored(archive, f"{root}data.pkl"))
     except ScriptError:
         raise
     except Exception as error:  # zipfile fails in every way there is, struct.error and UnicodeDecodeError among them
         raise ScriptError(f"damaged: {error or type(error).__name__}") from None
-    return dict(_named(content))
+    return dict(_named(content, visits=itertools.count(1)))
+
+
+def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return a file of the archive. PyTorch compresses none, so that none can be larger than the archive itself."""
+    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+        raise ScriptError(f"{name} is compressed, as PyTorch never writes it")
+    return archive.read(name)
 
 
 def _root(archive: zipfile.ZipFile) -> str | None:
@@ -89,16 +100,18 @@ def _root(archive: zipfile.ZipFile) -> str | None:
     return None
 
 
-def _named(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, Tensor]]:
+def _named(value: Any, name: str = "", depth: int = 0, *, visits: Iterator[int]) -> Iterator[tuple[str, Tensor]]:
     """Yield tensors below a value with their dotted names."""
     if depth > DEEPEST:
         raise ScriptError(f"modules lie more than {DEEPEST} levels deep")
+    if next(visits) > MOST:
+        raise ScriptError(f"it holds more than {MOST} values")
     if isinstance(value, Tensor):
         yield name, value
         return
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
     for key, part in inner:
-        yield from _named(part, f"{name}.{key}" if name else str(key), depth + 1)
+        yield from _named(part, f"{name}.{key}" if name else str(key), depth + 1, visits=visits)
 
 
 @dataclass
@@ -176,7 +189,9 @@ class _Machine:
     def _called(self, function: _Name, arguments: tuple[Any, ...]) -> Any:
         if (function.module, function.name) == TENSOR:
             storage, offset, shape, stride, *_ = arguments
-            return torch.as_strided(_checked(storage, Tensor), shape, stride, offset)
+            if math.prod(shape) > max(_checked(storage, Tensor).numel(), LARGEST_VIEW):
+                raise ScriptError(f"damaged: a tensor of {shape} stands in {storage.numel()} numbers")
+            return torch.as_strided(storage, shape, stride, offset)
         if (function.module, function.name) == ("collections", "OrderedDict") and not arguments:
             return {}
         if function.module == LISTS:
@@ -190,7 +205,7 @@ class _Machine:
             raise ScriptError(f"it holds numbers of the kind {named.module}.{named.name}")
         if key not in self.storages:
             found = DTYPES[named.name]
-            content = bytearray(self.archive.read(f"{self.root}data/{key}"))
+            content = bytearray(_stored(self.archive, f"{self.root}data/{key}"))
             if len(content) != _checked(count, int) * found.itemsize:
                 raise ScriptError(f"damaged: data/{key} holds {len(content)} bytes, not {count * found.itemsize}")
             self.storages[key] = torch.frombuffer(content, dtype=found) if content else torch.zeros(0, dtype=found)

@@ -56,6 +56,15 @@ def test_a_graph_is_written_with_what_it_is_and_its_largest_difference_is_printe
     assert output.read_bytes() == before
 
 
+def test_a_file_that_paints_no_numbers_is_told(folder_of, tmp_path, capsys, monkeypatch):
+    lost = {"1 x 64 x 64": 1e-4, "2 x 72 x 80": float("nan")}
+    monkeypatch.setattr("inpaint.export.formats.verify", lambda format_, request: lost)
+    words = ("--model", folder_of("aotgan"), "--format", "onnx", "--output", str(tmp_path / "aot.onnx"), "--verify")
+    status, line = failed(capsys, *words)
+    assert status == 1
+    assert "aot.onnx paints values that are not finite (2 x 72 x 80): float16 holds numbers up to 65,504" in line
+
+
 def test_a_pipeline_is_measured_by_photos(folder_of, tmp_path, capsys):
     folder, output = folder_of("pconv", levels=4), tmp_path / "pipeline.onnx"
     words = ["--model", folder, "--format", "onnx", "--pipeline", "--interface", "migan", "--output", str(output)]

@@ -163,3 +163,21 @@ def test_a_graph_is_described_without_torch_and_without_onnx(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
     assert done.stdout == "deepfill []\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"minimum_px": 0}, "minimum_px is 0"),
+        ({"capabilities": replace(METADATA.capabilities, multiple_px=0)}, "multiple_px is 0"),
+        ({"capabilities": replace(METADATA.capabilities, multiple_px=2**40)}, f"multiple_px is {2**40}"),
+        ({"capabilities": replace(METADATA.capabilities, trained_px=-256)}, "trained_px is -256"),
+        ({"capabilities": replace(METADATA.capabilities, context_share=float("nan"))}, "context_share is nan"),
+        ({"capabilities": replace(METADATA.capabilities, pixel_bytes=float("inf"))}, "pixel_bytes is inf"),
+        ({"inputs": (GraphInput(name="noise", channels=4, scale=0),)}, "scale of noise is 0"),
+        ({"inputs": (GraphInput(name="noise", channels=-1),)}, "channels of noise is -1"),
+    ],
+)
+def test_sizes_that_no_network_has_are_refused_before_anything_is_divided_by_them(changes, said):
+    with pytest.raises(WeightsError, match=f"model.onnx has damaged metadata: {said}"):
+        GraphMetadata.of(replace(METADATA, **changes).entries(), path="model.onnx")

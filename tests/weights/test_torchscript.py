@@ -63,14 +63,14 @@ def test_tensors_are_those_that_running_the_archive_would_give(network, how):
         assert torch.equal(found[name], value), name
 
 
-def replaced(file, change):
+def replaced(file, change, compression=zipfile.ZIP_STORED):
     """Return the archive with its description changed."""
     with zipfile.ZipFile(file) as old:
         entries = {name: old.read(name) for name in old.namelist()}
     (name,) = (name for name in entries if name.endswith("/data.pkl"))
     entries[name] = change(entries[name])
     kept = io.BytesIO()
-    with zipfile.ZipFile(kept, "w") as new:
+    with zipfile.ZipFile(kept, "w", compression) as new:
         for each, content in entries.items():
             new.writestr(each, content)
     return kept
@@ -127,3 +127,29 @@ def test_numbers_beyond_the_stored_ones_are_refused(network):
 
     with pytest.raises(ScriptError, match="bytes, not 220"):
         script_tensors(replaced(archive(network, "trace"), enlarged))
+
+
+def test_compressed_files_which_could_grow_without_limit_are_refused(network):
+    packed = replaced(archive(network, "trace"), lambda program: program, zipfile.ZIP_DEFLATED)
+    with pytest.raises(ScriptError, match="is compressed, as PyTorch never writes it"):
+        script_tensors(packed)
+
+
+def test_lists_that_hold_each_other_twice_are_refused_before_they_are_walked(network):
+    doubled = b"".join(b"]q" + bytes([level + 1]) + 2 * (b"h" + bytes([level]) + b"a") for level in range(60))
+    with pytest.raises(ScriptError, match="more than 1000000 values"):
+        script_tensors(replaced(archive(network, "trace"), lambda _: b"\x80\x02]q\x00" + doubled + b"."))
+
+
+def test_tensors_that_repeat_a_number_too_often_are_refused(network):
+    class Repeated(nn.Module):
+        def __init__(self, times):
+            super().__init__()
+            self.register_buffer("x", torch.zeros(1).expand(times))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + self.x[:1]
+
+    assert script_tensors(archive(Repeated(7), "script"))["x"].shape == (7,)
+    with pytest.raises(ScriptError, match="stands in 1 numbers"):
+        script_tensors(archive(Repeated(2**30), "script"))
