@@ -21,7 +21,9 @@ from inpaint.losses.base import AdversarialTerm, DiscriminatorTerm, MatchingTerm
 from inpaint.losses.dice import Dice
 from inpaint.losses.distillation import Distillation, needs_teacher
 from inpaint.losses.features import FeatureExtractor, FeatureTerm, Perceptual, Style
+from inpaint.losses.id_mrf import IDMRF
 from inpaint.losses.kl import KLDivergence
+from inpaint.losses.mask_bce import MaskCrossEntropy
 from inpaint.losses.pixel import L1, L2, TotalVariation
 from inpaint.losses.pyramid import Pyramid
 from inpaint.nn.features import public_weights
@@ -32,9 +34,11 @@ KINDS: dict[str, type[Term]] = {
     "l2": L2,
     "perceptual": Perceptual,
     "style": Style,
+    "id_mrf": IDMRF,
     "tv": TotalVariation,
     "kl": KLDivergence,
     "dice": Dice,
+    "mask_bce": MaskCrossEntropy,
     "distillation": Distillation,
     "pyramid": Pyramid,
     "hinge": Hinge,

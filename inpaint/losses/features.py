@@ -14,17 +14,17 @@ from torch import Tensor, nn
 from inpaint.errors import ConfigError
 from inpaint.losses.base import Norm, Record, Region, Term, at_least_float32, distance
 from inpaint.nn.features import FeatureNetwork, check_layers, feature_network, has_batch_norm
-from inpaint.nn.vgg import normalized
+from inpaint.nn.vgg import Pooling, caffe_normalized, normalized
 
 Features: TypeAlias = Mapping[str, Tensor]
 
 
 class FeatureView(NamedTuple):
-    """One image as a network gets it: an entry of the record, the region that is left of it, and whether normalized."""
+    """One image as a network gets it: an entry of the record, the region that is left of it, and how normalized."""
 
     entry: str
     region: Region
-    normalize_input: bool
+    normalize_input: bool | Literal["caffe"]
 
     def image(self, record: Record) -> Tensor:
         """Return the image (B, 3, H, W); raises ConfigError for an entry without three colors."""
@@ -34,6 +34,8 @@ class FeatureView(NamedTuple):
         if self.region != "all":
             mask = record["mask"].to(image.dtype)
             image = image * (mask if self.region == "hole" else 1 - mask)
+        if self.normalize_input == "caffe":
+            return caffe_normalized(image)
         return normalized(image) if self.normalize_input else image
 
 
@@ -42,18 +44,20 @@ class FeatureTerm(Term):
 
     of: one entry, or several whose losses are added. network: vgg16, vgg19 (ImageNet), ade20k_resnet50 (scenes).
     layers: names (conv1_2, relu1_2, pool1, ...; layer1 to layer4), or a mapping from names to weights. normalize_input:
-    to the mean and deviation of ImageNet, as the weights expect. region: the part of the images that is left, the rest
-    is black before the normalization. norm: of differences. weights: `public` (fetched once), the path of such a file,
-    or `random` for tests and dry runs. batch_statistics: of ade20k_resnet50: normalize by each batch.
+    to the mean and deviation of ImageNet, as the weights expect; caffe: 0 to 255 less the mean color, for weights of
+    that program. region: the part of the images that is left, the rest is black before the normalization. norm: of
+    differences. weights: `public` (fetched once), the path of such a file, or `random` for tests and dry runs.
+    pooling: of vgg16 and vgg19, what halves the size. batch_statistics: of ade20k_resnet50: normalize by each batch.
     """
 
     of: str | tuple[str, ...]
     target: str = "image"
     network: FeatureNetwork = "vgg16"
     weights: str = "public"
+    pooling: Pooling = "max"
     batch_statistics: bool = False
     layers: tuple[str, ...] | dict[str, float] = ("pool1", "pool2", "pool3")
-    normalize_input: bool = True
+    normalize_input: bool | Literal["caffe"] = True
     region: Region = "all"
     norm: Norm = "l1"
 
@@ -66,6 +70,8 @@ class FeatureTerm(Term):
     def _layers_exist(self) -> Self:
         if self.batch_statistics and not has_batch_norm(self.network):
             raise ValueError(f"batch_statistics=true: {self.network} has no batch norm; valid: ade20k_resnet50")
+        if self.pooling != "max" and has_batch_norm(self.network):
+            raise ValueError(f"pooling={self.pooling}: {self.network} has no such choice; valid: max")
         if not self.layers or not self.generated:
             raise ValueError("of and layers must name at least one entry and one layer")
         try:
@@ -85,9 +91,9 @@ class FeatureTerm(Term):
         return frozenset({*self.generated, self.target})
 
     @property
-    def built_by(self) -> tuple[FeatureNetwork, str, bool]:
+    def built_by(self) -> tuple[FeatureNetwork, str, Pooling, bool]:
         """What the network is built from; terms that agree in it share one."""
-        return self.network, self.weights, self.batch_statistics
+        return self.network, self.weights, self.pooling, self.batch_statistics
 
     def view(self, entry: str) -> FeatureView:
         """Return how this term takes an entry."""
@@ -113,7 +119,7 @@ class FeatureExtractor:
     """The networks of one model's losses: built at first use, outside of the model's state, one per weights."""
 
     def __init__(self) -> None:
-        self._networks: dict[tuple[FeatureNetwork, str, bool], nn.Module] = {}
+        self._networks: dict[tuple[FeatureNetwork, str, Pooling, bool], nn.Module] = {}
 
     def losses(self, terms: Mapping[str, FeatureTerm], record: Record) -> dict[str, Tensor]:
         """Return the unweighted loss of every term.
@@ -129,8 +135,10 @@ class FeatureExtractor:
         for key in dict.fromkeys(term.built_by for term in terms.values()):
             chosen = {name: term for name, term in terms.items() if term.built_by == key}
             if key not in self._networks:
-                name, weights, batch_statistics = key
-                self._networks[key] = feature_network(name, weights=weights, batch_statistics=batch_statistics)
+                name, weights, pooling, batch_statistics = key
+                self._networks[key] = feature_network(
+                    name, weights=weights, pooling=pooling, batch_statistics=batch_statistics
+                )
             network = self._networks[key]
             layers = frozenset(layer for term in chosen.values() for layer in term.layers)
             generated = dict.fromkeys(term.view(entry) for term in chosen.values() for entry in term.generated)

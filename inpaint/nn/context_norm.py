@@ -22,9 +22,9 @@ from inpaint.nn.plain import HasPlainForm
 EPS = 1e-5
 
 Statistics: TypeAlias = Literal["weighted", "authors", "xyfjason"]
-"""weighted: as above. authors: of x u and x k, whose variances are taken over all places; T and the mixture with it read
-x u, too, so that what a soft mask covers is multiplied by it twice. xyfjason: of x u^2 and x k^2, over all places as
-well; T reads x u, the mixture x."""
+"""weighted: as above. authors: of x u and x k, whose variances are taken over all places; T and the mixture with it
+read x u, too, so that what a soft mask covers is multiplied by it twice. xyfjason: of x u^2 and x k^2, over all places
+as well; T reads x u, the mixture x."""
 
 
 class Regions(NamedTuple):

@@ -10,19 +10,22 @@ from torch import nn
 from inpaint.errors import ConfigError, unknown
 from inpaint.nn.pretrained import Pretrained, torchvision_weights
 from inpaint.nn.resnet import ADE20K, DilatedResNet50
-from inpaint.nn.vgg import VGG, VggName, layers_of
+from inpaint.nn.vgg import VGG, Pooling, VggName, layers_of
 
 FeatureNetwork: TypeAlias = Literal["vgg16", "vgg19", "ade20k_resnet50"]
 """Each is called with images (B, 3, H, W), normalized or not, and names of layers; see `VGG.forward`."""
 
 
-def feature_network(name: FeatureNetwork, *, weights: str = "public", batch_statistics: bool = False) -> nn.Module:
+def feature_network(
+    name: FeatureNetwork, *, weights: str = "public", pooling: Pooling = "max", batch_statistics: bool = False
+) -> nn.Module:
     """Build a network, frozen and in evaluation mode.
 
     Args:
         name: Which one.
         weights: `public` (fetched once into torch hub's folder), the path of a file like the public one, or `random`,
             seeded, for tests and dry runs.
+        pooling: Of a VGG.
         batch_statistics: Of networks with batch norm: normalize by each batch, not by the statistics in the weights.
 
     Raises:
@@ -30,7 +33,7 @@ def feature_network(name: FeatureNetwork, *, weights: str = "public", batch_stat
     """
     if name == "ade20k_resnet50":
         return DilatedResNet50(weights=weights, batch_statistics=batch_statistics)
-    return VGG(name, weights=weights)
+    return VGG(name, weights=weights, pooling=pooling)
 
 
 def public_weights(name: FeatureNetwork) -> Pretrained:

@@ -16,12 +16,15 @@ from inpaint.nn.random import drawing_from
 from inpaint.weights.foreign import load_foreign
 
 VggName = Literal["vgg16", "vgg19"]
+Pooling = Literal["max", "average"]
+"""What halves the size: the largest of four values, as the weights were trained, or their mean (Gatys et al.)."""
 
 log = logging.getLogger("inpaint.nn")
 
 CONVOLUTIONS: dict[str, tuple[int, ...]] = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # in each block
 CHANNELS = (64, 128, 256, 512, 512)
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, which the weights expect
+CAFFE_MEAN = (123.68, 116.779, 103.939)  # of ImageNet in 0..255, which the first authors' weights expect; RGB
 
 
 class VGG(nn.Module):
@@ -31,15 +34,16 @@ class VGG(nn.Module):
         name: Which of the two.
         weights: `public` (torchvision's for ImageNet, fetched once into torch hub's folder), the path of a torchvision
             checkpoint, or `random`, seeded, for tests and dry runs.
+        pooling: See `Pooling`.
 
     Raises:
         WeightsError: They cannot be had; one line that says what to do.
     """
 
-    def __init__(self, name: VggName, *, weights: str = "public") -> None:
+    def __init__(self, name: VggName, *, weights: str = "public", pooling: Pooling = "max") -> None:
         super().__init__()
         self.name = name
-        self.stages = nn.ModuleDict(_stages(name)).to_empty(device="cpu")
+        self.stages = nn.ModuleDict(_stages(name, pooling)).to_empty(device="cpu")
         if weights == "random":
             log.warning("%s has random weights: its losses mean nothing, good for tests and dry runs only", name)
             with drawing_from(0):
@@ -95,6 +99,11 @@ def normalized(images: Tensor) -> Tensor:
     return (images - mean) / deviation
 
 
+def caffe_normalized(images: Tensor) -> Tensor:
+    """Map images (B, 3, H, W) from [0, 1] to 0..255 less the mean color, which weights made for Caffe expect; RGB."""
+    return 255 * images - images.new_tensor(CAFFE_MEAN).view(1, 3, 1, 1)
+
+
 def _state(name: VggName, weights: str) -> Any:
     if weights == "public":
         otherwise = ", or name it by the losses' option weights=PATH"
@@ -102,7 +111,7 @@ def _state(name: VggName, weights: str) -> Any:
     return load_foreign(Path(weights).expanduser())
 
 
-def _stages(name: VggName) -> dict[str, nn.Module]:
+def _stages(name: VggName, pooling: Pooling = "max") -> dict[str, nn.Module]:
     """Return the layers by name in torchvision's order; without memory, so that nothing is drawn for their weights."""
     stages: dict[str, nn.Module] = {}
     before = 3
@@ -111,5 +120,5 @@ def _stages(name: VggName) -> dict[str, nn.Module]:
             stages[f"conv{block}_{number}"] = nn.Conv2d(before, channels, 3, padding=1, device="meta")
             stages[f"relu{block}_{number}"] = nn.ReLU()
             before = channels
-        stages[f"pool{block}"] = nn.MaxPool2d(2)
+        stages[f"pool{block}"] = nn.MaxPool2d(2) if pooling == "max" else nn.AvgPool2d(2)
     return stages

@@ -69,6 +69,7 @@ MODELS: Mapping[str, ModelEntry] = {
     "pconv": ModelEntry("inpaint.models.pconv"),
     "pluralistic": ModelEntry("inpaint.models.pluralistic"),
     "scfegan": ModelEntry("inpaint.models.scfegan"),
+    "vcnet": ModelEntry("inpaint.models.vcnet"),
 }
 
 DEFAULT = "deepfill"

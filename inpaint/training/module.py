@@ -236,7 +236,8 @@ class TrainingModule(LightningModule):
             # Several to accumulate gradients over.
             parts = [self.taught(part, number) for number, part in enumerate(self._parts(batch))]
             # One forward pass serves several updates; with accumulation that would keep the graph of every part alive.
-            shared = self.record(parts[0], hole_share) if updates and len(parts) == 1 else None
+            with torch.set_grad_enabled(any(update.needs_gradient for update in updates)):
+                shared = self.record(parts[0], hole_share) if updates and len(parts) == 1 else None
             for place, update in enumerate(updates, 1):
                 last_use = shared is None or not any(later.needs_gradient for later in updates[place:])
                 self._optimizer(update.optimizer).zero_grad(set_to_none=True)

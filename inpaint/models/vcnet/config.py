@@ -56,7 +56,7 @@ class Config(ModelConfig):
     """Mask network, generator and, for training, the critics."""
 
     SMALL: ClassVar = {"width": 4, "discriminator": {"width": 4}}
-    TRAINING: ClassVar[frozenset[str]] = frozenset({"pretraining", "composite", "detached"})
+    TRAINING: ClassVar[frozenset[str]] = frozenset({"pretraining", "critic_steps", "composite", "detached"})
     CONCERNS: ClassVar[Mapping[str, frozenset[str]]] = {
         "discriminator": frozenset({"discriminator", "patch_discriminator"})
     }
@@ -80,10 +80,13 @@ class Config(ModelConfig):
     # Iterations in which the generator gets the true mask and there are no critics; then it gets the found one, at a
     # tenth of the rate. The authors' scripts have 160,000 to 320,000.
     pretraining: int = Field(160_000, ge=0)
-    # What the critics see around the painted pixels. found: the generator's image where the mask was found, softly.
+    critic_steps: int = Field(5, ge=1)  # from then on, for each step of the generator; authors 5
+    # What the critics see around the painted pixels. found: what is painted as far as the mask was found, softly.
     # grown: the found mask with a ramp of 24 pixels, as in the authors' program, whose contamination reaches that far.
     composite: Literal["found", "grown"] = "found"
-    detached: bool = False  # once the mask is found, its network learns from its own loss alone; xyfJASON true
+    # Once the mask is found, the generator's losses do not reach the mask network through its features (xyfJASON); they
+    # still do through the mask.
+    detached: bool = False
 
     def for_crop(self, side: int) -> Self:
         """Return the options with the size of a flat head that suits crops of this side."""

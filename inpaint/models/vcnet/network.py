@@ -23,6 +23,8 @@ from inpaint.nn.gated import initialize_
 from inpaint.nn.padding import PaddedConv2d
 from inpaint.nn.random import drawing_from
 
+NETWORKS = ("mask_network", "generator")
+
 
 class Found(NamedTuple):
     """What the mask network makes of an image: logits (B, 1, H, W), and features (B, 4 width, H/4, W/4)."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from inpaint.models.vcnet.config import Config, DiscriminatorConfig, NormalizationConfig
 from inpaint.models.vcnet.network import Network
-from inpaint.weights.foreign import State, tensors_of
-from inpaint.weights.formats import Converted, Entries, Format, Found, Writer, Written
-from inpaint.weights.links import Change, Changed, Link, Normalized, Same, read, write
+from inpaint.weights.links import Change, Changed, Link, Normalized, Same
 from inpaint.weights.tensorflow import from_kernel, to_kernel
 
 AUTHORS = Config(
@@ -34,7 +31,6 @@ XYFJASON = Config(
     detached=True,
 )
 CRITICS = ("discriminator", "patch_discriminator")
-NETWORKS = ("mask_network", "generator")
 SCOPE = "blind_inpaint_net"
 
 
