@@ -176,14 +176,16 @@ def blurred(mask: Tensor, sigma_px: float, radius_px: int) -> Tensor:
 class Wasserstein(AdversarialTerm):
     """Wasserstein distance with a gradient penalty (WGAN-GP, arXiv 1704.00028).
 
-    Discriminator: mean D(G) - mean D(x) + penalty * E[(|grad D| - 1)^2]. Generator: - mean D(G).
+    Discriminator: mean D(G) - mean D(x) + penalty * E[(|grad D| / slope - 1)^2]. Generator: - mean D(G).
     penalty: weight of the gradient penalty, see `losses/gradient_penalty.py`. region: `hole` takes the gradient inside
-    the hole only, as DeepFill and SC-FEGAN do, since a completed image equals the real one elsewhere.
+    the hole only, as DeepFill and SC-FEGAN do, since a completed image equals the real one elsewhere. slope: 2 asks for
+    the gradient that is 1 where colors reach from -1 to 1.
     """
 
     kind: Literal["wgan_gp"] = "wgan_gp"
     penalty: float = Field(10.0, ge=0)
     region: Literal["all", "hole"] = "all"
+    slope: float = Field(1.0, gt=0)
 
     def generator_loss(self, fake: Tensor) -> Tensor:
         """Return - mean D(G)."""

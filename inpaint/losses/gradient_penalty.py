@@ -37,15 +37,21 @@ def r1_penalty(
 
 
 def gradient_penalty(
-    discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, mask: Tensor | None = None
+    discriminator: Callable[[Tensor], Tensor],
+    real: Tensor,
+    fake: Tensor,
+    *,
+    mask: Tensor | None = None,
+    slope: float = 1.0,
 ) -> Tensor:
-    """Return E[(|grad D(u)| - 1)^2], u uniform between a real and a generated image (1704.00028, eq. 3).
+    """Return E[(|grad D(u)| / slope - 1)^2], u uniform between a real and a generated image (1704.00028, eq. 3).
 
     Args:
         discriminator: From images (B, C, H, W) to logits (B, ...).
         real: Real images (B, C, H, W).
         fake: Generated images (B, C, H, W).
         mask: Where the gradient counts, (B, 1, H, W); None = everywhere.
+        slope: The length that the gradient should have.
 
     Returns:
         A scalar that can be differentiated once more. A number per image is drawn from torch's global generator.
@@ -55,7 +61,7 @@ def gradient_penalty(
     if mask is not None:
         gradient = gradient * mask
     norm: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)  # (B,)
-    return (norm - 1).square().mean()
+    return (norm / slope - 1).square().mean()
 
 
 def _gradients(discriminator: Callable[..., Tensor], *planes: Tensor) -> tuple[Tensor, ...]:

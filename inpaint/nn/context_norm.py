@@ -134,7 +134,7 @@ class ContextNorm(HasPlainForm):
         """Compute it step by step."""
         u = regions.hole.to(x.dtype)
         k = 1 - u
-        areas = [area[..., None].to(x.dtype) for area in self._areas(regions).split(1, dim=1)]  # (B, 1, 1, 1) each
+        areas = [area[:, None, None].to(x.dtype) for area in self._areas(regions).unbind(dim=1)]  # (B, 1, 1, 1) each
         means, deviations = [], []
         for part, area, known in ((u, areas[0], False), (k, areas[1], True)):
             weighted = x * part**self.power
@@ -145,7 +145,8 @@ class ContextNorm(HasPlainForm):
         covered = x if self.statistics == "weighted" else x * u
         moved = (covered - means[0]) / deviations[0] * deviations[1] + means[1]
         r = self._share(x.mean((2, 3), keepdim=True))
-        return (r * moved + (1 - r) * (covered if self.statistics == "authors" else x)) * u + x * k
+        mixed: Tensor = (r * moved + (1 - r) * (covered if self.statistics == "authors" else x)) * u + x * k
+        return mixed
 
 
 def _of_channels(x: Tensor) -> Tensor:

@@ -37,6 +37,8 @@ ORIGINS: Mapping[str, tuple[str, ...]] = {
     "nipponjo": ("deepfill",),
     "otenim": ("glcic",),
     "scfegan": ("scfegan",),
+    "vcnet": ("vcnet",),
+    "vcnet_xyf": ("vcnet",),
 }
 """Which models' `weights.py` hold the formats of a public program; what a file holds is told by its entries."""
 

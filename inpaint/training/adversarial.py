@@ -126,7 +126,8 @@ def _penalties(
     if isinstance(term, Wasserstein) and term.penalty:
         mask = precise["mask"] if term.region == "hole" else None
         with _twice_differentiable(real.device):
-            yield "gp", term.penalty, gradient_penalty(logits, real, precise[term.of], mask=mask)
+            penalty = gradient_penalty(logits, real, precise[term.of], mask=mask, slope=term.slope)
+            yield "gp", term.penalty, penalty
 
 
 def _r1(term: AdversarialTerm, record: Record, discriminate: Discriminate) -> Tensor:

@@ -17,7 +17,7 @@ MODELS = list(registry.models())
 BLIND = [name for name in MODELS if registry.capabilities(name).blind]
 GAINS = {"glcic": 3.0}  # of redrawn weights: signals fade in seventeen layers behind one another, without shortcuts
 WITHOUT_MASK = ("erasenet",)  # what they paint does not depend on where the hole is, as published
-UNAVAILABLE = ("perceptual", "style", "distillation")  # losses that need somebody else's weights
+UNAVAILABLE = ("perceptual", "style", "id_mrf", "distillation")  # losses that need somebody else's weights
 
 
 def small(name, **fields):

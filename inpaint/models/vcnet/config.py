@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
+from inpaint.images.guidance import CONTAMINATED
 from inpaint.options import ModelConfig, Options
 from inpaint.types import Capabilities, Plane
 
@@ -100,4 +101,4 @@ class Config(ModelConfig):
 
     def training_planes(self) -> tuple[Plane, ...]:
         """Return the contaminated image, which the networks read; `image` is what they should paint."""
-        return (Plane(name="contaminated", make="inpaint.images.contamination:Contamination", channels=3),)
+        return (CONTAMINATED,)

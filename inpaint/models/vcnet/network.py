@@ -167,7 +167,8 @@ class Network(InpaintNetwork):
         """Paint everywhere, (B, 3, H, W) in [0, 1]; features: from `find`, else as `forward`."""
         painted = self.generator(self._input(image), mask.to(image.dtype), features)
         bounded = painted.tanh() if self.config.output == "tanh" else painted.clamp(-1, 1)
-        return ((bounded + 1) / 2).to(image.dtype)
+        colors: Tensor = (bounded + 1) / 2
+        return colors.to(image.dtype)
 
     def _input(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]

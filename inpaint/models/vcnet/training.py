@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from inpaint.images.guidance import CONTAMINATED
 from inpaint.losses import DiscriminatorTerm, Record
 from inpaint.models.feedforward import FeedForward
 from inpaint.models.vcnet.config import Config
@@ -36,6 +37,7 @@ class Training(TrainingModule):
     config: Config
     network: Network
     network_class = Network
+    best_metric = "l1"  # what is found where nothing is counts, too
 
     def phases(self) -> list[Phase]:
         """Both networks by the true mask; then critics in every iteration, and both networks in one of several."""
@@ -48,7 +50,7 @@ class Training(TrainingModule):
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:
         """Find the mask of a batch and paint by the true or the found one, as the phase does."""
-        image, mask, contaminated = batch["image"], batch["mask"], batch["contaminated"]
+        image, mask, contaminated = batch["image"], batch["mask"], batch[CONTAMINATED.name]
         logits, features = self.network.find(contaminated)
         found, by_truth = self.network.probability(logits), self.iteration < self.config.pretraining
         if self.config.detached and not by_truth:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from inpaint.models.vcnet.config import Config, DiscriminatorConfig, NormalizationConfig
 from inpaint.models.vcnet.network import Network
-from inpaint.weights.links import Change, Changed, Link, Normalized, Same
+from inpaint.options import ModelConfig
+from inpaint.weights.foreign import State, tensors_of
+from inpaint.weights.formats import Converted, Entries, Format, Found, Writer, Written, part
+from inpaint.weights.links import Change, Changed, Link, Normalized, Same, read, write
 from inpaint.weights.tensorflow import from_kernel, to_kernel
 
 AUTHORS = Config(
@@ -32,6 +37,7 @@ XYFJASON = Config(
 )
 CRITICS = ("discriminator", "patch_discriminator")
 SCOPE = "blind_inpaint_net"
+AUTHORS_TITLE, XYFJASON_TITLE = "VCNet (the authors' program)", "VCNet (xyfJASON)"
 
 
 # Which layer is which ------------------------------------------------------------------------------------------------
@@ -87,7 +93,7 @@ def _split(name: str, layers: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _shapes(modules: Mapping[str, nn.Module]) -> dict[str, tuple[int, ...]]:
-    found = {}
+    found = dict[str, tuple[int, ...]]()
     for role, module in modules.items():
         found |= {f"{role}.{name}": tuple(value.shape) for name, value in module.state_dict().items()}
     return found
@@ -99,7 +105,8 @@ def _network_shapes(config: Config) -> dict[str, tuple[int, ...]]:
 
 
 def _critic_shapes(config: Config) -> dict[str, tuple[int, ...]]:
-    return _shapes(Network.discriminators(config))
+    with torch.device("meta"):
+        return _shapes(Network.discriminators(config))
 
 
 def authors_links(config: Config) -> Iterator[Link]:
@@ -175,3 +182,168 @@ def xyfjason_critic_links(config: Config) -> Iterator[Link]:
         if role == "discriminator":
             for kind in ("weight", "bias"):
                 yield Same(f"{role}.head.{kind}", f"{theirs}/fc.0.{kind}", shapes[f"{role}.head.{kind}"])
+
+
+# The programs --------------------------------------------------------------------------------------------------------
+
+
+def _names(shapes: Mapping[str, tuple[int, ...]], links: Iterator[Link]) -> frozenset[str]:
+    """Return what their entries are called."""
+    with torch.device("meta"):
+        return frozenset(write(links, {name: torch.empty(shape) for name, shape in shapes.items()}))
+
+
+def _of_width(base: Config, width: int) -> Config:
+    return base.model_copy(update={"width": max(width, 1)})
+
+
+def _rows(entries: State, name: str, axis: int) -> int:
+    """Return the size of an entry along an axis; the usual width where it has none, so that its lack is told."""
+    value = entries.get(name)
+    return Config().width if value is None or value.ndim != 4 else value.shape[axis]
+
+
+def _from_authors(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
+    source = found["generator"]
+    config = _of_width(AUTHORS, _rows(source.entries, f"{SCOPE}/cmp_conv1/c1/kernel", 3))
+    entries = Entries({name: value for name, value in source.entries.items() if name in AUTHORS_NAMES})
+    tensors = read(authors_links(config), entries)
+    entries.check(source.path, AUTHORS_TITLE)
+    # A checkpoint of the training holds everything; else the critics are a file of their own.
+    other = found.get("discriminator", source)
+    state = {name: value for name, value in other.entries.items() if name in AUTHORS_CRITICS}
+    strangers = len(source.entries.keys() - AUTHORS_NAMES - AUTHORS_CRITICS)
+    notes = [f"{strangers} further variables of the checkpoint are left out"] if strangers else []
+    if state:
+        more, sized, note = _authors_critics(state, config)
+        tensors, config, notes = tensors | more, sized, notes + note
+    return Converted(config=config, tensors=tensors, notes=tuple(notes))
+
+
+def _authors_critics(state: State, config: Config) -> tuple[dict[str, Tensor], Config, list[str]]:
+    """Return the critics, the configuration with their size, and why they are left out where they do not fit."""
+    width = _rows(state, "discriminator/disc_global/conv1/kernel", 3)
+    dense, per_place = state.get("discriminator/dout_global_fc/kernel"), width * config.discriminator.whole[-1]
+    places = 0 if dense is None else len(dense) // per_place
+    side = math.isqrt(places)
+    if side * side != places:
+        return {}, config, [f"critics that see {places} places are left out: of what height and width is not told"]
+    side *= 2 ** len(config.discriminator.whole)
+    sized = config.discriminator.model_copy(update={"width": width, "size": (side, side)})
+    config = config.model_copy(update={"discriminator": sized})
+    entries = Entries(state)
+    tensors = read(authors_critic_links(config), entries) if side else {}
+    if problems := entries.problems():
+        return {}, config, [f"the file's critics do not fit this model's and are left out: {problems}"]
+    return tensors, config, []
+
+
+def _to_authors(network: Converted) -> Written:
+    config = _expected(network.config)
+    content = write(authors_links(config), network.tensors)
+    if all(part(network.tensors, role) for role in CRITICS):
+        content |= write(authors_critic_links(config), network.tensors)
+    return Written(files={"vcnet.npz": content})
+
+
+def _from_xyfjason(found: Mapping[str, Found], switches: frozenset[str]) -> Converted:
+    source = found["generator"]
+    state = _beside_each_other(source.content)
+    config = _of_width(XYFJASON, _rows(state, "rin/pcb1.conv1.weight", 0))
+    entries = Entries({name: value for name, value in state.items() if name.startswith(("mpn/", "rin/"))})
+    tensors = read(xyfjason_links(config), entries)
+    entries.check(source.path, XYFJASON_TITLE)
+    critics = {name: value for name, value in state.items() if name.startswith(("disc/", "pdisc/"))}
+    if not critics:
+        return Converted(config=config, tensors=tensors)
+    whole = critics.get("disc/fc.0.weight")
+    side = 256 if whole is None or whole.ndim != 4 else 32 * whole.shape[-1]
+    sized = config.discriminator.model_copy(
+        update={"width": _rows(critics, "disc/disc.0.weight_orig", 0), "size": (side, side)}
+    )
+    with_critics = config.model_copy(update={"discriminator": sized})
+    entries = Entries(critics)
+    more = read(xyfjason_critic_links(with_critics), entries)
+    if problems := entries.problems():
+        notes = (f"the file's critics do not fit this model's and are left out: {problems}",)
+        return Converted(config=config, tensors=tensors, notes=notes)
+    notes = ("the patch critic learned from clean patches: the program gives it the mask the other way around",)
+    return Converted(config=with_critics, tensors=tensors | more, notes=notes)
+
+
+def _beside_each_other(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return the tensors of all state dicts of a file, each name behind the key of its own."""
+    return {
+        f"{key}/{name}": value
+        for key in ("mpn", "rin", "disc", "pdisc")
+        if isinstance(content.get(key), Mapping)
+        for name, value in tensors_of(content[key]).items()
+    }
+
+
+def _to_xyfjason(network: Converted) -> Written:
+    config = _expected(network.config)
+    flat = write(xyfjason_links(config), network.tensors)
+    if all(part(network.tensors, role) for role in CRITICS):
+        flat |= write(xyfjason_critic_links(config), network.tensors)
+    content: dict[str, dict[str, Tensor]] = {}
+    for name, value in flat.items():
+        key, _, inner = name.partition("/")
+        content.setdefault(key, {})[inner] = value
+    return Written(files={"model.pt": content})
+
+
+def _expected(config: ModelConfig) -> Config:
+    assert isinstance(config, Config)
+    return config
+
+
+def _nearest(config: Config, base: Config) -> Config:
+    """Return what a program's files stand for: any width and, of the critics, any width and size."""
+    free = {"width": config.discriminator.width, "size": config.discriminator.size}
+    return base.model_copy(update={"width": config.width, "discriminator": base.discriminator.model_copy(update=free)})
+
+
+def _nearest_of_authors(config: Config) -> Config:
+    return _nearest(config, AUTHORS)
+
+
+def _nearest_of_xyfjason(config: Config) -> Config:
+    return _nearest(config, XYFJASON)
+
+
+# What is offered -----------------------------------------------------------------------------------------------------
+
+AUTHORS_NAMES = _names(_network_shapes(AUTHORS), authors_links(AUTHORS))
+AUTHORS_CRITICS = _names(_critic_shapes(AUTHORS), authors_critic_links(AUTHORS))
+XYFJASON_NAMES = frozenset(
+    name.removeprefix("rin/")
+    for name in _names(_network_shapes(XYFJASON), xyfjason_links(XYFJASON))
+    if name.startswith("rin/")
+)
+
+FORMATS = (
+    Format(
+        origin="vcnet",
+        title=AUTHORS_TITLE,
+        model="vcnet",
+        license="MIT",
+        source="https://github.com/shepnerd/blindinpainting_vcnet",
+        networks={"generator": AUTHORS_NAMES, "discriminator": AUTHORS_CRITICS},
+        optional=frozenset({"discriminator"}),
+        # A checkpoint of everything counts as the networks': what holds a mask's bias is no file of critics alone.
+        shapes={"discriminator": {f"{SCOPE}/mask_output/bias": ()}},
+        convert=_from_authors,
+        writer=Writer(nearest=_nearest_of_authors, write=_to_authors, archive=True),
+    ),
+    Format(
+        origin="vcnet_xyf",
+        title=XYFJASON_TITLE,
+        model="vcnet",
+        license="none stated",
+        source="https://github.com/xyfJASON/VCNet-pytorch",
+        networks={"generator": XYFJASON_NAMES},
+        convert=_from_xyfjason,
+        writer=Writer(nearest=_nearest_of_xyfjason, write=_to_xyfjason),
+    ),
+)
