@@ -52,7 +52,9 @@ def checkout(tmp_path_factory):
     compose = folder / "inpaint/losses/compose.py"
     insert(compose, "KINDS: dict[str, type[Term]] = {\n", entry('    "gradient": '))
     text, line = compose.read_text(), entry("from inpaint.losses.gradient")
-    compose.write_text(re.sub(r"^(?=from inpaint\.losses\.kl )", line, text, count=1, flags=re.MULTILINE))
+    imported = re.findall(r"^from inpaint\.losses\.(\w+) ", text, flags=re.MULTILINE)
+    following = f"from inpaint.losses.{next(name for name in imported if name > 'gradient')} "
+    compose.write_text(text.replace(following, line + following, 1))
     return folder
 
 
