@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.events import api
 
+import inpaint.arguments as arguments
 from inpaint.app import work
 from inpaint.app.work import SAME_FORMAT, Asked
 from inpaint.app.workspaces import Result, Workspace
@@ -94,21 +95,23 @@ class Calls:
             work.open_photo(space, *self._uploaded("photo", photo), settings)
             drawn = parse_shapes(shapes or [])
             if mask is not None:
-                taken = work.take_mask(space, *self._uploaded("mask", mask), settings, invert=invert_mask)
+                inverted = arguments.truth("invert_mask", invert_mask)
+                taken = work.take_mask(space, *self._uploaded("mask", mask), settings, invert=inverted)
                 drawn = (Shape("mask", mask=taken), *drawn)
             for box in parse_shapes(objects or []):
                 drawn = (Shape("mask", mask=work.find_object(space, box, settings)), *drawn)
-            for what in find or ():
-                found, _ = work.find_mask(space, str(what), self._server.models, settings, sensitivity=sensitivity)
+            sensitivity = arguments.number("sensitivity", sensitivity)
+            for what in arguments.texts("find", find or []):
+                found, _ = work.find_mask(space, what, self._server.models, settings, sensitivity=sensitivity)
                 drawn = (*((Shape("mask", mask=found),) if found else ()), *drawn)
             asked = Asked(
-                models=(model,),
+                models=(arguments.text("model", model),),
                 shapes=drawn,
-                grow_px=grow,
-                seed=seed,
-                samples=samples,
-                format=format,
-                options=tuple(str(each) for each in options or ()),
+                grow_px=arguments.number("grow", grow),
+                seed=arguments.integer("seed", seed),
+                samples=arguments.integer("samples", samples, least=1),
+                format=arguments.text("format", format),
+                options=tuple(arguments.texts("options", options or [])),
                 strategy=work.strategy_of(strategy=strategy, seam=seam, wrap=wrap, refine=refine),
             )
             steps = work.fill(space, asked, self._server.models, settings)

@@ -101,7 +101,8 @@ class GraphMetadata:
         """Return which sizes no network can have, in words; empty when all are possible."""
         able = self.capabilities
         sizes = {"minimum_px": self.minimum_px, "multiple_px": able.multiple_px, "smallest_px": able.smallest_px}
-        sizes |= {"trained_px": able.trained_px or 1, "context_px": 1 + (able.context_px or 0)}
+        sizes |= {"trained_px": 1 if able.trained_px is None else able.trained_px}
+        sizes |= {"context_px": 1 + (able.context_px or 0)}
         sizes |= {f"channels of {plane.name}": plane.channels for plane in able.planes}
         for each in self.inputs:
             sizes |= {f"channels of {each.name}": each.channels, f"scale of {each.name}": each.scale}

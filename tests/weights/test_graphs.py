@@ -172,6 +172,7 @@ def test_a_graph_is_described_without_torch_and_without_onnx(tmp_path):
         ({"capabilities": replace(METADATA.capabilities, multiple_px=0)}, "multiple_px is 0"),
         ({"capabilities": replace(METADATA.capabilities, multiple_px=2**40)}, f"multiple_px is {2**40}"),
         ({"capabilities": replace(METADATA.capabilities, trained_px=-256)}, "trained_px is -256"),
+        ({"capabilities": replace(METADATA.capabilities, trained_px=0)}, "trained_px is 0"),
         ({"capabilities": replace(METADATA.capabilities, context_share=float("nan"))}, "context_share is nan"),
         ({"capabilities": replace(METADATA.capabilities, pixel_bytes=float("inf"))}, "pixel_bytes is inf"),
         ({"inputs": (GraphInput(name="noise", channels=4, scale=0),)}, "scale of noise is 0"),
