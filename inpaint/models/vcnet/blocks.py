@@ -50,13 +50,14 @@ class Block(nn.Module):
         self.c2 = PaddedConv2d(after, after, kernel, dilation=dilation, padding=padding)
         changes = stride != 1 or before != after
         leads = shortcut == "always" or (shortcut == "changed" and changes)
-        self.c3 = PaddedConv2d(before, after, 1, stride=stride, padding=padding) if leads else None
+        self.c3 = nn.Conv2d(before, after, 1) if leads else None
+        self.stride = stride
         self.norm = None if norm is None else _normalization(after, norm)
 
     def forward(self, x: Tensor, regions: Regions | None = None) -> Tensor:
         """Map x (B, before, H, W) to (B, after, h, w); regions: the mask at that size, for blocks that normalize."""
         inplace = not torch.is_grad_enabled()
-        around = (x if self.c3 is None else self.c3(x)) if self.through else None
+        around = (x if self.c3 is None else self.c3(self._kept(x))) if self.through else None
         if self.up:
             x = F.interpolate(x, scale_factor=2, mode="nearest")
             around = None if around is None else F.interpolate(around, scale_factor=2, mode="nearest")
@@ -66,6 +67,14 @@ class Block(nn.Module):
         if around is not None:
             y = y.add_(around) if inplace else y + around
         return F.elu(y, inplace=inplace)
+
+    def _kept(self, x: Tensor) -> Tensor:
+        """Return the places that a 1 x 1 kernel meets with the block's stride.
+
+        As a stride of the convolution itself, PyTorch 2.14 on a CPU writes beyond its memory in the backward pass of
+        few channels that are last in memory.
+        """
+        return x if self.stride == 1 else x[..., :: self.stride, :: self.stride]
 
 
 def _normalization(channels: int, config: NormalizationConfig) -> ContextNorm:

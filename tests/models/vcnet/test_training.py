@@ -109,7 +109,7 @@ def test_the_settings_are_the_authors():
 
 @pytest.mark.slow
 def test_two_photographs_are_learned_by_heart():
-    crops = (photo[100:356:4, 100:356:4, :3] for photo in (data.astronaut(), data.chelsea()))
+    crops = (photo[20:276:4, 100:356:4, :3] for photo in (data.astronaut(), data.chelsea()))
     photos = [torch.from_numpy(np.ascontiguousarray(crop)) for crop in crops]
     image = torch.stack(photos).permute(0, 3, 1, 2).float() / 255
     rng = np.random.default_rng(0)
