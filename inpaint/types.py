@@ -26,6 +26,9 @@ Seed: TypeAlias = "int | Sequence[int]"
 Guidance: TypeAlias = "Mapping[str, Tensor]"
 """What the caller asks to see in the hole: a plane (B, C, H, W) in [0, 1] by its name, see `Plane`."""
 
+FOUND = "found"
+"""The intermediate of a blind fill that found its hole itself: how sure it is of each pixel, (B, 1, H, W) in [0, 1]."""
+
 
 class OneLine:
     """Base of dataclasses that hold images: their `repr` is one line, in which an array stands by type and shape.

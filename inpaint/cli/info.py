@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import TYPE_CHECKING
 
 import click
@@ -50,7 +51,11 @@ def command(*, as_json: bool) -> None:
 
 def _section(title: str, lines: dict[str, str]) -> str:
     width = max(len(name) for name in lines)
-    return "\n".join([title, *(f"  {name:<{width}}  {value}" for name, value in lines.items())])
+    indent = " " * (width + 4)
+    told = (
+        textwrap.fill(f"  {name:<{width}}  {value}", 120, subsequent_indent=indent) for name, value in lines.items()
+    )
+    return "\n".join([title, *told])
 
 
 def _hardware_lines(hardware: Hardware, device: str) -> dict[str, str]:

@@ -18,8 +18,8 @@ import torch
 
 from inpaint.export.formats import Request
 from inpaint.export.networks import Exported, FindingNetwork, GraphNetwork, example
-from inpaint.fills.base import FOUND
 from inpaint.system.extras import import_optional
+from inpaint.types import FOUND
 from inpaint.weights.graphs import GraphMetadata, Precision
 
 OPSET = 18

@@ -21,8 +21,8 @@ from inpaint.export.formats import Measured, Request
 from inpaint.export.networks import Exported, GraphNetwork, example, network_of
 from inpaint.export.pipeline import sizes_of
 from inpaint.export.pipeline_reference import filled
-from inpaint.fills.base import FOUND
 from inpaint.system.extras import import_optional
+from inpaint.types import FOUND
 from inpaint.weights.graphs import GraphMetadata, Interface, read_graph
 
 

@@ -20,7 +20,7 @@ from inpaint.fills.arrays import Array, as_array, as_tensor, channels_first, cha
 from inpaint.fills.checks import check_devices, check_fill, check_image, check_types
 from inpaint.fills.request import Clock, ImageSeed, Request
 from inpaint.options import Options
-from inpaint.types import Capabilities, Fill, Guidance, ProgressCallback, Seed
+from inpaint.types import FOUND, Capabilities, Fill, Guidance, ProgressCallback, Seed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,8 +29,6 @@ Change: TypeAlias = Callable[[Array], Array]
 Painted: TypeAlias = dict[str, Array]
 """Maps of one or several fills, batch first: "raw" (n, 3, H, W), perhaps "score" (n,), and intermediates."""
 
-FOUND = "found"
-"""The intermediate of a blind fill that found its hole itself: how sure it is of each pixel, (n, 1, H, W)."""
 THRESHOLD = 0.5
 """What lies above this in the map of a blind fill is its hole."""
 

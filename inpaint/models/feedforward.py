@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from inpaint.errors import UsageError
 from inpaint.fills.arrays import concatenate
-from inpaint.fills.base import FOUND, Painted, TensorFill
+from inpaint.fills.base import Painted, TensorFill
 from inpaint.fills.request import Request
 from inpaint.losses.base import DiscriminatorOutput
 from inpaint.models.base import InpaintNetwork, Rear
 from inpaint.models.discriminators import StoredDiscriminators
 from inpaint.models.options import FeedForwardOptions
 from inpaint.nn.padding import pad_to, padded_side
+from inpaint.types import FOUND
 
 
 class FeedForward(TensorFill):

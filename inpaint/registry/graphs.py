@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inpaint.errors import ConfigError, UsageError, WeightsError
-from inpaint.fills.base import FOUND
 from inpaint.options import Options, validated
 from inpaint.registry.table import config_class, models
-from inpaint.types import Capabilities, Inpainter, Plane
+from inpaint.types import FOUND, Capabilities, Inpainter, Plane
 from inpaint.weights.graphs import NOISE, GraphMetadata, read_graph
 from inpaint.weights.licenses import mention_license
 

@@ -60,9 +60,9 @@ class FillEntry:
 
 MODELS: Mapping[str, ModelEntry] = {
     "aotgan": ModelEntry("inpaint.models.aotgan"),
-    "erasenet": ModelEntry("inpaint.models.erasenet"),
     "deepfill": ModelEntry("inpaint.models.deepfill"),
     "edgeconnect": ModelEntry("inpaint.models.edgeconnect"),
+    "erasenet": ModelEntry("inpaint.models.erasenet"),
     "glcic": ModelEntry("inpaint.models.glcic"),
     "lama": ModelEntry("inpaint.models.lama"),
     "migan": ModelEntry("inpaint.models.migan"),

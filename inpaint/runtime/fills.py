@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from inpaint import seeds
 from inpaint.errors import InpaintError
 from inpaint.fills.arrays import as_array
-from inpaint.fills.base import FOUND, BaseFill, Painted
+from inpaint.fills.base import BaseFill, Painted
 from inpaint.fills.request import Request
 from inpaint.images.photo import to_uint8
 from inpaint.runtime.capabilities import capable
 from inpaint.runtime.noise import TorchNormal
 from inpaint.runtime.options import NetworkOptions, RuntimeOptions
 from inpaint.runtime.session import Session
-from inpaint.types import Capabilities
+from inpaint.types import FOUND, Capabilities
 from inpaint.weights.graphs import NOISE, GraphInput
 
 SAMPLES_PIXELS = 256 * 256

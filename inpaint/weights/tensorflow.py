@@ -61,7 +61,7 @@ def read_checkpoint(index: Path) -> dict[str, NDArray[Any]]:
 
 def is_archive(path: Path) -> bool:
     """Return whether a file is an archive of NumPy's, by what it holds."""
-    with suppress(OSError, zipfile.BadZipFile), open_file(path) as file:
+    with suppress(OSError, zipfile.BadZipFile, UnicodeDecodeError), open_file(path) as file:  # of a damaged name
         if file.read(2) == b"PK":
             with zipfile.ZipFile(file) as archive:
                 names = archive.namelist()

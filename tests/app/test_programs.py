@@ -1,10 +1,9 @@
 """Calls for programs: what they are given comes from outside, and a mistake is told and not raised through."""
 
+import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
-
-gr = pytest.importorskip("gradio", reason="the extra 'app' is not installed")
 
 from inpaint.app.programs import Calls
 from inpaint.app.serving import opened

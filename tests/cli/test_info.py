@@ -32,7 +32,19 @@ def test_json_holds_the_same_and_the_devices_of_torch():
     assert len(report["hardware"]["accelerators"]) == torch.cuda.device_count()
     assert report["hardware"]["cores"] == len(os.sched_getaffinity(0))
     assert report["hardware"]["memory_bytes"] > 2**27
-    extras = {"tensorboard", "shards", "hub", "formats", "app", "evaluate", "export", "offline-features", "text", "ray"}
+    extras = {
+        "tensorboard",
+        "shards",
+        "hub",
+        "formats",
+        "app",
+        "evaluate",
+        "export",
+        "offline-features",
+        "text",
+        "ray",
+        "edges",
+    }
     assert extras | {"wandb login"} == set(report["features"])
 
 

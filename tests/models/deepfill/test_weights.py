@@ -187,6 +187,7 @@ def test_every_origin_has_its_license():
     assert all(entry.license for entry in formats())
     licenses = {entry.title: entry.license.partition(" (")[0] for entry in formats() if entry.model == "deepfill"}
     assert licenses == {
+        "jiahuiyu (DeepFillv2)": "CC BY-NC 4.0, non-commercial",
         "nipponjo": "none stated",
         "nipponjo (TensorFlow form)": "CC BY-NC 4.0, non-commercial",
         "csqiangwen": "MIT",
