@@ -152,6 +152,7 @@ def _announce(console: RunConsole, launch: Launch) -> None:
 
 
 def _report(console: RunConsole, launch: Launch, result: FitResult) -> None:
+    from inpaint.registry.table import capabilities
     from inpaint.training.runs import resume_command
 
     run = launch.claimed.run
@@ -168,7 +169,8 @@ def _report(console: RunConsole, launch: Launch, result: FitResult) -> None:
         console.say(f"finished {result.iteration} iterations{measured}")
     if launch.missing_to_fill is None:
         place = shlex.quote(str(run.path))
-        console.say(f"use it: inpaint infer --model {place} --image PHOTO --mask MASK --output RESULT.png")
+        mask = "" if capabilities(launch.config.model["name"]).blind else " --mask MASK"
+        console.say(f"use it: inpaint infer --model {place} --image PHOTO{mask} --output RESULT.png")
     else:
         console.say(f"it cannot fill yet: {launch.missing_to_fill}")
     longer = f"max_iterations={2 * result.iteration}"

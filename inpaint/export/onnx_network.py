@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,10 @@ def graph_of(network: GraphNetwork) -> Any:
             opset_version=OPSET,
             dynamo=False,
         )
-        return _with_initializers(onnx, onnx.load(path))
+        model = _with_initializers(onnx, onnx.load(path))
+    channels = [value.shape[1] for value in values]
+    wanted = {name: (count, axes[name]) for name, count in zip(network.names, channels, strict=True)}
+    return _with_all_inputs(onnx, model, wanted)
 
 
 def in_precision(exported: Exported, precision: Precision) -> tuple[GraphNetwork, Any]:
@@ -99,6 +103,22 @@ def _with_initializers(onnx: Any, model: Any) -> Any:
             nodes.append(node)
     del graph.node[:]
     graph.node.extend(nodes)
+    return model
+
+
+def _with_all_inputs(onnx: Any, model: Any, wanted: Mapping[str, tuple[int, Mapping[int, str]]]) -> Any:
+    """Return the graph with the inputs that are wanted, by channels and axes; the exporter leaves out unread ones.
+
+    A network that paints everywhere, whatever the hole, reads no mask.
+    """
+    there = {each.name: each for each in model.graph.input}
+    inputs = []
+    for name, (channels, axes) in wanted.items():
+        shape = [axes.get(axis, channels) for axis in range(4)]
+        inputs.append(there.get(name) or onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
+    kept = [onnx.ValueInfoProto.FromString(each.SerializeToString()) for each in inputs]
+    del model.graph.input[:]
+    model.graph.input.extend(kept)
     return model
 
 

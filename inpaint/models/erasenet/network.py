@@ -71,7 +71,8 @@ class Residual(Prepared):
             return F.relu(self.norm(self.conv2(y) + (x if self.shortcut is None else self.shortcut(x))))
         y = F.conv2d(y, self.kernel, self.shift, padding=1)
         if self.shortcut is None:
-            return F.relu(torch.addcmul(y, x, self.beside), inplace=inplace)
+            # Exporters, which run with gradients, write the fused one in float32 whatever the network computes in.
+            return F.relu(torch.addcmul(y, x, self.beside) if inplace else y + x * self.beside, inplace=inplace)
         return F.relu(y + F.conv2d(x, self.beside, stride=2), inplace=inplace)
 
     @torch.no_grad()
