@@ -11,9 +11,10 @@ import click
 
 from inpaint.cli import film_options, model_options, places
 from inpaint.errors import UsageError
+from inpaint.finding.table import FINDERS
 from inpaint.system.progress import bar
 from inpaint.system.signals import ending_on_sigterm
-from inpaint.types import Progress
+from inpaint.types import Inpainter, Progress
 from inpaint.weights.runs import Which
 
 EXAMPLES = """
@@ -23,6 +24,7 @@ Examples:
   inpaint evaluate --model biharmonic --data samples --protocol deepfill_64,text_64 --processes 2 --output results/
   inpaint evaluate --model mean --model patch --data samples --masks center --size 128 --output results/
   inpaint evaluate --model patch --model telea --fixed-camera street.avi --shadows --output results/
+  inpaint evaluate --model my-erasenet/ --model biharmonic --data photos/ --contaminate text --find text --output out/
   inpaint evaluate --list
 """
 
@@ -49,11 +51,26 @@ Examples:
 )
 @click.option("--masks", "masks", multiple=True, help="Kinds of masks, separated by commas, in place of a protocol.")
 @click.option(
+    "--contaminate",
+    multiple=True,
+    metavar="KIND[,KIND]",
+    help="Kinds of masks, as --masks, with text, colors or other photos painted in the hole. Blind models find it, and "
+    "stand in the table with the true mask, too.",
+)
+@click.option("--fonts", type=places.FOLDER, help="With --contaminate: write text in the fonts of this folder.")
+@click.option(
+    "--find",
+    "finders",
+    multiple=True,
+    type=click.Choice([name for name, finder in FINDERS.items() if not finder.batch]),
+    help="With --contaminate: fill by models that are not blind what is found so, too. May be repeated.",
+)
+@click.option(
     "--size",
     type=click.IntRange(8, 8192),
-    help="With --masks: side of the square cut from each photo. [default: native size]",
+    help="With --masks, --contaminate: side of the square cut from each photo. [default: native size]",
 )
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, help="With --masks: decides them.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, help="With --masks, --contaminate: decides them.")
 @click.option("--count", type=click.IntRange(1), help="Measure the first N photos only.")
 @film_options.options
 @click.option(
@@ -114,6 +131,9 @@ def _evaluate(
     data: str | None,
     protocols: Sequence[str],
     masks: Sequence[str],
+    contaminate: Sequence[str],
+    fonts: str | None,
+    finders: Sequence[str],
     size: int | None,
     seed: int,
     measured: Sequence[str],
@@ -133,10 +153,19 @@ def _evaluate(
 
     named = [name for group in protocols for name in split_specs(group)]
     kinds = [kind for group in masks for kind in split_specs(group)]
+    painted = [kind for group in contaminate for kind in split_specs(group)]
+    if painted and (named or kinds or film is not None):
+        raise UsageError("--contaminate says which masks: leave out --protocol, --masks and --fixed-camera")
+    if not painted and (fonts is not None or finders):
+        raise UsageError("--fonts and --find are for contaminated photos: say which holes, --contaminate text for one")
     if named and (kinds or size is not None or seed):
         raise UsageError("--protocol says which masks, size and seed; give either it or --masks, --size and --seed")
     protocol = None
-    if film is None:
+    if painted:
+        from inpaint.evaluation.contaminated import ContaminatedPhotos, contaminating, ways
+
+        protocol = contaminating(painted, fonts=fonts, size=size, seed=seed)
+    elif film is None:
         protocol = together(named) if named else unnamed(kinds, size=size, seed=seed)
     elif named or kinds or size is not None or data is not None:
         raise UsageError("--fixed-camera brings pictures and holes: leave out --data, --protocol, --masks and --size")
@@ -150,12 +179,22 @@ def _evaluate(
         check_root(data)
 
     from inpaint.evaluation.run import evaluate  # only now: torch takes seconds
-    from inpaint.metrics import USUAL
+    from inpaint.evaluation.subjects import Subjects
+    from inpaint.metrics import OF_BLIND, USUAL
     from inpaint.system.devices import device_name, resolve_device
 
     places_of_work = [resolve_device(each.strip()) for each in device.split(",")]
-    loadable = {name: Loadable(spec=spec, options=chosen[name], weights=which[name]) for name, spec in labels.items()}
-    subjects = None if film is None else film.read(seed=seed, output=Path(output))
+    loadable: dict[str, Inpainter | Loadable] = {
+        name: Loadable(spec=spec, options=chosen[name], weights=which[name]) for name, spec in labels.items()
+    }
+    subjects: Subjects | None = None if film is None else film.read(seed=seed, output=Path(output))
+    usual: tuple[str, ...] = USUAL
+    if painted:
+        assert protocol is not None
+        assert data is not None
+        usual += OF_BLIND
+        loadable = ways(loadable, finders)
+        subjects = ContaminatedPhotos(data, protocol, count=settings["count"])
     with ending_on_sigterm(), bar("fills") as fills:
 
         def report(step: Progress) -> None:
@@ -170,7 +209,7 @@ def _evaluate(
                 protocol=protocol,
                 subjects=subjects,
                 output=Path(output),
-                measured=[name for group in measured for name in split_specs(group)] or USUAL,
+                measured=[name for group in measured for name in split_specs(group)] or usual,
                 processes=processes,
                 devices=[str(each) for each in places_of_work],
                 device_name=", ".join(dict.fromkeys(map(device_name, places_of_work))),

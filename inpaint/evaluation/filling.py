@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import cv2
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from inpaint.errors import InpaintError
 from inpaint.evaluation.guidance import Guiding
 from inpaint.evaluation.manifest import MASKED, ORIGINAL
-from inpaint.evaluation.measure import GRAY, fill_and_measure, warm_up
+from inpaint.evaluation.measure import fill_and_measure, grayed, warm_up
 from inpaint.evaluation.record import picture_path
 from inpaint.evaluation.subjects import Rgb, Subject, Subjects
 from inpaint.images.photo import photo_of_array, to_uint8
@@ -155,14 +154,16 @@ class Filling:
         for label, wanted in task.missing.items():
             try:
                 mask = subjects.mask(label, index, *subject.image.shape[:2])
+                seen = subjects.seen(label, index, subject, mask)
             except InpaintError as error:
                 for each in wanted:
                     say(Refused(index, label, each.label, str(error)))
                 continue
             if shown:
-                self._show(index, label, MASKED, np.where(mask[..., None] == 1, np.uint8(GRAY), subject.image))
+                holed = seen.image if seen.contaminated else grayed(seen.image, mask)
+                self._show(index, label, MASKED, holed)
             for each in wanted:
-                say(self._fill(task, subject, mask, label, each, told=self._told(index, label, each.label, say)))
+                say(self._fill(task, seen, mask, label, each, told=self._told(index, label, each.label, say)))
 
     def _fill(
         self,
@@ -189,6 +190,7 @@ class Filling:
                 seed=seed,
                 truth=subject.truth,
                 known=subject.known,
+                contaminated=subject.contaminated,
                 wanted=[self._measure(name) for name in wanted.values],
                 samples=self.plan.samples,
                 guiding=self.plan.guiding,

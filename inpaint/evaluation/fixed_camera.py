@@ -183,6 +183,10 @@ class FixedCamera:
         """Return the hole of a frame, (H, W) uint8."""
         return self._frames[index].holes(height, width)
 
+    def seen(self, label: str, index: int, subject: Subject, mask: HoleMask) -> Subject:
+        """See `Subjects`."""
+        return subject
+
     def fill_seed(self, index: int) -> int:
         """See `Subjects`."""
         return fill_seed(self._seed, self.name(index))

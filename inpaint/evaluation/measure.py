@@ -18,7 +18,7 @@ from inpaint.evaluation.guidance import Guiding
 from inpaint.evaluation.subjects import Rgb
 from inpaint.masks import HoleMask
 from inpaint.metrics import Compared, ImageMeasure, measured, measures
-from inpaint.types import Fill, Inpainter, ProgressCallback
+from inpaint.types import FOUND, Fill, Inpainter, ProgressCallback
 
 WARM_UP_PX = 64
 
@@ -47,6 +47,7 @@ def fill_and_measure(
     seed: int,
     truth: Rgb | None = None,
     known: NDArray[np.bool_] | None = None,
+    contaminated: bool = False,
     wanted: Sequence[ImageMeasure] = USUAL,
     samples: int = 1,
     guiding: Guiding | None = None,
@@ -64,6 +65,8 @@ def fill_and_measure(
         seed: For models that draw at random.
         truth: What the fill is compared with, (H, W, 3); None: the photo itself.
         known: Where the truth is one, (H, W); None: everywhere. Holes elsewhere count as known.
+        contaminated: Whether the hole of the photo holds what does not belong there: a blind model finds the hole then,
+            and is not given it.
         wanted: The measures.
         samples: How many fills a model that draws at random makes for the measures that compare them.
         guiding: What the model is told of the truth; None: nothing.
@@ -73,13 +76,14 @@ def fill_and_measure(
         InpaintError: The model refuses, runs out of memory or answers with values that are not finite.
     """
     # A blind model reads what lies in the hole, and must not find the truth there.
-    hidden = model.capabilities.blind and truth is None
-    image, hole = as_batch(_grayed(photo, mask) if hidden else photo, mask)
+    hidden = model.capabilities.blind and (truth is None or truth is photo)
+    image, hole = as_batch(grayed(photo, mask) if hidden else photo, mask)
     guiding, told = guiding or Guiding(), (model.capabilities, photo if truth is None else truth, mask)
     planes = guiding.given(*told)
     given = {name: _plane(plane) for name, plane in planes.items()}
     started = time.perf_counter()
-    fill = _filled(model, image, hole, seed, progress, given)
+    finds = contaminated and model.capabilities.blind
+    fill = _filled(model, image, None if finds else hole, seed, progress, given)
     seconds = time.perf_counter() - started
     if fill.completed.shape != image.shape:
         raise InpaintError(f"answered with shape {tuple(fill.completed.shape)} for {tuple(image.shape)}")
@@ -94,14 +98,18 @@ def fill_and_measure(
         return painted if known is None else torch.where(comparable > 0, painted, exact)
 
     asked = guiding.asked(planes, *told) if needs & {"lines", "colors"} else {}
-    several = _samples(model, image, hole, seed, samples, given) if "samples" in needs and samples > 1 else None
+    several = (
+        _samples(model, image, None if finds else hole, seed, samples, given)
+        if "samples" in needs and samples > 1
+        else None
+    )
     compared = Compared(
         completed=counted(rounded / 255),
         image=exact,
         mask=hole * comparable,
         raw=counted(fill.raw.cpu().double()) if "raw" in needs else None,
         samples=None if several is None else counted(several),
-        found=_found(model, photo, mask, seed) if "found" in needs else None,
+        found=_found(model, fill if finds else None, photo, mask, seed) if "found" in needs else None,
         lines=_plane(asked["lines"]) if asked else None,
         colors=_plane(asked["colors"]) if asked else None,
     )
@@ -124,7 +132,7 @@ def _plane(plane: NDArray[Any]) -> Tensor:
 
 
 def _samples(
-    model: Inpainter, image: Tensor, hole: Tensor, seed: int, count: int, guidance: Mapping[str, Tensor]
+    model: Inpainter, image: Tensor, hole: Tensor | None, seed: int, count: int, guidance: Mapping[str, Tensor]
 ) -> Tensor | None:
     """Return several fills (S, 1, 3, H, W), rounded as they would be saved; None of a model that has but one."""
     if not model.capabilities.stochastic:
@@ -133,15 +141,20 @@ def _samples(
     return torch.stack([(fill.completed.cpu().double().clamp(0, 1) * 255).round() / 255 for fill in fills])
 
 
-def _found(model: Inpainter, photo: Rgb, mask: HoleMask, seed: int) -> Tensor | None:
-    """Return the mask (1, 1, H, W) that a blind model finds where the hole is gray; None of another model."""
+def _found(model: Inpainter, fill: Fill | None, photo: Rgb, mask: HoleMask, seed: int) -> Tensor | None:
+    """Return the map (1, 1, H, W) that a blind model found, in this fill or else where the hole is gray.
+
+    None of another model.
+    """
     if not model.capabilities.blind:
         return None
-    damaged, _ = as_batch(_grayed(photo, mask), mask)
-    return model.fill(damaged, None, seed=[seed])[0].mask.cpu()
+    if fill is None:
+        damaged, _ = as_batch(grayed(photo, mask), mask)
+        fill = model.fill(damaged, None, seed=[seed])[0]
+    return fill.aux.get(FOUND, fill.mask).cpu()
 
 
-def _grayed(photo: Rgb, mask: HoleMask) -> Rgb:
+def grayed(photo: Rgb, mask: HoleMask) -> Rgb:
     """Return a photo whose hole is gray."""
     return np.where(mask[..., None] == 1, np.uint8(GRAY), photo)
 
@@ -163,7 +176,7 @@ def warm_up(model: Inpainter, photo: Rgb, mask: HoleMask, *, seed: int) -> None:
 def _filled(
     model: Inpainter,
     image: Tensor,
-    hole: Tensor,
+    hole: Tensor | None,
     seed: int,
     progress: ProgressCallback | None = None,
     guidance: Mapping[str, Tensor] | None = None,

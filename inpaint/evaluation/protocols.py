@@ -12,6 +12,7 @@ and the box in the center of Pathak et al. 2016.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,6 +24,7 @@ import numpy as np
 
 from inpaint import seeds
 from inpaint.errors import UsageError, unknown
+from inpaint.images.lettering import Lettering
 from inpaint.masks import HoleMask, Mask, Paired, content_of_files, parse_mask, with_both
 from inpaint.masks.parse import MaskSpec
 
@@ -53,14 +55,23 @@ class Drawing:
         Raises:
             InpaintError: There is none to be had, a mask file cannot be read for instance.
         """
-        purpose = seeds.Purpose(seeds.named(f"evaluation mask {self.word}"), "isp")
-        rng = seeds.generator(seed, purpose, seeds.named(key))
+        rng = self._generator(key, seed)
         shorter = min(height, width)
         if self.drawn_px is None or self.drawn_px == shorter:
             return self.mask.draw(rng, height, width)
         large = self.mask.draw(rng, *(round(side * self.drawn_px / shorter) for side in (height, width)))
         share = cv2.resize(large.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
         return with_both(np.asarray(share > 0.5, np.uint8), rng)
+
+    def lettered(self, key: str, *, seed: int, height: int, width: int) -> tuple[HoleMask, Lettering | None]:
+        """Draw the same mask, and what its text covers; None where it is no text, or is made smaller."""
+        if self.drawn_px is None or self.drawn_px == min(height, width):
+            return self.mask.draw_lettered(self._generator(key, seed), height, width)
+        return self.draw(key, seed=seed, height=height, width=width), None
+
+    def _generator(self, key: str, seed: int) -> np.random.Generator:
+        purpose = seeds.Purpose(seeds.named(f"evaluation mask {self.word}"), "isp")
+        return seeds.generator(seed, purpose, seeds.named(key))
 
     def described(self) -> dict[str, Any]:
         """Return what decides the masks, as a manifest holds it: options, and contents of files instead of paths."""
@@ -96,6 +107,10 @@ class Protocol:
     def mask(self, label: str, key: str, height: int, width: int) -> HoleMask:
         """Draw the mask of a label for the photo called `key`, see `Drawing.draw`."""
         return self.drawings[label].draw(key, seed=self.seed, height=height, width=width)
+
+    def lettered(self, label: str, key: str, height: int, width: int) -> tuple[HoleMask, Lettering | None]:
+        """Draw the same mask and its text, see `Drawing.lettered`."""
+        return self.drawings[label].lettered(key, seed=self.seed, height=height, width=width)
 
     def described(self) -> dict[str, Any]:
         """Return everything that decides what is measured, besides the photos, as a manifest holds it."""
@@ -253,5 +268,7 @@ def _label(spec: MaskSpec) -> str:
 
 def _without_paths(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _without_paths(part) for key, part in value.items() if key != "path"}
+        fonts = [os.path.basename(each) for each in value.get("fonts", ())]  # noqa: PTH119
+        kept = {key: _without_paths(part) for key, part in value.items() if key != "path"}
+        return kept | ({"fonts": fonts} if fonts else {})
     return [_without_paths(part) for part in value] if isinstance(value, list | tuple) else value

@@ -26,12 +26,13 @@ class Subject:
     """A prepared picture that is to lose its hole, and what stood there in truth; both (H, W, 3) uint8.
 
     For a photo both are the same. known: where the truth is one, (H, W) bool; None: everywhere. What is painted
-    elsewhere is not compared.
+    elsewhere is not compared. contaminated: whether blind models find the hole, instead of being given it.
     """
 
     image: Rgb
     truth: Rgb
     known: NDArray[np.bool_] | None = None
+    contaminated: bool = False
 
 
 class Subjects(Protocol):
@@ -59,6 +60,10 @@ class Subjects(Protocol):
 
     def mask(self, label: str, index: int, height: int, width: int) -> HoleMask:
         """Return a mask of picture `index`, (H, W) uint8, 1 = hole. Raises InpaintError when there is none."""
+        ...
+
+    def seen(self, label: str, index: int, subject: Subject, mask: HoleMask) -> Subject:
+        """Return what models see of picture `index`, which has this mask."""
         ...
 
     def fill_seed(self, index: int) -> int:
@@ -118,6 +123,10 @@ class Photos:
         """Draw a mask, see `Drawing.draw`."""
         return self.protocol.mask(label, self.name(index), height, width)
 
+    def seen(self, label: str, index: int, subject: Subject, mask: HoleMask) -> Subject:
+        """See `Subjects`."""
+        return subject
+
     def fill_seed(self, index: int) -> int:
         """See `Subjects`."""
         return protocols.fill_seed(self.protocol.seed, self.name(index))
@@ -140,7 +149,11 @@ def listed(subjects: Subjects, index: int) -> Listed:
     masks: dict[str, str] = {}
     for label in subjects.labels:
         try:
-            masks[label] = mask_hash(subjects.mask(label, index, *subject.image.shape[:2]))
+            mask = subjects.mask(label, index, *subject.image.shape[:2])
+            seen = subjects.seen(label, index, subject, mask)
+            masks[label] = mask_hash(mask)
+            if seen is not subject:
+                pictures.append(seen.image)
         except InpaintError:
             masks[label] = ""
     return Listed(key=key, picture=picture_hash(*pictures), masks=masks)

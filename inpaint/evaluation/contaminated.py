@@ -1,0 +1,216 @@
+"""Contaminated photos for models that find their hole, and the ways of filling them that stand beside each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+import inpaint.evaluation.protocols as protocols
+from inpaint import seeds
+from inpaint.data.contamination import Contamination
+from inpaint.errors import UsageError
+from inpaint.evaluation.subjects import Photos, Rgb, Subject
+from inpaint.finding.table import check_finder, find
+from inpaint.images.photo import photo_of_array
+from inpaint.images.planes import SampleParts
+from inpaint.masks import HoleMask, Mask, parse_mask
+from inpaint.masks.text import Text
+from inpaint.registry.loadable import Loadable
+from inpaint.types import FOUND, Capabilities, Fill, Inpainter, ProgressCallback, Seed
+
+VERSION = 1  # of how photos are contaminated
+
+
+class ContaminatedPhotos(Photos):
+    """Photos with something else painted over the hole, as blind models are trained on; the same for every model.
+
+    What lies in a hole is a function of the protocol's seed, the photo's name, the mask's label, and the other photos.
+
+    Args:
+        data: See `Photos`.
+        protocol: See `Photos`.
+        count: See `Photos`.
+        contamination: What is painted.
+    """
+
+    def __init__(
+        self,
+        data: str,
+        protocol: protocols.Protocol,
+        *,
+        count: int | None = None,
+        contamination: Contamination | None = None,
+    ) -> None:
+        super().__init__(data, protocol, count=count)
+        self._contamination = contamination or Contamination()
+
+    def seen(self, label: str, index: int, subject: Subject, mask: HoleMask) -> Subject:
+        """Return the photo with its hole painted over, and the photo as its truth."""
+        key, size = self.name(index), mask.shape[:2]
+        purpose = seeds.Purpose(seeds.named(f"evaluation contamination {label}"), "isp")
+        rng = seeds.generator(self.protocol.seed, purpose, seeds.named(key))
+        _, lettering = self.protocol.lettered(label, key, *size)
+        other = (index + 1 + int(rng.integers(max(len(self) - 1, 1)))) % len(self)
+        another = None if other == index else lambda: _cut_to(self.read(other).truth, size)
+        parts = SampleParts(subject.truth, mask, lettering=lettering, another=another)
+        return Subject(self._contamination.painted(parts, rng), subject.truth, contaminated=True)
+
+    def described(self) -> dict[str, Any]:
+        """See `Subjects`."""
+        return {**super().described(), "contamination": {"version": VERSION, **self._contamination.model_dump()}}
+
+
+def contaminating(
+    kinds: Sequence[str], *, fonts: str | None = None, size: int | None = None, seed: int = 0
+) -> protocols.Protocol:
+    """Return a protocol of kinds of masks, whose text is written in the fonts of a folder.
+
+    Raises:
+        UsageError: See `protocols.unnamed`; fonts are given and no kind is text.
+    """
+    protocol = protocols.unnamed(kinds, size=size, seed=seed)
+    if fonts is None:
+        return protocol
+    drawings, changed = {}, False
+    for label, drawing in protocol.drawings.items():
+        mask: Mask = drawing.mask
+        if isinstance(mask, Text):
+            options = {**mask.model_dump(), "fonts": [os.fspath(fonts)]}
+            drawing, changed = replace(drawing, mask=parse_mask(options)), True
+        drawings[label] = drawing
+    if not changed:
+        raise UsageError(f"--fonts is for kinds of text, such as text and captions, got {', '.join(kinds)}")
+    return replace(protocol, drawings=drawings)
+
+
+def _cut_to(photo: Rgb, size: tuple[int, int]) -> Rgb:
+    """Return the middle of a photo in another size, (H, W, 3)."""
+    height, width = size
+    if photo.shape[:2] == size:
+        return photo
+    scale = max(height / photo.shape[0], width / photo.shape[1])
+    sides = (max(width, round(photo.shape[1] * scale)), max(height, round(photo.shape[0] * scale)))
+    large = cv2.resize(photo, sides, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    top, left = (large.shape[0] - height) // 2, (large.shape[1] - width) // 2
+    return np.ascontiguousarray(large[top : top + height, left : left + width])
+
+
+# Ways of filling -----------------------------------------------------------------------------------------------------
+
+
+class ByTrueMask:
+    """A blind model that is given the hole, as others are."""
+
+    def __init__(self, inner: Inpainter) -> None:
+        self._inner = inner
+        self.name = inner.name
+        self.capabilities: Capabilities = replace(inner.capabilities, blind=False)
+
+    def fill(
+        self,
+        image: Tensor,
+        mask: Tensor | None,
+        *,
+        guidance: Mapping[str, Tensor] | None = None,
+        samples: int = 1,
+        seed: Seed = 0,
+        progress: ProgressCallback | None = None,
+    ) -> list[Fill]:
+        """Fill the hole, see `Inpainter`."""
+        assert mask is not None  # not blind
+        return self._inner.fill(image, mask, guidance=guidance, samples=samples, seed=seed, progress=progress)
+
+
+class ByFinder:
+    """Any model, whose hole is what is found in the photo by one of `inpaint.finding`: together a blind model."""
+
+    def __init__(self, inner: Inpainter, finder: str) -> None:
+        self._inner, self._finder = inner, check_finder(finder)
+        self.name = f"{inner.name}+{finder}"
+        self.capabilities: Capabilities = replace(inner.capabilities, blind=True)
+
+    def fill(
+        self,
+        image: Tensor,
+        mask: Tensor | None,
+        *,
+        guidance: Mapping[str, Tensor] | None = None,
+        samples: int = 1,
+        seed: Seed = 0,
+        progress: ProgressCallback | None = None,
+    ) -> list[Fill]:
+        """Fill the hole, or where it is None what is found; see `Inpainter`. A map that was found is 0 or 1."""
+        found = self._found(image) if mask is None else mask
+        if not found.any():
+            return [Fill(completed=image, raw=image, mask=found, aux={FOUND: found})] * samples
+        fills = self._inner.fill(image, found, guidance=guidance, samples=samples, seed=seed, progress=progress)
+        return [replace(fill, aux={**fill.aux, FOUND: found}) for fill in fills]
+
+    def _found(self, image: Tensor) -> Tensor:
+        holes = [find(self._finder, photo_of_array(each)) for each in _eight_bit(image)]
+        return torch.from_numpy(np.stack(holes)[:, None].astype(np.float32))  # (B, 1, H, W)
+
+
+def _eight_bit(image: Tensor) -> NDArray[np.uint8]:
+    found: NDArray[np.uint8] = (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadableWay(Loadable):
+    """A model by what loads it, and how it comes by the hole; finder: "" for the true one."""
+
+    finder: str = field(default="")
+
+    def load(self, device: str) -> Inpainter:
+        """See `Loadable`."""
+        return _way(super().load(device), self.finder)
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """See `Loadable`."""
+        plain = Loadable(spec=self.spec, options=self.options, weights=self.weights)
+        return replace(plain.capabilities, blind=bool(self.finder))
+
+    def identity(self) -> str:
+        """See `Loadable`."""
+        return f"{super().identity()}, {f'{self.finder} found' if self.finder else 'true mask'}"
+
+
+def _way(model: Inpainter, finder: str) -> Inpainter:
+    way: Any = ByFinder(model, finder) if finder else ByTrueMask(model)
+    return way  # type: ignore[no-any-return]
+
+
+def ways(models: Mapping[str, Inpainter | Loadable], finders: Sequence[str] = ()) -> dict[str, Inpainter | Loadable]:
+    """Return models in every way of coming by the hole.
+
+    NAME: as it is, blind or with the true mask; "NAME+mask": a blind one with the true mask; "NAME+FINDER": one that is
+    not blind, with the mask that is found.
+
+    Raises:
+        UsageError: A finder is none, or one of several photos; finders are given and all models are blind.
+    """
+    for finder in finders:
+        check_finder(finder)
+    found: dict[str, Inpainter | Loadable] = {}
+    for label, model in models.items():
+        found[label] = model
+        for finder in [""] if model.capabilities.blind else finders:
+            name = f"{label}+{finder or 'mask'}"
+            if name in models:
+                raise UsageError(f"a model cannot be called '{name}' beside '{label}'")
+            if isinstance(model, Loadable):
+                found[name] = LoadableWay(spec=model.spec, options=model.options, weights=model.weights, finder=finder)
+            else:
+                found[name] = _way(model, finder)
+    return found
