@@ -67,6 +67,7 @@ migan_forward_256_bfloat16          forward --model migan --size 256 --rounds 4 
 aotgan_forward_256_reference        forward --model aotgan --size 256 --rounds 8 --threads 2 --against reference --profile
 aotgan_forward_512_reference        forward --model aotgan --size 512 --rounds 4 --threads 2 --against reference --profile
 aotgan_forward_256_bfloat16         forward --model aotgan --size 256 --rounds 4 --threads 2 --no-memory --dtype bfloat16 --against float32
+erasenet_forward_256_reference      forward --model erasenet --size 256 --rounds 6 --threads 2 --against reference --profile
 glcic_forward_256_reference         forward --model glcic --size 256 --rounds 8 --threads 2 --against reference --profile
 glcic_forward_512_reference         forward --model glcic --size 512 --rounds 4 --threads 2 --against reference --profile
 deepfill_step_128                   step --size 128 --batch 2 --channels-last --against channels_last=false --profile
