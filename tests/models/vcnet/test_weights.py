@@ -166,5 +166,5 @@ def test_what_does_not_fit_is_listed(tmp_path, origin, lost, bent, extra):
         entries[extra] = torch.zeros(1)
     with pytest.raises(WeightsError) as caught:
         imported(origin, entries, tmp_path)
-    for part in ("1 missing", lost, "1 misshapen", bent, *([f"1 extra: {extra}"] if extra else [])):
-        assert part in str(caught.value)
+    for said in ("1 missing", lost, "1 misshapen", bent, *([f"1 extra: {extra}"] if extra else [])):
+        assert said in str(caught.value)
