@@ -15,7 +15,9 @@ from inpaint.weights.files import WeightsMetadata, save_weights
 
 MODELS = list(registry.models())
 BLIND = [name for name in MODELS if registry.capabilities(name).blind]
-GAINS = {"glcic": 3.0}  # of redrawn weights: signals fade in seventeen layers behind one another, without shortcuts
+# Of redrawn weights: signals fade in glcic's seventeen layers behind one another, without shortcuts, and grow in
+# vcnet's residual blocks until every pixel is black or white.
+GAINS = {"glcic": 3.0, "vcnet": 1.0}
 WITHOUT_MASK = ("erasenet",)  # what they paint does not depend on where the hole is, as published
 UNAVAILABLE = ("perceptual", "style", "id_mrf", "distillation")  # losses that need somebody else's weights
 

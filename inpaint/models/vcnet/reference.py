@@ -125,7 +125,7 @@ class Reference(nn.Module):
         """Return how much of what was moved is taken, (B, C, 1, 1) or one number."""
         balance = self.config.normalization.balance
         if balance != "excited":
-            return balance
+            return float(balance)
         front = f"{name}.norm.excitation"
         pooled = x.mean((2, 3), keepdim=True)
         inner = F.conv2d(pooled, self._value(f"{front}.0.weight"), self._value(f"{front}.0.bias")).relu()
