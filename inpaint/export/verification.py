@@ -75,15 +75,18 @@ Run: TypeAlias = Callable[[Mapping[str, Tensor]], NDArray[Any]]
 """From inputs by name to what was painted."""
 
 
-def differences(run: Run, exported: Exported, *, sides: tuple[int, int] | None = None) -> dict[str, float]:
+def differences(
+    run: Run, exported: Exported, *, sides: tuple[int, int] | None = None, expected: Callable[..., Tensor] | None = None
+) -> dict[str, float]:
     """Return the largest difference between a file and its network in float64, by "BATCH x HEIGHT x WIDTH".
 
     Args:
         run: Of the file.
         exported: What it was made from, as it fills.
         sides: See `sizes`.
+        expected: From (image, mask, **inputs) to what the file should return; None: see `exact`.
     """
-    graph, paint = GraphNetwork(exported.network), exact(exported)
+    graph, paint = GraphNetwork(exported.network), expected or exact(exported)
     found = {}
     for number, (batch, height, width) in enumerate(sizes(graph, sides=sides)):
         named = dict(zip(graph.names, example(graph, batch, height, width, seed=number), strict=True))
@@ -147,14 +150,17 @@ def verify_graph(request: Request) -> Measured:
 
 def found_differences(session: Any, exported: Exported) -> dict[str, float]:
     """Return the largest difference of what a blind network and its graph find, by "found, BATCH x HEIGHT x WIDTH"."""
-    graph, network, found = GraphNetwork(exported.network), copy.deepcopy(exported.network).double().eval(), {}
-    for number, (batch, height, width) in enumerate(sizes(graph)):
-        named = dict(zip(graph.names, example(graph, batch, height, width, seed=number), strict=True))
-        (soft,) = session.run([FOUND], {name: value.numpy() for name, value in named.items()})
+    network = copy.deepcopy(exported.network).double().eval()
+
+    def find(image: Tensor, mask: Tensor, **inputs: Tensor) -> Tensor:
         with torch.no_grad():
-            expected = network.find_mask(named["image"].double()).numpy()
-        found[f"found, {batch} x {height} x {width}"] = float(np.abs(soft - expected).max())
-    return found
+            return network.find_mask(image.double())
+
+    def run(named: Mapping[str, Tensor]) -> NDArray[Any]:
+        soft: NDArray[Any] = session.run([FOUND], {name: value.numpy() for name, value in named.items()})[0]
+        return soft
+
+    return {f"found, {size}": apart for size, apart in differences(run, exported, expected=find).items()}
 
 
 def _check_kind(metadata: GraphMetadata, request: Request) -> None:
