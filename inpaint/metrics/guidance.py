@@ -56,7 +56,9 @@ class _Lines(_Followed):
         maps = [
             cv2.distanceTransform((each == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for each in edges
         ]
-        return wide(torch.from_numpy(np.stack(maps))).clamp_max(farthest).to(compared.image.device)
+        # OpenCV's roots in float32 depend on the processor and on where an array lies; their squares are whole numbers.
+        exact = wide(torch.from_numpy(np.stack(maps))).square().round().sqrt()
+        return exact.clamp_max(farthest).to(compared.image.device)
 
 
 class LineDistance(_Lines):
