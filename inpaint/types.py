@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
     from typing_extensions import TypeVar
@@ -234,5 +235,57 @@ class Inpainter(Protocol):
 
         Raises:
             MaskError: The model is not blind.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Blend(OneLine):
+    """A source blended into a target.
+
+    Args:
+        completed: (H, W, 3) float32 in [0, 1], equal to the target outside the mask, bit for bit.
+        mask: (H, W) bool, where the source went.
+        aux: Named intermediates, (H, W) or (H, W, C).
+        warnings: What the method itself says against its answer, a sentence each.
+        details: What it tells of its work, in the types of JSON: iterations, seconds, the course of its losses.
+    """
+
+    completed: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    aux: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Blender(Protocol):
+    """Anything that makes a part of one image belong to another: pasting, gradient domain, an optimization."""
+
+    name: str
+
+    def blend(
+        self,
+        source: NDArray[Any],
+        target: NDArray[Any],
+        mask: NDArray[np.bool_],
+        *,
+        seed: int = 0,
+        budget_s: float | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> Blend:
+        """Blend the source into the target where the mask says.
+
+        Args:
+            source: (H, W, 3) float32 in [0, 1], in the target's frame.
+            target: (H, W, 3) float32 in [0, 1].
+            mask: (H, W) bool, True where the source goes.
+            seed: For methods that draw at random.
+            budget_s: Seconds that a method which takes long may take; None: its usual course.
+            progress: Called with every step of a method that takes long; may raise StopFill, and the best so far is
+                returned.
+
+        Raises:
+            InputError: Shapes, types or values do not fit.
+            MaskError: The mask does not fit the target.
         """
         ...

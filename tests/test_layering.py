@@ -29,7 +29,7 @@ LAYERS = (
     ("data",),
     ("optimize",),
     ("training",),
-    ("dip",),
+    ("dip", "blending"),
     ("models",),
     ("strategies",),
     ("registry",),

@@ -1,0 +1,124 @@
+"""What every blending method shares: what it is given is checked once, and the target outside the mask is kept."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+import inpaint.arguments as arguments
+from inpaint.errors import InputError, MaskError
+from inpaint.fills.checks import checked_seed
+from inpaint.types import Blend, OneLine, ProgressCallback, shown
+
+Image: TypeAlias = NDArray[np.float32]
+"""(H, W, 3) in [0, 1]."""
+Mask: TypeAlias = NDArray[np.bool_]
+"""(H, W), True where the source goes."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Scene(OneLine):
+    """What a method is given, checked; its arrays are the caller's and are not to be written to.
+
+    Args:
+        source: (H, W, 3) in [0, 1], in the target's frame. Outside the mask it holds what lies around the object where
+            there is anything, and is not defined by the contract: a placed source is continued there by its border.
+        target: (H, W, 3) in [0, 1].
+        mask: (H, W), not empty; it may be the whole frame.
+        seed: For what is drawn at random.
+        budget_s: Seconds for methods that take long; None: the method's usual course.
+        progress: To be told of the steps of a method that takes long. When it raises StopFill, the best so far is to be
+            returned.
+    """
+
+    source: Image
+    target: Image
+    mask: Mask
+    seed: int = 0
+    budget_s: float | None = None
+    progress: ProgressCallback | None = None
+
+    @property
+    def pasted(self) -> Image:
+        """The source in the mask, the target elsewhere (H, W, 3), a new array."""
+        return np.where(self.mask[..., None], self.source, self.target)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Painted(OneLine):
+    """What a method answers.
+
+    Args:
+        image: (H, W, 3) on the scale of [0, 1], used in the mask alone and clipped there.
+        aux: As in `Blend`.
+        warnings: As in `Blend`.
+        details: As in `Blend`.
+    """
+
+    image: NDArray[np.floating[Any]]
+    aux: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ArrayBlender(ABC):
+    """Base of all methods: a subclass says its name and writes `paint`."""
+
+    name: ClassVar[str]
+
+    def blend(
+        self,
+        source: NDArray[Any],
+        target: NDArray[Any],
+        mask: NDArray[np.bool_],
+        *,
+        seed: int = 0,
+        budget_s: float | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> Blend:
+        """See `inpaint.types.Blender`. Without a pixel in the mask the target comes back."""
+        source, target = _checked("source", source), _checked("target", target)
+        if source.shape != target.shape:
+            raise InputError(f"source must have the target's shape {target.shape}, got {source.shape}")
+        mask = _checked_mask(mask, target)
+        seed = checked_seed(seed)
+        if budget_s is not None:
+            budget_s = arguments.number("budget_s", budget_s)
+        arguments.function("progress", progress)
+        if not mask.any():
+            return Blend(completed=target.copy(), mask=mask, warnings=("the mask is empty: nothing was blended",))
+        scene = Scene(source=source, target=target, mask=mask, seed=seed, budget_s=budget_s, progress=progress)
+        painted = self.paint(scene)
+        completed = target.copy()
+        completed[mask] = painted.image[mask].clip(0, 1)
+        return Blend(
+            completed=completed, mask=mask, aux=painted.aux, warnings=painted.warnings, details=painted.details
+        )
+
+    @abstractmethod
+    def paint(self, scene: Scene) -> Painted:
+        """Return the image with the source in it; what it is outside the mask is not used."""
+
+
+def _checked(name: str, image: object) -> Image:
+    """Return an image as float32, the caller's own array where it is that already."""
+    kinds = isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 3 and image.dtype.kind == "f"
+    if not kinds:
+        raise InputError(f"{name} must be an array (H, W, 3) of floats in [0, 1], got {shown(image)}")
+    assert isinstance(image, np.ndarray)
+    if not image.size:
+        raise InputError(f"{name} has no pixels: {image.shape}")
+    if not (np.isfinite(image).all() and image.min() >= 0 and image.max() <= 1):
+        raise InputError(f"{name} must lie in [0, 1], got values from {image.min():g} to {image.max():g}")
+    return np.ascontiguousarray(image, np.float32)
+
+
+def _checked_mask(mask: object, target: Image) -> Mask:
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != target.shape[:2]:
+        raise MaskError(f"mask must be a bool array {target.shape[:2]} to match the target, got {shown(mask)}")
+    return mask
