@@ -17,6 +17,7 @@ from pydantic import Field, field_validator
 
 from inpaint import seeds
 from inpaint.images.lettering import Lettering, laid_over
+from inpaint.images.photo import BT709, luma
 from inpaint.images.planes import Bytes, PlaneMaker, SampleParts
 from inpaint.masks.base import Share, ShareSpan, Span
 from inpaint.masks.growing import grown
@@ -37,6 +38,8 @@ class Contamination(PlaneMaker):
         contents: What lies in holes that are no text, by weight: "photo", a second one of the set (the image itself,
             upside down, where there is none), "noise", "solid" or "gradient" colors.
         inks: Likewise of letters.
+        contrast: Least difference of luma, of 1, between letters of one color and the mean of what they lie on: text is
+            written to be read. Black or white takes the place of a color that is nearer.
         opacity: Range of the opacity of what lies in holes.
         ink_opacity: Range of the opacity of text.
         soft: Share of the samples whose hole has a smooth rim; text has smooth edges always.
@@ -49,7 +52,8 @@ class Contamination(PlaneMaker):
     purpose = seeds.CONTAMINATION
     val_purpose: ClassVar[seeds.Purpose | None] = seeds.VAL_CONTAMINATION
     contents: Weights = Field({"photo": 5.0, "noise": 1.0, "solid": 2.0, "gradient": 2.0})
-    inks: Weights = Field({"solid": 6.0, "gradient": 2.0, "photo": 1.0})
+    inks: Weights = Field({"solid": 16.0, "gradient": 3.0, "photo": 1.0})
+    contrast: Share = 0.3
     opacity: ShareSpan = (1.0, 1.0)
     ink_opacity: ShareSpan = (0.6, 1.0)
     soft: Share = 0.5
@@ -109,7 +113,10 @@ class Contamination(PlaneMaker):
     ) -> NDArray[Any]:
         """Return the image with text on it, within `where`."""
         kind = _one_of(self.inks, rng)
-        color = _ink(rng) if kind == "solid" else _content(kind, where.shape, rng, another)
+        if kind == "solid":
+            color = _legible(_ink(rng), image[where > 0], self.contrast)
+        else:
+            color = _content(kind, where.shape, rng, another)
         around = np.full(3, 0.0 if float(np.mean(color)) > 127 else 255.0) if rng.random() < 0.8 else _ink(rng)
         opacity = rng.uniform(*self.ink_opacity)
         if lettering.shadow is not None:
@@ -171,3 +178,13 @@ def _ink(rng: np.random.Generator) -> NDArray[Any]:
     """Return the color of text: one of those that are usual, or any."""
     number = int(rng.integers(len(INKS) + 1))
     return np.array(INKS[number]) if number < len(INKS) else rng.integers(0, 256, 3).astype(np.float64)
+
+
+def _legible(color: NDArray[Any], under: NDArray[Any], contrast: float) -> NDArray[Any]:
+    """Return a color (3,), or black or white where the mean of the pixels (N, 3) under it is too near."""
+    if not len(under):
+        return color
+    lightness = float(luma(under.mean(axis=0), BT709))
+    if abs(float(luma(color, BT709)) - lightness) >= 255 * contrast:
+        return color
+    return np.full(3, 0.0 if lightness > 127 else 255.0)

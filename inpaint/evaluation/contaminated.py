@@ -27,7 +27,7 @@ from inpaint.masks.text import Text
 from inpaint.registry.loadable import Loadable
 from inpaint.types import FOUND, Capabilities, Fill, Inpainter, ProgressCallback, Seed
 
-VERSION = 1  # of how photos are contaminated
+VERSION = 2  # of how photos are contaminated
 
 
 class ContaminatedPhotos(Photos):
