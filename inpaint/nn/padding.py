@@ -23,8 +23,10 @@ def same_amount(size: int, kernel: int, *, stride: int = 1, dilation: int = 1) -
         >>> same_amount(8, 5, stride=2)
         (1, 2)
     """
-    out = -(-size // stride)
-    total = max((out - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
+    extent = dilation * (kernel - 1) + 1
+    # The last position starts `stride` before the end of a side that it divides, else the remainder. This way of saying
+    # it is a number, not a formula, where an exporter knows a side as a multiple of the stride.
+    total = max(extent - (size % stride or stride), 0)
     return total // 2, total - total // 2
 
 
