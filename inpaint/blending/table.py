@@ -42,7 +42,30 @@ BLENDERS: Mapping[str, BlenderEntry] = {
         factory="inpaint.blending.paste:Paste",
         summary="the source's own colors in the mask: the floor for comparisons",
     ),
+    "feather": BlenderEntry(
+        options="inpaint.blending.options:FeatherOptions",
+        factory="inpaint.blending.soft:Feather",
+        summary="pasted, with a soft rim inside the mask",
+    ),
+    "multiband": BlenderEntry(
+        options="inpaint.blending.options:MultibandOptions",
+        factory="inpaint.blending.soft:Multiband",
+        summary="each band of frequencies over its own width (Burt and Adelson 1983)",
+    ),
+    "poisson": BlenderEntry(
+        options="inpaint.blending.options:PoissonOptions",
+        factory="inpaint.blending.poisson:Poisson",
+        summary="the source's differences, the target's colors at the border (Perez et al. 2003)",
+    ),
+    "auto": BlenderEntry(
+        options="inpaint.blending.options:AutoOptions",
+        factory="inpaint.blending.auto:Auto",
+        summary="poisson; multiband where the border crosses objects; paste where nothing of the target is left",
+    ),
 }
+
+DEFAULT = "auto"
+"""What blends where no method is named."""
 
 
 def blender_entry(name: str) -> BlenderEntry:

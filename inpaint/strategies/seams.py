@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from scipy import ndimage  # type: ignore[import-untyped]
 
+from inpaint.classical.bands import weighted_bands
 from inpaint.classical.poisson import blended
 from inpaint.images.regions import Region, components
 from inpaint.strategies.options import SeamName
@@ -117,18 +118,8 @@ def _multiband(scene: _Scene) -> Pixels:
     and low frequencies carry that difference inwards.
     """
     whole = np.where(scene.unknown[..., None], scene.painted, scene.image).astype(np.float32)
-    weight: Pixels
-    difference: Pixels
-    difference, weight = whole - scene.painted.astype(np.float32), (~scene.hole).astype(np.float32)
-    levels: list[tuple[Pixels, Pixels]] = []
-    while len(levels) < BANDS and min(weight.shape) >= 4:
-        lower = cv2.pyrDown(difference)
-        levels.append((difference - cv2.pyrUp(lower, dstsize=weight.shape[::-1]), weight))
-        difference, weight = lower, cv2.pyrDown(weight)
-    total: Pixels = difference * weight[..., None]
-    for band, share in reversed(levels):
-        total = cv2.pyrUp(total, dstsize=share.shape[::-1]) + band * share[..., None]
-    blend: Pixels = scene.painted + total
+    difference = whole - scene.painted.astype(np.float32)
+    blend: Pixels = scene.painted + weighted_bands(difference, ~scene.hole, BANDS)
     return blend
 
 
