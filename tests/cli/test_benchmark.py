@@ -66,6 +66,7 @@ def test_a_pass_is_measured_against_the_reference_in_turns_and_written_as_json(t
     assert "| deepfill | 16 px, batch 1 |" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_threads_bring_is_measured_quiet_and_beside_a_busy_process(tmp_path, capsys):
     path = tmp_path / "threads.json"
     options = ["--size", "16", "--rounds", "1", "--threads", "2,1", "--against", "port", "--json", str(path)]

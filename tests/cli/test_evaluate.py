@@ -150,7 +150,9 @@ def test_a_bad_photo_is_named_and_the_rest_goes_on_with_status_1(arguments, phot
     assert len((tmp_path / "out" / "results.csv").read_text().splitlines()) == 1 + 4 * 2 * 2
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_an_interruption_leaves_whole_lines_and_no_half_results(number, status, photo_folder, make_photo, tmp_path):
     from PIL import Image
 

@@ -227,7 +227,9 @@ def heed_interrupts():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_signal_writes_what_there_is(here, number, status):
     arguments = ["--task=inpaint", "--image=photo.png", "--mask=mask.png", "--output=out.png", "--preview-every=1"]
     process = subprocess.Popen(

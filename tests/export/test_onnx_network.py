@@ -31,7 +31,11 @@ def label(value):
     return value if isinstance(value, str) else "-".join(f"{key}" for key in value) or "default"
 
 
-@pytest.mark.parametrize(("name", "fields"), VARIANTS, ids=label)
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [pytest.param(*row, marks=[pytest.mark.slow] * (row[0] == "deepfill" and bool(row[1]))) for row in VARIANTS],
+    ids=label,
+)
 def test_a_graph_paints_what_the_network_paints_at_every_size_and_batch(small_network, name, fields):
     network = small_network(name, **fields)
     graph = GraphNetwork(network)

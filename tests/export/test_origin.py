@@ -53,6 +53,7 @@ RUNS = {
 }
 SHARED = ("aotgan",)  # models whose networks several programs can hold
 TIMELESS = ("csqiangwen", "jiahuiyu", "lyndonzheng", "scfegan")  # programs whose files say no iteration
+LARGE = ("jiahuiyu", "nipponjo", "knazeri", "lyndonzheng")  # programs with networks of one width, seconds each
 ITERATES = ("jiahuiyu", "nipponjo", "lyndonzheng")  # programs that store singular vectors from before a power iteration
 
 
@@ -97,7 +98,9 @@ def taken_back(done, folder, config):
     return import_weights(done.origin, inputs, folder, switches=switches)
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * name.startswith(LARGE)) for name in RUNS]
+)
 def test_importing_what_was_exported_gives_the_run_again(name, tmp_path):
     model, config = RUNS[name]
     run = written_run(tmp_path / "run", model, config)

@@ -38,7 +38,7 @@ LOSSES = "/loss_percep."  # the network of a program's losses, which an import l
 # Layers of a discriminator that its program never uses, whose values an import leaves out.
 UNUSED = ("module.attn2.alpha", "module.attn2.model.")
 SLOW = {"big-lama", "lyndonzheng", "knazeri", "naoto0804", "mmagic_pconv", "lama-regular", "aotgan", "otenim"}
-SLOW |= {"scfegan", "erasenet"}
+SLOW |= {"scfegan", "erasenet", "jiahuiyu", "jiahuiyu_guided", "nipponjo_tf"}
 
 
 def written(parity, name, folder):

@@ -154,6 +154,7 @@ def computed(network, discriminator, arrays, vgg):
     return module, record, leaves
 
 
+@pytest.mark.slow
 def test_losses_and_their_gradients_are_the_public_programs(computed, arrays):
     module, record, leaves = computed
     total, values = module.generator_losses(record)

@@ -152,6 +152,7 @@ def test_the_second_phase_is_that_of_the_port(training, arrays):
         assert equal(sides[name], arrays[f"phase2_loss_{name}"])
 
 
+@pytest.mark.slow
 def test_the_third_phase_is_that_of_the_port_less_what_it_leaves_in_the_discriminator(training, arrays):
     """The port's losses are ours times factors, which ADADELTA follows only as long as they are large beside its eps.
 
@@ -196,6 +197,7 @@ def test_the_third_phase_is_that_of_the_port_less_what_it_leaves_in_the_discrimi
     assert all(parameter.grad is None for parameter in discriminator.parameters())
 
 
+@pytest.mark.slow
 def test_gradients_that_the_port_leaves_in_its_discriminator_would_be_these(training, arrays):
     """What stays there is the completion network's adversarial gradient, halved as its whole loss is."""
     discriminator, record = training.discriminators["discriminator"], record_of(training, arrays)

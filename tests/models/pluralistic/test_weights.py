@@ -144,8 +144,7 @@ def test_the_networks_have_as_many_parameters_as_the_programs():
     assert [parameters(discriminator) for discriminator in discriminators.values()] == [1_575_075 - 475_520 - 1] * 2
 
 
-@pytest.mark.parametrize("prefix", ["", "module."])
-@pytest.mark.parametrize("duplicates", [True, False])
+@pytest.mark.parametrize(("prefix", "duplicates"), [("", True), ("module.", False)])
 def test_files_of_a_gpu_and_of_a_cpu_with_and_without_duplicates_give_the_same_weights(
     tmp_path, write, prefix, duplicates
 ):
