@@ -2,6 +2,7 @@
 
     import inpaint
     filled = inpaint.fill("photo.jpg", "mask.png", model="patch")   # a path in, a PIL image or path out
+    pasted = inpaint.blend("object.png", "scene.jpg", "mask.png")   # a part of one photo put into another
     model = inpaint.load("checkpoints/my-run")                      # an Inpainter
     inpaint.list_models()                                           # the names, and what each can do
 
@@ -14,14 +15,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from inpaint.errors import InpaintError
-from inpaint.types import Capabilities, Fill, Guidance, Inpainter, Plane, Progress, StopFill
+from inpaint.types import Blend, Blender, Capabilities, Fill, Guidance, Inpainter, Plane, Progress, StopFill
 
 if TYPE_CHECKING:
-    from inpaint.pipeline import fill
+    from inpaint.pipeline import blend, fill
     from inpaint.registry import list_models, load
 
 __version__ = "0.1.0"
 __all__ = [
+    "Blend",
+    "Blender",
     "Capabilities",
     "Fill",
     "Guidance",
@@ -31,12 +34,18 @@ __all__ = [
     "Progress",
     "StopFill",
     "__version__",
+    "blend",
     "fill",
     "list_models",
     "load",
 ]
 
-_LATE = {"fill": "inpaint.pipeline", "list_models": "inpaint.registry", "load": "inpaint.registry"}
+_LATE = {
+    "blend": "inpaint.pipeline",
+    "fill": "inpaint.pipeline",
+    "list_models": "inpaint.registry",
+    "load": "inpaint.registry",
+}
 
 
 def __dir__() -> list[str]:

@@ -87,7 +87,7 @@ def _core(source: Image, mask: Mask) -> Mask:
     return core
 
 
-def _cut(cost: NDArray[np.floating], core: Mask, inside: Mask) -> Mask:  # type: ignore[type-arg]
+def _cut(cost: NDArray[np.floating], core: Mask, inside: Mask) -> Mask:
     """Return what the least cut leaves together with the core, a part of `inside` (H, W).
 
     Neighbors on both sides of the line pay the mean of their costs. All of the core is one node, all outside another.

@@ -27,6 +27,7 @@ VERBS = {
     "train": "train a model on your photos",
     "infer": "fill the holes of one photo or a folder of photos",
     "app": "open the page: paint over what shall go, in a browser",
+    "blend": "put a part of one photo into another",
     "restore": "repair one photo with nothing but the photo itself",
     "evaluate": "measure several models on the same photos and masks",
     "compare": "compare trainings and evaluations, and say which differences are shown",

@@ -26,7 +26,7 @@ def hole(function: Command) -> Command:
         click.option(
             "--label",
             metavar="N",
-            type=places.Checked(_label),
+            type=places.Checked(label_of),
             help="The hole is what has this value: 3, '#ff0000' or transparent.",
         ),
         click.option("--invert-mask", is_flag=True, help="Black = hole."),
@@ -35,7 +35,8 @@ def hole(function: Command) -> Command:
     return function
 
 
-def _label(text: str) -> str:
+def label_of(text: str) -> str:
+    """Return the value of `--label` as it is given; raises UsageError for one that names nothing."""
     from inpaint.images.mask_rules import parse_label
 
     parse_label(text)

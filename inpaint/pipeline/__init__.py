@@ -1,6 +1,7 @@
 """Any photo through any fill: from files, folders, Pillow images or arrays, and back at the same size and depth."""
 
 from inpaint.pipeline.api import fill
+from inpaint.pipeline.blend_api import blend
 from inpaint.pipeline.holes import Marks, marks_of
 from inpaint.pipeline.journal import RunJournal
 from inpaint.pipeline.matching import Job, plan_jobs
@@ -17,6 +18,7 @@ __all__ = [
     "Outcome",
     "RunJournal",
     "Sample",
+    "blend",
     "check_at_once",
     "check_guidance",
     "check_samples",

@@ -174,7 +174,7 @@ def fill(
         Path(output).parent.mkdir(parents=True, exist_ok=True)
         turn = orientation(image) if isinstance(image, Image.Image) else 1
         write_photo(filled.turned(turn), output, quality=quality)
-    result: ImageT = _as_given(image, filled)
+    result: ImageT = as_given(image, filled)
     return result
 
 
@@ -186,7 +186,7 @@ def _target(name: str, place: object) -> str:
     return path
 
 
-def _as_given(image: Source, filled: Photo) -> Any:
+def as_given(image: Source, filled: Photo) -> Any:
     """Return the filled photo as an array of the image's kind, or as a Pillow image with its profile and metadata."""
     if isinstance(image, np.ndarray):
         return channels_of(filled).reshape(filled.height, filled.width, *image.shape[2:])

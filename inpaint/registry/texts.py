@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from inpaint.errors import UsageError, unknown
-from inpaint.options import describe
+from inpaint.options import Options, describe
 from inpaint.registry.loading import options_of
 from inpaint.weights.runs import Which
 
@@ -40,6 +40,24 @@ def for_models(
         label: {name: _read(name, text, own[name]) for name, text in values.items() if name in own}
         for label, own in taken.items()
     }
+
+
+def for_options(what: str, options: type[Options], texts: Sequence[str]) -> dict[str, Any]:
+    """Return the values of an option group that are given as text, each NAME=VALUE.
+
+    Args:
+        what: Has the options, for messages: "the method poisson".
+        options: The group; whether a value lies in its range is not checked here.
+        texts: As they are given.
+
+    Raises:
+        UsageError: One is not NAME=VALUE, is given twice or unknown, or its value is of another kind.
+    """
+    values, fields = _given(texts), options.model_fields
+    for name in values:
+        if name not in fields:
+            raise UsageError(unknown(f"option of {what}", name, fields) if fields else f"{what} has no options")
+    return {name: _read(name, text, fields[name].annotation) for name, text in values.items()}
 
 
 def _given(texts: Sequence[str]) -> dict[str, str]:

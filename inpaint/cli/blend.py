@@ -1,0 +1,250 @@
+"""`inpaint blend`: put a part of one photo into another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from inpaint.blending.table import BLENDERS, DEFAULT, blender_options
+from inpaint.cli import photo_options, places
+from inpaint.errors import UsageError
+from inpaint.system.progress import bar, seconds_of
+from inpaint.system.signals import stopping_on_signals
+
+if TYPE_CHECKING:
+    from inpaint.images.photo import Photo
+    from inpaint.pipeline.blending import BlendedPhoto
+    from inpaint.types import Progress
+
+EXAMPLES = """
+\b
+Examples:
+  inpaint blend --source object.png --target scene.jpg --output out.png --at 120,80
+  inpaint blend --source photo.jpg --mask mask.png --target scene.jpg --output out.jpg --scale 0.5 --rotate 10
+  inpaint blend --source photo.jpg --box 40,60,200,150 --target scene.jpg --output out.png --method poisson \\
+      --option mode=mixed
+"""
+
+
+def _point(text: str) -> str:
+    try:
+        x, y = (int(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--at {text}: write x,y in pixels of the target, such as 120,-40") from None
+    return f"{x},{y}"
+
+
+def _time(text: str) -> str:
+    try:
+        seconds_of(text)
+    except ValueError as error:
+        raise UsageError(f"--budget {text}: {error}") from None
+    return text
+
+
+@click.command(short_help="put a part of one photo into another", epilog=EXAMPLES)
+@click.option("--source", type=places.SOURCE, required=True, help="The photo with the object. -: standard input.")
+@click.option("--target", type=places.SOURCE, required=True, help="The photo that it goes into.")
+@click.option(
+    "--mask",
+    "masks",
+    type=places.SOURCE,
+    multiple=True,
+    help="White = object, in the source's frame. Several are united.  [default: what is not transparent in the source]",
+)
+@click.option(
+    "--box",
+    "boxes",
+    metavar="X,Y,WIDTH,HEIGHT",
+    multiple=True,
+    help="A box around an object in the source: the object alone is taken, as its colors stand out.",
+)
+@click.option(
+    "--output",
+    type=places.IMAGE,
+    required=True,
+    help="File, written in the format of its name. -: standard output, in the format of the target.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(list(BLENDERS)),
+    default=DEFAULT,
+    help="; ".join(f"{name}: {entry.summary}" for name, entry in BLENDERS.items()) + ".",
+)
+@click.option(
+    "--option",
+    "option",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Of the method (mode=mixed, width=20, ...); repeat for several.",
+)
+@click.option(
+    "--at",
+    metavar="X,Y",
+    type=places.Checked(_point),
+    help="Where the source's top left corner lies in the target; may be negative.  [default: centered]",
+)
+@click.option("--scale", type=float, default=1.0, help="Factor of the source's size.")
+@click.option("--rotate", type=float, default=0.0, help="Degrees, counterclockwise.")
+@click.option("--invert-mask", is_flag=True, help="Black = object.")
+@click.option(
+    "--label",
+    metavar="N",
+    type=places.Checked(photo_options.label_of),
+    help="The object is what has this value in the mask: 3, '#ff0000' or transparent.",
+)
+@click.option("--dilate", type=click.IntRange(min=0), default=0, help="Grow the object by this many pixels.")
+@click.option("--opaque", is_flag=True, help="Make the object opaque where the target is transparent.")
+@click.option(
+    "--save-mask",
+    metavar="FILE",
+    type=photo_options.BESIDE,
+    help="Write where the object lies in the target, as a mask.",
+)
+@click.option("--preview", metavar="FILE", type=photo_options.BESIDE, help="Write the target with that marked.")
+@click.option(
+    "--budget",
+    metavar="TIME",
+    type=places.Checked(_time),
+    help="60s, 5m, 1h, for methods that take long.  [default: the method's usual course]",
+)
+@photo_options.device
+@photo_options.seed
+@click.option("--preview-every", type=click.IntRange(min=1), help="Write the output every so many steps.")
+@click.option("--trace", metavar="FILE.json", type=places.FILE, help="Write the course of the work.")
+@photo_options.quality
+@click.option("--first-page", is_flag=True, help="Take the first page of the target alone, and leave the others out.")
+@photo_options.max_pixels
+def command(
+    source: str,
+    target: str,
+    masks: tuple[str, ...],
+    boxes: tuple[str, ...],
+    output: str,
+    method: str,
+    option: tuple[str, ...],
+    at: str | None,
+    scale: float,
+    rotate: float,
+    invert_mask: bool,
+    label: str | None,
+    dilate: int,
+    opaque: bool,
+    save_mask: str | None,
+    preview: str | None,
+    budget: str | None,
+    device: str,
+    seed: int,
+    preview_every: int | None,
+    trace: str | None,
+    quality: int | None,
+    first_page: bool,
+    max_pixels: int,
+) -> int:
+    """Put a part of one photo, the source, into another one, the target.
+
+    The output has the target's size, depth, profile and metadata, and its pixels outside of the object, exactly in PNG,
+    TIFF, BMP and lossless WebP. Methods that take long write what there is on Ctrl-C and SIGTERM, and the status is 130
+    or 143; a second Ctrl-C ends at once.
+    """
+    from inpaint.registry.texts import for_options
+
+    places.check_apart(
+        [source, target, *masks],
+        [output, trace, save_mask, preview],
+        names="--output, --trace, --save-mask and --preview",
+    )
+    photo_options.check_beside(save_mask, preview)
+    places.check_exists(source, target, *masks)
+    entry = BLENDERS[method]
+    chosen = for_options(f"the method {method}", type(blender_options(method)), option)
+    blender_options(method, chosen)
+    if not entry.gradual:
+        for name, given in (("--budget", budget), ("--preview-every", preview_every)):
+            if given is not None:
+                raise UsageError(f"{name} is for methods that take long; {method} takes its time at once")
+
+    from inpaint.blending.placing import Placement
+    from inpaint.blending.table import load_blender
+    from inpaint.images.reading import read_photo
+    from inpaint.images.writing import write_photo
+    from inpaint.pipeline.blending import blend_photos, object_in_source, write_trace
+    from inpaint.types import StopFill
+
+    placement = Placement(at=_corner(at), scale=scale, rotate=rotate)
+    blender = load_blender(method, device=device, **chosen)
+    say = partial(click.echo, err=places.DASH in (output, trace))
+    with ExitStack() as files:
+        suffix = places.suffix_of(target) if places.passes_on(output) else ""
+        place = files.enter_context(places.written(output, suffix))
+        trace_file = trace and files.enter_context(places.written(trace, ".json"))
+        request = files.enter_context(stopping_on_signals())
+
+        def write(photo: Photo) -> None:
+            Path(place).parent.mkdir(parents=True, exist_ok=True)
+            write_photo(photo, place, quality=quality)
+
+        with bar("blending") as progress:
+            progress.show(0)
+
+            def callback(step: Progress, photo: Callable[[], Photo]) -> None:
+                progress.show(step.done, step.total, description="step", remaining_s=step.remaining_s)
+                if preview_every is not None and step.done % preview_every == 0 and step.preview is not None:
+                    write(photo())
+                if request.number is not None:
+                    raise StopFill
+
+            read = read_photo(source, max_pixels=max_pixels, first_page=True)
+            found = blend_photos(
+                read,
+                read_photo(target, max_pixels=max_pixels, first_page=first_page),
+                blender,
+                mask=object_in_source(
+                    read,
+                    masks,
+                    box=list(boxes),
+                    invert=invert_mask,
+                    label=label,
+                    dilate_px=dilate,
+                    max_pixels=max_pixels,
+                ),
+                placement=placement,
+                opaque=opaque,
+                seed=seed,
+                budget_s=None if budget is None else seconds_of(budget),
+                save_mask=save_mask,
+                preview=preview,
+                callback=callback,
+            )
+            write(found.photo)
+        if trace_file is not None:
+            placed = {"at": at, "scale": scale, "rotate": rotate}
+            write_trace(found, trace_file, {"method": method, "options": chosen, "seed": seed, **placed})
+    _report(found, method, say)
+    if output != places.DASH:
+        say(f"wrote {output}")
+    if request.number is not None and entry.gradual:
+        click.echo("interrupted: the output holds what there was", err=True)
+    return request.exit_status
+
+
+def _corner(at: str | None) -> tuple[int, int] | None:
+    if at is None:
+        return None
+    x, y = at.split(",")
+    return int(x), int(y)
+
+
+def _report(found: BlendedPhoto, method: str, say: Callable[[str], None]) -> None:
+    from inpaint.images.regions import Region
+
+    box, details = Region.around(found.blend.mask), found.blend.details
+    (height, width), lost = box.size, round(100 * found.outside_share)
+    cropped = f", {lost} % of it outside of the target" if lost else ""
+    taken = f"{method}, {details['method']}: {details['reason']}" if "method" in details else method
+    say(f"{taken}; the object has {width} x {height} px at {box.left},{box.top}{cropped}")

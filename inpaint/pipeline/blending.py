@@ -1,0 +1,210 @@
+"""A part of one photo put into another, at the target's size and depth, with all that the target holds."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+import inpaint.arguments as arguments
+from inpaint.blending.placing import Placement, continued, place
+from inpaint.errors import MaskError, UsageError
+from inpaint.images.hole_files import check_mask_name, write_mask, write_preview
+from inpaint.images.mask_rules import Hole, Label
+from inpaint.images.photo import Photo, white_of
+from inpaint.images.profiles import in_profile_of
+from inpaint.images.reading import MAX_PIXELS
+from inpaint.pipeline.holes import marks_of
+from inpaint.pipeline.photo import filled
+from inpaint.pipeline.sources import Source, marked, masks_of
+from inpaint.system.files import write_text
+from inpaint.types import Blend, Blender, OneLine, Progress
+
+BlendCallback: TypeAlias = Callable[[Progress, Callable[[], Photo]], None]
+"""Called after every step of a method that takes long, with a function that makes the photo as it is by then; raises
+`inpaint.types.StopFill` to get what there is."""
+
+_log = logging.getLogger("inpaint.pipeline")
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class BlendedPhoto(OneLine):
+    """The target with the source in it, what the method says of it, and how much of the object was outside (0 to 1)."""
+
+    photo: Photo
+    blend: Blend
+    outside_share: float
+
+
+def blend_photos(
+    source: Photo,
+    target: Photo,
+    method: Blender,
+    *,
+    mask: Hole | None = None,
+    placement: Placement | None = None,
+    opaque: bool = False,
+    seed: int = 0,
+    budget_s: float | None = None,
+    save_mask: str | os.PathLike[str] | None = None,
+    preview: str | os.PathLike[str] | None = None,
+    callback: BlendCallback | None = None,
+) -> BlendedPhoto:
+    """Put a part of one photo into another.
+
+    Args:
+        source: With the object. A color profile other than the target's is converted.
+        target: Every pixel outside of the object, alpha, profile, metadata, further pages and channels are kept.
+        method: How, see `inpaint.blending.table.load_blender`.
+        mask: (h, w) in the source's frame, True = object; None: what is not transparent in the source.
+        placement: Where it goes.
+        opaque: The object becomes opaque where the target is transparent.
+        seed: For methods that draw at random.
+        budget_s: For methods that take long.
+        save_mask: Write where the object lies in the target there, as a mask.
+        preview: Write the target with that marked there.
+        callback: See `BlendCallback`.
+
+    Raises:
+        MaskError: There is no object, or it lies outside of the target.
+    """
+    mask = object_of(source, mask)
+    seen = np.ones(mask.shape, bool) if source.alpha is None else source.alpha > 0
+    placed = place(continued(in_profile_of(source, target), seen), mask, (target.height, target.width), placement)
+    if save_mask is not None:
+        write_mask(placed.mask, save_mask)
+    if preview is not None:
+        write_preview(target, placed.mask, preview)
+    around = target.array()
+    if target.alpha is not None:
+        around = continued(around, target.alpha > 0)
+        hidden = float((target.alpha[placed.mask] == 0).mean())
+        if hidden and not opaque:
+            _log.warning(
+                "%s: %.0f %% of the object lies where the target is transparent, and does not show there "
+                "(--opaque shows it)",
+                target.name,
+                100 * hidden,
+            )
+
+    def answer(completed: NDArray[Any]) -> Photo:
+        return target.with_companions(filled(target, completed, placed.mask, opaque=opaque), target.companions())
+
+    def tell(step: Progress) -> None:
+        assert callback is not None
+
+        def photo() -> Photo:
+            if step.preview is None:
+                return target
+            return answer(np.asarray(step.preview[0].permute(1, 2, 0).cpu(), np.float32))
+
+        callback(step, photo)
+
+    blend = method.blend(
+        placed.source,
+        around,
+        placed.mask,
+        seed=seed,
+        budget_s=budget_s,
+        progress=None if callback is None else tell,
+    )
+    for text in blend.warnings:
+        _log.warning("%s: %s", target.name, text)
+    return BlendedPhoto(photo=answer(blend.completed), blend=blend, outside_share=placed.outside_share)
+
+
+def object_in_source(
+    source: Photo,
+    mask: Source | Sequence[Source] | None = None,
+    *,
+    box: Any = None,
+    invert: bool = False,
+    label: Label | None = None,
+    dilate_px: int = 0,
+    max_pixels: int = MAX_PIXELS,
+) -> Hole | None:
+    """Return what of a source is the object, (h, w); None where neither a mask nor a box says it.
+
+    Args:
+        source: As it was read.
+        mask: White = object, see `inpaint.images.mask_rules`; several in a list are united.
+        box: x, y, width and height around an object: the object alone is meant, by GrabCut; several in a list.
+        invert: Black = object.
+        label: What in the mask is the object.
+        dilate_px: By how much it grows.
+        max_pixels: Most pixels of a mask that is read.
+
+    Raises:
+        UsageError: Options of masks are given without a mask.
+        InputError: The mask cannot be used, or does not have the source's shape.
+    """
+    marks = marks_of(object_box=box)
+    if not masks_of(mask) and not marks:
+        if invert or label is not None or dilate_px:
+            given = "invert_mask" if invert else "label" if label is not None else "dilate"
+            raise UsageError(f"{given} is for masks, and none is given")
+        return None
+    _, found = marked(source, mask, marks, invert=invert, label=label, dilate_px=dilate_px, max_pixels=max_pixels)
+    return found
+
+
+def object_of(source: Photo, mask: Hole | None) -> Hole:
+    """Return the object of a source (h, w): its mask where that is not transparent, or all that is not transparent.
+
+    Raises:
+        UsageError: Nothing says what the object is.
+        MaskError: There is none, or the mask is of another size.
+    """
+    if mask is not None and mask.shape != (source.height, source.width):
+        size = (source.height, source.width)
+        raise MaskError(f"{source.name}: the mask must have the source's size {size}, got {mask.shape}")
+    if source.alpha is None:
+        if mask is None:
+            raise UsageError(
+                f"{source.name} has no transparency: say what of it is the object by a mask, or by a box around it"
+            )
+        found = mask
+    else:
+        opaque = source.alpha > white_of(source.alpha.dtype) / 2
+        found = opaque if mask is None else mask & opaque
+        if mask is None and opaque.all():
+            raise UsageError(
+                f"{source.name} is not transparent anywhere: say what of it is the object by a mask, or by a box"
+            )
+    if not found.any():
+        what = "everything is transparent" if mask is None else "the mask marks nothing that is not transparent"
+        raise MaskError(f"{source.name}: there is no object to blend: {what}")
+    return found
+
+
+def check_beside(save_mask: object, preview: object) -> None:
+    """Raise an error where the files that show the place of the object cannot be written."""
+    from inpaint.images.formats import format_of_name
+    from inpaint.system.files import check_target
+
+    for name, place_ in (("save_mask", save_mask), ("preview", preview)):
+        if place_ is not None:
+            path = arguments.path(name, place_)
+            format_of_name(path)
+            check_target(path)
+    if save_mask is not None:
+        check_mask_name(arguments.path("save_mask", save_mask))
+
+
+def write_trace(found: BlendedPhoto, path: str | os.PathLike[str], request: Mapping[str, Any]) -> None:
+    """Write how a blend went as JSON: the request, and what the method tells of its work. The folder is made."""
+    content = {
+        "request": dict(request),
+        "outside_share": found.outside_share,
+        "warnings": list(found.blend.warnings),
+        "details": dict(found.blend.details),
+    }
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(content, indent=2) + "\n")
