@@ -10,6 +10,7 @@ from inpaint.models.sampling import Sampling
 from inpaint.nn.inference import prepare_for_inference
 from inpaint.registry import table as registry
 from inpaint.registry.loading import load
+from inpaint.training.ema import Average
 from inpaint.training.plan import dry_run_step
 from inpaint.weights.files import WeightsMetadata, save_weights
 
@@ -157,6 +158,19 @@ def test_a_network_prepared_for_inference_in_channels_last_paints_the_same(make,
     before = {key: value.clone() for key, value in network.state_dict().items()}
     adapter(name, network, dtype=torch.float64).fill(image, mask)
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_average_that_has_filled_for_validation_follows_the_training_further(make, name):
+    network, (image, mask) = make(name), sample(64, 96, batch=1)
+    average = Average(network, decay=None)
+    adapter(name, average.network).fill(image, mask)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(1.1)
+    average.update(network, 0)
+    (got,), (expected,) = (adapter(name, each).fill(image, mask) for each in (average.network, network))
+    assert torch.equal(got.raw, expected.raw)
 
 
 @pytest.mark.parametrize("name", MODELS)

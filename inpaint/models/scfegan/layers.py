@@ -8,7 +8,7 @@ left out, and without gradients the rest is one product of matrices.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -135,17 +135,23 @@ class Merge(ResponseGatedConv2d, Prepared):
         self, in_channels: int, features: int, *, norm: bool = True, activation: Activation = "leaky_relu"
     ) -> None:
         super().__init__(in_channels, features, norm=norm, activation=activation)
+        self.ready = False
         self.factors: Tensor | None
         self.register_buffer("factors", None, persistent=False)
 
     def prepare_for_inference(self) -> None:
         """Forget the factors of earlier weights; they take four times the memory and come where they are used."""
-        self.factors = None
+        self.ready, self.factors = True, None
+
+    def train(self, mode: bool = True) -> Self:
+        """Compute as it is again when training begins."""
+        self.ready = self.ready and not mode
+        return super().train(mode)
 
     def forward(self, *parts: Tensor) -> Tensor:
         """Map the parts (B, C, H, W) to (B, features, H, W)."""
         places = parts[0].shape[-2] * parts[0].shape[-1]
-        if self.plain or self.training or self.norm is None or places < MANY or not winograd.pays_for(parts[0]):
+        if self.plain or not self.ready or self.norm is None or places < MANY or not winograd.pays_for(parts[0]):
             return super().forward(torch.cat(parts, dim=1))
         if self.factors is None:
             with torch.inference_mode(False), torch.no_grad():
