@@ -30,12 +30,12 @@ Examples:
     required=True,
     help="Folder of photos (with its subfolders), or a list file, one path a line.",
 )
-@click.option("--by", type=click.Choice(["hed", "canny"]), default="hed", help="What finds them.  [default: hed]")
+@click.option("--by", type=click.Choice(["hed", "canny"]), default="hed", help="What finds them.")
 @click.option(
     "--longest-px",
     type=click.IntRange(min=32),
     default=1024,
-    help="Look at photos whose longer side is at most this; larger ones are reduced.  [default: 1024]",
+    help="Look at photos whose longer side is at most this; larger ones are reduced.",
 )
 def command(root: str, by: Detector, longest_px: int) -> int:
     """Write NAME_edge.png beside every photo that has none: bright = edge.
@@ -46,9 +46,12 @@ def command(root: str, by: Detector, longest_px: int) -> int:
     from inpaint.data.edge_files import write_edges
     from inpaint.data.opening import report_skipped
     from inpaint.data.sources import open_files
+    from inpaint.errors import InputError
 
     source = open_files(root, min_px=1)
     report_skipped(root, source)
+    if not len(source):
+        raise InputError(f"no photo in {root}")
     count = Counter[str]()
     with bar("photos", len(source)) as photos:
         for status in photos.track(write_edges(source, by, longest_px=longest_px)):

@@ -87,7 +87,7 @@ Examples:
     default="none",
     metavar="HOW",
     help="What models that take a sketch, edges or colors are told of the truth: none, true, shifted or "
-    "shifted:PIXELS, to see whether they follow.  [default: none]",
+    "shifted:PIXELS, to see whether they follow.",
 )
 @click.option(
     "--processes",

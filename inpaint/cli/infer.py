@@ -35,6 +35,7 @@ Examples:
   inpaint infer --model patch --image film.mp4 --mask logo.png --output clean.mp4
   inpaint infer --model checkpoints/blind-run --image photos/ --output clean/
   inpaint infer --model patch --mask-from checkpoints/blind-run --image photo.jpg --output clean.png
+  inpaint infer --model checkpoints/guided --image photo.jpg --mask mask.png --sketch lines.png --output filled.png
   inpaint infer --image photos/ --mask-color red --save-mask masks/ --preview over/
   inpaint infer --model checkpoints/pluralistic --image photos/ --mask masks/ --output filled/ --option latent=mean
 """
@@ -44,7 +45,7 @@ class PlanesCommand(click.Command):
     """A command with one option for every plane that some model takes: a file, or a folder of files, of it."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Return the options, the planes' among them."""
+        """Return the options, the planes' among them, behind those that say what the hole is."""
         from inpaint.registry.table import planes
 
         added = [
@@ -53,7 +54,9 @@ class PlanesCommand(click.Command):
             )
             for name, plane in planes().items()
         ]
-        return [*super().get_params(ctx), *added]
+        own = super().get_params(ctx)
+        place = [option.name for option in own].index("opaque") + 1
+        return [*own[:place], *added, *own[place:]]
 
 
 @click.command(cls=PlanesCommand, short_help="fill the holes of one photo or a folder of photos", epilog=EXAMPLES)

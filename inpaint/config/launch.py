@@ -172,6 +172,7 @@ class Launch:
         """Return what the training would do, one subject a line; reads the photos and writes nothing."""
         config, module = self.config, self.module
         report = scan(config.data, before=self.data.before)
+        self.data.setup()  # what planes and masks need of the photos is found out here, too
         share = config.per_device(plan.device_count(config.loop)[1] * config.trainer.num_nodes)
         counts = ", ".join(f"{role} {count:,}" for role, count in plan.parameters(module).items())
         needed = plan.memory_bytes(module, size_px=config.data.size, samples=share // config.accumulate)

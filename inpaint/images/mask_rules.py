@@ -40,6 +40,7 @@ PHOTO_ROUGHNESS = 4 / 255
 
 TRANSPARENT = "transparent"
 WAYS = "a mask is white on black, one color on black or on transparent, or the photo with its hole erased"
+LINES = "lines are white on black, or of one color on black or on transparent"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -212,7 +213,12 @@ def _colored(drawing: Drawing, values: Plane, what: str) -> Decision:
             return _above_half(drawing, strength, _painted(shown, strength[painted], white, "black"))
     elif len(colors) < FEW_COLORS:
         raise MaskError(f"{drawing.name}: its colors do not say which is the hole; its {_listed(drawing)}")
-    raise NotAMaskError(f"{drawing.name}: no {what} but an image of many colors, as a photo is; {WAYS}")
+    raise NotAMaskError(f"{drawing.name}: no {what} but an image of many colors, as a photo is; {_ways(what)}")
+
+
+def _ways(what: str) -> str:
+    """Return how a mask is drawn, or what is read as one."""
+    return WAYS if what == "mask" else LINES
 
 
 def _gray(drawing: Drawing, values: Plane, what: str) -> Decision:
@@ -235,7 +241,7 @@ def _gray(drawing: Drawing, values: Plane, what: str) -> Decision:
     if _is_label_map(values, drawing):
         raise MaskError(_labels_message(drawing))
     if _shows_photo(values, white):
-        raise NotAMaskError(f"{drawing.name}: no {what} but a gray image, as a photo is; {WAYS}")
+        raise NotAMaskError(f"{drawing.name}: no {what} but a gray image, as a photo is; {_ways(what)}")
     # A brush leaves most of what it touches at full strength.
     strong, touched = counts[-(-7 * top // 8) - slack :].sum(), counts[top // 8 + 1 :].sum()
     if black and top >= FEW_COLORS and 2 * strong > touched:

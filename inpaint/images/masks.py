@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inpaint.errors import MaskError, NotAMaskError
-from inpaint.images.mask_rules import Drawing, Hole, Label, hole_of_drawing
+from inpaint.images.mask_rules import LINES, Drawing, Hole, Label, hole_of_drawing
 from inpaint.images.photo import Photo
 from inpaint.images.reading import MAX_PIXELS, MaskSamples, from_pillow, read_photo, read_stored, stored_in
 
@@ -137,10 +137,8 @@ def _decided(
     if what == "mask" and not invert and say is not hush and (edge_px := decision.soft_edge_px()) > dilate_px:
         remarks["edge"] = f"its edge is soft and is cut at half; --dilate {edge_px} covers all of it"
     if (share := np.count_nonzero(hole) / hole.size) > INVERTED_ABOVE:
-        remarks["inverted"] = (
-            f"{100 * share:.0f} % of the {what} is {'hole' if what == 'mask' else 'line'}; it looks inverted "
-            "(--invert-mask turns it round)"
-        )
+        found, mend = ("hole", "--invert-mask turns it round") if what == "mask" else ("line", LINES)
+        remarks["inverted"] = f"{100 * share:.0f} % of the {what} is {found}; it looks inverted ({mend})"
     if remarks:
         say(drawing.name, remarks)
     return hole
@@ -203,7 +201,14 @@ def _sixteen_bit(values: NDArray[Any]) -> NDArray[np.uint16]:
 
 
 def fit_to(
-    plane: NDArray[Kind], height: int, width: int, *, name: str = "mask", what: str = "mask", say: Say = warn
+    plane: NDArray[Kind],
+    height: int,
+    width: int,
+    *,
+    name: str = "mask",
+    what: str = "mask",
+    say: Say = warn,
+    smaller: Callable[[NDArray[Kind], tuple[int, int]], NDArray[Kind]] | None = None,
 ) -> NDArray[Kind]:
     """Return a mask or another plane (H, W, ...) at (height, width).
 
@@ -216,6 +221,7 @@ def fit_to(
         name: Names the plane's file in messages.
         what: Says what it is.
         say: Told that it was resized.
+        smaller: Makes a plane smaller, to a height and width, in the place of nearest neighbor.
 
     Raises:
         MaskError: The aspect differs by more than rounded sides explain, or by more than 2 %.
@@ -234,6 +240,8 @@ def fit_to(
             "another scale"
         )
     say(name, {"size": f"the {what} has {columns} x {rows} pixels; resized to {width} x {height}"})
+    if smaller is not None and rows >= height and columns >= width:
+        return smaller(plane, (height, width))
     take_rows = ((np.arange(height) + 0.5) * rows / height).astype(np.intp)
     take_columns = ((np.arange(width) + 0.5) * columns / width).astype(np.intp)
     return np.ascontiguousarray(plane[take_rows][:, take_columns])

@@ -104,6 +104,11 @@ class Storage:
     jpeg: dict[str, Any] = field(default_factory=dict)
     tiff: int = 1
 
+    @property
+    def lossy(self) -> bool:
+        """Whether the format leaves values only near to what they were."""
+        return self.format in ("JPEG", "AVIF", "HEIC") or (self.format == "WebP" and not self.lossless)
+
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Photo(OneLine):

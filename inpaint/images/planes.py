@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from inpaint.errors import UsageError
 from inpaint.images.lettering import Lettering
+from inpaint.images.mask_rules import NEAR
 from inpaint.images.masks import hole_of
 from inpaint.images.photo import Photo, white_of
 from inpaint.options import Options
@@ -120,10 +121,12 @@ def read_edges(photo: Photo, name: str) -> NDArray[np.bool_]:
 def read_color(photo: Photo, name: str) -> NDArray[np.float32]:
     """Return colors (H, W, 4) in [0, 1]: red, green, blue, and 1 where a color is given, 0 elsewhere.
 
-    With an alpha channel a color is given where alpha is above half; without one, where the photo is not wholly black.
-    Where none is given the colors are 0.
+    With an alpha channel a color is given where alpha is above half; without one, where the photo is not wholly black,
+    or nearly so in formats that leave black only near to what it was. Where none is given the colors are 0.
     """
     colors = photo.array()
-    strength = colors.max(axis=2) if photo.alpha is None else photo.alpha
-    given = strength > (0 if photo.alpha is None else white_of(photo.alpha.dtype) / 2)
+    if photo.alpha is None:
+        given = colors.max(axis=2) > (NEAR if photo.storage is not None and photo.storage.lossy else 0)
+    else:
+        given = photo.alpha > white_of(photo.alpha.dtype) / 2
     return np.where(given[..., None], np.dstack([colors, given]), 0).astype(np.float32)

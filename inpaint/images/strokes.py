@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -144,14 +144,15 @@ def drawn(
     canvas = np.zeros((height, width), np.uint8)
     for shape in shapes:
         if shape.layer == layer:
-            _draw(canvas, shape, masks or {})
+            _draw(canvas, shape, 0 if shape.erases else 1, masks or {})
     return canvas.view(np.bool_)
 
 
 def colored(shapes: Sequence[Shape], height: int, width: int, *, layer: str) -> NDArray[np.uint8]:
     """Return the colors that the shapes of a layer paint, (H, W, 4): red, green, blue, and 255 where there is one.
 
-    Later shapes cover earlier ones; where nothing is painted all four are 0. Arguments and errors are those of `drawn`.
+    Later shapes cover earlier ones; where nothing is painted all four are 0. Arguments are those of `drawn`. Raises
+    InputError for a mask, which has no color.
 
     Example:
         >>> box = Shape("box", ((1, 1), (4, 3)), layer="color", color="#ff8000")
@@ -161,19 +162,21 @@ def colored(shapes: Sequence[Shape], height: int, width: int, *, layer: str) -> 
     canvas = np.zeros((height, width, 4), np.uint8)
     for shape in shapes:
         if shape.layer == layer:
-            covered = drawn([replace(shape, erases=False)], height, width, layer=layer)
             red, green, blue = bytes.fromhex(shape.color.removeprefix("#") or "000000")
-            canvas[covered] = (0, 0, 0, 0) if shape.erases else (red, green, blue, 255)
+            _draw(canvas, shape, (0, 0, 0, 0) if shape.erases else (red, green, blue, 255), {})
     return canvas
 
 
-def _draw(canvas: cv2.typing.MatLike, shape: Shape, masks: Mapping[str, Hole]) -> None:
-    value = 0 if shape.erases else 1
+Value: TypeAlias = int | tuple[int, int, int, int]
+"""Of a pixel with one or four channels."""
+
+
+def _draw(canvas: cv2.typing.MatLike, shape: Shape, value: Value, masks: Mapping[str, Hole]) -> None:
     if shape.kind == "mask":
         if shape.mask not in masks:
             raise InputError(unknown("mask", shape.mask, masks))
-        if masks[shape.mask].shape != canvas.shape:
-            raise InputError(f"the mask must have the photo's size {canvas.shape}, got {masks[shape.mask].shape}")
+        if masks[shape.mask].shape != canvas.shape[:2]:
+            raise InputError(f"the mask must have the photo's size {canvas.shape[:2]}, got {masks[shape.mask].shape}")
         canvas[masks[shape.mask]] = value
     elif shape.kind == "box":
         _draw_box(canvas, shape.points, value)
@@ -186,7 +189,7 @@ def _draw(canvas: cv2.typing.MatLike, shape: Shape, masks: Mapping[str, Hole]) -
             cv2.line(canvas, start.tolist(), end.tolist(), value, thickness, cv2.LINE_8, _SHIFT)
 
 
-def _draw_box(canvas: cv2.typing.MatLike, points: Sequence[Point], value: int) -> None:
+def _draw_box(canvas: cv2.typing.MatLike, points: Sequence[Point], value: Value) -> None:
     """Draw the pixels whose centers lie between the first and the last point."""
     (x0, y0), (x1, y1) = points[0], points[-1]
     left, right = (max(math.ceil(x - 0.5), 0) for x in sorted((x0, x1)))

@@ -19,14 +19,13 @@ from inpaint.finding.table import SENSITIVITY
 from inpaint.images.formats import format_of_name
 from inpaint.images.hole_files import check_mask_name, write_mask, write_preview
 from inpaint.images.mask_rules import Label
-from inpaint.images.masks import fit_to
 from inpaint.images.metadata import orientation
 from inpaint.images.photo import Photo, channels_of
 from inpaint.images.planes import plane_of
 from inpaint.images.reading import MAX_PIXELS
 from inpaint.images.writing import to_pillow, write_photo
 from inpaint.pipeline.holes import marks_of, split_masks
-from inpaint.pipeline.photo import check_guidance, fill_photo
+from inpaint.pipeline.photo import check_guidance, fill_photo, fitted_plane
 from inpaint.pipeline.sources import PathLike, Source, drawn_of, marked, masks_of, name_of, photo_of
 from inpaint.registry.loading import described, load
 from inpaint.system.files import check_target
@@ -158,16 +157,11 @@ def fill(
         write_preview(photo, hole, preview)
     inpainter = inpainter or _inpainter(model, device, model_options)
     check_guidance(inpainter, sources)
-    planes = {
-        name: fit_to(
-            plane_of(drawn_of(source, name, max_pixels), inpainter.capabilities.guidance[name]),
-            photo.height,
-            photo.width,
-            name=name_of(source, name),
-            what=name,
-        )
-        for name, source in sources.items()
-    }
+    planes, size = {}, (photo.height, photo.width)
+    for name, source in sources.items():
+        plane = inpainter.capabilities.guidance[name]
+        drawn = plane_of(drawn_of(source, name, max_pixels), plane)
+        planes[name] = fitted_plane(drawn, plane, *size, name=name_of(source, name))
     shows = opaque or marks.shows
     filled = fill_photo(photo, hole, inpainter, guidance=planes, seed=seed, opaque=shows, progress=progress)
     if output is not None:

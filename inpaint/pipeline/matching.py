@@ -13,7 +13,8 @@ from pathlib import Path
 from inpaint.errors import InputError, UsageError, some
 from inpaint.images.formats import IMAGE_SUFFIXES, format_of_name
 from inpaint.images.hole_files import check_mask_name
-from inpaint.images.listing import Companions
+from inpaint.images.listing import Companions, stem_of
+from inpaint.images.planes import COMPANION
 from inpaint.pipeline.samples import numbered, sheet_path
 from inpaint.system.files import irregular, is_folder, missing
 from inpaint.system.streams import STANDARD_INPUT
@@ -180,6 +181,10 @@ def _photos(folder: Path, targets: Sequence[Path], beside: Sequence[_Found]) -> 
     if others := [each for each in names if masks.is_numbered(each)]:
         _log.warning("%s: %d left out, by their names masks of photos there: %s", folder, len(others), some(others, 3))
         names = [each for each in names if not masks.is_numbered(each)]
+    edges = {f"{stem_of(each)}_{COMPANION}.png" for each in names}
+    if others := [each for each in names if each in edges]:
+        _log.warning("%s: %d left out, by their names edges of photos there: %s", folder, len(others), some(others, 3))
+        names = [each for each in names if each not in edges]
     if not names:
         raise InputError(f"no photo in {folder}; files ending in {' '.join(IMAGE_SUFFIXES)} are searched")
     for found in beside:

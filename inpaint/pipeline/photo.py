@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 
 from inpaint.errors import InpaintError, InputError, MaskError, UsageError
 from inpaint.images.mask_rules import Hole
+from inpaint.images.masks import fit_to
 from inpaint.images.photo import Photo, white_of
 from inpaint.images.planes import PlaneArray
 from inpaint.images.regions import Region
 from inpaint.pipeline.samples import Sample
 from inpaint.registry.table import Described
 from inpaint.strategies.filling import Painting
-from inpaint.strategies.scaling import Cut, Pixels
+from inpaint.strategies.scaling import Cut, Pixels, reduced_plane
 from inpaint.strategies.wrapper import StrategicFill
-from inpaint.types import Capabilities, Inpainter, ProgressCallback
+from inpaint.types import Capabilities, Inpainter, Plane, ProgressCallback
 
 SMALLEST_PX = 8
 """Shortest side of a photo that is filled; some fills ask for more (`Capabilities.smallest_px`)."""
@@ -88,6 +89,9 @@ def fill_photo_often(
         _log.warning("%s: the mask has no hole, so nothing is filled", photo.name)
         return [Sample(photo=photo, number=1, score=None)]
     check_hole(photo, hole, inpainter.capabilities, name=inpainter.name, opaque=opaque)
+    for what, plane in planes.items():
+        if not plane[hole].any():
+            _log.warning("%s: nothing of the %s lies in the hole, which alone it counts in", photo.name, what)
     asked: dict[str, Any] = {"samples": samples, "seed": seed, "progress": progress}
     # Further pages and channels show what was removed, too: the same hole, the same seed, fill by fill.
     views = [photo, *photo.companions()]
@@ -167,6 +171,28 @@ def check_hole(photo: Photo, hole: Hole, capabilities: Capabilities, *, name: st
                 photo.name,
                 100 * unseen,
             )
+
+
+def fitted_plane(drawn: PlaneArray, plane: Plane, height: int, width: int, *, name: str) -> PlaneArray:
+    """Return what a file says of a plane (H, W) or (H, W, C) at a photo's size, (height, width, ...).
+
+    Where it is larger than the photo, lines stay lines and colors are not mixed with what is not given.
+
+    Args:
+        drawn: In [0, 1].
+        plane: What it is.
+        height: Of the photo.
+        width: Of the photo.
+        name: Names the file in messages.
+
+    Raises:
+        MaskError: It has another shape than the photo, not only another scale.
+    """
+
+    def smaller(found: PlaneArray, size: tuple[int, int]) -> PlaneArray:
+        return reduced_plane(found.reshape(*found.shape[:2], -1).astype(np.float32), size, plane.scales)
+
+    return fit_to(drawn, height, width, name=name, what=plane.name, smaller=smaller)
 
 
 def check_guidance(inpainter: Inpainter | Described, names: Iterable[str]) -> None:

@@ -19,7 +19,7 @@ from inpaint.errors import InpaintError, InputError, UsageError
 from inpaint.images.formats import format_of_content, format_of_name
 from inpaint.images.hole_files import write_mask, write_preview
 from inpaint.images.mask_rules import Hole, Label
-from inpaint.images.masks import OncePerKind, Say, fit_to, read_mask, warn
+from inpaint.images.masks import OncePerKind, Say, read_mask, warn
 from inpaint.images.photo import Photo
 from inpaint.images.planes import PlaneArray, plane_of
 from inpaint.images.reading import MAX_PIXELS, read_photo
@@ -29,7 +29,7 @@ from inpaint.pipeline.holes import Marks, check_marked, hole_in
 from inpaint.pipeline.journal import RunJournal
 from inpaint.pipeline.matching import Job
 from inpaint.pipeline.outcome import Outcome
-from inpaint.pipeline.photo import check_guidance, fill_photo_often
+from inpaint.pipeline.photo import check_guidance, fill_photo_often, fitted_plane
 from inpaint.pipeline.samples import best_of, sheet
 from inpaint.registry.table import Described
 from inpaint.strategies.parts import works_on_the_whole
@@ -90,13 +90,17 @@ def run_jobs(
         device: Where models that find holes are loaded.
 
     Raises:
-        UsageError: Several are wanted of a fill that cannot, or nothing says what the hole is.
+        UsageError: Several are wanted of a fill that cannot, nothing says what the hole is, or guidance is given and
+            nothing is filled.
     """
     for job in jobs[:1]:
         check_marked(len(job.masks), options.marks, invert=options.invert_mask, label=options.label)
+    guidance = [name for job in jobs[:1] for name in job.guidance]
     if inpainter is not None:
         check_at_once(inpainter, at_once)
-        check_guidance(inpainter, [name for job in jobs[:1] for name in job.guidance])
+        check_guidance(inpainter, guidance)
+    elif guidance:
+        raise UsageError(f"{' and '.join(guidance)}: for a fill to follow, and without an output nothing is filled")
     todo = yield from without_done(jobs, options, journal)
     if todo:
         options = replace(options, marks=options.marks.at_work(inpainter, device))
@@ -291,7 +295,7 @@ def loader_of(
         )
         size = (photo.height, photo.width)
         guidance = {
-            name: fit_to(array_of(path, name), *size, name=f"{job.image}: {path}", what=name)
+            name: fitted_plane(array_of(path, name), planes[name], *size, name=f"{job.image}: {path}")
             for name, path in job.guidance.items()
             if isinstance(path, Path)
         }

@@ -20,3 +20,12 @@ def test_the_list_of_benchmarks_says_in_full_what_each_measures(part, capsys):
     assert run(["benchmark", "--help"]) == 0
     (line,) = re.findall(rf"^  {part} +(\S.*)$", capsys.readouterr().out, flags=re.MULTILINE)
     assert not line.endswith("...")
+
+
+@pytest.mark.parametrize("verb", [*VERBS])
+def test_no_option_says_its_default_twice_and_help_is_the_last(verb, capsys):
+    assert run([verb, "--help"]) == 0
+    options = re.split("Examples:|Commands:", capsys.readouterr().out.partition("Options:\n")[2])[0]
+    shown = " ".join(options.split())
+    assert not re.search(r"\[default: [^]]*\] +\[default: ", shown)
+    assert shown.endswith("-h, --help Show this message and exit.")

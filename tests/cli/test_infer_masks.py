@@ -203,6 +203,15 @@ def test_names_that_no_system_takes_are_one_line(here, capsys):
         assert os.strerror(36) in line or "unknown model" in line or "its name has 300 bytes" in line
 
 
+def test_edges_that_training_reads_are_no_photos(here, capsys):
+    Image.fromarray(HOLE * np.uint8(255)).save("photos/b_edge.png")
+    Image.fromarray(HOLE * np.uint8(255)).save("photos/other_edge.png")
+    assert infer(mask="mask.png") == 0
+    out, err = capsys.readouterr()
+    assert out == "3 filled\n"
+    assert "photos: 1 left out, by their names edges of photos there: b_edge.png" in err
+
+
 def test_masks_among_the_photos_are_no_photos_wherever_the_mask_lies(here, capsys):
     Image.fromarray(HOLE * np.uint8(255)).save("photos/b_mask001.png")
     assert infer(mask="mask.png") == 0

@@ -15,7 +15,7 @@ from PIL import Image
 
 from inpaint import config
 from inpaint.config.launch import prepare
-from inpaint.errors import ConfigError, RunError, WeightsError
+from inpaint.errors import ConfigError, InpaintError, RunError, WeightsError
 from inpaint.metrics.pixel import PSNR
 from inpaint.registry.loading import described, load
 from inpaint.training import plan
@@ -112,6 +112,19 @@ def test_a_dry_run_says_how_long_an_iteration_takes_and_how_to_train_a_small_one
     said = summary()
     assert re.search(r"time: about [\d.]+ m?s per iteration, \d+:\d\d:\d\d in all", said)
     assert "model=deepfill size=small" in said
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ("data.planes.sketch.source=pencil", r"data\.planes\.sketch\.source=.pencil.: must be one of canny, hed, file"),
+        ("data.planes.color.given=1", r"data\.planes\.color: unknown plane 'color'; valid: sketch"),
+        ("data.planes.sketch.source=file", "has no '.*_edge.png' beside it"),
+    ],
+)
+def test_a_dry_run_finds_planes_that_cannot_be_made(given, error):
+    with pytest.raises(InpaintError, match=error):
+        summary("model.sketch=true", "data.root=samples", given)
 
 
 def test_a_dry_run_says_what_validation_measures_on_which_photos_what_decides_and_what_it_costs():

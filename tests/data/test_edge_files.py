@@ -35,6 +35,11 @@ def test_every_photo_gets_its_edges_once_and_training_reads_them(photos, capsys)
     assert (photos / "a_edge.png").read_bytes() == before
 
 
+def test_a_folder_without_photos_is_said(tmp_path, capsys):
+    assert run(["edges", "--input", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"error: no photo in {tmp_path}\n"
+
+
 def test_a_large_photo_is_looked_at_smaller_and_its_edges_have_its_size(make_photo, monkeypatch):
     seen = []
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inpaint.errors import UsageError
+from inpaint.errors import MaskError, UsageError
 from inpaint.images.edges import Sketch
 from inpaint.images.guidance import COLOR, DRAWN_BY_HAND, EDGES, SKETCH
 from inpaint.images.photo import Photo
@@ -79,3 +79,27 @@ def test_a_color_is_given_where_alpha_is_above_half(dtype):
 def test_without_alpha_black_is_no_color():
     plane = read_color(colors(np.uint8, alpha=False), "color")
     assert plane.tolist() == [[[1, 0, 0, 1], [0, 0, 0, 0], [0, 1, 0, 1], [1, 1, 1, 1]]]
+
+
+def test_black_that_a_lossy_format_changed_is_no_color(tmp_path):
+    drawn = np.zeros((48, 48, 3), np.uint8)
+    drawn[10:30, 12:36] = (220, 40, 60)
+    Image.fromarray(drawn).save(tmp_path / "colors.jpg", quality=75, subsampling=0)
+    stored = np.asarray(Image.open(tmp_path / "colors.jpg"))
+    given = read_color(read_photo(tmp_path / "colors.jpg"), "color")[..., 3] > 0
+    assert (stored.max(axis=2) > 0).sum() > 1.4 * given.sum()
+    assert given[10:30, 12:36].all()
+    assert given.sum() < 1.1 * 20 * 24
+
+
+def test_lines_on_white_are_said_to_look_inverted_without_the_advice_for_masks(caplog):
+    paper = np.full((8, 8), 255, np.uint8)
+    paper[3] = 0
+    assert read_edges(Photo(pixels=np.dstack([paper] * 3), gray=True), "sketch").sum() == 56
+    assert "88 % of the sketch is line; it looks inverted (lines are white on black" in caplog.text
+    assert "--invert-mask" not in caplog.text
+
+
+def test_a_photo_is_no_sketch(make_photo):
+    with pytest.raises(MaskError, match="no sketch but an image of many colors, as a photo is; lines are white on bla"):
+        read_edges(Photo(pixels=make_photo(40, 56)), "sketch")

@@ -130,3 +130,17 @@ def test_colors_cover_earlier_ones_and_are_erased_in_the_order_of_drawing():
 def test_a_color_that_is_none_is_refused(color):
     with pytest.raises(InputError, match="a color must be written as #rrggbb"):
         parse_shapes([{"kind": "box", "points": [[1, 2], [3, 4]], "color": color}])
+
+
+def test_colors_cover_what_shapes_without_color_do():
+    shapes = [
+        Shape("brush", ((5, 5), (30, 12), (50, 33)), width_px=7, layer="color", color="#ff8000"),
+        Shape("lasso", ((10, 30), (25, 8), (40, 35)), layer="color", color="#0080ff"),
+        Shape("brush", ((0, 20), (60, 20)), width_px=4, erases=True, layer="color"),
+        Shape("box", ((45, 25), (55, 38)), layer="color", color="#00ff00"),
+    ]
+    painted = colored(shapes, HEIGHT, WIDTH, layer="color")
+    assert np.array_equal(painted[..., 3] == 255, drawn(shapes, HEIGHT, WIDTH, layer="color"))
+    last = drawn(shapes[3:], HEIGHT, WIDTH, layer="color")
+    assert (painted[last] == (0, 255, 0, 255)).all()
+    assert not painted[painted[..., 3] == 0].any()

@@ -11,7 +11,7 @@ from PIL import Image
 import inpaint
 from inpaint.errors import InpaintError, InputError, MaskError, UsageError
 from inpaint.fills.base import TensorFill
-from inpaint.images.guidance import COLOR
+from inpaint.images.guidance import COLOR, SKETCH
 from inpaint.images.photo import Photo
 from inpaint.pipeline import fill_photo
 from inpaint.types import Capabilities, Fill, Plane
@@ -310,3 +310,29 @@ def test_colors_reach_the_model_as_they_were_given(photo, kind, tmp_path):
     inpaint.fill(photo, box(), model=model, guidance={"color": given})
     plane = model.calls[0][2]["color"][0].permute(1, 2, 0).numpy()
     assert plane == pytest.approx(colors / 255, abs=1e-4)
+
+
+@pytest.mark.parametrize("offset", [0, 1, 2])
+def test_thin_lines_of_a_larger_drawing_stay_whole_at_the_size_of_the_photo(photo, offset, caplog):
+    model = Recorder()
+    model.capabilities = Capabilities(planes=(SKETCH, COLOR))
+    lines, colors = np.zeros((120, 168), np.uint8), np.zeros((120, 168, 4), np.uint8)
+    lines[36 + offset] = 255
+    colors[:, 60:66] = (200, 100, 50, 255)
+    inpaint.fill(photo, box(), model=model, guidance={"sketch": lines, "color": colors})
+    guidance = {name: plane[0].numpy() for name, plane in model.calls[0][2].items()}
+    assert np.array_equal(np.flatnonzero(guidance["sketch"][0].all(axis=1)), [12])
+    assert guidance["sketch"].sum() == 56
+    assert np.array_equal(np.flatnonzero(guidance["color"][3].all(axis=0)), [20, 21])
+    assert guidance["color"][:3, 0, 20] == pytest.approx(np.array([200, 100, 50]) / 255, abs=1e-4)
+    assert "sketch has 168 x 120 pixels; resized to 56 x 40" in caplog.text
+
+
+def test_it_is_said_when_nothing_that_was_drawn_lies_in_the_hole(photo, caplog):
+    model, lines = Recorder(takes=["sketch"]), np.zeros((40, 56), np.uint8)
+    lines[30] = 255
+    inpaint.fill(photo, box(), model=model, guidance={"sketch": lines})
+    assert "nothing of the sketch lies in the hole" in caplog.text
+    caplog.clear()
+    inpaint.fill(photo, box(), model=model, guidance={"sketch": np.roll(lines, -15, axis=0)})
+    assert "nothing of the sketch" not in caplog.text

@@ -213,6 +213,13 @@ def test_lines_are_matched_as_a_mask_is(folders, kind):
     assert f"no {kind} c.*" in found[2]
 
 
+def test_lines_are_refused_where_nothing_is_filled(folders):
+    shown = {"guidance": {"sketch": folders / "masks"}, "save_mask": folders / "out"}
+    with pytest.raises(UsageError, match="sketch: for a fill to follow, and without an output nothing is filled"):
+        run(plan_jobs(folders / "photos", folders / "masks", None, **shown), None)
+    assert not (folders / "out").exists()
+
+
 def test_an_output_folder_around_the_photos_hides_none_of_them(folders):
     assert len(plan_jobs(folders / "photos", folders / "masks", folders)) == 3
 
