@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from inpaint.config.merging import merged, set_value
 from inpaint.config.overrides import Override, parse
 from inpaint.config.schema import TrainConfig, build, translated
 from inpaint.errors import ConfigError, InpaintError, unknown
@@ -124,12 +125,12 @@ class Request:
         said_by = "configuration"
         try:
             layers = composition.layers(self.primary) if self.run is None else self._on_top_of(self.run, composition)
-            composed: Any = OmegaConf.merge(*layers)
+            composed: Any = merged(*layers)
             sizes = composed.pop(SIZES, {})
             for override in self.changes:
                 said_by = f"'{override.line}'"
                 if override.key == SIZE:
-                    composed = OmegaConf.merge(composed, _size(override, sizes))
+                    composed = merged(composed, _size(override, sizes))
             for override in self.changes:
                 said_by = f"'{override.line}'"
                 if override.key != SIZE:
@@ -154,7 +155,7 @@ class Request:
             if chosen is None:
                 raise ConfigError(f"'~{group}': no file of this group is chosen")
             for name in _listed(chosen):
-                body: Any = OmegaConf.merge(*composition.chosen(group, name))
+                body: Any = merged(*composition.chosen(group, name))
                 ours = not self.library.is_users(f"{group}/{name}")
                 if (
                     group == "model"
@@ -168,10 +169,10 @@ class Request:
 
 def _run_to_go_on(library: Library, choices: dict[str, Any], changes: list[Override]) -> RunFolder | None:
     """Return the run that the arguments ask to go on with, if they do and it has a configuration."""
-    said = OmegaConf.merge({}, *(layer for group, name in choices.items() for layer in library.files(group, name)))
+    said = merged(*(layer for group, name in choices.items() for layer in library.files(group, name)))
     for override in changes:
         if override.key.partition(".")[0] in ("resume", "run") and not override.deletes:
-            OmegaConf.update(said, override.key, override.value, merge=True, force_add=True)
+            set_value(said, override.key, override.value)
     resume, folder = OmegaConf.select(said, "resume"), OmegaConf.select(said, "run.folder")
     if resume == "auto":
         run = RunFolder(Path(str(folder)).expanduser()) if folder else None
@@ -455,7 +456,7 @@ def _apply(override: Override, composed: Any, *, again: bool = False) -> None:
     again: a run goes on whose configuration may lack what the same arguments have deleted before.
     """
     if not override.deletes:
-        OmegaConf.update(composed, override.key, override.value, merge=True, force_add=True)
+        set_value(composed, override.key, override.value)
         return
     above, _, last = override.key.rpartition(".")
     block = OmegaConf.select(composed, above) if above else composed

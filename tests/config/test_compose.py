@@ -65,6 +65,40 @@ def test_an_element_of_a_list_can_be_set():
     assert config.load(["optimizers.generator.betas.0=0.6"]).optimizers["generator"].betas == (0.6, 0.999)
 
 
+MIXTURE = [{"mask": "deepfill", "weight": 1}, {"mask": "captions", "weight": 1}]
+
+
+@pytest.mark.parametrize(
+    ("model", "value", "expected"),
+    [
+        ("vcnet", "{kind: captions}", {"kind": "captions"}),
+        ("vcnet", "[{mask: lama, weight: 2}]", [{"mask": "lama", "weight": 2}]),
+        ("vcnet", "lama", "lama"),
+        ("glcic", "[{mask: deepfill, weight: 1}, {mask: captions, weight: 1}]", MIXTURE),
+        ("glcic", "{kind: captions}", {"kind": "captions"}),
+        ("glcic", "{size: [0.2, 0.3]}", {"kind": "box", "size": [0.2, 0.3]}),
+    ],
+)
+def test_masks_replace_those_of_a_models_file_whatever_containers_hold_them(model, value, expected, mine):
+    assert config.load([f"model={model}", f"data.masks={value}"]).data.masks == expected
+    (mine / "experiment/other.yaml").write_text(f"data:\n  masks: {value}\n")
+    chosen = [f"model={model}", "experiment=other"]
+    assert config.load(chosen, config_dir=str(mine)).data.masks == expected
+
+
+def test_an_element_of_a_list_may_become_another_container():
+    assert compose(["model=vcnet", "data.masks.0=[a]", "data.masks.1={mask: lama}"])["data"]["masks"] == [
+        ["a"],
+        {"mask": "lama", "weight": 1},
+    ]
+    assert "data.masks.5" in refusal("model=vcnet", "data.masks.5={mask: lama}")
+
+
+def test_a_container_takes_the_place_of_a_reference_alone():
+    made = compose(["a={b: 1}", "c=${a}", "c=[2]", "d=${a}", "d={e: 3}"])
+    assert (made["a"], made["c"], made["d"]) == ({"b": 1}, [2], {"e": 3})
+
+
 def test_folders_with_umlauts_brackets_and_equals_signs_need_no_quotes(tmp_path):
     for name in ("Fotos (2020)", "Größe=m", "a b", "x&y"):
         assert config.load([f"data.root={tmp_path}/{name}"]).data.root == f"{tmp_path}/{name}"
