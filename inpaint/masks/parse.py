@@ -18,6 +18,7 @@ from inpaint.masks.folder import Folder, Paired
 from inpaint.masks.irregular import Mmagic, PConv, Pluralistic, PluralisticBoxes, Walk
 from inpaint.masks.lama import Lama
 from inpaint.masks.text import CAPTIONS, Text
+from inpaint.masks.vcnet import VCNetStrokes
 from inpaint.options import show
 from inpaint.system.files import is_folder
 
@@ -39,6 +40,7 @@ KINDS: dict[str, type[Mask]] = {
     "pluralistic": Pluralistic,
     "pluralistic_boxes": PluralisticBoxes,
     "mmagic": Mmagic,
+    "vcnet": VCNetStrokes,
     "text": Text,
     "folder": Folder,
     "paired": Paired,

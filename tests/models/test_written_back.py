@@ -33,20 +33,22 @@ PROGRAMS = {
     "scfegan": ("scfegan", None, ("biases2",)),  # which the program computes with in vain
     "otenim": ("otenim", None, COUNTS),
     "erasenet": ("erasenet", None, COUNTS),
+    "vcnet": ("vcnet", "generator.npz", ()),
+    "vcnet_xyf": ("vcnet_xyf", None, ("weight_orig", "weight_u", "weight_v")),  # up to their lengths
 }
 LOSSES = "/loss_percep."  # the network of a program's losses, which an import leaves out
 # Layers of a discriminator that its program never uses, whose values an import leaves out.
 UNUSED = ("module.attn2.alpha", "module.attn2.model.")
 SLOW = {"big-lama", "lyndonzheng", "knazeri", "naoto0804", "mmagic_pconv", "lama-regular", "aotgan", "otenim"}
-SLOW |= {"scfegan", "erasenet", "jiahuiyu", "jiahuiyu_guided", "nipponjo_tf"}
+SLOW |= {"scfegan", "erasenet", "jiahuiyu", "jiahuiyu_guided", "nipponjo_tf", "vcnet", "vcnet_xyf"}
 
 
 def written(parity, name, folder):
     """The files of a program, or the one that is meant."""
     origin, only, _ = PROGRAMS[name]
     program = origin if only else name
-    if only is None:
-        return origin, parity.write(program, folder)
+    if only is None or only.endswith(".npz"):
+        return origin, [path for path in parity.write(program, folder) if only in (None, path.name)]
     layout = json.loads((parity.HERE / program / "layout.json").read_text())
     entry = next(file for file in layout["files"] if file["name"] == only)
     state = {key: torch.from_numpy(value) for key, value in parity.values(program, entry).items()}

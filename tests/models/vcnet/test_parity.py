@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 from inpaint.cli.main import run
 from inpaint.config import load as load_config
 from inpaint.losses import parse_losses
+from inpaint.losses.gradient_penalty import gradient_penalty
 from inpaint.masks.growing import grown
 from inpaint.models.vcnet.growing import grown as grown_tensor
 from inpaint.models.vcnet.network import Network
@@ -254,6 +257,45 @@ def test_the_critics_loss_and_penalty_are_those_of_the_authors_program(folders, 
     first = module.discriminators["discriminator"].layers[0].weight
     (gradient,) = torch.autograd.grad(total, [first])
     assert gradient.norm().item() == pytest.approx(arrays["tune_gradnorm_d_global_conv1"].item(), rel=1e-9)
+
+
+def iterated(critic):
+    """Iterate its singular vectors once in the program's order, the right ones first; graphs keep the earlier ones."""
+    for layer in critic.layers:
+        normalization = layer.parametrizations.weight[0]
+        matrix = layer.parametrizations.weight.original.detach().flatten(1)
+        normalization._v = torch.nn.functional.normalize(matrix.T @ normalization._u, dim=0)
+        normalization._u = torch.nn.functional.normalize(matrix @ normalization._v, dim=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", ["discriminator", "patch_discriminator"])
+def test_the_critics_losses_are_those_of_the_re_implementation(critics, cases, monkeypatch, role):
+    arrays, short = cases["vcnet_xyf"], "global" if role == "discriminator" else "patch"
+    real, fake = enlarged(images(arrays["clean"])), enlarged(ours(arrays["output"]))
+    # The program gives the patch critic what is clean, not the hole.
+    given = () if role == "discriminator" else (1 - enlarged(masks(arrays["mask"])),)
+
+    def told_by(critic):
+        def logits(image):
+            iterated(critic)
+            return critic(image, *given).logits
+
+        return logits
+
+    with torch.no_grad():
+        of_networks = -told_by(copy.deepcopy(critics["vcnet_xyf"][role]))(fake).mean()
+    assert of_networks.item() == pytest.approx(arrays[f"adv_g_{short}"].item(), rel=1e-9)
+    critic = copy.deepcopy(critics["vcnet_xyf"][role])
+    logits = told_by(critic)
+    apart_by = logits(fake).mean() - logits(real).mean()
+    monkeypatch.setattr(torch, "rand", lambda *size, **kind: torch.full(size, 0.25, dtype=torch.float64))
+    # Gradients with respect to colors on our scale are twice as long.
+    total = apart_by + 10 * gradient_penalty(logits, real, fake, slope=2)
+    assert total.item() == pytest.approx(arrays[f"adv_d_{short}"].item(), rel=1e-9)
+    if role == "discriminator":
+        (gradient,) = torch.autograd.grad(total, [critic.layers[0].parametrizations.weight.original])
+        assert gradient.norm().item() == pytest.approx(arrays["gradnorm_disc_first"].item(), rel=1e-9)
 
 
 XYFJASON_LOSSES = (
