@@ -26,6 +26,19 @@ def test_the_largest_singular_value_is_one():
     assert abs(singular[0] - 1) < 1e-4
 
 
+@pytest.mark.parametrize("dim", [None, 0])
+@pytest.mark.parametrize("kind", [torch.nn.Conv2d, torch.nn.ConvTranspose2d])
+def test_without_memory_the_state_has_the_same_names_and_shapes(kind, dim):
+    real = spectrally_normalized(kind(3, 5, 4), dim=dim)
+    with torch.device("meta"):
+        alone = spectrally_normalized(kind(3, 5, 4), dim=dim)
+    shapes = {name: value.shape for name, value in real.state_dict().items()}
+    assert {name: value.shape for name, value in alone.state_dict().items()} == shapes
+    assert all(value.is_meta for value in alone.state_dict().values())
+    with pytest.raises(AssertionError, match="tells shapes alone"):
+        alone.to_empty(device="cpu")(torch.rand(1, 3, 8, 8))
+
+
 def test_training_iterates_once_per_pass_and_evaluation_never():
     layer, x = make(), torch.rand(1, 4, 9, 7)
     vectors = layer.parametrizations.weight[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -99,12 +100,14 @@ def _shapes(modules: Mapping[str, nn.Module]) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def _network_shapes(config: Config) -> dict[str, tuple[int, ...]]:
+@lru_cache(maxsize=8)  # asked for several times in an import, and building networks takes longer than all else
+def _network_shapes(config: Config) -> Mapping[str, tuple[int, ...]]:
     with torch.device("meta"):
         return _shapes(dict(Network(config).named_children()))
 
 
-def _critic_shapes(config: Config) -> dict[str, tuple[int, ...]]:
+@lru_cache(maxsize=8)
+def _critic_shapes(config: Config) -> Mapping[str, tuple[int, ...]]:
     with torch.device("meta"):
         return _shapes(Network.discriminators(config))
 
@@ -162,7 +165,8 @@ def xyfjason_links(config: Config) -> Iterator[Link]:
 
 
 def _negated(name: str, value: Tensor) -> Tensor:
-    return -value
+    # Without values there is nothing to negate, and for arithmetic there PyTorch imports its compiler, for seconds.
+    return value if value.is_meta else -value
 
 
 def xyfjason_critic_links(config: Config) -> Iterator[Link]:

@@ -1,5 +1,7 @@
 """Importing both public programs' checkpoints: what is recognized, converted, left out, refused."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -35,6 +37,7 @@ def config_of(origin):
     return base.model_copy(update={"width": 4, "discriminator": critics})
 
 
+@cache
 def networks_of(origin):
     """The networks and both critics in float32, with weights that show."""
     config = config_of(origin)
@@ -46,13 +49,16 @@ def networks_of(origin):
 
 def entries_of(origin, *, critics=True):
     """What the program's files hold, by its names."""
+    of_networks, of_critics = _entries_of(origin)
+    return {**of_networks, **of_critics} if critics else dict(of_networks)
+
+
+@cache
+def _entries_of(origin):
     network, judges = networks_of(origin)
     config, (of_networks, of_critics) = config_of(origin), LINKS[origin]
-    entries = dict(write(of_networks(config), dict(network.state_dict())))
-    if critics:
-        state = {f"{role}.{name}": value for role in CRITICS for name, value in judges[role].state_dict().items()}
-        entries |= write(of_critics(config), state)
-    return entries
+    state = {f"{role}.{name}": value for role in CRITICS for name, value in judges[role].state_dict().items()}
+    return write(of_networks(config), dict(network.state_dict())), write(of_critics(config), state)
 
 
 def saved(origin, entries, folder):
