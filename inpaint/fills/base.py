@@ -76,19 +76,24 @@ class BaseFill(ABC):
         """
         raise MaskError(f"{self.name} needs a mask: it does not find holes itself")
 
+    def find_to_fill(self, image: Array) -> tuple[Array, object]:
+        """Return what `find_mask` does, and what a fill of the same images by that mask goes on from; None: nothing."""
+        return self.find_mask(image), None
+
     def find_mask_arrays(self, image: NDArray[Any]) -> NDArray[Any]:
         """Do so for images (B, H, W, 3): (B, H, W, 1) from 0 to 1, as `Inpainter.find_mask_arrays` says."""
         check_types("array", image, None)
-        found: NDArray[Any] = channels_last(as_array(self._found(self.own(channels_first(image)))))
+        own = self._to_find(self.own(channels_first(image)))
+        found: NDArray[Any] = channels_last(as_array(self.result_type(self.find_mask(own))))
         return found
 
-    def _found(self, image: Array) -> Array:
-        """Return what `find_mask` finds in images that were checked, in the type of the results."""
+    def _to_find(self, image: Array) -> Array:
+        """Check images that a mask is to be found in, and return them in the type of the results."""
         if not self.capabilities.blind:
             raise MaskError(f"{self.name} needs a mask: it does not find holes itself")
         self._check_complete()
         check_image(image, capabilities=self.capabilities, name=self.name)
-        return self.result_type(self.find_mask(self.result_type(image)))
+        return self.result_type(image)
 
     def result_type(self, x: Array) -> Array:
         """Return x in the type of the results: float32, unless a subclass computes in float64."""
@@ -160,7 +165,8 @@ class BaseFill(ABC):
         When the caller asks to stop, images not reached get the mean color of what is known and the score -inf, and
         there are no intermediates.
         """
-        soft = self._found(image) if mask is None else None
+        soft, encoded = (None, None) if mask is not None else self.find_to_fill(self._to_find(image))
+        soft = None if soft is None else self.result_type(soft)
         hard = mask if soft is None else self.result_type(soft > THRESHOLD)
         self.check(image, hard, guidance)
         samples, seeds = arguments.integer("samples", samples, least=1), ImageSeed.of_each(seed, len(image))
@@ -173,6 +179,7 @@ class BaseFill(ABC):
             seeds=seeds,
             draws=draws,
             clock=Clock(len(image) * draws, self.steps, progress),
+            encoded=encoded,
         )
         found = {} if soft is None else {FOUND: soft}
         fills = [

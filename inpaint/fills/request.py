@@ -111,6 +111,7 @@ class Request:
         clock: Where progress is reported.
         warnings: Of each unit, by its number, what is to be said against its fill.
         strategies: Of each unit, by its number, what a strategy did.
+        encoded: What `find_to_fill` left behind of the images; None where the mask was given.
     """
 
     image: Array
@@ -122,6 +123,7 @@ class Request:
     clock: Clock
     warnings: dict[int, tuple[str, ...]] = field(default_factory=dict)
     strategies: dict[int, str] = field(default_factory=dict)
+    encoded: object = None
 
     def warnings_of(self, sample: int) -> tuple[str, ...]:
         """Return what is to be said against one sample of all images, which are named where there are several."""

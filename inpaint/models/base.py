@@ -15,6 +15,9 @@ from inpaint.options import ModelConfig
 from inpaint.types import Capabilities, OneLine
 from inpaint.weights.graphs import NOISE, GraphInput
 
+Encoded: TypeAlias = tuple[Tensor, ...]
+"""What a blind network knows of a batch when it has found the mask, and needs for painting; may be empty."""
+
 Rear: TypeAlias = Callable[[Sequence[Tensor]], Tensor]
 """The second half of a network, from its features to what it paints."""
 
@@ -57,6 +60,14 @@ class InpaintNetwork(nn.Module):
             image: As `forward` takes it.
         """
         raise NotImplementedError(f"{type(self).__name__} finds no masks")
+
+    def find_and_encode(self, image: Tensor) -> tuple[Tensor, Encoded]:
+        """Return what `find_mask` does, and what the same pass leaves behind for `paint_encoded` to go on from."""
+        return self.find_mask(image), ()
+
+    def paint_encoded(self, image: Tensor, mask: Tensor, encoded: Encoded, **planes: Tensor) -> dict[str, Tensor]:
+        """Return what `forward` does, from what `find_and_encode` left behind of the same image."""
+        return self(image, mask, **planes)  # type: ignore[no-any-return]
 
     @property
     def capabilities(self) -> Capabilities:

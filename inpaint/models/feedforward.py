@@ -83,6 +83,14 @@ class FeedForward(TensorFill):
                 parts.append(self._cropped({FOUND: found}, like=image)[FOUND])
         return concatenate(parts)  # type: ignore[no-any-return]
 
+    def find_to_fill(self, image: Tensor) -> tuple[Tensor, object]:
+        """Find as `find_mask`, and keep what the network has computed where the batch is one chunk."""
+        if self.chunk is not None and len(image) > self.chunk:  # kept for all chunks it would fill the memory
+            return self.find_mask(image), None
+        with evaluating(self.network), torch.inference_mode():
+            found, encoded = self.network.find_and_encode(self._ready(image))
+            return self._cropped({FOUND: found}, like=image)[FOUND], encoded
+
     def paint_all(self, request: Request) -> Iterator[Painted]:
         """Paint chunk by chunk."""
         image, mask = request.image, request.mask
@@ -93,7 +101,11 @@ class FeedForward(TensorFill):
                 planes = {name: self._ready(plane[part]) for name, plane in request.guidance.items()}
                 derived = self.network.derive(image[part], mask[part])
                 planes |= {name: self._ready(plane) for name, plane in derived.items()}
-                maps = self.network(self._ready(image[part]), self._ready(mask[part]), **planes)
+                read = self._ready(image[part]), self._ready(mask[part])
+                if isinstance(request.encoded, tuple):
+                    maps = self.network.paint_encoded(*read, request.encoded, **planes)
+                else:
+                    maps = self.network(*read, **planes)
                 painted = self._cropped(maps, like=image)
             yield painted
 

@@ -10,8 +10,14 @@ from inpaint.models.base import InpaintNetwork
 from inpaint.models.feedforward import FeedForward
 from inpaint.models.options import FeedForwardOptions
 from inpaint.options import ModelConfig
+from inpaint.registry import table
 from tiny_blind.config import Config
 from tiny_blind.network import Network
+
+
+def small(model):
+    config = table.config_class(model)
+    return config.model_validate(config.SMALL)
 
 
 @pytest.fixture
@@ -43,6 +49,22 @@ def test_it_paints_by_the_soft_map(batch):
     (fill,) = FeedForward(network, name="tiny").fill(image, None)
     assert torch.allclose(fill.raw, expected, atol=1e-6)
     assert torch.allclose(fill.aux["found"], soft, atol=1e-6)
+
+
+@pytest.mark.parametrize(("model", "layer"), [("vcnet", "mask_network.down1"), ("erasenet", "generator.enter.0")])
+def test_a_fill_runs_the_encoder_once_and_paints_what_finding_and_painting_do(batch, lively, model, layer):
+    image = batch[0][..., :32, :32].clone()
+    network = lively(table.network_class(model)(small(model)), gain=1.0).eval().requires_grad_(False)
+    soft = network.find_mask(image)
+    expected, calls = network(image, soft), []
+    network.get_submodule(layer).register_forward_hook(lambda *_: calls.append(1))
+    (fill,) = FeedForward(network, name=model).fill(image, None)
+    assert len(calls) == 1
+    assert torch.equal(fill.aux["found"], soft)
+    assert torch.equal(fill.raw, expected["raw"])
+    (cut,) = FeedForward(network, name=model, options=FeedForwardOptions(chunk=1)).fill(image, None)
+    assert len(calls) == 1 + 2 * len(image)
+    assert torch.allclose(cut.raw, fill.raw, atol=1e-5)
 
 
 def test_a_mask_that_is_given_stands_above_what_would_be_found(batch):

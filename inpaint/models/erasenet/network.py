@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from inpaint.errors import InputError
 from inpaint.losses.base import Discriminator, DiscriminatorOutput
-from inpaint.models.base import InpaintNetwork
+from inpaint.models.base import Encoded, InpaintNetwork
 from inpaint.models.erasenet.config import Config
 from inpaint.nn.batch_norm import learns, scale_and_shift
 from inpaint.nn.inference import Prepared
@@ -156,14 +156,28 @@ class Generator(nn.Module):
             paint: "raw", and before it "unet", "scale_1_2" and "scale_1_4", (B, 3, ...) on our scale.
             find: "mask_logits" (B, mask_planes, H, W), above 0 = text.
         """
-        with normalized_in_full_precision(self._normalized(paint=paint, find=find)):
+        features = self.encode(image)
+        found = self.painted(*features) if paint else {}
+        return found | ({"mask_logits": self.logits(*features)} if find else {})
+
+    def encode(self, image: Tensor) -> Encoded:
+        """Return what both decoders read, from half the size to 1/16 of it twice."""
+        with normalized_in_full_precision(self.enter):
             e1 = leaky(self.enter[1](leaky(self.enter[0](image))))  # (B, w, H/2, W/2)
             e2 = self.blocks[0](leaky(self.enter[2](e1)))  # (B, 2w, H/4, W/4)
-            e3 = self.blocks[2](self.blocks[1](e2))  # (B, 4w, H/8, W/8)
-            e4 = self.blocks[4](self.blocks[3](e3))  # (B, 8w, H/16, W/16)
-            q = self.blocks[5](e4)
-            found = self._painted(e1, e2, e3, e4, q) if paint else {}
-            return found | ({"mask_logits": self._logits(e1, e2, e3, e4, q)} if find else {})
+        e3 = self.blocks[2](self.blocks[1](e2))  # (B, 4w, H/8, W/8)
+        e4 = self.blocks[4](self.blocks[3](e3))  # (B, 8w, H/16, W/16)
+        return e1, e2, e3, e4, self.blocks[5](e4)
+
+    def painted(self, e1: Tensor, e2: Tensor, e3: Tensor, e4: Tensor, q: Tensor) -> dict[str, Tensor]:
+        """Return what the first decoder and the refinement paint, from what `encode` returns."""
+        with normalized_in_full_precision((self.bottom, *self.ups, *self.refine.normalized())):
+            return self._painted(e1, e2, e3, e4, q)
+
+    def logits(self, e1: Tensor, e2: Tensor, e3: Tensor, e4: Tensor, q: Tensor) -> Tensor:
+        """Return the second decoder's logits, from what `encode` returns."""
+        with normalized_in_full_precision((*self.mask_ups, *self.mask_convs)):
+            return self._logits(e1, e2, e3, e4, q)
 
     def _painted(self, e1: Tensor, e2: Tensor, e3: Tensor, e4: Tensor, q: Tensor) -> dict[str, Tensor]:
         x = leaky(self.bottom(self.blocks[7](self.blocks[6](q))))  # (B, 16w, H/32, W/32)
@@ -182,13 +196,6 @@ class Generator(nn.Module):
             x = leaky(larger(torch.cat((leaky(layer(x)), skip), dim=1)))
         logits: Tensor = self.mask_head(x)
         return logits
-
-    def _normalized(self, *, paint: bool, find: bool) -> list[nn.Module]:
-        """Return the layers with spectral norm that a pass uses."""
-        layers = [*self.enter]
-        if paint:
-            layers += [self.bottom, *self.ups, *self.refine.normalized()]
-        return layers + ([*self.mask_ups, *self.mask_convs] if find else [])
 
 
 class Refinement(nn.Module):
@@ -255,6 +262,16 @@ class Network(InpaintNetwork):
         """Return the mean over the mask's planes of the logits' sigmoid, (B, 1, H, W)."""
         logits = self.generator(self._checked(image), paint=False)["mask_logits"]
         return found_map(logits).to(image.dtype)
+
+    def find_and_encode(self, image: Tensor) -> tuple[Tensor, Encoded]:
+        """Return the mask and the encoder's features."""
+        encoded = self.generator.encode(self._checked(image))
+        return found_map(self.generator.logits(*encoded)).to(image.dtype), encoded
+
+    def paint_encoded(self, image: Tensor, mask: Tensor, encoded: Encoded, **planes: Tensor) -> dict[str, Tensor]:
+        """Return what `forward` does."""
+        painted = self.generator.painted(*encoded)
+        return {name: plane.to(image.dtype) for name, plane in painted.items()}
 
     def _checked(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from inpaint.errors import InputError
 from inpaint.losses.base import Discriminator
-from inpaint.models.base import InpaintNetwork
+from inpaint.models.base import Encoded, InpaintNetwork
 from inpaint.models.vcnet.blocks import Block
 from inpaint.models.vcnet.config import Config
 from inpaint.models.vcnet.critics import PatchCritic, WholeCritic
@@ -144,6 +144,15 @@ class Network(InpaintNetwork):
     def find_mask(self, image: Tensor) -> Tensor:
         """Return how likely each pixel is contaminated, (B, 1, H, W) in [0, 1], of images (B, 3, H, W) in [0, 1]."""
         return self.probability(self.find(image).logits)
+
+    def find_and_encode(self, image: Tensor) -> tuple[Tensor, Encoded]:
+        """Return the mask and the mask network's features."""
+        found = self.find(image)
+        return self.probability(found.logits), (found.features,)
+
+    def paint_encoded(self, image: Tensor, mask: Tensor, encoded: Encoded, **planes: Tensor) -> dict[str, Tensor]:
+        """Return what `forward` does."""
+        return {"raw": self.paint(image, mask, *encoded)}
 
     def forward(self, image: Tensor, mask: Tensor, **planes: Tensor) -> dict[str, Tensor]:
         """Paint over what is contaminated: {"raw"} (B, 3, H, W) in [0, 1].
