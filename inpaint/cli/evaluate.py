@@ -17,6 +17,8 @@ from inpaint.system.signals import ending_on_sigterm
 from inpaint.types import Inpainter, Progress
 from inpaint.weights.runs import Which
 
+SINGLE = [name for name, finder in FINDERS.items() if not finder.batch]
+"""What can be found in one photo."""
 EXAMPLES = """
 \b
 Examples:
@@ -62,8 +64,10 @@ Examples:
     "--find",
     "finders",
     multiple=True,
-    type=click.Choice([name for name, finder in FINDERS.items() if not finder.batch]),
-    help="With --contaminate: fill by models that are not blind what is found so, too. May be repeated.",
+    metavar="|".join([*SINGLE, "RUN"]),
+    shell_complete=places.complete_model,
+    help="With --contaminate: fill by models that are not blind what is found so, too, or by a blind model (a run, "
+    "weights or ONNX file). May be repeated.",
 )
 @click.option(
     "--size",
@@ -184,6 +188,11 @@ def _evaluate(
     from inpaint.system.devices import device_name, resolve_device
 
     places_of_work = [resolve_device(each.strip()) for each in device.split(",")]
+    finding = label_models([each for each in finders if each not in SINGLE])
+    runs = {
+        name: Loadable(spec=spec, weights=how)
+        for (name, spec), how in zip(finding.items(), model_options.which(finding, weights).values(), strict=True)
+    }
     loadable: dict[str, Inpainter | Loadable] = {
         name: Loadable(spec=spec, options=chosen[name], weights=which[name]) for name, spec in labels.items()
     }
@@ -193,7 +202,7 @@ def _evaluate(
         assert protocol is not None
         assert data is not None
         usual += OF_BLIND
-        loadable = ways(loadable, finders)
+        loadable = ways(loadable, [each for each in finders if each in SINGLE], runs)
         subjects = ContaminatedPhotos(data, protocol, count=settings["count"])
     with ending_on_sigterm(), bar("fills") as fills:
 

@@ -17,12 +17,14 @@ from torch import Tensor
 import inpaint.evaluation.protocols as protocols
 from inpaint import seeds
 from inpaint.data.contamination import Contamination
-from inpaint.errors import UsageError
+from inpaint.errors import MaskError, UsageError
 from inpaint.evaluation.subjects import Photos, Rgb, Subject
-from inpaint.finding.table import check_finder, find
+from inpaint.fills.base import THRESHOLD
+from inpaint.finding.table import FINDERS, check_finder, find
 from inpaint.images.photo import photo_of_array
 from inpaint.images.planes import SampleParts
 from inpaint.masks import HoleMask, Mask, parse_mask
+from inpaint.masks.compose import Mixture, Target, Union
 from inpaint.masks.text import Text
 from inpaint.registry.loadable import Loadable
 from inpaint.types import FOUND, Capabilities, Fill, Inpainter, ProgressCallback, Seed
@@ -80,16 +82,26 @@ def contaminating(
     protocol = protocols.unnamed(kinds, size=size, seed=seed)
     if fonts is None:
         return protocol
-    drawings, changed = {}, False
-    for label, drawing in protocol.drawings.items():
-        mask: Mask = drawing.mask
-        if isinstance(mask, Text):
-            options = {**mask.model_dump(), "fonts": [os.fspath(fonts)]}
-            drawing, changed = replace(drawing, mask=parse_mask(options)), True
-        drawings[label] = drawing
-    if not changed:
+    drawings = {
+        label: replace(drawing, mask=written_in(fonts, drawing.mask)) for label, drawing in protocol.drawings.items()
+    }
+    if not any(isinstance(part, Text) for drawing in drawings.values() for part in drawing.mask.parts()):
         raise UsageError(f"--fonts is for kinds of text, such as text and captions, got {', '.join(kinds)}")
     return replace(protocol, drawings=drawings)
+
+
+def written_in(fonts: str | os.PathLike[str], mask: Mask) -> Mask:
+    """Return a kind of mask whose text, that of the masks inside it too, is written in the fonts of a folder."""
+    if isinstance(mask, Text):
+        return parse_mask({**mask.model_dump(), "fonts": [os.fspath(fonts)]})
+    if isinstance(mask, Mixture):
+        of = tuple(part.model_copy(update={"mask": written_in(fonts, part.mask)}) for part in mask.of)
+        return mask.model_copy(update={"of": of})
+    if isinstance(mask, Union):
+        return mask.model_copy(update={"of": tuple(written_in(fonts, part) for part in mask.of)})
+    if isinstance(mask, Target):
+        return mask.model_copy(update={"mask": written_in(fonts, mask.mask)})
+    return mask
 
 
 def _cut_to(photo: Rgb, size: tuple[int, int]) -> Rgb:
@@ -131,10 +143,17 @@ class ByTrueMask:
 
 
 class ByFinder:
-    """Any model, whose hole is what is found in the photo by one of `inpaint.finding`: together a blind model."""
+    """Any model, whose hole is what is found in the photo: together a blind model.
 
-    def __init__(self, inner: Inpainter, finder: str) -> None:
-        self._inner, self._finder = inner, check_finder(finder)
+    Args:
+        inner: Fills.
+        finder: One of `inpaint.finding`, or what `run` is called.
+        run: A blind model that finds.
+    """
+
+    def __init__(self, inner: Inpainter, finder: str, run: Inpainter | None = None) -> None:
+        self._inner, self._run = inner, run
+        self._finder = check_finder(finder) if run is None else finder
         self.name = f"{inner.name}+{finder}"
         self.capabilities: Capabilities = replace(inner.capabilities, blind=True)
 
@@ -148,14 +167,21 @@ class ByFinder:
         seed: Seed = 0,
         progress: ProgressCallback | None = None,
     ) -> list[Fill]:
-        """Fill the hole, or where it is None what is found; see `Inpainter`. A map that was found is 0 or 1."""
+        """Fill the hole, or where it is None what is found; see `Inpainter`.
+
+        A map that was found is 0 or 1 by one of `inpaint.finding`, soft by a blind model.
+        """
         found = self._found(image) if mask is None else mask
-        if not found.any():
-            return [Fill(completed=image, raw=image, mask=found, aux={FOUND: found})] * samples
-        fills = self._inner.fill(image, found, guidance=guidance, samples=samples, seed=seed, progress=progress)
+        hole = (found > THRESHOLD).to(found.dtype)
+        if not hole.any():
+            return [Fill(completed=image, raw=image, mask=hole, aux={FOUND: found})] * samples
+        fills = self._inner.fill(image, hole, guidance=guidance, samples=samples, seed=seed, progress=progress)
         return [replace(fill, aux={**fill.aux, FOUND: found}) for fill in fills]
 
     def _found(self, image: Tensor) -> Tensor:
+        if self._run is not None:
+            soft = self._run.find_mask_arrays(image.permute(0, 2, 3, 1).cpu().numpy())
+            return torch.from_numpy(np.ascontiguousarray(soft.transpose(0, 3, 1, 2))).to(image.device)
         holes = [find(self._finder, photo_of_array(each)) for each in _eight_bit(image)]
         return torch.from_numpy(np.stack(holes)[:, None].astype(np.float32))  # (B, 1, H, W)
 
@@ -167,13 +193,17 @@ def _eight_bit(image: Tensor) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadableWay(Loadable):
-    """A model by what loads it, and how it comes by the hole; finder: "" for the true one."""
+    """A model by what loads it, and how it comes by the hole.
+
+    finder: "" for the true one. run: the blind model that is called so.
+    """
 
     finder: str = field(default="")
+    run: Loadable | None = None
 
     def load(self, device: str) -> Inpainter:
         """See `Loadable`."""
-        return _way(super().load(device), self.finder)
+        return _way(super().load(device), self.finder, None if self.run is None else self.run.load(device))
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -183,34 +213,55 @@ class LoadableWay(Loadable):
 
     def identity(self) -> str:
         """See `Loadable`."""
+        if self.run is not None:
+            return f"{super().identity()}, found by {self.run.identity()}"
         return f"{super().identity()}, {f'{self.finder} found' if self.finder else 'true mask'}"
 
 
-def _way(model: Inpainter, finder: str) -> Inpainter:
-    way: Any = ByFinder(model, finder) if finder else ByTrueMask(model)
+def _way(model: Inpainter, finder: str, run: Inpainter | None) -> Inpainter:
+    way: Any = ByFinder(model, finder, run) if finder else ByTrueMask(model)
     return way  # type: ignore[no-any-return]
 
 
-def ways(models: Mapping[str, Inpainter | Loadable], finders: Sequence[str] = ()) -> dict[str, Inpainter | Loadable]:
+def ways(
+    models: Mapping[str, Inpainter | Loadable],
+    finders: Sequence[str] = (),
+    runs: Mapping[str, Loadable] | None = None,
+) -> dict[str, Inpainter | Loadable]:
     """Return models in every way of coming by the hole.
 
     NAME: as it is, blind or with the true mask; "NAME+mask": a blind one with the true mask; "NAME+FINDER": one that is
-    not blind, with the mask that is found.
+    not blind, with the mask that is found, "NAME+RUN" by a blind model.
+
+    Args:
+        models: By their labels.
+        finders: Of `inpaint.finding`.
+        runs: Blind models that find, by their labels.
 
     Raises:
-        UsageError: A finder is none, or one of several photos; finders are given and all models are blind.
+        UsageError: A finder is none, or two ways would be called the same.
+        MaskError: A model that is to find is not blind.
     """
     for finder in finders:
         check_finder(finder)
+    looking: dict[str, Loadable | None] = dict.fromkeys(finders)
+    for label, run in (runs or {}).items():
+        if label in looking:
+            raise UsageError(f"what is found by '{run.spec}' cannot be called '{label}' beside that thing to find")
+        if not run.capabilities.blind:
+            raise MaskError(f"--find {run.spec}: this model finds no holes; a blind one does, or {', '.join(FINDERS)}")
+        looking[label] = run
     found: dict[str, Inpainter | Loadable] = {}
     for label, model in models.items():
         found[label] = model
-        for finder in [""] if model.capabilities.blind else finders:
+        for finder, run in {"": None}.items() if model.capabilities.blind else looking.items():
             name = f"{label}+{finder or 'mask'}"
             if name in models:
                 raise UsageError(f"a model cannot be called '{name}' beside '{label}'")
             if isinstance(model, Loadable):
-                found[name] = LoadableWay(spec=model.spec, options=model.options, weights=model.weights, finder=finder)
+                found[name] = LoadableWay(
+                    spec=model.spec, options=model.options, weights=model.weights, finder=finder, run=run
+                )
             else:
-                found[name] = _way(model, finder)
+                found[name] = _way(model, finder, None if run is None else run.load("cpu"))
     return found

@@ -7,17 +7,31 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import ImageFont
 
-from blind import tiny_blind, write_weights
+from blind import soiled, tiny_blind, write_weights
 from inpaint.cli.evaluate import command
-from inpaint.errors import UsageError
+from inpaint.errors import MaskError, UsageError
 from inpaint.evaluation.contaminated import ByFinder, ByTrueMask, ContaminatedPhotos, contaminating, ways
 from inpaint.evaluation.measure import fill_and_measure
 from inpaint.evaluation.subjects import Photos, listed
+from inpaint.finding.table import is_available
+from inpaint.masks.text import Text
 from inpaint.metrics import OF_BLIND, USUAL, measures
 from inpaint.registry.loadable import Loadable
 from inpaint.registry.loading import load
 from inpaint.types import Fill
+
+
+def evaluated(photos, output, words, *, size=64):
+    """The rows of results of `inpaint evaluate`, of two photos."""
+    places = ["--data", str(photos), "--output", str(output)]
+    done = CliRunner().invoke(
+        command, [*words, *places, "--size", str(size), "--device", "cpu", "--count", "2"], standalone_mode=False
+    )
+    if done.exception is not None:
+        raise done.exception
+    return list(csv.DictReader((output / "results.csv").read_text().splitlines()))
 
 
 class Seeing:
@@ -119,6 +133,26 @@ def test_ways_are_the_true_mask_of_blind_models_and_finders_of_others():
         ways({"mean": other}, ["nonsense"])
 
 
+def test_a_blind_model_finds_for_other_fills(monkeypatch, tmp_path, make_photo):
+    run = write_weights(monkeypatch, tmp_path / "tiny")
+    finding = {"tiny": Loadable(spec=str(run))}
+    found = ways({"tiny": Loadable(spec=str(run)), "mean": Loadable(spec="mean")}, ["dust"], finding)
+    assert list(found) == ["tiny", "tiny+mask", "mean", "mean+dust", "mean+tiny"]
+    assert found["mean+tiny"].capabilities.blind
+    assert len({model.identity() for model in found.values()}) == 5
+    photo, hole = soiled(make_photo(40, 50, 1))
+    image = torch.from_numpy(photo).permute(2, 0, 1)[None] / 255
+    (fill,) = found["mean+tiny"].load("cpu").fill(image, None)
+    assert torch.equal(fill.mask[0, 0] == 1, torch.from_numpy(hole))
+    assert torch.allclose(fill.aux["found"], tiny_blind().find_mask(image), atol=1e-6)
+    (told,) = load("mean").fill(image, fill.mask)
+    assert torch.equal(fill.completed, told.completed)
+    with pytest.raises(MaskError, match="--find mean: this model finds no holes"):
+        ways({"mean": load("mean")}, runs={"mean": Loadable(spec="mean")})
+    with pytest.raises(UsageError, match="cannot be called 'dust'"):
+        ways({"mean": load("mean")}, ["dust"], {"dust": Loadable(spec=str(run))})
+
+
 def test_a_finder_fills_what_it_finds_and_changes_nothing_where_it_finds_nothing():
     image = torch.full((1, 3, 64, 64), 0.4)
     (nothing,) = ByFinder(load("mean"), "scratches").fill(image, None)
@@ -135,30 +169,48 @@ def test_fonts_are_for_text_and_tell_no_folder(tmp_path):
         contaminating(["center"], fonts=str(tmp_path))
 
 
+def test_fonts_reach_the_text_inside_of_other_masks(tmp_path):
+    (tmp_path / "some.ttf").write_bytes(ImageFont.load_default(16).path.getvalue())
+    fonts = str(tmp_path)
+    union = {"kind": "union", "of": ["center", {"kind": "target", "mask": "captions", "ratio": [0.1, 0.3]}]}
+    protocol = contaminating(
+        [f"[{{mask: deepfill, weight: 1}}, {{mask: {json.dumps(union)}, weight: 2}}]"], fonts=fonts
+    )
+    (drawing,) = protocol.drawings.values()
+    texts = [part for part in drawing.mask.parts() if isinstance(part, Text)]
+    assert texts
+    assert {text.fonts for text in texts} == {(fonts,)}
+    plain = contaminating(["{kind: union, of: [center, text]}"]).drawings.values()
+    assert all(part.fonts != (fonts,) for each in plain for part in each.mask.parts() if isinstance(part, Text))
+
+
 def test_the_command_sets_all_ways_side_by_side(photo_folder, tmp_path, monkeypatch):
     run = write_weights(monkeypatch, tmp_path / "tiny")
-    words = ["--model", str(run), "--model", "mean", "--data", str(photo_folder), "--contaminate", "text,center"]
-    words += [
-        "--find",
-        "scratches",
-        "--size",
-        "64",
-        "--device",
-        "cpu",
-        "--output",
-        str(tmp_path / "out"),
-        "--count",
-        "2",
-    ]
-    done = CliRunner().invoke(command, words, standalone_mode=False)
-    assert done.exception is None, done.output
-    rows = list(csv.DictReader((tmp_path / "out/results.csv").read_text().splitlines()))
-    assert len(rows) == 4 * 2 * 2
-    assert {row["model"] for row in rows} == {"tiny", "tiny+mask", "mean", "mean+scratches"}
+    words = ["--model", str(run), "--model", "mean", "--contaminate", "text,center", "--find", "scratches"]
+    rows = evaluated(photo_folder, tmp_path / "out", [*words, "--find", str(run)])
+    assert len(rows) == 5 * 2 * 2
+    assert {row["model"] for row in rows} == {"tiny", "tiny+mask", "mean", "mean+scratches", "mean+tiny"}
     assert set(USUAL) | set(OF_BLIND) <= set(rows[0])
     for row in rows:
-        assert (row["mask_f1"] != "") == (row["model"] in ("tiny", "mean+scratches"))
+        assert (row["mask_f1"] != "") == (row["model"] in ("tiny", "mean+scratches", "mean+tiny"))
+    found = {name: [row["mask_f1"] for row in rows if row["model"] == name] for name in ("tiny", "mean+tiny")}
+    assert found["tiny"] == found["mean+tiny"]
     assert "contamination" in json.dumps(json.loads((tmp_path / "out/manifest.json").read_text()))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not is_available("text"), reason="needs the extra text")
+def test_the_command_measures_what_the_detector_of_text_finds(photo_folder, tmp_path):
+    words = ["--model", "mean", "--contaminate", "text", "--find", "text"]
+    rows = evaluated(photo_folder, tmp_path / "out", words, size=160)
+    assert {row["model"] for row in rows} == {"mean", "mean+text"}
+    assert all(0 <= float(row["mask_f1"]) <= 1 for row in rows if row["model"] == "mean+text")
+    assert max(float(row["mask_f1"]) for row in rows if row["model"] == "mean+text") > 0.3
+
+
+def test_a_model_that_finds_no_holes_is_refused_by_the_command(photo_folder, tmp_path):
+    with pytest.raises(MaskError, match="--find mean"):
+        evaluated(photo_folder, tmp_path / "out", ["--model", "mean", "--contaminate", "center", "--find", "mean"])
 
 
 @pytest.mark.parametrize(
