@@ -26,7 +26,9 @@ def fill_film(given: dict[str, Any], fill: Fill) -> int:
     """
     from inpaint.pipeline.film import FilmWork, check_film
 
-    others = [f"--{name.replace('_', '-')}" for name in ("save_mask", "preview") if given[name] is not None]
+    others = [
+        f"--{name.replace('_', '-')}" for name in ("save_mask", "preview", "save_guidance") if given[name] is not None
+    ]
     check_film(given["output"], samples=given["samples"], others=others)
     work = FilmWork(Path(given["image"]), given["masks"], Path(given["output"]))
     work.check()

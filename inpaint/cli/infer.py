@@ -86,6 +86,13 @@ class PlanesCommand(click.Command):
     help="File, written in the format of its name, or folder, where photos keep their name and format. -: standard "
     "output, in the format of the photo.",
 )
+@click.option(
+    "--save-guidance",
+    metavar="PLACE",
+    type=photo_options.BESIDE,
+    help="Write the planes that guided the fill (sketch, edges, color), at the photo's size: a PNG file for one, or a "
+    "folder to be given as --sketch, --edges or --color.",
+)
 @photo_options.hole
 @photo_options.devices
 @photo_options.seed
@@ -133,6 +140,7 @@ def command(
     save_mask: str | None,
     preview: str | None,
     output: str | None,
+    save_guidance: str | None,
     invert_mask: bool,
     label: str | None,
     dilate: int,
@@ -196,7 +204,12 @@ def command(
     guidance = {name: place for name, place in planes.items() if place is not None}
     single = not Path(image).is_dir()
     _check_places(
-        [image, *masks, *guidance.values()], output, [save_mask, preview], model=model, samples=samples, single=single
+        [image, *masks, *guidance.values()],
+        output,
+        [save_mask, preview, save_guidance],
+        model=model,
+        samples=samples,
+        single=single,
     )
     _check_resumable(resume, output, skip_existing=skip_existing, single=single)
     if not masks and marks is None:
@@ -207,6 +220,7 @@ def command(
         nullcontext(None) if output is None else places.written(output, suffix) as target,
     ):
         asked: dict[str, Any] = {"samples": samples, "top": top, "save_mask": save_mask, "preview": preview}
+        asked["save_guidance"] = save_guidance
         todo = plan_jobs(image, masks, target, guidance=guidance, **asked)
         # Before the model is loaded: it may take long, and its work must have a place.
         if single and len(todo) == 1:
@@ -330,7 +344,7 @@ def _check_places(
         raise UsageError("--output is missing: where the result goes; --preview alone shows what would be filled")
     if output is not None and model is None:
         raise UsageError("--model is missing: patch, another name, the folder of a run, a weights file or an ONNX file")
-    places.check_apart(read, written, names="--output, --save-mask and --preview")
+    places.check_apart(read, written, names="--output, --save-mask, --preview and --save-guidance")
     if output is not None and places.passes_on(output) and (samples > 1 or not single):
         where = "standard output (-)" if output == places.DASH else f"'{output}'"
         raise UsageError(f"{where} takes one photo: name a folder for several")

@@ -185,7 +185,7 @@ def check_beside(save_mask: str | None, preview: str | None) -> None:
 
 def _beside(text: str) -> str:
     if places.passes_on(text):
-        raise UsageError(f"'{text}': a mask or preview is written beside the output, to a file or folder")
+        raise UsageError(f"'{text}': a mask, preview or guidance is written beside the output, to a file or folder")
     return text
 
 

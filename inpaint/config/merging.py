@@ -1,7 +1,7 @@
 """Merging one configuration over another: mappings key by key; whatever else a key holds is replaced.
 
-OmegaConf does so but where a list meets a mapping, which it refuses: there the old value makes way first. So does a kind
-of mask, as a mapping, for another one.
+OmegaConf does so but where a list meets a mapping, which it refuses: there the old value makes way first. So does a
+kind of mask, as a mapping, for another one.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
-"""What is written of a hole: the mask itself, and the photo with the hole shown over it."""
+"""What is written beside a fill: the hole as a mask, the photo with the hole over it, the planes that guided it."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from inpaint.errors import InpaintError, UsageError
 from inpaint.images.formats import FORMATS, format_of_name
@@ -41,6 +43,22 @@ def write_mask(hole: Hole, path: str | os.PathLike[str]) -> None:
 def write_preview(photo: Photo, hole: Hole, path: str | os.PathLike[str]) -> None:
     """Write the photo with its hole (H, W) shown over it; the folder is made."""
     _write(photo_of_array(hole_over(photo, hole)), path, quality=None)
+
+
+def check_plane_name(path: str | os.PathLike[str]) -> None:
+    """Raise UsageError for a name under which a plane cannot be written exactly."""
+    if Path(path).suffix.lower() != ".png":
+        raise UsageError(f"guidance is written as PNG: name a file that ends in .png, not '{os.fspath(path)}'")
+
+
+def write_plane(plane: NDArray[Any], path: str | os.PathLike[str]) -> None:
+    """Write a plane (H, W) or (H, W, C) in [0, 1] as PNG of 8 bits, which is read again as it was; the folder is made.
+
+    Raises:
+        InputError: A plane of more than four channels.
+        InpaintError: The file cannot be written.
+    """
+    _write(photo_of_array(np.rint(plane.astype(np.float32) * 255).astype(np.uint8)), path, quality=100)
 
 
 def hole_over(photo: Photo, hole: Hole) -> Rgb:

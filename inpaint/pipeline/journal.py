@@ -25,7 +25,7 @@ JOURNAL_NAME = "journal.jsonl"
 LOCK_NAME = "journal.lock"
 
 # Where a result goes is what a line is found by; what is left alone is not done; a finder is asked by its identity.
-_NOT_ASKED = ("output", "save_mask", "preview", "skip_existing", "finder")
+_NOT_ASKED = ("output", "save_mask", "preview", "save_guidance", "skip_existing", "finder")
 
 Stamp = tuple[int, int] | None
 

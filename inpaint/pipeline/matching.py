@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
 from inpaint.errors import InputError, UsageError, some
 from inpaint.images.formats import IMAGE_SUFFIXES, format_of_name
-from inpaint.images.hole_files import check_mask_name
+from inpaint.images.hole_files import check_mask_name, check_plane_name
 from inpaint.images.listing import Companions, stem_of
 from inpaint.images.planes import COMPANION
 from inpaint.pipeline.samples import numbered, sheet_path
@@ -35,6 +35,7 @@ class Job:
         top: How many of them are written, the best by their scores; None = all.
         save_mask: Where its hole goes, as a mask; None: nowhere.
         preview: Where the photo with its hole over it goes; None: nowhere.
+        save_guidance: Where the planes go that guided the fill, by name.
     """
 
     image: Path
@@ -45,11 +46,12 @@ class Job:
     top: int | None = None
     save_mask: Path | None = None
     preview: Path | None = None
+    save_guidance: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def beside(self) -> list[Path]:
-        """The files that show the hole."""
-        return [path for path in (self.save_mask, self.preview) if path is not None]
+        """The files that show the hole, and what guided the fill."""
+        return [path for path in (self.save_mask, self.preview, *self.save_guidance.values()) if path is not None]
 
     @property
     def outputs(self) -> list[Path]:
@@ -71,6 +73,7 @@ def plan_jobs(
     top: int | None = None,
     save_mask: str | os.PathLike[str] | None = None,
     preview: str | os.PathLike[str] | None = None,
+    save_guidance: str | os.PathLike[str] | None = None,
 ) -> list[Job]:
     """Return what there is to do, without decoding anything; says what of the folders is left out.
 
@@ -89,13 +92,15 @@ def plan_jobs(
         save_mask: A file for one photo, else a folder, in which masks have the subfolder and stem of the results and
             are PNG: it can be given as `mask`.
         preview: The same, for photos with their hole over them.
+        save_guidance: A PNG file for one photo and one plane, else a folder, in which planes are called as the results
+            with _NAME behind (photo_sketch.png): it can be given as `guidance`.
 
     Raises:
         UsageError: Combinations that cannot work.
         InputError: A path does not exist or holds no photo.
     """
     given = [mask] if isinstance(mask, (str, os.PathLike)) else list(mask)
-    written = {"output": output, "save_mask": save_mask, "preview": preview}
+    written = {"output": output, "save_mask": save_mask, "preview": preview, "save_guidance": save_guidance}
     places = {what: place for what, place in written.items() if place is not None}
     for what, place in (("image", image), *places.items(), *(("mask", each) for each in given)):
         if not os.fspath(place):
@@ -104,6 +109,8 @@ def plan_jobs(
     in_folder = is_folder(image)
     _must_exist(image)
     targets = {what: _Target.of(place, what, image, in_folder=in_folder) for what, place in places.items()}
+    if "save_guidance" in targets:
+        _check_guided(targets["save_guidance"], list(guidance or {}))
     if "output" in targets and targets["output"].folder and not in_folder:
         format_of_name(image)
     root = image if in_folder else image.parent
@@ -126,6 +133,9 @@ def plan_jobs(
                     top=top,
                     save_mask=named.get("save_mask"),
                     preview=named.get("preview"),
+                    save_guidance=_of_planes(named["save_guidance"], targets["save_guidance"], planes)
+                    if "save_guidance" in named
+                    else {},
                 )
             )
     _check_targets(jobs)
@@ -165,6 +175,21 @@ class _Target:
         path = self.path / name
         path = path.with_stem(stem) if stem else path
         return path.with_suffix(self.suffix) if self.suffix else path
+
+
+def _check_guided(target: _Target, planes: Sequence[str]) -> None:
+    """Raise UsageError where the planes that guide a fill cannot be written there."""
+    if not planes:
+        raise UsageError(f"no guidance is given that could be written to '{target.path}'")
+    if not target.folder:
+        check_plane_name(target.path)
+        if len(planes) > 1:
+            raise UsageError(f"'{target.path}' is one file for {' and '.join(planes)}: name a folder")
+
+
+def _of_planes(path: Path, target: _Target, planes: Iterable[str]) -> dict[str, Path]:
+    """Return the file of each plane for the photo that has this one."""
+    return {name: path.with_stem(f"{path.stem}_{name}") if target.folder else path for name in planes}
 
 
 def _photos(folder: Path, targets: Sequence[Path], beside: Sequence[_Found]) -> list[str]:

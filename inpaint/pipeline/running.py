@@ -17,7 +17,7 @@ from PIL import Image
 from inpaint.data.headers import header_of_file
 from inpaint.errors import InpaintError, InputError, UsageError
 from inpaint.images.formats import format_of_content, format_of_name
-from inpaint.images.hole_files import write_mask, write_preview
+from inpaint.images.hole_files import write_mask, write_plane, write_preview
 from inpaint.images.mask_rules import Hole, Label
 from inpaint.images.masks import OncePerKind, Say, read_mask, warn
 from inpaint.images.photo import Photo
@@ -315,6 +315,8 @@ def _finish(
         write_mask(loaded.hole, job.save_mask)
     if job.preview is not None:
         write_preview(loaded.photo, loaded.hole, job.preview)
+    for name, path in job.save_guidance.items():
+        write_plane(loaded.guidance[name], path)
     if inpainter is None or job.output is None:
         return ""
     samples = fill_photo_often(
