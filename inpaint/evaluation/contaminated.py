@@ -245,12 +245,14 @@ def ways(
     for finder in finders:
         check_finder(finder)
     looking: dict[str, Loadable | None] = dict.fromkeys(finders)
-    for label, run in (runs or {}).items():
+    for label, blind in (runs or {}).items():
         if label in looking:
-            raise UsageError(f"what is found by '{run.spec}' cannot be called '{label}' beside that thing to find")
-        if not run.capabilities.blind:
-            raise MaskError(f"--find {run.spec}: this model finds no holes; a blind one does, or {', '.join(FINDERS)}")
-        looking[label] = run
+            raise UsageError(f"what is found by '{blind.spec}' cannot be called '{label}' beside that thing to find")
+        if not blind.capabilities.blind:
+            raise MaskError(
+                f"--find {blind.spec}: this model finds no holes; a blind one, or {', '.join(FINDERS)}"
+            )
+        looking[label] = blind
     found: dict[str, Inpainter | Loadable] = {}
     for label, model in models.items():
         found[label] = model
