@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise importing albumentations asks the network
 
@@ -18,6 +20,19 @@ from inpaint.fills.array_fill import ArrayFill
 from inpaint.types import Capabilities
 from redrawn import redraw
 from tiny_run import TinyRun
+
+PARITY = Path(__file__).resolve().parents[2] / "shared" / "parity"
+
+
+@pytest.fixture(scope="session")
+def parity() -> ModuleType:
+    """The program that writes public programs' checkpoints of reproducible values, and what they computed from them."""
+    if not (PARITY / "weights.py").is_file():
+        pytest.skip("the public programs' outputs (../shared/parity) are not here")
+    spec = importlib.util.spec_from_file_location("parity_weights", PARITY / "weights.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session", autouse=True)

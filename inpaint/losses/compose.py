@@ -21,6 +21,7 @@ from inpaint.losses.base import AdversarialTerm, DiscriminatorTerm, MatchingTerm
 from inpaint.losses.dice import Dice
 from inpaint.losses.distillation import Distillation, needs_teacher
 from inpaint.losses.features import FeatureExtractor, FeatureTerm, Perceptual, Style
+from inpaint.losses.histogram import Histogram
 from inpaint.losses.id_mrf import IDMRF
 from inpaint.losses.kl import KLDivergence
 from inpaint.losses.mask_bce import MaskCrossEntropy
@@ -34,6 +35,7 @@ KINDS: dict[str, type[Term]] = {
     "l2": L2,
     "perceptual": Perceptual,
     "style": Style,
+    "histogram": Histogram,
     "id_mrf": IDMRF,
     "tv": TotalVariation,
     "kl": KLDivergence,

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from inpaint.errors import ConfigError
 from inpaint.losses.base import Norm, Record, Region, Term, at_least_float32, distance
-from inpaint.nn.features import FeatureNetwork, check_layers, feature_network, has_batch_norm
-from inpaint.nn.vgg import Pooling, caffe_normalized, normalized
+from inpaint.nn.features import FeatureNetwork, check_layers, feature_network, has_batch_norm, normalized_for
+from inpaint.nn.vgg import Pooling, caffe_normalized
 
 Features: TypeAlias = Mapping[str, Tensor]
 
@@ -26,8 +26,8 @@ class FeatureView(NamedTuple):
     region: Region
     normalize_input: bool | Literal["caffe"]
 
-    def image(self, record: Record) -> Tensor:
-        """Return the image (B, 3, H, W); raises ConfigError for an entry without three colors."""
+    def image(self, record: Record, network: FeatureNetwork) -> Tensor:
+        """Return the image (B, 3, H, W) for a network; raises ConfigError for an entry without three colors."""
         image = at_least_float32(record[self.entry])
         if image.ndim != 4 or image.shape[1] != 3:
             raise ConfigError(f"of={self.entry}: features are taken of RGB images, this entry is {tuple(image.shape)}")
@@ -36,18 +36,20 @@ class FeatureView(NamedTuple):
             image = image * (mask if self.region == "hole" else 1 - mask)
         if self.normalize_input == "caffe":
             return caffe_normalized(image)
-        return normalized(image) if self.normalize_input else image
+        return normalized_for(network, image) if self.normalize_input else image
 
 
 class FeatureTerm(Term):
     """A comparison of one or several generated images with the real one by the features of a trained network.
 
-    of: one entry, or several whose losses are added. network: vgg16, vgg19 (ImageNet), ade20k_resnet50 (scenes).
-    layers: names (conv1_2, relu1_2, pool1, ...; layer1 to layer4), or a mapping from names to weights. normalize_input:
-    to the mean and deviation of ImageNet, as the weights expect; caffe: 0 to 255 less the mean color, for weights of
-    that program. region: the part of the images that is left, the rest is black before the normalization. norm: of
-    differences. weights: `public` (fetched once), the path of such a file, or `random` for tests and dry runs.
-    pooling: of vgg16 and vgg19, what halves the size. batch_statistics: of ade20k_resnet50: normalize by each batch.
+    of: one entry, or several whose losses are added. network: vgg16, vgg19 (ImageNet), the same with the
+    first authors' weights (vgg16_caffe, vgg19_caffe), ade20k_resnet50 (scenes). layers: names (conv1_2, relu1_2, pool1,
+    ...; layer1 to layer4), or a mapping from names to weights. normalize_input: as the network's public weights expect
+    it, to the mean and deviation of ImageNet, or BGR from 0 to 255 less the mean color for Caffe's; caffe: RGB from 0
+    to 255 less the mean color. region: the part of the images that is left, the rest is black before the
+    normalization. norm: of differences. weights: `public` (fetched once), the path of such a file, or `random` for
+    tests and dry runs. pooling: of a VGG, what halves the size. batch_statistics: of ade20k_resnet50: normalize by each
+    batch.
     """
 
     of: str | tuple[str, ...]
@@ -142,19 +144,19 @@ class FeatureExtractor:
             network = self._networks[key]
             layers = frozenset(layer for term in chosen.values() for layer in term.layers)
             generated = dict.fromkeys(term.view(entry) for term in chosen.values() for entry in term.generated)
-            features = _extract(network, generated, layers, record)
+            features = _extract(key[0], network, generated, layers, record)
             with torch.no_grad():
                 real = dict.fromkeys(term.view(term.target) for term in chosen.values())
-                features |= _extract(network, (view for view in real if view not in features), layers, record)
+                features |= _extract(key[0], network, (view for view in real if view not in features), layers, record)
             values |= {name: term.compare(features) for name, term in chosen.items()}
         return values
 
 
 def _extract(
-    network: nn.Module, views: Iterable[FeatureView], layers: frozenset[str], record: Record
+    name: FeatureNetwork, network: nn.Module, views: Iterable[FeatureView], layers: frozenset[str], record: Record
 ) -> dict[FeatureView, Features]:
     """Return the features of every view; images of one size go through the network together."""
-    images = {view: view.image(record) for view in views}
+    images = {view: view.image(record, name) for view in views}
     found: dict[FeatureView, Features] = {}
     for shape in dict.fromkeys(image.shape for image in images.values()):
         group = [view for view, image in images.items() if image.shape == shape]

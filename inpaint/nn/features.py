@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal, TypeAlias, get_args
 
-from torch import nn
+from torch import Tensor, nn
 
 from inpaint.errors import ConfigError, unknown
-from inpaint.nn.pretrained import Pretrained, torchvision_weights
+from inpaint.nn.pretrained import Pretrained
 from inpaint.nn.resnet import ADE20K, DilatedResNet50
-from inpaint.nn.vgg import VGG, Pooling, VggName, layers_of
+from inpaint.nn.vgg import CAFFE_FILES, VGG, Pooling, VggName, bgr_normalized, layers_of, normalized, public_file
 
-FeatureNetwork: TypeAlias = Literal["vgg16", "vgg19", "ade20k_resnet50"]
+FeatureNetwork: TypeAlias = Literal["vgg16", "vgg19", "vgg16_caffe", "vgg19_caffe", "ade20k_resnet50"]
 """Each is called with images (B, 3, H, W), normalized or not, and names of layers; see `VGG.forward`."""
 
 
@@ -36,9 +36,14 @@ def feature_network(
     return VGG(name, weights=weights, pooling=pooling)
 
 
+def normalized_for(name: FeatureNetwork, images: Tensor) -> Tensor:
+    """Map RGB images (B, 3, H, W) from [0, 1] to what the public weights of a network expect."""
+    return bgr_normalized(images) if name in CAFFE_FILES else normalized(images)
+
+
 def public_weights(name: FeatureNetwork) -> Pretrained:
     """Return the file that `weights="public"` stands for."""
-    return ADE20K if name == "ade20k_resnet50" else torchvision_weights(name)
+    return ADE20K if name == "ade20k_resnet50" else public_file(name)
 
 
 def has_batch_norm(name: FeatureNetwork) -> bool:

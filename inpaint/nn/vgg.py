@@ -3,47 +3,64 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from inpaint.errors import InputError, WeightsError
 from inpaint.nn.gated import initialize_
-from inpaint.nn.pretrained import torchvision_weights
+from inpaint.nn.pretrained import Pretrained, torchvision_weights
 from inpaint.nn.random import drawing_from
 from inpaint.weights.foreign import load_foreign
 
-VggName = Literal["vgg16", "vgg19"]
+VggName = Literal["vgg16", "vgg19", "vgg16_caffe", "vgg19_caffe"]
+"""Weights of torchvision, or those of the first authors, which were trained in Caffe."""
 Pooling = Literal["max", "average"]
 """What halves the size: the largest of four values, as the weights were trained, or their mean (Gatys et al.)."""
 
 log = logging.getLogger("inpaint.nn")
 
-CONVOLUTIONS: dict[str, tuple[int, ...]] = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # in each block
+CONVOLUTIONS: dict[str, tuple[int, ...]] = {  # in each block
+    "vgg16": (2, 2, 3, 3, 3),
+    "vgg19": (2, 2, 4, 4, 4),
+    "vgg16_caffe": (2, 2, 3, 3, 3),
+    "vgg19_caffe": (2, 2, 4, 4, 4),
+}
 CHANNELS = (64, 128, 256, 512, 512)
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, which the weights expect
 CAFFE_MEAN = (123.68, 116.779, 103.939)  # of ImageNet in 0..255, which the first authors' weights expect; RGB
+CAFFE_FILES: Mapping[str, Pretrained] = {  # as J. Johnson wrote them for torch (jcjohnson/pytorch-vgg)
+    "vgg16_caffe": Pretrained("https://web.eecs.umich.edu/~justincj/models/vgg16-00b39a1b.pth", 530),
+    "vgg19_caffe": Pretrained("https://web.eecs.umich.edu/~justincj/models/vgg19-d01eb7cb.pth", 550),
+}
+
+Stages: TypeAlias = list[tuple[str, nn.Module]]
 
 
 class VGG(nn.Module):
     """The convolutional part in evaluation mode, without gradients for its weights.
 
     Args:
-        name: Which of the two.
-        weights: `public` (torchvision's for ImageNet, fetched once into torch hub's folder), the path of a torchvision
-            checkpoint, or `random`, seeded, for tests and dry runs.
+        name: Which one; the networks of one depth differ in their weights and in `normalized`.
+        weights: `public` (fetched once into torch hub's folder), the path of such a file, or `random`, seeded, for
+            tests and dry runs. A file has torchvision's names (features.0.weight) or the layers' (conv1_1.weight).
         pooling: See `Pooling`.
+        ceil_mode: Whether odd sizes are halved to the larger half, as Caffe does; torch takes the smaller one.
 
     Raises:
         WeightsError: They cannot be had; one line that says what to do.
     """
 
-    def __init__(self, name: VggName, *, weights: str = "public", pooling: Pooling = "max") -> None:
+    def __init__(
+        self, name: VggName, *, weights: str = "public", pooling: Pooling = "max", ceil_mode: bool = False
+    ) -> None:
         super().__init__()
         self.name = name
-        self.stages = nn.ModuleDict(_stages(name, pooling)).to_empty(device="cpu")
+        self.ceil_mode = ceil_mode
+        self.stages = nn.ModuleDict(_stages(name, pooling, ceil_mode)).to_empty(device="cpu")
         if weights == "random":
             log.warning("%s has random weights: its losses mean nothing, good for tests and dry runs only", name)
             with drawing_from(0):
@@ -52,28 +69,42 @@ class VGG(nn.Module):
             self._load(_state(name, weights), weights)
         self.eval().requires_grad_(False)
 
-    def forward(self, images: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, layers: Collection[str], *, checkpointed: bool = False) -> dict[str, Tensor]:
         """Return the features of the named layers; nothing behind the last of them is computed.
 
         Args:
-            images: (B, 3, H, W), normalized by `normalized` or not, as the loss wants it.
+            images: (B, 3, H, W), normalized or not, as the loss wants it.
             layers: "relu3_1", "pool4" ...
+            checkpointed: Keep for the backward pass only what is returned and what lies between two blocks, and
+                compute the rest again. `inpaint.nn.strips.sums_by_strips` keeps less still.
 
         Raises:
             InputError: The images are too small to reach the last layer.
         """
-        wanted, found = set(layers), dict[str, Tensor]()
+        found = dict[str, Tensor]()
         x = images
-        for name, stage in self.stages.items():
-            if wanted <= found.keys():
-                break
-            if name.startswith("pool") and min(x.shape[-2:]) < 2:
-                height, width = images.shape[-2:]
-                raise InputError(f"images of {height} x {width} pixels are too small for {self.name}'s {name}")
-            x = stage(x)
-            if name in wanted:
-                found[name] = x
+        for block in self.blocks(layers):
+            self.check_size(images, x, block)
+            run = _run if not checkpointed else _run_again
+            x, inside = run(block, x, frozenset(layers))
+            found |= inside
         return found
+
+    def blocks(self, layers: Collection[str]) -> list[Stages]:
+        """Return the stages up to the last of the named layers, block by block; a block ends with its pooling."""
+        blocks: list[Stages] = [[]]
+        for name in _up_to(tuple(self.stages), layers):
+            blocks[-1].append((name, self.stages[name]))
+            if name.startswith("pool"):
+                blocks.append([])
+        return [block for block in blocks if block]
+
+    def check_size(self, images: Tensor, x: Tensor, block: Stages) -> None:
+        """Raise InputError where what has become of the images cannot be pooled at the end of a block."""
+        name = block[-1][0]
+        if name.startswith("pool") and min(x.shape[-2:]) < 2 and not self.ceil_mode:
+            height, width = images.shape[-2:]
+            raise InputError(f"images of {height} x {width} pixels are too small for {self.name}'s {name}")
 
     def train(self, mode: bool = True) -> VGG:
         """Stay in evaluation mode."""
@@ -83,9 +114,12 @@ class VGG(nn.Module):
         try:
             for number, name in enumerate(self.stages):
                 parts = self.stages[name].state_dict()
-                self.stages[name].load_state_dict({part: state[f"features.{number}.{part}"] for part in parts})
+                prefix = name if f"{name}.weight" in state else f"features.{number}"
+                self.stages[name].load_state_dict({part: state[f"{prefix}.{part}"] for part in parts})
         except (KeyError, TypeError, RuntimeError, AttributeError):
-            raise WeightsError(f"{source} is no checkpoint of torchvision's {self.name}: {name} is not in it") from None
+            origin = "Caffe" if self.name in CAFFE_FILES else "torchvision"
+            depth = self.name.removesuffix("_caffe")
+            raise WeightsError(f"{source} is no checkpoint of {origin}'s {depth}: {name} is not in it") from None
 
 
 def layers_of(name: VggName) -> tuple[str, ...]:
@@ -104,21 +138,87 @@ def caffe_normalized(images: Tensor) -> Tensor:
     return 255 * images - images.new_tensor(CAFFE_MEAN).view(1, 3, 1, 1)
 
 
+def bgr_normalized(images: Tensor, *, scale: float = 255.0) -> Tensor:
+    """Map RGB images (B, 3, H, W) from [0, 1] to BGR, 0 to `scale`, less the mean color, as Caffe's weights expect.
+
+    Programs that came from Lua multiply by 256; their means are those of 0 to 255 all the same.
+    """
+    return scale * images.flip(1) - images.new_tensor(CAFFE_MEAN[::-1]).view(1, 3, 1, 1)
+
+
+def receptive_px(name: VggName, layers: Collection[str]) -> tuple[int, int]:
+    """Return how far the named layers see, in pixels: to the left or up, and to the right or down.
+
+    A value in column i of a layer that is 1/s as wide as the image depends on the pixels s i - left to s i + right.
+
+    Example:
+        >>> receptive_px("vgg16", ["relu1_2"]), receptive_px("vgg16", ["relu2_2", "relu4_3"])
+        ((2, 2), (42, 49))
+    """
+    left, right, step = 0, 0, 1
+    for stage in _up_to(layers_of(name), layers):
+        if stage.startswith("conv"):
+            left, right = left + step, right + step
+        elif stage.startswith("pool"):
+            right, step = right + step, 2 * step
+    return left, right
+
+
+def stride_of(layer: str) -> int:
+    """Return how many pixels one step in a layer is.
+
+    Example:
+        >>> stride_of("relu1_2"), stride_of("conv3_1"), stride_of("pool3")
+        (1, 4, 8)
+    """
+    kind, block = layer.partition("_")[0][:-1], int(layer.partition("_")[0][-1])
+    return 1 << (block if kind == "pool" else block - 1)
+
+
+def _up_to(names: tuple[str, ...], layers: Collection[str]) -> tuple[str, ...]:
+    """Return the names up to the last of the layers."""
+    return names[: max((names.index(layer) + 1 for layer in layers), default=0)]
+
+
+def _run(block: Stages, x: Tensor, wanted: Collection[str]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return what comes out of a block, and the wanted layers within."""
+    found = dict[str, Tensor]()
+    for name, stage in block:
+        x = stage(x)
+        if name in wanted:
+            found[name] = x
+    return x, found
+
+
+def _run_again(block: Stages, x: Tensor, wanted: Collection[str]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Do the same, and once more in the backward pass."""
+    answer: tuple[Tensor, dict[str, Tensor]] = checkpoint(_run, block, x, wanted, use_reentrant=False)
+    return answer
+
+
 def _state(name: VggName, weights: str) -> Any:
     if weights == "public":
         otherwise = ", or name it by the losses' option weights=PATH"
-        return torchvision_weights(name).state(purpose="the losses", otherwise=otherwise)
+        return public_file(name).state(purpose="the losses", otherwise=otherwise)
     return load_foreign(Path(weights).expanduser())
 
 
-def _stages(name: VggName, pooling: Pooling = "max") -> dict[str, nn.Module]:
+def public_file(name: VggName) -> Pretrained:
+    """Return the file that `weights="public"` stands for."""
+    if name == "vgg16" or name == "vgg19":
+        return torchvision_weights(name)
+    return CAFFE_FILES[name]
+
+
+def _stages(name: VggName, pooling: Pooling = "max", ceil_mode: bool = False) -> dict[str, nn.Module]:
     """Return the layers by name in torchvision's order; without memory, so that nothing is drawn for their weights."""
     stages: dict[str, nn.Module] = {}
+    pool = nn.MaxPool2d if pooling == "max" else nn.AvgPool2d
     before = 3
     for block, (count, channels) in enumerate(zip(CONVOLUTIONS[name], CHANNELS, strict=True), start=1):
         for number in range(1, count + 1):
             stages[f"conv{block}_{number}"] = nn.Conv2d(before, channels, 3, padding=1, device="meta")
             stages[f"relu{block}_{number}"] = nn.ReLU()
             before = channels
-        stages[f"pool{block}"] = nn.MaxPool2d(2) if pooling == "max" else nn.AvgPool2d(2)
+        stages[f"pool{block}"] = pool(2, ceil_mode=ceil_mode)
     return stages
