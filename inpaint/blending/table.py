@@ -57,6 +57,13 @@ BLENDERS: Mapping[str, BlenderEntry] = {
         factory="inpaint.blending.poisson:Poisson",
         summary="the source's differences, the target's colors at the border (Perez et al. 2003)",
     ),
+    "deep": BlenderEntry(
+        options="inpaint.blending.deep.options:DeepOptions",
+        factory="inpaint.blending.deep.method:Deep",
+        summary="the source's gradients and content, the target's style by features of VGG (Zhang et al. 2019)",
+        on_device=True,
+        gradual=True,
+    ),
     "auto": BlenderEntry(
         options="inpaint.blending.options:AutoOptions",
         factory="inpaint.blending.auto:Auto",
