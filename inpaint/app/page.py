@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import secrets
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -12,11 +11,13 @@ from typing import TYPE_CHECKING, Any, get_args
 import gradio as gr
 
 from inpaint.app import work
+from inpaint.app.blend_desk import BlendDesk
+from inpaint.app.facts import news, photo_facts, result_facts
 from inpaint.app.models import FIRST, Offer
 from inpaint.app.photos import FOLDER, SAMPLES
 from inpaint.app.programs import FILLS, add_calls
 from inpaint.app.work import MOST_GROWN_PX, MOST_MODELS, MOST_SAMPLES, SAME_FORMAT, Asked, Working
-from inpaint.app.workspaces import Result, Shown, Workspace
+from inpaint.app.workspaces import Workspace
 from inpaint.errors import InpaintError
 from inpaint.finding.table import FINDERS, SENSITIVITY
 from inpaint.images.formats import FORMATS
@@ -50,7 +51,7 @@ def mounted(inner: FastAPI, server: Server) -> FastAPI:
         show_error=False,
         allowed_paths=[],
         theme=_theme(),
-        css=_text("gradio.css") + _text("page.css"),
+        css=_text("gradio.css") + _text("page.css") + _text("blend.css"),
     )
     blocks.has_launched = True  # else Gradio takes any path in place of an upload; the guard refuses these as well
     return application
@@ -82,11 +83,17 @@ class Page:
 
     def _build(self) -> None:
         gr.HTML(_text("head.html"), elem_id="head", js_on_load=None)
+        gr.HTML(_text("modes.html"), elem_id="modes", js_on_load=_text("modes.js"))
+        shelves = self._shelves()
+        blending = BlendDesk(self._server, shelves)
         with gr.Row(elem_id="desk"):
             with gr.Column(scale=7, min_width=340, elem_id="left"):
-                self._editor = self._make_editor()
+                self._editor = self._make_editor(shelves)
+                blending.build_canvas()
             with gr.Column(scale=3, min_width=290, elem_id="side"):
-                self._make_controls()
+                with gr.Column(elem_classes="for-fill"):
+                    self._make_controls()
+                blending.build_controls()
             with gr.Column(min_width=340, elem_id="below"):
                 self._results = gr.HTML(
                     html_template=_text("results.html"),
@@ -98,9 +105,10 @@ class Page:
                     base="/",
                 )
         self._connect()
+        blending.connect(self._results)
 
-    def _make_editor(self) -> gr.HTML:
-        shelves = [
+    def _shelves(self) -> list[dict[str, Any]]:
+        return [
             {
                 "name": name,
                 "title": _SHELF_TITLES[name],
@@ -109,11 +117,14 @@ class Page:
             }
             for name, shelf in self._server.shelves.items()
         ]
+
+    def _make_editor(self, shelves: list[dict[str, Any]]) -> gr.HTML:
         return gr.HTML(
             html_template=_text("editor.html"),
             js_on_load=_text("layers.js") + _text("editor.js"),
             apply_default_css=False,
             elem_id="editor",
+            elem_classes="for-fill",
             opened=None,
             found=None,
             planes=self._planes_of([self._first]),
@@ -142,7 +153,7 @@ class Page:
             elem_id="models",
         )
         self._summary = gr.Markdown(self._summary_of([self._first]), elem_id="summary")
-        with gr.Row(elem_id="go"):
+        with gr.Row(elem_id="go", elem_classes="go"):
             self._fill = gr.Button("Fill", variant="primary", elem_id="fill", scale=3)
             self._stop = gr.Button("Stop", elem_id="stop", scale=1, interactive=False)
         with gr.Accordion("Find, masks", open=False):
@@ -244,7 +255,7 @@ class Page:
         shelf = self._server.shelves.get(str(event._data.get("shelf")))
         number = event._data.get("number")
         if shelf is None or not isinstance(number, int) or not 0 <= number < len(shelf.files):
-            return gr.update(opened=_news(error="there is no such photo"))
+            return gr.update(opened=news(error="there is no such photo"))
         return self._opened(self._space(request), lambda: shelf.files[number], Path(shelf.names[number]).name)
 
     def _go_on(self, event: gr.EventData, request: gr.Request) -> Any:
@@ -252,15 +263,15 @@ class Page:
         try:
             result = space.result(name)
         except InpaintError as error:
-            return gr.update(opened=_news(error=str(error)))
+            return gr.update(opened=news(error=str(error)))
         return self._opened(space, lambda: result.file, result.name)
 
     def _opened(self, space: Workspace, file: Callable[[], Path], name: str) -> Any:
         try:
             photo, notes = work.open_photo(space, file(), name, self._settings)
         except InpaintError as error:
-            return gr.update(opened=_news(error=str(error)))
-        return gr.update(opened=_news(photo=_photo_facts(space, photo), notes=notes))
+            return gr.update(opened=news(error=str(error)))
+        return gr.update(opened=news(photo=photo_facts(space, photo), notes=notes))
 
     def _take_mask(self, file: str | None, request: gr.Request) -> Any:
         if file is None:
@@ -269,7 +280,7 @@ class Page:
         try:
             mask = work.take_mask(space, Path(file), Path(file).name, self._settings)
         except InpaintError as error:
-            return gr.update(found=_news(error=str(error)))
+            return gr.update(found=news(error=str(error)))
         return gr.update(found=self._found(space, mask, f"the mask {Path(file).name} was added"))
 
     def _find_object(self, event: gr.EventData, request: gr.Request) -> Any:
@@ -278,7 +289,7 @@ class Page:
             (box,) = parse_shapes([{"kind": "box", "points": event._data.get("points", ())}])
             mask = work.find_object(space, box, self._settings)
         except InpaintError as error:
-            return gr.update(found=_news(error=str(error)))
+            return gr.update(found=news(error=str(error)))
         return gr.update(found=self._found(space, mask, "the object in the box is marked"))
 
     def _find_mask(self, what: str, sensitivity: float, request: gr.Request) -> Any:
@@ -286,14 +297,14 @@ class Page:
         try:
             mask, share = work.find_mask(space, what, self._models, self._settings, sensitivity=sensitivity)
         except InpaintError as error:
-            return gr.update(found=_news(error=str(error)))
+            return gr.update(found=news(error=str(error)))
         if mask is None:
             found = f"no {what} was found" if what in FINDERS else f"{what} found nothing"
-            return gr.update(found=_news(mask=None, note=f"{found}; a higher sensitivity finds more"))
+            return gr.update(found=news(mask=None, note=f"{found}; a higher sensitivity finds more"))
         return gr.update(found=self._found(space, mask, f"{what}: {100 * share:.1f} % of the photo is marked"))
 
     def _found(self, space: Workspace, mask: str, note: str) -> dict[str, Any]:
-        return _news(mask=mask, cover=space.address(work.write_cover(space, mask)), note=note)
+        return news(mask=mask, cover=space.address(work.write_cover(space, mask)), note=note)
 
     def _describe(self, chosen: list[str]) -> Any:
         return self._summary_of(chosen), gr.update(planes=self._planes_of(chosen))
@@ -368,49 +379,3 @@ class Page:
 
 def _choice(offer: Offer) -> str:
     return offer.label if not offer.capabilities.trained else f"{offer.label} ({offer.summary})"
-
-
-def _news(**facts: Any) -> dict[str, Any]:
-    """Return facts that are new even if they are the same as before."""
-    return {"said": secrets.token_hex(4), **facts}
-
-
-def _photo_facts(space: Workspace, photo: Shown) -> dict[str, Any]:
-    return {
-        "id": photo.id,
-        "name": photo.name,
-        "width": photo.width,
-        "height": photo.height,
-        "depth": photo.depth,
-        "view": space.address(photo.view),
-    }
-
-
-def result_facts(space: Workspace) -> list[dict[str, Any]]:
-    """Return what the page is told of the results, the newest first."""
-    return [_facts_of(space, result) for result in reversed(space.results)]
-
-
-def _facts_of(space: Workspace, result: Result) -> dict[str, Any]:
-    return {
-        "id": result.id,
-        "run": result.mask.parent.name,
-        "name": result.name,
-        "model": result.model,
-        "width": result.width,
-        "height": result.height,
-        "depth": result.depth,
-        "seconds": result.seconds,
-        "notes": list(result.notes),
-        "score": result.score,
-        "strategy": result.strategy,
-        "file": space.address(result.file) + "?download=true",
-        "mask": space.address(result.mask) + "?download=true",
-        "maskName": result.mask.name,
-        "guidance": [
-            {"plane": name, "name": file.name, "file": space.address(file) + "?download=true"}
-            for name, file in result.guidance.items()
-        ],
-        "before": space.address(result.before),
-        "view": space.address(result.view),
-    }

@@ -111,29 +111,35 @@ def open_photo(workspace: Workspace, file: Path, name: str, settings: Settings) 
     Raises:
         InputError: It is no photo, or beyond the limits; the workspace stays as it was.
     """
+    _, shown, notes = shown_of(workspace, file, name, settings)
+    if workspace.photo is not None:
+        workspace.photo.file.unlink(missing_ok=True)
+    workspace.open(shown)
+    return shown, notes
+
+
+def shown_of(workspace: Workspace, file: Path, name: str, settings: Settings) -> tuple[Photo, Shown, list[str]]:
+    """Return a file as a photo, as the workspace keeps and shows it, and what there is to say of it (`open_photo`)."""
     name = safe_name(name)
-    copy = _taken(workspace, file, name, settings)
+    copy = taken(workspace, file, name, settings)
     notes: list[str] = []
     with warnings_of_thread(notes):
-        photo = _read(copy, name, settings)
+        photo = read(copy, name, settings)
     depth = f"{photo.pixels.dtype.itemsize * 8} bit" + (", gray" if photo.gray else "")
     depth += ", with transparency" if photo.alpha is not None else ""
     shown = Shown(
         id=secrets.token_urlsafe(8),
         name=name,
         file=copy,
-        view=_viewed(workspace, photo),
+        view=viewed(workspace, photo),
         width=photo.width,
         height=photo.height,
         depth=depth,
     )
-    if workspace.photo is not None:
-        workspace.photo.file.unlink(missing_ok=True)
-    workspace.open(shown)
-    return shown, [_unplaced(note, copy, name) for note in notes]
+    return photo, shown, [unplaced(note, copy, name) for note in notes]
 
 
-def _taken(workspace: Workspace, file: Path, name: str, settings: Settings) -> Path:
+def taken(workspace: Workspace, file: Path, name: str, settings: Settings) -> Path:
     """Copy a file into the workspace, if it is not too large."""
     try:
         size = file.stat().st_size
@@ -146,15 +152,16 @@ def _taken(workspace: Workspace, file: Path, name: str, settings: Settings) -> P
     return copy
 
 
-def _read(file: Path, name: str, settings: Settings) -> Photo:
+def read(file: Path, name: str, settings: Settings) -> Photo:
+    """Return the photo of a file that was taken; one that cannot be read is deleted, and an error names it."""
     try:
         return read_photo(file, max_pixels=settings.max_pixels)
     except InpaintError as error:
         file.unlink(missing_ok=True)
-        raise InputError(_unplaced(str(error), file, name)) from None
+        raise InputError(unplaced(str(error), file, name)) from None
 
 
-def _unplaced(text: str, file: Path, name: str) -> str:
+def unplaced(text: str, file: Path, name: str) -> str:
     """Return a message in which a file has the name that its user knows, not its place on the server."""
     return (
         text.replace(str(file), name).replace(str(file.parent), "").replace("--max-pixels", "inpaint app --max-pixels")
@@ -187,12 +194,12 @@ def take_mask(workspace: Workspace, file: Path, name: str, settings: Settings, *
         InpaintError: No photo is open, or the file is no mask of it.
     """
     photo, name = workspace.opened_photo(), safe_name(name)
-    copy = _taken(workspace, file, name, settings)
+    copy = taken(workspace, file, name, settings)
     try:
         found = read_mask(copy, invert=invert, max_pixels=settings.max_pixels, say=hush)
         hole = fit_to(found, photo.height, photo.width, name=name, say=hush)
     except InpaintError as error:
-        raise InputError(_unplaced(str(error), copy, name)) from None
+        raise InputError(unplaced(str(error), copy, name)) from None
     finally:
         copy.unlink(missing_ok=True)
     return workspace.keep_mask(hole)
@@ -235,7 +242,7 @@ def find_mask(
     blind = what not in FINDERS and what in models.offered and models.offered[what].capabilities.blind
     if not blind:
         check_finder(what)
-    photo = _read(shown.file, shown.name, settings)
+    photo = read(shown.file, shown.name, settings)
     look = partial(find_hole, models.get(what)) if blind else partial(find, what)
     hole = look(photo, sensitivity=sensitivity)
     share = float(hole.mean())
@@ -252,7 +259,7 @@ def find_object(workspace: Workspace, box: Shape, settings: Settings) -> str:
     inside = drawn([box], shown.height, shown.width)
     if not inside.any():
         raise UsageError("the box lies outside of the photo")
-    hole = ObjectIn(Region.around(inside)).hole_in(_read(shown.file, shown.name, settings))
+    hole = ObjectIn(Region.around(inside)).hole_in(read(shown.file, shown.name, settings))
     return workspace.keep_mask(hole)
 
 
@@ -290,7 +297,7 @@ def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Set
     options = _checked(asked, models)
     asked, beforehand = _with_found(workspace, asked, models, settings)
     shown, hole = workspace.opened_photo(), hole_of(workspace, asked)
-    photo = _read(shown.file, shown.name, settings)
+    photo = read(shown.file, shown.name, settings)
     mask = workspace.new_file("mask.png")
     write_mask(hole, mask)
     layers = Layers(workspace, asked.shapes, photo)
@@ -307,12 +314,12 @@ def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Set
         )
         for step in watched:
             if step is not None:
-                yield _progress(at, step, stoppable=inpainter.capabilities.gradual)
-        found = [*beforehand, *(_unplaced(note, shown.file, shown.name) for note in watched.warnings())]
+                yield progress_of(at, step, stoppable=inpainter.capabilities.gradual)
+        found = [*beforehand, *(unplaced(note, shown.file, shown.name) for note in watched.warnings())]
         try:
             filled = best_of(watched.answer(), None)
         except InpaintError as error:
-            raise InpaintError(_unplaced(str(error), shown.file, shown.name)) from None
+            raise InpaintError(unplaced(str(error), shown.file, shown.name)) from None
         if workspace.stopping.is_set():
             found.append("stopped early: this is what there was")
         seconds = (time.monotonic() - started) / len(filled)
@@ -320,7 +327,7 @@ def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Set
             title = label if len(filled) == 1 else f"{label} {sample.number}"
             said: list[str] = []
             with warnings_of_thread(said):
-                file = _written(workspace, sample.photo, shown, title, format_=asked.format)
+                file = written(workspace, sample.photo, shown, title, format_=asked.format)
             result = Result(
                 id=secrets.token_urlsafe(8),
                 name=file.name,
@@ -328,12 +335,12 @@ def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Set
                 file=file,
                 mask=mask,
                 before=shown.view,
-                view=_viewed(workspace, sample.photo),
+                view=viewed(workspace, sample.photo),
                 width=shown.width,
                 height=shown.height,
                 depth=shown.depth,
                 seconds=seconds,
-                notes=(*found, *(_unplaced(note, file, file.name) for note in said)),
+                notes=(*found, *(unplaced(note, file, file.name) for note in said)),
                 score=sample.score,
                 strategy=sample.strategy,
                 guidance=layers.files(inpainter),
@@ -397,7 +404,7 @@ def _filled(
     return fill_photo_often(photo, hole, inpainter, samples=samples, guidance=guidance, seed=asked.seed, progress=tell)
 
 
-def _written(workspace: Workspace, photo: Photo, shown: Shown, title: str, *, format_: str) -> Path:
+def written(workspace: Workspace, photo: Photo, shown: Shown, title: str, *, format_: str) -> Path:
     """Write a filled photo in the format that is asked for, and return its file, named after the photo and the fill."""
     path = workspace.new_file(safe_name(f"{Path(shown.name).stem} {title}{_suffix(shown, format_)}".replace(" ", "-")))
     check_length(path, photo.height, photo.width)
@@ -419,13 +426,15 @@ def _suffix(shown: Shown, format_: str) -> str:
     return own if own in found.suffixes else found.suffixes[0]
 
 
-def _viewed(workspace: Workspace, photo: Photo) -> Path:
+def viewed(workspace: Workspace, photo: Photo) -> Path:
+    """Write a small picture of a photo, and return its file."""
     view = workspace.new_file("view.webp")
     write_view(photo, view, longest_px=VIEW_PX)
     return view
 
 
-def _progress(at: Working, step: Progress, *, stoppable: bool) -> Working:
+def progress_of(at: Working, step: Progress, *, stoppable: bool) -> Working:
+    """Return how far work is after a step."""
     preview = None if step.preview is None else _data_url(step.preview.detach().cpu().numpy()[0].transpose(1, 2, 0))
     return Working(
         model=at.model,

@@ -71,6 +71,8 @@ class Workspace:
         folder: Where its files lie.
         photo: What is filled, if something is open.
         masks: Found or uploaded masks of this photo, by id.
+        parts: What is blended: the photos "source" and "target", as far as they are open.
+        object_mask: What of the source is the object; None: not said.
         results: Oldest first.
         stopping: Set to end the fill that is at work.
         used: When it was last used, on the clock of the workspaces.
@@ -80,6 +82,8 @@ class Workspace:
     folder: Path
     photo: Shown | None = None
     masks: dict[str, Path] = field(default_factory=dict)
+    parts: dict[str, Shown] = field(default_factory=dict)
+    object_mask: Path | None = None
     results: list[Result] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
     used: float = 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -45,6 +45,16 @@ class Placement:
         if self.at is not None and max(map(abs, self.at)) > 10**9:
             raise UsageError(f"at must be x,y in pixels of the target, got {self.at[0]},{self.at[1]}")
 
+    def centered_at(self, x: float, y: float, size: tuple[int, int]) -> Placement:
+        """Return it with the center of a source of this height and width at a point of the target, to half a pixel.
+
+        Example:
+            >>> Placement(scale=2.0).centered_at(20, 30, (4, 6)).at
+            (14, 26)
+        """
+        height, width = _box(_scaled(size, self.scale), self.rotate)
+        return replace(self, at=(round(x - width / 2), round(y - height / 2)))
+
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Placed(OneLine):
@@ -85,7 +95,7 @@ def place(source: Image, mask: Mask, size: tuple[int, int], placement: Placement
     placement = placement or Placement()
     if not mask.any():
         raise MaskError("the source's mask is empty: there is no object to blend")
-    height, width = (max(1, round(side * placement.scale)) for side in mask.shape)
+    height, width = _scaled(mask.shape, placement.scale)
     share = mask.astype(np.float32)
     if height < mask.shape[0] or width < mask.shape[1]:
         source = np.asarray(cv2.resize(source, (width, height), interpolation=cv2.INTER_AREA))
@@ -97,6 +107,19 @@ def place(source: Image, mask: Mask, size: tuple[int, int], placement: Placement
     else:
         found = _warped(source, share, (height, width), size, placement)
     return found
+
+
+def _scaled(size: tuple[int, ...], scale: float) -> tuple[int, int]:
+    """Return height and width of a source at a scale."""
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _box(full: tuple[int, int], rotate: float) -> tuple[int, int]:
+    """Return height and width of the box around a rotated rectangle of this height and width."""
+    angle = math.radians(rotate)
+    cos, sin = abs(math.cos(angle)), abs(math.sin(angle))
+    height, width = full
+    return math.ceil(width * sin + height * cos - 1e-6), math.ceil(width * cos + height * sin - 1e-6)
 
 
 def _corner(placement: Placement, box: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int]:
@@ -126,9 +149,7 @@ def _warped(
     angle = math.radians(placement.rotate)
     cos, sin = math.cos(angle), math.sin(angle)
     height, width = full
-    box = tuple(
-        math.ceil(side - 1e-6) for side in (abs(width * sin) + abs(height * cos), abs(width * cos) + abs(height * sin))
-    )
+    box = _box(full, placement.rotate)
     x, y = _corner(placement, box, size)
     across, down = width / share.shape[1], height / share.shape[0]
     turned = np.array([[cos * across, sin * down], [-sin * across, cos * down]])

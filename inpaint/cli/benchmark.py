@@ -10,6 +10,7 @@ import click
 
 import inpaint.arguments as arguments
 from inpaint.cli import places
+from inpaint.cli.benchmark_blending import blend
 from inpaint.cli.benchmark_finding import finding
 from inpaint.cli.benchmark_networks import forward, json_option, step, threads, write_json
 
@@ -44,6 +45,7 @@ command.add_command(forward)
 command.add_command(step)
 command.add_command(threads)
 command.add_command(finding)
+command.add_command(blend)
 rounds_option = click.option("--rounds", type=click.IntRange(1), default=5)
 
 

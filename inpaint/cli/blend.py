@@ -31,14 +31,6 @@ Examples:
 """
 
 
-def _point(text: str) -> str:
-    try:
-        x, y = (int(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"--at {text}: write x,y in pixels of the target, such as 120,-40") from None
-    return f"{x},{y}"
-
-
 def _time(text: str) -> str:
     try:
         seconds_of(text)
@@ -86,7 +78,7 @@ def _time(text: str) -> str:
 @click.option(
     "--at",
     metavar="X,Y",
-    type=places.Checked(_point),
+    type=photo_options.POINT,
     help="Where the source's top left corner lies in the target; may be negative.  [default: centered]",
 )
 @click.option("--scale", type=float, default=1.0, help="Factor of the source's size.")
@@ -176,7 +168,7 @@ def command(
     from inpaint.pipeline.blending import blend_photos, object_in_source, write_trace
     from inpaint.types import StopFill
 
-    placement = Placement(at=_corner(at), scale=scale, rotate=rotate)
+    placement = Placement(at=photo_options.point_of(at), scale=scale, rotate=rotate)
     blender = load_blender(method, device=device, **chosen)
     say = partial(click.echo, err=places.DASH in (output, trace))
     with ExitStack() as files:
@@ -231,13 +223,6 @@ def command(
     if request.number is not None and entry.gradual:
         click.echo("interrupted: the output holds what there was", err=True)
     return request.exit_status
-
-
-def _corner(at: str | None) -> tuple[int, int] | None:
-    if at is None:
-        return None
-    x, y = at.split(",")
-    return int(x), int(y)
 
 
 def _report(found: BlendedPhoto, method: str, say: Callable[[str], None]) -> None:

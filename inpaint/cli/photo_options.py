@@ -43,6 +43,26 @@ def label_of(text: str) -> str:
     return text
 
 
+def _point(text: str) -> str:
+    try:
+        x, y = (int(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--at {text}: write x,y in pixels of the target, such as 120,-40") from None
+    return f"{x},{y}"
+
+
+POINT = places.Checked(_point)
+"""x,y in pixels, as text."""
+
+
+def point_of(text: str | None) -> tuple[int, int] | None:
+    """Return x and y of a `POINT`; None for None."""
+    if text is None:
+        return None
+    x, y = text.split(",")
+    return int(x), int(y)
+
+
 def marks(function: Command, *, blind: bool = False) -> Command:
     """Add the options that say without a mask what the hole is, and those that show it.
 

@@ -372,6 +372,7 @@ root.addEventListener("drop", (event) => {
   listShelves("yours");
 });
 document.addEventListener("paste", (event) => {
+  if (!root.offsetParent) return; // another part of the page is shown
   const [file] = [...(event.clipboardData?.files || [])].filter((each) => each.type.startsWith("image/"));
   if (file) send(file);
 });

@@ -94,7 +94,10 @@ function card(result) {
   return button;
 }
 
-find("[data-act=continue]").addEventListener("click", () => trigger("select", { result: chosen }));
+find("[data-act=continue]").addEventListener("click", () => {
+  document.dispatchEvent(new CustomEvent("inpaint:mode", { detail: "fill" }));
+  trigger("select", { result: chosen });
+});
 find("[data-act=beside]").addEventListener("click", () => {
   together = !together;
   show(chosen);

@@ -1,0 +1,182 @@
+"""The part of the page that blends: two photos, dragging, methods. What it does is done by `blending`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from inpaint.app import blending
+from inpaint.app.blending import BlendAsked
+from inpaint.app.facts import news, photo_facts, result_facts
+from inpaint.app.programs import FILLS
+from inpaint.app.work import SAME_FORMAT, Working
+from inpaint.app.workspaces import Workspace
+from inpaint.blending.table import BLENDERS, DEFAULT
+from inpaint.errors import InpaintError, UsageError
+from inpaint.images.formats import FORMATS
+from inpaint.images.strokes import parse_shapes
+
+if TYPE_CHECKING:
+    from inpaint.app.serving import Server
+
+_READY = (gr.update(interactive=True), gr.update(interactive=False))  # the buttons Blend and Stop
+
+
+def _text(name: str) -> str:
+    return (files("inpaint.app") / "page" / name).read_text(encoding="utf-8")
+
+
+class BlendDesk:
+    """Builds the canvas and the controls, each where the page wants it, and answers their events."""
+
+    def __init__(self, server: Server, shelves: Sequence[dict[str, Any]]) -> None:
+        self._server = server
+        self._settings = server.settings
+        self._shelves = shelves
+
+    def build_canvas(self) -> None:
+        """Add the two photos."""
+        self._canvas = gr.HTML(
+            html_template=_text("blend.html"),
+            js_on_load=_text("blend.js"),
+            apply_default_css=False,
+            elem_id="blend-canvas",
+            elem_classes="for-blend",
+            opened=None,
+            cut=None,
+            shelves=self._shelves,
+            limits={"bytes": self._settings.max_bytes},
+        )
+
+    def build_controls(self) -> None:
+        """Add the choice of a method and the buttons."""
+        with gr.Column(elem_classes="for-blend"):
+            self._method = gr.Dropdown(
+                list(BLENDERS), value=DEFAULT, label="Blend by", info=BLENDERS[DEFAULT].summary, elem_id="blend-method"
+            )
+            with gr.Row(elem_classes="go"):
+                self._blend = gr.Button("Blend", variant="primary", elem_id="blend", scale=3)
+                self._stop = gr.Button("Stop", elem_id="blend-stop", scale=1, interactive=False)
+            with gr.Accordion("More", open=False):
+                self._format = gr.Dropdown(
+                    [SAME_FORMAT, *(each.name for each in FORMATS)],
+                    value=SAME_FORMAT,
+                    label="Format of the result",
+                    elem_id="blend-format",
+                )
+                self._seed = gr.Number(0, precision=0, minimum=0, label="Seed", elem_id="blend-seed")
+                self._options = gr.Textbox(
+                    "",
+                    label="Options of the method",
+                    info="NAME=VALUE, one a line, such as mode=mixed",
+                    lines=1,
+                    max_lines=6,
+                    elem_id="blend-options",
+                )
+
+    def connect(self, results: gr.HTML) -> None:
+        """Connect events to their answers; `results` shows what comes of them."""
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        self._canvas.upload(self._take, None, [self._canvas], **quiet)
+        self._canvas.select(self._take_sample, None, [self._canvas], **quiet)
+        self._canvas.input(self._mark, None, [self._canvas], concurrency_id=FILLS, concurrency_limit=1, **quiet)
+        self._method.change(
+            lambda name: gr.update(info=BLENDERS[name].summary), [self._method], [self._method], **quiet
+        )
+        shown = [results, self._blend, self._stop]
+        asked = [self._canvas, self._method, self._options, self._seed, self._format]
+        waiting = self._blend.click(self._begin, None, shown, queue=False, **quiet)
+        blend = waiting.then(self._run, asked, shown, concurrency_id=FILLS, concurrency_limit=1, **quiet)
+        blend.failure(self._failed, None, shown, queue=False, **quiet)
+        self._stop.click(self._halt, None, None, queue=False, **quiet)
+
+    # The answers --------------------------------------------------------------------------------------------------
+
+    def _space(self, request: gr.Request) -> Workspace:
+        return self._server.workspaces.of(request.session_hash or "")
+
+    def _take(self, event: gr.EventData, request: gr.Request) -> Any:
+        """Open an uploaded photo, or take an uploaded mask of the source."""
+        space, role = self._space(request), str(event._data.get("role"))
+        name, path = str(event._data.get("name", "photo")), lambda: Path(str(event._data["path"]))
+        if role == "mask":
+            return self._cut(space, lambda: blending.take_object_mask(space, path(), name, self._settings))
+        return self._opened(space, role, path, name)
+
+    def _take_sample(self, event: gr.EventData, request: gr.Request) -> Any:
+        shelf = self._server.shelves.get(str(event._data.get("shelf")))
+        number, role = event._data.get("number"), str(event._data.get("role"))
+        if shelf is None or not isinstance(number, int) or not 0 <= number < len(shelf.files):
+            return gr.update(opened=news(error="there is no such photo"))
+        return self._opened(self._space(request), role, lambda: shelf.files[number], Path(shelf.names[number]).name)
+
+    def _opened(self, space: Workspace, role: str, file: Callable[[], Path], name: str) -> Any:
+        try:
+            photo, cut, notes = blending.open_part(space, role, file(), name, self._settings)
+        except InpaintError as error:
+            return gr.update(opened=news(error=str(error)))
+        view = None if cut is None else space.address(cut)
+        return gr.update(opened=news(role=role, photo=photo_facts(space, photo), cut=view, notes=notes))
+
+    def _mark(self, event: gr.EventData, request: gr.Request) -> Any:
+        space = self._space(request)
+
+        def mark() -> Path:
+            (box,) = parse_shapes([{"kind": "box", "points": event._data.get("points", ())}])
+            return blending.mark_object(space, box, self._settings)
+
+        return self._cut(space, mark)
+
+    def _cut(self, space: Workspace, find: Callable[[], Path]) -> Any:
+        try:
+            return gr.update(cut=news(view=space.address(find())))
+        except InpaintError as error:
+            return gr.update(cut=news(error=str(error)))
+
+    def _begin(self, request: gr.Request) -> Any:
+        self._space(request).stopping.clear()
+        return gr.update(working={"waiting": True}), gr.update(interactive=False), gr.update(interactive=True)
+
+    def _failed(self) -> Any:
+        error = "this did not work: too much is waiting, or the blend failed; try again later"
+        return gr.update(working={"error": error}), *_READY
+
+    def _run(
+        self, placed: dict[str, Any] | None, method: str, options: str, seed: float, format_: str, request: gr.Request
+    ) -> Iterator[Any]:
+        space = self._space(request)
+        try:
+            asked = BlendAsked(
+                **_numbers(placed),
+                method=method,
+                options=tuple(line.strip() for line in options.splitlines() if line.strip()),
+                seed=int(seed or 0),
+                format=format_,
+            )
+            for step in blending.blend(space, asked, self._settings):
+                if isinstance(step, Working):
+                    update = gr.update(working=dataclasses.asdict(step))
+                else:
+                    update = gr.update(results=result_facts(space))
+                yield update, gr.skip(), gr.skip()
+        except InpaintError as error:
+            yield gr.update(working={"error": str(error)}), *_READY
+            return
+        yield gr.update(working={"idle": True}, results=result_facts(space)), *_READY
+
+    def _halt(self, request: gr.Request) -> None:
+        self._space(request).stopping.set()
+
+
+def _numbers(placed: dict[str, Any] | None) -> dict[str, float]:
+    """Return x, y, scale and rotate as the canvas tells them; raises UsageError where it does not."""
+    given = placed or {}
+    try:
+        return {name: float(given[name]) for name in ("x", "y", "scale", "rotate")}
+    except (KeyError, TypeError, ValueError):
+        raise UsageError("open a target and a source first") from None
