@@ -249,9 +249,7 @@ def ways(
         if label in looking:
             raise UsageError(f"what is found by '{blind.spec}' cannot be called '{label}' beside that thing to find")
         if not blind.capabilities.blind:
-            raise MaskError(
-                f"--find {blind.spec}: this model finds no holes; a blind one, or {', '.join(FINDERS)}"
-            )
+            raise MaskError(f"--find {blind.spec}: this model finds no holes; a blind one, or {', '.join(FINDERS)}")
         looking[label] = blind
     found: dict[str, Inpainter | Loadable] = {}
     for label, model in models.items():
