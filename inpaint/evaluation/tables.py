@@ -128,11 +128,11 @@ def _cells(measure: Measure, entries: Sequence[Entry | None], *, interval: bool 
 
 def _about(summary: Summary, mask: str, models: Sequence[str]) -> Iterator[str]:
     column = [each for each in summary.entries if each.mask == mask and each.bucket == ALL and each.measure != SECONDS]
-    per_image = {each.model: each for each in column if each.low is not None or each.n == 1}
+    per_image = [each.n for each in column if each.low is not None or each.n == 1]
     if not per_image:
         yield "Nothing was filled." if not column or not any(each.n for each in column) else ""
         return
-    count = max(each.n for each in per_image.values())
+    count = max(per_image)
     ratio = next((each.mean for each in column if each.measure == RATIO and each.mean is not None), None)
     hole = "" if ratio is None else f", hole {100 * ratio:.1f} % on average"
     yield f"{count} photo{'s' * (count > 1)}{hole}."
