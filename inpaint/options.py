@@ -42,12 +42,13 @@ class Options(BaseModel, frozen=True, extra="forbid"):
 class ModelConfig(Options):
     """Base of the models' configurations: every architectural switch, with its default and the paper's value.
 
-    Six things may be said of a model's options. TRAINING: those that say how to train and not what the weights are,
+    Seven things may be said of a model's options. TRAINING: those that say how to train and not what the weights are,
     so that a training which starts from weights takes them from the caller and not from the weights. CONCERNS: for
     options that concern certain networks only, their roles; weights that hold none of them leave the option open.
     PLANES: all planes that some configuration of the model takes from the caller of a fill. SMALL: options of a network
     that computes in milliseconds, for tries and tests. FillOptions: what a caller of `inpaint.load` may choose for the
     network. RANKED_BY: the role of the discriminator whose mean logit of a completed image ranks several fills.
+    LAST_PHASE: what a training is told, KEY=VALUE, to begin where all of its networks learn, as trained weights want it.
     """
 
     TRAINING: ClassVar[frozenset[str]] = frozenset()
@@ -56,6 +57,7 @@ class ModelConfig(Options):
     SMALL: ClassVar[Mapping[str, Any]] = {}
     FillOptions: ClassVar[type[Options]] = Options
     RANKED_BY: ClassVar[str | None] = None
+    LAST_PHASE: ClassVar[tuple[str, ...]] = ()
 
     def capabilities(self) -> Capabilities:
         """Return what a network of this configuration can do."""

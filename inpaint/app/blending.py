@@ -22,6 +22,7 @@ from inpaint.app.work import (
     read,
     safe_name,
     shown_of,
+    suffix_of,
     taken,
     unplaced,
     viewed,
@@ -155,6 +156,7 @@ def blend(workspace: Workspace, asked: BlendAsked, settings: Settings) -> Iterat
     if workspace.object_mask is None:
         raise UsageError("nothing of the source is the object yet: draw a box around it, or take a mask file")
     shown = workspace.parts["target"]
+    suffix = suffix_of(shown, asked.format)  # another photo may be opened before the blend is written
     mask = np.asarray(Image.open(workspace.object_mask)) > 0
     placement = Placement(scale=asked.scale, rotate=asked.rotate).centered_at(asked.x, asked.y, mask.shape)
     at = Working(model=asked.method, number=0, count=1)
@@ -177,13 +179,19 @@ def blend(workspace: Workspace, asked: BlendAsked, settings: Settings) -> Iterat
         notes.append(f"{100 * found.outside_share:.0f} % of the object lies outside of the target")
     if workspace.stopping.is_set() and BLENDERS[asked.method].gradual:
         notes.append("stopped early: this is what there was")
-    result = _result(workspace, asked, found, shown, notes, time.monotonic() - started)
+    result = _result(workspace, asked, suffix, found, shown, notes, time.monotonic() - started)
     workspace.add(result, settings.kept)
     yield result
 
 
 def _result(
-    workspace: Workspace, asked: BlendAsked, found: BlendedPhoto, shown: Shown, notes: list[str], seconds: float
+    workspace: Workspace,
+    asked: BlendAsked,
+    suffix: str,
+    found: BlendedPhoto,
+    shown: Shown,
+    notes: list[str],
+    seconds: float,
 ) -> Result:
     place = workspace.new_file("mask.png")
     write_mask(found.blend.mask, place)
@@ -191,7 +199,7 @@ def _result(
     details = found.blend.details
     taken_method = str(details.get("method", ""))
     with warnings_of_thread(said):
-        file = written(workspace, found.photo, shown, asked.method, format_=asked.format)
+        file = written(workspace, found.photo, shown, asked.method, suffix=suffix)
     return Result(
         id=secrets.token_urlsafe(8),
         name=file.name,

@@ -298,6 +298,7 @@ def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Set
     asked, beforehand = _with_found(workspace, asked, models, settings)
     shown, hole = workspace.opened_photo(), hole_of(workspace, asked)
     photo = read(shown.file, shown.name, settings)
+    suffix = suffix_of(shown, asked.format)  # another photo may be opened before the fills are written
     mask = workspace.new_file("mask.png")
     write_mask(hole, mask)
     layers = Layers(workspace, asked.shapes, photo)
@@ -327,7 +328,7 @@ def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Set
             title = label if len(filled) == 1 else f"{label} {sample.number}"
             said: list[str] = []
             with warnings_of_thread(said):
-                file = written(workspace, sample.photo, shown, title, format_=asked.format)
+                file = written(workspace, sample.photo, shown, title, suffix=suffix)
             result = Result(
                 id=secrets.token_urlsafe(8),
                 name=file.name,
@@ -404,15 +405,15 @@ def _filled(
     return fill_photo_often(photo, hole, inpainter, samples=samples, guidance=guidance, seed=asked.seed, progress=tell)
 
 
-def written(workspace: Workspace, photo: Photo, shown: Shown, title: str, *, format_: str) -> Path:
-    """Write a filled photo in the format that is asked for, and return its file, named after the photo and the fill."""
-    path = workspace.new_file(safe_name(f"{Path(shown.name).stem} {title}{_suffix(shown, format_)}".replace(" ", "-")))
+def written(workspace: Workspace, photo: Photo, shown: Shown, title: str, *, suffix: str) -> Path:
+    """Write a filled photo in the format of a suffix, and return its file, named after the photo and the fill."""
+    path = workspace.new_file(safe_name(f"{Path(shown.name).stem} {title}{suffix}".replace(" ", "-")))
     check_length(path, photo.height, photo.width)
     write_photo(photo, path)
     return path
 
 
-def _suffix(shown: Shown, format_: str) -> str:
+def suffix_of(shown: Shown, format_: str) -> str:
     """Return the suffix of a format; of the photo's own, as its content says, with the suffix that it came with."""
     found: Format | None
     if format_ == SAME_FORMAT:

@@ -51,7 +51,7 @@ def command(*, origin: str, inputs: tuple[str, ...], output: str, bgr: bool, fus
     must be known and fit. Its license and its SHA-256 are kept with the weights.
     """
     from inpaint.registry.conversion import import_weights
-    from inpaint.registry.table import capabilities
+    from inpaint.registry.table import capabilities, config_class
 
     switches = frozenset(name for name, given in {"bgr": bgr, "fuse": fuse}.items() if given)
     done = import_weights(origin, inputs, output, switches=switches, entry=entry)
@@ -65,7 +65,7 @@ def command(*, origin: str, inputs: tuple[str, ...], output: str, bgr: bool, fus
     mask = "" if capabilities(done.model).blind else " --mask MASK"
     click.echo(f"use it: inpaint infer --model {place} --image PHOTO{mask} --output RESULT.png")
     words = ["inpaint", "train", f"model={done.model}", keyed("init", str(done.folder)), "data.root=PHOTOS"]
-    tune = shlex.join(words)
+    tune = shlex.join([*words, *config_class(done.model).LAST_PHASE])
     if not done.lacking:
         click.echo(f"fine-tune it: {tune}")
     else:

@@ -91,7 +91,7 @@ def fill_photo_often(
     check_hole(photo, hole, inpainter.capabilities, name=inpainter.name, opaque=opaque)
     for what, plane in planes.items():
         if not plane[hole].any():
-            _log.warning("%s: nothing of the %s lies in the hole, which alone it counts in", photo.name, what)
+            _log.warning("%s: nothing of the %s lies in the hole, and nothing else of it is followed", photo.name, what)
     asked: dict[str, Any] = {"samples": samples, "seed": seed, "progress": progress}
     # Further pages and channels show what was removed, too: the same hole, the same seed, fill by fill.
     views = [photo, *photo.companions()]

@@ -239,6 +239,18 @@ def test_several_models_give_a_result_each_of_the_same_mask(opened, models, sett
     assert found[0].mask == found[1].mask
 
 
+def test_another_photo_may_be_opened_while_a_fill_is_at_work(opened, photo_file, models, settings):
+    before = opened.photo
+    steps = fill(opened, Asked(models=("telea", "mean"), shapes=(BOX,)), models, settings)
+    found = [next(steps)]
+    open_photo(opened, photo_file, "other.jpg", settings)
+    found += steps
+    results = [step for step in found if isinstance(step, Result)]
+    assert [result.name for result in results] == ["a-photo-telea.png", "a-photo-mean.png"]
+    assert [result.before for result in results] == [before.view] * 2
+    assert all(result.file.stat().st_size for result in results)
+
+
 def test_old_results_go_with_their_files(opened, models, settings):
     settings = replace(settings, kept=2)
     first, *_ = results_of(opened, models, settings, models=("telea", "mean", "navier_stokes"))

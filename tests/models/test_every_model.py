@@ -11,6 +11,7 @@ from inpaint.nn.inference import prepare_for_inference
 from inpaint.registry import table as registry
 from inpaint.registry.loading import load
 from inpaint.training.ema import Average
+from inpaint.training.phases import phase_at
 from inpaint.training.plan import dry_run_step
 from inpaint.weights.files import WeightsMetadata, save_weights
 
@@ -207,6 +208,22 @@ def test_training_calls_every_network_as_a_whole_so_that_the_compiler_reaches_it
         network.register_forward_hook(lambda *ignored, role=role: called.add(role))
     dry_run_step(module, size_px=64)
     assert called == set(module.roles())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_training_from_the_weights_of_a_generator_may_begin_with_new_discriminators_alone(name):
+    last = registry.config_class(name).LAST_PHASE
+    values = config.load([f"model={name}", *last, *(f"losses.{term}=null" for term in UNAVAILABLE)])
+    start = {each: settings.model_copy(update={"start": 5}) for each, settings in values.loop.optimizers.items()}
+    adversaries = [each for each in start if each.endswith("discriminator")]
+    loop = values.loop.model_copy(
+        update={"optimizers": {**start, **{each: values.loop.optimizers[each] for each in adversaries}}}
+    )
+    options = small(name, **{key: values.model[key] for key in (each[6:].partition("=")[0] for each in last)})
+    module = registry.training_class(name)(options, losses=parse_losses(values.losses), loop=loop)
+    alone, later = ({update.optimizer for update in phase_at(module.timeline, when).updates} for when in (0, 5))
+    assert alone == set(adversaries)
+    assert later == set(start)
 
 
 @pytest.mark.parametrize("name", MODELS)

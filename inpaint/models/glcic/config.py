@@ -61,6 +61,7 @@ class Config(ModelConfig):
     }
     TRAINING: ClassVar[frozenset[str]] = frozenset({"completion_iterations", "discriminator_iterations"})
     CONCERNS: ClassVar[Mapping[str, frozenset[str]]] = {"discriminator": frozenset({"discriminator"})}
+    LAST_PHASE: ClassVar = ("model.completion_iterations=0", "model.discriminator_iterations=0")
 
     width: int = Field(64, gt=0)  # outputs of the first layer; paper 64 (then 128, 256)
     # What follows a convolution. With relu_norm convolutions also have a bias, which a batch norm behind it would undo.

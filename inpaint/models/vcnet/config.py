@@ -61,6 +61,7 @@ class Config(ModelConfig):
     CONCERNS: ClassVar[Mapping[str, frozenset[str]]] = {
         "discriminator": frozenset({"discriminator", "patch_discriminator"})
     }
+    LAST_PHASE: ClassVar = ("model.pretraining=0",)
 
     width: int = Field(32, gt=0)  # features at full size; both programs 32 (then 64, 128)
     # deep: all four blocks of the encoder lead to the mask (xyfJASON; the paper's figure). shallow: the last dilated
