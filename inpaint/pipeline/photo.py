@@ -162,7 +162,8 @@ def check_hole(photo: Photo, hole: Hole, capabilities: Capabilities, *, name: st
         what = "the whole photo" if hole.all() else "all of the photo that is not transparent"
         if capabilities.needs_known:
             raise MaskError(f"{photo.name}: the mask covers {what}, and {name} works from known pixels")
-        _log.warning("%s: the mask covers %s, so %s has nothing to go by", photo.name, what, name)
+        left = "nothing of it stays" if capabilities.blind else f"{name} has nothing to go by"
+        _log.warning("%s: the mask covers %s, so %s", photo.name, what, left)
     if photo.alpha is not None and not opaque:
         unseen = float((photo.alpha[hole] == 0).mean())
         if unseen > 0:
