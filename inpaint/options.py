@@ -48,7 +48,7 @@ class ModelConfig(Options):
     PLANES: all planes that some configuration of the model takes from the caller of a fill. SMALL: options of a network
     that computes in milliseconds, for tries and tests. FillOptions: what a caller of `inpaint.load` may choose for the
     network. RANKED_BY: the role of the discriminator whose mean logit of a completed image ranks several fills.
-    LAST_PHASE: what a training is told, KEY=VALUE, to begin where all of its networks learn, as trained weights want it.
+    LAST_PHASE: what a training is told, KEY=VALUE, to begin where all of its networks learn, as one from weights does.
     """
 
     TRAINING: ClassVar[frozenset[str]] = frozenset()

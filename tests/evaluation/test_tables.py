@@ -63,8 +63,9 @@ def test_few_photos_are_said_to_be_too_few():
 
 def test_photos_that_one_measure_has_no_value_of_count_all_the_same():
     made = record({"x": 0.0}, photos=9, names=("l1_hole", "psnr_hole"))
-    kept = [replace(row, values={"l1_hole": row.values["l1_hole"]}) if row.image > "p00.png" else row for row in made.rows]
-    assert "\n9 photos." in of(replace(made, rows=tuple(kept)))
+    first, *others = made.rows
+    others = [replace(row, values={"l1_hole": row.values["l1_hole"]}) for row in others]
+    assert "\n9 photos." in of(replace(made, rows=(first, *others)))
 
 
 def test_what_was_filled_is_said_where_models_left_photos_out():
