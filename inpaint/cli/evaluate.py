@@ -59,6 +59,12 @@ Examples:
     help="Kinds of masks, as --masks, with text, colors or other photos painted in the hole. Blind models find it, and "
     "stand in the table with the true mask, too.",
 )
+@click.option(
+    "--contamination",
+    metavar="OPTIONS",
+    help="With --contaminate: how it is painted, the options of data.planes.contaminated of a training, e.g. "
+    "'{inks: {solid: 1}, contrast: 0.4}'.",
+)
 @click.option("--fonts", type=places.FOLDER, help="With --contaminate: write text in the fonts of this folder.")
 @click.option(
     "--find",
@@ -136,6 +142,7 @@ def _evaluate(
     protocols: Sequence[str],
     masks: Sequence[str],
     contaminate: Sequence[str],
+    contamination: str | None,
     fonts: str | None,
     finders: Sequence[str],
     size: int | None,
@@ -160,14 +167,18 @@ def _evaluate(
     painted = [kind for group in contaminate for kind in split_specs(group)]
     if painted and (named or kinds or film is not None):
         raise UsageError("--contaminate says which masks: leave out --protocol, --masks and --fixed-camera")
-    if not painted and (fonts is not None or finders):
-        raise UsageError("--fonts and --find are for contaminated photos: say which holes, --contaminate text for one")
+    if not painted and (contamination is not None or fonts is not None or finders):
+        raise UsageError(
+            "--contamination, --fonts and --find are for contaminated photos: say which holes, "
+            "--contaminate text for one"
+        )
     if named and (kinds or size is not None or seed):
         raise UsageError("--protocol says which masks, size and seed; give either it or --masks, --size and --seed")
     protocol = None
     if painted:
-        from inpaint.evaluation.contaminated import ContaminatedPhotos, contaminating, ways
+        from inpaint.evaluation.contaminated import ContaminatedPhotos, as_said, contaminating, ways
 
+        painting = as_said(contamination or "{}")
         protocol = contaminating(painted, fonts=fonts, size=size, seed=seed)
     elif film is None:
         protocol = together(named) if named else unnamed(kinds, size=size, seed=seed)
@@ -203,7 +214,7 @@ def _evaluate(
         assert data is not None
         usual += OF_BLIND
         loadable = ways(loadable, [each for each in finders if each in SINGLE], runs)
-        subjects = ContaminatedPhotos(data, protocol, count=settings["count"])
+        subjects = ContaminatedPhotos(data, protocol, count=settings["count"], contamination=painting)
     with ending_on_sigterm(), bar("fills") as fills:
 
         def report(step: Progress) -> None:

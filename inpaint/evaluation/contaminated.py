@@ -26,6 +26,7 @@ from inpaint.images.planes import SampleParts
 from inpaint.masks import HoleMask, Mask, parse_mask
 from inpaint.masks.compose import Mixture, Target, Union
 from inpaint.masks.text import Text
+from inpaint.options import validated
 from inpaint.registry.loadable import Loadable
 from inpaint.types import FOUND, Capabilities, Fill, Inpainter, ProgressCallback, Seed
 
@@ -88,6 +89,19 @@ def contaminating(
     if not any(isinstance(part, Text) for drawing in drawings.values() for part in drawing.mask.parts()):
         raise UsageError(f"--fonts is for kinds of text, such as text and captions, got {', '.join(kinds)}")
     return replace(protocol, drawings=drawings)
+
+
+def as_said(text: str) -> Contamination:
+    """Return how photos are contaminated by options as YAML; raises UsageError for what is none."""
+    import yaml
+
+    try:
+        options = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--contamination {text}: {' '.join(str(error).split())}") from None
+    if not isinstance(options, dict):
+        raise UsageError(f"--contamination {text}: write options, e.g. '{{contrast: 0.4}}'")
+    return validated(Contamination, options, key="--contamination")
 
 
 def written_in(fonts: str | os.PathLike[str], mask: Mask) -> Mask:

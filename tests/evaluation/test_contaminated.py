@@ -11,8 +11,8 @@ from PIL import ImageFont
 
 from blind import soiled, tiny_blind, write_weights
 from inpaint.cli.evaluate import command
-from inpaint.errors import MaskError, UsageError
-from inpaint.evaluation.contaminated import ByFinder, ByTrueMask, ContaminatedPhotos, contaminating, ways
+from inpaint.errors import ConfigError, MaskError, UsageError
+from inpaint.evaluation.contaminated import ByFinder, ByTrueMask, ContaminatedPhotos, as_said, contaminating, ways
 from inpaint.evaluation.measure import fill_and_measure
 from inpaint.evaluation.subjects import Photos, listed
 from inpaint.finding.table import is_available
@@ -94,6 +94,27 @@ def test_the_manifest_tells_other_damage_apart(subjects, photo_folder):
     assert "contamination" not in plain.described()
     assert listed(plain, 0).masks == listed(found, 0).masks
     assert listed(plain, 0).picture != listed(found, 0).picture
+
+
+def test_how_it_is_painted_is_said_by_options_and_stands_in_the_manifest(photo_folder):
+    painting = as_said("{inks: {noise: 1}, contrast: 0.9}")
+    protocol = contaminating(["text"], size=32)
+    said, usual = (
+        ContaminatedPhotos(str(photo_folder), protocol, contamination=each) for each in (painting, as_said("{}"))
+    )
+    assert said.described()["contamination"]["contrast"] == 0.9
+    assert usual.described() == ContaminatedPhotos(str(photo_folder), protocol).described()
+    assert listed(said, 0).picture != listed(usual, 0).picture
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("{", "--contamination"), ("5", "write options"), ("{inc: 1}", "inc"), ("{contrast: 2}", "contrast")],
+)
+def test_what_are_no_options_is_one_line(text, said):
+    with pytest.raises((UsageError, ConfigError), match=said) as refused:
+        as_said(text)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_blind_model_is_given_no_mask_and_its_soft_map_is_measured(make_photo):
