@@ -11,6 +11,7 @@ import click
 import inpaint.arguments as arguments
 from inpaint.cli import places
 from inpaint.cli.benchmark_blending import blend
+from inpaint.cli.benchmark_features import features
 from inpaint.cli.benchmark_finding import finding
 from inpaint.cli.benchmark_networks import forward, json_option, step, threads, write_json
 
@@ -30,6 +31,7 @@ Examples:
   inpaint benchmark strategies --model telea --model deepfill --width 16 --memory 3GB
   inpaint benchmark data --data photos/ --size 256
   inpaint benchmark finding --data photos/ --what text,dust --fill biharmonic --sheet found.png
+  inpaint benchmark features --network vgg19 --width 1000 --height 1000 --ways whole,strips
   inpaint benchmark masks --kind deepfill,text
   inpaint benchmark poisson --megapixels 0.3,1 --rounds 3
   inpaint benchmark table *.json
@@ -46,6 +48,7 @@ command.add_command(step)
 command.add_command(threads)
 command.add_command(finding)
 command.add_command(blend)
+command.add_command(features)
 rounds_option = click.option("--rounds", type=click.IntRange(1), default=5)
 
 

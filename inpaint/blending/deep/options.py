@@ -58,8 +58,8 @@ class DeepOptions(Options):
     content_layer: str = "relu2_2"
     style_layers: tuple[str, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
     style_of: Literal["mask", "frame"] = "mask"
-    first: StageOptions = StageOptions(iterations=50, gradient=1e4, content=1.0, style=1e5)
-    refine: StageOptions = StageOptions(iterations=30, gradient=1e3, content=1.0, style=1e6)
+    first: StageOptions = StageOptions(iterations=50, gradient=1e4, content=1.0, style=3e4)
+    refine: StageOptions = StageOptions(iterations=30, gradient=1e3, content=1.0, style=1e5)
     work_px: int | None = Field(512, ge=64)
 
     @model_validator(mode="after")
