@@ -54,6 +54,8 @@ ANOTHER: Final = Purpose(9, "pis")
 VAL_ANOTHER: Final = Purpose(10, "pis")
 CONTAMINATION: Final = Purpose(11, "pis")
 VAL_CONTAMINATION: Final = Purpose(12, "pis")
+RECOLORING: Final = Purpose(13, "pis")
+VAL_RECOLORING: Final = Purpose(14, "pis")
 # Training; indices: iteration, rank.
 ITERATION: Final = Purpose(None, "si", bits=64)
 TEACHER: Final = Purpose(7, "pis")  # and a part of the batch

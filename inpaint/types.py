@@ -145,6 +145,7 @@ class Capabilities:
         planes: What it takes, or may be made to take, beside image and mask.
         blind: Finds its own mask where none is given, and reads the image inside the hole, too: what lies there is
             contaminated, not absent.
+        recolors: Harmonizes: reads what lies in the hole, which is to stay, and changes its colors to go with the rest.
         scored: Scores its fills, so that the best of several can be told.
         needs_known: Cannot invent an image from nothing: an all-hole mask is refused.
         gradual: Comes nearer to its answer with every step, and returns the last one's when it is asked to stop.
@@ -164,6 +165,7 @@ class Capabilities:
     stochastic: bool = False
     planes: tuple[Plane, ...] = ()
     blind: bool = False
+    recolors: bool = False
     scored: bool = False
     needs_known: bool = False
     gradual: bool = False
@@ -175,6 +177,11 @@ class Capabilities:
     context_px: int | None = None
     context_share: float = 0.0
     pixel_bytes: float | None = None
+
+    @property
+    def reads_hole(self) -> bool:
+        """Whether it looks at what lies in the hole."""
+        return self.blind or self.recolors
 
     @property
     def guidance(self) -> dict[str, Plane]:
@@ -201,7 +208,7 @@ class Inpainter(Protocol):
         """Fill the holes of a batch.
 
         Args:
-            image: (B, 3, H, W), RGB in [0, 1]; never read inside the hole, but by blind models.
+            image: (B, 3, H, W), RGB in [0, 1]; never read inside the hole, but by models that `reads_hole`.
             mask: (B, 1, H, W), 1 = hole; None only for blind models, which then find it: they paint by the map that
                 they find, which the fill has as aux["found"], and the hole is what lies above 0.5 of it.
             guidance: Planes by name, among those of the capabilities.

@@ -75,8 +75,8 @@ def fill_and_measure(
     Raises:
         InpaintError: The model refuses, runs out of memory or answers with values that are not finite.
     """
-    # A blind model reads what lies in the hole, and must not find the truth there.
-    hidden = model.capabilities.blind and (truth is None or truth is photo)
+    # A model that reads what lies in the hole must not find the truth there.
+    hidden = model.capabilities.reads_hole and (truth is None or truth is photo)
     image, hole = as_batch(grayed(photo, mask) if hidden else photo, mask)
     guiding, told = guiding or Guiding(), (model.capabilities, photo if truth is None else truth, mask)
     planes = guiding.given(*told)

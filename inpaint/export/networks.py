@@ -46,14 +46,14 @@ class GraphNetwork(nn.Module):
         """Paint a batch.
 
         Args:
-            image: (B, 3, H, W) in [0, 1], not read in the hole, unless the network is blind.
-            mask: (B, 1, H, W), above 0.5 = hole; a blind network takes it as it is, from 0 to 1.
+            image: (B, 3, H, W) in [0, 1], not read in the hole, unless the network `reads_hole`.
+            mask: (B, 1, H, W), above 0.5 = hole; a network that reads the hole takes it as it is, from 0 to 1.
             inputs: One (B, C, H / scale, W / scale) for each of `inputs`.
 
         Returns:
             (B, 3, H, W) on our scale, not clamped.
         """
-        if self.network.capabilities.blind:
+        if self.network.capabilities.reads_hole:
             read, hole = image.to(self.dtype), mask.to(self.dtype)
         else:
             read, hole = image.masked_fill(mask > 0.5, 0.0).to(self.dtype), (mask > 0.5).to(self.dtype)

@@ -50,13 +50,12 @@ def sizes_of(network: GraphNetwork) -> PipelineSizes:
 def check_closed(network: GraphNetwork, name: str) -> None:
     """Raise UsageError for a network that a pipeline cannot hold.
 
-    One that reads what is made of the image by no arithmetic of graphs; and a blind one, which reads what lies in the
-    hole, where a pipeline hides that from the network.
+    One that reads what is made of the image by no arithmetic of graphs; and one that reads what lies in the hole,
+    where a pipeline hides that from the network.
     """
-    if network.network.capabilities.blind:
+    if network.network.capabilities.reads_hole:
         raise UsageError(
-            f"--pipeline: {name} reads what lies in the hole, which a pipeline hides; export the network alone, which "
-            "finds holes as well"
+            f"--pipeline: {name} reads what lies in the hole, which a pipeline hides; export the network alone"
         )
     image, mask, *_ = example(network, 1, network.minimum_px, network.minimum_px)
     outside = sorted(network.network.derive(image, mask).keys() & set(network.names))

@@ -49,8 +49,8 @@ class ArrayFill(BaseFill):
         """Return the image (H, W, 3) painted; only its hole is used.
 
         Args:
-            image: (H, W, 3) in [0, 1], 0 in the hole, so that the hole's content cannot be read; whole for a blind
-                fill, which reads it.
+            image: (H, W, 3) in [0, 1], 0 in the hole, so that the hole's content cannot be read; whole for a
+                fill that reads it.
             hole: (H, W), not empty; all of the image only where the capabilities allow that.
             context: Seed and progress. When `context.report` raises StopFill, the best so far may be returned.
         """
@@ -61,7 +61,7 @@ class ArrayFill(BaseFill):
             for sample in range(request.draws):
                 raw = image.copy()
                 if hole.any():
-                    read = image if self.capabilities.blind else np.where(hole, 0.0, image)
+                    read = image if self.capabilities.reads_hole else np.where(hole, 0.0, image)
                     array = read.transpose(1, 2, 0).astype(np.float64, order="C")  # (H, W, 3)
                     painted = self.paint(array, hole[0], Context(seed=seed, sample=sample, clock=request.clock))
                     raw = np.where(hole, painted.transpose(2, 0, 1).astype(np.float32), image)

@@ -83,8 +83,8 @@ def check_fill(
     """Check that the images of `Inpainter.fill` fit each other and what the fill can do.
 
     Args:
-        image: (B, 3, H, W), floating, in [0, 1] outside the hole; inside it anything, NaN too, unless the fill is
-            blind and reads it.
+        image: (B, 3, H, W), floating, in [0, 1] outside the hole; inside it anything, NaN too, unless the fill
+            reads it.
         mask: (B, 1, H, W), every value 0 or 1, any dtype.
         guidance: Planes by name.
         capabilities: Of the fill.
@@ -116,7 +116,7 @@ def check_image(image: Array, *, capabilities: Capabilities, name: str) -> None:
     if min(image.shape[-2:]) < capabilities.smallest_px:
         height, width = image.shape[-2:]
         raise InputError(f"{name} needs sides of at least {capabilities.smallest_px} pixels, got {height}x{width}")
-    if capabilities.blind:
+    if capabilities.reads_hole:
         _check_values(image, where="")
 
 
@@ -128,7 +128,7 @@ def _check_mask(image: Array, mask: Array, capabilities: Capabilities, name: str
     odd = ~(hole | (mask == 0))
     if odd.any():
         raise MaskError(f"mask must be 0 (known) or 1 (hole) everywhere, got {mask[odd][0].item():g}")
-    if not capabilities.blind:
+    if not capabilities.reads_hole:
         _check_values(masked_fill(image, hole, 0.0), where=" outside the hole")
     if capabilities.needs_known:
         for number, full in enumerate(hole.reshape(len(hole), -1).all(1).tolist()):

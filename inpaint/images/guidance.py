@@ -48,3 +48,6 @@ Thin lines without small pieces, some moved a little, some missing, and in three
 
 CONTAMINATED = Plane(name="contaminated", channels=3, make="inpaint.data.contamination:Contamination")
 """The photo with something else in the hole, which blind models learn from; a caller gives it as the image."""
+
+COMPOSITE = Plane(name="composite", channels=3, make="inpaint.data.recoloring:Recoloring")
+"""The photo with other colors in the hole, which harmonizers learn from; a caller gives it as the image."""

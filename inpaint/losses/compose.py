@@ -22,22 +22,26 @@ from inpaint.losses.dice import Dice
 from inpaint.losses.distillation import Distillation, needs_teacher
 from inpaint.losses.features import FeatureExtractor, FeatureTerm, Perceptual, Style
 from inpaint.losses.histogram import Histogram
+from inpaint.losses.foreground import ForegroundL2
 from inpaint.losses.id_mrf import IDMRF
 from inpaint.losses.kl import KLDivergence
 from inpaint.losses.mask_bce import MaskCrossEntropy
 from inpaint.losses.pixel import L1, L2, TotalVariation
 from inpaint.losses.pyramid import Pyramid
+from inpaint.losses.smoothness import Smoothness
 from inpaint.nn.features import public_weights
 from inpaint.options import validated
 
 KINDS: dict[str, type[Term]] = {
     "l1": L1,
     "l2": L2,
+    "foreground_l2": ForegroundL2,
     "perceptual": Perceptual,
     "style": Style,
     "histogram": Histogram,
     "id_mrf": IDMRF,
     "tv": TotalVariation,
+    "smoothness": Smoothness,
     "kl": KLDivergence,
     "dice": Dice,
     "mask_bce": MaskCrossEntropy,

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from inpaint.errors import ConfigError, InpaintError, unknown
 from inpaint.masks.base import Mask
+from inpaint.masks.blobs import Blobs
 from inpaint.masks.boxes import Box, Center, Half, Outpaint
 from inpaint.masks.comodgan import CoModGan
 from inpaint.masks.compose import Mixture, Target, Union
@@ -31,6 +32,7 @@ KINDS: dict[str, type[Mask]] = {
     "deepfill_box": DeepFillBox,
     "box": Box,
     "center": Center,
+    "blobs": Blobs,
     "half": Half,
     "outpaint": Outpaint,
     "lama": Lama,

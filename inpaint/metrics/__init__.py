@@ -4,11 +4,12 @@ from inpaint.metrics.accumulate import FirstNotFinite, RunningMeans
 from inpaint.metrics.base import Compared, ImageMeasure, Measure, SetMeasure, Sets
 from inpaint.metrics.pixel import PSNR_CAP_DB, hole_ratio, l1, psnr, ssim
 from inpaint.metrics.ssim import ssim_map
-from inpaint.metrics.table import MEASURES, OF_BLIND, USUAL, Measures, measured, measures
+from inpaint.metrics.table import MEASURES, OF_BLIND, OF_RECOLORED, USUAL, Measures, measured, measures
 
 __all__ = [
     "MEASURES",
     "OF_BLIND",
+    "OF_RECOLORED",
     "PSNR_CAP_DB",
     "USUAL",
     "Compared",

@@ -1,4 +1,4 @@
-"""How far painted pixels are from the original: L1 and PSNR, in the hole and over the whole image.
+"""How far painted pixels are from the original: L1, MSE and PSNR, in the hole and over the whole image.
 
 The functions take `painted` and `image`, (B, 3, H, W) in [0, 1], and perhaps `mask`, (B, 1, H, W), 1 = hole, to look at
 the hole only, and return one number per image, (B,) float64 (float32 on devices without it).
@@ -28,6 +28,21 @@ class L1(RegionMeasure):
     def of_pair(self, pair: Pair, hole: Tensor | None) -> Tensor:
         """Average the absolute differences."""
         return mean_over(pair.absolute, hole)
+
+
+class MSE(RegionMeasure):
+    """Mean squared difference over pixels and channels, of values from 0 to 255, as harmonization is measured.
+
+    `mse_hole` is fMSE, that of the foreground (Cong et al., "DoveNet", CVPR 2020; Sofiiuk et al., WACV 2021).
+    """
+
+    family = "mse"
+    better, low, high = "lower", 0.0, 255.0**2
+    title, decimals = "MSE (0-255)", 1
+
+    def of_pair(self, pair: Pair, hole: Tensor | None) -> Tensor:
+        """Average the squares."""
+        return mean_over(pair.squared, hole) * 255.0**2
 
 
 class PSNR(RegionMeasure):

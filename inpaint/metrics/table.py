@@ -19,13 +19,13 @@ from inpaint.metrics.found_mask import MASK_SCORES, FoundMask, FoundMaskBCE
 from inpaint.metrics.guidance import ColorDistance, LineDistance, LineRecall
 from inpaint.metrics.lpips import LPIPS, NETWORKS
 from inpaint.metrics.ms_ssim import MSSSIM
-from inpaint.metrics.pixel import L1, PSNR, SSIM, HoleRatio, KnownPSNR
+from inpaint.metrics.pixel import L1, MSE, PSNR, SSIM, HoleRatio, KnownPSNR
 from inpaint.metrics.seam import Seam
 from inpaint.metrics.sets import FID, KID, PIDS, UIDS, FDEfficientNet
 from inpaint.metrics.total_variation import TotalVariation
 
 _LPIPS = tuple(partial(LPIPS, network) for network in NETWORKS)
-_REGIONS: tuple[Callable[..., RegionMeasure], ...] = (L1, PSNR, SSIM, *_LPIPS, TotalVariation)
+_REGIONS: tuple[Callable[..., RegionMeasure], ...] = (L1, PSNR, SSIM, *_LPIPS, TotalVariation, MSE)
 _DISTANCES: tuple[Callable[..., RegionMeasure], ...] = (L1, *_LPIPS)
 
 
@@ -62,6 +62,8 @@ USUAL = ("l1_hole", "psnr_hole", "ssim_hole", "l1", "psnr", "ssim", "hole_ratio"
 """What is measured when nothing else is asked for."""
 OF_BLIND = ("mask_f1", "mask_iou", "mask_bce", "psnr_known")
 """What is measured beside that where models find the hole themselves."""
+OF_RECOLORED = ("mse", "mse_hole")
+"""What is measured beside that where models harmonize."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class InpaintNetwork(nn.Module):
 
         Args:
             image: (B, 3, H, W) in [0, 1], not read in the hole; sides are multiples of `capabilities.multiple_px` and
-                at least `minimum_px`. A blind network reads all of it.
+                at least `minimum_px`. A network that `reads_hole` reads all of it.
             mask: (B, 1, H, W), 1 = hole; for a blind network anything from 0 to 1, such as what `find_mask` returns.
             planes: Those that were given of the capabilities' planes, and those of `derive`.
 

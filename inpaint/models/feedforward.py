@@ -112,7 +112,7 @@ class FeedForward(TensorFill):
     def features(self, image: Tensor, mask: Tensor, guidance: Mapping[str, Tensor] | None = None) -> Features:
         """Return the features of a batch half way through the network, where it is `refinable`; see `fill`."""
         with evaluating(self.network), torch.no_grad():
-            known = image if self.capabilities.blind else image.masked_fill(mask > 0, 0.0)
+            known = image if self.capabilities.reads_hole else image.masked_fill(mask > 0, 0.0)
             planes = {name: self._ready(plane) for name, plane in (guidance or {}).items()}
             planes |= {name: self._ready(plane) for name, plane in self.network.derive(known, mask).items()}
             padded, hole = self._ready(known), self._ready(mask)

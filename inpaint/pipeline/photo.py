@@ -127,10 +127,10 @@ def check_photo(photo: Photo, capabilities: Capabilities, *, name: str) -> None:
 def cut_of(photo: Photo, capabilities: Capabilities) -> Cut:
     """Return what cuts rectangles out of a photo for a fill that can do this.
 
-    A blind one reads the whole photo; where that is wholly transparent it sees gray.
+    One that reads holes sees the whole photo; where that is wholly transparent it sees gray.
     """
     alpha = photo.alpha
-    if alpha is None or not capabilities.blind:
+    if alpha is None or not capabilities.reads_hole:
         return photo.array
 
     def cut(region: Region) -> Pixels:

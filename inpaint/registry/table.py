@@ -67,6 +67,7 @@ MODELS: Mapping[str, ModelEntry] = {
     "lama": ModelEntry("inpaint.models.lama"),
     "migan": ModelEntry("inpaint.models.migan"),
     "pconv": ModelEntry("inpaint.models.pconv"),
+    "pctnet": ModelEntry("inpaint.models.pctnet"),
     "pluralistic": ModelEntry("inpaint.models.pluralistic"),
     "scfegan": ModelEntry("inpaint.models.scfegan"),
     "vcnet": ModelEntry("inpaint.models.vcnet"),

@@ -104,9 +104,9 @@ class NetworkFill(GraphFill):
     def paint_all(self, request: Request) -> Iterator[Painted]:
         """Paint chunk by chunk, as many samples of each image as are asked for."""
         height, width = request.image.shape[-2:]
-        blind = self.capabilities.blind
-        known = request.image if blind else np.where(request.hole, np.float32(0), request.image)
-        masks = request.mask if blind else request.hole
+        reads = self.capabilities.reads_hole
+        known = request.image if reads else np.where(request.hole, np.float32(0), request.image)
+        masks = request.mask if reads else request.hole
         sources = [TorchNormal(seeds.integer(seed.words, seeds.DRAW)) for seed in request.seeds]
         units = len(known) * request.draws
         chunk = self.options.chunk or (

@@ -64,7 +64,7 @@ def fill_plan(
     Args:
         inpainter: The fill.
         cut: Returns a rectangle of the photo, (h, w, 3) floating point in [0, 1].
-        unknown: (H, W), no fill sees what is there, apart from blind ones.
+        unknown: (H, W), no fill sees what is there, apart from those that read holes.
         plan: Which of the unknown pixels are filled, and how.
         guidance: Planes (H, W, C) by name.
         samples: How many fills.
@@ -250,7 +250,7 @@ class _Work:
         if part.working is None:
             return _Given(self.cut(part.region), self.unknown[rows], planes)
         can = self.inpainter.capabilities
-        image, unknown = reduced(self.cut, part.region, self.unknown[rows], part.size, whole=can.blind)
+        image, unknown = reduced(self.cut, part.region, self.unknown[rows], part.size, whole=can.reads_hole)
         small = {name: reduced_plane(plane, part.size, can.guidance[name].scales) for name, plane in planes.items()}
         return _Given(image, unknown, small)
 

@@ -135,6 +135,8 @@ class _Context:
     @classmethod
     def of(cls, capabilities: Capabilities, margin_px: int | None = None) -> _Context | None:
         """Return what the capabilities say, or None for a fill that wants the whole photo; margin_px: instead of it."""
+        if capabilities.recolors:
+            return None  # the light of the whole photo counts
         least_px = max(capabilities.smallest_px, capabilities.trained_px or 0)
         if margin_px is not None:
             return cls(margin_px, 0.0, least_px, capabilities.multiple_px)

@@ -150,8 +150,8 @@ def _cut(hole: HoleArray, capabilities: Capabilities, options: StrategyOptions) 
 
 def _comfortable(part: Part, capabilities: Capabilities, options: StrategyOptions) -> Part:
     """Return a part painted so small that a network knows holes of this size from its training."""
-    if capabilities.trained_px is None or options.refine:
-        return part  # refinement begins with a size that the network knows
+    if capabilities.trained_px is None or options.refine or capabilities.recolors:
+        return part  # refinement begins with a size that the network knows, and harmonizers keep every detail
     longest = max(Region.around(part.hole).size)
     factor = HOLE_SHARE * capabilities.trained_px / longest
     return part.within(max(factor * max(part.size), capabilities.trained_px))

@@ -7,13 +7,12 @@ import torch
 from pytorch_lightning import Trainer
 from torch import Tensor
 
-from inpaint.images.guidance import CONTAMINATED
 from inpaint.metrics import Compared, RunningMeans, SetMeasure, measured
 from inpaint.metrics.base import Features, Sets
 from inpaint.training.callbacks import gathered, summed
 from inpaint.training.module import TrainingModule
 from inpaint.training.panels import rounded
-from inpaint.training.selection import Selection, figure, is_blind
+from inpaint.training.selection import Selection, figure, is_blind, seen_as
 from inpaint.types import Fill, Inpainter
 
 
@@ -80,10 +79,12 @@ class Figures:
 
 
 def fill_of(module: TrainingModule, inpainter: Inpainter, batch: dict[str, Tensor]) -> Fill:
-    """Return the fill of a validation batch: of a blind model that of the contaminated images, whose hole it finds."""
-    if is_blind(module):
-        return inpainter.fill(batch[CONTAMINATED.name], None, guidance=module.guidance(batch))[0]
-    return inpainter.fill(batch["image"], batch["mask"], guidance=module.guidance(batch))[0]
+    """Return the fill of a validation batch.
+
+    That of a blind model is of the contaminated images, whose hole it finds; that of a harmonizer, of the composites.
+    """
+    image, mask = batch[seen_as(module) or "image"], None if is_blind(module) else batch["mask"]
+    return inpainter.fill(image, mask, guidance=module.guidance(batch))[0]
 
 
 class SetFeatures:

@@ -26,7 +26,7 @@ from inpaint.weights.runs import RunFolder
 __all__ = ["NAMES", "CsvLogger", "Tolerant", "WandbTracker", "build", "closing_lines", "log_panel"]
 
 NAMES = ("csv", "tensorboard", "wandb")
-COLUMNS = ("masked", "contaminated", "found", "coarse", "completed", "original")
+COLUMNS = ("masked", "contaminated", "composite", "found", "coarse", "completed", "original")
 
 log = logging.getLogger("inpaint.training")
 

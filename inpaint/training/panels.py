@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,25 +19,26 @@ Pixels: TypeAlias = NDArray[np.uint8]
 PanelRow: TypeAlias = dict[str, Pixels]
 """One photo of the panel: images (H, W, 3) by column, coarse where there is such a stage; mask (H, W) with 1 = hole.
 
-Of a blind model the contaminated image and the map that it found stand in the place of the masked one.
+Of a blind model the contaminated image and the map that it found stand in the place of the masked one, of a harmonizer
+the composite.
 """
 
 GRAY = 0.5  # what the hole is shown as
 
 
-def panel_rows(image: Tensor, mask: Tensor, fill: Fill, contaminated: Tensor | None = None) -> list[PanelRow]:
+def panel_rows(image: Tensor, mask: Tensor, fill: Fill, seen: Mapping[str, Tensor] | None = None) -> list[PanelRow]:
     """Turn a batch and its fill into rows, on the CPU and in bytes.
 
     Args:
         image: (B, 3, H, W), the originals.
         mask: (B, 1, H, W), 1 = hole.
         fill: Of them.
-        contaminated: What a blind model filled, (B, 3, H, W).
+        seen: By its name, what a blind model or a harmonizer was given as the image, (B, 3, H, W).
     """
     coarse, found = fill.aux.get("coarse"), fill.aux.get("found")
     stages = {} if coarse is None else {"coarse": coarse}
     masked = image * (1 - mask) + GRAY * mask
-    before = {"masked": masked} if contaminated is None else {"contaminated": contaminated}
+    before = {"masked": masked} if seen is None else dict(seen)
     if found is not None:
         before["found"] = found.expand_as(image)
     columns = {**before, **stages, "completed": fill.completed, "original": image}

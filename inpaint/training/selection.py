@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from inpaint.errors import ConfigError, UsageError, unknown
-from inpaint.images.guidance import CONTAMINATED
-from inpaint.metrics import MEASURES, OF_BLIND, USUAL, Measure, Measures, measures
+from inpaint.images.guidance import COMPOSITE, CONTAMINATED
+from inpaint.metrics import MEASURES, OF_BLIND, OF_RECOLORED, USUAL, Measure, Measures, measures
 from inpaint.metrics.base import Need
 from inpaint.training.config import Best
 from inpaint.training.module import TrainingModule
@@ -16,6 +16,16 @@ from inpaint.training.module import TrainingModule
 def is_blind(module: TrainingModule) -> bool:
     """Return whether a model is validated on contaminated photos, whose holes it finds itself."""
     return CONTAMINATED.name in {plane.name for plane in module.planes} and module.config.capabilities().blind
+
+
+def recolors(module: TrainingModule) -> bool:
+    """Return whether a model is validated on composites, whose pasted part it harmonizes."""
+    return COMPOSITE.name in {plane.name for plane in module.planes} and module.config.capabilities().recolors
+
+
+def seen_as(module: TrainingModule) -> str | None:
+    """Return the plane that a model is given as the image in validation; None: the image itself."""
+    return CONTAMINATED.name if is_blind(module) else COMPOSITE.name if recolors(module) else None
 
 
 def given(module: TrainingModule) -> frozenset[Need]:
@@ -67,7 +77,7 @@ class Selection:
         if slash and among not in sets:
             valid = [f"{one}/{name}" if one else name for one in sets]
             raise ConfigError(f"validation.best: {unknown('figure', wanted, valid)}")
-        usual = (*USUAL, *OF_BLIND) if is_blind(module) else USUAL
+        usual = (*USUAL, *(OF_BLIND if is_blind(module) else OF_RECOLORED if recolors(module) else ()))
         names = usual if options.measures is None else tuple(options.measures)
         if name not in names and name in MEASURES and name not in module.metrics:
             names = (*names, name)

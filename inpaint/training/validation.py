@@ -10,14 +10,13 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from inpaint.errors import InpaintError
-from inpaint.images.guidance import CONTAMINATED
 from inpaint.training.callbacks import IterationCallback, Metering
 from inpaint.training.checkpoints import Checkpoints
 from inpaint.training.figures import Figures, fill_of
 from inpaint.training.loggers import log_panel
 from inpaint.training.module import TrainingModule
 from inpaint.training.panels import panel_rows, thin_out, write_panel
-from inpaint.training.selection import Selection, is_blind
+from inpaint.training.selection import Selection, seen_as
 from inpaint.types import Inpainter
 from inpaint.weights.runs import RunFolder
 
@@ -92,8 +91,9 @@ class Validation(IterationCallback):
             if shown is None:
                 return
             fill = shown
-        contaminated = batch[CONTAMINATED.name] if is_blind(self.module) else None
-        rows = panel_rows(batch["image"], batch["mask"], fill, contaminated)
+        seen = seen_as(self.module)
+        before = None if seen is None else {seen: batch[seen]}
+        rows = panel_rows(batch["image"], batch["mask"], fill, before)
         try:
             write_panel(self.panels / f"{self.module.iteration:08d}.png", rows)
             thin_out(self.panels, self.options.keep_panels)

@@ -123,7 +123,7 @@ class WandbTracker(Logger):
         if iteration < self._memory.iteration:
             return
         # The photos stay the same: once is enough, and a long run stays small.
-        constant = () if self._constant_images_sent else ("masked", "contaminated", "original")
+        constant = () if self._constant_images_sent else ("masked", "contaminated", "composite", "original")
         names = ("completed", "coarse", "found", *constant)
         self._guard(
             lambda session: session.log(
