@@ -36,6 +36,7 @@ ORIGINS: Mapping[str, tuple[str, ...]] = {
     "lyndonzheng": ("pluralistic",),
     "nipponjo": ("deepfill",),
     "otenim": ("glcic",),
+    "pctnet": ("pctnet",),
     "scfegan": ("scfegan",),
     "vcnet": ("vcnet",),
     "vcnet_xyf": ("vcnet",),
