@@ -74,10 +74,12 @@ def _config(entries: State) -> Config:
     usual = Config()
     depth = sum(name.endswith(".convs.block.0.block.0.weight") and name.startswith("encoder.") for name in entries)
     depth = max(depth, 2)
+    width = _rows(entries, "encoder.block0.convs.block.0.block.0.weight", usual.width)
+    deepest = _rows(entries, f"encoder.{_deepest(depth)}.convs.block.0.block.0.weight", usual.widest)
     return Config(
         transform=_transform(entries),
-        width=_rows(entries, "encoder.block0.convs.block.0.block.0.weight", usual.width),
-        widest=max(_rows(entries, f"encoder.{_deepest(depth)}.convs.block.0.block.0.weight", usual.widest), 1),
+        width=width,
+        widest=deepest if deepest < width * 2 ** (depth - 1) else max(usual.widest, deepest),
         depth=depth,
         norm_from=_first(depth, lambda n: _normed(entries, n)),
         attention_from=_first(depth - 1, lambda n: f"decoder.up_blocks.{n}.attention.mask_blurring.weight" in entries),
