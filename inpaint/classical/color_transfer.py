@@ -1,9 +1,9 @@
 """Color transfer without learning: giving an object the colors of what it is to stand among, by their statistics.
 
 Four methods, by what they make equal: the mean and the deviation of every channel of CIELAB (`reinhard`), mean and
-covariance of RGB (`covariance`), the histogram of every channel of RGB (`histogram`), or that of many directions in RGB,
-and so nearly the whole distribution (`distribution`). All compute in float64 and round nothing, so that images of 16
-bits keep their steps.
+covariance of RGB (`covariance`), the histogram of every channel of RGB (`histogram`), or that of many directions in
+RGB, and so nearly the whole distribution (`distribution`). All compute in float64 and round nothing, so that images of
+16 bits keep their steps.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ LEAST_SPREAD = 1e-6  # deviations and square roots of eigenvalues below this are
 TURNS = 20  # of `distribution`; Pitié et al. come near to the end with so many
 SEED = 0  # of its directions
 
-_TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])  # fmt: skip
+_TO_XYZ = np.array(
+    ((0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.0721750), (0.0193339, 0.1191920, 0.9503041))
+)
 _WHITE = _TO_XYZ.sum(axis=1)  # D65, so that white is exactly (100, 0, 0)
 _CUBE, _LINE = (6 / 29) ** 3, 3 * (6 / 29) ** 2
 
@@ -124,7 +126,7 @@ def covariance(own: Colors, wanted: Colors) -> Colors:
     """Give colors the mean and the covariance of others by the linear map that moves them least.
 
     Pitié and Kokaram, "The linear Monge-Kantorovitch linear colour mapping" (2007): with A, B the covariances,
-    T = A^-1/2 (A^1/2 B A^1/2)^1/2 A^-1/2, which is symmetric. Directions in which colors do not differ stay as they are.
+    T = A^-1/2 (A^1/2 B A^1/2)^1/2 A^-1/2, which is symmetric. Directions in which colors do not differ stay.
     """
     a, b = (np.cov(each, rowvar=False, bias=True).reshape(3, 3) for each in (own, wanted))
     root = _power(a, 0.5)
@@ -165,7 +167,7 @@ _METHODS: Mapping[Method, Callable[[Colors, Colors], Colors]] = {
 
 def _ranked(own: Colors, wanted: Colors) -> Colors:
     """Return numbers (N,) with the distribution of others (M,); equal ones stay equal."""
-    values, place, counts = np.unique(own, return_inverse=True, return_counts=True)
+    _, place, counts = np.unique(own, return_inverse=True, return_counts=True)
     share = (np.cumsum(counts) - counts / 2) / len(own)  # the middle of each value's ranks, in (0, 1)
     theirs = np.sort(wanted)
     at = (np.arange(len(theirs)) + 0.5) / len(theirs)

@@ -27,6 +27,7 @@ Examples:
   inpaint evaluate --model mean --model patch --data samples --masks center --size 128 --output results/
   inpaint evaluate --model patch --model telea --fixed-camera street.avi --shadows --output results/
   inpaint evaluate --model my-erasenet/ --model biharmonic --data photos/ --contaminate text --find text --output out/
+  inpaint evaluate --model my-harmonizer/ --data photos/ --recolor blobs --size 256 --output out/
   inpaint evaluate --list
 """
 
@@ -65,6 +66,13 @@ Examples:
     help="With --contaminate: how it is painted, the options of data.planes.contaminated of a training, e.g. "
     "'{inks: {solid: 1}, contrast: 0.4}'.",
 )
+@click.option(
+    "--recolor",
+    multiple=True,
+    metavar="KIND[,KIND]",
+    help="Kinds of masks, as --masks, with other colors in the hole, which harmonizers give back. Color transfers and "
+    "the composite itself stand in the table, too.",
+)
 @click.option("--fonts", type=places.FOLDER, help="With --contaminate: write text in the fonts of this folder.")
 @click.option(
     "--find",
@@ -78,9 +86,9 @@ Examples:
 @click.option(
     "--size",
     type=click.IntRange(8, 8192),
-    help="With --masks, --contaminate: side of the square cut from each photo. [default: native size]",
+    help="With --masks, --contaminate, --recolor: side of the square cut from each photo. [default: native size]",
 )
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, help="With --masks, --contaminate: decides them.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, help="With those: decides the masks.")
 @click.option("--count", type=click.IntRange(1), help="Measure the first N photos only.")
 @film_options.options
 @click.option(
@@ -143,6 +151,7 @@ def _evaluate(
     masks: Sequence[str],
     contaminate: Sequence[str],
     contamination: str | None,
+    recolor: Sequence[str],
     fonts: str | None,
     finders: Sequence[str],
     size: int | None,
@@ -165,8 +174,11 @@ def _evaluate(
     named = [name for group in protocols for name in split_specs(group)]
     kinds = [kind for group in masks for kind in split_specs(group)]
     painted = [kind for group in contaminate for kind in split_specs(group)]
-    if painted and (named or kinds or film is not None):
-        raise UsageError("--contaminate says which masks: leave out --protocol, --masks and --fixed-camera")
+    recolored = [kind for group in recolor for kind in split_specs(group)]
+    for option_name, given in (("--contaminate", painted), ("--recolor", recolored)):
+        if given and (named or kinds or film is not None or (painted and recolored)):
+            others = "--protocol, --masks, --fixed-camera" + (" and --recolor" if painted and recolored else "")
+            raise UsageError(f"{option_name} says which masks: leave out {others}")
     if not painted and (contamination is not None or fonts is not None or finders):
         raise UsageError(
             "--contamination, --fonts and --find are for contaminated photos: say which holes, "
@@ -180,6 +192,8 @@ def _evaluate(
 
         painting = as_said(contamination or "{}")
         protocol = contaminating(painted, fonts=fonts, size=size, seed=seed)
+    elif recolored:
+        protocol = unnamed(recolored, size=size, seed=seed)
     elif film is None:
         protocol = together(named) if named else unnamed(kinds, size=size, seed=seed)
     elif named or kinds or size is not None or data is not None:
@@ -195,7 +209,7 @@ def _evaluate(
 
     from inpaint.evaluation.run import evaluate  # only now: torch takes seconds
     from inpaint.evaluation.subjects import Subjects
-    from inpaint.metrics import OF_BLIND, USUAL
+    from inpaint.metrics import OF_BLIND, OF_RECOLORED, USUAL
     from inpaint.system.devices import device_name, resolve_device
 
     places_of_work = [resolve_device(each.strip()) for each in device.split(",")]
@@ -215,6 +229,14 @@ def _evaluate(
         usual += OF_BLIND
         loadable = ways(loadable, [each for each in finders if each in SINGLE], runs)
         subjects = ContaminatedPhotos(data, protocol, count=settings["count"], contamination=painting)
+    elif recolored:
+        from inpaint.evaluation.recolored import RecoloredPhotos, beside
+
+        assert protocol is not None
+        assert data is not None
+        usual += OF_RECOLORED
+        loadable = beside(loadable)
+        subjects = RecoloredPhotos(data, protocol, count=settings["count"])
     with ending_on_sigterm(), bar("fills") as fills:
 
         def report(step: Progress) -> None:

@@ -58,18 +58,34 @@ class ContaminatedPhotos(Photos):
 
     def seen(self, label: str, index: int, subject: Subject, mask: HoleMask) -> Subject:
         """Return the photo with its hole painted over, and the photo as its truth."""
-        key, size = self.name(index), mask.shape[:2]
-        purpose = seeds.Purpose(seeds.named(f"evaluation contamination {label}"), "isp")
-        rng = seeds.generator(self.protocol.seed, purpose, seeds.named(key))
-        _, lettering = self.protocol.lettered(label, key, *size)
-        other = (index + 1 + int(rng.integers(max(len(self) - 1, 1)))) % len(self)
-        another = None if other == index else lambda: _cut_to(self.read(other).truth, size)
-        parts = SampleParts(subject.truth, mask, lettering=lettering, another=another)
+        parts, rng = parts_of(self, f"evaluation contamination {label}", label, index, subject.truth, mask)
         return Subject(self._contamination.painted(parts, rng), subject.truth, contaminated=True)
 
     def described(self) -> dict[str, Any]:
         """See `Subjects`."""
         return {**super().described(), "contamination": {"version": VERSION, **self._contamination.model_dump()}}
+
+
+def parts_of(
+    photos: Photos, word: str, label: str, index: int, truth: Rgb, mask: HoleMask
+) -> tuple[SampleParts, np.random.Generator]:
+    """Return what planes are made of for photo `index`, and the generator of their random numbers.
+
+    Args:
+        photos: Among them a second photo is drawn.
+        word: What the random numbers are for.
+        label: Of the mask.
+        index: Of the photo.
+        truth: The photo itself, prepared.
+        mask: Of the photo.
+    """
+    key, size = photos.name(index), mask.shape[:2]
+    purpose = seeds.Purpose(seeds.named(word), "isp")
+    rng = seeds.generator(photos.protocol.seed, purpose, seeds.named(key))
+    _, lettering = photos.protocol.lettered(label, key, *size)
+    other = (index + 1 + int(rng.integers(max(len(photos) - 1, 1)))) % len(photos)
+    another = None if other == index else lambda: _cut_to(photos.read(other).truth, size)
+    return SampleParts(truth, mask, lettering=lettering, another=another), rng
 
 
 def contaminating(

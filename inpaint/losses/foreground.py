@@ -13,9 +13,9 @@ from inpaint.losses.base import Record, RecordTerm, at_least_float32
 class ForegroundL2(RecordTerm):
     """Mean over images of sum |a - b|^2 / (C max(area, least_px)): foreground-normalized MSE.
 
-    Sofiiuk et al., "Foreground-aware Semantic Representations for Image Harmonization" (WACV 2021, section 3.3): a small
-    object counts as much as a large one, but for objects of less than `least_px` pixels. The sum goes over the whole
-    image: what changes outside of the mask counts, too.
+    Sofiiuk et al., "Foreground-aware Semantic Representations for Image Harmonization" (WACV 2021, section 3.3): a
+    small object counts as much as a large one, but for objects of less than `least_px` pixels. The sum goes over the
+    whole image: what changes outside of the mask counts, too.
 
     of: the harmonized image. target: the real one. least_px: in pixels of the training's crops.
     """

@@ -136,7 +136,9 @@ class StrategicFill(BaseFill):
                 for _ in range(request.draws):
                     yield {"raw": image[None]}
                 continue
-            known = (image if self.capabilities.reads_hole else np.where(hole, 0, image)).transpose(1, 2, 0)  # (H, W, 3)
+            known = (image if self.capabilities.reads_hole else np.where(hole, 0, image)).transpose(
+                1, 2, 0
+            )  # (H, W, 3)
             planes = {name: plane[number].transpose(1, 2, 0) for name, plane in request.guidance.items()}
             paintings = self.fill_photo(
                 _cut_of(known),

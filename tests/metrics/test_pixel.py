@@ -200,3 +200,15 @@ def test_psnr_of_known_pixels_leaves_out_images_that_are_all_hole(batch):
     mask = torch.stack((torch.ones(1, 29, 40), torch.zeros(1, 29, 40)))
     (measure,) = metrics.measures(["psnr_known"]).of_images
     assert measure.counts(metrics.Compared(completed=completed, image=image, mask=mask)).tolist() == [False, True]
+
+
+def test_mse_is_on_values_from_0_to_255_and_that_of_the_hole_is_of_its_pixels(batch):
+    completed, image, mask = batch
+    found = metrics.measured(
+        metrics.Compared(completed=completed, image=image, mask=mask), metrics.measures(["mse", "mse_hole"]).of_images
+    )
+    squares = (255 * (as_numpy(completed) - as_numpy(image))) ** 2
+    for number in range(2):
+        hole = mask[number, 0].numpy() == 1
+        assert found["mse"][number].item() == pytest.approx(squares[number].mean(), rel=1e-6)
+        assert found["mse_hole"][number].item() == pytest.approx(squares[number][hole].mean(), rel=1e-6)

@@ -1,4 +1,4 @@
-"""Architecture of PCT-Net with its convolutional network. The defaults are those of the authors' program ("CNN_pct")."""
+"""Architecture of PCT-Net with a convolutional network. The defaults are those of the authors' program ("CNN_pct")."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Config(ModelConfig):
 
     SMALL: ClassVar = {"width": 4, "working_px": 16}
 
-    # What is predicted for each pixel. linear: a 3 x 3 matrix (9 numbers); symmetric: one that equals its transpose (6);
-    # polynomial: 3 x 9, of the colors, their products and their squares (27). Program: linear.
+    # What is predicted for each pixel. linear: a 3 x 3 matrix (9 numbers); symmetric: one that equals its transpose
+    # (6); polynomial: 3 x 9, of the colors, their products and their squares (27). Program: linear.
     transform: Transform = "linear"
     offset: bool = True  # three more numbers, added to the matrix's result; program true for linear and symmetric
     clamp: bool = True  # the transform's result is kept in [0, 1] before it is mixed with the composite; program true

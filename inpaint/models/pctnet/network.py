@@ -24,6 +24,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's colors: what the network reads and transforms is (color - MEAN) / STD."""
 BLUR_PX, BLUR_SIGMA = 7, 1.0  # of the mask, at each size of features
 SHARPNESS = 3.0  # the attention map is sigmoid(3 x)
+START = 0.01  # times the usual weights of the last layer: the first transforms are nearly the identity
 LEAST_GATE = 8  # features inside a channel attention, where a sixteenth of those it reads are fewer
 
 
@@ -144,6 +145,7 @@ class UNet(nn.Module):
         initialize_(self)
         with torch.no_grad():
             assert self.numbers.bias is not None
+            self.numbers.weight.mul_(START)
             self.numbers.bias.copy_(transform.identity(MEAN, STD))
 
     def forward(self, image: Tensor, mask: Tensor) -> Predicted:
@@ -160,7 +162,7 @@ class UNet(nn.Module):
 def initialize_(network: nn.Module) -> None:
     """Draw weights as the program does (Glorot's normal distribution of gain sqrt(2)) and set biases to 0.
 
-    The last layer's bias then makes the transform the identity; the program begins near black.
+    The last layer is then made to predict nearly the identity; the program begins near black.
     """
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):

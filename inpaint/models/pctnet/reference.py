@@ -43,7 +43,7 @@ class Reference(nn.Module):
 
     def _get(self, name: str) -> Tensor | None:
         key = name.replace(".", "/")
-        return self.state[key] if key in self.state else None
+        return self.state.get(key)
 
     def _layer(self, name: str, x: Tensor) -> Tensor:
         weight, bias = self._get(f"{name}.conv.weight"), self._get(f"{name}.conv.bias")
@@ -69,7 +69,9 @@ class Reference(nn.Module):
         assert kernel is not None
         small = F.interpolate(mask, x.shape[-2:], mode="bilinear", align_corners=True)
         inside = F.conv2d(small, kernel, padding=3)
-        learned = self._layer(f"{name}.learned.1", self._layer(f"{name}.learned.0", self._gate(f"{name}.foreground", x)))
+        learned = self._layer(
+            f"{name}.learned.1", self._layer(f"{name}.learned.0", self._gate(f"{name}.foreground", x))
+        )
         return inside * (learned + self._gate(f"{name}.both", x)) + (1 - inside) * self._gate(f"{name}.background", x)
 
     def _predict(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,8 +19,8 @@ from inpaint.types import Inpainter
 class Training(TrainingModule):
     """PCT-Net with its losses.
 
-    The record holds `composite`, what the network reads; `numbers`, what it predicts for each place of the working size;
-    `raw`; and `completed`, which is `raw` in the mask and the photo elsewhere.
+    The record holds `composite`, what the network reads; `numbers`, what it predicts for each place of the working
+    size; `raw`; and `completed`, which is `raw` in the mask and the photo elsewhere.
     """
 
     name = "pctnet"

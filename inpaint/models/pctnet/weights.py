@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 import torch
-from torch import Tensor
 
 from inpaint.models.pctnet.config import Config, Transform
 from inpaint.models.pctnet.network import Network
@@ -47,9 +46,7 @@ def _double(ours: str, theirs: str) -> dict[str, str]:
 def _pair(ours: str, theirs: str) -> dict[str, str]:
     """Return the names of two layers, each a convolution and perhaps batch norm."""
     parts = (("conv", 0), ("norm", 1))
-    return {
-        f"{ours}.{layer}.{part}": f"{theirs}.{layer}.block.{place}" for layer in range(2) for part, place in parts
-    }
+    return {f"{ours}.{layer}.{part}": f"{theirs}.{layer}.block.{place}" for layer in range(2) for part, place in parts}
 
 
 def links_of(config: Config) -> Iterator[Link]:

@@ -87,7 +87,9 @@ def test_two_photographs_are_given_their_colors_back():
     mask[16:44, 20:50] = 1
     maker, rng = Recoloring(changes={"light": 1.0}, unchanged=0.0), np.random.default_rng(3)
     painted = [maker.painted(SampleParts(photo, mask), rng) for photo in photos]
-    image, composite = (torch.from_numpy(np.stack(each)).permute(0, 3, 1, 2).float() / 255 for each in (photos, painted))
+    image, composite = (
+        torch.from_numpy(np.stack(each)).permute(0, 3, 1, 2).float() / 255 for each in (photos, painted)
+    )
     examples = {
         "image": image,
         "mask": torch.from_numpy(mask).float().expand(2, 1, 64, 64).contiguous(),
