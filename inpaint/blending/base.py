@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 import inpaint.arguments as arguments
+from inpaint.blending.options import BlendOptions
+from inpaint.classical.color_transfer import transferred
 from inpaint.errors import InputError, MaskError
 from inpaint.fills.checks import checked_seed
+from inpaint.options import Options
 from inpaint.types import Blend, OneLine, ProgressCallback, shown
 
 Image: TypeAlias = NDArray[np.float32]
 """(H, W, 3) in [0, 1]."""
 Mask: TypeAlias = NDArray[np.bool_]
 """(H, W), True where the source goes."""
+REACH_PX = 2
+"""Beyond the mask the source is recolored, too: gradients are taken across its border."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -70,6 +75,7 @@ class ArrayBlender(ABC):
     """Base of all methods: a subclass says its name and writes `paint`."""
 
     name: ClassVar[str]
+    options: Options = Options()  # what the caller chose
 
     def blend(
         self,
@@ -93,7 +99,7 @@ class ArrayBlender(ABC):
         if not mask.any():
             return Blend(completed=target.copy(), mask=mask, warnings=("the mask is empty: nothing was blended",))
         scene = Scene(source=source, target=target, mask=mask, seed=seed, budget_s=budget_s, progress=progress)
-        painted = self.paint(scene)
+        painted = self.paint(_prepared(scene, self.options))
         completed = target.copy()
         completed[mask] = painted.image[mask].clip(0, 1)
         return Blend(
@@ -103,6 +109,21 @@ class ArrayBlender(ABC):
     @abstractmethod
     def paint(self, scene: Scene) -> Painted:
         """Return the image with the source in it; what it is outside the mask is not used."""
+
+
+def _prepared(scene: Scene, options: Options) -> Scene:
+    """Return the scene with the source's colors adapted, where the options ask for that."""
+    if not isinstance(options, BlendOptions) or options.colors == "none":
+        return scene
+    source = transferred(
+        scene.source,
+        scene.mask,
+        scene.target,
+        method=options.colors,
+        around=options.colors_of,
+        reach_px=REACH_PX,
+    )
+    return replace(scene, source=np.asarray(source, np.float32))
 
 
 def _checked(name: str, image: object) -> Image:

@@ -9,11 +9,24 @@ from pydantic import Field
 from inpaint.options import Options
 
 
-class PasteOptions(Options):
-    """Pasting has no options."""
+class BlendOptions(Options):
+    """What any method may be told.
+
+    Args:
+        colors: By which transfer the source gets the target's colors before it is blended; see
+            `inpaint.classical.color_transfer`.
+        colors_of: Whose: ring, those of the target near the mask; whole, all of the target outside of it.
+    """
+
+    colors: Literal["none", "reinhard", "covariance", "histogram", "distribution"] = "none"
+    colors_of: Literal["ring", "whole"] = "ring"
 
 
-class FeatherOptions(Options):
+class PasteOptions(BlendOptions):
+    """Pasting has no options of its own."""
+
+
+class FeatherOptions(BlendOptions):
     """Of the rim in which the source becomes visible.
 
     Args:
@@ -23,7 +36,7 @@ class FeatherOptions(Options):
     width: int = Field(8, ge=1, le=1000)
 
 
-class MultibandOptions(Options):
+class MultibandOptions(BlendOptions):
     """Of the bands of frequencies.
 
     Args:
@@ -34,7 +47,7 @@ class MultibandOptions(Options):
     bands: int | None = Field(None, ge=1, le=12)
 
 
-class PoissonOptions(Options):
+class PoissonOptions(BlendOptions):
     """Of blending in the gradient domain (Perez et al. 2003).
 
     Args:
@@ -57,5 +70,5 @@ class PoissonOptions(Options):
     border: Literal["mask", "least"] = "mask"
 
 
-class AutoOptions(Options):
-    """The choice of a method has no options: name the method that is to have some."""
+class AutoOptions(BlendOptions):
+    """The choice of a method has no options of its own: name the method that is to have some."""

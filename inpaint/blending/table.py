@@ -91,12 +91,7 @@ def blender_options(name: str, given: Mapping[str, Any] | None = None) -> Option
     options: type[Options] = resolve_name(blender_entry(name).options)
     for key in given or {}:
         if key not in options.model_fields:
-            valid = options.model_fields
-            raise UsageError(
-                unknown(f"option of the method {name}", key, valid)
-                if valid
-                else f"the method {name} has no options, got '{key}'"
-            )
+            raise UsageError(unknown(f"option of the method {name}", key, options.model_fields))
     return validated(options, given or {})
 
 

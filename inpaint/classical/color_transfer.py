@@ -46,17 +46,20 @@ def transferred(
     around: Around = "ring",
     ring_px: float | None = None,
     strength: float = 1.0,
+    reach_px: int = 0,
 ) -> Image:
     """Return the source with the colors that its object should have in the target.
 
     Args:
         source: (H, W, 3) RGB in [0, 1], floating point, in the target's frame.
-        mask: (H, W), True where the object is; only its pixels change.
+        mask: (H, W), True where the object is; only its pixels change, unless `reach_px` says more.
         target: (H, W, 3), likewise; what lies under the object is not read.
         method: What is made equal, see above.
         around: Whose statistics the object gets: those of the target's pixels near the mask, or of all of them.
         ring_px: How near; None: a quarter of the side of a square as large as the mask, and 8 pixels at least.
         strength: How far the colors go, 1 = all the way.
+        reach_px: How far beyond the mask the source's pixels change as the object does, for those who read differences
+            across its border.
 
     Returns:
         (H, W, 3), the source's type, in [0, 1]. The source itself where the object or what surrounds it is empty.
@@ -86,9 +89,11 @@ def transferred(
     if not mask.any() or not place.any():
         return source.copy()
     own, wanted = source[mask].astype(np.float64), target[place].astype(np.float64)
-    found = own + strength * (transfer(own, wanted, method=method) - own)
+    reached = mask if reach_px == 0 else distance_to(mask) <= reach_px
+    moved = own if reach_px == 0 else source[reached].astype(np.float64)
+    found = moved + strength * (transfer(own, wanted, method=method, moved=moved) - moved)
     result = source.copy()
-    result[mask] = found.clip(0, 1)
+    result[reached] = found.clip(0, 1)
     return result
 
 
@@ -100,17 +105,33 @@ def surroundings(mask: Mask, *, around: Around = "ring", ring_px: float | None =
     if around == "whole" or not mask.any():
         return ~mask
     width = max(RING_SHARE * float(mask.sum()) ** 0.5, LEAST_RING_PX) if ring_px is None else ring_px
-    distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = distance_to(mask)
     near: Mask = (distance > 0) & (distance <= width)
     return near
 
 
-def transfer(own: Colors, wanted: Colors, *, method: Method) -> Colors:
-    """Return colors (N, 3) with the statistics of others (M, 3), not clipped; both not empty, RGB in [0, 1]."""
-    return _METHODS[method](own, wanted)
+def distance_to(mask: Mask) -> NDArray[np.float32]:
+    """Return how far each pixel is from a mask (H, W) that is not empty, in pixels; 0 inside."""
+    found = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(found, np.float32)
 
 
-def reinhard(own: Colors, wanted: Colors) -> Colors:
+def transfer(own: Colors, wanted: Colors, *, method: Method, moved: Colors | None = None) -> Colors:
+    """Return colors with the statistics of others, not clipped.
+
+    Args:
+        own: (N, 3) RGB in [0, 1], N at least 1.
+        wanted: (M, 3), likewise.
+        method: See above.
+        moved: (K, 3), which move as `own` has to; None: `own`.
+
+    Returns:
+        (N, 3), or (K, 3).
+    """
+    return _METHODS[method](own, wanted, own if moved is None else moved)
+
+
+def reinhard(own: Colors, wanted: Colors, moved: Colors) -> Colors:
     """Give colors the mean and the deviation of others, channel by channel in CIELAB.
 
     Reinhard et al., "Color Transfer between Images" (2001), who take the decorrelated space of Ruderman; its logarithm
@@ -119,13 +140,13 @@ def reinhard(own: Colors, wanted: Colors) -> Colors:
     ours, theirs = to_lab(own), to_lab(wanted)
     spread = ours.std(axis=0)
     scale = np.where(spread > LEAST_SPREAD, theirs.std(axis=0) / np.maximum(spread, LEAST_SPREAD), 1.0)
-    return from_lab((ours - ours.mean(axis=0)) * scale + theirs.mean(axis=0))
+    return from_lab((to_lab(moved) - ours.mean(axis=0)) * scale + theirs.mean(axis=0))
 
 
-def covariance(own: Colors, wanted: Colors) -> Colors:
+def covariance(own: Colors, wanted: Colors, moved: Colors) -> Colors:
     """Give colors the mean and the covariance of others by the linear map that moves them least.
 
-    Pitié and Kokaram, "The linear Monge-Kantorovitch linear colour mapping" (2007): with A, B the covariances,
+    Pitié and Kokaram (CVMP 2007): with A, B the covariances,
     T = A^-1/2 (A^1/2 B A^1/2)^1/2 A^-1/2, which is symmetric. Directions in which colors do not differ stay.
     """
     a, b = (np.cov(each, rowvar=False, bias=True).reshape(3, 3) for each in (own, wanted))
@@ -135,29 +156,32 @@ def covariance(own: Colors, wanted: Colors) -> Colors:
     values, vectors = np.linalg.eigh(a)
     flat = vectors[:, values <= LEAST_SPREAD**2]
     map_ += flat @ flat.T
-    moved: Colors = (own - own.mean(axis=0)) @ map_ + wanted.mean(axis=0)
-    return moved
-
-
-def histogram(own: Colors, wanted: Colors) -> Colors:
-    """Give every channel the histogram of others: the value of each rank becomes the others' of that rank."""
-    return np.stack([_ranked(own[:, channel], wanted[:, channel]) for channel in range(3)], axis=1)
-
-
-def distribution(own: Colors, wanted: Colors) -> Colors:
-    """Give colors nearly the whole distribution of others, by histograms along many directions.
-
-    Pitié et al., "Automated colour grading using colour distribution transfer" (2007): turn all colors at random, match
-    the histograms of the three axes, turn back, and again. The first turn is none. The turns are always the same.
-    """
-    rng, found = np.random.default_rng(SEED), own
-    for turn in range(TURNS):
-        axes = np.linalg.qr(rng.standard_normal((3, 3)))[0] if turn else np.eye(3)
-        found = histogram(found @ axes, wanted @ axes) @ axes.T
+    found: Colors = (moved - own.mean(axis=0)) @ map_ + wanted.mean(axis=0)
     return found
 
 
-_METHODS: Mapping[Method, Callable[[Colors, Colors], Colors]] = {
+def histogram(own: Colors, wanted: Colors, moved: Colors) -> Colors:
+    """Give every channel the histogram of others: the value of each rank becomes the others' of that rank."""
+    channels = zip(own.T, wanted.T, moved.T, strict=True)
+    return np.stack([_ranked(ours, theirs, values) for ours, theirs, values in channels], axis=1)
+
+
+def distribution(own: Colors, wanted: Colors, moved: Colors) -> Colors:
+    """Give colors nearly the whole distribution of others, by histograms along many directions.
+
+    Pitié, Kokaram and Dahyot (Computer Vision and Image Understanding 107, 2007): turn all colors at random, match
+    the histograms of the three axes, turn back, and again. The first turn is none. The turns are always the same.
+    """
+    rng, ours, found = np.random.default_rng(SEED), own, moved
+    for turn in range(TURNS):
+        axes = np.linalg.qr(rng.standard_normal((3, 3)))[0] if turn else np.eye(3)
+        turned, theirs = ours @ axes, wanted @ axes
+        found = histogram(turned, theirs, found @ axes) @ axes.T
+        ours = histogram(turned, theirs, turned) @ axes.T
+    return found
+
+
+_METHODS: Mapping[Method, Callable[[Colors, Colors, Colors], Colors]] = {
     "reinhard": reinhard,
     "covariance": covariance,
     "histogram": histogram,
@@ -165,13 +189,13 @@ _METHODS: Mapping[Method, Callable[[Colors, Colors], Colors]] = {
 }
 
 
-def _ranked(own: Colors, wanted: Colors) -> Colors:
-    """Return numbers (N,) with the distribution of others (M,); equal ones stay equal."""
-    _, place, counts = np.unique(own, return_inverse=True, return_counts=True)
+def _ranked(own: Colors, wanted: Colors, moved: Colors) -> Colors:
+    """Return what numbers (K,) become where those of (N,) get the distribution of others (M,); ties stay ties."""
+    values, counts = np.unique(own, return_counts=True)
     share = (np.cumsum(counts) - counts / 2) / len(own)  # the middle of each value's ranks, in (0, 1)
     theirs = np.sort(wanted)
     at = (np.arange(len(theirs)) + 0.5) / len(theirs)
-    found: Colors = np.interp(share, at, theirs)[place.reshape(-1)]
+    found: Colors = np.interp(moved, values, np.interp(share, at, theirs))
     return found
 
 

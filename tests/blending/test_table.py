@@ -27,7 +27,7 @@ def test_every_method_is_called_by_its_name_in_the_table(name):
 def test_an_unknown_method_or_option_is_refused():
     with pytest.raises(UsageError, match=r"unknown method 'past' \(did you mean 'paste'\?\)"):
         load_blender("past")
-    with pytest.raises(UsageError, match="the method paste has no options, got 'width'"):
+    with pytest.raises(UsageError, match="unknown option of the method paste 'width'"):
         load_blender("paste", width=3)
 
 
