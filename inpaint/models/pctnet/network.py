@@ -63,7 +63,8 @@ class ChannelGate(nn.Module):
         """Map x (B, C, H, W) to the same shape."""
         pooled = torch.cat((x.mean(dim=(2, 3)), x.amax(dim=(2, 3))), dim=1)  # (B, 2C)
         weights = torch.sigmoid(self.widen(F.relu(self.narrow(pooled))))
-        return weights[..., None, None] * x
+        weighted: Tensor = weights[..., None, None] * x
+        return weighted
 
 
 class SeparateAttention(nn.Module):

@@ -104,7 +104,7 @@ class Reference(nn.Module):
             F.interpolate(x, small, mode="bilinear"), F.interpolate(mask, small, mode="bilinear")
         )
         numbers, attention = (F.interpolate(each, size, mode="bicubic") for each in (numbers, attention))
-        matrix = numbers[:, :9].movedim(1, -1).unflatten(-1, (3, 3))  # (B, H, W, 3, 3)
+        matrix = numbers[:, :9].movedim(1, -1).reshape(len(image), *size, 3, 3)
         colors = (matrix @ x.movedim(1, -1)[..., None])[..., 0] + numbers[:, 9:].movedim(1, -1)
         colors = (colors.movedim(-1, 1).clamp(0, 1) - mean) / std
         mixed = attention * colors + (1 - attention) * x

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import torch
 
@@ -61,9 +62,8 @@ def links_of(config: Config) -> Iterator[Link]:
             yield Count(f"generator.{name}", theirs)
         else:
             yield Same(f"generator.{name}", theirs, tuple(value.shape))
-    first = config.width
-    for kind, shape in (("weight", (3, first, 1, 1)), ("bias", (3,))):
-        yield Constant(f"{UNUSED}.{kind}", lambda shape=shape: torch.zeros(shape))
+    yield Constant(f"{UNUSED}.weight", partial(torch.zeros, 3, config.width, 1, 1))
+    yield Constant(f"{UNUSED}.bias", partial(torch.zeros, 3))
 
 
 def _config(entries: State) -> Config:
