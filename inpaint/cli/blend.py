@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from inpaint.blending.table import BLENDERS, DEFAULT, blender_options
+from inpaint.blending.table import BLENDERS, DEFAULT
 from inpaint.cli import photo_options, places
 from inpaint.errors import UsageError
 from inpaint.system.progress import bar, seconds_of
@@ -28,6 +28,8 @@ Examples:
   inpaint blend --source photo.jpg --mask mask.png --target scene.jpg --output out.jpg --scale 0.5 --rotate 10
   inpaint blend --source photo.jpg --box 40,60,200,150 --target scene.jpg --output out.png --method poisson \\
       --option mode=mixed
+  inpaint blend --source object.png --target scene.jpg --output out.png --method checkpoints/harmonizer
+  inpaint blend --source object.png --target scene.jpg --output out.png --method paste --option colors=reinhard
 """
 
 
@@ -64,9 +66,10 @@ def _time(text: str) -> str:
 )
 @click.option(
     "--method",
-    type=click.Choice(list(BLENDERS)),
+    metavar="NAME|RUN",
     default=DEFAULT,
-    help="; ".join(f"{name}: {entry.summary}" for name, entry in BLENDERS.items()) + ".",
+    help="; ".join(f"{name}: {entry.summary}" for name, entry in BLENDERS.items())
+    + "; RUN: a trained harmonizer, its folder.",
 )
 @click.option(
     "--option",
@@ -144,6 +147,7 @@ def command(
     TIFF, BMP and lossless WebP. Methods that take long write what there is on Ctrl-C and SIGTERM, and the status is 130
     or 143; a second Ctrl-C ends at once.
     """
+    from inpaint.registry.blenders import load_method, method_options
     from inpaint.registry.texts import for_options
 
     places.check_apart(
@@ -153,23 +157,22 @@ def command(
     )
     photo_options.check_beside(save_mask, preview)
     places.check_exists(source, target, *masks)
-    entry = BLENDERS[method]
-    chosen = for_options(f"the method {method}", type(blender_options(method)), option)
-    blender_options(method, chosen)
-    if not entry.gradual:
+    gradual = method in BLENDERS and BLENDERS[method].gradual
+    chosen = for_options(f"the method {method}", type(method_options(method)), option)
+    method_options(method, chosen)
+    if not gradual:
         for name, given in (("--budget", budget), ("--preview-every", preview_every)):
             if given is not None:
                 raise UsageError(f"{name} is for methods that take long; {method} takes its time at once")
 
     from inpaint.blending.placing import Placement
-    from inpaint.blending.table import load_blender
     from inpaint.images.reading import read_photo
     from inpaint.images.writing import write_photo
     from inpaint.pipeline.blending import blend_photos, object_in_source, write_trace
     from inpaint.types import StopFill
 
     placement = Placement(at=photo_options.point_of(at), scale=scale, rotate=rotate)
-    blender = load_blender(method, device=device, **chosen)
+    blender = load_method(method, device=device, **chosen)
     say = partial(click.echo, err=places.DASH in (output, trace))
     with ExitStack() as files:
         suffix = places.suffix_of(target) if places.passes_on(output) else ""
@@ -220,7 +223,7 @@ def command(
     _report(found, method, say)
     if output != places.DASH:
         say(f"wrote {output}")
-    if request.number is not None and entry.gradual:
+    if request.number is not None and gradual:
         click.echo("interrupted: the output holds what there was", err=True)
     return request.exit_status
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 import inpaint.arguments as arguments
 from inpaint.blending.placing import Placement
-from inpaint.blending.table import DEFAULT, load_blender
+from inpaint.blending.table import DEFAULT
 from inpaint.errors import InputError, UsageError
 from inpaint.fills.checks import checked_seed
 from inpaint.images.formats import format_of_name
@@ -22,6 +22,7 @@ from inpaint.images.writing import write_photo
 from inpaint.pipeline.api import ImageT, as_given
 from inpaint.pipeline.blending import blend_photos, check_beside, object_in_source
 from inpaint.pipeline.sources import PathLike, Source, photo_of
+from inpaint.registry.blenders import load_method
 from inpaint.system.files import check_target
 from inpaint.types import Blender, ProgressCallback, shown
 
@@ -61,7 +62,7 @@ def blend(
         target: The photo that it goes into: the same kinds.
         mask: What of the source is the object, in the source's frame: white, or True, or 1. None: what is not
             transparent in the source, or what `box` says. Several in a list are united.
-        method: A name of `inpaint.blending.table`, or a method that is loaded.
+        method: A name of `inpaint.blending.table`, the folder of a trained harmonizer, or a method that is loaded.
         at: x and y of the source's top left corner in the target, which may be negative. None: centered.
         scale: Factor of the source's size.
         rotate: Degrees, counterclockwise.
@@ -130,7 +131,7 @@ def blend(
 
 def _blender(method: object, device: str, options: dict[str, Any]) -> Blender:
     if isinstance(method, str):
-        return load_blender(method, device=device, **options)
+        return load_method(method, device=device, **options)
     if isinstance(method, type) or not hasattr(method, "blend"):
         raise InputError(f"method must be a name or a loaded method, got {shown(method)}")
     if options:

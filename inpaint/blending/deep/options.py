@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from inpaint.blending.options import BlendOptions
 from inpaint.options import Options, Place
 
 
@@ -33,7 +34,7 @@ class StageOptions(Options):
     tv: float = Field(0.0, ge=0)
 
 
-class DeepOptions(Options):
+class DeepOptions(BlendOptions):
     """Deep image blending.
 
     Args:

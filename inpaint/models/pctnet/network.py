@@ -63,8 +63,7 @@ class ChannelGate(nn.Module):
         """Map x (B, C, H, W) to the same shape."""
         pooled = torch.cat((x.mean(dim=(2, 3)), x.amax(dim=(2, 3))), dim=1)  # (B, 2C)
         weights = torch.sigmoid(self.widen(F.relu(self.narrow(pooled))))
-        weighted: Tensor = weights[..., None, None] * x
-        return weighted
+        return weights[..., None, None] * x
 
 
 class SeparateAttention(nn.Module):
@@ -90,7 +89,8 @@ class SeparateAttention(nn.Module):
         small = F.interpolate(mask, x.shape[-2:], mode="bilinear", align_corners=True)
         inside = F.conv2d(small, self.blur, padding=BLUR_PX // 2)
         foreground = self.learned(self.foreground(x)) + self.both(x)
-        return inside * foreground + (1 - inside) * self.background(x)
+        mixed: Tensor = inside * foreground + (1 - inside) * self.background(x)
+        return mixed
 
 
 def gaussian() -> Tensor:
