@@ -21,8 +21,8 @@ from inpaint.losses.base import AdversarialTerm, DiscriminatorTerm, MatchingTerm
 from inpaint.losses.dice import Dice
 from inpaint.losses.distillation import Distillation, needs_teacher
 from inpaint.losses.features import FeatureExtractor, FeatureTerm, Perceptual, Style
-from inpaint.losses.histogram import Histogram
 from inpaint.losses.foreground import ForegroundL2
+from inpaint.losses.histogram import Histogram
 from inpaint.losses.id_mrf import IDMRF
 from inpaint.losses.kl import KLDivergence
 from inpaint.losses.mask_bce import MaskCrossEntropy
