@@ -14,6 +14,7 @@ class Poisson(ArrayBlender):
     """Poisson image editing (Perez, Gangnet and Blake 2003), solved exactly; see `inpaint.classical.poisson`."""
 
     name = "poisson"
+    options: PoissonOptions
 
     def __init__(self, options: PoissonOptions | None = None) -> None:
         self.options = options or PoissonOptions()

@@ -18,6 +18,7 @@ class Feather(ArrayBlender):
     """The source with a rim inside the mask in which it becomes visible, linearly with the distance from the border."""
 
     name = "feather"
+    options: FeatherOptions
 
     def __init__(self, options: FeatherOptions | None = None) -> None:
         self.options = options or FeatherOptions()
@@ -55,6 +56,7 @@ class Multiband(ArrayBlender):
     """
 
     name = "multiband"
+    options: MultibandOptions
 
     def __init__(self, options: MultibandOptions | None = None) -> None:
         self.options = options or MultibandOptions()

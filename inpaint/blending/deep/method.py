@@ -55,6 +55,7 @@ class Deep(ArrayBlender):
     """
 
     name = "deep"
+    options: DeepOptions
 
     def __init__(self, options: DeepOptions | None = None, *, device: torch.device | str = "cpu") -> None:
         self.options = options or DeepOptions()

@@ -43,7 +43,8 @@ class Reference(nn.Module):
 
     def _get(self, name: str) -> Tensor | None:
         key = name.replace(".", "/")
-        return self.state.get(key)
+        found: Tensor | None = self.state.get(key)
+        return found
 
     def _layer(self, name: str, x: Tensor) -> Tensor:
         weight, bias = self._get(f"{name}.conv.weight"), self._get(f"{name}.conv.bias")
