@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from inpaint.images.photo import photo_of_array
 from inpaint.images.reading import read_photo
 from inpaint.pipeline.blending import object_in_source, object_of
 from inpaint.registry.texts import for_options
+from inpaint.system.devices import resolve_device
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,15 @@ class Method:
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one blend. background: mean change outside of the object in levels of 255. seconds: None for a file."""
+    """Of one blend. background: mean change outside of the object in levels of 255. seconds: None for a file.
+    distances: style and content by features, where they were asked for.
+    """
 
     name: str
     fidelity: Fidelity
     background: float
     seconds: float | None
+    distances: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,16 +98,49 @@ def parse_method(text: str) -> Method:
 
 
 def measured(
-    case: Case, methods: Sequence[Method], results: Sequence[str], *, device: str, seed: int = 0
+    case: Case,
+    methods: Sequence[Method],
+    results: Sequence[str],
+    *,
+    device: str,
+    seed: int = 0,
+    features: str | None = None,
 ) -> Iterator[Figures]:
-    """Yield the figures of each method, and of files with results of other programs."""
+    """Yield the figures of each method, and of files with results of other programs.
+
+    Args:
+        case: What is blended.
+        methods, results: How, and files that are blends already.
+        device: Where methods and features are computed.
+        seed: Of the methods.
+        features: Weights of VGG-16 by which style and content are compared, too, as `deep` does.
+    """
+    distances = None if features is None else _distances(case, features, device)
+
+    def figures(name: str, image: Any, seconds: float | None = None) -> Figures:
+        found = case.figures(name, image, seconds)
+        return found if distances is None else replace(found, distances=distances(image))
+
     for method in methods:
         blender = load_blender(method.method, device=device, **method.options)
         started = time.perf_counter()
         blend = blender.blend(case.placed.source, case.target, case.placed.mask, seed=seed)
-        yield case.figures(method.name, blend.completed, time.perf_counter() - started)
+        yield figures(method.name, blend.completed, time.perf_counter() - started)
     for name in results:
-        yield case.figures(name, read_photo(name).array())
+        yield figures(name, read_photo(name).array())
+
+
+def _distances(case: Case, weights: str, device: str) -> Callable[[Any], dict[str, float]]:
+    """Return a function from a blend (H, W, 3) to its distances in style and content; this imports torch."""
+    from inpaint.blending.deep.method import Deep
+    from inpaint.blending.deep.options import DeepOptions
+
+    method, placed = Deep(DeepOptions(weights=weights), device=resolve_device(device)), case.placed
+
+    def distances(image: Any) -> dict[str, float]:
+        return method.distances(np.asarray(image, np.float32), placed.source, case.target, placed.mask)
+
+    return distances
 
 
 def _squared(name: str, side_px: int | None) -> Any:

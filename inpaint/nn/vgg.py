@@ -198,7 +198,7 @@ def _run_again(block: Stages, x: Tensor, wanted: Collection[str]) -> tuple[Tenso
 
 def _state(name: VggName, weights: str) -> Any:
     if weights == "public":
-        otherwise = ", or name it by the losses' option weights=PATH"
+        otherwise = ", or name it by the option weights=PATH"
         return public_file(name).state(purpose="the losses", otherwise=otherwise)
     return load_foreign(Path(weights).expanduser())
 

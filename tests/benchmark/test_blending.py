@@ -2,9 +2,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from inpaint.cli.main import run
+from inpaint.nn import vgg
+from inpaint.nn.vgg import VGG
 
 MASK = np.zeros((12, 16), bool)
 MASK[2:9, 3:12] = True
@@ -17,6 +20,19 @@ def here(tmp_path, monkeypatch, make_photo):
     Image.fromarray(MASK * np.uint8(255)).save("mask.png")
     Image.fromarray(make_photo(40, 56, 1)).save("scene.png")
     return tmp_path
+
+
+@pytest.fixture
+def make_vgg(tmp_path, monkeypatch):
+    """Writes a file of torchvision's layout that a narrow VGG-16 reads."""
+
+    def write():
+        monkeypatch.setattr(vgg, "CHANNELS", (4, 5, 6, 6, 6))
+        state = VGG("vgg16", weights="random").state_dict()
+        torch.save({key.removeprefix("stages."): value for key, value in state.items()}, tmp_path / "vgg.pth")
+        return tmp_path / "vgg.pth"
+
+    return write
 
 
 WORDS = ["benchmark", "blend", "--source=photo.png", "--target=scene.png", "--mask=mask.png", "--device=cpu"]
@@ -32,6 +48,14 @@ def test_every_method_and_result_gets_its_figures(here, capsys):
     assert paste["fidelity"]["seam"] > poisson["fidelity"]["seam"]
     assert [each["background"] for each in (paste, poisson, scene)] == [0, 0, 0]
     assert scene["seconds"] is None
+
+
+def test_features_tell_style_and_content(here, capsys, monkeypatch, make_vgg):
+    assert run([*WORDS, "--methods=paste", "--result=scene.png", "--at=10,5", f"--features={make_vgg()}"]) == 0
+    paste, scene = capsys.readouterr().out.splitlines()
+    assert ", content 0.00, " in paste
+    assert ", style 0.0, " not in paste
+    assert ", content 0.00" not in scene
 
 
 def test_photos_are_made_square_where_that_is_asked_for(here, capsys):

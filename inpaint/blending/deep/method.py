@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from inpaint import seeds
-from inpaint.blending.base import ArrayBlender, Painted, Scene
+from inpaint.blending.base import ArrayBlender, Image, Mask, Painted, Scene
 from inpaint.blending.deep import origin
 from inpaint.blending.deep.objective import BlendObjective, Surroundings
-from inpaint.blending.deep.options import DeepOptions
+from inpaint.blending.deep.options import DeepOptions, StageOptions
 from inpaint.blending.deep.stages import LOOP, ORIGINS_LOOP, Stages, noise
 from inpaint.classical.poisson import blended
 from inpaint.nn.features import check_layers
@@ -67,6 +67,21 @@ class Deep(ArrayBlender):
         """See `ArrayBlender`; aux: `poisson` and `first`, the images before the first and the second stage."""
         with gradients_on():
             return self._as_the_origin(scene) if self.options.exact else self._ours(scene)
+
+    def distances(self, image: Image, source: Image, target: Image, mask: Mask) -> dict[str, float]:
+        """Return how far any blend is from the target's style and from the source's content: the terms, unweighted.
+
+        Args:
+            image: (H, W, 3) in [0, 1], the blend.
+            source, target, mask: As of `blend`; the mask is somewhere True.
+        """
+        scene = Scene(source=source, target=target, mask=mask)
+        part = part_of(mask, self.options)
+        shown = self._reduced(image[part.rows, part.columns], part.scale)
+        stage = StageOptions(iterations=0, gradient=0.0, content=1.0, style=1.0)
+        objective = BlendObjective(self.network, self._surroundings(scene, part), self.options, stage, start=shown)
+        with torch.no_grad():
+            return {name: float(value) for name, value in objective.terms(objective.image()).items()}
 
     def _ours(self, scene: Scene) -> Painted:
         options = self.options

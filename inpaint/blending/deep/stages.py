@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ ORIGINS_LOOP = LOOP.model_copy(
         "guard": GuardOptions(divergence_db=None, retries=0),
     }
 )
+PREVIEW_EVERY_S = 0.5  # at most: a preview is a whole frame
 ROWS = 50  # of the record of a stage, about
 
 
@@ -45,7 +47,7 @@ class Stages:
         iterations: Of every stage to come, for estimates.
         progress: See `Scene`.
         budget_s: Of all stages; each may take its share by iterations of what is left.
-        show: Turns a stage's image (1, 3, h, w) into the whole preview (1, 3, H, W) in [0, 1].
+        show: Turns a stage's image (1, 3, h, w) into the whole preview (1, 3, H, W) in [0, 1]. Not every step has one.
     """
 
     iterations: list[int]
@@ -54,6 +56,7 @@ class Stages:
     show: Callable[[Tensor], Tensor]
     interrupted: bool = field(default=False, init=False)
     records: list[dict[str, Any]] = field(default_factory=list, init=False)
+    _shown: float = field(default=-math.inf, init=False)  # when there was a preview
     _started: float = field(default_factory=time.monotonic, init=False)
 
     def run(self, name: str, objective: Objective, options: LoopOptions) -> OptimizeResult | None:
@@ -76,7 +79,9 @@ class Stages:
             if self.progress is None:
                 return
             pace_s = now.elapsed_s / now.done
-            preview = self.show(now.image).float().cpu()
+            preview = None
+            if time.monotonic() - self._shown >= PREVIEW_EVERY_S:
+                preview, self._shown = self.show(now.image).float().cpu(), time.monotonic()
             self.progress(
                 Progress(
                     done=done + now.done,

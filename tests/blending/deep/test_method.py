@@ -3,6 +3,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from inpaint.blending.deep import stages
 from inpaint.blending.deep.method import Deep, part_of
 from inpaint.blending.deep.options import DeepOptions
 from inpaint.classical.poisson import blended
@@ -71,7 +72,8 @@ def test_without_the_second_stage_the_first_ones_image_is_the_answer(scene):
     assert blend.details["stages"][1]["iterations"] == 0
 
 
-def test_progress_counts_both_stages_and_shows_previews_that_keep_the_target(scene):
+def test_progress_counts_both_stages_and_shows_previews_that_keep_the_target(scene, monkeypatch):
+    monkeypatch.setattr(stages, "PREVIEW_EVERY_S", 0.0)
     _, target, mask = scene
     steps = []
     Deep(DeepOptions(**SMALL)).blend(*scene, progress=steps.append)
@@ -81,6 +83,13 @@ def test_progress_counts_both_stages_and_shows_previews_that_keep_the_target(sce
         assert preview.min() >= 0
         assert preview.max() <= 1
         assert np.array_equal(preview[~mask], target[~mask])
+
+
+def test_previews_come_now_and_then(scene, monkeypatch):
+    monkeypatch.setattr(stages, "PREVIEW_EVERY_S", 3600.0)
+    steps = []
+    Deep(DeepOptions(**SMALL)).blend(*scene, progress=steps.append)
+    assert [step.preview is None for step in steps] == [False, True, True, True]
 
 
 @pytest.mark.parametrize("exact", [False, True])
@@ -157,6 +166,15 @@ def test_the_style_is_taken_from_the_neighborhood_in_a_huge_target():
     mask[2900:2950, 40:60] = True
     part = part_of(mask, DeepOptions())
     assert (part.style_rows, part.style_columns) == (slice(1976, 3000), slice(0, 1024))
+
+
+def test_distances_are_those_of_the_blend_that_is_given(scene):
+    source, target, mask = scene
+    method = Deep(DeepOptions(**SMALL))
+    pasted = np.where(mask[..., None], source, target)
+    assert method.distances(pasted, source, target, mask)["content"] == pytest.approx(0, abs=1e-12)
+    blend = method.blend(*scene)
+    assert method.distances(blend.completed, *scene)["style"] < method.distances(pasted, *scene)["style"]
 
 
 def test_layers_that_the_network_does_not_have_are_refused_before_weights_are_sought():
