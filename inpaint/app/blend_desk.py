@@ -103,21 +103,21 @@ class BlendDesk:
     def _take(self, event: gr.EventData, request: gr.Request) -> Any:
         """Open an uploaded photo, or take an uploaded mask of the source."""
         space, role = self._space(request), str(event._data.get("role"))
-        name, path = str(event._data.get("name", "photo")), lambda: Path(str(event._data["path"]))
+        name, file = str(event._data.get("name", "photo")), Path(str(event._data["path"]))
         if role == "mask":
-            return self._cut(space, lambda: blending.take_object_mask(space, path(), name, self._settings))
-        return self._opened(space, role, path, name)
+            return self._cut(space, lambda: blending.take_object_mask(space, file, name, self._settings))
+        return self._opened(space, role, file, name)
 
     def _take_sample(self, event: gr.EventData, request: gr.Request) -> Any:
         shelf = self._server.shelves.get(str(event._data.get("shelf")))
         number, role = event._data.get("number"), str(event._data.get("role"))
         if shelf is None or not isinstance(number, int) or not 0 <= number < len(shelf.files):
             return gr.update(opened=news(error="there is no such photo"))
-        return self._opened(self._space(request), role, lambda: shelf.files[number], Path(shelf.names[number]).name)
+        return self._opened(self._space(request), role, shelf.files[number], Path(shelf.names[number]).name)
 
-    def _opened(self, space: Workspace, role: str, file: Callable[[], Path], name: str) -> Any:
+    def _opened(self, space: Workspace, role: str, file: Path, name: str) -> Any:
         try:
-            photo, cut, notes = blending.open_part(space, role, file(), name, self._settings)
+            photo, cut, notes = blending.open_part(space, role, file, name, self._settings)
         except InpaintError as error:
             return gr.update(opened=news(error=str(error)))
         view = None if cut is None else space.address(cut)

@@ -194,7 +194,7 @@ def _result(
     seconds: float,
 ) -> Result:
     place = workspace.new_file("mask.png")
-    write_mask(found.blend.mask, place)
+    write_mask(found.mask, place)
     said: list[str] = []
     details = found.blend.details
     taken_method = str(details.get("method", ""))

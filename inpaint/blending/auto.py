@@ -28,6 +28,10 @@ class Auto(ArrayBlender):
     def __init__(self, options: AutoOptions | None = None) -> None:
         self.options = options or AutoOptions()
 
+    def context_px(self, size: tuple[int, int]) -> int | None:
+        """Return what the method that reads farthest reads."""
+        return Multiband().context_px(size)
+
     def paint(self, scene: Scene) -> Painted:
         """See `ArrayBlender`. The details say what was taken, and why."""
         spread = border_spread(scene.source, scene.target, scene.mask)

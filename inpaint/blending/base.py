@@ -77,6 +77,13 @@ class ArrayBlender(ABC):
     name: ClassVar[str]
     options: Options = Options()  # what the caller chose
 
+    def context_px(self, size: tuple[int, int]) -> int | None:
+        """Return how far around a mask's box of this height and width a method reads; None: all of the images.
+
+        A caller with a large target may then give a part of it alone, and gets the same.
+        """
+        return None
+
     def blend(
         self,
         source: NDArray[Any],

@@ -14,6 +14,10 @@ class Paste(ArrayBlender):
     def __init__(self, options: PasteOptions | None = None) -> None:
         self.options = options or PasteOptions()
 
+    def context_px(self, size: tuple[int, int]) -> int | None:
+        """Nothing around it is read."""
+        return 0
+
     def paint(self, scene: Scene) -> Painted:
         """See `ArrayBlender`."""
         return Painted(image=scene.source)

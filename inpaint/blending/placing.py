@@ -71,8 +71,15 @@ class Placed(OneLine):
     outside_share: float
 
 
-def place(source: Image, mask: Mask, size: tuple[int, int], placement: Placement | None = None) -> Placed:
-    """Return a source and its mask in a frame of this size.
+def place(
+    source: Image,
+    mask: Mask,
+    size: tuple[int, int],
+    placement: Placement | None = None,
+    *,
+    window: Region | None = None,
+) -> Placed:
+    """Return a source and its mask in a frame of this size, or in a window of it.
 
     A source that is neither scaled nor rotated, but by right angles, keeps its values bit for bit. Smaller sources are
     made by averaging areas, larger and rotated ones by cubic interpolation, clipped to [0, 1].
@@ -82,6 +89,7 @@ def place(source: Image, mask: Mask, size: tuple[int, int], placement: Placement
         mask: (h, w), the object.
         size: Height and width of the target.
         placement: Default: centered, as it is.
+        window: Of the frame: what is returned is this part of it. None: all.
 
     Raises:
         MaskError: Nothing of the object is left, or nothing in the frame.
@@ -92,7 +100,7 @@ def place(source: Image, mask: Mask, size: tuple[int, int], placement: Placement
         >>> placed.mask.astype(int).tolist(), placed.outside_share
         ([[0, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]], 0.5)
     """
-    placement = placement or Placement()
+    placement, window = placement or Placement(), window or Region.whole(size)
     if not mask.any():
         raise MaskError("the source's mask is empty: there is no object to blend")
     height, width = _scaled(mask.shape, placement.scale)
@@ -103,10 +111,40 @@ def place(source: Image, mask: Mask, size: tuple[int, int], placement: Placement
     quarters, rest = divmod(placement.rotate, 90)
     if rest == 0 and share.shape == (height, width):
         source, share = (np.rot90(each, int(quarters) % 4) for each in (source, share))
-        found = _moved(source, share > 0.5, size, _corner(placement, share.shape, size))
-    else:
-        found = _warped(source, share, (height, width), size, placement)
-    return found
+        return _moved(source, share > 0.5, _Frame(size, window), placement)
+    return _warped(source, share, (height, width), _Frame(size, window), placement)
+
+
+def source_box(mask: Mask, size: tuple[int, int], placement: Placement) -> Region:
+    """Return the box of the object's part of a placed source within a frame of this size; it may be without pixels.
+
+    Args:
+        mask: (h, w), the object; at least one pixel.
+        size: Height and width of the target.
+        placement: Where it goes.
+    """
+    height, width = _scaled(mask.shape, placement.scale)
+    box = _box((height, width), placement.rotate)
+    x, y = _corner(placement, box, size)
+    placed = Region(y, y + box[0], x, x + box[1])
+    if placement.rotate == 0:  # the object may be a small part of its source
+        own = Region.around(mask)
+        down, across = height / mask.shape[0], width / mask.shape[1]
+        placed = Region(
+            y + math.floor(own.top * down) - 1,
+            y + math.ceil(own.bottom * down) + 1,
+            x + math.floor(own.left * across) - 1,
+            x + math.ceil(own.right * across) + 1,
+        )
+    return placed.shared(Region.whole(size))
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The target's height and width, and the window of it that is wanted."""
+
+    size: tuple[int, int]
+    window: Region
 
 
 def _scaled(size: tuple[int, ...], scale: float) -> tuple[int, int]:
@@ -127,44 +165,45 @@ def _corner(placement: Placement, box: tuple[int, ...], size: tuple[int, int]) -
     return placement.at or ((size[1] - box[1]) // 2, (size[0] - box[0]) // 2)
 
 
-def _moved(source: Image, mask: Mask, size: tuple[int, int], corner: tuple[int, int]) -> Placed:
+def _moved(source: Image, mask: Mask, frame: _Frame, placement: Placement) -> Placed:
     total = int(mask.sum())
     if not total:
         raise MaskError("nothing of the object is left at this scale")
-    x, y = corner
+    x, y = _corner(placement, mask.shape, frame.size)
     height, width = mask.shape
-    inside = Region.whole(size).shared(Region(y, y + height, x, x + width))
-    result = np.zeros(size, bool)
-    result[inside.slices] = mask[inside.moved(-y, -x).slices]
-    rows, columns = (np.arange(side) for side in size)
+    window = frame.window
+    inside = window.shared(Region(y, y + height, x, x + width))
+    result = np.zeros(window.size, bool)
+    result[inside.moved(-window.top, -window.left).slices] = mask[inside.moved(-y, -x).slices]
+    rows, columns = np.arange(window.top, window.bottom), np.arange(window.left, window.right)
     continued_source = source[(rows - y).clip(0, height - 1)[:, None], (columns - x).clip(0, width - 1)]
     box = Region.around(mask).moved(y, x)
-    return _found(np.ascontiguousarray(continued_source), result, total, box)
+    return _found(np.ascontiguousarray(continued_source), result, total, box, frame)
 
 
-def _warped(
-    source: Image, share: NDArray[Any], full: tuple[int, int], size: tuple[int, int], placement: Placement
-) -> Placed:
+def _warped(source: Image, share: NDArray[Any], full: tuple[int, int], frame: _Frame, placement: Placement) -> Placed:
     """Scale what is still smaller than `full` (height, width), and rotate, in one interpolation."""
     angle = math.radians(placement.rotate)
     cos, sin = math.cos(angle), math.sin(angle)
     height, width = full
     box = _box(full, placement.rotate)
-    x, y = _corner(placement, box, size)
+    x, y = _corner(placement, box, frame.size)
+    window = frame.window
     across, down = width / share.shape[1], height / share.shape[0]
     turned = np.array([[cos * across, sin * down], [-sin * across, cos * down]])
     # Centers of pixels lie at halves; both centers of the boxes lie on each other.
     middle = np.array([share.shape[1] - 1, share.shape[0] - 1]) / 2
     goal = np.array([x + (box[1] - 1) / 2, y + (box[0] - 1) / 2])
-    matrix = np.column_stack([turned, goal - turned @ middle])
-    whole = (size[1], size[0])
-    turned_share = np.asarray(cv2.warpAffine(share, matrix, whole, flags=cv2.INTER_LINEAR))
+    matrix = np.column_stack([turned, goal - turned @ middle - [window.left, window.top]])
+    shown = (window.size[1], window.size[0])
+    turned_share = np.asarray(cv2.warpAffine(share, matrix, shown, flags=cv2.INTER_LINEAR))
     mask = turned_share > min(0.5, 0.99 * turned_share.max())  # one pixel may fall between four
-    colors = cv2.warpAffine(source, matrix, whole, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    colors = cv2.warpAffine(source, matrix, shown, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     total = max(float((share > 0.5).sum()) * across * down, 1.0)
     corners = turned @ np.array(_corners(share > 0.5)).T + (goal - turned @ middle)[:, None]
     (left, top), (right, bottom) = np.floor(corners.min(axis=1)), np.ceil(corners.max(axis=1))
-    return _found(np.asarray(colors).clip(0, 1), mask, total, Region(int(top), int(bottom), int(left), int(right)))
+    own = Region(int(top), int(bottom), int(left), int(right))
+    return _found(np.asarray(colors).clip(0, 1), mask, total, own, frame)
 
 
 def _corners(mask: Mask) -> list[tuple[float, float]]:
@@ -175,10 +214,10 @@ def _corners(mask: Mask) -> list[tuple[float, float]]:
     return [(x - 0.5, y - 0.5) for x in (box.left, box.right) for y in (box.top, box.bottom)]
 
 
-def _found(source: Image, mask: Mask, total: float, box: Region) -> Placed:
+def _found(source: Image, mask: Mask, total: float, box: Region, frame: _Frame) -> Placed:
     """Return the answer; `total` pixels of the object were to be placed, in this box of the target's frame."""
     if not mask.any():
-        height, width = mask.shape
+        height, width = frame.size
         raise MaskError(
             f"the object lies wholly outside of the target: at x {box.left} to {box.right}, y {box.top} to "
             f"{box.bottom}, while the target has {width} x {height} pixels; move it by at"

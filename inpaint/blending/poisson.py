@@ -19,6 +19,10 @@ class Poisson(ArrayBlender):
     def __init__(self, options: PoissonOptions | None = None) -> None:
         self.options = options or PoissonOptions()
 
+    def context_px(self, size: tuple[int, int]) -> int | None:
+        """Return one pixel; what GrabCut looks at where the border is to be found."""
+        return 1 if self.options.border == "mask" else max(size) + 10
+
     def paint(self, scene: Scene) -> Painted:
         """See `ArrayBlender`."""
         chosen = self.options

@@ -23,6 +23,10 @@ class Feather(ArrayBlender):
     def __init__(self, options: FeatherOptions | None = None) -> None:
         self.options = options or FeatherOptions()
 
+    def context_px(self, size: tuple[int, int]) -> int | None:
+        """One pixel around it says that the mask ends there."""
+        return self.options.width + 1
+
     def paint(self, scene: Scene) -> Painted:
         """See `ArrayBlender`."""
         image = scene.target.copy()
@@ -61,10 +65,17 @@ class Multiband(ArrayBlender):
     def __init__(self, options: MultibandOptions | None = None) -> None:
         self.options = options or MultibandOptions()
 
+    def context_px(self, size: tuple[int, int]) -> int | None:
+        """The broadest band reads so far."""
+        return int(2 ** (self._bands(size) + 2))
+
+    def _bands(self, size: tuple[int, int]) -> int:
+        return self.options.bands or max(1, math.floor(math.log2(min(size))) - 2)
+
     def paint(self, scene: Scene) -> Painted:
         """See `ArrayBlender`."""
         box = Region.around(scene.mask)
-        bands = self.options.bands or max(1, math.floor(math.log2(min(box.size))) - 2)
+        bands = self._bands(box.size)
         near = box.grown(2 ** (bands + 2), scene.mask.shape).slices
         mask, target = scene.mask[near], scene.target[near]
         image = scene.target.copy()

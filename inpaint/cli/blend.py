@@ -231,7 +231,7 @@ def command(
 def _report(found: BlendedPhoto, method: str, say: Callable[[str], None]) -> None:
     from inpaint.images.regions import Region
 
-    box, details = Region.around(found.blend.mask), found.blend.details
+    box, details = Region.around(found.mask), found.blend.details
     (height, width), lost = box.size, round(100 * found.outside_share)
     cropped = f", {lost} % of it outside of the target" if lost else ""
     taken = f"{method}, {details['method']}: {details['reason']}" if "method" in details else method

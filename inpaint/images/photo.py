@@ -172,7 +172,9 @@ class Photo(OneLine):
         values /= np.float32(white_of(pixels.dtype))
         return values
 
-    def with_fill(self, completed: NDArray[np.floating[Any]], hole: NDArray[np.bool_]) -> Photo:
+    def with_fill(
+        self, completed: NDArray[np.floating[Any]], hole: NDArray[np.bool_], *, region: Region | None = None
+    ) -> Photo:
         """Return this photo with the pixels of `hole` taken from `completed`, the others untouched.
 
         Gray photos stay gray (BT.601 luma of the fill); alpha stays as it is. Further pages and channels would show
@@ -181,10 +183,12 @@ class Photo(OneLine):
         Args:
             completed: (H, W, 3) in [0, 1], rounded to the nearest level of the photo's depth.
             hole: (H, W), True where the photo is filled.
+            region: Of the photo, to which alone `completed` and `hole` belong; None: all of it.
         """
-        if completed.shape != self.pixels.shape or hole.shape != self.pixels.shape[:2]:
+        part = self.pixels if region is None else self.pixels[region.slices]
+        if completed.shape != part.shape or hole.shape != part.shape[:2]:
             raise InputError(
-                f"fill {completed.shape[:2]} and hole {hole.shape} must have the photo's size {self.pixels.shape[:2]}"
+                f"fill {completed.shape[:2]} and hole {hole.shape} must have the photo's size {part.shape[:2]}"
             )
         painted = completed[hole].astype(np.float64)  # (pixels of the hole, 3)
         if self.gray:
@@ -193,7 +197,7 @@ class Photo(OneLine):
             gray = green + BT601[0] * (red - green) + BT601[2] * (blue - green)
             painted = np.repeat(gray[:, None], 3, axis=1)
         pixels = self.pixels.copy()
-        pixels[hole] = _to_depth(painted, self.pixels.dtype)
+        (pixels if region is None else pixels[region.slices])[hole] = _to_depth(painted, self.pixels.dtype)
         lost = []
         if self.pages:
             lost.append(Item(Part.VIEW, counted(len(self.pages), "further page")))

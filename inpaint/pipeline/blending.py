@@ -14,15 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 import inpaint.arguments as arguments
-from inpaint.blending.placing import Placement, continued, place
+from inpaint.blending.base import ArrayBlender
+from inpaint.blending.placing import Placement, continued, place, source_box
 from inpaint.errors import MaskError, UsageError
 from inpaint.images.hole_files import check_mask_name, write_mask, write_preview
 from inpaint.images.mask_rules import Hole, Label
 from inpaint.images.photo import Photo, white_of
 from inpaint.images.profiles import in_profile_of
 from inpaint.images.reading import MAX_PIXELS
+from inpaint.images.regions import Region
 from inpaint.pipeline.holes import marks_of
-from inpaint.pipeline.photo import filled
+from inpaint.pipeline.photo import opaque_in
 from inpaint.pipeline.sources import Source, marked, masks_of
 from inpaint.system.files import write_text
 from inpaint.types import Blend, Blender, OneLine, Progress
@@ -36,10 +38,20 @@ _log = logging.getLogger("inpaint.pipeline")
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class BlendedPhoto(OneLine):
-    """The target with the source in it, what the method says of it, and how much of the object was outside (0 to 1)."""
+    """The target with the source in it.
+
+    Args:
+        photo: The target.
+        mask: (H, W), where the object lies in it.
+        blend: What the method returned, of a window of the target.
+        window: Which; the whole target for methods that read all of it.
+        outside_share: How much of the object was outside of the target, 0 to 1.
+    """
 
     photo: Photo
+    mask: Hole
     blend: Blend
+    window: Region
     outside_share: float
 
 
@@ -77,15 +89,19 @@ def blend_photos(
     """
     mask = object_of(source, mask)
     seen = np.ones(mask.shape, bool) if source.alpha is None else source.alpha > 0
-    placed = place(continued(in_profile_of(source, target), seen), mask, (target.height, target.width), placement)
+    colors, placement = continued(in_profile_of(source, target), seen), placement or Placement()
+    window = _window(method, mask, (target.height, target.width), placement)
+    placed = place(colors, mask, (target.height, target.width), placement, window=window)
+    where = np.zeros((target.height, target.width), bool)
+    where[window.slices] = placed.mask
     if save_mask is not None:
-        write_mask(placed.mask, save_mask)
+        write_mask(where, save_mask)
     if preview is not None:
-        write_preview(target, placed.mask, preview)
-    around = target.array()
+        write_preview(target, where, preview)
+    around = target.array(window)
     if target.alpha is not None:
-        around = continued(around, target.alpha > 0)
-        hidden = float((target.alpha[placed.mask] == 0).mean())
+        around = continued(around, target.alpha[window.slices] > 0)
+        hidden = float((target.alpha[where] == 0).mean())
         if hidden and not opaque:
             _log.warning(
                 "%s: %.0f %% of the object lies where the target is transparent, and does not show there "
@@ -95,7 +111,8 @@ def blend_photos(
             )
 
     def answer(completed: NDArray[Any]) -> Photo:
-        return target.with_companions(filled(target, completed, placed.mask, opaque=opaque), target.companions())
+        shown = target.with_fill(completed, placed.mask, region=window)
+        return target.with_companions(opaque_in(shown, where) if opaque else shown, target.companions())
 
     def tell(step: Progress) -> None:
         assert callback is not None
@@ -117,7 +134,16 @@ def blend_photos(
     )
     for text in blend.warnings:
         _log.warning("%s: %s", target.name, text)
-    return BlendedPhoto(photo=answer(blend.completed), blend=blend, outside_share=placed.outside_share)
+    return BlendedPhoto(
+        photo=answer(blend.completed), mask=where, blend=blend, window=window, outside_share=placed.outside_share
+    )
+
+
+def _window(method: Blender, mask: Hole, size: tuple[int, int], placement: Placement) -> Region:
+    """Return what of a target of this size a method has to be given."""
+    box = source_box(mask, size, placement)
+    context_px = method.context_px(box.size) if isinstance(method, ArrayBlender) and box.area else None
+    return Region.whole(size) if context_px is None else box.grown(context_px, size)
 
 
 def object_in_source(

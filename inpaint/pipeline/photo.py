@@ -149,11 +149,16 @@ def unknown(photo: Photo, hole: Hole) -> Hole:
 def filled(photo: Photo, completed: NDArray[np.floating[Any]], hole: Hole, *, opaque: bool) -> Photo:
     """Return the photo with a fill (H, W, 3) in its hole, which becomes opaque where that is wanted."""
     result = photo.with_fill(completed, hole)
-    if not opaque or photo.alpha is None:
-        return result
+    return opaque_in(result, hole) if opaque else result
+
+
+def opaque_in(photo: Photo, hole: Hole) -> Photo:
+    """Return the photo, opaque in a hole (H, W)."""
+    if photo.alpha is None:
+        return photo
     alpha = photo.alpha.copy()
     alpha[hole] = white_of(alpha.dtype)
-    return replace(result, alpha=alpha)
+    return replace(photo, alpha=alpha)
 
 
 def check_hole(photo: Photo, hole: Hole, capabilities: Capabilities, *, name: str, opaque: bool = False) -> None:

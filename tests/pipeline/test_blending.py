@@ -184,6 +184,33 @@ def test_colors_of_another_profile_are_converted_and_equal_ones_stay(make_photo)
     assert np.array_equal(in_profile_of(photo, photo_of_array(make_photo(6, 8), icc=lab)), photo.array())
 
 
+@pytest.mark.parametrize("options", [{"method": "paste"}, {"method": "feather", "width": 3}, {"method": "multiband"}])
+@pytest.mark.parametrize("at", [(50, 40), (-4, -3), (85, 50)])
+def test_of_a_large_target_a_window_alone_is_computed_with_the_same_result(options, at, cutout, make_photo):
+    target = make_photo(60, 100)
+    for more in ({}, {"scale": 1.7}, {"scale": 0.6}, {"rotate": 33}):
+        how = {"at": at, **options, **more}
+        found = inpaint.blend(cutout, target, **how)
+        method = load_blender(options["method"], **{key: options[key] for key in options if key != "method"})
+        method.context_px = lambda size: None
+        placed = {"at": at, **more}
+        whole = blend_photos(photo_of_array(cutout), photo_of_array(target), method, placement=Placement(**placed))
+        assert whole.window.size == (60, 100)
+        # Interpolation rounds coordinates, which are others in a window.
+        assert np.abs(found.astype(int) - whole.photo.pixels).max() <= (1 if "scale" in more or "rotate" in more else 0)
+
+
+def test_the_window_of_poisson_is_the_object_s_box(cutout, make_photo):
+    target = photo_of_array(make_photo(60, 100))
+    found = blend_photos(photo_of_array(cutout), target, load_blender("poisson"), placement=Placement(at=(50, 40)))
+    assert max(found.window.size) < 14
+    assert found.mask.sum() == MASK.sum()
+    method = load_blender("poisson")
+    method.context_px = lambda size: None
+    whole = blend_photos(photo_of_array(cutout), target, method, placement=Placement(at=(50, 40)))
+    assert np.abs(found.photo.pixels.astype(int) - whole.photo.pixels).max() <= 1
+
+
 BAD = {
     "nothing says the object": ({"source": np.zeros((10, 12, 3), np.uint8)}, UsageError, "has no transparency"),
     "nothing is transparent": ({"source": np.full((10, 12, 4), 255, np.uint8)}, UsageError, "not transparent anywhere"),
