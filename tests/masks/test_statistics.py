@@ -58,7 +58,7 @@ def check(ratios, reference):
     assert np.percentile(ratios, (5, 25, 50, 75, 95)) == pytest.approx(percentiles, abs=0.03)
 
 
-@pytest.mark.parametrize("name", AT_256)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n == "vcnet" else n for n in AT_256])
 def test_hole_ratios_at_256_are_those_of_the_public_program(name):
     check(draw_ratios(name, 256), AT_256[name])
 
