@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 import inpaint.arguments as arguments
 from inpaint.blending.options import BlendOptions
-from inpaint.classical.color_transfer import transferred
+from inpaint.classical.color_transfer import ring_width, transferred
 from inpaint.errors import InputError, MaskError
 from inpaint.fills.checks import checked_seed
 from inpaint.options import Options
@@ -78,11 +79,20 @@ class ArrayBlender(ABC):
     options: Options = Options()  # what the caller chose
 
     def context_px(self, size: tuple[int, int]) -> int | None:
-        """Return how far around a mask's box of this height and width a method reads; None: all of the images.
-
-        A caller with a large target may then give a part of it alone, and gets the same.
-        """
+        """Return how far around a mask's box of this height and width `paint` reads; None: all of the images."""
         return None
+
+    def reads_px(self, size: tuple[int, int]) -> int | None:
+        """Return how far around a mask's box of this height and width `blend` reads; None: all of the images.
+
+        A caller with a large target may give a part of it alone, and gets the same.
+        """
+        own, options = self.context_px(size), self.options
+        if own is None or not isinstance(options, BlendOptions) or options.colors == "none":
+            return own
+        if options.colors_of == "whole":
+            return None
+        return max(own, math.ceil(ring_width(size[0] * size[1])) + 1)
 
     def blend(
         self,

@@ -104,10 +104,15 @@ def surroundings(mask: Mask, *, around: Around = "ring", ring_px: float | None =
     """
     if around == "whole" or not mask.any():
         return ~mask
-    width = max(RING_SHARE * float(mask.sum()) ** 0.5, LEAST_RING_PX) if ring_px is None else ring_px
+    width = ring_width(int(mask.sum())) if ring_px is None else ring_px
     distance = distance_to(mask)
     near: Mask = (distance > 0) & (distance <= width)
     return near
+
+
+def ring_width(count: int) -> float:
+    """Return how wide the ring around a mask of so many pixels is, in pixels."""
+    return max(RING_SHARE * count**0.5, LEAST_RING_PX)
 
 
 def distance_to(mask: Mask) -> NDArray[np.float32]:

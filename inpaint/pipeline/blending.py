@@ -142,7 +142,7 @@ def blend_photos(
 def _window(method: Blender, mask: Hole, size: tuple[int, int], placement: Placement) -> Region:
     """Return what of a target of this size a method has to be given."""
     box = source_box(mask, size, placement)
-    context_px = method.context_px(box.size) if isinstance(method, ArrayBlender) and box.area else None
+    context_px = method.reads_px(box.size) if isinstance(method, ArrayBlender) and box.area else None
     return Region.whole(size) if context_px is None else box.grown(context_px, size)
 
 

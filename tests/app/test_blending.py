@@ -113,7 +113,7 @@ def test_what_cannot_be_asked_for_is_refused(workspace, settings, scene, cutout,
     blending.open_part(workspace, "source", cutout, "object.png", settings)
     for asked, message in (
         ({"method": "poison"}, "unknown method"),
-        ({"options": ("mode=mixed",)}, "has no options"),
+        ({"options": ("mode=mixed",)}, "unknown option of the method auto"),
         ({"method": "poisson", "options": ("strength=3",)}, "strength"),
         ({"x": 900}, "wholly outside"),
         ({"scale": 0}, "scale must be"),

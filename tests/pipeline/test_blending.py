@@ -184,7 +184,16 @@ def test_colors_of_another_profile_are_converted_and_equal_ones_stay(make_photo)
     assert np.array_equal(in_profile_of(photo, photo_of_array(make_photo(6, 8), icc=lab)), photo.array())
 
 
-@pytest.mark.parametrize("options", [{"method": "paste"}, {"method": "feather", "width": 3}, {"method": "multiband"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "paste"},
+        {"method": "feather", "width": 3},
+        {"method": "multiband"},
+        {"method": "paste", "colors": "reinhard"},
+        {"method": "paste", "colors": "histogram", "colors_of": "whole"},
+    ],
+)
 @pytest.mark.parametrize("at", [(50, 40), (-4, -3), (85, 50)])
 def test_of_a_large_target_a_window_alone_is_computed_with_the_same_result(options, at, cutout, make_photo):
     target = make_photo(60, 100)
@@ -192,7 +201,7 @@ def test_of_a_large_target_a_window_alone_is_computed_with_the_same_result(optio
         how = {"at": at, **options, **more}
         found = inpaint.blend(cutout, target, **how)
         method = load_blender(options["method"], **{key: options[key] for key in options if key != "method"})
-        method.context_px = lambda size: None
+        method.reads_px = lambda size: None
         placed = {"at": at, **more}
         whole = blend_photos(photo_of_array(cutout), photo_of_array(target), method, placement=Placement(**placed))
         assert whole.window.size == (60, 100)
@@ -206,7 +215,7 @@ def test_the_window_of_poisson_is_the_object_s_box(cutout, make_photo):
     assert max(found.window.size) < 14
     assert found.mask.sum() == MASK.sum()
     method = load_blender("poisson")
-    method.context_px = lambda size: None
+    method.reads_px = lambda size: None
     whole = blend_photos(photo_of_array(cutout), target, method, placement=Placement(at=(50, 40)))
     assert np.abs(found.photo.pixels.astype(int) - whole.photo.pixels).max() <= 1
 
