@@ -13,7 +13,7 @@ from inpaint import seeds
 from inpaint.blending.base import ArrayBlender, Image, Mask, Painted, Scene
 from inpaint.blending.deep import origin
 from inpaint.blending.deep.objective import BlendObjective, Surroundings
-from inpaint.blending.deep.options import DeepOptions, StageOptions
+from inpaint.blending.deep.options import DeepOptions, Stage
 from inpaint.blending.deep.stages import LOOP, ORIGINS_LOOP, Stages, noise
 from inpaint.classical.poisson import blended
 from inpaint.nn.features import check_layers
@@ -78,7 +78,7 @@ class Deep(ArrayBlender):
         scene = Scene(source=source, target=target, mask=mask)
         part = part_of(mask, self.options)
         shown = self._reduced(image[part.rows, part.columns], part.scale)
-        stage = StageOptions(iterations=0, gradient=0.0, content=1.0, style=1.0)
+        stage = Stage(content=1.0, style=1.0)
         objective = BlendObjective(self.network, self._surroundings(scene, part), self.options, stage, start=shown)
         with torch.no_grad():
             return {name: float(value) for name, value in objective.terms(objective.image()).items()}
@@ -104,10 +104,7 @@ class Deep(ArrayBlender):
             inside = torch.from_numpy(scene.mask).to(image.device)
             return torch.where(inside, enlarged(image), _tensor(scene.target).to(image.device)).clamp(0, 1)
 
-        stages = [
-            stage if options.iterations is None else stage.model_copy(update={"iterations": options.iterations})
-            for stage in (options.first, options.refine)
-        ]
+        stages = options.stages
         runs = Stages([stage.iterations for stage in stages], scene.progress, scene.budget_s, shown)
         images, content = [start], None
         for name, stage in zip(("first", "refine"), stages, strict=True):
@@ -126,8 +123,8 @@ class Deep(ArrayBlender):
         z = noise(tuple(target.shape), seeds.integer(scene.seed, seeds.INPUT, 0)).to(self.device).requires_grad_()
         box = Surroundings(source, target, mask, target).content_box
         first = origin.FirstStage(self.network, z, source, target, mask, box)
-        iterations = self.options.iterations or origin.ITERATIONS
-        runs = Stages([iterations, iterations], scene.progress, scene.budget_s, lambda image: image.clamp(0, 1))
+        iterations = [stage.iterations for stage in self.options.stages]
+        runs = Stages(iterations, scene.progress, scene.budget_s, lambda image: image.clamp(0, 1))
         runs.run("first", first, ORIGINS_LOOP)
         with torch.no_grad():
             z.clamp_(0, 255)

@@ -26,7 +26,7 @@ from inpaint.blending.deep.features import (
     gram_matrices,
     mask_at,
 )
-from inpaint.blending.deep.options import DeepOptions, StageOptions
+from inpaint.blending.deep.options import DeepOptions, Stage
 from inpaint.losses.histogram import histogram_matched
 from inpaint.nn.features import normalized_for
 from inpaint.nn.vgg import VGG
@@ -99,7 +99,7 @@ class BlendObjective:
         network: VGG,
         surroundings: Surroundings,
         options: DeepOptions,
-        stage: StageOptions,
+        stage: Stage,
         *,
         start: Tensor,
         content: Tensor | None = None,
@@ -137,7 +137,7 @@ class BlendObjective:
         return Evaluation(loss=loss, image=self.image(known.values))
 
     def _evaluated(self) -> Known:
-        weights = self.stage.model_dump()
+        weights = self.stage.weights()
         with torch.enable_grad():
             weighted = [weights[name] * value for name, value in self.terms(self.image()).items()]
             loss = torch.stack(weighted).sum() if weighted else 0 * self.values.sum()

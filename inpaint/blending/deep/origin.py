@@ -28,7 +28,6 @@ STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 CONTENT_LAYER = "relu2_2"
 GRADIENT, CONTENT, STYLE, TV = 1e4, 1.0, 1e4, 1e-6  # run.py, first stage
 REFINED_STYLE = 1e7  # second stage
-ITERATIONS = 1000  # evaluations of each stage
 BINS = 400
 KERNEL = ((0.0, -1.0, 0.0), (-1.0, 4.0, -1.0), (0.0, -1.0, 0.0))
 

@@ -11,7 +11,7 @@ from inpaint.errors import ConfigError
 from inpaint.nn import vgg
 from inpaint.types import StopFill
 
-SMALL = {"weights": "random", "style_layers": ("relu1_2", "relu2_1"), "iterations": 2}
+SMALL = {"weights": "random", "style_layers": ("relu1_2", "relu2_1"), "iterations": 2, "refine_iterations": 2}
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_nothing_outside_the_mask_changes_and_something_inside_does(scene, kind)
 
 
 def test_it_begins_with_the_solution_of_poissons_equation_and_lowers_the_loss(scene):
-    blend = Deep(DeepOptions(**SMALL | {"iterations": 5})).blend(*scene)
+    blend = Deep(DeepOptions(**SMALL | {"iterations": 5, "refine_iterations": 5})).blend(*scene)
     np.testing.assert_allclose(blend.aux["poisson"], blended(*scene), atol=1e-6)
     for stage in blend.details["stages"]:
         losses = [loss for _, _, loss in stage["losses"]]
@@ -62,11 +62,7 @@ def test_it_begins_with_the_solution_of_poissons_equation_and_lowers_the_loss(sc
 
 
 def test_without_the_second_stage_the_first_ones_image_is_the_answer(scene):
-    options = DeepOptions(**SMALL, refine={"iterations": 0, "gradient": 0, "content": 1, "style": 1})
-    options = options.model_copy(
-        update={"iterations": None, "first": options.first.model_copy(update={"iterations": 2})}
-    )
-    blend = Deep(options).blend(*scene)
+    blend = Deep(DeepOptions(**SMALL | {"refine_iterations": 0})).blend(*scene)
     mask = scene[2]
     assert np.array_equal(blend.completed[mask], blend.aux["first"][mask].clip(0, 1))
     assert blend.details["stages"][1]["iterations"] == 0
@@ -105,7 +101,7 @@ def test_a_request_to_stop_keeps_what_there_is(scene, exact):
 
 
 def test_a_budget_ends_both_stages(scene):
-    blend = Deep(DeepOptions(**SMALL | {"iterations": 1000})).blend(*scene, budget_s=0.0)
+    blend = Deep(DeepOptions(**SMALL | {"iterations": 1000, "refine_iterations": 1000})).blend(*scene, budget_s=0.0)
     assert [stage["iterations"] for stage in blend.details["stages"]] == [1, 1]
     assert [stage["reason"] for stage in blend.details["stages"]] == ["budget", "budget"]
 
@@ -186,3 +182,9 @@ def test_layers_that_the_network_does_not_have_are_refused_before_weights_are_so
 
 def test_it_computes_on_what_torch_calls_the_device():
     assert Deep(DeepOptions(), device="cpu").device == torch.device("cpu")
+
+
+def test_the_authors_stages_are_longer_unless_it_is_said():
+    assert [stage.iterations for stage in DeepOptions().stages] == [50, 30]
+    assert [stage.iterations for stage in DeepOptions(exact=True).stages] == [1000, 1000]
+    assert [stage.iterations for stage in DeepOptions(exact=True, iterations=7, refine_iterations=0).stages] == [7, 0]

@@ -5,7 +5,7 @@ import torch
 from inpaint.blending.deep import features
 from inpaint.blending.deep.features import compared
 from inpaint.blending.deep.objective import BlendObjective, Surroundings, laplacian
-from inpaint.blending.deep.options import DeepOptions, StageOptions
+from inpaint.blending.deep.options import DeepOptions, Stage
 from inpaint.classical.poisson import blended
 from inpaint.losses.histogram import histogram_matched
 from inpaint.nn import vgg
@@ -14,7 +14,6 @@ from inpaint.optimize.base import StepInfo
 
 NOW = StepInfo(iteration=0, progress=0.0)
 LAYERS = ("relu1_2", "relu2_1", "relu3_1")
-NONE = {"iterations": 1, "gradient": 0.0, "content": 0.0, "style": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +34,7 @@ def surroundings(make_photo):
 
 def objective(network, surroundings, *, start=None, kept=None, style_of="mask", **weights):
     options = DeepOptions(style_layers=LAYERS, style_of=style_of, weights="random")
-    stage = StageOptions(**NONE | weights)
+    stage = Stage(**weights)
     start = surroundings.source if start is None else start
     return BlendObjective(network, surroundings, options, stage, start=start, content=kept)
 
