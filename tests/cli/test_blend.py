@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inpaint.blending.table import BLENDERS
+from inpaint.blending.table import BLENDERS, BlenderEntry
 from inpaint.cli.main import run
+from inpaint.images import writing
+from inpaint.system.signals import handlers_restored
 
 MASK = np.zeros((12, 16), bool)
 MASK[2:9, 3:12] = True
@@ -64,6 +66,41 @@ def test_options_of_the_method_are_given_by_name(here):
         assert run([*words, *options, f"--output={name}.png"]) == 0
     assert not np.array_equal(pixels("a.png"), pixels("b.png"))
     assert not np.array_equal(pixels("a.png"), pixels("c.png"))
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """A method that takes long: arguments of the command line that choose it."""
+    entry = BlenderEntry(
+        options="slow_blender:SlowOptions", factory="slow_blender:Slow", summary="four steps", gradual=True
+    )
+    monkeypatch.setitem(BLENDERS, "slow", entry)
+    words = ["--source=object.png", "--target=scene.png", "--at=20,10", "--method=slow", "--output=out.png"]
+    return ["blend", *words, "--trace=trace.json"]
+
+
+def test_a_method_that_takes_long_gets_its_budget_and_shows_what_it_has(here, slow, monkeypatch):
+    seen = []
+    write = writing.write_photo
+
+    def watched(photo, path, **how):
+        seen.append(int(photo.pixels[12, 23, 0]))
+        write(photo, path, **how)
+
+    monkeypatch.setattr(writing, "write_photo", watched)
+    assert run([*slow, "--budget=1m", "--preview-every=3"]) == 0
+    assert seen == [191, 255]
+    assert json.loads((here / "trace.json").read_text())["details"] == {"steps": 4, "budget_s": 60}
+
+
+def test_an_interrupted_method_writes_what_there_is(here, slow, capsys):
+    with handlers_restored():
+        assert run([*slow, "--option=interrupt_at=2"]) == 130
+    assert "interrupted: the output holds what there was" in capsys.readouterr().err
+    assert json.loads((here / "trace.json").read_text())["details"]["steps"] == 2
+    before, after, where = pixels("scene.png"), pixels("out.png"), placed(20, 10)
+    assert (after[where] == 128).all()
+    assert np.array_equal(after[~where], before[~where])
 
 
 BAD = {

@@ -220,6 +220,21 @@ def test_the_window_of_poisson_is_the_object_s_box(cutout, make_photo):
     assert np.abs(found.photo.pixels.astype(int) - whole.photo.pixels).max() <= 1
 
 
+def test_colors_are_those_that_the_target_s_profile_says(make_photo):
+    """A profile with red and blue swapped says of (r, g, b) what sRGB says of (b, g, r)."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = srgb.replace(b"rXYZ", b"none").replace(b"bXYZ", b"rXYZ").replace(b"none", b"bXYZ")
+    photo = photo_of_array(make_photo(6, 8))
+    found = in_profile_of(photo, photo_of_array(make_photo(6, 8), icc=swapped))
+    assert np.abs(found - photo.array()[..., ::-1]).max() < 3 / 255
+    deep = photo_of_array(photo.pixels.astype(np.uint16) * 257 + 100)
+    finer = in_profile_of(deep, photo_of_array(make_photo(6, 8), icc=swapped))
+    assert np.abs(finer - deep.array()[..., ::-1]).max() < 3 / 255
+    assert len(np.unique(finer - found)) > 1
+    back = in_profile_of(photo_of_array(make_photo(6, 8), icc=swapped), photo)
+    assert np.abs(back - photo.array()[..., ::-1]).max() < 3 / 255
+
+
 BAD = {
     "nothing says the object": ({"source": np.zeros((10, 12, 3), np.uint8)}, UsageError, "has no transparency"),
     "nothing is transparent": ({"source": np.full((10, 12, 4), 255, np.uint8)}, UsageError, "not transparent anywhere"),
