@@ -64,6 +64,13 @@ BLENDERS: Mapping[str, BlenderEntry] = {
         on_device=True,
         gradual=True,
     ),
+    "painterly": BlenderEntry(
+        options="inpaint.blending.painterly.options:PainterlyOptions",
+        factory="inpaint.blending.painterly.method:Painterly",
+        summary="the object painted over in the manner of the painting that it is put into (Luan et al. 2018)",
+        on_device=True,
+        gradual=True,
+    ),
     "auto": BlenderEntry(
         options="inpaint.blending.options:AutoOptions",
         factory="inpaint.blending.auto:Auto",

@@ -1,0 +1,129 @@
+"""What the method sees: layers of a VGG on colors of 0 to 255 less their mean, and the mask on each layer's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from inpaint.nn.vgg import CAFFE_MEAN, VGG, bgr_normalized, normalized
+
+TORCHVISION_GAIN = 58.0
+"""How much smaller torchvision's activations are than those of Caffe's weights, which the method's weights are for."""
+
+Visit = Callable[[str, Tensor], Tensor]
+"""Given the name of a layer and its features, returns what goes on to the next one."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """The colors that are optimized: (B, 3, H, W), blue first, `scale` times [0, 1] less the mean of ImageNet.
+
+    Args:
+        scale: 255; the method's program multiplies by 256.
+    """
+
+    scale: float = 255.0
+
+    def of(self, images: Tensor) -> Tensor:
+        """Map RGB in [0, 1] to this space."""
+        return bgr_normalized(images, scale=self.scale)
+
+    def back(self, colors: Tensor) -> Tensor:
+        """Map colors of this space to RGB in [0, 1], not clamped."""
+        return ((colors + colors.new_tensor(CAFFE_MEAN[::-1]).view(3, 1, 1)) / self.scale).flip(-3)
+
+
+class Layers:
+    """A VGG as the method reads it: activations have the size of those of Caffe's weights.
+
+    Args:
+        network: Whose pooling rounds sizes up.
+        space: Of the colors that it gets.
+        caffe: Whether the weights want colors of 0 to 255, blue first, less their mean, and not torchvision's.
+    """
+
+    def __init__(self, network: VGG, space: Space, *, caffe: bool) -> None:
+        self.network = network
+        self.space = space
+        self.caffe = caffe
+
+    @property
+    def gain(self) -> float:
+        """What activations are multiplied by."""
+        return 1.0 if self.caffe else TORCHVISION_GAIN
+
+    def features(self, colors: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+        """Return the named layers' features (1, C, h, w) of colors (1, 3, H, W)."""
+        found: dict[str, Tensor] = {}
+
+        def keep(name: str, features: Tensor) -> Tensor:
+            found[name] = features * self.gain if self.gain != 1 else features
+            return features
+
+        self.walk(colors, layers, keep)
+        return found
+
+    def walk(self, colors: Tensor, layers: Collection[str], visit: Visit) -> None:
+        """Compute the features as far as the last of the named layers, and show each of them to `visit`."""
+        wanted = set(layers)
+        x = colors if self.caffe else normalized(self.space.back(colors))
+        for name, stage in self.network.stages.items():
+            x = stage(x)
+            if name in wanted:
+                x = visit(name, x)
+                wanted.remove(name)
+                if not wanted:
+                    return
+
+
+def layer_masks(mask: Tensor, network: VGG, layers: Collection[str]) -> dict[str, Tensor]:
+    """Return how much of each place of the named layers a mask (H, W) concerns, (h, w) in [0, 1].
+
+    A convolution takes the mean of 3 x 3 places, those outside 0; pooling the mean of the area of each new place.
+    Above 0 is every place that sees a pixel of the mask.
+    """
+    found: dict[str, Tensor] = {}
+    x = mask
+    for name, stage in network.stages.items():
+        if name.startswith("pool"):
+            x = reduced(x, (-(-x.shape[0] // 2), -(-x.shape[1] // 2)))
+        elif isinstance(stage, nn.Conv2d):
+            x = F.avg_pool2d(x[None, None], 3, stride=1, padding=1)[0, 0]
+        if name in layers:
+            found[name] = x
+        if len(found) == len(layers):
+            break
+    return found
+
+
+def stride_px(network: VGG, layer: str) -> int:
+    """Return how many pixels apart the places of the layer are."""
+    names = list(network.stages)
+    return 2 ** sum(name.startswith("pool") for name in names[: names.index(layer)])
+
+
+def reduced(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return values (..., H, W) at a size (h, w) that is not larger: means over the area of each place."""
+    down, across = (_shares(before, after, values) for before, after in zip(values.shape[-2:], size, strict=True))
+    return down @ values @ across.mT
+
+
+def nearest_places(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return values (H, W) at another size (h, w): new row k is row floor(k H / h), and columns likewise."""
+    rows, columns = (
+        torch.arange(after, device=values.device) * before // after
+        for before, after in zip(values.shape, size, strict=True)
+    )
+    return values[rows][:, columns]
+
+
+def _shares(before: int, after: int, like: Tensor) -> Tensor:
+    """Return (after, before): which share of each new place each old one is."""
+    edges = torch.arange(after + 1, dtype=torch.float64) * before / after
+    old = torch.arange(before, dtype=torch.float64)
+    low, high = edges[:-1, None].maximum(old), edges[1:, None].minimum(old + 1)
+    return ((high - low).clamp_min(0) * after / before).to(like)

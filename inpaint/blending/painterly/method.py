@@ -1,0 +1,201 @@
+"""Painterly harmonization as a method like any other: `--method painterly`."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from inpaint import seeds
+from inpaint.blending.base import ArrayBlender, Image, Mask, Painted, Scene
+from inpaint.blending.painterly.finish import finished
+from inpaint.blending.painterly.layers import Layers, Space
+from inpaint.blending.painterly.masks import inner_rim, loose, window_px
+from inpaint.blending.painterly.options import PainterlyOptions
+from inpaint.blending.painterly.passes import Canvas
+from inpaint.blending.painterly.running import Passes
+from inpaint.blending.painterly.texture import LEVELS, measured_level, texture
+from inpaint.errors import InputError
+from inpaint.nn.vgg import VGG
+from inpaint.optimize.base import IntermediateResult, gradients_on
+from inpaint.types import Progress, StopFill
+
+PROGRAMS_ITERATIONS = 1000
+PROGRAMS_SCALE = 256.0
+FINISH_SHARE = 0.1  # of the time, kept for what follows the two passes
+FINISH_STEPS = 5
+REPORT_EVERY_S = 0.2
+
+
+class Painterly(ArrayBlender):
+    """Deep painterly harmonization (Luan, Paris, Shechtman and Bala 2018, arXiv 1804.03189).
+
+    The object is painted anew so that its features are statistics of those places of the painting that it is most like;
+    then it is made of the painting's patches.
+
+    Args:
+        options: See `PainterlyOptions`.
+        device: Where it computes.
+    """
+
+    name = "painterly"
+
+    def __init__(self, options: PainterlyOptions | None = None, *, device: torch.device | str = "cpu") -> None:
+        self.options = options or PainterlyOptions()
+        self.device = torch.device(device)
+        self._network: VGG | None = None
+
+    @property
+    def network(self) -> VGG:
+        """The feature network, loaded when it is first needed."""
+        if self._network is None:
+            self._network = VGG(self.options.network, weights=self.options.weights, ceil_mode=True).to(self.device)
+        return self._network
+
+    def paint(self, scene: Scene) -> Painted:
+        """See `ArrayBlender`; aux: `first` and `second`, the images after the two passes."""
+        with gradients_on():
+            return self._painted(scene)
+
+    def _painted(self, scene: Scene) -> Painted:
+        started, options, size = time.monotonic(), self.options, scene.mask.shape
+        pasted, style = scene.pasted, self._style_mask(size)
+        scale = 1.0 if options.work is None else min(options.work / max(size), 1.0)
+        small = tuple(max(round(side * scale), 1) for side in size)
+        exact = options.exact
+        space = Space(PROGRAMS_SCALE if exact else 255.0)
+        layers = Layers(self.network, space, caffe=options.network.endswith("_caffe"))
+        painting = self._tensor(_resized(scene.target, small))
+        tight = _resized(scene.mask.astype(np.float32), small)
+        if tight.max() <= 0.5:
+            tight = tight / max(float(tight.max()), 1e-6)  # an object thinner than a pixel at this size
+        canvas = Canvas(
+            naive=space.of(self._tensor(_resized(pasted, small))),
+            painting=space.of(painting),
+            tight=torch.from_numpy(tight).to(self.device),
+            loose=torch.from_numpy(loose(tight.astype(np.float64), window_px(small)).astype(np.float32)).to(
+                self.device
+            ),
+            style=None if style is None else torch.from_numpy(_resized(style.astype(np.float32), small) >= 0.5),
+        )
+        level = options.style if isinstance(options.style, float) else LEVELS.get(options.style)
+        if level is None:
+            level = measured_level(painting[0])
+        iterations = self._iterations()
+        report = _Reporter(scene, sum(iterations))
+        budget_s = None if scene.budget_s is None else scene.budget_s * (1 - FINISH_SHARE)
+        passes = Passes(layers, canvas, iterations, level, exact=exact, budget_s=budget_s, show=report.iteration)
+        first, second = (_array(space.back(image), size) for image in passes.run())
+        details = {
+            "style": round(level, 3),
+            "texture": texture(painting[0]),
+            "scale": round(scale, 4),
+            "passes": passes.records,
+        }
+        aux = {"first": _put(first, scene), "second": _put(second, scene)}
+        if passes.interrupted:
+            warning = ("stopped before the end: the object was not finished by the painting's patches",)
+            return Painted(image=aux["second"], aux=aux, warnings=warning, details=details)
+        late = scene.budget_s is not None and time.monotonic() - started > scene.budget_s
+        chosen = options.finish.model_copy(update={"patches": False}) if late else options.finish
+        rng = seeds.generator(scene.seed, seeds.DRAW)
+        try:
+            done = finished(
+                second, pasted, scene.target, scene.mask, options=chosen, rng=rng, style=style, report=report.finishing
+            )
+        except StopFill:
+            done = second
+        return Painted(image=_put(done, scene), aux=aux, details=details)
+
+    def _iterations(self) -> tuple[int, int]:
+        options = self.options
+        planned = (options.first.iterations, options.second.iterations)
+        if options.exact:
+            planned = (PROGRAMS_ITERATIONS, PROGRAMS_ITERATIONS)
+        if options.iterations is None:
+            return planned
+        return options.iterations if planned[0] else 0, options.iterations if planned[1] else 0
+
+    def _style_mask(self, size: tuple[int, ...]) -> Mask | None:
+        """Return the part of the painting (H, W) that gives its style; None: all of it."""
+        if not self.options.regions:
+            return None
+        mask = np.zeros(size, np.bool_)
+        for top, bottom, left, right in self.options.regions:
+            mask[top:bottom, left:right] = True
+        if not mask.any():
+            raise InputError(
+                f"regions={list(self.options.regions)}: none lies in the painting, which has {size[1]} x {size[0]} "
+                "pixels; each is top, bottom, left, right"
+            )
+        return mask
+
+    def _tensor(self, image: Image) -> Tensor:
+        """Return an image (H, W, 3) as (1, 3, H, W)."""
+        return torch.from_numpy(image).permute(2, 0, 1)[None].to(self.device)
+
+
+class _Reporter:
+    """Tells the caller of iterations, a few times a second, and of the finish.
+
+    Args:
+        scene: Whose progress function is told.
+        iterations: Of both passes.
+    """
+
+    def __init__(self, scene: Scene, iterations: int) -> None:
+        self._scene = scene
+        self._iterations = iterations
+        self._last_s = -math.inf
+
+    def iteration(self, now: IntermediateResult, whole: Callable[[], Tensor], before: int) -> None:
+        """Tell of an iteration of a pass, before which there were so many; `whole` makes the image (1, 3, h, w)."""
+        now_s = time.monotonic()
+        if self._scene.progress is None or now_s - self._last_s < REPORT_EVERY_S:
+            return
+        self._last_s = now_s
+        planned = self._iterations - before
+        left_s = now.elapsed_s / now.done * (planned - now.done)
+        if self._scene.budget_s is not None:
+            left_s = min(left_s, self._scene.budget_s)
+        preview = _put(_array(whole(), self._scene.mask.shape), self._scene)
+        self._scene.progress(
+            Progress(
+                done=before + now.done,
+                total=self._iterations + FINISH_STEPS,
+                remaining_s=left_s,
+                preview=torch.from_numpy(preview).permute(2, 0, 1)[None],
+            )
+        )
+
+    def finishing(self, share: float) -> None:
+        """Tell which share of the finish is done."""
+        if self._scene.progress is not None:
+            total = self._iterations + FINISH_STEPS
+            self._scene.progress(Progress(done=self._iterations + round(share * FINISH_STEPS), total=total))
+
+
+def _put(image: Image, scene: Scene) -> Image:
+    """Return the target with an image in the mask, softly along the border, (H, W, 3)."""
+    weight = inner_rim(scene.mask.astype(np.float64)).astype(np.float32)[..., None]
+    return scene.target + weight * (image.clip(0, 1) - scene.target)
+
+
+def _resized(image: Image, size: tuple[int, ...]) -> Image:
+    """Return an image (H, W) or (H, W, 3) at a size that is not larger."""
+    if image.shape[:2] == size:
+        return image
+    return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _array(image: Tensor, size: tuple[int, ...]) -> Image:
+    """Return an image (1, 3, h, w) as (H, W, 3), enlarged to a size that is not smaller."""
+    small = image[0].permute(1, 2, 0).float().cpu().numpy()
+    if small.shape[:2] == size:
+        return small
+    return np.asarray(cv2.resize(small, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)

@@ -1,0 +1,146 @@
+"""The losses of painterly harmonization on the features of one layer: the value, and its gradient there.
+
+Gradients are written out because the method's program scales them layer by layer, and lets masks act on their sum.
+Features are (C, h, w), masks (h, w) in [0, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from inpaint.blending.painterly.histogram import Histogram
+from inpaint.losses.features import gram_matrix
+
+SEEN = 0.1  # of a layer's mask, from where on a place has a part in the histogram
+
+
+class Pull(NamedTuple):
+    """What a loss says of the present features: its value, 0-dim, and its gradient, shaped like them."""
+
+    value: Tensor
+    gradient: Tensor
+
+
+class LayerTerm(Protocol):
+    """A loss on one layer."""
+
+    def pull(self, features: Tensor) -> Pull:
+        """Compare features (C, h, w)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Content(LayerTerm):
+    """Mean squared difference to the features of the image that is pasted, both times the mask.
+
+    Args:
+        target: (C, h, w).
+        mask: None: of the whole map.
+        places: Of the whole layer, by which the sum is divided where the map is a part of it.
+    """
+
+    target: Tensor
+    mask: Tensor | None
+    places: int
+
+    def pull(self, features: Tensor) -> Pull:
+        """Compare features (C, h, w)."""
+        off = features - self.target
+        if self.mask is not None:
+            off = off * self.mask
+        size = len(features) * self.places
+        gradient = off * (2 / size)
+        return Pull(off.square().sum() / size, gradient if self.mask is None else gradient * self.mask)
+
+
+@dataclass(frozen=True, eq=False)
+class MappedStyle(LayerTerm):
+    """Mean squared difference of Gram matrices: of what the image shows in the mask, and of the mapped painting.
+
+    Both are divided by channels times the sum of their own weights, so that a target counts as a mean.
+
+    Args:
+        target: (C, C), of `masked_gram`.
+        mask: Of the image.
+        through: Whether the gradient takes into account that features are multiplied by the mask; the first pass of the
+            method's program does not.
+    """
+
+    target: Tensor
+    mask: Tensor
+    through: bool = True
+
+    def pull(self, features: Tensor) -> Pull:
+        """Compare features (C, h, w)."""
+        seen = features * self.mask
+        channels = len(features)
+        divisor = channels * self.mask.sum()
+        off = gram_matrix(seen[None], 1.0)[0] / divisor - self.target
+        value = off.square().mean()
+        gradient = (off @ seen.flatten(1)).view_as(seen) * (4 / (channels * channels * divisor))
+        return Pull(value, gradient * self.mask if self.through else gradient)
+
+
+def masked_gram(features: Tensor, mask: Tensor) -> Tensor:
+    """Return F F^T / (C sum m), (C, C), of features (C, h, w) times a mask."""
+    return gram_matrix((features * mask)[None], 1.0)[0] / (len(features) * mask.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class MatchedHistogram(LayerTerm):
+    """Half the squared difference to the same features with the mapped painting's histograms, which are held constant.
+
+    Args:
+        histogram: Of the painting.
+        mask: Of the image; places above SEEN take part.
+    """
+
+    histogram: Histogram
+    mask: Tensor
+
+    def pull(self, features: Tensor) -> Pull:
+        """Compare features (C, h, w)."""
+        inside = self.mask > SEEN
+        own = features[:, inside]
+        off = own - self.histogram.matched(own)
+        gradient = torch.zeros_like(features)
+        gradient[:, inside] = off
+        return Pull(off.square().sum() / 2, gradient)
+
+
+@dataclass(frozen=True)
+class Smoothness(LayerTerm):
+    """Half the sum of squared differences of neighboring pixels.
+
+    Args:
+        mask: (H, W); only neighbors of which one lies in it, above 0, count, and the gradient is multiplied by it.
+            None: all.
+        last: Whether those within the last row and the last column count; the method's program leaves them out.
+    """
+
+    mask: Tensor | None = None
+    last: bool = True
+
+    def pull(self, features: Tensor) -> Pull:
+        """Compare pixels (3, H, W) with each other."""
+        right, down = features.diff(dim=2), features.diff(dim=1)
+        if not self.last:
+            right = right[:, :-1]
+            down = down[:, :, :-1]
+        gradient = torch.zeros_like(features)
+        height, width = right.shape[1], down.shape[2]
+        gradient[:, :height, 1:] += right
+        gradient[:, :height, :-1] -= right
+        gradient[:, 1:, :width] += down
+        gradient[:, :-1, :width] -= down
+        squares = right.square(), down.square()
+        if self.mask is None:
+            return Pull(sum(square.sum() for square in squares) / 2, gradient)
+        moves = self.mask > 0
+        counted = (moves[:, 1:] | moves[:, :-1])[:height], (moves[1:] | moves[:-1])[:, :width]
+        value = sum((square * pairs).sum() for square, pairs in zip(squares, counted, strict=True)) / 2
+        return Pull(value, gradient * self.mask)
