@@ -14,7 +14,7 @@ from inpaint.blending.base import ArrayBlender, Image, Mask, Painted, Scene
 from inpaint.blending.deep import origin
 from inpaint.blending.deep.objective import BlendObjective, Surroundings
 from inpaint.blending.deep.options import DeepOptions, Stage
-from inpaint.blending.deep.stages import LOOP, ORIGINS_LOOP, Stages, noise
+from inpaint.blending.stages import LOOP, ORIGINS_LOOP, Stages, noise
 from inpaint.classical.poisson import blended
 from inpaint.nn.features import check_layers
 from inpaint.nn.vgg import VGG, receptive_px

@@ -100,12 +100,6 @@ def layer_masks(mask: Tensor, network: VGG, layers: Collection[str]) -> dict[str
     return found
 
 
-def stride_px(network: VGG, layer: str) -> int:
-    """Return how many pixels apart the places of the layer are."""
-    names = list(network.stages)
-    return 2 ** sum(name.startswith("pool") for name in names[: names.index(layer)])
-
-
 def reduced(values: Tensor, size: tuple[int, int]) -> Tensor:
     """Return values (..., H, W) at a size (h, w) that is not larger: means over the area of each place."""
     down, across = (_shares(before, after, values) for before, after in zip(values.shape[-2:], size, strict=True))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -20,16 +18,15 @@ from inpaint.blending.painterly.options import PainterlyOptions
 from inpaint.blending.painterly.passes import Canvas
 from inpaint.blending.painterly.running import Passes
 from inpaint.blending.painterly.texture import LEVELS, measured_level, texture
+from inpaint.blending.stages import Stages
 from inpaint.errors import InputError
 from inpaint.nn.vgg import VGG
-from inpaint.optimize.base import IntermediateResult, gradients_on
-from inpaint.types import Progress, StopFill
+from inpaint.optimize.base import gradients_on
+from inpaint.types import StopFill
 
 PROGRAMS_ITERATIONS = 1000
 PROGRAMS_SCALE = 256.0
-FINISH_SHARE = 0.1  # of the time, kept for what follows the two passes
-FINISH_STEPS = 5
-REPORT_EVERY_S = 0.2
+FINISH_STEPS = 20  # as which the finish counts beside iterations
 
 
 class Painterly(ArrayBlender):
@@ -87,30 +84,34 @@ class Painterly(ArrayBlender):
         if level is None:
             level = measured_level(painting[0])
         iterations = self._iterations()
-        report = _Reporter(scene, sum(iterations))
-        budget_s = None if scene.budget_s is None else scene.budget_s * (1 - FINISH_SHARE)
-        passes = Passes(layers, canvas, iterations, level, exact=exact, budget_s=budget_s, show=report.iteration)
+        stages = Stages(
+            [*iterations, FINISH_STEPS],
+            scene.progress,
+            scene.budget_s,
+            lambda image: torch.from_numpy(_put(_array(image, size), scene)).permute(2, 0, 1)[None],
+        )
+        passes = Passes(layers, canvas, level, stages, exact=exact)
         first, second = (_array(space.back(image), size) for image in passes.run())
         details = {
             "style": round(level, 3),
             "texture": texture(painting[0]),
             "scale": round(scale, 4),
-            "passes": passes.records,
+            "stages": stages.records,
         }
         aux = {"first": _put(first, scene), "second": _put(second, scene)}
-        if passes.interrupted:
+        if stages.interrupted:
             warning = ("stopped before the end: the object was not finished by the painting's patches",)
             return Painted(image=aux["second"], aux=aux, warnings=warning, details=details)
         late = scene.budget_s is not None and time.monotonic() - started > scene.budget_s
         chosen = options.finish.model_copy(update={"patches": False}) if late else options.finish
         rng = seeds.generator(scene.seed, seeds.DRAW)
         try:
-            done = finished(
-                second, pasted, scene.target, scene.mask, options=chosen, rng=rng, style=style, report=report.finishing
+            second = finished(
+                second, pasted, scene.target, scene.mask, options=chosen, rng=rng, style=style, report=stages.tell
             )
         except StopFill:
-            done = second
-        return Painted(image=_put(done, scene), aux=aux, details=details)
+            details["unfinished"] = True
+        return Painted(image=_put(second, scene), aux=aux, details=details)
 
     def _iterations(self) -> tuple[int, int]:
         options = self.options
@@ -138,46 +139,6 @@ class Painterly(ArrayBlender):
     def _tensor(self, image: Image) -> Tensor:
         """Return an image (H, W, 3) as (1, 3, H, W)."""
         return torch.from_numpy(image).permute(2, 0, 1)[None].to(self.device)
-
-
-class _Reporter:
-    """Tells the caller of iterations, a few times a second, and of the finish.
-
-    Args:
-        scene: Whose progress function is told.
-        iterations: Of both passes.
-    """
-
-    def __init__(self, scene: Scene, iterations: int) -> None:
-        self._scene = scene
-        self._iterations = iterations
-        self._last_s = -math.inf
-
-    def iteration(self, now: IntermediateResult, whole: Callable[[], Tensor], before: int) -> None:
-        """Tell of an iteration of a pass, before which there were so many; `whole` makes the image (1, 3, h, w)."""
-        now_s = time.monotonic()
-        if self._scene.progress is None or now_s - self._last_s < REPORT_EVERY_S:
-            return
-        self._last_s = now_s
-        planned = self._iterations - before
-        left_s = now.elapsed_s / now.done * (planned - now.done)
-        if self._scene.budget_s is not None:
-            left_s = min(left_s, self._scene.budget_s)
-        preview = _put(_array(whole(), self._scene.mask.shape), self._scene)
-        self._scene.progress(
-            Progress(
-                done=before + now.done,
-                total=self._iterations + FINISH_STEPS,
-                remaining_s=left_s,
-                preview=torch.from_numpy(preview).permute(2, 0, 1)[None],
-            )
-        )
-
-    def finishing(self, share: float) -> None:
-        """Tell which share of the finish is done."""
-        if self._scene.progress is not None:
-            total = self._iterations + FINISH_STEPS
-            self._scene.progress(Progress(done=self._iterations + round(share * FINISH_STEPS), total=total))
 
 
 def _put(image: Image, scene: Scene) -> Image:

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from inpaint.blending.painterly.histogram import Histogram
-from inpaint.blending.painterly.layers import Layers, Space, layer_masks, nearest_places, reduced, stride_px
+from inpaint.blending.painterly.layers import Layers, Space, layer_masks, nearest_places, reduced
 from inpaint.blending.painterly.matching import WINDOW, consistent, nearest, set_mask
 from inpaint.blending.painterly.objective import PIXELS, PaintObjective, Weighted
 from inpaint.blending.painterly.terms import Content, MappedStyle, MatchedHistogram, Smoothness, masked_gram
 from inpaint.images.regions import Region
+from inpaint.nn.vgg import stride_of
 
 CONTENT = "relu4_1"  # also the layer whose matches decide in the second pass
 FIRST = ("relu3_1", "relu4_1", "relu5_1")
@@ -90,7 +91,7 @@ class Frame:
 def first_pass(layers: Layers, canvas: Canvas, frame: Frame, *, weights: Weights, exact: bool) -> PaintObjective:
     """Return the objective of the first pass, which starts from the pasted object."""
     masks = layer_masks(canvas.loose, layers.network, FIRST)
-    strides = {layer: stride_px(layers.network, layer) for layer in FIRST}
+    strides = {layer: stride_of(layer) for layer in FIRST}
     naive = frame.part(canvas.naive, 1)
     with torch.no_grad():
         painted = layers.features(canvas.painting, FIRST)
@@ -126,7 +127,7 @@ def second_pass(
     """
     network = layers.network
     masks = layer_masks(canvas.loose, network, SECOND)
-    strides = {layer: stride_px(network, layer) for layer in SECOND}
+    strides = {layer: stride_of(layer) for layer in SECOND}
     naive = frame.part(canvas.naive, 1)
     with torch.no_grad():
         painted = layers.features(canvas.painting, SECOND)
@@ -159,7 +160,7 @@ def style_mask(layers: Layers, canvas: Canvas, frame: Frame, before: Tensor, pai
         before: The first pass's image.
         painting: Features (C, h, w).
     """
-    stride = stride_px(layers.network, CONTENT)
+    stride = stride_of(CONTENT)
     size = (painting.shape[1], painting.shape[2])
     tight = nearest_places(canvas.tight, size) > 0.1
     if not bool(tight.any()):  # an object that fits between two places

@@ -13,7 +13,7 @@ from inpaint.blending.deep.origin import (
     to_bytes,
     wanted_gradients,
 )
-from inpaint.blending.deep.stages import ORIGINS_LOOP
+from inpaint.blending.stages import ORIGINS_LOOP
 from inpaint.nn.vgg import VGG
 from inpaint.optimize.base import StepInfo
 from inpaint.optimize.loop import optimize

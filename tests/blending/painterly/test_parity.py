@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from inpaint.blending.painterly import running
 from inpaint.blending.painterly.histogram import Histogram
 from inpaint.blending.painterly.layers import Layers, Space, layer_masks, nearest_places, reduced
 from inpaint.blending.painterly.masks import blurred
@@ -24,8 +23,10 @@ from inpaint.blending.painterly.passes import (
     second_pass,
     style_mask,
 )
+from inpaint.blending.painterly.running import EXACT_RATES
 from inpaint.blending.painterly.terms import Content, MappedStyle, MatchedHistogram, Smoothness
 from inpaint.blending.painterly.texture import smoothness_weight, texture
+from inpaint.blending.stages import ORIGINS_LOOP
 from inpaint.images.regions import Region
 from inpaint.nn.vgg import VGG
 from inpaint.optimize.base import StepInfo
@@ -208,9 +209,9 @@ def alone(objective: PaintObjective, chosen: Weighted) -> PaintObjective:
 @pytest.mark.parametrize("number", [1, 2])
 def test_runs(cases, first, second, number):
     objective = replace((first, second)[number - 1])  # from the start
-    rate = running.EXACT_RATES["first" if number == 1 else "second"]
+    rate = EXACT_RATES["first" if number == 1 else "second"]
     losses = []
-    options = running.EXACT_LOOP.model_copy(update={"iterations": 5, "lr": rate})
+    options = ORIGINS_LOOP.model_copy(update={"iterations": 5, "lr": rate})
     optimize(objective, options, callback=lambda now: losses.append(float(now.loss)))
     assert apart(torch.tensor(losses, dtype=torch.float64), cases[f"pass{number}_losses"]) < 1e-6
     assert apart(objective.colors.detach()[0], cases[f"pass{number}_final"]) < 1e-6

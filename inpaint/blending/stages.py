@@ -99,6 +99,19 @@ class Stages:
         record |= {"iterations": result.iterations, "elapsed_s": round(result.elapsed_s, 3), "reason": result.reason}
         return result
 
+    def skip(self, name: str) -> None:
+        """Leave the next stage out: nothing is made for it."""
+        planned = self.iterations[len(self.records)]
+        self.records.append({"stage": name, "planned": planned, "iterations": 0, "losses": []})
+
+    def tell(self, share: float) -> None:
+        """Report a share of the next stage, which is no optimization. What `progress` raises goes through."""
+        if self.progress is not None:
+            done = sum(record["planned"] for record in self.records)
+            planned = self.iterations[len(self.records)]
+            rest = sum(self.iterations[len(self.records) :])
+            self.progress(Progress(done=done + round(share * planned), total=done + rest))
+
 
 def noise(shape: tuple[int, ...], seed: int) -> Tensor:
     """Return normal noise of deviation 1, drawn on the CPU so that every device gets the same."""
