@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Floats: TypeAlias = NDArray[np.float64]
 
 
-def guided_filter(guide: NDArray[np.floating], image: NDArray[np.floating], *, radius_px: int, eps: float) -> Floats:  # type: ignore[type-arg]
+def guided_filter(guide: NDArray[Any], image: NDArray[Any], *, radius_px: int, eps: float) -> Floats:
     """Return an image smoothed so that in every window it is an affine function of the guide's colors.
 
     Takes time in proportion to the pixels, whatever the radius.
@@ -28,7 +30,7 @@ def guided_filter(guide: NDArray[np.floating], image: NDArray[np.floating], *, r
     count = _box(np.ones(guide.shape[:2]), radius_px)
     channels = guide.shape[2]
 
-    def mean(plane: Floats) -> Floats:
+    def mean(plane: NDArray[Any]) -> Floats:
         return _box(plane, radius_px) / count
 
     means = np.stack([mean(guide[..., c]) for c in range(channels)], axis=-1)  # (H, W, C)
@@ -53,7 +55,7 @@ def guided_filter(guide: NDArray[np.floating], image: NDArray[np.floating], *, r
     return result.reshape(image.shape)
 
 
-def _box(plane: Floats, radius_px: int) -> Floats:
+def _box(plane: NDArray[Any], radius_px: int) -> Floats:
     """Return sums over windows (H, W); what lies outside the frame counts 0."""
     side = 2 * radius_px + 1
     summed = cv2.boxFilter(plane, cv2.CV_64F, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)

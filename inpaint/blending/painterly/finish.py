@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaint.blending.painterly.options import FinishOptions
+from inpaint.blending.painterly.options import PainterlyOptions
+from inpaint.classical.color_transfer import from_lab, to_lab
 from inpaint.classical.guided_filter import guided_filter
 from inpaint.classical.resynthesis import SIDE, resynthesized
 from inpaint.images.regions import Region
@@ -24,7 +25,7 @@ def finished(
     painting: Image,
     mask: NDArray[np.bool_],
     *,
-    options: FinishOptions,
+    options: PainterlyOptions,
     rng: np.random.Generator,
     style: NDArray[np.bool_] | None = None,
     report: Callable[[float], None] = lambda share: None,
@@ -41,11 +42,11 @@ def finished(
         style: (H, W), the part of the painting whose patches are taken; None: all.
         report: Told which share is done.
     """
-    reach = 2 * options.radius + DETAIL_PX + SIDE
+    reach = 2 * options.chroma_radius + DETAIL_PX + SIDE
     box = Region.around(mask).grown(reach, mask.shape).slices
     part, inside = painted[box], mask[box]
-    if options.colors:
-        part = chroma_filtered(part, pasted[box], radius_px=options.radius, eps=options.eps)
+    if options.smooth_chroma:
+        part = chroma_filtered(part, pasted[box], radius_px=options.chroma_radius, eps=options.chroma_eps)
     if options.patches and min(painting.shape[:2]) >= SIDE:
         base = resynthesized(part, painting, inside, rng=rng, legal=style, report=report)
         smooth = cv2.GaussianBlur(part, (DETAIL_PX, DETAIL_PX), DETAIL_DEVIATION_PX, borderType=cv2.BORDER_REFLECT_101)
@@ -57,8 +58,6 @@ def finished(
 
 def chroma_filtered(image: Image, guide: Image, *, radius_px: int, eps: float) -> Image:
     """Return an image (H, W, 3) whose chroma in CIELAB follows the edges of a guide; its lightness is kept."""
-    from skimage.color import lab2rgb, rgb2lab
-
-    lab = rgb2lab(image.astype(np.float64))
+    lab = to_lab(image.astype(np.float64))
     lab[..., 1:] = guided_filter(guide, lab[..., 1:], radius_px=radius_px, eps=eps)
-    return np.asarray(lab2rgb(lab), np.float32)
+    return np.asarray(from_lab(lab), np.float32)

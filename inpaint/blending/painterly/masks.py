@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float64]
+Plane: TypeAlias = NDArray[np.float64]
 
 LOOSE_PX = 35  # window of the Gaussian by which the mask grows, at WORK_PX
 WORK_PX = 700  # longest side of the authors' images

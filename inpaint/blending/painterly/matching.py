@@ -37,8 +37,7 @@ def nearest(
     *,
     likeness: Likeness,
     allowed: Tensor | None = None,
-    origin: tuple[int, int] = (0, 0),
-    size: tuple[int, int] | None = None,
+    placed: tuple[tuple[int, int], tuple[int, int]] | None = None,
     limit_bytes: int = LIMIT_BYTES,
 ) -> Tensor:
     """Return for each wanted place the flat index of the painting's most similar place; -1 elsewhere, (H, W) int64.
@@ -46,22 +45,22 @@ def nearest(
     Of equal ones the first in the order of rows.
 
     Args:
-        image: (C, H, W), features; or a part of them, with one place more around what is wanted.
+        image: (C, H, W), features; of a part of an image, what is wanted does not lie at its end.
         painting: (C, h, w).
         wanted: (H, W) bool.
         likeness: See the module.
         allowed: (h, w) bool, places of the painting that may be found; None: all.
-        origin: Row and column of the part in the whole map.
-        size: Of the whole map.
+        placed: Row and column of the image's map in that of a whole image, and height and width of that; None: it is
+            the whole.
         limit_bytes: Memory of one block, about; twice as much is used.
     """
     height, width = painting.shape[-2:]
     result = torch.full(wanted.shape, -1, dtype=torch.int64, device=image.device)
     if likeness == "cosine":
         image, painting = unit_vectors(image), unit_vectors(painting)
-    own_sides = _sides(size or (image.shape[-2], image.shape[-1]), image.device)
-    rows, columns = slice(origin[0], origin[0] + wanted.shape[0]), slice(origin[1], origin[1] + wanted.shape[1])
-    own_sides, their_sides = own_sides[rows, columns], _sides((height, width), image.device)
+    (top, left), size = placed or ((0, 0), (image.shape[-2], image.shape[-1]))
+    own_sides = _sides(size, image.device)[top : top + wanted.shape[0], left : left + wanted.shape[1]]
+    their_sides = _sides((height, width), image.device)
     image, painting = F.pad(image, (1, 1, 1, 1)), F.pad(painting, (1, 1, 1, 1))
     norms = _TapNorms(image, painting, own_sides, their_sides) if likeness == "correlation" else None
     for tile in _tiles(wanted):
@@ -196,8 +195,8 @@ class _TapNorms:
     """Norms of patches over the taps that lie inside both maps, which the borders that both lie at decide."""
 
     def __init__(self, image: Tensor, painting: Tensor, own_sides: Tensor, their_sides: Tensor) -> None:
-        self._own_kinds, self._own_kind = own_sides.unique(return_inverse=True)
-        self._their_kinds, self._their_kind = their_sides.unique(return_inverse=True)
+        self._own_kinds, self._own_kind = torch.unique(own_sides, return_inverse=True)
+        self._their_kinds, self._their_kind = torch.unique(their_sides, return_inverse=True)
         self._own = _norms(image, self._their_kinds)  # (kinds of theirs, H, W)
         self._their = _norms(painting, self._own_kinds)  # (kinds of ours, h, w)
 

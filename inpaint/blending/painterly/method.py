@@ -14,7 +14,7 @@ from inpaint.blending.base import ArrayBlender, Image, Mask, Painted, Scene
 from inpaint.blending.painterly.finish import finished
 from inpaint.blending.painterly.layers import Layers, Space
 from inpaint.blending.painterly.masks import inner_rim, loose, window_px
-from inpaint.blending.painterly.options import PainterlyOptions
+from inpaint.blending.painterly.options import EXACT_ITERATIONS, ITERATIONS, REFINE_ITERATIONS, PainterlyOptions
 from inpaint.blending.painterly.passes import Canvas
 from inpaint.blending.painterly.running import Passes
 from inpaint.blending.painterly.texture import LEVELS, measured_level, texture
@@ -24,7 +24,6 @@ from inpaint.nn.vgg import VGG
 from inpaint.optimize.base import gradients_on
 from inpaint.types import StopFill
 
-PROGRAMS_ITERATIONS = 1000
 PROGRAMS_SCALE = 256.0
 FINISH_STEPS = 20  # as which the finish counts beside iterations
 
@@ -62,7 +61,7 @@ class Painterly(ArrayBlender):
     def _painted(self, scene: Scene) -> Painted:
         started, options, size = time.monotonic(), self.options, scene.mask.shape
         pasted, style = scene.pasted, self._style_mask(size)
-        scale = 1.0 if options.work is None else min(options.work / max(size), 1.0)
+        scale = 1.0 if options.work_px is None else min(options.work_px / max(size), 1.0)
         small = tuple(max(round(side * scale), 1) for side in size)
         exact = options.exact
         space = Space(PROGRAMS_SCALE if exact else 255.0)
@@ -103,7 +102,7 @@ class Painterly(ArrayBlender):
             warning = ("stopped before the end: the object was not finished by the painting's patches",)
             return Painted(image=aux["second"], aux=aux, warnings=warning, details=details)
         late = scene.budget_s is not None and time.monotonic() - started > scene.budget_s
-        chosen = options.finish.model_copy(update={"patches": False}) if late else options.finish
+        chosen = options.model_copy(update={"patches": False}) if late else options
         rng = seeds.generator(scene.seed, seeds.DRAW)
         try:
             second = finished(
@@ -114,13 +113,14 @@ class Painterly(ArrayBlender):
         return Painted(image=_put(second, scene), aux=aux, details=details)
 
     def _iterations(self) -> tuple[int, int]:
+        """Return how many each pass takes."""
         options = self.options
-        planned = (options.first.iterations, options.second.iterations)
-        if options.exact:
-            planned = (PROGRAMS_ITERATIONS, PROGRAMS_ITERATIONS)
-        if options.iterations is None:
-            return planned
-        return options.iterations if planned[0] else 0, options.iterations if planned[1] else 0
+        usual = (EXACT_ITERATIONS,) * 2 if options.exact else (ITERATIONS, REFINE_ITERATIONS)
+        first, second = (
+            planned if given is None else given
+            for given, planned in zip((options.iterations, options.refine_iterations), usual, strict=True)
+        )
+        return first, second
 
     def _style_mask(self, size: tuple[int, ...]) -> Mask | None:
         """Return the part of the painting (H, W) that gives its style; None: all of it."""
@@ -144,7 +144,7 @@ class Painterly(ArrayBlender):
 def _put(image: Image, scene: Scene) -> Image:
     """Return the target with an image in the mask, softly along the border, (H, W, 3)."""
     weight = inner_rim(scene.mask.astype(np.float64)).astype(np.float32)[..., None]
-    return scene.target + weight * (image.clip(0, 1) - scene.target)
+    return np.asarray(scene.target + weight * (image.clip(0, 1) - scene.target), np.float32)
 
 
 def _resized(image: Image, size: tuple[int, ...]) -> Image:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -46,6 +46,14 @@ class Weighted:
     told: float = 1.0
 
 
+class Known(NamedTuple):
+    """What colors were evaluated to: the loss, and its gradient, shaped like them."""
+
+    colors: Tensor
+    loss: Tensor
+    gradient: Tensor
+
+
 @dataclass
 class PaintObjective:
     """The colors of a part of the image, in the network's space; only those in the mask move.
@@ -69,6 +77,7 @@ class PaintObjective:
     scales: dict[str, float] = field(default_factory=dict, init=False)
     """Of each loss, from its value to its part of the sum."""
     evaluations: int = field(default=0, init=False)
+    _known: Known | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.colors = self.start.detach().clone(memory_format=torch.contiguous_format).requires_grad_()
@@ -85,15 +94,27 @@ class PaintObjective:
         return [self.colors]
 
     def evaluate(self, step: StepInfo) -> Evaluation:
-        """Compute all losses."""
+        """Compute all losses.
+
+        A line search ends where the next iteration begins: what was computed last is not computed again.
+        """
+        if self._known is None or not torch.equal(self._known.colors, self.colors):
+            self._known = self._evaluated()
+        known = self._known
+        loss = _Answered.apply(self.colors, known.loss, known.gradient)
+        return Evaluation(loss=loss, image=self.layers.space.back(known.colors))
+
+    def _evaluated(self) -> Known:
         self.evaluations += 1
         pulls: dict[str, Pull] = {}
-        colors = _Joined.apply(self.colors, None, self.mask)
-        last = self._look(colors, pulls)
+        colors = self.colors.detach().clone().requires_grad_()
+        with torch.enable_grad():
+            last = self._look(colors, pulls)
+            (gradient,) = torch.autograd.grad(last, colors, torch.zeros_like(last))
         parts = [pulls[loss.name].value * self._factor(loss) * (loss.told if self.exact else 1) for loss in self.losses]
         # Wide, since a search along a direction compares sums that differ by little.
         value = torch.stack(parts).double().sum()
-        return Evaluation(loss=_Begun.apply(value, last), image=self.layers.space.back(self.colors.detach()))
+        return Known(colors.detach(), value, gradient * self.mask)
 
     def values(self, colors: Tensor | None = None) -> dict[str, float]:
         """Return each loss, unweighted, of the present colors, or others."""
@@ -109,11 +130,11 @@ class PaintObjective:
     def _look(self, colors: Tensor, pulls: dict[str, Pull], *, blank: bool = False) -> Tensor:
         """Compare on all layers, and return the features of the last, whose gradients hold those of all losses."""
         wanted = {loss.layer for loss in self.losses} - {PIXELS}
-        last = self._compare(PIXELS, colors, pulls, gain=1.0 - blank)
+        last = self._compare(PIXELS, colors, pulls, gain=0.0 if blank else 1.0)
 
         def visit(name: str, features: Tensor) -> Tensor:
             nonlocal last
-            last = self._compare(name, features, pulls, gain=self.layers.gain * (1 - blank))
+            last = self._compare(name, features, pulls, gain=0.0 if blank else self.layers.gain)
             return last
 
         self.layers.walk(last, wanted, visit)
@@ -148,25 +169,24 @@ class _Joined(torch.autograd.Function):
     """Features as they are; backward a loss's gradient joins the one that passes, and a mask multiplies the sum."""
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, gradient: Tensor | None, mask: Tensor | None) -> Tensor:
+    def forward(ctx: Any, features: Tensor, gradient: Tensor, mask: Tensor | None) -> Tensor:
         ctx.gradient, ctx.mask = gradient, mask
         return features.view_as(features)
 
     @staticmethod
     def backward(ctx: Any, *passing: Tensor) -> tuple[Tensor, None, None]:
-        total = passing[0] if ctx.gradient is None else passing[0] + ctx.gradient
-        total = total if ctx.mask is None else total * ctx.mask
-        return total, None, None
+        total = passing[0] + ctx.gradient
+        return total if ctx.mask is None else total * ctx.mask, None, None
 
 
-class _Begun(torch.autograd.Function):
-    """A value; backward features get no gradient of their own from it, since losses have joined theirs already."""
+class _Answered(torch.autograd.Function):
+    """A value that was computed before, and its gradient."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, last: Tensor) -> Tensor:
-        ctx.like = last
+    def forward(ctx: Any, colors: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
+        ctx.gradient = gradient
         return value.clone()
 
     @staticmethod
-    def backward(ctx: Any, *passing: Tensor) -> tuple[None, Tensor]:
-        return None, torch.zeros_like(ctx.like)
+    def backward(ctx: Any, *passing: Tensor) -> tuple[Tensor, None, None]:
+        return (ctx.gradient * passing[0]).to(ctx.gradient), None, None

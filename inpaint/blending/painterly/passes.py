@@ -6,7 +6,6 @@ and detailed: one layer decides, neighbors agree, and shallow layers take the sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -87,6 +86,11 @@ class Frame:
         """Return how many places the whole layer has."""
         return -(-self.whole[0] // stride) * -(-self.whole[1] // stride)
 
+    def placed(self, stride: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return row and column of a layer's part in its whole map, and height and width of that."""
+        (height, width), box = self.whole, self.region
+        return (box.top // stride, box.left // stride), (-(-height // stride), -(-width // stride))
+
 
 def first_pass(layers: Layers, canvas: Canvas, frame: Frame, *, weights: Weights, exact: bool) -> PaintObjective:
     """Return the objective of the first pass, which starts from the pasted object."""
@@ -105,7 +109,7 @@ def first_pass(layers: Layers, canvas: Canvas, frame: Frame, *, weights: Weights
             losses.append(Weighted("content", layer, content, weights.content, mask))
         allowed = _allowed(canvas.style, painting)
         matches = nearest(
-            features, painting, mask > 0, likeness="correlation", allowed=allowed, **_placed(frame, strides[layer])
+            features, painting, mask > 0, likeness="correlation", allowed=allowed, placed=frame.placed(strides[layer])
         )
         mapped = painting.flatten(1)[:, matches.clamp_min(0).flatten()].view_as(features)
         style = MappedStyle(masked_gram(mapped, mask), mask, through=not exact)
@@ -170,7 +174,7 @@ def style_mask(layers: Layers, canvas: Canvas, frame: Frame, before: Tensor, pai
     with torch.no_grad():
         features = layers.features(frame.part(before, 1), (CONTENT,))[CONTENT][0]
     allowed = _allowed(canvas.style, painting)
-    matches = nearest(features, painting, around, likeness="cosine", allowed=allowed, **_placed(frame, stride))
+    matches = nearest(features, painting, around, likeness="cosine", allowed=allowed, placed=frame.placed(stride))
     guide = reduced(_guide(canvas.painting, layers.space), size)
     chosen = set_mask(consistent(matches, guide, tight), tight, size)
     return chosen if allowed is None else chosen & allowed
@@ -179,15 +183,6 @@ def style_mask(layers: Layers, canvas: Canvas, frame: Frame, before: Tensor, pai
 def _guide(painting: Tensor, space: Space) -> Tensor:
     """Return the colors (3, H, W) that are compared between neighbors."""
     return space.back(painting)[0]
-
-
-def _placed(frame: Frame, stride: int) -> Mapping[str, tuple[int, int]]:
-    """Return where the part lies in the whole map, as `nearest` takes it."""
-    height, width = frame.whole
-    return {
-        "origin": (frame.region.top // stride, frame.region.left // stride),
-        "size": (-(-height // stride), -(-width // stride)),
-    }
 
 
 def _allowed(style: Tensor | None, painting: Tensor) -> Tensor | None:

@@ -137,10 +137,10 @@ class Smoothness(LayerTerm):
         gradient[:, :height, :-1] -= right
         gradient[:, 1:, :width] += down
         gradient[:, :-1, :width] -= down
-        squares = right.square(), down.square()
         if self.mask is None:
-            return Pull(sum(square.sum() for square in squares) / 2, gradient)
+            return Pull((right.square().sum() + down.square().sum()) / 2, gradient)
         moves = self.mask > 0
-        counted = (moves[:, 1:] | moves[:, :-1])[:height], (moves[1:] | moves[:-1])[:, :width]
-        value = sum((square * pairs).sum() for square, pairs in zip(squares, counted, strict=True)) / 2
+        across = (moves[:, 1:] | moves[:, :-1])[:height]
+        along = (moves[1:] | moves[:-1])[:, :width]
+        value = ((right.square() * across).sum() + (down.square() * along).sum()) / 2
         return Pull(value, gradient * self.mask)

@@ -13,7 +13,7 @@ from inpaint.errors import InputError, UsageError
 from inpaint.nn import vgg
 from inpaint.types import StopFill
 
-QUICK = {"network": "vgg16_caffe", "weights": "random", "iterations": 2, "work": 64}
+QUICK = {"network": "vgg16_caffe", "weights": "random", "iterations": 2, "refine_iterations": 2, "work_px": 64}
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ def test_when_it_is_stopped_what_there_is_comes_back(scene):
 
 
 def test_a_budget_ends_both_passes(scene):
-    blend = method(iterations=10_000).blend(*scene, budget_s=0.3)
+    blend = method(iterations=10_000, refine_iterations=10_000).blend(*scene, budget_s=0.3)
     assert [record["reason"] for record in blend.details["stages"]] == ["budget", "budget"]
 
 
@@ -97,23 +97,23 @@ def test_masks_of_every_kind_are_blended(scene, where, exact):
         mask[5:20, 5:20] = True
         mask[10:14, 9:15] = False
         mask[30:, 40:] = True
-    blend = method(iterations=1, exact=exact).blend(source, target, mask)
+    blend = method(iterations=1, refine_iterations=1, exact=exact).blend(source, target, mask)
     assert np.isfinite(blend.completed).all()
     assert np.array_equal(blend.completed[~mask], target[~mask])
 
 
-def test_the_program_s_arithmetic_keeps_its_iterations_unless_others_are_asked_for():
+def test_the_program_s_arithmetic_has_its_iterations_unless_others_are_asked_for():
+    assert Painterly(PainterlyOptions())._iterations() == (150, 300)
     assert Painterly(PainterlyOptions(exact=True))._iterations() == (1000, 1000)
-    assert Painterly(PainterlyOptions(exact=True, iterations=3))._iterations() == (3, 3)
-    chosen = PainterlyOptions(iterations=3, first={"iterations": 0})
-    assert Painterly(chosen)._iterations() == (0, 3)
+    assert Painterly(PainterlyOptions(exact=True, refine_iterations=3))._iterations() == (1000, 3)
 
 
-def test_each_pass_can_be_left_out(scene):
-    for left, other in (("first", "second"), ("second", "first")):
-        blend = method(**{left: {"iterations": 0}}).blend(*scene)
-        done = {record["stage"]: record["iterations"] for record in blend.details["stages"]}
-        assert done == {left: 0, other: 2}
+def test_each_pass_and_each_part_of_the_finish_can_be_left_out(scene):
+    for left, other in (("iterations", "second"), ("refine_iterations", "first")):
+        blend = method(**{left: 0}).blend(*scene)
+        assert [record["stage"] for record in blend.details["stages"] if record["iterations"]] == [other]
+    blend = method(patches=False, smooth_chroma=False).blend(*scene)
+    assert np.allclose(blend.completed, blend.aux["second"], rtol=0, atol=1e-6)
 
 
 def test_a_style_is_a_word_or_a_number(scene):
@@ -142,7 +142,7 @@ def test_a_painting_with_more_texture_gets_a_stronger_style():
 
 @pytest.mark.slow
 def test_more_iterations_bring_the_losses_down(scene):
-    blend = method(iterations=15).blend(*scene)
+    blend = method(iterations=15, refine_iterations=15).blend(*scene)
     for record in blend.details["stages"]:
         losses = [loss for _, _, loss in record["losses"]]
         assert losses[-1] < 0.7 * losses[0], record
