@@ -39,7 +39,7 @@ def test_a_file_fills_as_its_run_does(exported, name):
     assert described(file).capabilities == load(file).capabilities
     for height, width in ((37, 61), (9, 40)):
         image, mask = scene(height, width)
-        if network.capabilities.blind:  # reads what lies in the hole
+        if network.capabilities.reads_hole:
             image = np.nan_to_num(image, nan=0.5)
         ours = network.fill_arrays(image, mask, samples=samples, seed=3)
         theirs = graph.fill_arrays(image, mask, samples=samples, seed=3)

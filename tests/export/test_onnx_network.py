@@ -58,7 +58,7 @@ def rounding(network, values, painted):
     return np.abs(painted - exact.numpy()).max()
 
 
-@pytest.mark.parametrize("name", [name for name in table.models() if not table.capabilities(name).blind])
+@pytest.mark.parametrize("name", [name for name in table.models() if not table.capabilities(name).reads_hole])
 def test_a_graph_does_not_read_what_the_hole_holds(small_network, name):
     graph = GraphNetwork(small_network(name))
     session = session_of(graph_of(graph).SerializeToString())
