@@ -12,11 +12,11 @@ from PIL import Image
 
 from inpaint.blending.measures import Fidelity, fidelity
 from inpaint.blending.placing import Placed, Placement, place
-from inpaint.blending.table import blender_options, load_blender
 from inpaint.errors import InputError, UsageError
 from inpaint.images.photo import photo_of_array
 from inpaint.images.reading import read_photo
 from inpaint.pipeline.blending import object_in_source, object_of
+from inpaint.registry.blenders import load_method, method_options
 from inpaint.registry.texts import for_options
 from inpaint.system.devices import resolve_device
 
@@ -92,8 +92,8 @@ def parse_method(text: str) -> Method:
         Method(name='poisson:mode=mixed', options={'mode': 'mixed'})
     """
     name, *options = text.split(":")
-    chosen = for_options(f"the method {name}", type(blender_options(name)), options)
-    blender_options(name, chosen)
+    chosen = for_options(f"the method {name}", type(method_options(name)), options)
+    method_options(name, chosen)
     return Method(text, chosen)
 
 
@@ -122,7 +122,7 @@ def measured(
         return found if distances is None else replace(found, distances=distances(image))
 
     for method in methods:
-        blender = load_blender(method.method, device=device, **method.options)
+        blender = load_method(method.method, device=device, **method.options)
         started = time.perf_counter()
         blend = blender.blend(case.placed.source, case.target, case.placed.mask, seed=seed)
         yield figures(method.name, blend.completed, time.perf_counter() - started)

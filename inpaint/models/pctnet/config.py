@@ -42,7 +42,8 @@ class Config(ModelConfig):
 
     def capabilities(self) -> Capabilities:
         """Return what the network can do."""
-        return Capabilities(trained=True, recolors=True, trained_px=self.working_px)
+        # Measured beside the working size: 78 at 3 megapixels, 73 at 12.
+        return Capabilities(trained=True, recolors=True, trained_px=self.working_px, pixel_bytes=80)
 
     def training_planes(self) -> tuple[Plane, ...]:
         """Return the composite, which the network reads; `image` is what it should become."""
