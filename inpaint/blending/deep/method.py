@@ -120,7 +120,11 @@ class Deep(ArrayBlender):
     def _as_the_origin(self, scene: Scene) -> Painted:
         source, target = (255 * _tensor(image).to(self.device) for image in (scene.source, scene.target))
         mask = torch.from_numpy(scene.mask).to(self.device, torch.float32)[None, None]
-        z = noise(tuple(target.shape), seeds.integer(scene.seed, seeds.INPUT, 0)).to(self.device).requires_grad_()
+        if self.options.exact_start == "noise":
+            z = noise(tuple(target.shape), seeds.integer(scene.seed, seeds.INPUT, 0))
+        else:
+            z = 255 * _tensor(blended(scene.source, scene.target, scene.mask))
+        z = z.to(self.device).requires_grad_()
         box = Surroundings(source, target, mask, target).content_box
         first = origin.FirstStage(self.network, z, source, target, mask, box)
         iterations = [stage.iterations for stage in self.options.stages]

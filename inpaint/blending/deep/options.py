@@ -37,8 +37,9 @@ class DeepOptions(BlendOptions):
     weight keeps its meaning whatever the sizes of mask and target.
 
     Args:
-        exact: Compute as the authors' program does, its defects included, from noise and on the whole image; of the
-            other options only `weights` and the iterations are read.
+        exact: Compute as the authors' program does, its defects included, on the whole image; of the other options only
+            `exact_start`, `weights` and the iterations are read.
+        exact_start: What `exact` begins with: `noise` as the authors' program, or the solution of Poisson's equation.
         iterations: Of the first stage; None: 50, and 1,000 with `exact`.
         refine_iterations: Of the second stage; 0 leaves it out. None: 30, and 1,000 with `exact`.
         gradient, refine_gradient: Weights in both stages of the squared difference between the Laplacians of result and
@@ -58,6 +59,7 @@ class DeepOptions(BlendOptions):
     """
 
     exact: bool = False
+    exact_start: Literal["noise", "poisson"] = "noise"
     iterations: int | None = Field(None, ge=1)
     refine_iterations: int | None = Field(None, ge=0)
     gradient: float = Field(1e4, ge=0)

@@ -116,6 +116,14 @@ def test_the_authors_arithmetic_begins_with_the_noise_of_the_seed(scene):
     assert np.allclose(first.aux["first"] * 255, np.round(first.aux["first"] * 255), atol=1e-4)
 
 
+def test_the_authors_arithmetic_begins_lower_with_the_exact_solution(scene):
+    losses = []
+    for start in ("noise", "poisson"):
+        blend = Deep(DeepOptions(**SMALL, exact=True, exact_start=start)).blend(*scene)
+        losses.append(blend.details["stages"][0]["losses"][0][2])
+    assert losses[1] < 0.1 * losses[0]
+
+
 def test_our_own_form_draws_nothing(scene):
     method = Deep(DeepOptions(**SMALL))
     assert np.array_equal(method.blend(*scene, seed=0).completed, method.blend(*scene, seed=5).completed)
