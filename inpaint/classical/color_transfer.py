@@ -8,6 +8,7 @@ RGB, and so nearly the whole distribution (`distribution`). All compute in float
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Literal, TypeAlias, get_args
 
@@ -112,7 +113,7 @@ def surroundings(mask: Mask, *, around: Around = "ring", ring_px: float | None =
 
 def ring_width(count: int) -> float:
     """Return how wide the ring around a mask of so many pixels is, in pixels."""
-    return max(RING_SHARE * count**0.5, LEAST_RING_PX)
+    return max(RING_SHARE * math.sqrt(count), LEAST_RING_PX)
 
 
 def distance_to(mask: Mask) -> NDArray[np.float32]:
