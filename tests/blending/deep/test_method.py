@@ -3,7 +3,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from inpaint.blending.deep import stages
+from inpaint.blending import stages
 from inpaint.blending.deep.method import Deep, part_of
 from inpaint.blending.deep.options import DeepOptions
 from inpaint.classical.poisson import blended
