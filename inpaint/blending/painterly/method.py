@@ -40,6 +40,7 @@ class Painterly(ArrayBlender):
     """
 
     name = "painterly"
+    options: PainterlyOptions
 
     def __init__(self, options: PainterlyOptions | None = None, *, device: torch.device | str = "cpu") -> None:
         self.options = options or PainterlyOptions()

@@ -26,7 +26,9 @@ from inpaint.images.regions import Region
 from inpaint.nn.vgg import VGG, receptive_px, stride_of
 
 EXACT_RATES = {"first": 1.0, "second": 0.1}
-SMOOTHNESS_SHARE = 0.001  # of the weight in our second pass, whose losses are relative
+# In our second pass, whose losses are relative.
+OUR_CONTENT = 4.0
+SMOOTHNESS_SHARE = 0.0003  # of the program's weight
 
 
 def worked_on(network: VGG, loose: Tensor, layers: tuple[str, ...]) -> Frame:
@@ -93,7 +95,7 @@ class Passes:
         smooth = smoothness_weight(texture(self.layers.space.back(self.canvas.painting)[0]))
         if self.exact:
             return Weights(1.0, self.level, (10 - smooth) * self.level, smooth * self.level)
-        return Weights(1.0, self.level / 4, self.level / 2, SMOOTHNESS_SHARE * smooth * self.level)
+        return Weights(OUR_CONTENT, self.level / 4, self.level / 2, SMOOTHNESS_SHARE * smooth * self.level)
 
     def _optimized(self, name: str, frame: Frame, make: Callable[[], PaintObjective], before: Tensor) -> Tensor:
         """Return the whole image after a pass; as before where there is none."""
