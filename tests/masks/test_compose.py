@@ -221,7 +221,7 @@ class TestParsing:
     @pytest.mark.parametrize(
         ("spec", "message"),
         [
-            ("deepfil", "unknown mask 'deepfil' (did you mean 'deepfill'?); valid: box, brush,"),
+            ("deepfil", "unknown mask 'deepfil' (did you mean 'deepfill'?); valid: blobs, box, brush,"),
             ("target", "mask 'target' needs options: write {kind: target, mask: deepfill, ratio: [0.2, 0.3]}"),
             ({"kind": "boxx"}, "unknown mask kind 'boxx' (did you mean 'box'?); valid:"),
             ({"kind": ["box"]}, "unknown mask kind"),
