@@ -77,8 +77,10 @@ class ContextNorm(HasPlainForm):
             )
 
     def forward(self, x: Tensor, regions: Regions) -> Tensor:
-        """Normalize x (B, C, H, W) by the mask at its size; statistics are taken in float32 at least."""
-        return self._plain(x, regions) if self.plain else self._fused(x, regions)
+        """Normalize x (B, C, H, W) by the mask at its size; in float32 at least, since deviations may be tiny."""
+        with torch.autocast(x.device.type, enabled=False):
+            normalized = (self._plain if self.plain else self._fused)(_exact(x), regions)
+        return normalized.to(x.dtype)
 
     def extra_repr(self) -> str:
         """Return balance and statistics."""
@@ -103,10 +105,9 @@ class ContextNorm(HasPlainForm):
     def _fused(self, x: Tensor, regions: Regions) -> Tensor:
         """Compute x a + b for the hole, from moments that matrix products sum up."""
         weighted, places, areas = self.statistics == "weighted", x.shape[-2] * x.shape[-1], self._areas(regions)
-        exact = _exact(x)
-        u = regions.hole.to(exact.dtype).flatten(1)  # (B, H W)
+        u = regions.hole.to(x.dtype).flatten(1)  # (B, H W)
         weights = torch.stack((u**self.power, (1 - u) ** self.power), dim=1)  # (B, 2, H W)
-        rows = exact.permute(0, 2, 3, 1).flatten(1, 2)  # (B, H W, C), where it lies if channels are last
+        rows = x.permute(0, 2, 3, 1).flatten(1, 2)  # (B, H W, C), where it lies if channels are last
         sums = weights @ rows  # (B, 2, C)
         squares = (weights if weighted else weights.square()) @ rows.square()
         means = sums / areas
@@ -122,8 +123,7 @@ class ContextNorm(HasPlainForm):
 
     def _mixed(self, x: Tensor, u: Tensor, r: Tensor | float, scale: Tensor, shift: Tensor) -> Tensor:
         """Return u (r (x scale + shift) + (1 - r) x) + k x, with x u in place of some x in the programs' forms."""
-        moved, kept = (r * scale).to(x.dtype), torch.as_tensor(1 - r, dtype=x.dtype, device=x.device)
-        base = (r * shift).to(x.dtype)
+        moved, kept, base = r * scale, torch.as_tensor(1 - r, dtype=x.dtype, device=x.device), r * shift
         if self.statistics == "xyfjason":
             inside = torch.addcmul(torch.addcmul(base, x * u, moved), x, kept)
         else:

@@ -60,3 +60,12 @@ def test_a_halved_mask_keeps_every_second_pixel_from_the_first():
     assert half.hole.shape == (1, 1, 2, 3)
     assert half.hole[..., 1, 2] == 1
     assert half.area.flatten().tolist() == [1, 5]
+
+
+def test_features_that_hardly_differ_in_the_hole_are_normalized_as_exactly_with_half_precision_around_it():
+    generator = torch.Generator().manual_seed(0)
+    x = 8 + 0.01 * torch.randn(2, 6, 16, 16, generator=generator)
+    regions, norm = Regions.of((torch.rand(2, 1, 16, 16, generator=generator) < 0.4).float()), ContextNorm(6, balance=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        under = norm(x, regions)
+    assert torch.equal(under, norm(x, regions))
