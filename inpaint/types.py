@@ -296,3 +296,68 @@ class Blender(Protocol):
             MaskError: The mask does not fit the target.
         """
         ...
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class StylePart(OneLine):
+    """A picture whose style is wanted, and where in the content.
+
+    Args:
+        style: (h, w, 3) float32 in [0, 1].
+        content_mask: (H, W) float32 in [0, 1], how much of each pixel of the content gets it; None: all of all.
+        style_mask: (h, w) bool, what of the picture is looked at; None: all of it.
+        weight: Above 0; parts that go to the same pixels share them by weight times mask.
+    """
+
+    style: NDArray[np.float32]
+    content_mask: NDArray[np.float32] | None = None
+    style_mask: NDArray[np.bool_] | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Stylized(OneLine):
+    """A content in other styles.
+
+    Args:
+        image: (H, W, 3) float32 in [0, 1], equal to the content, bit for bit, where no part goes.
+        aux: Named intermediates, (H, W) or (H, W, C).
+        warnings: What the method itself says against its answer, a sentence each.
+        details: What it tells of its work, in the types of JSON: iterations, seconds, the course of its losses.
+    """
+
+    image: NDArray[np.float32]
+    aux: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Stylizer(Protocol):
+    """Anything that paints a photo in the style of others: an optimization, a network, a color transfer."""
+
+    name: str
+
+    def stylize(
+        self,
+        content: NDArray[Any],
+        parts: Sequence[StylePart],
+        *,
+        seed: int = 0,
+        budget_s: float | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> Stylized:
+        """Paint the content in the styles of the parts.
+
+        Args:
+            content: (H, W, 3) float32 in [0, 1].
+            parts: What style goes where; a network that has learned its styles takes none.
+            seed: For methods that draw at random.
+            budget_s: Seconds that a method which takes long may take; None: its usual course.
+            progress: Called with every step of a method that takes long; may raise StopFill, and the best so far is
+                returned.
+
+        Raises:
+            InputError: Shapes, types or values do not fit.
+            MaskError: A mask does not fit its image.
+        """
+        ...

@@ -29,7 +29,7 @@ LAYERS = (
     ("data",),
     ("optimize",),
     ("training",),
-    ("dip", "blending"),
+    ("dip", "blending", "style"),
     ("models",),
     ("strategies",),
     ("registry",),

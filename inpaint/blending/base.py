@@ -15,7 +15,7 @@ import inpaint.arguments as arguments
 from inpaint.blending.options import BlendOptions
 from inpaint.classical.color_transfer import ring_width, transferred
 from inpaint.errors import InputError, MaskError
-from inpaint.fills.checks import checked_seed
+from inpaint.fills.checks import checked_seed, image_array
 from inpaint.options import Options
 from inpaint.types import Blend, OneLine, ProgressCallback, shown
 
@@ -105,7 +105,7 @@ class ArrayBlender(ABC):
         progress: ProgressCallback | None = None,
     ) -> Blend:
         """See `inpaint.types.Blender`. Without a pixel in the mask the target comes back."""
-        source, target = _checked("source", source), _checked("target", target)
+        source, target = image_array("source", source), image_array("target", target)
         if source.shape != target.shape:
             raise InputError(f"source must have the target's shape {target.shape}, got {source.shape}")
         mask = _checked_mask(mask, target)
@@ -141,19 +141,6 @@ def _prepared(scene: Scene, options: Options) -> Scene:
         reach_px=REACH_PX,
     )
     return replace(scene, source=np.asarray(source, np.float32))
-
-
-def _checked(name: str, image: object) -> Image:
-    """Return an image as float32, the caller's own array where it is that already."""
-    kinds = isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 3 and image.dtype.kind == "f"
-    if not kinds:
-        raise InputError(f"{name} must be an array (H, W, 3) of floats in [0, 1], got {shown(image)}")
-    assert isinstance(image, np.ndarray)
-    if not image.size:
-        raise InputError(f"{name} has no pixels: {image.shape}")
-    if not (np.isfinite(image).all() and image.min() >= 0 and image.max() <= 1):
-        raise InputError(f"{name} must lie in [0, 1], got values from {image.min():g} to {image.max():g}")
-    return np.ascontiguousarray(image, np.float32)
 
 
 def _checked_mask(mask: object, target: Image) -> Mask:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 import inpaint.arguments as arguments
 from inpaint.errors import InputError, MaskError
 from inpaint.fills.arrays import Array, is_array, is_finite, is_floating, is_tensor, masked_fill
-from inpaint.types import Capabilities
+from inpaint.types import Capabilities, shown
 
 SEEDS = 2**64
 """Seeds are whole numbers below this."""
@@ -160,3 +163,19 @@ def _check_guidance(
         read = plane if accepted[kind].everywhere else masked_fill(plane, mask != 1, 0)
         if not ((read >= 0) & (read <= 1)).all():
             raise InputError(f"guidance.{kind} must lie in [0, 1], where it is read")
+
+
+def image_array(name: str, image: object) -> NDArray[np.float32]:
+    """Return an image (H, W, 3) in [0, 1] as float32, the caller's own array where it is that already.
+
+    Raises InputError for anything else.
+    """
+    kinds = isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 3 and image.dtype.kind == "f"
+    if not kinds:
+        raise InputError(f"{name} must be an array (H, W, 3) of floats in [0, 1], got {shown(image)}")
+    assert isinstance(image, np.ndarray)
+    if not image.size:
+        raise InputError(f"{name} has no pixels: {image.shape}")
+    if not (np.isfinite(image).all() and image.min() >= 0 and image.max() <= 1):
+        raise InputError(f"{name} must lie in [0, 1], got values from {image.min():g} to {image.max():g}")
+    return np.ascontiguousarray(image, np.float32)

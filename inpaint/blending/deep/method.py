@@ -14,11 +14,11 @@ from inpaint.blending.base import ArrayBlender, Image, Mask, Painted, Scene
 from inpaint.blending.deep import origin
 from inpaint.blending.deep.objective import BlendObjective, Surroundings
 from inpaint.blending.deep.options import DeepOptions, Stage
-from inpaint.blending.stages import LOOP, ORIGINS_LOOP, Stages, noise
 from inpaint.classical.poisson import blended
 from inpaint.nn.features import check_layers
 from inpaint.nn.vgg import VGG, receptive_px
 from inpaint.optimize.base import gradients_on
+from inpaint.optimize.stages import LOOP, ORIGINS_LOOP, Stages, noise
 
 ALIGNED_PX = 16  # the stride of the deepest block: parts that begin so have the features of the whole
 STYLE_PX = 1024  # of the target around the mask, longest side, from which the style is taken, at the working size

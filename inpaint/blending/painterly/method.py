@@ -18,10 +18,10 @@ from inpaint.blending.painterly.options import EXACT_ITERATIONS, ITERATIONS, REF
 from inpaint.blending.painterly.passes import Canvas
 from inpaint.blending.painterly.running import Passes
 from inpaint.blending.painterly.texture import LEVELS, measured_level, texture
-from inpaint.blending.stages import Stages
 from inpaint.errors import InputError
 from inpaint.nn.vgg import VGG
 from inpaint.optimize.base import gradients_on
+from inpaint.optimize.stages import Stages
 from inpaint.types import StopFill
 
 PROGRAMS_SCALE = 256.0

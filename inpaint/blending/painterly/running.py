@@ -21,9 +21,9 @@ from inpaint.blending.painterly.passes import (
     second_pass,
 )
 from inpaint.blending.painterly.texture import smoothness_weight, texture
-from inpaint.blending.stages import LOOP, ORIGINS_LOOP, Stages
 from inpaint.images.regions import Region
 from inpaint.nn.vgg import VGG, receptive_px, stride_of
+from inpaint.optimize.stages import LOOP, ORIGINS_LOOP, Stages
 
 EXACT_RATES = {"first": 1.0, "second": 0.1}
 # In our second pass, whose losses are relative.

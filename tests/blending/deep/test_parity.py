@@ -13,10 +13,10 @@ from inpaint.blending.deep.origin import (
     to_bytes,
     wanted_gradients,
 )
-from inpaint.blending.stages import ORIGINS_LOOP
 from inpaint.nn.vgg import VGG
 from inpaint.optimize.base import StepInfo
 from inpaint.optimize.loop import optimize
+from inpaint.optimize.stages import ORIGINS_LOOP
 
 SINGLE, RUN = 1e-9, 1e-6  # largest difference, as a share of the largest value
 NOW = StepInfo(iteration=0, progress=0.0)

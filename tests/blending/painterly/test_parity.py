@@ -26,11 +26,11 @@ from inpaint.blending.painterly.passes import (
 from inpaint.blending.painterly.running import EXACT_RATES
 from inpaint.blending.painterly.terms import Content, MappedStyle, MatchedHistogram, Smoothness
 from inpaint.blending.painterly.texture import smoothness_weight, texture
-from inpaint.blending.stages import ORIGINS_LOOP
 from inpaint.images.regions import Region
 from inpaint.nn.vgg import VGG
 from inpaint.optimize.base import StepInfo
 from inpaint.optimize.loop import optimize
+from inpaint.optimize.stages import ORIGINS_LOOP
 
 OURS = {"tv": "smoothness", "hist": "histogram"}
 

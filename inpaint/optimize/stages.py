@@ -45,7 +45,7 @@ class Stages:
 
     Args:
         iterations: Of every stage to come, for estimates.
-        progress: See `Scene`.
+        progress: Called with every step; may raise StopFill.
         budget_s: Of all stages; each may take its share by iterations of what is left.
         show: Turns a stage's image (1, 3, h, w) into the whole preview (1, 3, H, W) in [0, 1]. Not every step has one.
     """
