@@ -6,8 +6,10 @@ weighted by u and k:
     T = (x - m_u) / d_u * d_k + m_k
     PCN(x) = u (r T + (1 - r) x) + k x
 
-r is a number, or found for each channel by squeeze and excitation. In the public programs variances are sums over all
-places, also where u is 0; and where a mask is soft they differ further, see `Statistics`.
+r is a number, or found for each channel by squeeze and excitation. d_k / d_u is at most `LARGEST_GAIN` here: a hole that
+is nearly flat, such as the few pixels of a thin letter at an eighth of the size, would be amplified a hundredfold in
+every layer, and trainings diverge. In the public programs nothing bounds it, variances are sums over all places, also
+where u is 0; and where a mask is soft they differ further, see `Statistics`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from torch import Tensor, nn
 from inpaint.nn.plain import HasPlainForm
 
 EPS = 1e-5
+LARGEST_GAIN = 10.0
 
 Statistics: TypeAlias = Literal["weighted", "authors", "xyfjason"]
 """weighted: as above. authors: of x u and x k, whose variances are taken over all places; T and the mixture with it
@@ -102,6 +105,11 @@ class ContextNorm(HasPlainForm):
         """Return the root; the authors' program adds nothing to the known variance."""
         return (variance if known and self.statistics == "authors" else variance + EPS).sqrt()
 
+    def _gain(self, known: Tensor, hole: Tensor) -> Tensor:
+        """Return the ratio of the deviations."""
+        gain = known / hole
+        return gain.clamp(max=LARGEST_GAIN) if self.statistics == "weighted" else gain
+
     def _fused(self, x: Tensor, regions: Regions) -> Tensor:
         """Compute x a + b for the hole, from moments that matrix products sum up."""
         weighted, places, areas = self.statistics == "weighted", x.shape[-2] * x.shape[-1], self._areas(regions)
@@ -117,7 +125,7 @@ class ContextNorm(HasPlainForm):
             variances = (squares - 2 * means * sums + places * means.square()) / areas
         hole, known = (_of_channels(variance) for variance in variances.clamp_min(0).unbind(dim=1))
         mean_hole, mean_known = (_of_channels(mean) for mean in means.unbind(dim=1))
-        scale = self._deviation(known, known=True) / self._deviation(hole, known=False)
+        scale = self._gain(self._deviation(known, known=True), self._deviation(hole, known=False))
         r = self._share(_of_channels(rows.mean(dim=1) if self.power > 1 else sums.sum(dim=1) / places))
         return self._mixed(x, regions.hole.to(x.dtype), r, scale, mean_known - mean_hole * scale)
 
@@ -143,7 +151,7 @@ class ContextNorm(HasPlainForm):
             means.append(mean)
             deviations.append(self._deviation(apart.sum((2, 3), keepdim=True) / area, known=known))
         covered = x if self.statistics == "weighted" else x * u
-        moved = (covered - means[0]) / deviations[0] * deviations[1] + means[1]
+        moved = (covered - means[0]) * self._gain(deviations[1], deviations[0]) + means[1]
         r = self._share(x.mean((2, 3), keepdim=True))
         mixed: Tensor = (r * moved + (1 - r) * (covered if self.statistics == "authors" else x)) * u + x * k
         return mixed

@@ -69,3 +69,14 @@ def test_features_that_hardly_differ_in_the_hole_are_normalized_as_exactly_with_
     with torch.autocast("cpu", torch.bfloat16):
         under = norm(x, regions)
     assert torch.equal(under, norm(x, regions))
+
+
+def test_differences_in_a_hole_that_is_nearly_flat_grow_tenfold_at_most():
+    x, regions = sample()
+    hole = regions.hole.expand_as(x) == 1
+    inside, flat = hole[0, 0], torch.where(hole, 1 + 1e-3 * x, x)
+    for plain in (False, True):
+        norm = ContextNorm(6, balance=1.0)
+        norm.plain = plain
+        grown = norm(flat, regions)[0, 0][inside].std() / flat[0, 0][inside].std()
+        assert float(grown) == pytest.approx(10)
