@@ -27,11 +27,11 @@ def guided_filter(guide: NDArray[Any], image: NDArray[Any], *, radius_px: int, e
     """
     guide = np.asarray(guide, np.float64)
     values = np.asarray(image, np.float64).reshape(*image.shape[:2], -1)
-    count = _box(np.ones(guide.shape[:2]), radius_px)
+    count = box_sums(np.ones(guide.shape[:2]), radius_px)
     channels = guide.shape[2]
 
     def mean(plane: NDArray[Any]) -> Floats:
-        return _box(plane, radius_px) / count
+        return box_sums(plane, radius_px) / count
 
     means = np.stack([mean(guide[..., c]) for c in range(channels)], axis=-1)  # (H, W, C)
     covariance = np.empty((*guide.shape[:2], channels, channels))
@@ -55,7 +55,7 @@ def guided_filter(guide: NDArray[Any], image: NDArray[Any], *, radius_px: int, e
     return result.reshape(image.shape)
 
 
-def _box(plane: NDArray[Any], radius_px: int) -> Floats:
+def box_sums(plane: NDArray[Any], radius_px: int) -> Floats:
     """Return sums over windows (H, W); what lies outside the frame counts 0."""
     side = 2 * radius_px + 1
     summed = cv2.boxFilter(plane, cv2.CV_64F, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)

@@ -147,7 +147,7 @@ def reduced(part: StylePart, longest_px: int) -> StylePart:
     if factor >= 1:
         return part
     size = max(round(width * factor), 1), max(round(height * factor), 1)
-    style = cv2.resize(part.style, size, interpolation=cv2.INTER_AREA)
+    style = np.asarray(cv2.resize(part.style, size, interpolation=cv2.INTER_AREA), np.float32)
     mask = part.style_mask
     if mask is not None:
         share = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)

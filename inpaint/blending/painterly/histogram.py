@@ -11,7 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from inpaint.optimize.layer_terms import LayerTerm, Pull
+
 BINS = 256
+SEEN = 0.1  # of a layer's mask, from where on a place has a part in the histogram
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,3 +57,25 @@ class Histogram:
         by_rank = self.low + (bins + inside) * self.step
         order = values.argsort(dim=1, stable=True)
         return torch.empty_like(values).scatter_(1, order, by_rank)
+
+
+@dataclass(frozen=True, eq=False)
+class MatchedHistogram(LayerTerm):
+    """Half the squared difference to the same features with the mapped painting's histograms, which are held constant.
+
+    Args:
+        histogram: Of the painting.
+        mask: Of the image; places above SEEN take part.
+    """
+
+    histogram: Histogram
+    mask: Tensor
+
+    def pull(self, features: Tensor) -> Pull:
+        """Compare features (C, h, w)."""
+        inside = self.mask > SEEN
+        own = features[:, inside]
+        off = own - self.histogram.matched(own)
+        gradient = torch.zeros_like(features)
+        gradient[:, inside] = off
+        return Pull(off.square().sum() / 2, gradient)

@@ -12,7 +12,6 @@ from torch import Tensor
 from inpaint import seeds
 from inpaint.blending.base import ArrayBlender, Image, Mask, Painted, Scene
 from inpaint.blending.painterly.finish import finished
-from inpaint.blending.painterly.layers import Layers, Space
 from inpaint.blending.painterly.masks import inner_rim, loose, window_px
 from inpaint.blending.painterly.options import EXACT_ITERATIONS, ITERATIONS, REFINE_ITERATIONS, PainterlyOptions
 from inpaint.blending.painterly.passes import Canvas
@@ -20,6 +19,7 @@ from inpaint.blending.painterly.running import Passes
 from inpaint.blending.painterly.texture import LEVELS, measured_level, texture
 from inpaint.errors import InputError
 from inpaint.nn.vgg import VGG
+from inpaint.nn.vgg_layers import Layers, Space
 from inpaint.optimize.base import gradients_on
 from inpaint.optimize.stages import Stages
 from inpaint.types import StopFill

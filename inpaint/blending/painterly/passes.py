@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inpaint.blending.painterly.histogram import Histogram
-from inpaint.blending.painterly.layers import Layers, Space, layer_masks, nearest_places, reduced
+from inpaint.blending.painterly.histogram import Histogram, MatchedHistogram
 from inpaint.blending.painterly.matching import WINDOW, consistent, nearest, set_mask
-from inpaint.blending.painterly.objective import PIXELS, PaintObjective, Weighted
-from inpaint.blending.painterly.terms import Content, MappedStyle, MatchedHistogram, Smoothness, masked_gram
 from inpaint.images.regions import Region
 from inpaint.nn.vgg import stride_of
+from inpaint.nn.vgg_layers import Layers, Space, layer_masks, nearest_places, reduced
+from inpaint.optimize.layer_terms import Content, MappedStyle, Smoothness, masked_gram
+from inpaint.optimize.layered import PIXELS, LayeredObjective, Weighted
 
 CONTENT = "relu4_1"  # also the layer whose matches decide in the second pass
 FIRST = ("relu3_1", "relu4_1", "relu5_1")
@@ -92,7 +92,7 @@ class Frame:
         return (box.top // stride, box.left // stride), (-(-height // stride), -(-width // stride))
 
 
-def first_pass(layers: Layers, canvas: Canvas, frame: Frame, *, weights: Weights, exact: bool) -> PaintObjective:
+def first_pass(layers: Layers, canvas: Canvas, frame: Frame, *, weights: Weights, exact: bool) -> LayeredObjective:
     """Return the objective of the first pass, which starts from the pasted object."""
     masks = layer_masks(canvas.loose, layers.network, FIRST)
     strides = {layer: stride_of(layer) for layer in FIRST}
@@ -117,12 +117,12 @@ def first_pass(layers: Layers, canvas: Canvas, frame: Frame, *, weights: Weights
     loose = frame.part(canvas.loose, 1)
     smoothness = Smoothness(last=False) if exact else Smoothness(loose)
     losses.append(Weighted("smoothness", PIXELS, smoothness, weights.smoothness, told=0))
-    return PaintObjective(layers, losses, naive, loose, exact=exact)
+    return LayeredObjective(layers, losses, naive, loose, exact=exact)
 
 
 def second_pass(
     layers: Layers, canvas: Canvas, frame: Frame, before: Tensor, *, weights: Weights, exact: bool
-) -> PaintObjective:
+) -> LayeredObjective:
     """Return the objective of the second pass.
 
     Args:
@@ -154,7 +154,7 @@ def second_pass(
     loose = frame.part(canvas.loose, 1)
     losses.append(Weighted("smoothness", PIXELS, Smoothness(loose, last=not exact), weights.smoothness, loose, told=0))
     start = naive if exact else frame.part(before, 1)
-    return PaintObjective(layers, losses, start, loose, exact=exact, normalized=True)
+    return LayeredObjective(layers, losses, start, loose, exact=exact, normalized=True)
 
 
 def style_mask(layers: Layers, canvas: Canvas, frame: Frame, before: Tensor, painting: Tensor) -> Tensor:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from inpaint.blending.painterly.layers import Layers
-from inpaint.blending.painterly.objective import PaintObjective
 from inpaint.blending.painterly.passes import (
     EXACT_FIRST,
     FIRST,
@@ -23,6 +21,8 @@ from inpaint.blending.painterly.passes import (
 from inpaint.blending.painterly.texture import smoothness_weight, texture
 from inpaint.images.regions import Region
 from inpaint.nn.vgg import VGG, receptive_px, stride_of
+from inpaint.nn.vgg_layers import Layers
+from inpaint.optimize.layered import LayeredObjective
 from inpaint.optimize.stages import LOOP, ORIGINS_LOOP, Stages
 
 EXACT_RATES = {"first": 1.0, "second": 0.1}
@@ -97,7 +97,7 @@ class Passes:
             return Weights(1.0, self.level, (10 - smooth) * self.level, smooth * self.level)
         return Weights(OUR_CONTENT, self.level / 4, self.level / 2, SMOOTHNESS_SHARE * smooth * self.level)
 
-    def _optimized(self, name: str, frame: Frame, make: Callable[[], PaintObjective], before: Tensor) -> Tensor:
+    def _optimized(self, name: str, frame: Frame, make: Callable[[], LayeredObjective], before: Tensor) -> Tensor:
         """Return the whole image after a pass; as before where there is none."""
         if self.stages.interrupted or not self.stages.iterations[len(self.stages.records)]:
             self.stages.skip(name)

@@ -7,11 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from inpaint.blending.painterly.histogram import Histogram
-from inpaint.blending.painterly.layers import Layers, Space, layer_masks, nearest_places, reduced
+from inpaint.blending.painterly.histogram import Histogram, MatchedHistogram
 from inpaint.blending.painterly.masks import blurred
 from inpaint.blending.painterly.matching import consistent, nearest, set_mask, unit_vectors
-from inpaint.blending.painterly.objective import PaintObjective, Weighted
 from inpaint.blending.painterly.passes import (
     EXACT_FIRST,
     FIRST,
@@ -24,11 +22,13 @@ from inpaint.blending.painterly.passes import (
     style_mask,
 )
 from inpaint.blending.painterly.running import EXACT_RATES
-from inpaint.blending.painterly.terms import Content, MappedStyle, MatchedHistogram, Smoothness
 from inpaint.blending.painterly.texture import smoothness_weight, texture
 from inpaint.images.regions import Region
 from inpaint.nn.vgg import VGG
+from inpaint.nn.vgg_layers import Layers, Space, layer_masks, nearest_places, reduced
 from inpaint.optimize.base import StepInfo
+from inpaint.optimize.layer_terms import Content, MappedStyle, Smoothness
+from inpaint.optimize.layered import LayeredObjective, Weighted
 from inpaint.optimize.loop import optimize
 from inpaint.optimize.stages import ORIGINS_LOOP
 
@@ -200,7 +200,7 @@ def test_each_loss_and_its_gradient(cases, first, second, number):
         assert apart(gradient, expected) < (1e-9 if expected.dtype == torch.float64 else 1e-7), stored
 
 
-def alone(objective: PaintObjective, chosen: Weighted) -> PaintObjective:
+def alone(objective: LayeredObjective, chosen: Weighted) -> LayeredObjective:
     losses = [replace(loss, weight=loss.weight if loss is chosen else 0.0) for loss in objective.losses]
     return replace(objective, losses=losses)
 

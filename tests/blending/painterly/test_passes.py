@@ -1,8 +1,6 @@
 import pytest
 import torch
 
-from inpaint.blending.painterly.layers import Layers, Space, layer_masks
-from inpaint.blending.painterly.objective import PaintObjective
 from inpaint.blending.painterly.passes import (
     EXACT_FIRST,
     FIRST,
@@ -16,7 +14,9 @@ from inpaint.blending.painterly.passes import (
 from inpaint.blending.painterly.running import worked_on
 from inpaint.images.regions import Region
 from inpaint.nn import vgg
+from inpaint.nn.vgg_layers import Layers, Space, layer_masks
 from inpaint.optimize.base import StepInfo
+from inpaint.optimize.layered import LayeredObjective
 
 WEIGHTS = Weights(1.0, 5.0, 2.0, 3.0)
 
@@ -50,14 +50,14 @@ def objectives(layers, canvas, frame, *, exact):
     yield second_pass(layers, canvas, frame, before, weights=WEIGHTS, exact=exact)
 
 
-def evaluated(objective: PaintObjective):
+def evaluated(objective: LayeredObjective):
     objective.colors.grad = None
     loss = objective.evaluate(StepInfo(iteration=0, progress=0.0)).loss
     loss.backward()
     return float(loss.detach()), objective.colors.grad
 
 
-def moved(objective: PaintObjective):
+def moved(objective: LayeredObjective):
     """Away from the start, where some gradients are 0."""
     with torch.no_grad():
         rows, columns = objective.colors.shape[-2:]

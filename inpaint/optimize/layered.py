@@ -1,9 +1,9 @@
-"""What both passes minimize: losses on several layers of one network and on the pixels, inside the mask.
+"""An objective of losses on several layers of one network and on the pixels, inside a mask.
 
-Two arithmetics. `exact`, the program's: every loss adds its gradient to the one that comes from deeper layers, and the
-layer's mask multiplies the sum; in the second pass each gradient has the norm of its weight in every evaluation. What
-is followed is no gradient of anything. Ours is a weighted sum of the losses, each divided once by what it is for an
-image without features. So weights mean the same for every network, size and pass, and a search along a direction finds
+Two arithmetics. `exact`, that of public programs: every loss adds its gradient to the one that comes from deeper
+layers, and the layer's mask multiplies the sum; or each gradient has the norm of its weight in every evaluation. What
+is followed need not be the gradient of anything. Ours is a weighted sum of the losses, each divided once by what it is
+for an image without features. So weights mean the same for every network and size, and a search along a direction finds
 less of the very sum whose gradient it follows.
 """
 
@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from inpaint.blending.painterly.layers import Layers
-from inpaint.blending.painterly.terms import LayerTerm, Pull
+from inpaint.nn.vgg_layers import Layers
 from inpaint.optimize.base import Evaluation, StepInfo
+from inpaint.optimize.layer_terms import LayerTerm, Pull
 
 TINY = 1e-12
 PIXELS = "pixels"
@@ -33,7 +33,7 @@ class Weighted:
         name: For records.
         layer: Its features, or PIXELS.
         term: The loss.
-        weight: A factor; the norm of its gradient in the exact arithmetic's second pass.
+        weight: A factor; the norm of its gradient where the exact arithmetic is `normalized`.
         mask: Multiplies gradients that pass the loss, and its own; only read by the exact arithmetic.
         told: Factor of its value in the loss that is told; only read by the exact arithmetic.
     """
@@ -55,7 +55,7 @@ class Known(NamedTuple):
 
 
 @dataclass
-class PaintObjective:
+class LayeredObjective:
     """The colors of a part of the image, in the network's space; only those in the mask move.
 
     Args:

@@ -1,7 +1,7 @@
-"""The losses of painterly harmonization on the features of one layer: the value, and its gradient there.
+"""Losses on the features of one layer: the value, and its gradient there; see `inpaint.optimize.layered`.
 
-Gradients are written out because the method's program scales them layer by layer, and lets masks act on their sum.
-Features are (C, h, w), masks (h, w) in [0, 1].
+Gradients are written out because public programs scale them layer by layer, let masks act on their sum, and take some
+that no value has. Features are (C, h, w), masks (h, w) in [0, 1].
 """
 
 from __future__ import annotations
@@ -12,10 +12,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from inpaint.blending.painterly.histogram import Histogram
 from inpaint.losses.features import gram_matrix
-
-SEEN = 0.1  # of a layer's mask, from where on a place has a part in the histogram
 
 
 class Pull(NamedTuple):
@@ -35,7 +32,7 @@ class LayerTerm(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Content(LayerTerm):
-    """Mean squared difference to the features of the image that is pasted, both times the mask.
+    """Mean squared difference to the features of another image, both times the mask.
 
     Args:
         target: (C, h, w).
@@ -59,15 +56,14 @@ class Content(LayerTerm):
 
 @dataclass(frozen=True, eq=False)
 class MappedStyle(LayerTerm):
-    """Mean squared difference of Gram matrices: of what the image shows in the mask, and of the mapped painting.
+    """Mean squared difference of Gram matrices: of what the image shows in the mask, and of a style.
 
     Both are divided by channels times the sum of their own weights, so that a target counts as a mean.
 
     Args:
         target: (C, C), of `masked_gram`.
         mask: Of the image.
-        through: Whether the gradient takes into account that features are multiplied by the mask; the first pass of the
-            method's program does not.
+        through: Whether the gradient takes into account that features are multiplied by the mask; some programs do not.
     """
 
     target: Tensor
@@ -90,28 +86,6 @@ def masked_gram(features: Tensor, mask: Tensor) -> Tensor:
     return gram_matrix((features * mask)[None], 1.0)[0] / (len(features) * mask.sum())
 
 
-@dataclass(frozen=True, eq=False)
-class MatchedHistogram(LayerTerm):
-    """Half the squared difference to the same features with the mapped painting's histograms, which are held constant.
-
-    Args:
-        histogram: Of the painting.
-        mask: Of the image; places above SEEN take part.
-    """
-
-    histogram: Histogram
-    mask: Tensor
-
-    def pull(self, features: Tensor) -> Pull:
-        """Compare features (C, h, w)."""
-        inside = self.mask > SEEN
-        own = features[:, inside]
-        off = own - self.histogram.matched(own)
-        gradient = torch.zeros_like(features)
-        gradient[:, inside] = off
-        return Pull(off.square().sum() / 2, gradient)
-
-
 @dataclass(frozen=True)
 class Smoothness(LayerTerm):
     """Half the sum of squared differences of neighboring pixels.
@@ -119,7 +93,7 @@ class Smoothness(LayerTerm):
     Args:
         mask: (H, W); only neighbors of which one lies in it, above 0, count, and the gradient is multiplied by it.
             None: all.
-        last: Whether those within the last row and the last column count; the method's program leaves them out.
+        last: Whether those within the last row and the last column count; programs that came from Lua leave them out.
     """
 
     mask: Tensor | None = None

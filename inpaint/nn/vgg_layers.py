@@ -1,4 +1,4 @@
-"""What the method sees: layers of a VGG on colors of 0 to 255 less their mean, and the mask on each layer's grid."""
+"""Layers of a VGG on colors of 0 to 255 less their mean, as Caffe's weights get them, and masks on their grids."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from inpaint.nn.vgg import CAFFE_MEAN, VGG, bgr_normalized, normalized
 
 TORCHVISION_GAIN = 58.0
-"""How much smaller torchvision's activations are than those of Caffe's weights, which the method's weights are for."""
+"""How much smaller torchvision's activations are than those of Caffe's weights, which many methods' weights are for."""
 
 Visit = Callable[[str, Tensor], Tensor]
 """Given the name of a layer and its features, returns what goes on to the next one."""
@@ -23,7 +23,7 @@ class Space:
     """The colors that are optimized: (B, 3, H, W), blue first, `scale` times [0, 1] less the mean of ImageNet.
 
     Args:
-        scale: 255; the method's program multiplies by 256.
+        scale: 255; programs that came from Lua multiply by 256.
     """
 
     scale: float = 255.0
@@ -38,7 +38,7 @@ class Space:
 
 
 class Layers:
-    """A VGG as the method reads it: activations have the size of those of Caffe's weights.
+    """A VGG whose activations have the size of those of Caffe's weights.
 
     Args:
         network: Whose pooling rounds sizes up.
