@@ -56,6 +56,8 @@ CONTAMINATION: Final = Purpose(11, "pis")
 VAL_CONTAMINATION: Final = Purpose(12, "pis")
 RECOLORING: Final = Purpose(13, "pis")
 VAL_RECOLORING: Final = Purpose(14, "pis")
+STYLE: Final = Purpose(15, "pis")
+STYLES: Final = Purpose(16, "pis")
 # Training; indices: iteration, rank.
 ITERATION: Final = Purpose(None, "si", bits=64)
 TEACHER: Final = Purpose(7, "pis")  # and a part of the batch

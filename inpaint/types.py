@@ -146,6 +146,9 @@ class Capabilities:
         blind: Finds its own mask where none is given, and reads the image inside the hole, too: what lies there is
             contaminated, not absent.
         recolors: Harmonizes: reads what lies in the hole, which is to stay, and changes its colors to go with the rest.
+        stylizes: Paints whole images in a style and fills no hole: a `Stylizer`, no `Inpainter`.
+        styles: Names of the styles that a model which stylizes has learned; None where it takes any style with every
+            content.
         scored: Scores its fills, so that the best of several can be told.
         needs_known: Cannot invent an image from nothing: an all-hole mask is refused.
         gradual: Comes nearer to its answer with every step, and returns the last one's when it is asked to stop.
@@ -166,6 +169,8 @@ class Capabilities:
     planes: tuple[Plane, ...] = ()
     blind: bool = False
     recolors: bool = False
+    stylizes: bool = False
+    styles: tuple[str, ...] | None = None
     scored: bool = False
     needs_known: bool = False
     gradual: bool = False
@@ -316,6 +321,21 @@ class StylePart(OneLine):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class LearnedStyle(OneLine):
+    """A style that a network has learned, and where in the content.
+
+    Args:
+        name: As it was called in training; None for the only one of a network that has one.
+        content_mask: As in `StylePart`.
+        weight: As in `StylePart`.
+    """
+
+    name: str | None = None
+    content_mask: NDArray[np.float32] | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Stylized(OneLine):
     """A content in other styles.
 
@@ -340,7 +360,7 @@ class Stylizer(Protocol):
     def stylize(
         self,
         content: NDArray[Any],
-        parts: Sequence[StylePart],
+        parts: Sequence[StylePart | LearnedStyle],
         *,
         seed: int = 0,
         budget_s: float | None = None,
@@ -350,7 +370,8 @@ class Stylizer(Protocol):
 
         Args:
             content: (H, W, 3) float32 in [0, 1].
-            parts: What style goes where; a network that has learned its styles takes none.
+            parts: What style goes where: pictures, or for a network that has learned its styles these by name; none at
+                all stands for its only one.
             seed: For methods that draw at random.
             budget_s: Seconds that a method which takes long may take; None: its usual course.
             progress: Called with every step of a method that takes long; may raise StopFill, and the best so far is

@@ -45,7 +45,17 @@ LAYERS = (
 # Arrows between rooms of one line that are meant: (from, to).
 SIBLINGS: set[tuple[str, str]] = set()
 # Models know the adapter beside them and no other model.
-SHARED_BY_MODELS = ("base", "discriminators", "feedforward", "options", "patch_gan", "sampling")
+SHARED_BY_MODELS = (
+    "base",
+    "discriminators",
+    "feedforward",
+    "image_transform",
+    "options",
+    "patch_gan",
+    "sampling",
+    "style_config",
+    "styling",
+)
 
 LIGHTNING = ("lightning", "pytorch_lightning", "lightning_fabric")
 

@@ -16,9 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inpaint.classical.options import TransferMethod
 from inpaint.errors import InputError, UsageError, unknown
 
-Method: TypeAlias = Literal["reinhard", "covariance", "histogram", "distribution"]
+Method: TypeAlias = TransferMethod
 Around: TypeAlias = Literal["ring", "whole"]
 Colors: TypeAlias = NDArray[np.float64]
 """(N, 3), RGB in [0, 1]; transferred ones may lie beyond."""

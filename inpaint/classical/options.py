@@ -1,14 +1,16 @@
-"""Options of the fills without learning, and what each can do; cheap to import."""
+"""Options of the methods without learning, and what each fill can do; cheap to import."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
 from inpaint.options import Options
 from inpaint.types import Capabilities
 
+TransferMethod: TypeAlias = Literal["reinhard", "covariance", "histogram", "distribution"]
+"""What a color transfer makes equal, see `inpaint.classical.color_transfer`."""
 RANGE_PX = 8
 """Around a hole: known pixels so near bound the colors of its fill (`ranges`)."""
 STENCIL_PX = 2

@@ -51,20 +51,21 @@ def command(*, origin: str, inputs: tuple[str, ...], output: str, bgr: bool, fus
     must be known and fit. Its license and its SHA-256 are kept with the weights.
     """
     from inpaint.registry.conversion import import_weights
-    from inpaint.registry.table import capabilities, config_class
+    from inpaint.registry.table import config_class
+    from inpaint.registry.texts import command_to_use
 
     switches = frozenset(name for name, given in {"bgr": bgr, "fuse": fuse}.items() if given)
     done = import_weights(origin, inputs, output, switches=switches, entry=entry)
     click.echo(f"imported {done.title}: {done.folder}")
-    click.echo(f"model        {done.model}, {', '.join(done.roles)}; {done.parameters:,} parameters to fill with")
+    what = "stylize" if done.capabilities.stylizes else "fill"
+    click.echo(f"model        {done.model}, {', '.join(done.roles)}; {done.parameters:,} parameters to {what} with")
     click.echo(f"license      {done.license}")
     click.echo(f"sha256       {done.sha256}")
     for note in done.notes:
         click.echo(f"note         {note}")
-    place = shlex.quote(str(done.folder))
-    mask = "" if capabilities(done.model).blind else " --mask MASK"
-    click.echo(f"use it: inpaint infer --model {place} --image PHOTO{mask} --output RESULT.png")
+    click.echo(f"use it: {command_to_use(done.capabilities, str(done.folder))}")
     words = ["inpaint", "train", f"model={done.model}", keyed("init", str(done.folder)), "data.root=PHOTOS"]
+    words += ["data.styles=PICTURES"] if done.capabilities.stylizes else []
     tune = shlex.join([*words, *config_class(done.model).LAST_PHASE])
     if not done.lacking:
         click.echo(f"fine-tune it: {tune}")

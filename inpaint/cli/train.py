@@ -152,7 +152,7 @@ def _announce(console: RunConsole, launch: Launch) -> None:
 
 
 def _report(console: RunConsole, launch: Launch, result: FitResult) -> None:
-    from inpaint.registry.table import capabilities
+    from inpaint.registry.texts import command_to_use
     from inpaint.training.runs import resume_command
 
     run = launch.claimed.run
@@ -168,9 +168,8 @@ def _report(console: RunConsole, launch: Launch, result: FitResult) -> None:
         measured = "".join(f"  {name} {value:.4f}" for name, value in result.validation.items())
         console.say(f"finished {result.iteration} iterations{measured}")
     if launch.missing_to_fill is None:
-        place = shlex.quote(str(run.path))
-        mask = "" if capabilities(launch.config.model["name"]).blind else " --mask MASK"
-        console.say(f"use it: inpaint infer --model {place} --image PHOTO{mask} --output RESULT.png")
+        can = launch.config.architecture().capabilities()
+        console.say(f"use it: {command_to_use(can, str(run.path))}")
     else:
         console.say(f"it cannot fill yet: {launch.missing_to_fill}")
     longer = f"max_iterations={2 * result.iteration}"

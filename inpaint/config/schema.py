@@ -10,11 +10,14 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from inpaint.data.config import DataConfig
+from inpaint.data.styles import names_of, opened
 from inpaint.errors import ConfigError
-from inpaint.options import Options, Place, flat, show, validated
+from inpaint.images.guidance import STYLE
+from inpaint.models.style_config import StyleModelConfig
+from inpaint.options import ModelConfig, Options, Place, flat, show, validated
 from inpaint.registry.initial import architecture, started_from, to_fetch
 from inpaint.registry.table import FILLS
 from inpaint.registry.teaching import teacher_hash
@@ -85,7 +88,7 @@ class TrainConfig(LoopConfig):
         """The part that the training loop understands."""
         return LoopConfig.model_validate({name: getattr(self, name) for name in LoopConfig.model_fields})
 
-    def architecture(self) -> BaseModel:
+    def architecture(self) -> ModelConfig:
         """Return the model's own configuration, as its network takes it."""
         return architecture(self.model)
 
@@ -93,7 +96,7 @@ class TrainConfig(LoopConfig):
         """Return plain containers that repeat the run from any folder, without its place and its history."""
         plain = self.model_dump(mode="json")
         data = plain["data"]
-        data |= {key: _absolute(data[key]) for key in ("root", "val") if not isinstance(data[key], dict)}
+        data |= {key: _absolute(data[key]) for key in ("root", "val", "styles") if not isinstance(data[key], dict)}
         data |= {key: _with_absolute_paths(data[key]) for key in ("masks", "val_masks")}
         for one in data["val"].values() if isinstance(data["val"], dict) else ():
             one |= {"root": _absolute(one["root"]), "masks": _with_absolute_paths(one["masks"])}
@@ -115,6 +118,14 @@ class TrainConfig(LoopConfig):
                 "data.root is missing: give data.root=FOLDER, a list file, tar shards, "
                 "or data.root=samples for the bundled photos"
             )
+        reads = any(plane.name == STYLE.name for plane in self.architecture().training_planes())
+        if reads and self.data.styles is None:
+            raise ConfigError(
+                f"data.styles is missing: {self.model['name']} learns from pictures of styles; give data.styles=PICTURE"
+                ", a folder of them, a list file, tar shards, or data.styles=samples for the bundled photos"
+            )
+        if self.data.styles is not None and not reads:
+            raise ConfigError(f"data.styles={self.data.styles}: {self.model['name']} reads no styles; leave it out")
         return self.data.root
 
 
@@ -142,6 +153,8 @@ def build(values: Mapping[str, Any], *, resumed: bool = False) -> TrainConfig:
     initial = None if unknown else started_from(config.init, config.model)
     chosen = initial or architecture(config.model)
     chosen = chosen.for_crop(config.data.size)
+    if config.data.styles is not None and not resumed and isinstance(chosen, StyleModelConfig) and chosen.LEARNS != 0:
+        chosen = chosen.with_styles(names_of(opened(config.data)))
     built = {"name": config.model["name"], **chosen.model_dump(mode="json")}
     return config.model_copy(update={"model": built, "teacher_sha256": _teacher_hash(config)})
 

@@ -45,6 +45,9 @@ class DataConfig(Options):
     flip: float = Field(0.5, ge=0, le=1)  # share of horizontally flipped samples
     color_jitter: float = Field(0.0, ge=0, le=1)  # random brightness, contrast, saturation, hue; helps small sets
     min_px: int = Field(16, ge=1)  # photos whose shorter side is below are skipped
+    # Pictures of styles, for models that learn from a second source; the same kinds as root.
+    styles: Place | None = None
+    style_size: int | None = Field(None, ge=8)  # side of their square crops, px; null: `size`
     masks: Any = "deepfill"
     val_masks: Any = None  # null: as `masks`
     workers: int | None = Field(None, ge=0)  # loader processes per training process; null: up to 8, by the CPU cores
@@ -76,6 +79,11 @@ class DataConfig(Options):
         return {
             name: ValSet(root=one.root, masks=usual if one.masks is None else one.masks) for name, one in sets.items()
         }
+
+    @property
+    def style_px(self) -> int:
+        """The side of the crops of styles."""
+        return self.size if self.style_size is None else self.style_size
 
     @property
     def usual_val_masks(self) -> Any:

@@ -104,6 +104,7 @@ class Inventory:
         sets: The validation sets by name, "" for a single one.
         masks: A hash of the files that training masks are drawn from, None where they are drawn by numbers alone.
         seed: Of the split and of the validation masks.
+        styles: A hash of the pictures of styles; None where there are none.
     """
 
     names: NDArray[np.int64]
@@ -111,6 +112,7 @@ class Inventory:
     sets: Mapping[str, ValInventory]
     masks: str | None
     seed: int
+    styles: str | None = None
 
     def state(self) -> dict[str, Any]:
         """Return plain containers, as a checkpoint holds them."""
@@ -123,6 +125,7 @@ class Inventory:
             },
             "masks": self.masks,
             "seed": self.seed,
+            "styles": self.styles,
         }
 
     @classmethod
@@ -142,6 +145,7 @@ class Inventory:
                 },
                 masks=state["masks"],
                 seed=state["seed"],
+                styles=state.get("styles"),
             )
         except (KeyError, AttributeError, TypeError):
             return None
@@ -164,7 +168,13 @@ class Inventory:
 
 
 def inventory(
-    source: PhotoSource, train: Indices, sets: Mapping[str, ValInventory], *, masks: str | None, seed: int
+    source: PhotoSource,
+    train: Indices,
+    sets: Mapping[str, ValInventory],
+    *,
+    masks: str | None,
+    seed: int,
+    styles: str | None = None,
 ) -> Inventory:
     """Describe the photos that a run is trained and validated on."""
     names = [int(_hash(source.name(index).encode("utf-8", "surrogateescape")), 16) for index in train.tolist()]
@@ -174,6 +184,7 @@ def inventory(
         sets=sets,
         masks=masks,
         seed=seed,
+        styles=styles,
     )
 
 

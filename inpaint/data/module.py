@@ -26,6 +26,7 @@ from inpaint.data.order import IterationSampler, validation_batches
 from inpaint.data.paired import PairedMasks
 from inpaint.data.sources import PhotoSource
 from inpaint.data.stream import FixedSamples, Reader, SampleStream
+from inpaint.data.styles import hash_of, opened
 from inpaint.errors import DataError, InpaintError
 from inpaint.masks import Paired, content_of_files, parse_mask
 from inpaint.system.environment import cores
@@ -289,13 +290,20 @@ class DividedPhotos:
             },
             masks=content_of_files(parse_mask(config.masks)),
             seed=config.val_seed,
+            styles=self._styles,
         )
+
+    @cached_property
+    def _styles(self) -> str | None:
+        return None if self.config.styles is None else hash_of(opened(self.config))
 
     def _view(self, masks: Any) -> str:
         """Return in words what decides, beside the photos, what a validation measures."""
         mask = parse_mask(masks)
         options = _without_paths(mask.model_dump(mode="json"))
         seen = [self.config.size, options, content_of_files(mask), self.config.planes]
+        if self.config.styles is not None:
+            seen += [self.config.style_px, self._styles]
         return json.dumps(seen, default=str, sort_keys=True)
 
     def report_changes(self) -> None:
@@ -306,6 +314,8 @@ class DividedPhotos:
         now = self.inventory
         if before.masks != now.masks:
             logger.warning("the files of data.masks have changed since the run stopped")
+        if before.styles != now.styles:
+            logger.warning("the pictures of data.styles have changed since the run stopped")
         gone = {name: len({*before.sets[name].hashes} - {*now.sets[name].hashes}) for name in self._known}
         if changes := before.changes(now):
             same = "" if any(gone.values()) else "; validation goes on with the same photos"
@@ -347,7 +357,8 @@ class DividedPhotos:
         """Whether the run goes on with the photos and masks that it has had; True where nothing is known."""
         before, now = self.before, self.inventory
         same_sets = before is None or (before.sets.keys() == now.sets.keys() and not self.incomparable)
-        return before is None or (before.masks == now.masks and not before.changes(now) and same_sets)
+        same_files = before is None or (before.masks, before.styles) == (now.masks, now.styles)
+        return before is None or (same_files and not before.changes(now) and same_sets)
 
     @property
     def incomparable(self) -> list[str]:
@@ -360,6 +371,8 @@ class DividedPhotos:
         sources = {str(one.root): self.sets[name].source for name, one in self.config.val_sets.items() if one.root}
         for root, source in {str(self.config.root): self.train_source, **sources}.items():
             report_skipped(root, source)
+        if self.config.styles is not None:
+            report_skipped(self.config.styles, opened(self.config))
 
 
 def _key(name: str) -> str:

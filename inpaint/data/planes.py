@@ -44,6 +44,11 @@ class SamplePlanes:
         """Whether a plane is made from the file beside the photo."""
         return any(maker.needs_companion for maker in self.makers.values())
 
+    @property
+    def need_style(self) -> bool:
+        """Whether a plane is made from the pictures of styles."""
+        return any(maker.needs_style for maker in self.makers.values())
+
     def make(self, parts: SampleParts, *, seed: int, number: int, fixed: bool) -> dict[str, PlaneArray]:
         """Return the planes of sample `number` by name.
 

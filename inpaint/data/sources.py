@@ -59,10 +59,10 @@ class Skipped:
 class PhotoSource(ABC):
     """Photos with numbers, in an order that does not depend on the machine. Cheap to pickle, safe to fork.
 
-    kind: folder, list, shards or samples. names: of each photo. sizes_px: (N, 2), height and width as the headers say.
-    sizes_bytes: (N,), of each file. fingerprints: (N,), of its content, see `headers.fingerprint`. skipped: the photos
-    that are left out. left_out: what else lies there, in one line. groups: (N,), the shard of each photo, or None when
-    all are equally near.
+    kind: folder, list, shards, samples or file. names: of each photo. sizes_px: (N, 2), height and width as
+    the headers say. sizes_bytes: (N,), of each file. fingerprints: (N,), of its content, see `headers.fingerprint`.
+    skipped: the photos that are left out. left_out: what else lies there, in one line. groups: (N,), the shard of each
+    photo, or None when all are equally near.
     """
 
     kind: str
@@ -156,8 +156,17 @@ def open_files(root: str, *, min_px: int) -> FileSource:
         # A list that comes by a pipe stands nowhere: its paths are those of the current folder.
         base = Path.cwd() if irregular(path) is not None else path.parent
         kind, names = "list", _once_each(base, read_list(path))
+    return _of_files(kind, base, names, left_out, cache=cache_path(kind, path), min_px=min_px)
+
+
+def open_picture(path: Path, *, min_px: int) -> FileSource:
+    """Open a single image file as a source of its own; it ends in `skipped` as those of `open_files`."""
+    return _of_files("file", path.parent, [path.name], "", cache=None, min_px=min_px)
+
+
+def _of_files(kind: str, base: Path, names: list[str], left_out: str, *, cache: Path | None, min_px: int) -> FileSource:
     stats = [_size_and_time(base / name) for name in names]
-    headers = _headers(cache_path(kind, path), base, names, stats)
+    headers = _headers(cache, base, names, stats)
     problems = [header.problem or too_small(header, min_px) for header in headers]
     usable = [index for index, problem in enumerate(problems) if not problem]
     return FileSource(

@@ -21,8 +21,9 @@ from inpaint.data.paired import PairedMasks, around_hole, center_on_hole
 from inpaint.data.pixels import CenterView, ImageArray, RandomView
 from inpaint.data.planes import SamplePlanes
 from inpaint.data.sources import PhotoSource
+from inpaint.data.styles import Styles
 from inpaint.errors import DataError, InputError
-from inpaint.images.planes import PlaneArray, SampleParts
+from inpaint.images.planes import PlaneArray, SampleParts, StyleSample
 from inpaint.images.regions import Region
 from inpaint.masks import Folder, HoleMask, Mask, Paired, parse_mask, with_both
 from inpaint.types import Plane
@@ -156,6 +157,7 @@ class SampleStream(Dataset[dict[str, Any]]):
         self.view = RandomView(config.size, crop=config.crop, flip=config.flip, color_jitter=config.color_jitter)
         self.mask: Mask = parse_mask(config.masks)
         self.reader = Reader(source, self.mask, with_companion=self.planes.need_companion)
+        self.styles = Styles.of(config, seed=seed) if self.planes.need_style else None
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         seed, rng = self.seed, seeds.generator(self.seed, seeds.MASK, number)
@@ -170,6 +172,7 @@ class SampleStream(Dataset[dict[str, Any]]):
             rng,
             partial(self.planes.make, seed=seed, number=number, fixed=False),
             another=partial(self._another, number, cut.index),
+            style=None if self.styles is None else partial(self.styles.training, number),
             number=number,
         )
 
@@ -209,6 +212,7 @@ class FixedSamples(Dataset[dict[str, Any]]):
         self.view = CenterView(config.size)
         self.mask: Mask = parse_mask(config.usual_val_masks if masks is None else masks)
         self.reader = Reader(source, self.mask, with_companion=self.planes.need_companion)
+        self.styles = Styles.of(config, seed=self.seed) if self.planes.need_style else None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -227,6 +231,7 @@ class FixedSamples(Dataset[dict[str, Any]]):
             rng,
             partial(self.planes.make, seed=self.seed, number=number, fixed=True),
             another=partial(self._another, number, cut.index),
+            style=None if self.styles is None else partial(self.styles.fixed, number),
             number=number,
         )
 
@@ -262,6 +267,7 @@ def _sample(
     make: Callable[[SampleParts], Mapping[str, PlaneArray]],
     *,
     another: Callable[[], ImageArray],
+    style: Callable[[], StyleSample] | None,
     number: int,
 ) -> dict[str, Any]:
     """Return sample `number` as tensors on our scale: what was cut, its own mask or one that is drawn, and planes."""
@@ -270,7 +276,7 @@ def _sample(
         mask, lettering = drawn.draw_lettered(rng, *image.shape[:2])
     else:
         mask, lettering = with_both(cut.hole, rng), None
-    planes = make(SampleParts(image, mask, cut.companion, lettering, another))
+    planes = make(SampleParts(image, mask, cut.companion, lettering, another, style))
     sample: dict[str, Any] = {
         "image": torch.from_numpy(np.divide(image.transpose(2, 0, 1), np.float32(255), order="C", dtype=np.float32)),
         "mask": torch.from_numpy(mask[None].astype(np.float32)),  # (1, S, S)

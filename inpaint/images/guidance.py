@@ -49,5 +49,11 @@ Thin lines without small pieces, some moved a little, some missing, and in three
 CONTAMINATED = Plane(name="contaminated", channels=3, make="inpaint.data.contamination:Contamination")
 """The photo with something else in the hole, which blind models learn from; a caller gives it as the image."""
 
+STYLE = Plane(name="style", channels=3, make="inpaint.data.styles:StylePicture")
+"""A picture in a style to learn, of a source of its own; cropped to a side of its own."""
+
+STYLE_INDEX = Plane(name="style_index", make="inpaint.data.styles:StyleIndex")
+"""The number of that style, (1, 1, 1), among the names that the model gives as the option `names`."""
+
 COMPOSITE = Plane(name="composite", channels=3, make="inpaint.data.recoloring:Recoloring")
 """The photo with other colors in the hole, which harmonizers learn from; a caller gives it as the image."""

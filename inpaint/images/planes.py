@@ -43,6 +43,7 @@ class SampleParts:
         lettering: What the text of the mask covers, where there is text.
         another: Decodes a second photo of the set when it is called, (H, W, 3), cut as photos are; None where there is
             none.
+        style: Decodes the picture of a style that belongs to the sample; None where there are no styles.
     """
 
     image: Bytes
@@ -50,6 +51,22 @@ class SampleParts:
     companion: Bytes | None = None
     lettering: Lettering | None = None
     another: Callable[[], Bytes] | None = None
+    style: Callable[[], StyleSample] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class StyleSample:
+    """The picture of a style.
+
+    Args:
+        name: Of the style: that of its file, without folder and ending.
+        side: Of the crops of styles, px.
+        reduced: Returns the picture (h, w, 3) with a shorter side of so many pixels, up or down.
+    """
+
+    name: str
+    side: int
+    reduced: Callable[[int], Bytes]
 
 
 class PlaneMaker(Options):
@@ -65,6 +82,11 @@ class PlaneMaker(Options):
     @property
     def needs_companion(self) -> bool:
         """Whether it is made from the file beside the photo."""
+        return False
+
+    @property
+    def needs_style(self) -> bool:
+        """Whether it is made from pictures of styles."""
         return False
 
     def check(self) -> None:

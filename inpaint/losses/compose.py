@@ -20,7 +20,7 @@ from inpaint.losses.adversarial import (
 from inpaint.losses.base import AdversarialTerm, DiscriminatorTerm, MatchingTerm, Record, RecordTerm, Term
 from inpaint.losses.dice import Dice
 from inpaint.losses.distillation import Distillation, needs_teacher
-from inpaint.losses.features import FeatureExtractor, FeatureTerm, Perceptual, Style
+from inpaint.losses.features import FeatureExtractor, FeatureTerm, Perceptual, Statistics, Style
 from inpaint.losses.foreground import ForegroundL2
 from inpaint.losses.histogram import Histogram
 from inpaint.losses.id_mrf import IDMRF
@@ -29,6 +29,7 @@ from inpaint.losses.mask_bce import MaskCrossEntropy
 from inpaint.losses.pixel import L1, L2, TotalVariation
 from inpaint.losses.pyramid import Pyramid
 from inpaint.losses.smoothness import Smoothness
+from inpaint.losses.stability import FlowStability, NoiseStability
 from inpaint.nn.features import public_weights
 from inpaint.options import validated
 
@@ -38,10 +39,13 @@ KINDS: dict[str, type[Term]] = {
     "foreground_l2": ForegroundL2,
     "perceptual": Perceptual,
     "style": Style,
+    "statistics": Statistics,
     "histogram": Histogram,
     "id_mrf": IDMRF,
     "tv": TotalVariation,
     "smoothness": Smoothness,
+    "noise_stability": NoiseStability,
+    "flow_stability": FlowStability,
     "kl": KLDivergence,
     "dice": Dice,
     "mask_bce": MaskCrossEntropy,

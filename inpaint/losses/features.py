@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from typing import Literal, NamedTuple, Self, TypeAlias
 
 import torch
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
 from inpaint.errors import ConfigError
@@ -101,12 +101,16 @@ class FeatureTerm(Term):
         """Return how this term takes an entry."""
         return FeatureView(entry, self.region, self.normalize_input)
 
-    def compare(self, features: Mapping[FeatureView, Features]) -> Tensor:
-        """Return the unweighted loss, a scalar, from the features of all views."""
+    def compare(self, features: Mapping[FeatureView, Features], record: Record) -> Tensor:
+        """Return the unweighted loss, a scalar, from the features of all views of a record."""
+        return self._sum(features, self.layer_loss)
+
+    def _sum(self, features: Mapping[FeatureView, Features], loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """Return the weighted sum over generated images and layers of a loss between features."""
         weights = self.layers if isinstance(self.layers, dict) else dict.fromkeys(self.layers, 1.0)
         real = features[self.view(self.target)]
         parts = (
-            weight * self.layer_loss(features[self.view(entry)][layer], real[layer])
+            weight * loss(features[self.view(entry)][layer], real[layer])
             for entry in self.generated
             for layer, weight in weights.items()
         )
@@ -148,7 +152,7 @@ class FeatureExtractor:
             with torch.no_grad():
                 real = dict.fromkeys(term.view(term.target) for term in chosen.values())
                 features |= _extract(key[0], network, (view for view in real if view not in features), layers, record)
-            values |= {name: term.compare(features) for name, term in chosen.items()}
+            values |= {name: term.compare(features, record) for name, term in chosen.items()}
         return values
 
 
@@ -182,7 +186,45 @@ class Perceptual(FeatureTerm):
         return distance(at_least_float32(generated) - at_least_float32(real), self.norm).mean()
 
 
-class Style(FeatureTerm):
+class StatisticTerm(FeatureTerm):
+    """Base of comparisons by statistics of features, which images of any two sizes can be compared by.
+
+    sample_weights: the entry (B,) of the record that says what each sample of the batch counts; null: 1. The target may
+    be one image (1, 3, H, W) for the whole batch.
+    """
+
+    sample_weights: str | None = None
+
+    @property
+    def entries(self) -> frozenset[str]:
+        """The images, and the weights of the samples."""
+        weights = () if self.sample_weights is None else (self.sample_weights,)
+        return super().entries | frozenset(weights)
+
+    @abstractmethod
+    def statistics(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Return statistics (B, ...) of features (B, C, H, W)."""
+
+    def layer_loss(self, generated: Tensor, real: Tensor) -> Tensor:
+        """Return the sum over the statistics of the mean distance over the batch and all entries."""
+        return self._weighted_loss(generated, real, None)
+
+    def compare(self, features: Mapping[FeatureView, Features], record: Record) -> Tensor:
+        """See `FeatureTerm`."""
+        if self.sample_weights is None:
+            return super().compare(features, record)
+        counts = at_least_float32(record[self.sample_weights])
+        return self._sum(features, lambda generated, real: self._weighted_loss(generated, real, counts))
+
+    def _weighted_loss(self, generated: Tensor, real: Tensor, counts: Tensor | None) -> Tensor:
+        parts = []
+        for ours, theirs in zip(self.statistics(generated), self.statistics(real), strict=True):
+            far = distance(ours - theirs, self.norm)
+            parts.append(far.mean() if counts is None else (far.flatten(1).mean(dim=1) * counts.to(far.dtype)).mean())
+        return reduce(torch.add, parts)
+
+
+class Style(StatisticTerm):
     """Sum over layers and images of the mean difference between Gram matrices (Gatys et al., arXiv 1508.06576).
 
     gram: what F F^T is divided by: `chw` (C H W, partial convolutions and EdgeConnect), `hw` (H W), `none`. The mean is
@@ -192,11 +234,28 @@ class Style(FeatureTerm):
     kind: Literal["style"] = "style"
     gram: Literal["chw", "hw", "none"] = "chw"
 
-    def layer_loss(self, generated: Tensor, real: Tensor) -> Tensor:
-        """Return the mean over the batch and all entries of the matrices."""
-        channels, pixels = generated.shape[1], generated.shape[2] * generated.shape[3]
-        divisor = {"chw": channels * pixels, "hw": pixels, "none": 1}[self.gram]
-        return distance(gram_matrix(generated, divisor) - gram_matrix(real, divisor), self.norm).mean()
+    def statistics(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Return the Gram matrices (B, C, C)."""
+        channels, pixels = features.shape[1], features.shape[2] * features.shape[3]
+        return (gram_matrix(features, {"chw": channels * pixels, "hw": pixels, "none": 1}[self.gram]),)
+
+
+class Statistics(StatisticTerm):
+    """Sum over layers and images of the mean difference between the channels' means and between their deviations.
+
+    Huang and Belongie (arXiv 1703.06868, eq. 13): squared, at relu1_1, relu2_1, relu3_1 and relu4_1 of VGG-19. A
+    deviation is the root of the variance (divided by H W - 1) plus eps.
+    """
+
+    kind: Literal["statistics"] = "statistics"
+    norm: Norm = "l2"
+    eps: float = Field(1e-5, gt=0)
+
+    def statistics(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Return means and deviations, (B, C) each."""
+        values = at_least_float32(features).flatten(2)
+        spread = values.var(dim=2, correction=1 if values.shape[2] > 1 else 0)
+        return values.mean(dim=2), (spread + self.eps).sqrt()
 
 
 def gram_matrix(features: Tensor, divisor: float) -> Tensor:

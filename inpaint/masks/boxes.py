@@ -1,4 +1,4 @@
-"""Rectangular holes: random boxes, the center, a half, and the frame that outpainting fills."""
+"""Rectangular holes: random boxes, the center, a half, the frame that outpainting fills, and the whole image."""
 
 from __future__ import annotations
 
@@ -56,6 +56,16 @@ class Half(Mask):
         """See `Mask`."""
         lines = _lines_from(mask, SIDES[int(rng.integers(4))] if self.side == "random" else self.side)
         lines[: len(lines) // 2] = 1
+
+
+class Whole(Mask):
+    """The whole image: for models that read no mask. The only kind that leaves nothing known."""
+
+    kind: Literal["whole"] = "whole"
+
+    def draw(self, rng: np.random.Generator, height: int, width: int) -> HoleMask:
+        """Return ones; nothing is drawn."""
+        return np.ones((height, width), np.uint8)
 
 
 class Outpaint(Mask):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from inpaint.errors import ConfigError, InpaintError, unknown
 from inpaint.masks.base import Mask
 from inpaint.masks.blobs import Blobs
-from inpaint.masks.boxes import Box, Center, Half, Outpaint
+from inpaint.masks.boxes import Box, Center, Half, Outpaint, Whole
 from inpaint.masks.comodgan import CoModGan
 from inpaint.masks.compose import Mixture, Target, Union
 from inpaint.masks.deepfill import Brush, DeepFill, DeepFillBox
@@ -35,6 +35,7 @@ KINDS: dict[str, type[Mask]] = {
     "blobs": Blobs,
     "half": Half,
     "outpaint": Outpaint,
+    "whole": Whole,
     "lama": Lama,
     "comodgan": CoModGan,
     "pconv": PConv,
@@ -114,13 +115,16 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
+NO_HOLES = ("whole",)
+"""Kinds that are there for models which read no mask, and are no holes to fill."""
+
 FILE_KINDS = ("folder", "paired")
 """Kinds that may be written KIND:PATH."""
 
 
 def names() -> list[str]:
-    """Return every name that is a mask by itself: kinds with useful defaults, then presets."""
-    return [kind for kind in KINDS if kind not in NEED_OPTIONS] + list(PRESETS)
+    """Return every name that is a hole by itself: kinds with useful defaults, then presets."""
+    return [kind for kind in KINDS if kind not in NEED_OPTIONS and kind not in NO_HOLES] + list(PRESETS)
 
 
 def parse_mask(spec: MaskSpec) -> Mask:

@@ -1,4 +1,4 @@
-"""What a network offers to be filled with, measured and trained, with defaults: everything that may be overridden."""
+"""What a network offers to be used with, measured and trained, with defaults: everything that may be overridden."""
 
 from __future__ import annotations
 
@@ -22,20 +22,77 @@ Rear: TypeAlias = Callable[[Sequence[Tensor]], Tensor]
 """The second half of a network, from its features to what it paints."""
 
 
-class InpaintNetwork(nn.Module):
-    """Base of the networks that fill holes; its children are the roles (generator, ...).
+class ModelNetwork(nn.Module):
+    """Base of the networks of all models, those that fill and those that stylize; its children are the roles.
 
-    discriminator_names: short names of discriminators' roles. trained_px: side of the crops that its weights were
-    trained on, where the file of its weights says so.
+    trained_px: side of the crops that its weights were trained on, where the file of its weights says so.
     """
-
-    discriminator_names: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, config: ModelConfig, *, seed: int = 0) -> None:
         """Set up the base; a model's network then draws its weights from `drawing_from(seed)`."""
         super().__init__()
         self.config: Any = config
         self.trained_px: int | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do: its configuration says it, and its weights at what size."""
+        found: Capabilities = self.config.capabilities()
+        return found if self.trained_px is None else replace(found, trained_px=self.trained_px)
+
+    @property
+    def minimum_px(self) -> int:
+        """Smallest side that it accepts."""
+        return 1
+
+    def missing_to_fill(self) -> str | None:
+        """Return in a sentence why it cannot fill, as long as a part is still to be trained; None when it can."""
+        return None
+
+    def adapted(self, role: str, state: dict[str, Tensor], config: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return the weights of a network of another configuration as this one may start from them.
+
+        Args:
+            role: Of the network.
+            state: Its weights, by their names in it.
+            config: What the file says of the model that they were trained in, in plain containers.
+        """
+        return state
+
+    def prepare_for_export(self) -> None:
+        """Choose the arithmetic that is the same for every size; the network paints the same up to rounding."""
+        use_plain_forms(self)
+
+    @classmethod
+    @abstractmethod
+    def measured_inputs(cls, config: Any, image: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        """Return what `forward` takes, for measuring how fast it is: of random images and a hole in their middle."""
+
+    def parts(self, image: Tensor, mask: Tensor) -> dict[str, Callable[[], object]]:
+        """Return tasks that run a part of the network each, with their inputs prepared, for measuring."""
+        return {}
+
+    @classmethod
+    def discriminators(cls, config: Any, *, seed: int = 0) -> dict[str, Discriminator]:
+        """Build the networks that only training and ranking need, by role.
+
+        seed: Of the training; weights are drawn from a number behind those that the generators draw from.
+        """
+        return {}
+
+
+class InpaintNetwork(ModelNetwork):
+    """Base of the networks that fill holes; its children are the roles (generator, ...).
+
+    discriminator_names: short names of discriminators' roles.
+    """
+
+    discriminator_names: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def measured_inputs(cls, config: Any, image: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        """Return image and mask."""
+        return image, mask
 
     @abstractmethod
     def forward(self, image: Tensor, mask: Tensor, **planes: Tensor) -> dict[str, Tensor]:
@@ -68,21 +125,6 @@ class InpaintNetwork(nn.Module):
     def paint_encoded(self, image: Tensor, mask: Tensor, encoded: Encoded, **planes: Tensor) -> dict[str, Tensor]:
         """Return what `forward` does, from what `find_and_encode` left behind of the same image."""
         return self(image, mask, **planes)  # type: ignore[no-any-return]
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What it can do: its configuration says it, and its weights at what size."""
-        found: Capabilities = self.config.capabilities()
-        return found if self.trained_px is None else replace(found, trained_px=self.trained_px)
-
-    @property
-    def minimum_px(self) -> int:
-        """Smallest side that `forward` accepts."""
-        return 1
-
-    def missing_to_fill(self) -> str | None:
-        """Return in a sentence why it cannot fill, as long as a part is still to be trained; None when it can."""
-        return None
 
     def configure(self, options: Any) -> None:
         """Take over the configuration's `FillOptions` from a caller of `inpaint.load`."""
@@ -129,22 +171,6 @@ class InpaintNetwork(nn.Module):
             What `forward` calls "raw".
         """
         return self(image, mask, **inputs)["raw"]  # type: ignore[no-any-return]
-
-    def prepare_for_export(self) -> None:
-        """Choose the arithmetic that is the same for every size; the network paints the same up to rounding."""
-        use_plain_forms(self)
-
-    def parts(self, image: Tensor, mask: Tensor) -> dict[str, Callable[[], object]]:
-        """Return tasks that run a part of the network each, with their inputs prepared, for measuring."""
-        return {}
-
-    @classmethod
-    def discriminators(cls, config: Any, *, seed: int = 0) -> dict[str, Discriminator]:
-        """Build the networks that only training and ranking need, by role.
-
-        seed: Of the training; weights are drawn from a number behind those that the generators draw from.
-        """
-        return {}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)

@@ -18,6 +18,7 @@ import inpaint.arguments as arguments
 from inpaint.errors import UsageError, WeightsError, some, unknown
 from inpaint.registry import table
 from inpaint.system.files import missing, sha256_of
+from inpaint.types import Capabilities
 from inpaint.weights.places import existing_file, index_file
 
 if TYPE_CHECKING:
@@ -60,13 +61,15 @@ Match: TypeAlias = "tuple[Format, str, list[Found]]"
 class Import:
     """What an import has written.
 
-    roles: the networks in it. lacking: the discriminators that a training of this model has and the files had not.
-    parameters: of what fills. notes: one line each, what was left out and why.
+    capabilities: of what was imported. roles: the networks in it. lacking: the discriminators that a training of this
+    model has and the files had not. parameters: of what fills or stylizes. notes: one line each, what was left out and
+    why.
     """
 
     folder: Path
     title: str
     model: str
+    capabilities: Capabilities
     license: str
     sha256: str
     roles: tuple[str, ...]
@@ -114,6 +117,7 @@ def import_weights(
         folder=folder,
         title=chosen.title,
         model=chosen.model,
+        capabilities=converted.config.capabilities(),
         license=chosen.license,
         sha256=sha256,
         roles=roles,

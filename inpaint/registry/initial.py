@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from inpaint.errors import ConfigError, WeightsError, unknown
 from inpaint.options import ModelConfig, flat, show, validated
@@ -16,6 +16,7 @@ from inpaint.weights.runs import CHECKPOINT_SUFFIX, RunFolder
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from inpaint.models.base import ModelNetwork
     from inpaint.training.module import TrainingModule
 
 log = logging.getLogger("inpaint.training")
@@ -138,7 +139,8 @@ def _load_roles(module: TrainingModule, file: Path, roles: tuple[str, ...]) -> s
                 f"{file} holds {', '.join(metadata.roles)}, but no {role}; "
                 f"init.{'=, init.'.join(module.init_parts)}= start single parts from weights"
             )
-        load_into(network, state, source=file)
+        adapted = cast("ModelNetwork", module.network).adapted(role, state, metadata.config)  # as of every model
+        load_into(network, adapted, source=file)
         loaded.add(role)
     licenses = [known for known in (module.license, metadata.license) if known is not None]
     module.license = "; ".join(dict.fromkeys(licenses)) or None

@@ -22,6 +22,7 @@ from inpaint.registry.table import (
     models,
     names,
     network_class,
+    style_models,
 )
 from inpaint.strategies.options import StrategyOptions
 from inpaint.types import Capabilities, Inpainter
@@ -32,6 +33,7 @@ from inpaint.weights.runs import Which
 if TYPE_CHECKING:
     import torch
 
+    from inpaint.models.base import ModelNetwork
     from inpaint.options import ModelConfig
     from inpaint.weights.files import WeightsMetadata
     from inpaint.weights.public import PublicWeights
@@ -126,7 +128,7 @@ def described(
     if text.startswith(HUB_PREFIX):
         return None
     path = weights_of(text, weights)
-    stored = _stored(path)
+    stored = _filling(text, _stored(path))
     fill = _chosen("models with weights", stored.groups(), own)
     if isinstance(stored, StoredGraph):
         refuse_dtype(path, dtype)
@@ -145,7 +147,7 @@ def options_of(name_or_place: str | os.PathLike[str], *, weights: Which = "last"
     if text in FILLS:
         return {**_types(fill_options(text)), **shared}
     row = zoo.find(text)
-    stored = _stored(weights_of(text, weights)) if row is None else None
+    stored = _filling(text, _stored(weights_of(text, weights))) if row is None else None
     groups = stored.groups() if stored is not None else _groups(_usual(zoo.row_named(text)))
     own = {name: kind for group in groups.values() for name, kind in _types(group).items()}
     return {**({} if isinstance(stored, StoredGraph) else {"dtype": str}), **own, **shared}
@@ -192,6 +194,11 @@ def weights_of(text: str, weights: Which = "last") -> Path:
 
     Raises UsageError for anything else.
     """
+    if text in style_models():
+        raise UsageError(
+            f"'{text}' needs weights: give the folder of a trained run, e.g. checkpoints/my-run, or train one with "
+            f"`inpaint train model={text} data.root=PHOTOS data.styles=PICTURES`; it stylizes, see `inpaint stylize`"
+        )
     if text in models():
         public = [name for name, row in zoo.public_weights().items() if row.model == text]
         raise UsageError(
@@ -210,7 +217,7 @@ def _from_file(
     path: Path, *, device: str | torch.device, dtype: str | torch.dtype | None, options: Mapping[str, Any]
 ) -> Inpainter:
     """Return the fill of a weights file, or of an ONNX file."""
-    stored = _stored(path)
+    stored = _filling(str(path), _stored(path))
     if isinstance(stored, StoredGraph):
         refuse_dtype(path, dtype)
         return stored.load(str(device), _chosen("ONNX files", stored.groups(), options))
@@ -219,7 +226,7 @@ def _from_file(
 
 def _network(
     path: Path,
-    stored: _Stored,
+    stored: StoredNetwork,
     *,
     device: str | torch.device,
     dtype: str | torch.dtype | None,
@@ -228,26 +235,10 @@ def _network(
     """Build the network that a weights file describes and load it; its discriminators stay in the file for now."""
     metadata, config = stored.metadata, stored.config
     chosen = _chosen("models with weights", stored.groups(), options)
-    computed = _dtype_name(dtype)
+    network, where, wanted = _built(path, stored, device=device, dtype=dtype)
 
-    import torch
+    from inpaint.models.discriminators import StoredDiscriminators
 
-    from inpaint.models.discriminators import StoredDiscriminators, prepared
-    from inpaint.system.devices import resolve_device
-    from inpaint.weights.files import load_weights
-    from inpaint.weights.licenses import mention_license
-
-    where = resolve_device(device)
-    wanted: torch.dtype = getattr(torch, computed)
-    if where.type == "mps" and wanted == torch.float64:
-        raise UsageError("dtype float64 does not exist on device mps; use device=cpu")
-    kind = network_class(metadata.model)
-    network = kind(config)
-    # A file may also hold networks that only a ranking or further training needs.
-    extra = tuple(f"{role}." for role in metadata.roles if role not in dict(network.named_children()))
-    prepared(network, load_weights(path, without=extra)[0], dtype=wanted, source=path)
-    mention_license(path, metadata.license)
-    network.trained_px = metadata.trained_px
     network.configure(chosen["network"])
     made: Inpainter = _adapter(config)(
         network,
@@ -255,9 +246,64 @@ def _network(
         device=where,
         dtype=wanted,
         options=chosen["adapter"],
-        discriminators=StoredDiscriminators(path, kind, config, dtype=wanted, device=where),
+        discriminators=StoredDiscriminators(path, type(network), config, dtype=wanted, device=where),
     )
     return made
+
+
+def _built(
+    path: Path, stored: StoredNetwork, *, device: str | torch.device, dtype: str | torch.dtype | None
+) -> tuple[Any, torch.device, torch.dtype]:
+    """Return the network of a weights file, still on the CPU, and the device and type that it is to compute in."""
+    computed = _dtype_name(dtype)
+
+    import torch
+
+    from inpaint.models.discriminators import prepared
+    from inpaint.system.devices import resolve_device
+    from inpaint.weights.files import load_weights
+    from inpaint.weights.licenses import mention_license
+
+    metadata = stored.metadata
+    where = resolve_device(device)
+    wanted: torch.dtype = getattr(torch, computed)
+    if where.type == "mps" and wanted == torch.float64:
+        raise UsageError("dtype float64 does not exist on device mps; use device=cpu")
+    network = network_class(metadata.model)(stored.config)
+    # A file may also hold networks that only a ranking or further training needs.
+    extra = tuple(f"{role}." for role in metadata.roles if role not in dict(network.named_children()))
+    prepared(network, load_weights(path, without=extra)[0], dtype=wanted, source=path)
+    mention_license(path, metadata.license)
+    network.trained_px = metadata.trained_px
+    return network, where, wanted
+
+
+def stored_network(text: str, weights: Which = "last") -> tuple[Path, StoredNetwork]:
+    """Return the weights file of a trained network, whatever it is for, and what it says of itself.
+
+    Raises UsageError or WeightsError, as `load`; also for an ONNX file, which is no network of ours.
+    """
+    path = weights_of(text, weights)
+    stored = _stored(path)
+    if isinstance(stored, StoredGraph):
+        raise UsageError(f"{path} is an ONNX file; give the run or weights file that it was exported from")
+    return path, stored
+
+
+def built(
+    text: str,
+    *,
+    weights: Which = "last",
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype | None = None,
+) -> tuple[ModelNetwork, WeightsMetadata]:
+    """Return a trained network, whatever it is for, on its device and in its type, and what its file says.
+
+    Raises UsageError or WeightsError, as `load`.
+    """
+    path, stored = stored_network(text, weights)
+    network, where, wanted = _built(path, stored, device=device, dtype=dtype)
+    return network.to(device=where, dtype=wanted), stored.metadata
 
 
 def _adapter(config: ModelConfig) -> Any:
@@ -269,7 +315,7 @@ def _adapter(config: ModelConfig) -> Any:
 
 
 @dataclass(frozen=True)
-class _Stored:
+class StoredNetwork:
     """What a weights file says of itself, and the configuration of the network in it."""
 
     metadata: WeightsMetadata
@@ -298,7 +344,17 @@ def _groups(config: ModelConfig) -> dict[str, type[Options]]:
     return {"adapter": adapter_options(config.capabilities()), "network": config.FillOptions}
 
 
-def _stored(path: Path) -> _Stored | StoredGraph:
+def _filling(text: str, stored: StoredNetwork | StoredGraph) -> StoredNetwork | StoredGraph:
+    """Return what was found at a place. Raises UsageError where it is no fill but stylizes."""
+    if isinstance(stored, StoredNetwork) and stored.config.capabilities().stylizes:
+        raise UsageError(
+            f"'{text}' holds a {stored.name}, which paints whole images in a style and fills no holes: "
+            f"use `inpaint stylize --model {text}`"
+        )
+    return stored
+
+
+def _stored(path: Path) -> StoredNetwork | StoredGraph:
     if is_graph(path):
         return stored_graph(path)
     from inpaint.weights.files import read_metadata
@@ -307,7 +363,7 @@ def _stored(path: Path) -> _Stored | StoredGraph:
     if metadata.model not in models():
         raise WeightsError(f"{path}: {unknown('model', metadata.model, models())}; a newer version may know it")
     try:
-        return _Stored(metadata, validated(config_class(metadata.model), metadata.config))
+        return StoredNetwork(metadata, validated(config_class(metadata.model), metadata.config))
     except ConfigError as error:
         raise WeightsError(f"{path} has a configuration this version does not know: {error}") from None
 

@@ -19,7 +19,7 @@ from inpaint.errors import UsageError, unknown
 from inpaint.types import Capabilities, Plane
 
 if TYPE_CHECKING:
-    from inpaint.models.base import InpaintNetwork
+    from inpaint.models.base import ModelNetwork
     from inpaint.options import ModelConfig, Options
 
 GROUP = "inpaint.models"
@@ -64,8 +64,10 @@ MODELS: Mapping[str, ModelEntry] = {
     "edgeconnect": ModelEntry("inpaint.models.edgeconnect"),
     "erasenet": ModelEntry("inpaint.models.erasenet"),
     "glcic": ModelEntry("inpaint.models.glcic"),
+    "johnson": ModelEntry("inpaint.models.johnson"),
     "lama": ModelEntry("inpaint.models.lama"),
     "migan": ModelEntry("inpaint.models.migan"),
+    "multistyle": ModelEntry("inpaint.models.multistyle"),
     "pconv": ModelEntry("inpaint.models.pconv"),
     "pctnet": ModelEntry("inpaint.models.pctnet"),
     "pluralistic": ModelEntry("inpaint.models.pluralistic"),
@@ -123,9 +125,19 @@ def models() -> dict[str, ModelEntry]:
     return {**MODELS, **outside_models()}
 
 
+def inpainters() -> dict[str, ModelEntry]:
+    """Return the trainable models that fill holes, as `inpaint.load` loads them."""
+    return {name: entry for name, entry in models().items() if not capabilities(name).stylizes}
+
+
+def style_models() -> dict[str, ModelEntry]:
+    """Return the trainable models that paint whole images in a style, see `inpaint.registry.stylizers`."""
+    return {name: entry for name, entry in models().items() if capabilities(name).stylizes}
+
+
 def names() -> list[str]:
-    """Return all registered names, trainable models first."""
-    return [*models(), *FILLS]
+    """Return the registered names of all that fills holes, trainable models first."""
+    return [*inpainters(), *FILLS]
 
 
 def model_entry(name: str) -> ModelEntry:
@@ -147,9 +159,9 @@ def network_module(name: str) -> ModuleType:
     return model_entry(name).module("network")
 
 
-def network_class(name: str) -> type[InpaintNetwork]:
+def network_class(name: str) -> type[ModelNetwork]:
     """Return the network of a trainable model; this imports torch."""
-    network: type[InpaintNetwork] = network_module(name).Network
+    network: type[ModelNetwork] = network_module(name).Network
     return network
 
 
@@ -177,7 +189,7 @@ def capabilities(name: str) -> Capabilities:
 
 
 def list_models() -> dict[str, Capabilities]:
-    """Return what each registered name can do, trainable models in their default configuration first.
+    """Return what each name that fills holes can do, trainable models in their default configuration first.
 
     Names of fills go to `inpaint.load` as they are; trainable models need weights: the folder of a run or import.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,19 @@ from pydantic import TypeAdapter, ValidationError
 from inpaint.errors import UsageError, unknown
 from inpaint.options import Options, describe
 from inpaint.registry.loading import options_of
+from inpaint.types import Capabilities
 from inpaint.weights.runs import Which
+
+
+def command_to_use(capabilities: Capabilities, place: str) -> str:
+    """Return the command that uses a trained network; place: its run folder or weights file."""
+    place = shlex.quote(place)
+    if not capabilities.stylizes:
+        mask = "" if capabilities.blind else " --mask MASK"
+        return f"inpaint infer --model {place} --image PHOTO{mask} --output RESULT.png"
+    named = " --style NAME" if len(capabilities.styles or ()) > 1 else ""
+    style = " --style PICTURE" if capabilities.styles is None else named
+    return f"inpaint stylize --model {place} --image PHOTO{style} --output RESULT.png"
 
 
 def for_models(

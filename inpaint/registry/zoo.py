@@ -66,7 +66,7 @@ def loadable_names() -> list[str]:
 
 def is_name(text: str) -> bool:
     """Tell whether a model is given by a name or an address, not by a path."""
-    return text in table.names() or text.startswith(places.HUB_PREFIX) or find(text) is not None
+    return text in table.models() or text in table.FILLS or text.startswith(places.HUB_PREFIX) or find(text) is not None
 
 
 # From a name or a place to a file ------------------------------------------------------------------------------------

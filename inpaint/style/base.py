@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 import inpaint.arguments as arguments
 from inpaint.classical.color_transfer import transfer
-from inpaint.errors import InputError, MaskError
+from inpaint.errors import InputError, MaskError, unknown
 from inpaint.fills.checks import checked_seed, image_array
 from inpaint.images.photo import BT709, luma
 from inpaint.options import Options
 from inpaint.style.options import StyleOptions
-from inpaint.types import OneLine, ProgressCallback, StylePart, Stylized, shown
+from inpaint.types import LearnedStyle, OneLine, ProgressCallback, StylePart, Stylized, shown
 
 Image: TypeAlias = NDArray[np.float32]
 Share: TypeAlias = NDArray[np.float32]
@@ -30,9 +30,11 @@ class Scene(OneLine):
 
     Args:
         content: (H, W, 3) in [0, 1].
-        parts: As in `inpaint.types.Stylizer`, with weights that sum to 1.
+        parts: As in `inpaint.types.Stylizer`, with weights that sum to 1; those of `learned` for networks that have
+            learned their styles.
         shares: (n, H, W), which share of each pixel each part gets: weight times mask, summing to 1; all 0 where no
             part goes.
+        learned: In place of `parts`, for networks that have learned their styles; every one has its name.
         seed: For what is drawn at random.
         budget_s: Seconds for methods that take long; None: the method's usual course.
         progress: To be told of the steps of a method that takes long, with previews (1, 3, H, W). When it raises
@@ -42,6 +44,7 @@ class Scene(OneLine):
     content: Image
     parts: tuple[StylePart, ...]
     shares: Share
+    learned: tuple[LearnedStyle, ...] = ()
     seed: int = 0
     budget_s: float | None = None
     progress: ProgressCallback | None = None
@@ -54,7 +57,8 @@ class Scene(OneLine):
     @property
     def everywhere(self) -> bool:
         """Whether every part goes to all of the content, mixed by weight alone."""
-        return all(part.content_mask is None for part in self.parts)
+        parts: list[StylePart | LearnedStyle] = [*self.parts, *self.learned]
+        return all(part.content_mask is None for part in parts)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -77,17 +81,17 @@ class Painted(OneLine):
 class ArrayStylizer(ABC):
     """Base of all methods: a subclass says its name and writes `paint`.
 
-    takes_styles: whether styles are given with every content; not by networks that have learned theirs.
+    learned: names of the styles that a network has learned; None where styles are given with every content.
     """
 
     name: ClassVar[str]
-    takes_styles: bool = True
+    learned: tuple[str, ...] | None = None
     options: Options = StyleOptions()  # what the caller chose
 
     def stylize(
         self,
         content: NDArray[Any],
-        parts: Sequence[StylePart],
+        parts: Sequence[StylePart | LearnedStyle],
         *,
         seed: int = 0,
         budget_s: float | None = None,
@@ -95,9 +99,7 @@ class ArrayStylizer(ABC):
     ) -> Stylized:
         """See `inpaint.types.Stylizer`. Where no part goes, the content comes back."""
         content = image_array("content", content)
-        checked = _checked_parts(parts, content)
-        if self.takes_styles and not checked:
-            raise InputError(f"{self.name} needs a style, and none is given")
+        checked = self._checked(parts, content)
         seed = checked_seed(seed)
         if budget_s is not None:
             budget_s = arguments.number("budget_s", budget_s)
@@ -109,8 +111,9 @@ class ArrayStylizer(ABC):
         read = _gray(content) if colors == "luminance" else content
         scene = Scene(
             content=read,
-            parts=tuple(self._prepared(part, content) for part in checked),
+            parts=tuple(self._prepared(part, content) for part in checked if isinstance(part, StylePart)),
             shares=shares,
+            learned=tuple(part for part in checked if isinstance(part, LearnedStyle)),
             seed=seed,
             budget_s=budget_s,
             progress=progress,
@@ -127,6 +130,37 @@ class ArrayStylizer(ABC):
     @abstractmethod
     def paint(self, scene: Scene) -> Painted:
         """Return the content in the styles of its parts; what it is where no part goes is not used."""
+
+    def _checked(self, parts: object, content: Image) -> tuple[StylePart | LearnedStyle, ...]:
+        """Return the parts checked, of the one kind that this method takes, with weights that sum to 1."""
+        if not isinstance(parts, Sequence) or not all(isinstance(part, StylePart | LearnedStyle) for part in parts):
+            raise InputError(f"parts must be a list of StylePart or LearnedStyle, got {shown(parts)}")
+        if self.learned is None:
+            if any(isinstance(part, LearnedStyle) for part in parts):
+                raise InputError(f"{self.name} has learned no style that could be named: give pictures")
+            if not parts:
+                raise InputError(f"{self.name} needs a style, and none is given")
+        elif any(isinstance(part, StylePart) for part in parts):
+            raise InputError(f"{self.name} takes no pictures of styles, it has learned its own: {self._listed}")
+        elif not parts:
+            parts = [LearnedStyle()]
+        return _checked_parts(
+            [self._named(part) if isinstance(part, LearnedStyle) else part for part in parts], content
+        )
+
+    def _named(self, part: LearnedStyle) -> LearnedStyle:
+        assert self.learned is not None
+        if part.name is None:
+            if len(self.learned) != 1:
+                raise InputError(f"{self.name} has learned several styles, name one: {self._listed}")
+            return replace(part, name=self.learned[0])
+        if part.name not in self.learned:
+            raise InputError(unknown(f"style of {self.name}", str(part.name), self.learned))
+        return part
+
+    @property
+    def _listed(self) -> str:
+        return ", ".join(self.learned or ())
 
     def _prepared(self, part: StylePart, content: Image) -> StylePart:
         """Return a part with its style in the size and the colors that the options ask for."""
@@ -180,10 +214,8 @@ def _matched(style: Image, content: Image) -> Image:
     return found
 
 
-def _shares(parts: Sequence[StylePart], size: tuple[int, int]) -> tuple[Share, Share]:
+def _shares(parts: Sequence[StylePart | LearnedStyle], size: tuple[int, int]) -> tuple[Share, Share]:
     """Return how much of each pixel is painted (H, W), and each part's share of that (n, H, W)."""
-    if not parts:
-        return np.ones(size, np.float32), np.ones((0, *size), np.float32)
     masks = [np.ones(size, np.float32) if part.content_mask is None else part.content_mask for part in parts]
     weighted = np.stack([part.weight * mask for part, mask in zip(parts, masks, strict=True)])
     sums = weighted.sum(axis=0)
@@ -191,23 +223,19 @@ def _shares(parts: Sequence[StylePart], size: tuple[int, int]) -> tuple[Share, S
     return total, np.divide(weighted, sums, out=np.zeros_like(weighted), where=sums > 0)
 
 
-def _checked_parts(parts: object, content: Image) -> tuple[StylePart, ...]:
-    if not isinstance(parts, Sequence) or not all(isinstance(part, StylePart) for part in parts):
-        raise InputError(f"parts must be a list of StylePart, got {shown(parts)}")
+def _checked_parts(parts: Sequence[StylePart | LearnedStyle], content: Image) -> tuple[StylePart | LearnedStyle, ...]:
     weights = [arguments.number("weight", part.weight) for part in parts]
     if any(weight <= 0 for weight in weights):
         raise InputError(f"weights must be above 0, got {shown(weights)}")
-    found = []
+    found = list[StylePart | LearnedStyle]()
     for part, weight in zip(parts, weights, strict=True):
+        where, share = _content_mask(part.content_mask, content), weight / sum(weights)
+        if isinstance(part, LearnedStyle):
+            found.append(replace(part, content_mask=where, weight=share))
+            continue
         style = image_array("style", part.style)
-        found.append(
-            StylePart(
-                style=style,
-                content_mask=_content_mask(part.content_mask, content),
-                style_mask=_style_mask(part.style_mask, style),
-                weight=weight / sum(weights),
-            )
-        )
+        mask = _style_mask(part.style_mask, style)
+        found.append(StylePart(style=style, content_mask=where, style_mask=mask, weight=share))
     return tuple(found)
 
 

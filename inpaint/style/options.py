@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
-from inpaint.classical.color_transfer import Method
+from inpaint.classical.options import TransferMethod
 from inpaint.options import Options
 
 Colors: TypeAlias = Literal["style", "keep", "match", "luminance"]
@@ -38,4 +38,4 @@ class ColorsOptions(StyleOptions):
     """
 
     colors: Literal["style"] = "style"
-    method: Method = "covariance"
+    method: TransferMethod = "covariance"

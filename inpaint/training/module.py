@@ -48,7 +48,7 @@ Batch: TypeAlias = dict[str, Tensor]
 
 
 class _NetworkClass(Protocol):
-    """A class of networks that fill holes; see `InpaintNetwork`."""
+    """A class of networks; see `ModelNetwork`."""
 
     def __call__(self, config: Any, /, *, seed: int) -> nn.Module: ...
 
@@ -62,7 +62,7 @@ class TrainingModule(LightningModule):
 
     Attributes:
         name: Of the model in the registry.
-        network_class: Of what fills holes; its children are the roles (generator, ...).
+        network_class: Of what fills holes or stylizes; its children are the roles (generator, ...).
         optimizer_names: What may be configured; those that no update uses, for want of an adversarial loss, are left
             out.
         kept_discriminators: Roles written with the weights that fill, for models that rank their fills.
@@ -159,6 +159,13 @@ class TrainingModule(LightningModule):
 
     def preview(self, batch: Batch, record: Record) -> Fill | None:
         """Return what the panel shows while there is no inpainter, from the record as in `measure`; None = nothing."""
+        return None
+
+    def panel(self, batch: Batch, record: Record) -> Mapping[str, Tensor] | None:
+        """Return what the panel shows of a model that fills no holes: columns of images (B, 3, H, W) by their names.
+
+        The arguments are those of `preview`, which answers where this is None.
+        """
         return None
 
     @property

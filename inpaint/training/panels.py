@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from inpaint.images.sheets import contact_sheet
 from inpaint.system.files import atomic_write
@@ -20,7 +21,7 @@ PanelRow: TypeAlias = dict[str, Pixels]
 """One photo of the panel: images (H, W, 3) by column, coarse where there is such a stage; mask (H, W) with 1 = hole.
 
 Of a blind model the contaminated image and the map that it found stand in the place of the masked one, of a harmonizer
-the composite.
+the composite. Of a model that fills no holes the columns are its own.
 """
 
 GRAY = 0.5  # what the hole is shown as
@@ -44,6 +45,19 @@ def panel_rows(image: Tensor, mask: Tensor, fill: Fill, seen: Mapping[str, Tenso
     columns = {**before, **stages, "completed": fill.completed, "original": image}
     masks = mask[:, 0].round().byte().cpu().numpy()
     return [{**{n: to_bytes(c[i]) for n, c in columns.items()}, "mask": m} for i, m in enumerate(masks)]
+
+
+def column_rows(columns: Mapping[str, Tensor], mask: Tensor) -> list[PanelRow]:
+    """Turn columns of images into rows; images of another size are brought to that of the first column.
+
+    Args:
+        columns: By name, (B, 3, H, W) each.
+        mask: (B, 1, H, W), 1 = hole, of the first column's size.
+    """
+    size = next(iter(columns.values())).shape[-2:]
+    fitted = {name: F.interpolate(images.float(), size, mode="area") for name, images in columns.items()}
+    masks = mask[:, 0].round().byte().cpu().numpy()
+    return [{**{name: to_bytes(images[i]) for name, images in fitted.items()}, "mask": m} for i, m in enumerate(masks)]
 
 
 def to_bytes(image: Tensor) -> Pixels:

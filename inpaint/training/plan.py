@@ -15,6 +15,7 @@ from torch import Tensor
 
 from inpaint.errors import ConfigError, InputError, unknown
 from inpaint.losses import Term
+from inpaint.losses.base import DiscriminatorTerm
 from inpaint.nn.random import drawing_from
 from inpaint.system.devices import accelerators
 from inpaint.system.environment import cores, hardware
@@ -302,6 +303,8 @@ def dry_run_step(module: TrainingModule, *, size_px: int) -> None:
             raise ConfigError(f"data.size={size_px}: {error}") from None
         entries = record.keys() - {"hole_share"}
         for name, term in module.losses.terms.items():
+            if term.weight == 0 and not isinstance(term, DiscriminatorTerm):
+                continue  # it is not computed, and neither are entries that nothing else reads
             for entry in sorted(term.entries - entries):
                 raise ConfigError(f"{_key(name, term, entry)}: {unknown('entry of the record', entry, entries)}")
             _try(module, name, record, size_px=size_px)

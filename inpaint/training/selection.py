@@ -23,6 +23,11 @@ def recolors(module: TrainingModule) -> bool:
     return COMPOSITE.name in {plane.name for plane in module.planes} and module.config.capabilities().recolors
 
 
+def stylizes(module: TrainingModule) -> bool:
+    """Return whether a model fills no holes, so that its own figures are all that validation has."""
+    return module.config.capabilities().stylizes
+
+
 def seen_as(module: TrainingModule) -> str | None:
     """Return the plane that a model is given as the image in validation; None: the image itself."""
     return CONTAMINATED.name if is_blind(module) else COMPOSITE.name if recolors(module) else None
@@ -77,7 +82,14 @@ class Selection:
         if slash and among not in sets:
             valid = [f"{one}/{name}" if one else name for one in sets]
             raise ConfigError(f"validation.best: {unknown('figure', wanted, valid)}")
-        usual = (*USUAL, *(OF_BLIND if is_blind(module) else OF_RECOLORED if recolors(module) else ()))
+        if stylizes(module):
+            if options.measures:
+                raise ConfigError(
+                    f"validation.measures: {module.name} fills no holes; it is measured by {', '.join(module.metrics)}"
+                )
+            usual: tuple[str, ...] = ()
+        else:
+            usual = (*USUAL, *(OF_BLIND if is_blind(module) else OF_RECOLORED if recolors(module) else ()))
         names = usual if options.measures is None else tuple(options.measures)
         if name not in names and name in MEASURES and name not in module.metrics:
             names = (*names, name)

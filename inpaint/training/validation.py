@@ -15,9 +15,9 @@ from inpaint.training.checkpoints import Checkpoints
 from inpaint.training.figures import Figures, fill_of
 from inpaint.training.loggers import log_panel
 from inpaint.training.module import TrainingModule
-from inpaint.training.panels import panel_rows, thin_out, write_panel
+from inpaint.training.panels import PanelRow, column_rows, panel_rows, thin_out, write_panel
 from inpaint.training.selection import Selection, seen_as
-from inpaint.types import Inpainter
+from inpaint.types import Fill, Inpainter
 from inpaint.weights.runs import RunFolder
 
 log = logging.getLogger("inpaint.training")
@@ -83,23 +83,32 @@ class Validation(IterationCallback):
         if not trainer.is_global_zero or self.options.panel == 0:
             return
         batch = self._first(trainer, self.options.panel)
-        if inpainter is not None:
-            fill = fill_of(self.module, inpainter, batch)
-        else:
-            with self.module.averaging():
-                shown = self.module.preview(batch, self.module.record(batch))
-            if shown is None:
-                return
-            fill = shown
-        seen = seen_as(self.module)
-        before = None if seen is None else {seen: batch[seen]}
-        rows = panel_rows(batch["image"], batch["mask"], fill, before)
+        rows = self._rows(batch, inpainter)
+        if not rows:
+            return
         try:
             write_panel(self.panels / f"{self.module.iteration:08d}.png", rows)
             thin_out(self.panels, self.options.keep_panels)
         except (InpaintError, OSError) as error:
             log.warning("the panel of iteration %d is left out: %s", self.module.iteration, error)
         log_panel(trainer.loggers, iteration=self.module.iteration, rows=rows)
+
+    def _rows(self, batch: dict[str, Tensor], inpainter: Inpainter | None) -> list[PanelRow]:
+        """Return the rows of the panel; none where there is nothing to show."""
+        if inpainter is not None:
+            fill: Fill | None = fill_of(self.module, inpainter, batch)
+        else:
+            with self.module.averaging():
+                record = self.module.record(batch)
+                columns = self.module.panel(batch, record)
+                fill = self.module.preview(batch, record) if columns is None else None
+            if columns is not None:
+                return column_rows(columns, batch["mask"])
+        if fill is None:
+            return []
+        seen = seen_as(self.module)
+        before = None if seen is None else {seen: batch[seen]}
+        return panel_rows(batch["image"], batch["mask"], fill, before)
 
     def _first(self, trainer: Trainer, count: int) -> dict[str, Tensor]:
         """Return the first samples of the first validation set, the same for every process."""

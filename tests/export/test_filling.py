@@ -7,7 +7,7 @@ from inpaint.export.formats import Request, export
 from inpaint.registry import table
 from inpaint.registry.loading import described, load
 
-CAN_FILL = sorted(table.MODELS)
+CAN_FILL = sorted(table.inpainters())
 
 
 @pytest.fixture

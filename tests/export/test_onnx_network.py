@@ -17,7 +17,7 @@ pytest.importorskip("onnxruntime", reason="the extra 'export' is not installed")
 
 # Options that change what a graph is made of.
 VARIANTS = [
-    *((name, {}) for name in table.models()),
+    *((name, {}) for name in table.inpainters()),
     ("deepfill", {"padding": "reflect", "attention": {"masked": "inf", "norm_eps": "inside", "overlap": "count"}}),
     ("deepfill", {"sketch": True, "attention": {"fuse": False, "sampling": "floor", "mask_sampling": "floor8"}}),
     ("edgeconnect", {"stage": "inpaint", "mask_channel": True}),
@@ -58,7 +58,7 @@ def rounding(network, values, painted):
     return np.abs(painted - exact.numpy()).max()
 
 
-@pytest.mark.parametrize("name", [name for name in table.models() if not table.capabilities(name).reads_hole])
+@pytest.mark.parametrize("name", [name for name in table.inpainters() if not table.capabilities(name).reads_hole])
 def test_a_graph_does_not_read_what_the_hole_holds(small_network, name):
     graph = GraphNetwork(small_network(name))
     session = session_of(graph_of(graph).SerializeToString())
@@ -76,7 +76,7 @@ def test_all_graphs_have_the_stated_opset_and_no_operators_beyond_onnx(small_net
     assert [(each.domain, each.version) for each in model.opset_import] == [("", OPSET)]
 
 
-@pytest.mark.parametrize("name", table.models())
+@pytest.mark.parametrize("name", table.inpainters())
 def test_the_plain_form_paints_what_the_network_paints_without_it(small_network, name):
     network = small_network(name).double()
     prepare_for_inference(network)  # again: what was computed once, in float32, is rounded

@@ -21,7 +21,7 @@ def exported(network, name):
 
 
 @pytest.mark.parametrize(("precision", "share"), [("float16", 0.05), pytest.param("int8", 0.5, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", table.models())
+@pytest.mark.parametrize("name", table.inpainters())
 def test_lower_precision_paints_nearly_the_same_with_float32_outside(small_network, name, precision, share):
     network = small_network(name)
     graph, model = in_precision(exported(network, name), precision)

@@ -16,7 +16,7 @@ from inpaint.registry import table
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", table.models())
+@pytest.mark.parametrize("name", table.inpainters())
 def test_a_program_paints_what_the_network_paints_at_every_size_and_batch(small_network, name):
     network = small_network(name)
     graph = GraphNetwork(network)

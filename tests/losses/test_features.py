@@ -62,6 +62,45 @@ def test_layers_can_be_weighted_and_differences_squared(vgg, record):
     assert found.item() == pytest.approx(expected, rel=1e-10)
 
 
+def test_statistics_are_compared_by_means_and_deviations_of_channels(vgg, record):
+    layers = ("relu1_1", "relu3_1")
+    painted, truth = (features(vgg, record[name], layers) for name in ("raw", "image"))
+
+    def of(array):
+        return array.mean(axis=(2, 3)), np.sqrt(array.var(axis=(2, 3), ddof=1) + 1e-5)
+
+    expected = sum(
+        np.square(a - b).mean() for layer in layers for a, b in zip(of(painted[layer]), of(truth[layer]), strict=True)
+    )
+    found = losses(it={"kind": "statistics", "layers": layers}).of_record(record)["it"]
+    assert found.item() == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["style", "statistics"])
+def test_styles_may_have_another_size_and_be_one_for_all_samples(record, kind):
+    picture = torch.rand(1, 3, 33, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    term = losses(it={"kind": kind, "target": "style", "layers": ["relu2_1"], "norm": "l2"})
+    one = term.of_record({**record, "style": picture})["it"]
+    each = term.of_record({**record, "style": picture.expand(2, -1, -1, -1)})["it"]
+    assert one.item() == pytest.approx(each.item(), rel=1e-10)
+    alike = losses(it={"kind": kind, "of": "style", "target": "style", "layers": ["relu2_1"], "norm": "l2"})
+    assert alike.of_record({**record, "style": picture})["it"].item() == 0
+
+
+@pytest.mark.parametrize("kind", ["style", "statistics"])
+def test_each_sample_of_a_batch_may_count_for_itself(record, kind):
+    def found(counts, raw):
+        term = losses(it={"kind": kind, "layers": ["relu1_2"], "sample_weights": "counts"})
+        return term.of_record({**record, "raw": raw, "counts": torch.tensor(counts)})["it"].item()
+
+    raw = record["raw"]
+    first, second, both = found([1.0, 0.0], raw), found([0.0, 1.0], raw), found([3.0, 0.5], raw)
+    assert both == pytest.approx(3 * first + 0.5 * second, rel=1e-10)
+    plain = losses(it={"kind": kind, "layers": ["relu1_2"]}).of_record(record)["it"].item()
+    assert first + second == pytest.approx(plain, rel=1e-10)
+    assert "counts" in losses(it={"kind": kind, "sample_weights": "counts"}).terms["it"].entries
+
+
 @pytest.mark.parametrize(("preset", "divisor"), [("chw", lambda c, n: c * n), ("hw", lambda c, n: n), ("none", None)])
 def test_style_is_the_mean_difference_of_gram_matrices(vgg, record, preset, divisor):
     painted, truth = (features(vgg, record[name]) for name in ("raw", "image"))

@@ -200,7 +200,7 @@ class TestParsing:
     def test_every_name_is_a_mask_and_every_preset_has_valid_options(self):
         assert all(isinstance(parse_mask(name), Mask) for name in names())
         assert set(PRESETS) <= set(names())
-        assert set(names()) - set(PRESETS) == set(KINDS) - {"folder", "paired", "target", "mixture", "union"}
+        assert set(names()) - set(PRESETS) == set(KINDS) - {"folder", "paired", "target", "mixture", "union", "whole"}
 
     def test_a_kind_is_named_like_its_key_in_the_table(self):
         assert {name: kind.model_fields["kind"].default for name, kind in KINDS.items()} == {n: n for n in KINDS}

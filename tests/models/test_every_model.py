@@ -15,7 +15,7 @@ from inpaint.training.phases import phase_at
 from inpaint.training.plan import dry_run_step
 from inpaint.weights.files import WeightsMetadata, save_weights
 
-MODELS = list(registry.models())
+MODELS = list(registry.inpainters())
 BLIND = [name for name in MODELS if registry.capabilities(name).blind]
 READING = [name for name in MODELS if registry.capabilities(name).reads_hole]
 # Of redrawn weights: signals fade in glcic's seventeen layers behind one another, without shortcuts, and grow in

@@ -47,8 +47,8 @@ def outside(tmp_path, monkeypatch):
 
 
 def test_every_name_has_a_summary_of_one_line_and_capabilities():
-    entries = {**table.models(), **table.FILLS}
-    assert list(entries) == table.names()
+    entries = {**table.inpainters(), **table.style_models(), **table.FILLS}
+    assert {*table.inpainters(), *table.FILLS} == set(table.names())
     for name, entry in entries.items():
         assert entry.summary
         assert "\n" not in entry.summary

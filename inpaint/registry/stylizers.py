@@ -1,0 +1,106 @@
+"""Methods of style transfer by their names, or by the places of trained networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from inpaint.errors import UsageError, unknown
+from inpaint.options import Options, validated
+from inpaint.registry.loading import built, stored_network
+from inpaint.registry.table import style_models
+from inpaint.registry.zoo import find
+from inpaint.style import table
+from inpaint.types import Stylizer
+from inpaint.weights.places import HUB_PREFIX
+from inpaint.weights.runs import Which
+
+if TYPE_CHECKING:
+    import torch
+
+    from inpaint.models.style_config import StyleModelConfig
+
+
+def stylizer_options(model: str, given: Mapping[str, Any] | None = None, *, weights: Which = "last") -> Options:
+    """Return the options of a method or of a trained network, those that are given checked; this imports no torch.
+
+    Args:
+        model: See `STYLIZERS`; or a run folder or weights file of a model that stylizes.
+        given: Options by name.
+        weights: Which of a run's.
+
+    Raises:
+        UsageError: There is no such method, network or option, or a value that is not valid.
+        WeightsError: What lies at a place cannot be used.
+    """
+    if model in table.STYLIZERS:
+        return table.stylizer_options(model, given)
+    options = _config(model, weights).StyleOptions
+    for key in given or {}:
+        if key not in options.model_fields:
+            raise UsageError(unknown(f"option of {model}", key, options.model_fields))
+    return validated(options, given or {})
+
+
+def learned_styles(model: str, *, weights: Which = "last") -> tuple[str, ...] | None:
+    """Return the names of the styles that a trained network has learned; None for what is given pictures of styles.
+
+    Raises as `stylizer_options`. This imports no torch.
+    """
+    return None if model in table.STYLIZERS else _config(model, weights).learned
+
+
+def load_stylizer(
+    model: str,
+    *,
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype | None = None,
+    weights: Which = "last",
+    **options: Any,
+) -> Stylizer:
+    """Return a method by its name, or a trained network by its place.
+
+    Args:
+        model: See `STYLIZERS`; or a run folder or weights file of a model that stylizes.
+        device: Where it computes, if it does so with torch.
+        dtype: Of a network's weights and arithmetic, "float32" when not given; methods have none.
+        weights: Of a run folder, "last" or "best", by its validation.
+        options: Of the method or network.
+
+    Raises:
+        UsageError: As `stylizer_options`, or there is no such device or type.
+        WeightsError: Weights cannot be used.
+    """
+    if model in table.STYLIZERS:
+        if dtype is not None:
+            raise UsageError(f"dtype={dtype}: '{model}' has no network that computes in a type; leave it out")
+        return table.load_stylizer(model, device=device, **options)
+    chosen = stylizer_options(model, options, weights=weights)
+    _check_place(model)
+    network, metadata = built(model, weights=weights, device=device, dtype=dtype)
+    from inpaint.models.styling import NetworkStylizer
+
+    # The configuration has told what kind of network it is, and which options it has.
+    made: Any = NetworkStylizer(cast(Any, network), cast(Any, chosen), name=metadata.model)
+    return cast(Stylizer, made)
+
+
+def _config(model: str, weights: Which) -> StyleModelConfig:
+    """Return the configuration of a trained network that stylizes."""
+    _check_place(model)
+    stored = stored_network(model, weights)[1]
+    if not stored.config.capabilities().stylizes:
+        raise UsageError(f"'{model}' does not stylize: a {stored.name} fills holes; use it with `inpaint infer`")
+    return cast("StyleModelConfig", stored.config)
+
+
+def _check_place(model: str) -> None:
+    """Raise UsageError for what is neither a method nor a place."""
+    if model in style_models():
+        raise UsageError(
+            f"'{model}' needs weights: give the folder of a trained run, e.g. checkpoints/my-run, or train one with "
+            f"`inpaint train model={model} data.root=PHOTOS data.styles=PICTURES`"
+        )
+    if not (model.startswith(HUB_PREFIX) or find(model) is not None or Path(model).exists()):
+        raise UsageError(f"{unknown('style model', model, table.STYLIZERS)}; or the folder of a trained network")
