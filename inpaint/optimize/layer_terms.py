@@ -64,26 +64,29 @@ class MappedStyle(LayerTerm):
         target: (C, C), of `masked_gram`.
         mask: Of the image.
         through: Whether the gradient takes into account that features are multiplied by the mask; some programs do not.
+        total: What the sum of the mask counts as; None: its sum. With the root of a mask and the mask's sum, products
+            of features are weighted by the mask once, so that parts of several masks of one place add up.
     """
 
     target: Tensor
     mask: Tensor
     through: bool = True
+    total: Tensor | None = None
 
     def pull(self, features: Tensor) -> Pull:
         """Compare features (C, h, w)."""
         seen = features * self.mask
         channels = len(features)
-        divisor = channels * self.mask.sum()
+        divisor = channels * (self.mask.sum() if self.total is None else self.total)
         off = gram_matrix(seen[None], 1.0)[0] / divisor - self.target
         value = off.square().mean()
         gradient = (off @ seen.flatten(1)).view_as(seen) * (4 / (channels * channels * divisor))
         return Pull(value, gradient * self.mask if self.through else gradient)
 
 
-def masked_gram(features: Tensor, mask: Tensor) -> Tensor:
-    """Return F F^T / (C sum m), (C, C), of features (C, h, w) times a mask."""
-    return gram_matrix((features * mask)[None], 1.0)[0] / (len(features) * mask.sum())
+def masked_gram(features: Tensor, mask: Tensor, *, total: Tensor | None = None) -> Tensor:
+    """Return F F^T / (C sum m), (C, C), of features (C, h, w) times a mask; total: see `MappedStyle`."""
+    return gram_matrix((features * mask)[None], 1.0)[0] / (len(features) * (mask.sum() if total is None else total))
 
 
 @dataclass(frozen=True)

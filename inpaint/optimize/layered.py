@@ -36,6 +36,7 @@ class Weighted:
         weight: A factor; the norm of its gradient where the exact arithmetic is `normalized`.
         mask: Multiplies gradients that pass the loss, and its own; only read by the exact arithmetic.
         told: Factor of its value in the loss that is told; only read by the exact arithmetic.
+        unit: What our arithmetic divides its value by; None: what it is for an image without features.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Weighted:
     weight: float
     mask: Tensor | None = None
     told: float = 1.0
+    unit: float | None = None
 
 
 class Known(NamedTuple):
@@ -86,7 +88,7 @@ class LayeredObjective:
         if not self.exact:
             nothing, start = (self.pulls(self.colors.detach(), blank=blank) for blank in (True, False))
             for loss in self.losses:
-                unit = float(nothing[loss.name].value) or float(start[loss.name].value)
+                unit = loss.unit or float(nothing[loss.name].value) or float(start[loss.name].value)
                 self.scales[loss.name] = loss.weight / max(unit, TINY)
 
     def parameters(self) -> list[Tensor]:

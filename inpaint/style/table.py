@@ -33,6 +33,18 @@ STYLIZERS: Mapping[str, StylizerEntry] = {
         factory="inpaint.style.colors:Colors",
         summary="the style's colors alone, by their statistics: the floor for comparisons",
     ),
+    "photo_fast": StylizerEntry(
+        options="inpaint.style.photo.options:FastOptions",
+        factory="inpaint.style.photo.fast:FastPhoto",
+        summary="a photo stays a photo: colors by regions and smooth local maps, without a network",
+    ),
+    "photo": StylizerEntry(
+        options="inpaint.style.photo.options:PhotoOptions",
+        factory="inpaint.style.photo.method:Photo",
+        summary="a photo stays a photo: the style's features by regions, optimized, and smooth local maps",
+        on_device=True,
+        gradual=True,
+    ),
 }
 
 
