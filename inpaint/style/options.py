@@ -10,6 +10,10 @@ from inpaint.classical.options import TransferMethod
 from inpaint.options import Options
 
 Colors: TypeAlias = Literal["style", "keep", "match", "luminance"]
+Transform: TypeAlias = Literal["adain", "wct", "ot", "cholesky"]
+"""What gives features the statistics of others; see `inpaint.style.transforms`."""
+EncoderName: TypeAlias = Literal["vgg19_normalized", "vgg19", "vgg16"]
+"""What features are taken of; see `inpaint.style.coders`."""
 
 
 class StyleOptions(Options):
