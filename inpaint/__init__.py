@@ -3,6 +3,7 @@
     import inpaint
     filled = inpaint.fill("photo.jpg", "mask.png", model="patch")   # a path in, a PIL image or path out
     pasted = inpaint.blend("object.png", "scene.jpg", "mask.png")   # a part of one photo put into another
+    painted = inpaint.stylize("photo.jpg", "painting.jpg")          # a photo in the style of another picture
     model = inpaint.load("checkpoints/my-run")                      # an Inpainter
     inpaint.list_models()                                           # the names, and what each can do
 
@@ -15,10 +16,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from inpaint.errors import InpaintError
-from inpaint.types import Blend, Blender, Capabilities, Fill, Guidance, Inpainter, Plane, Progress, StopFill
+from inpaint.types import (
+    Blend,
+    Blender,
+    Capabilities,
+    Fill,
+    Guidance,
+    Inpainter,
+    Plane,
+    Progress,
+    StopFill,
+    StylePart,
+    Stylized,
+    Stylizer,
+)
 
 if TYPE_CHECKING:
-    from inpaint.pipeline import blend, fill
+    from inpaint.pipeline import blend, fill, stylize
     from inpaint.registry import list_models, load
 
 __version__ = "0.1.0"
@@ -33,11 +47,15 @@ __all__ = [
     "Plane",
     "Progress",
     "StopFill",
+    "StylePart",
+    "Stylized",
+    "Stylizer",
     "__version__",
     "blend",
     "fill",
     "list_models",
     "load",
+    "stylize",
 ]
 
 _LATE = {
@@ -45,6 +63,7 @@ _LATE = {
     "fill": "inpaint.pipeline",
     "list_models": "inpaint.registry",
     "load": "inpaint.registry",
+    "stylize": "inpaint.pipeline",
 }
 
 

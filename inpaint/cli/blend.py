@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from inpaint.blending.table import BLENDERS, DEFAULT
-from inpaint.cli import photo_options, places
-from inpaint.errors import UsageError
-from inpaint.system.progress import bar, seconds_of
-from inpaint.system.signals import stopping_on_signals
+from inpaint.cli import course, photo_options, places
 
 if TYPE_CHECKING:
     from inpaint.images.photo import Photo
@@ -31,14 +25,6 @@ Examples:
   inpaint blend --source object.png --target scene.jpg --output out.png --method checkpoints/harmonizer
   inpaint blend --source object.png --target scene.jpg --output out.png --method paste --option colors=reinhard
 """
-
-
-def _time(text: str) -> str:
-    try:
-        seconds_of(text)
-    except ValueError as error:
-        raise UsageError(f"--budget {text}: {error}") from None
-    return text
 
 
 @click.command(short_help="put a part of one photo into another", epilog=EXAMPLES)
@@ -102,16 +88,11 @@ def _time(text: str) -> str:
     help="Write where the object lies in the target, as a mask.",
 )
 @click.option("--preview", metavar="FILE", type=photo_options.BESIDE, help="Write the target with that marked.")
-@click.option(
-    "--budget",
-    metavar="TIME",
-    type=places.Checked(_time),
-    help="60s, 5m, 1h, for methods that take long.  [default: the method's usual course]",
-)
+@course.budget
 @photo_options.device
 @photo_options.seed
-@click.option("--preview-every", type=click.IntRange(min=1), help="Write the output every so many steps.")
-@click.option("--trace", metavar="FILE.json", type=places.FILE, help="Write the course of the work.")
+@course.preview_every
+@course.trace
 @photo_options.quality
 @click.option("--first-page", is_flag=True, help="Take the first page of the target alone, and leave the others out.")
 @photo_options.max_pixels
@@ -160,72 +141,55 @@ def command(
     gradual = method in BLENDERS and BLENDERS[method].gradual
     chosen = for_options(f"the method {method}", type(method_options(method)), option)
     method_options(method, chosen)
-    if not gradual:
-        for name, given in (("--budget", budget), ("--preview-every", preview_every)):
-            if given is not None:
-                raise UsageError(f"{name} is for methods that take long; {method} takes its time at once")
+    course.check_gradual(method, gradual=gradual, budget=budget, preview_every=preview_every)
 
     from inpaint.blending.placing import Placement
     from inpaint.images.reading import read_photo
-    from inpaint.images.writing import write_photo
     from inpaint.pipeline.blending import blend_photos, object_in_source, write_trace
-    from inpaint.types import StopFill
 
     placement = Placement(at=photo_options.point_of(at), scale=scale, rotate=rotate)
     blender = load_method(method, device=device, **chosen)
-    say = partial(click.echo, err=places.DASH in (output, trace))
-    with ExitStack() as files:
-        suffix = places.suffix_of(target) if places.passes_on(output) else ""
-        place = files.enter_context(places.written(output, suffix))
-        trace_file = trace and files.enter_context(places.written(trace, ".json"))
-        request = files.enter_context(stopping_on_signals())
+    with course.on_course(
+        output,
+        like=target,
+        description="blending",
+        quality=quality,
+        preview_every=preview_every,
+        beside={"trace": (trace, ".json")},
+    ) as work:
 
-        def write(photo: Photo) -> None:
-            Path(place).parent.mkdir(parents=True, exist_ok=True)
-            write_photo(photo, place, quality=quality)
+        def tell(step: Progress, photo: Callable[[], Photo]) -> None:
+            seen = None if step.preview is None else photo
+            work.step(step.done, step.total, description="step", remaining_s=step.remaining_s, photo=seen)
 
-        with bar("blending") as progress:
-            progress.show(0)
-
-            def callback(step: Progress, photo: Callable[[], Photo]) -> None:
-                progress.show(step.done, step.total, description="step", remaining_s=step.remaining_s)
-                if preview_every is not None and step.done % preview_every == 0 and step.preview is not None:
-                    write(photo())
-                if request.number is not None:
-                    raise StopFill
-
-            read = read_photo(source, max_pixels=max_pixels, first_page=True)
-            found = blend_photos(
+        read = read_photo(source, max_pixels=max_pixels, first_page=True)
+        found = blend_photos(
+            read,
+            read_photo(target, max_pixels=max_pixels, first_page=first_page),
+            blender,
+            mask=object_in_source(
                 read,
-                read_photo(target, max_pixels=max_pixels, first_page=first_page),
-                blender,
-                mask=object_in_source(
-                    read,
-                    masks,
-                    box=list(boxes),
-                    invert=invert_mask,
-                    label=label,
-                    dilate_px=dilate,
-                    max_pixels=max_pixels,
-                ),
-                placement=placement,
-                opaque=opaque,
-                seed=seed,
-                budget_s=None if budget is None else seconds_of(budget),
-                save_mask=save_mask,
-                preview=preview,
-                callback=callback,
-            )
-            write(found.photo)
-        if trace_file is not None:
+                masks,
+                box=list(boxes),
+                invert=invert_mask,
+                label=label,
+                dilate_px=dilate,
+                max_pixels=max_pixels,
+            ),
+            placement=placement,
+            opaque=opaque,
+            seed=seed,
+            budget_s=course.seconds(budget),
+            save_mask=save_mask,
+            preview=preview,
+            callback=tell,
+        )
+        work.write(found.photo)
+        if trace is not None:
             placed = {"at": at, "scale": scale, "rotate": rotate}
-            write_trace(found, trace_file, {"method": method, "options": chosen, "seed": seed, **placed})
-    _report(found, method, say)
-    if output != places.DASH:
-        say(f"wrote {output}")
-    if request.number is not None and gradual:
-        click.echo("interrupted: the output holds what there was", err=True)
-    return request.exit_status
+            write_trace(found, work.beside["trace"], {"method": method, "options": chosen, "seed": seed, **placed})
+    _report(found, method, work.say)
+    return work.ended(output, gradual=gradual)
 
 
 def _report(found: BlendedPhoto, method: str, say: Callable[[str], None]) -> None:

@@ -28,6 +28,7 @@ VERBS = {
     "infer": "fill the holes of one photo or a folder of photos",
     "app": "open the page: paint over what shall go, in a browser",
     "blend": "put a part of one photo into another",
+    "stylize": "paint photos in the style of others",
     "edit": "texture, light and color of one photo, in the gradient domain",
     "restore": "repair one photo with nothing but the photo itself",
     "evaluate": "measure several models on the same photos and masks",

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from inpaint.cli import photo_options, places
+from inpaint.cli import course, photo_options, places
 from inpaint.errors import UsageError
-from inpaint.system.progress import bar
-from inpaint.system.signals import stopping_on_signals
 
 if TYPE_CHECKING:
     from inpaint.dip.restoring import Restored, RestoreStep
@@ -95,8 +90,8 @@ BLIND = "blind"
 )
 @photo_options.device
 @photo_options.seed
-@click.option("--preview-every", type=click.IntRange(min=1), help="Write the output every so often.")
-@click.option("--trace", metavar="FILE.json", type=places.FILE, help="Write the course of the run.")
+@course.preview_every
+@course.trace
 @photo_options.quality
 @photo_options.first_page
 @photo_options.max_pixels
@@ -149,70 +144,58 @@ def command(
     options = validated(DipOptions, asked)
     check_task(task, mask=bool(masks) or marks is not None, flash=flash is not None, options=options)  # type: ignore[arg-type]
 
-    from inpaint.images.writing import write_photo  # only now: torch takes seconds
-    from inpaint.pipeline.restoring import restore_photo, write_trace, write_uncertainty
+    from inpaint.pipeline.restoring import (
+        restore_photo,
+        write_trace,
+        write_uncertainty,
+    )  # only now: torch takes seconds
     from inpaint.system.environment import process_age_s
-    from inpaint.types import StopFill
 
-    say = partial(click.echo, err=places.DASH in (output, trace, uncertainty))
-    with ExitStack() as files:
-        target = files.enter_context(
-            places.written(output, places.suffix_of(image) if places.passes_on(output) else "")
+    with course.on_course(
+        output,
+        like=image,
+        description="measuring",
+        quality=quality,
+        preview_every=preview_every,
+        beside={"uncertainty": (uncertainty, ".png"), "trace": (trace, ".json")},
+    ) as work:
+
+        def tell(step: RestoreStep, photo: Callable[[], Photo]) -> None:
+            now = step.intermediate
+            part = "" if step.regions == 1 else f"part {step.region + 1} of {step.regions}, "
+            run = "" if options.runs == 1 else f"run {now.run + 1} of {options.runs}, "
+            shown = f"{part}{run}iteration"
+            work.step(now.done, now.total, description=shown, remaining_s=now.remaining_s, photo=photo)
+
+        found = restore_photo(
+            image,
+            task,  # type: ignore[arg-type]
+            mask=masks or None,
+            marks=marks,
+            save_mask=save_mask,
+            preview=preview,
+            flash=flash,
+            options=options,
+            invert_mask=invert_mask,
+            label=label,
+            dilate=dilate,
+            opaque=opaque,
+            device=device,
+            seed=seed,
+            spent_s=1.15 * process_age_s() + 0.5,  # what the start took counts, and writing takes a part of it
+            first_page=first_page,
+            max_pixels=max_pixels,
+            callback=tell,
         )
-        map_file = uncertainty and files.enter_context(places.written(uncertainty, ".png"))
-        trace_file = trace and files.enter_context(places.written(trace, ".json"))
-        request = files.enter_context(stopping_on_signals())
-
-        def write(photo: Photo) -> None:
-            Path(target).parent.mkdir(parents=True, exist_ok=True)
-            write_photo(photo, target, quality=quality)
-
-        with bar("measuring") as progress:
-            progress.show(0)
-
-            def callback(step: RestoreStep, photo: Callable[[], Photo]) -> None:
-                now = step.intermediate
-                part = "" if step.regions == 1 else f"part {step.region + 1} of {step.regions}, "
-                run = "" if options.runs == 1 else f"run {now.run + 1} of {options.runs}, "
-                progress.show(now.done, now.total, description=f"{part}{run}iteration", remaining_s=now.remaining_s)
-                if preview_every is not None and now.done % preview_every == 0:
-                    write(photo())
-                if request.number is not None:
-                    raise StopFill
-
-            found = restore_photo(
-                image,
-                task,  # type: ignore[arg-type]
-                mask=masks or None,
-                marks=marks,
-                save_mask=save_mask,
-                preview=preview,
-                flash=flash,
-                options=options,
-                invert_mask=invert_mask,
-                label=label,
-                dilate=dilate,
-                opaque=opaque,
-                device=device,
-                seed=seed,
-                spent_s=1.15 * process_age_s() + 0.5,  # what the start took counts, and writing takes a part of it
-                first_page=first_page,
-                max_pixels=max_pixels,
-                callback=callback,
-            )
-            write(found.photo)
-        if map_file is not None:
-            top = write_uncertainty(found.restored, map_file)
+        work.write(found.photo)
+        if uncertainty is not None:
+            top = write_uncertainty(found.restored, work.beside["uncertainty"])
             if top is not None and uncertainty != places.DASH:
-                say(f"wrote {uncertainty}: white is a deviation of {top:.4f}")
-        if trace_file is not None:
-            write_trace(found.restored, trace_file, {"task": wanted, "seed": seed, **asked})
-    _report(found.restored, say)
-    if output != places.DASH:
-        say(f"wrote {output}")
-    if request.number is not None:
-        click.echo("interrupted: the output holds what there was", err=True)
-    return request.exit_status
+                work.say(f"wrote {uncertainty}: white is a deviation of {top:.4f}")
+        if trace is not None:
+            write_trace(found.restored, work.beside["trace"], {"task": wanted, "seed": seed, **asked})
+    _report(found.restored, work.say)
+    return work.ended(output)
 
 
 def _found(masks: tuple[str, ...], marks: Marks | None) -> Marks:

@@ -9,6 +9,7 @@ from inpaint.pipeline.outcome import Outcome
 from inpaint.pipeline.photo import SMALLEST_PX, check_guidance, fill_photo, fill_photo_often
 from inpaint.pipeline.running import JobOptions, check_at_once, run_jobs
 from inpaint.pipeline.samples import Sample, check_samples
+from inpaint.pipeline.style_api import stylize
 
 __all__ = [
     "SMALLEST_PX",
@@ -28,4 +29,5 @@ __all__ = [
     "marks_of",
     "plan_jobs",
     "run_jobs",
+    "stylize",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -87,17 +88,15 @@ def _given(texts: Sequence[str]) -> dict[str, str]:
 
 
 def _read(name: str, text: str, kind: Any) -> Any:
-    """Return a value as YAML reads it, or the text itself where text is wanted."""
+    """Return a value as YAML reads it, or the text itself where text is wanted, or the list that its commas make."""
     import yaml
 
     adapter = TypeAdapter(kind)
-    try:
-        readings = [yaml.safe_load(text), text]
-    except yaml.YAMLError:
-        readings = [text]
-    for value in readings:
+    for part in (text, None, f"[{text}]"):
         try:
-            return adapter.validate_python(value, strict=True)
-        except ValidationError:
+            value = text if part is None else yaml.safe_load(part)
+            # JSON because pydantic's strict mode takes its lists for tuples.
+            return adapter.validate_json(json.dumps(value), strict=True)
+        except (yaml.YAMLError, ValidationError, TypeError):
             continue
     raise UsageError(f"--option {name}={text}: must be {describe(adapter.json_schema())}")

@@ -1,0 +1,110 @@
+"""Which pictures a photo is painted after, as a caller names them: read once, and matched with each content."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import inpaint.arguments as arguments
+from inpaint.errors import InputError, UsageError
+from inpaint.images.mask_rules import Hole
+from inpaint.images.photo import Photo
+from inpaint.images.reading import MAX_PIXELS
+from inpaint.pipeline.holes import Marks
+from inpaint.pipeline.sources import Source, marked, photo_of
+from inpaint.pipeline.styling import StyleSource
+from inpaint.types import Stylizer
+
+ALL = "all"
+"""In place of a mask: the whole picture. `./all` is a file of that name."""
+
+Masks: TypeAlias = "Sequence[Source | None]"
+
+
+@dataclass(frozen=True)
+class AskedStyle:
+    """Styles with their weights and masks, in one order."""
+
+    styles: tuple[Source, ...]
+    weights: tuple[float, ...]
+    content_masks: tuple[Source | None, ...]
+    style_masks: tuple[Source | None, ...]
+    _read: dict[int, tuple[Photo, Hole | None]] = field(default_factory=dict)
+
+    def sources(self, content: Photo, stylizer: Stylizer, *, max_pixels: int = MAX_PIXELS) -> list[StyleSource]:
+        """Return the styles for a content; pictures are read once for all contents.
+
+        Raises:
+            UsageError: The model takes no styles, or needs some.
+            InputError: A picture or a mask cannot be read, or has another shape than what it is for.
+        """
+        found = []
+        for number in range(len(self.styles)):
+            photo, style_mask = self._picture(number, max_pixels)
+            mask = self.content_masks[number]
+            place = None if mask is None else marked(content, mask, Marks(), max_pixels=max_pixels)[1]
+            found.append(
+                StyleSource(photo=photo, content_mask=place, style_mask=style_mask, weight=self.weights[number])
+            )
+        return found
+
+    def _picture(self, number: int, max_pixels: int) -> tuple[Photo, Hole | None]:
+        if number not in self._read:
+            photo = photo_of(self.styles[number], max_pixels, what="style")
+            mask = self.style_masks[number]
+            looked = None if mask is None else marked(photo, mask, Marks(), max_pixels=max_pixels)[1]
+            self._read[number] = photo, looked
+        return self._read[number]
+
+
+def asked_styles(
+    styles: Source | Sequence[Source],
+    weights: Sequence[float] | None = None,
+    content_masks: Source | Masks | None = None,
+    style_masks: Source | Masks | None = None,
+) -> AskedStyle:
+    """Return what is asked for, its numbers checked.
+
+    Args:
+        styles: One picture or several.
+        weights: One for each; None or empty: all alike.
+        content_masks: White = where the style goes, one for each; `ALL` or None: everywhere.
+        style_masks: Likewise, what is looked at of each picture.
+
+    Raises:
+        UsageError: Their numbers differ, or a weight is not above 0.
+    """
+    listed = _listed(styles)
+    given = [] if weights is None else list(weights)
+    numbers = [arguments.number("weight", weight) for weight in given]
+    if any(weight <= 0 for weight in numbers):
+        raise UsageError(f"weights must be above 0, got {', '.join(f'{weight:g}' for weight in numbers)}")
+    masks = {"content mask": _listed(content_masks), "style mask": _listed(style_masks)}
+    for what, each in {"weight": given, **masks}.items():
+        if each and len(each) != len(listed):
+            whole = "" if what == "weight" else f"; '{ALL}' stands for no mask"
+            raise UsageError(f"{len(each)} {what}s and {len(listed)} styles: give one for each{whole}")
+    content, style = ([None if _is_all(mask) else mask for mask in each] for each in masks.values())
+    count = len(listed)
+    return AskedStyle(
+        styles=tuple(listed),
+        weights=tuple(numbers) or (1.0,) * count,
+        content_masks=tuple(content) or (None,) * count,
+        style_masks=tuple(style) or (None,) * count,
+    )
+
+
+def _listed(given: Any) -> list[Any]:
+    if given is None:
+        return []
+    if isinstance(given, (str, os.PathLike)):
+        if not os.fspath(given):
+            raise InputError("an empty path")
+        return [given]
+    return list(given) if isinstance(given, (list, tuple)) else [given]
+
+
+def _is_all(mask: object) -> bool:
+    return mask is None or (isinstance(mask, str) and mask == ALL)
