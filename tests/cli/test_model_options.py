@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inpaint.blending.deep.options import DeepOptions
 from inpaint.cli import model_options
 from inpaint.cli.main import run
 from inpaint.errors import UsageError
 from inpaint.evaluation import identity
 from inpaint.models.pluralistic.config import Config
 from inpaint.models.pluralistic.network import Network
+from inpaint.registry import texts
 from inpaint.weights.files import WeightsMetadata, save_weights
 
 
@@ -30,6 +32,17 @@ def weights(tmp_path):
 
 def options(models, *texts):
     return list(model_options.for_models({str(model): str(model) for model in models}, texts).values())
+
+
+def test_lists_are_read_with_commas_or_as_yaml_writes_them():
+    for text, layers in (
+        ("relu1_2,relu2_2", ("relu1_2", "relu2_2")),
+        ("[relu1_2, relu2_2]", ("relu1_2", "relu2_2")),
+        ("relu1_2", ("relu1_2",)),
+    ):
+        assert texts.for_options("deep", DeepOptions, [f"style_layers={text}"]) == {"style_layers": layers}
+    with pytest.raises(UsageError, match="style_layers=3"):
+        texts.for_options("deep", DeepOptions, ["style_layers=3"])
 
 
 def test_values_are_read_as_the_kind_that_the_model_takes(weights):
