@@ -353,9 +353,13 @@ class Stylized(OneLine):
 
 
 class Stylizer(Protocol):
-    """Anything that paints a photo in the style of others: an optimization, a network, a color transfer."""
+    """Anything that paints a photo in the style of others: an optimization, a network, a color transfer.
+
+    learned: names of the styles that a network has learned; None where styles are given with every content.
+    """
 
     name: str
+    learned: tuple[str, ...] | None
 
     def stylize(
         self,

@@ -6,10 +6,10 @@ weighted by u and k:
     T = (x - m_u) / d_u * d_k + m_k
     PCN(x) = u (r T + (1 - r) x) + k x
 
-r is a number, or found for each channel by squeeze and excitation. d_k / d_u is at most `LARGEST_GAIN` here: a hole that
-is nearly flat, such as the few pixels of a thin letter at an eighth of the size, would be amplified a hundredfold in
-every layer, and trainings diverge. In the public programs nothing bounds it, variances are sums over all places, also
-where u is 0; and where a mask is soft they differ further, see `Statistics`.
+r is a number, or found for each channel by squeeze and excitation. d_k / d_u is at most `LARGEST_GAIN` here: a hole
+that is nearly flat, such as the few pixels of a thin letter at an eighth of the size, would be amplified a hundredfold
+in every layer, and trainings diverge. In the public programs nothing bounds it, variances are sums over all places,
+also where u is 0; and where a mask is soft they differ further, see `Statistics`.
 """
 
 from __future__ import annotations

@@ -37,17 +37,21 @@ class AskedStyle:
         """Return the styles for a content; pictures are read once for all contents.
 
         Raises:
-            UsageError: The model takes no styles, or needs some.
+            UsageError: Pictures are given to a model that has learned its styles.
             InputError: A picture or a mask cannot be read, or has another shape than what it is for.
         """
         found = []
-        for number in range(len(self.styles)):
-            photo, style_mask = self._picture(number, max_pixels)
+        for number, (style, weight) in enumerate(zip(self.styles, self.weights, strict=True)):
             mask = self.content_masks[number]
             place = None if mask is None else marked(content, mask, Marks(), max_pixels=max_pixels)[1]
-            found.append(
-                StyleSource(photo=photo, content_mask=place, style_mask=style_mask, weight=self.weights[number])
-            )
+            if stylizer.learned is not None:
+                if not isinstance(style, str) or self.style_masks[number] is not None:
+                    known = ", ".join(stylizer.learned)
+                    raise UsageError(f"{stylizer.name} has learned its styles: give one by its name ({known}), no mask")
+                found.append(StyleSource(name=style, content_mask=place, weight=weight))
+                continue
+            photo, style_mask = self._picture(number, max_pixels)
+            found.append(StyleSource(photo=photo, content_mask=place, style_mask=style_mask, weight=weight))
         return found
 
     def _picture(self, number: int, max_pixels: int) -> tuple[Photo, Hole | None]:

@@ -21,7 +21,7 @@ from inpaint.images.mask_rules import Hole
 from inpaint.images.photo import Photo
 from inpaint.images.profiles import in_profile_of
 from inpaint.system.files import write_text
-from inpaint.types import OneLine, Progress, StylePart, Stylized, Stylizer
+from inpaint.types import LearnedStyle, OneLine, Progress, StylePart, Stylized, Stylizer
 
 StyleCallback: TypeAlias = Callable[[Progress, Callable[[], Photo]], None]
 """Called after every step of a method that takes long, with a function that makes the photo as it is by then; raises
@@ -32,16 +32,18 @@ _log = logging.getLogger("inpaint.pipeline")
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class StyleSource(OneLine):
-    """A picture whose style is wanted.
+    """A picture whose style is wanted, or a style that the model has learned.
 
     Args:
-        photo: As it was read. A color profile other than the content's is converted.
+        photo: As it was read. A color profile other than the content's is converted. None for a learned style.
+        name: Of a learned style; None for the only one.
         content_mask: (H, W) of the content, where it goes; None: everywhere.
         style_mask: (h, w) of the picture, what of it is looked at; None: what is not transparent.
         weight: Above 0, among several.
     """
 
-    photo: Photo
+    photo: Photo | None = None
+    name: str | None = None
     content_mask: Hole | None = None
     style_mask: Hole | None = None
     weight: float = 1.0
@@ -124,23 +126,30 @@ def _work_size(content: Photo, size_px: int | None) -> tuple[int, int]:
     return max(round(content.height * factor), 1), max(round(content.width * factor), 1)
 
 
-def _part(content: Photo, source: StyleSource, size: tuple[int, int]) -> StylePart:
+def _part(content: Photo, source: StyleSource, size: tuple[int, int]) -> StylePart | LearnedStyle:
     photo, mask, style_mask = source.photo, source.content_mask, source.style_mask
-    for what, of, given in (("content", content, mask), ("style", photo, style_mask)):
-        if given is not None and given.shape != (of.height, of.width):
-            raise MaskError(f"{of.name}: the {what} mask must have its size {(of.height, of.width)}, got {given.shape}")
+    _check_size("content", content, mask)
+    share = None if mask is None else _resized(mask.astype(np.float32), size).clip(0, 1)
+    if photo is None:
+        return LearnedStyle(name=source.name, content_mask=share, weight=source.weight)
+    _check_size("style", photo, style_mask)
     if photo.alpha is not None:
         seen = photo.alpha > 0
         style_mask = seen if style_mask is None else style_mask & seen
     if style_mask is not None and not style_mask.any():
         raise MaskError(f"{photo.name}: nothing of it is left to take a style from: its mask is empty")
-    share = None if mask is None else _resized(mask.astype(np.float32), size).clip(0, 1)
     return StylePart(
         style=in_profile_of(photo, content),
         content_mask=share,
         style_mask=None if style_mask is None or style_mask.all() else style_mask,
         weight=source.weight,
     )
+
+
+def _check_size(what: str, photo: Photo, mask: Hole | None) -> None:
+    if mask is not None and mask.shape != (photo.height, photo.width):
+        size = (photo.height, photo.width)
+        raise MaskError(f"{photo.name}: the {what} mask must have its size {size}, got {mask.shape}")
 
 
 def _whole(content: Photo, styles: Sequence[StyleSource]) -> Hole:

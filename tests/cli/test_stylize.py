@@ -77,7 +77,7 @@ def test_a_smaller_size_to_work_at_gives_a_photo_of_the_same_size(here, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--model=colours"], "colours"),
+        (["--model=collars"], "collars"),
         (["--model=colors", "--transform=ot"], "transform"),
         (["--model=colors", "--option", "method=none"], "method=none"),
         (["--model=colors", "--budget=5s"], "--budget is for methods that take long"),
