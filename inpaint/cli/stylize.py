@@ -67,6 +67,18 @@ OWN = ("transform", "strength", "scale", "colors")
     help="White = what is looked at of this style's picture.",
 )
 @click.option(
+    "--content-labels",
+    metavar="FILE",
+    type=places.SOURCE,
+    help="Picture of the photo's regions, one color or number each, for one style in place of masks.",
+)
+@click.option(
+    "--style-labels",
+    metavar="FILE",
+    type=places.SOURCE,
+    help="Likewise of the style: each region of the photo is painted like the one of its color there.",
+)
+@click.option(
     "--output",
     type=places.PLACE,
     required=True,
@@ -111,6 +123,8 @@ def command(
     weights: tuple[float, ...],
     content_masks: tuple[str, ...],
     style_masks: tuple[str, ...],
+    content_labels: str | None,
+    style_labels: str | None,
     output: str,
     model: str,
     strength: float | None,
@@ -139,18 +153,26 @@ def command(
     from inpaint.registry.texts import for_options
 
     places.check_apart(
-        [content, *styles, *(each for each in (*content_masks, *style_masks) if each != "all")],
+        [
+            content,
+            *styles,
+            *(each for each in (*content_masks, *style_masks) if each != "all"),
+            content_labels,
+            style_labels,
+        ],
         [output, trace],
         names="--output and --trace",
     )
-    places.check_exists(content)
+    places.check_exists(content, content_labels, style_labels)
     named = {"transform": transform, "strength": strength, "scale": scale, "colors": colors}
     given = (*option, *(f"{name}={value}" for name, value in named.items() if value is not None))
     chosen = for_options(f"the model {model}", type(stylizer_options(model)), given)
     stylizer_options(model, chosen)
     gradual = model in STYLIZERS and STYLIZERS[model].gradual
     course.check_gradual(model, gradual=gradual, budget=budget, preview_every=preview_every)
-    asked = asked_styles(styles, weights, content_masks, style_masks)
+    asked = asked_styles(
+        styles, weights, content_masks, style_masks, content_labels=content_labels, style_labels=style_labels
+    )
     how: dict[str, Any] = {"size_px": size, "seed": seed, "budget_s": course.seconds(budget)}
     if Path(content).is_dir():
         if trace is not None or places.passes_on(output):

@@ -17,7 +17,7 @@ from inpaint.images.reading import MAX_PIXELS
 from inpaint.images.writing import write_photo
 from inpaint.pipeline.api import ImageT, as_given
 from inpaint.pipeline.sources import PathLike, Source, photo_of
-from inpaint.pipeline.style_sources import asked_styles
+from inpaint.pipeline.style_sources import LabelSource, asked_styles
 from inpaint.pipeline.styling import stylize_photo
 from inpaint.registry.stylizers import load_stylizer
 from inpaint.system.files import check_target
@@ -32,6 +32,8 @@ def stylize(
     weights: Sequence[float] | None = None,
     content_masks: Source | Sequence[Source | None] | None = None,
     style_masks: Source | Sequence[Source | None] | None = None,
+    content_labels: LabelSource | None = None,
+    style_labels: LabelSource | None = None,
     size: int | None = None,
     output: PathLike | None = None,
     seed: int = 0,
@@ -55,6 +57,9 @@ def stylize(
         content_masks: White = where each style goes; None, or None for a style: everywhere. Pixels where no style goes
             stay as they are, bit for bit.
         style_masks: White = what is looked at of each style.
+        content_labels: Picture of the photo's regions, a file or (H, W) integers or (H, W, 3) colors, for one style in
+            place of masks: each is painted like the region of its label in the style.
+        style_labels: Likewise of the style.
         size: Longer side to work at; the result is enlarged. None: the photo's.
         output: Also write the result there, at full depth, with the photo's profile and metadata.
         seed: For methods that draw at random.
@@ -84,7 +89,9 @@ def stylize(
     size = None if size is None else arguments.integer("size", size, least=16)
     quality = None if quality is None else arguments.integer("quality", quality, least=1, most=100)
     arguments.function("progress", progress)
-    asked = asked_styles(styles, weights, content_masks, style_masks)
+    asked = asked_styles(
+        styles, weights, content_masks, style_masks, content_labels=content_labels, style_labels=style_labels
+    )
     stylizer = _stylizer(model, device, options)
     photo = photo_of(content, max_pixels, what="content", first_page=first_page or output is None)
     found = stylize_photo(

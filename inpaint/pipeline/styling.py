@@ -7,7 +7,7 @@ import logging
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -174,16 +174,6 @@ def _resized(image: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
     smaller = math.prod(size) < math.prod(image.shape[:2])
     how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(np.asarray(image, np.float32), size[::-1], interpolation=how), np.float32)
-
-
-def with_labels(
-    source: StyleSource, regions: Sequence[tuple[Hole, Hole]], *, within: Hole | None = None
-) -> list[StyleSource]:
-    """Return a style once for every pair of regions (content (H, W), style (h, w)) that belong together."""
-    return [
-        replace(source, content_mask=content if within is None else content & within, style_mask=style)
-        for content, style in regions
-    ]
 
 
 def write_trace(found: StylizedPhoto, path: str | os.PathLike[str], request: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import inpaint
-from inpaint.errors import MaskError
+from inpaint.errors import InpaintError, MaskError
 from inpaint.images.photo import Photo
 from inpaint.images.reading import read_photo
 from inpaint.images.writing import write_photo
@@ -78,3 +78,20 @@ def test_the_call_for_notebooks_answers_in_the_kind_that_it_was_given(tmp_path):
     assert np.array_equal(np.asarray(image), whole)
     half = inpaint.stylize(array, STYLE.pixels, model="colors", content_masks=np.arange(14)[:, None] * np.ones(10) < 7)
     assert np.array_equal(half[7:], array[7:])
+
+
+def test_regions_are_painted_like_those_of_their_label():
+    content, style = RNG.integers(0, 256, (20, 16, 3), dtype=np.uint8), np.zeros((10, 12, 3), np.uint8)
+    style[:, :6], style[:, 6:] = (200, 20, 20), (20, 20, 200)
+    above, left = np.arange(20)[:, None] * np.ones((1, 16)) < 10, np.arange(12)[None] * np.ones((10, 1)) < 6
+    labels = {"content_labels": above.astype(np.uint8), "style_labels": left.astype(np.uint8)}
+    found = inpaint.stylize(content, style, model="colors", **labels)
+    assert np.abs(found[above].astype(int) - (200, 20, 20)).max() <= 1
+    assert np.abs(found[~above].astype(int) - (20, 20, 200)).max() <= 1
+    for change, message in (
+        ({"style_labels": None}, "give both, or none"),
+        ({"style_masks": left}, "in place of masks"),
+        ({"content_labels": labels["content_labels"][:5]}, "the labels of the content must have its size 16x20"),
+    ):
+        with pytest.raises(InpaintError, match=message):
+            inpaint.stylize(content, style, model="colors", **{**labels, **change})
