@@ -55,7 +55,7 @@ def load(overrides: Sequence[str], *, config_dir: str | None = None, config_name
         'pconv'
     """
     request = Request.of(overrides, config_dir=config_dir, config_name=config_name)
-    return build(request.composed(), resumed=request.run is not None)
+    return build(request.composed(), resumed=request.run is not None, size=request.size)
 
 
 def compose(overrides: Sequence[str], *, config_dir: str | None = None, config_name: str = PRIMARY) -> dict[str, Any]:
@@ -118,6 +118,11 @@ class Request:
         ours = library.path(config_name) == configs_folder() / f"{PRIMARY}.yaml"
         run = _run_to_go_on(library, choices, changes) if ours else None
         return cls(library=library, primary=config_name, choices=choices, changes=changes, run=run)
+
+    @property
+    def size(self) -> str | None:
+        """The block of the model's file that is asked for with size=NAME; None for none."""
+        return next((str(change.value) for change in reversed(self.changes) if change.key == SIZE), None)
 
     def composed(self) -> dict[str, Any]:
         """Return plain containers with every ${...} resolved; not validated. Raises ConfigError as `compose`."""

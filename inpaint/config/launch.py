@@ -236,9 +236,10 @@ class Launch:
         return [(name, count, show(sets[name].masks)) for name, count in counts.items() if name]
 
     def _small_settings(self) -> list[str]:
-        """Return how to train a small one of the same model, where its file says so."""
-        name = self.config.model["name"]
-        return [f"             model={name} size=small trains a small one, to try it"] if name in small_sizes() else []
+        """Return how to train a small one of the same model, where its file says so and this is none already."""
+        name, chosen = self.config.model["name"], self.config.size is not None or self.claimed.checkpoint is not None
+        advice = f"             model={name} size=small trains a small one, to try it"
+        return [advice] if name in small_sizes() and not chosen else []
 
     def _counts(self) -> dict[str, int]:
         return {name: len(photos.indices) for name, photos in self.data.photos.sets.items()}

@@ -10,7 +10,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from inpaint.data.config import DataConfig
 from inpaint.data.styles import names_of, opened
@@ -54,6 +54,7 @@ class TrainConfig(LoopConfig):
     dry_run: bool = False
     logger: LoggerName | list[LoggerName] | None = "csv"
     wandb: WandbConfig = Field(default_factory=WandbConfig)
+    _size: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _devices_divide(self) -> TrainConfig:
@@ -77,6 +78,11 @@ class TrainConfig(LoopConfig):
             steps = f" and accumulate={self.accumulate}" if self.accumulate > 1 else ""
             raise ConfigError(f"batch_size={self.batch_size} must be a multiple of {devices} devices{steps}")
         return self.batch_size // devices
+
+    @property
+    def size(self) -> str | None:
+        """What was asked for with size=NAME, whose values stand among the others; no run stores its name."""
+        return self._size
 
     @property
     def loggers(self) -> list[str]:
@@ -129,12 +135,13 @@ class TrainConfig(LoopConfig):
         return self.data.root
 
 
-def build(values: Mapping[str, Any], *, resumed: bool = False) -> TrainConfig:
+def build(values: Mapping[str, Any], *, resumed: bool = False, size: str | None = None) -> TrainConfig:
     """Validate a configuration and fill in every default, those of the architecture included.
 
     Args:
         values: plain containers, as `compose` returns them: at least model, losses and optimizers.
         resumed: whether they are those of a run that goes on and needs the weights that it started from no more.
+        size: which size=NAME is in the values.
 
     Returns:
         The configuration, model with every option of its architecture, places with the home folder written out.
@@ -150,13 +157,15 @@ def build(values: Mapping[str, Any], *, resumed: bool = False) -> TrainConfig:
     config = validated(TrainConfig, values)
     # A dry run fetches nothing, so what is not here says nothing yet of its architecture.
     unknown = resumed or (config.dry_run and to_fetch(config.init))
-    initial = None if unknown else started_from(config.init, config.model)
+    initial = None if unknown else started_from(config.init, config.model, size=size)
     chosen = initial or architecture(config.model)
     chosen = chosen.for_crop(config.data.size)
     if config.data.styles is not None and not resumed and isinstance(chosen, StyleModelConfig) and chosen.LEARNS != 0:
         chosen = chosen.with_styles(names_of(opened(config.data)))
     built = {"name": config.model["name"], **chosen.model_dump(mode="json")}
-    return config.model_copy(update={"model": built, "teacher_sha256": _teacher_hash(config)})
+    made = config.model_copy(update={"model": built, "teacher_sha256": _teacher_hash(config)})
+    made._size = size
+    return made
 
 
 def _teacher_hash(config: TrainConfig) -> str | None:

@@ -155,11 +155,11 @@ def _chosen(
         # A discriminator that the program does not know may stay behind: nobody fills with it.
         network = set(dict(table.network_class(model)(config).named_children()))
         kept = {name: value for name, value in tensors.items() if name.partition(".")[0] in network}
-        refusal = min(fits, key=lambda fit: len(fit.differences)).refusal()
+        refusal = _nearest_of_each(fits)[0].refusal()
         fits, notes = _fits(known, config, kept, origin), (f"no discriminator is written: {refusal}",)
     possible = [fit.entry for fit in fits if not fit.differences]
     if not possible:
-        raise UsageError(min(fits, key=lambda fit: len(fit.differences)).refusal())
+        raise UsageError("; ".join(fit.refusal() for fit in _nearest_of_each(fits)))
     if len({entry.origin for entry in possible}) > 1:
         names = ", ".join(entry.origin for entry in possible)
         raise UsageError(f"several programs can hold this run ({names}): choose one with --origin")
@@ -184,6 +184,12 @@ def _fits(
             free = config.TRAINING | idle
             fits.append(_Fit(entry, {key: pair for key, pair in pairs.items() if key.partition(".")[0] not in free}))
     return fits
+
+
+def _nearest_of_each(fits: Sequence[_Fit]) -> list[_Fit]:
+    """Return the fit of each program that has the fewest differences, the nearest program first."""
+    ordered = sorted(fits, key=lambda fit: len(fit.differences))
+    return list({fit.entry.origin: fit for fit in reversed(ordered)}.values())[::-1]
 
 
 # Writing -------------------------------------------------------------------------------------------------------------

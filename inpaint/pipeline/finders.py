@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import inpaint.registry.table as registry
+import inpaint.registry.zoo as zoo
 from inpaint.data.headers import header_of_file
 from inpaint.errors import InpaintError, InputError, UsageError
 from inpaint.finding import table
@@ -34,6 +35,7 @@ MOST_ALIKE = 32
 class Found(HoleSource):
     """Something that is looked for in every photo. name: of `inpaint.finding.table`; sensitivity: 0 to 1."""
 
+    tells: ClassVar[bool] = True
     name: str
     sensitivity: float = SENSITIVITY
 
@@ -59,6 +61,8 @@ class FoundInAll(Found):
 
 class _Shared(HoleSource):
     """What photos share, looked for once for every size that occurs among them."""
+
+    tells = True
 
     def __init__(self, what: FoundInAll, photos: tuple[Path, ...], max_pixels: int) -> None:
         self._what, self._photos, self._max_pixels = what, photos, max_pixels
@@ -99,6 +103,7 @@ class FoundBy(HoleSource):
     """
 
     by_model: ClassVar[bool] = True
+    tells: ClassVar[bool] = True
     sensitivity: float = SENSITIVITY
     identity: str = ""
     finder: Loadable | Inpainter | None = field(default=None, repr=False, compare=False)
@@ -119,6 +124,7 @@ class _Finding(HoleSource):
     """What a model finds that is loaded; one photo at a time."""
 
     by_model = True
+    tells = True
 
     def __init__(self, finder: Inpainter, sensitivity: float) -> None:
         self._finder, self._sensitivity = finder, sensitivity
@@ -162,6 +168,8 @@ def found_by(model: str | os.PathLike[str] | Loadable | Inpainter, *, sensitivit
     """
     finder = Loadable(spec=os.fspath(model)) if isinstance(model, (str, os.PathLike)) else model
     if isinstance(finder, Loadable):
+        if not zoo.is_name(finder.spec) and zoo.weights_at(finder.spec) is None:
+            raise UsageError(f"no model '{finder.spec}': {_from_where()}")
         if not finder.capabilities.blind:
             raise _not_blind(finder.spec)
         return FoundBy(sensitivity, finder.identity(), finder)
@@ -178,6 +186,11 @@ def checked_blind(model: Inpainter) -> Inpainter:
 
 
 def _not_blind(name: str) -> UsageError:
+    return UsageError(f"'{name}' finds no holes itself: {_from_where()}")
+
+
+def _from_where() -> str:
+    """Say where a mask that is found comes from."""
     blind = [each for each in registry.models() if registry.capabilities(each).blind]
-    which = f" (trained as {', '.join(blind)})" if blind else ""
-    return UsageError(f"'{name}' finds no holes itself: a mask comes from a blind model{which}, or from --find")
+    which = f" (run or weights file, trained as {', '.join(blind)})" if blind else ""
+    return f"a mask comes from a blind model{which}, or from --find {' or '.join(table.FINDERS)}"

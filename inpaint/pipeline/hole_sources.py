@@ -24,6 +24,8 @@ class HoleSource(ABC):
     """Its hole becomes opaque where the photo is transparent, whether that is asked for or not."""
     by_model: ClassVar[bool] = False
     """A model finds its hole, which should not work while another one fills."""
+    tells: ClassVar[bool] = False
+    """It warns itself where it finds no hole."""
 
     @abstractmethod
     def hole_in(self, photo: Photo) -> Hole:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,8 @@ from inpaint.registry.loadable import Loadable
 from inpaint.types import Capabilities, Inpainter
 
 ParsedT = TypeVar("ParsedT")
+
+_log = logging.getLogger("inpaint.pipeline")
 
 ALPHA = "alpha"
 """In place of a mask: what is transparent in the photo itself. `./alpha` is a file of that name."""
@@ -159,6 +162,8 @@ def hole_in(
 ) -> tuple[Photo, Hole]:
     """Return the photo in its canvas and the hole (H, W) of that: all that the sources say, grown by `dilate_px`.
 
+    Where that is no hole it is said, unless every source has said so itself.
+
     Args:
         photo: As it was read; what the sources say is of this size.
         sources: Whose holes are united.
@@ -169,8 +174,11 @@ def hole_in(
     Raises:
         InputError: The canvas would have more pixels, or a source fails.
     """
-    hole = np.zeros((photo.height, photo.width), bool)
+    hole, told = np.zeros((photo.height, photo.width), bool), True
     for source in sources:
         hole |= source.hole_in(photo)
+        told = told and source.tells
     photo, hole = expanded(photo, hole, margins or Margins(), max_pixels=max_pixels)
+    if not told and not hole.any():
+        _log.warning("%s: the mask has no hole, so nothing is filled", photo.name)
     return photo, dilate_hole(hole, dilate_px)

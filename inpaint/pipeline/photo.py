@@ -45,8 +45,7 @@ def fill_photo(
 
     Args:
         photo: What is filled.
-        hole: (H, W) bool of the photo's size, True = to be filled; without a hole the photo comes back as it is, with
-            a warning.
+        hole: (H, W) bool of the photo's size, True = to be filled; without a hole the photo comes back as it is.
         inpainter: The fill.
         guidance: Planes (H, W) or (H, W, C) by name, for fills that take them.
         seed: For fills that draw at random.
@@ -86,7 +85,6 @@ def fill_photo_often(
         if plane.shape[:2] != size:
             raise MaskError(f"{photo.name}: the {what} must have the photo's size {size}, got {plane.shape[:2]}")
     if not hole.any():
-        _log.warning("%s: the mask has no hole, so nothing is filled", photo.name)
         return [Sample(photo=photo, number=1, score=None)]
     check_hole(photo, hole, inpainter.capabilities, name=inpainter.name, opaque=opaque)
     for what, plane in planes.items():

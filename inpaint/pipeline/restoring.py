@@ -138,8 +138,6 @@ def restore_photo(
             write_preview(photo, hole, preview)
         if hole.any():
             check_hole(photo, hole, DipOptions.capabilities, name=f"the task {task}", opaque=opaque)
-        else:
-            _log.warning("%s: the mask has no hole, so nothing is filled", photo.name)
 
     def tell(step: RestoreStep) -> None:
         if step.intermediate.event is not None:

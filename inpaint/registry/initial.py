@@ -40,11 +40,12 @@ def to_fetch(init: Init) -> list[str]:
     return [file for place in _places(init).values() if (file := zoo.to_fetch(place)) is not None]
 
 
-def started_from(init: Init, model: Mapping[str, Any]) -> ModelConfig | None:
+def started_from(init: Init, model: Mapping[str, Any], *, size: str | None = None) -> ModelConfig | None:
     """Return the architecture of the weights to start from; None when there are none, or of another model.
 
     What the caller gives as model options must agree with it, except where the weights say nothing: options of the
-    training, and of networks that the file does not hold. Raises ConfigError that names the keys that differ.
+    training, and of networks that the file does not hold. Raises ConfigError that names the keys that differ, and
+    size=NAME where that is what the caller asked for.
     """
     files = dict[str, Path]()
     for key, place in _places(init).items():
@@ -79,9 +80,10 @@ def started_from(init: Init, model: Mapping[str, Any]) -> ModelConfig | None:
             if want[name] != have[name]
         ]
         if clash:
+            also = "" if size is None else f", and size={size}, which makes the network another one,"
             raise ConfigError(
                 f"{key}={_places(init)[key]} has another architecture: {', '.join(clash)}; "
-                "leave these keys out to take what it has"
+                f"leave these keys{also} out to take what it has"
             )
     return wanted
 

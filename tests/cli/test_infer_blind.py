@@ -81,7 +81,7 @@ def test_a_hole_grows_and_joins_others(work):
 @pytest.mark.parametrize("how", [("--model=run",), ("--model=telea", "--mask-from=run")])
 def test_where_nothing_is_found_it_is_said_and_the_photo_stays(work, how, capsys):
     assert infer(*how, "--output=out.png", image="clean.png") == 0
-    assert "clean.png: tiny_blind found nothing (--sensitivity 0.5)" in capsys.readouterr().err
+    assert capsys.readouterr().err == "warning: clean.png: tiny_blind found nothing (--sensitivity 0.5)\n"
     assert np.array_equal(pixels("out.png"), pixels("clean.png"))
 
 

@@ -16,8 +16,9 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import inpaint
+from inpaint import config
 from inpaint.cli.main import run
-from inpaint.errors import RunError, UsageError, WeightsError
+from inpaint.errors import ConfigError, RunError, UsageError, WeightsError
 from tiny_training import TINY, iterations
 
 
@@ -268,6 +269,13 @@ def test_a_discriminator_of_other_options_starts_anew(trained, photos, tmp_path,
     arguments = [*TINY, "model.discriminator.width=4", f"data.root={photos}", f"init='{trained}'", "max_iterations=1"]
     assert run(["train", *arguments, f"run.folder={tmp_path}/new"]) == 0
     assert "holds a discriminator of other options: it starts anew" in capsys.readouterr().err
+
+
+def test_a_small_size_that_weights_do_not_have_is_named(trained):
+    asked = ["model=deepfill", "size=small", "data.root=samples", f"init='{trained}'"]
+    with pytest.raises(ConfigError, match=r"model\.width=16 \(the weights have 8\).*, and size=small, which makes"):
+        config.load(asked)
+    assert config.load([each for each in asked if each != "size=small"]).size is None
 
 
 def test_checkpoints_stay_where_they_are_asked_for(photos, tmp_path):

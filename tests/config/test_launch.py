@@ -112,6 +112,7 @@ def test_a_dry_run_says_how_long_an_iteration_takes_and_how_to_train_a_small_one
     said = summary()
     assert re.search(r"time: about [\d.]+ m?s per iteration, \d+:\d\d:\d\d in all", said)
     assert "model=deepfill size=small" in said
+    assert "size=small trains" not in summary("size=small")
 
 
 @pytest.mark.parametrize(

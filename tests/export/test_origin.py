@@ -181,6 +181,14 @@ def test_what_a_program_cannot_express_is_refused_by_name(model, config, origin,
     assert "\n" not in str(caught.value)
 
 
+def test_without_a_program_that_fits_what_each_would_need_is_named(tmp_path):
+    with pytest.raises(UsageError) as refused:
+        export_origin(written_run(tmp_path / "run", "glcic", Glcic(), {}), tmp_path / "file")
+    otenim, mmagic = str(refused.value).split("; ")
+    assert 'GLCIC (otenim) cannot hold model.order="norm_relu" (it has "relu_norm")' in otenim
+    assert 'model.output="sigmoid" (it has "linear")' in mmagic
+
+
 def test_a_discriminator_that_a_program_does_not_know_stays_behind(tmp_path):
     config = Lama(width=4, blocks=1, discriminator={"width": 4, "layers": 2})
     done = export_origin(written_run(tmp_path / "run", "lama", config), tmp_path / "file.ckpt")

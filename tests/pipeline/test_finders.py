@@ -62,6 +62,10 @@ def test_a_mask_comes_from_blind_models_alone(photo_and_hole, wrong, gray_inpain
     finder = gray_inpainter if wrong == "inpainter" else wrong
     with pytest.raises(UsageError, match="finds no holes itself: a mask comes from a blind model"):
         inpaint.fill(photo_and_hole[0], model="telea", mask_from=finder)
+    with pytest.raises(UsageError, match="no model 'cleaner': a mask comes from a blind model") as refused:
+        inpaint.fill(photo_and_hole[0], model="telea", mask_from="cleaner")
+    assert "vcnet" in str(refused.value)
+    assert "telea" not in str(refused.value)
     with pytest.raises(InputError, match="a mask comes from a name, a path or a loaded model, got 5"):
         inpaint.fill(photo_and_hole[0], model="telea", mask_from=5)
 
