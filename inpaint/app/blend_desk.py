@@ -14,10 +14,10 @@ from inpaint.app import blending
 from inpaint.app.blending import BlendAsked
 from inpaint.app.facts import news, photo_facts, result_facts
 from inpaint.app.programs import FILLS
-from inpaint.app.work import SAME_FORMAT, Working
+from inpaint.app.work import SAME_FORMAT, Working, lines_of
 from inpaint.app.workspaces import Workspace
-from inpaint.blending.table import BLENDERS, DEFAULT
-from inpaint.errors import InpaintError, UsageError
+from inpaint.blending.table import DEFAULT
+from inpaint.errors import InpaintError, UsageError, unknown
 from inpaint.images.formats import FORMATS
 from inpaint.images.strokes import parse_shapes
 
@@ -43,7 +43,7 @@ class BlendDesk:
         """Add the two photos."""
         self._canvas = gr.HTML(
             html_template=_text("blend.html"),
-            js_on_load=_text("blend.js"),
+            js_on_load=_text("shapes.js") + _text("blend.js"),
             apply_default_css=False,
             elem_id="blend-canvas",
             elem_classes="for-blend",
@@ -56,8 +56,9 @@ class BlendDesk:
     def build_controls(self) -> None:
         """Add the choice of a method and the buttons."""
         with gr.Column(elem_classes="for-blend"):
+            known = blending.methods(self._server.models)
             self._method = gr.Dropdown(
-                list(BLENDERS), value=DEFAULT, label="Blend by", info=BLENDERS[DEFAULT].summary, elem_id="blend-method"
+                list(known), value=DEFAULT, label="Blend by", info=known[DEFAULT].summary, elem_id="blend-method"
             )
             with gr.Row(elem_classes="go"):
                 self._blend = gr.Button("Blend", variant="primary", elem_id="blend", scale=3)
@@ -85,9 +86,8 @@ class BlendDesk:
         self._canvas.upload(self._take, None, [self._canvas], **quiet)
         self._canvas.select(self._take_sample, None, [self._canvas], **quiet)
         self._canvas.input(self._mark, None, [self._canvas], concurrency_id=FILLS, concurrency_limit=1, **quiet)
-        self._method.change(
-            lambda name: gr.update(info=BLENDERS[name].summary), [self._method], [self._method], **quiet
-        )
+        known = blending.methods(self._server.models)
+        self._method.change(lambda name: gr.update(info=known[name].summary), [self._method], [self._method], **quiet)
         shown = [results, self._blend, self._stop]
         asked = [self._canvas, self._method, self._options, self._seed, self._format]
         waiting = self._blend.click(self._begin, None, shown, queue=False, **quiet)
@@ -127,8 +127,11 @@ class BlendDesk:
         space = self._space(request)
 
         def mark() -> Path:
-            (box,) = parse_shapes([{"kind": "box", "points": event._data.get("points", ())}])
-            return blending.mark_object(space, box, self._settings)
+            kind, points = event._data.get("kind"), event._data.get("points", ())
+            if kind not in ("box", "lasso"):
+                raise UsageError(unknown("kind of mark", str(kind), ("box", "lasso")))
+            (shape,) = parse_shapes([{"kind": kind, "points": points}])
+            return blending.mark_object(space, shape, self._settings)
 
         return self._cut(space, mark)
 
@@ -154,11 +157,11 @@ class BlendDesk:
             asked = BlendAsked(
                 **_numbers(placed),
                 method=method,
-                options=tuple(line.strip() for line in options.splitlines() if line.strip()),
+                options=lines_of(options),
                 seed=int(seed or 0),
                 format=format_,
             )
-            for step in blending.blend(space, asked, self._settings):
+            for step in blending.blend(space, asked, self._server.models, self._settings):
                 if isinstance(step, Working):
                     update = gr.update(working=dataclasses.asdict(step))
                 else:

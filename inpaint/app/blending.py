@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from PIL import Image
 
+from inpaint.app.models import LoadedModels
 from inpaint.app.settings import Settings
 from inpaint.app.work import (
     SAME_FORMAT,
@@ -25,10 +25,11 @@ from inpaint.app.work import (
     suffix_of,
     taken,
     unplaced,
-    viewed,
     written,
 )
 from inpaint.app.workspaces import Result, Shown, Workspace, write_mask
+from inpaint.blending.harmonizing import Harmonizing
+from inpaint.blending.options import BlendOptions
 from inpaint.blending.placing import Placement
 from inpaint.blending.table import BLENDERS, DEFAULT, blender_options, load_blender
 from inpaint.errors import InpaintError, InputError, UsageError, unknown
@@ -38,9 +39,10 @@ from inpaint.images.photo import Photo, white_of
 from inpaint.images.regions import Region
 from inpaint.images.strokes import Shape, drawn
 from inpaint.images.views import write_view
+from inpaint.options import validated
 from inpaint.pipeline.blending import BlendedPhoto, blend_photos, object_of
 from inpaint.pipeline.hole_sources import ObjectIn
-from inpaint.pipeline.steps import Watched, warnings_of_thread
+from inpaint.pipeline.steps import Watched
 from inpaint.registry.texts import for_options
 from inpaint.types import Blender, ProgressCallback
 
@@ -57,7 +59,7 @@ class BlendAsked:
         y: Likewise.
         scale: Factor of the source's size.
         rotate: Degrees, counterclockwise.
-        method: A name of `BLENDERS`.
+        method: Of `methods`.
         options: Of the method, each NAME=VALUE.
         seed: Of what is random.
         format: "as the photo", or a name of `FORMATS`.
@@ -71,6 +73,24 @@ class BlendAsked:
     options: tuple[str, ...] = ()
     seed: int = 0
     format: str = SAME_FORMAT
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method that is offered. model: the label of a trained harmonizer, None for a method of `BLENDERS`."""
+
+    summary: str
+    gradual: bool = False
+    model: str | None = None
+
+
+def methods(models: LoadedModels) -> dict[str, Method]:
+    """Return the methods that are offered, by name: those of `BLENDERS`, and every trained harmonizer."""
+    found = {name: Method(entry.summary, entry.gradual) for name, entry in BLENDERS.items()}
+    for label, offer in models.harmonizers.items():
+        name = f"{label} (trained)" if label in BLENDERS else label
+        found[name] = Method(f"pasted, in colors that go with the target ({offer.summary})", model=label)
+    return found
 
 
 def open_part(
@@ -108,17 +128,23 @@ def open_part(
     return shown, _kept_object(workspace, photo, mask), notes
 
 
-def mark_object(workspace: Workspace, box: Shape, settings: Settings) -> Path:
-    """Make the object that a box surrounds in the source the object, and return a picture of it.
+def mark_object(workspace: Workspace, shape: Shape, settings: Settings) -> Path:
+    """Make what is marked in the source the object, and return a picture of it.
+
+    Args:
+        workspace: Whose source it is.
+        shape: A box around the object, which is told by its colors, or its outline.
+        settings: Limits.
 
     Raises:
-        InpaintError: No source is open, or the box lies outside of it.
+        InpaintError: No source is open, or the shape lies outside of it.
     """
     photo = _photo(workspace, "source", settings)
-    inside = drawn([box], photo.height, photo.width)
+    inside = drawn([shape], photo.height, photo.width)
     if not inside.any():
-        raise UsageError("the box lies outside of the source")
-    return _kept_object(workspace, photo, object_of(photo, ObjectIn(Region.around(inside)).hole_in(photo)))
+        raise UsageError(f"the {'outline' if shape.kind == 'lasso' else shape.kind} lies outside of the source")
+    marked = ObjectIn(Region.around(inside)).hole_in(photo) if shape.kind == "box" else inside
+    return _kept_object(workspace, photo, object_of(photo, marked))
 
 
 def take_object_mask(workspace: Workspace, file: Path, name: str, settings: Settings) -> Path:
@@ -139,7 +165,9 @@ def take_object_mask(workspace: Workspace, file: Path, name: str, settings: Sett
     return _kept_object(workspace, photo, mask)
 
 
-def blend(workspace: Workspace, asked: BlendAsked, settings: Settings) -> Iterator[Working | Result]:
+def blend(
+    workspace: Workspace, asked: BlendAsked, models: LoadedModels, settings: Settings
+) -> Iterator[Working | Result]:
     """Blend and yield how far it is, and the result.
 
     A method that comes nearer to its answer step by step gives what it has when `workspace.stopping` is set.
@@ -147,11 +175,13 @@ def blend(workspace: Workspace, asked: BlendAsked, settings: Settings) -> Iterat
     Raises:
         InpaintError: What is asked for cannot be done.
     """
-    if asked.method not in BLENDERS:
-        raise UsageError(unknown("method", asked.method, BLENDERS))
-    what = f"the method {asked.method}"
-    options = for_options(what, type(blender_options(asked.method)), asked.options)
-    blender_options(asked.method, options)
+    known = methods(models)
+    if asked.method not in known:
+        raise UsageError(unknown("method", asked.method, known))
+    method = known[asked.method]
+    kind = BlendOptions if method.model is not None else type(blender_options(asked.method))
+    options = for_options(f"the method {asked.method}", kind, asked.options)
+    validated(kind, options)
     target, source = (_photo(workspace, role, settings) for role in ("target", "source"))
     if workspace.object_mask is None:
         raise UsageError("nothing of the source is the object yet: draw a box around it, or take a mask file")
@@ -164,12 +194,16 @@ def blend(workspace: Workspace, asked: BlendAsked, settings: Settings) -> Iterat
         return
     yield at
     started = time.monotonic()
-    blender = load_blender(asked.method, device=settings.device, **options)
+    blender: Any = (  # a name that stands for the class, too
+        load_blender(asked.method, device=settings.device, **options)
+        if method.model is None
+        else Harmonizing(models.get(method.model).inner, validated(BlendOptions, options))
+    )
     work = partial(_blended, source, target, blender, mask, placement, asked.seed)
     watched = Watched(work, stopping=workspace.stopping, every_s=0.4)
     for step in watched:
         if step is not None:
-            yield progress_of(at, step, stoppable=BLENDERS[asked.method].gradual)
+            yield progress_of(at, step, stoppable=method.gradual)
     notes = [unplaced(note, shown.file, shown.name) for note in watched.warnings()]
     try:
         found = watched.answer()
@@ -177,44 +211,16 @@ def blend(workspace: Workspace, asked: BlendAsked, settings: Settings) -> Iterat
         raise InpaintError(unplaced(str(error), shown.file, shown.name)) from None
     if found.outside_share >= 0.005:
         notes.append(f"{100 * found.outside_share:.0f} % of the object lies outside of the target")
-    if workspace.stopping.is_set() and BLENDERS[asked.method].gradual:
+    if workspace.stopping.is_set() and method.gradual:
         notes.append("stopped early: this is what there was")
-    result = _result(workspace, asked, suffix, found, shown, notes, time.monotonic() - started)
+    place, details = workspace.new_file("mask.png"), found.blend.details
+    write_mask(found.mask, place)
+    seconds, title = time.monotonic() - started, asked.method
+    result = written(workspace, found.photo, shown, title, suffix=suffix, mask=place, seconds=seconds, notes=notes)
+    chosen = f"{title} ({details['method']})" if details.get("method") else title
+    result = replace(result, model=chosen, strategy=str(details.get("reason", "")))
     workspace.add(result, settings.kept)
     yield result
-
-
-def _result(
-    workspace: Workspace,
-    asked: BlendAsked,
-    suffix: str,
-    found: BlendedPhoto,
-    shown: Shown,
-    notes: list[str],
-    seconds: float,
-) -> Result:
-    place = workspace.new_file("mask.png")
-    write_mask(found.mask, place)
-    said: list[str] = []
-    details = found.blend.details
-    taken_method = str(details.get("method", ""))
-    with warnings_of_thread(said):
-        file = written(workspace, found.photo, shown, asked.method, suffix=suffix)
-    return Result(
-        id=secrets.token_urlsafe(8),
-        name=file.name,
-        model=f"{asked.method} ({taken_method})" if taken_method else asked.method,
-        file=file,
-        mask=place,
-        before=shown.view,
-        view=viewed(workspace, found.photo),
-        width=shown.width,
-        height=shown.height,
-        depth=shown.depth,
-        seconds=seconds,
-        notes=(*notes, *(unplaced(note, file, file.name) for note in said)),
-        strategy=str(details.get("reason", "")),
-    )
 
 
 def _blended(

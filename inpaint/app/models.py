@@ -79,7 +79,7 @@ class LoadedModels:
     """Loads models and keeps those used last, as long as their weights fit into a share of the memory.
 
     Args:
-        offered: By label.
+        offered: By label; those that harmonize are `harmonizers`, the others `offered`.
         device: That `inpaint.load` is given.
         budget_bytes: Returns how much the weights of all loaded models may take; by default a share of what is free.
     """
@@ -87,21 +87,22 @@ class LoadedModels:
     def __init__(
         self, offered: Mapping[str, Offer], device: str, *, budget_bytes: Callable[[], float] | None = None
     ) -> None:
-        self.offered = offered
+        self.offered = {label: offer for label, offer in offered.items() if not offer.capabilities.recolors}
+        self.harmonizers = {label: offer for label, offer in offered.items() if offer.capabilities.recolors}
         self._device = device
         self._budget_bytes = budget_bytes or _share_of_memory
         self._loaded: OrderedDict[tuple[object, ...], tuple[Inpainter, int]] = OrderedDict()
         self._lock = threading.Lock()
 
     def offer(self, label: str) -> Offer:
-        """Return a model of the list; raises UsageError for another name."""
+        """Return a model of the list that fills; raises UsageError for another name."""
         if label not in self.offered:
             raise UsageError(unknown("model", label, self.offered))
         return self.offered[label]
 
     def get(
         self, label: str, options: Mapping[str, Any] | None = None, *, strategy: StrategyOptions | None = None
-    ) -> Inpainter:
+    ) -> StrategicFill:
         """Return a model, loaded; one whose weights have changed since is loaded anew.
 
         Args:
@@ -112,7 +113,7 @@ class LoadedModels:
         Raises:
             InpaintError: It is not in the list, or cannot be loaded.
         """
-        place = self.offer(label).place
+        place = (self.harmonizers.get(label) or self.offer(label)).place
         given = dict(options or {})
         strategic = {name: given.pop(name) for name in list(given) if name in StrategyOptions.model_fields}
         chosen = (strategy or StrategyOptions()).model_copy(update=strategic)

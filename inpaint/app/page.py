@@ -16,7 +16,7 @@ from inpaint.app.facts import news, photo_facts, result_facts
 from inpaint.app.models import FIRST, Offer
 from inpaint.app.photos import FOLDER, SAMPLES
 from inpaint.app.programs import FILLS, add_calls
-from inpaint.app.work import MOST_GROWN_PX, MOST_MODELS, MOST_SAMPLES, SAME_FORMAT, Asked, Working
+from inpaint.app.work import MOST_GROWN_PX, MOST_MODELS, MOST_SAMPLES, SAME_FORMAT, Asked, Working, lines_of
 from inpaint.app.workspaces import Workspace
 from inpaint.errors import InpaintError
 from inpaint.finding.table import FINDERS, SENSITIVITY
@@ -121,7 +121,7 @@ class Page:
     def _make_editor(self, shelves: list[dict[str, Any]]) -> gr.HTML:
         return gr.HTML(
             html_template=_text("editor.html"),
-            js_on_load=_text("layers.js") + _text("editor.js"),
+            js_on_load=_text("shapes.js") + _text("layers.js") + _text("editor.js"),
             apply_default_css=False,
             elem_id="editor",
             elem_classes="for-fill",
@@ -359,7 +359,7 @@ class Page:
                 seed=int(seed or 0),
                 samples=int(samples),
                 format=format_,
-                options=tuple(line.strip() for line in options.splitlines() if line.strip()),
+                options=lines_of(options),
                 strategy=work.strategy_of(strategy=strategy, seam=seam, wrap=wrap, refine=refine),
             )
             for step in work.fill(space, asked, self._models, self._settings):

@@ -96,6 +96,11 @@ def strategy_of(**given: Any) -> StrategyOptions:
     return validated(StrategyOptions, given)
 
 
+def lines_of(text: str) -> tuple[str, ...]:
+    """Return the lines in which something is written, such as options, without spaces around it."""
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
 # Opening --------------------------------------------------------------------------------------------------------------
 
 
@@ -326,26 +331,10 @@ def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Set
         seconds = (time.monotonic() - started) / len(filled)
         for sample in filled:
             title = label if len(filled) == 1 else f"{label} {sample.number}"
-            said: list[str] = []
-            with warnings_of_thread(said):
-                file = written(workspace, sample.photo, shown, title, suffix=suffix)
-            result = Result(
-                id=secrets.token_urlsafe(8),
-                name=file.name,
-                model=title,
-                file=file,
-                mask=mask,
-                before=shown.view,
-                view=viewed(workspace, sample.photo),
-                width=shown.width,
-                height=shown.height,
-                depth=shown.depth,
-                seconds=seconds,
-                notes=(*found, *(unplaced(note, file, file.name) for note in said)),
-                score=sample.score,
-                strategy=sample.strategy,
-                guidance=layers.files(inpainter),
+            result = written(
+                workspace, sample.photo, shown, title, suffix=suffix, mask=mask, seconds=seconds, notes=found
             )
+            result = replace(result, score=sample.score, strategy=sample.strategy, guidance=layers.files(inpainter))
             workspace.add(result, settings.kept)
             yield result
 
@@ -405,12 +394,48 @@ def _filled(
     return fill_photo_often(photo, hole, inpainter, samples=samples, guidance=guidance, seed=asked.seed, progress=tell)
 
 
-def written(workspace: Workspace, photo: Photo, shown: Shown, title: str, *, suffix: str) -> Path:
-    """Write a filled photo in the format of a suffix, and return its file, named after the photo and the fill."""
-    path = workspace.new_file(safe_name(f"{Path(shown.name).stem} {title}{suffix}".replace(" ", "-")))
-    check_length(path, photo.height, photo.width)
-    write_photo(photo, path)
-    return path
+def written(
+    workspace: Workspace,
+    photo: Photo,
+    shown: Shown,
+    title: str,
+    *,
+    suffix: str,
+    mask: Path,
+    seconds: float,
+    notes: Sequence[str],
+) -> Result:
+    """Write a photo that was made in the format of a suffix, and return it as a result.
+
+    Args:
+        workspace: Whose it is.
+        photo: What was made.
+        shown: Of what; the result's file is named after it and the title.
+        title: What made it.
+        suffix: Of the file.
+        mask: The file of where it was changed.
+        seconds: That it took.
+        notes: What there is to say of it; what writing loses is added.
+    """
+    file = workspace.new_file(safe_name(f"{Path(shown.name).stem} {title}{suffix}".replace(" ", "-")))
+    check_length(file, photo.height, photo.width)
+    said: list[str] = []
+    with warnings_of_thread(said):
+        write_photo(photo, file)
+    return Result(
+        id=secrets.token_urlsafe(8),
+        name=file.name,
+        model=title,
+        file=file,
+        mask=mask,
+        before=shown.view,
+        view=viewed(workspace, photo),
+        width=shown.width,
+        height=shown.height,
+        depth=shown.depth,
+        seconds=seconds,
+        notes=(*notes, *(unplaced(note, file, file.name) for note in said)),
+    )
 
 
 def suffix_of(shown: Shown, format_: str) -> str:

@@ -31,15 +31,9 @@ REACH_PX = 2
 class Scene(OneLine):
     """What a method is given, checked; its arrays are the caller's and are not to be written to.
 
-    Args:
-        source: (H, W, 3) in [0, 1], in the target's frame. Outside the mask it holds what lies around the object where
-            there is anything, and is not defined by the contract: a placed source is continued there by its border.
-        target: (H, W, 3) in [0, 1].
-        mask: (H, W), not empty; it may be the whole frame.
-        seed: For what is drawn at random.
-        budget_s: Seconds for methods that take long; None: the method's usual course.
-        progress: To be told of the steps of a method that takes long. When it raises StopFill, the best so far is to be
-            returned.
+    They are the arguments of `inpaint.types.Blender.blend`. Outside the mask, which is not empty and may be the whole
+    frame, the source holds what lies around the object where there is anything, and is not defined by the contract: a
+    placed source is continued there by its border.
     """
 
     source: Image

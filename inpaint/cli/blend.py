@@ -72,15 +72,7 @@ Examples:
 )
 @click.option("--scale", type=float, default=1.0, help="Factor of the source's size.")
 @click.option("--rotate", type=float, default=0.0, help="Degrees, counterclockwise.")
-@click.option("--invert-mask", is_flag=True, help="Black = object.")
-@click.option(
-    "--label",
-    metavar="N",
-    type=places.Checked(photo_options.label_of),
-    help="The object is what has this value in the mask: 3, '#ff0000' or transparent.",
-)
-@click.option("--dilate", type=click.IntRange(min=0), default=0, help="Grow the object by this many pixels.")
-@click.option("--opaque", is_flag=True, help="Make the object opaque where the target is transparent.")
+@photo_options.masked("object", opaque="Make the object opaque where the target is transparent.")
 @click.option(
     "--save-mask",
     metavar="FILE",
@@ -94,7 +86,7 @@ Examples:
 @course.preview_every
 @course.trace
 @photo_options.quality
-@click.option("--first-page", is_flag=True, help="Take the first page of the target alone, and leave the others out.")
+@photo_options.first_page
 @photo_options.max_pixels
 def command(
     source: str,

@@ -53,11 +53,9 @@ TASKS = ["flatten", "relight", "recolor", "gray-around", "tile"]  # those of pip
     multiple=True,
     help="flatten: sigma. relight: alpha, beta. recolor: red, green, blue. Repeat for several.",
 )
-@click.option("--invert-mask", is_flag=True, help="Black = where.")
-@click.option("--label", metavar="N", type=places.Checked(photo_options.label_of), help="What has this value is where.")
-@click.option("--dilate", type=click.IntRange(min=0), default=0, help="Grow it by this many pixels.")
+@photo_options.masked("part to edit")
 @photo_options.quality
-@click.option("--first-page", is_flag=True, help="Edit the first page of a file alone, and leave the others out.")
+@photo_options.first_page
 @photo_options.max_pixels
 def command(
     task: str,

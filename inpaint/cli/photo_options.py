@@ -18,21 +18,32 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def hole(function: Command) -> Command:
-    """Add the options that say what of the masks is the hole, and what becomes of it where it is transparent."""
-    for option in (
-        click.option("--opaque", is_flag=True, help="Make the filled hole opaque where the photo is transparent."),
-        click.option("--dilate", type=click.IntRange(min=0), default=0, help="Grow the hole by this many pixels."),
+def masked(what: str, *, opaque: str | None = None) -> Callable[[Command], Command]:
+    """Return what adds the options that say what of the masks counts, and how far.
+
+    Args:
+        what: The masks are of: "hole".
+        opaque: Help of `--opaque`; None: there is no such option.
+    """
+    options = [
+        click.option("--invert-mask", is_flag=True, help=f"Black = {what}."),
         click.option(
             "--label",
             metavar="N",
             type=places.Checked(label_of),
-            help="The hole is what has this value: 3, '#ff0000' or transparent.",
+            help=f"The {what} is what has this value in the mask: 3, '#ff0000' or transparent.",
         ),
-        click.option("--invert-mask", is_flag=True, help="Black = hole."),
-    ):
-        function = option(function)
-    return function
+        click.option("--dilate", type=click.IntRange(min=0), default=0, help=f"Grow the {what} by this many pixels."),
+    ]
+    if opaque is not None:
+        options.append(click.option("--opaque", is_flag=True, help=opaque))
+
+    def add(function: Command) -> Command:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
 
 
 def label_of(text: str) -> str:
@@ -212,6 +223,7 @@ def _beside(text: str) -> str:
 BESIDE = places.Checked(_beside)
 
 
+hole = masked("hole", opaque="Make the filled hole opaque where the photo is transparent.")
 device = click.option("--device", default="auto", type=places.DEVICE, help="auto, cpu, cuda, cuda:1, mps.")
 devices = click.option(
     "--device",
@@ -226,7 +238,7 @@ quality = click.option(
     help="Of JPEG, WebP, AVIF and HEIC; 100 makes WebP lossless.  [default: as the photo's own file, else 95]",
 )
 first_page = click.option(
-    "--first-page", is_flag=True, help="Fill the first page or frame of a file alone, and leave the others out."
+    "--first-page", is_flag=True, help="Change the first page or frame of a file alone, and leave the others out."
 )
 max_pixels = click.option(
     "--max-pixels",

@@ -115,7 +115,7 @@ OWN = ("transform", "strength", "scale", "colors")
 @course.trace
 @photo_options.quality
 @click.option("--skip-existing", is_flag=True, help="Leave results of a folder that exist already as they are.")
-@click.option("--first-page", is_flag=True, help="Take the first page of a file alone, and leave the others out.")
+@photo_options.first_page
 @photo_options.max_pixels
 def command(
     content: str,

@@ -35,7 +35,7 @@ MOST_PIXELS = 24_000_000
 _GENERATOR = "inpaint export --web"
 _RUNTIME = "onnxruntime-web"
 _OWN = ("style.css", "main.js", "engine.js", "pixels.js", "worker.js")
-_PARTS = {"editor.js": ("layers.js", "editor.js"), "results.js": ("results.js",)}
+_PARTS = {"editor.js": ("shapes.js", "layers.js", "editor.js"), "results.js": ("results.js",)}
 """Modules, of bodies of functions (see there) in the page of `inpaint app`."""
 _SAMPLES = ("china.jpg", "flower.jpg")
 _POLICY = {

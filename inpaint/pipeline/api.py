@@ -24,7 +24,7 @@ from inpaint.images.photo import Photo, channels_of
 from inpaint.images.planes import plane_of
 from inpaint.images.reading import MAX_PIXELS
 from inpaint.images.writing import to_pillow, write_photo
-from inpaint.pipeline.holes import marks_of, split_masks
+from inpaint.pipeline.holes import marks_of, split_masks, warn_without_hole
 from inpaint.pipeline.photo import check_guidance, fill_photo, fitted_plane
 from inpaint.pipeline.sources import PathLike, Source, drawn_of, marked, masks_of, name_of, photo_of
 from inpaint.registry.loading import described, load
@@ -155,6 +155,7 @@ def fill(
         write_mask(hole, save_mask)
     if preview is not None:
         write_preview(photo, hole, preview)
+    warn_without_hole(photo, hole, masks, marks)
     inpainter = inpainter or _inpainter(model, device, model_options)
     check_guidance(inpainter, sources)
     planes, size = {}, (photo.height, photo.width)

@@ -162,8 +162,6 @@ def hole_in(
 ) -> tuple[Photo, Hole]:
     """Return the photo in its canvas and the hole (H, W) of that: all that the sources say, grown by `dilate_px`.
 
-    Where that is no hole it is said, unless every source has said so itself.
-
     Args:
         photo: As it was read; what the sources say is of this size.
         sources: Whose holes are united.
@@ -174,11 +172,14 @@ def hole_in(
     Raises:
         InputError: The canvas would have more pixels, or a source fails.
     """
-    hole, told = np.zeros((photo.height, photo.width), bool), True
+    hole = np.zeros((photo.height, photo.width), bool)
     for source in sources:
         hole |= source.hole_in(photo)
-        told = told and source.tells
     photo, hole = expanded(photo, hole, margins or Margins(), max_pixels=max_pixels)
-    if not told and not hole.any():
-        _log.warning("%s: the mask has no hole, so nothing is filled", photo.name)
     return photo, dilate_hole(hole, dilate_px)
+
+
+def warn_without_hole(photo: Photo, hole: Hole, masks: Sequence[object], marks: Marks) -> None:
+    """Warn of a hole (H, W) that is empty, unless it was only looked for: whatever finds nothing has said so."""
+    if not hole.any() and (masks or not all(source.tells for source in marks.sources)):
+        _log.warning("%s: the mask has no hole, so nothing is filled", photo.name)

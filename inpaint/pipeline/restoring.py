@@ -30,7 +30,7 @@ from inpaint.images.mask_rules import Hole, Label
 from inpaint.images.photo import Photo, photo_of_array
 from inpaint.images.reading import MAX_PIXELS
 from inpaint.images.writing import write_photo
-from inpaint.pipeline.holes import Marks, marks_of, split_masks
+from inpaint.pipeline.holes import Marks, marks_of, split_masks, warn_without_hole
 from inpaint.pipeline.photo import check_hole, check_photo, filled, unknown
 from inpaint.pipeline.sources import Source, marked, masks_of, photo_of
 from inpaint.system.devices import resolve_device
@@ -136,6 +136,7 @@ def restore_photo(
             write_mask(hole, save_mask)
         if preview is not None:
             write_preview(photo, hole, preview)
+        warn_without_hole(photo, hole, masks, marks)
         if hole.any():
             check_hole(photo, hole, DipOptions.capabilities, name=f"the task {task}", opaque=opaque)
 

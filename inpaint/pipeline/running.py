@@ -25,7 +25,7 @@ from inpaint.images.planes import PlaneArray, plane_of
 from inpaint.images.reading import MAX_PIXELS, read_photo
 from inpaint.images.writing import check_length, copy_photo, write_photo
 from inpaint.pipeline.hole_sources import DrawnMask
-from inpaint.pipeline.holes import Marks, check_marked, hole_in
+from inpaint.pipeline.holes import Marks, check_marked, hole_in, warn_without_hole
 from inpaint.pipeline.journal import RunJournal
 from inpaint.pipeline.matching import Job
 from inpaint.pipeline.outcome import Outcome
@@ -319,6 +319,7 @@ def _finish(
         write_plane(loaded.guidance[name], path)
     if inpainter is None or job.output is None:
         return ""
+    warn_without_hole(loaded.photo, loaded.hole, job.masks, options.marks)
     samples = fill_photo_often(
         loaded.photo,
         loaded.hole,

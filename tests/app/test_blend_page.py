@@ -138,3 +138,26 @@ def test_a_box_around_an_object_cuts_it_out_and_mistakes_are_told(window, scene,
     window.page.set_input_files(".bl-file", tmp_path / "text.png")
     window.page.wait_for_selector(".bl-wrong")
     assert "is not an image" in window.all(".bl-about").text_content()
+
+
+def test_an_outline_is_the_object(window, scene):
+    window.take("target", scene)
+    window.take("source", scene)
+    window.all(".bl-mark [data-mark=lasso]").click()
+    sheet = window.all(".bl-sheet").bounding_box()
+    corners = [(0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75)]
+    places = [(sheet["x"] + x * sheet["width"], sheet["y"] + y * sheet["height"]) for x, y in corners]
+    window.page.mouse.move(*places[0])
+    window.page.mouse.down()
+    for place in places[1:]:
+        window.page.mouse.move(*place, steps=4)
+    window.drawn()
+    inked = "() => document.querySelector('.bl-ink').getContext('2d').getImageData(0, 0, 9999, 9999).data.some(Boolean)"
+    assert window.page.evaluate(inked)
+    window.page.mouse.up()
+    window.page.wait_for_function("document.querySelector('.bl').dataset.cut")
+    assert not window.page.evaluate(inked)
+    window.blend()
+    _, mask = window.download("mask")
+    share = (mask > 0).mean()
+    assert 0.67**2 * 0.23 < share < 0.67**2 * 0.27  # the source is shown at two thirds of the target

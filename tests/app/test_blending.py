@@ -5,10 +5,13 @@ import pytest
 from PIL import Image
 
 import inpaint
+from harmonizer import written_harmonizer
 from inpaint.app import blending
 from inpaint.app.blending import BlendAsked
+from inpaint.app.models import LoadedModels, offers
 from inpaint.app.work import Working
 from inpaint.app.workspaces import Result
+from inpaint.blending.table import BLENDERS
 from inpaint.errors import InpaintError, InputError, UsageError
 from inpaint.images.strokes import parse_shapes
 
@@ -43,8 +46,9 @@ def box(*points):
     return parse_shapes([{"kind": "box", "points": points}])[0]
 
 
-def blended(workspace, settings, **asked):
-    *steps, result = blending.blend(workspace, BlendAsked(**asked), settings)
+def blended(workspace, settings, models=None, **asked):
+    models = LoadedModels({}, "cpu") if models is None else models
+    *steps, result = blending.blend(workspace, BlendAsked(**asked), models, settings)
     assert all(isinstance(step, Working) for step in steps)
     assert isinstance(result, Result)
     return result
@@ -77,7 +81,20 @@ def test_size_turn_method_and_options_go_with_it(workspace, settings, scene, cut
     assert any("lies outside of the target" in note for note in auto.notes)
 
 
-def test_the_object_is_found_in_a_box_or_given_by_a_mask(workspace, settings, scene, plain, tmp_path):
+def test_a_trained_harmonizer_is_a_method_and_no_fill(workspace, settings, scene, cutout, tmp_path):
+    models = LoadedModels(offers([str(written_harmonizer(tmp_path / "paste"))], settings.runs), "cpu")
+    assert list(blending.methods(models)) == [*BLENDERS, "paste (trained)"]
+    assert "paste" not in models.offered
+    blending.open_part(workspace, "target", scene, "scene.png", settings)
+    blending.open_part(workspace, "source", cutout, "object.png", settings)
+    result = blended(workspace, settings, models, x=30, y=20, method="paste (trained)", options=("colors=reinhard",))
+    expected = inpaint.blend(cutout, scene, method=str(tmp_path / "paste"), at=(22, 14), colors="reinhard")
+    assert np.array_equal(np.asarray(Image.open(result.file)), np.asarray(expected))
+    with pytest.raises(UsageError, match=r"option of the method paste \(trained\).*mode"):
+        blended(workspace, settings, models, x=30, y=20, method="paste (trained)", options=("mode=mixed",))
+
+
+def test_the_object_is_found_in_a_box_or_given_by_its_outline_or_a_mask(workspace, settings, scene, plain, tmp_path):
     blending.open_part(workspace, "target", scene, "scene.png", settings)
     _, view, _ = blending.open_part(workspace, "source", plain, "plain.png", settings)
     assert view is None
@@ -87,6 +104,12 @@ def test_the_object_is_found_in_a_box_or_given_by_a_mask(workspace, settings, sc
     found = np.asarray(Image.open(workspace.object_mask)) > 0
     assert found[10:20, 12:26].all()
     assert found.sum() < 250
+    (outline,) = parse_shapes([{"kind": "lasso", "points": [(2, 3), (12, 3), (12, 8), (2, 8)]}])
+    blending.mark_object(workspace, outline, settings)
+    found = np.asarray(Image.open(workspace.object_mask)) > 0
+    assert found[4:7, 3:11].all()
+    assert not found[:2].any()
+    assert not found[10:].any()
     mask = np.zeros((30, 40), np.uint8)
     mask[5:9, 5:9] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import torch
 
+from harmonizer import written_harmonizer
 from inpaint.blending.harmonizing import Harmonizing
 from inpaint.errors import UsageError
 from inpaint.models.feedforward import FeedForward
@@ -11,19 +11,11 @@ from inpaint.models.pctnet.config import Config
 from inpaint.models.pctnet.network import Network
 from inpaint.registry.blenders import load_method, method_options
 from inpaint.registry.loading import load
-from inpaint.weights.files import WeightsMetadata, save_weights
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """The folder of a small harmonizer that makes objects darker."""
-    network = Network(Config(**Config.SMALL))
-    with torch.no_grad():
-        network.generator.numbers.bias[9:] -= 0.2
-    folder = tmp_path_factory.mktemp("run")
-    metadata = WeightsMetadata(model="pctnet", config=network.config.model_dump(mode="json"), roles=("generator",))
-    save_weights(folder / "model.safetensors", dict(network.state_dict()), metadata)
-    return folder
+    return written_harmonizer(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture

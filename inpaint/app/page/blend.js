@@ -1,12 +1,14 @@
 // Two photos: the object of the source lies over the target, and is dragged, scaled and turned there. Where it lies is told in
-// the target's own pixels. The body of a function that Gradio calls with element, trigger, props, server, upload, watch.
+// the target's own pixels. The body of a function that Gradio calls with element, trigger, props, server, upload, watch;
+// shapes.js stands before it.
 const root = element.querySelector(".bl");
 const find = (selector) => root.querySelector(selector);
-const board = find(".bl-board"), stage = find(".bl-stage"), cut = find(".bl-cut"), sheet = find(".bl-sheet"), box = find(".bl-box");
+const board = find(".bl-board"), stage = find(".bl-stage"), cut = find(".bl-cut"), sheet = find(".bl-sheet"), ink = find(".bl-ink");
 const about = find(".bl-about"), file = find(".bl-file"), strip = find(".bl-strip"), role = find(".bl-role");
 const scaleOf = find(".bl-scale"), turnOf = find(".bl-turn");
 const photos = { target: null, source: null };
-let placed = { x: 0, y: 0, scale: 1, rotate: 0 }, picking = "target", dragging = null, boxing = null, said = 0;
+let placed = { x: 0, y: 0, scale: 1, rotate: 0 }, picking = "target", dragging = null, said = 0;
+let tool = "box", marking = null;
 
 // Where the object lies ------------------------------------------------------------------------------------------------
 
@@ -91,48 +93,46 @@ root.addEventListener("keydown", (event) => {
   move(KEYS[event.key](event.shiftKey ? 10 : 1));
 });
 
-// The object in the source: a box around it ----------------------------------------------------------------------------
+// The object in the source: a box around it, or its outline ------------------------------------------------------------
 
-function point(event) {
-  const place = sheet.getBoundingClientRect(), { source } = photos;
-  return [
-    ((event.clientX - place.left) / place.width) * source.width,
-    ((event.clientY - place.top) / place.height) * source.height,
-  ].map((value) => Math.round(value * 10) / 10);
+function choose(name) {
+  tool = name;
+  for (const button of root.querySelectorAll("button[data-mark]"))
+    button.setAttribute("aria-checked", String(button.dataset.mark === name));
 }
 
-function showBox() {
-  box.hidden = !boxing;
-  if (!boxing) return;
-  const [[x0, y0], [x1, y1]] = boxing, { source } = photos;
-  box.style.left = `${(100 * Math.min(x0, x1)) / source.width}%`;
-  box.style.top = `${(100 * Math.min(y0, y1)) / source.height}%`;
-  box.style.width = `${(100 * Math.abs(x1 - x0)) / source.width}%`;
-  box.style.height = `${(100 * Math.abs(y1 - y0)) / source.height}%`;
+function showMark() {
+  const context = ink.getContext("2d");
+  context.clearRect(0, 0, ink.width, ink.height);
+  if (marking) paint(context, marking, photos.source, getComputedStyle(ink).color);
 }
 
 sheet.addEventListener("pointerdown", (event) => {
   if (!photos.source || event.button > 0) return;
   event.preventDefault();
   sheet.setPointerCapture(event.pointerId);
-  boxing = [point(event), point(event)];
+  ink.width = sheet.clientWidth * devicePixelRatio;
+  ink.height = sheet.clientHeight * devicePixelRatio;
+  const start = pointOn(sheet, photos.source, event);
+  marking = { kind: tool, points: tool === "box" ? [start, start] : [start] };
 });
 sheet.addEventListener("pointermove", (event) => {
-  if (!boxing) return;
-  boxing[1] = point(event);
-  showBox();
+  if (!marking) return;
+  for (const each of event.getCoalescedEvents?.() || [event])
+    extend(marking, pointOn(sheet, photos.source, each), photos.source.width / sheet.clientWidth);
+  showMark();
 });
 sheet.addEventListener("pointerup", () => {
-  const done = boxing;
-  boxing = null;
-  showBox();
-  if (!done || done[0][0] === done[1][0] || done[0][1] === done[1][1]) return;
-  say("Looking for the object");
-  trigger("input", { points: done });
+  const done = marking;
+  marking = null;
+  showMark();
+  if (!done || !isWhole(done)) return;
+  say(done.kind === "box" ? "Looking for the object" : "Cutting the object out");
+  trigger("input", done);
 });
 sheet.addEventListener("pointercancel", () => {
-  boxing = null;
-  showBox();
+  marking = null;
+  showMark();
 });
 
 // Opening --------------------------------------------------------------------------------------------------------------
@@ -158,6 +158,7 @@ root.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   if (button.dataset.do) return center();
+  if (button.dataset.mark) return choose(button.dataset.mark);
   if (!button.dataset.pick) return;
   picking = button.dataset.pick;
   file.click();
@@ -242,4 +243,5 @@ watch("cut", () => {
 });
 
 new ResizeObserver(fit).observe(board);
+choose(tool);
 tell();

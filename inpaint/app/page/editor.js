@@ -1,6 +1,6 @@
 // The canvas: opens a photo, and records what is drawn on it as shapes in the photo's own pixels, so that they can be drawn
 // at full resolution. The body of a function: Gradio, and the page without a server, call it with element, trigger, props,
-// server, upload, watch; layers.js stands before it.
+// server, upload, watch; shapes.js and layers.js stand before it.
 const root = element.querySelector(".ed");
 const find = (selector) => root.querySelector(selector);
 const board = find(".board"), stage = find(".stage"), picture = find(".photo"), ink = find(".ink"), ring = find(".ring");
@@ -24,47 +24,6 @@ function tell() {
 
 const scale = () => ink.width / photo.width;
 
-// Draws a shape on a canvas that shows the whole photo at any size.
-function paint(context, shape) {
-  const color = shape.color || inkOf(shape.layer);
-  context.save();
-  context.globalCompositeOperation = shape.erases ? "destination-out" : "source-over";
-  context.scale(context.canvas.width / photo.width, context.canvas.height / photo.height);
-  context.fillStyle = context.strokeStyle = color;
-  if (shape.kind === "mask") {
-    const cover = covers.get(shape.mask);
-    if (cover) context.drawImage(tinted(cover, color), 0, 0, photo.width, photo.height);
-  } else if (shape.kind === "box") {
-    const [[x0, y0], [x1, y1]] = [shape.points[0], shape.points[shape.points.length - 1]];
-    context.fillRect(Math.min(x0, x1), Math.min(y0, y1), Math.abs(x1 - x0), Math.abs(y1 - y0));
-  } else {
-    context.beginPath();
-    shape.points.forEach(([x, y], index) => (index ? context.lineTo(x, y) : context.moveTo(x, y)));
-    if (shape.kind === "lasso") {
-      context.closePath();
-      context.fill("evenodd");
-    } else {
-      context.lineCap = context.lineJoin = "round";
-      context.lineWidth = shape.width_px;
-      if (shape.points.length === 1) context.lineTo(shape.points[0][0] + 0.01, shape.points[0][1]);
-      context.stroke();
-    }
-  }
-  context.restore();
-}
-
-function tinted(cover, color) {
-  const canvas = document.createElement("canvas");
-  canvas.width = cover.naturalWidth;
-  canvas.height = cover.naturalHeight;
-  const context = canvas.getContext("2d");
-  context.drawImage(cover, 0, 0);
-  context.globalCompositeOperation = "source-in";
-  context.fillStyle = color;
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  return canvas;
-}
-
 function redraw() {
   const context = ink.getContext("2d");
   context.clearRect(0, 0, ink.width, ink.height);
@@ -82,8 +41,8 @@ function sheetOf(name, width, height) {
   sheet.width = width;
   sheet.height = height;
   const own = sheet.getContext("2d");
-  for (const shape of shapes) if (shape.layer === name) paint(own, shape);
-  if (drawing && drawing.layer === name) paint(own, drawing);
+  for (const shape of drawing ? [...shapes, drawing] : shapes)
+    if (shape.layer === name) paint(own, shape, photo, shape.color || inkOf(name), covers.get(shape.mask));
   return sheet;
 }
 
@@ -132,13 +91,6 @@ function redo() {
 }
 
 // Where things are -----------------------------------------------------------------------------------------------------
-
-function point(event) {
-  const box = stage.getBoundingClientRect();
-  const x = ((event.clientX - box.left) / box.width) * photo.width;
-  const y = ((event.clientY - box.top) / box.height) * photo.height;
-  return [x, y].map((value) => Math.round(value * 10) / 10);
-}
 
 // The slider is finer for thin brushes: from 1 to a quarter of the longer side.
 const width = () => Math.max(1, (Math.max(photo.width, photo.height) / 4) * Math.pow(slider.value / 100, 2));
@@ -196,7 +148,7 @@ board.addEventListener("pointerdown", (event) => {
     drawing = { moves: [event.clientX - view.x, event.clientY - view.y] };
     return;
   }
-  const start = point(event);
+  const start = pointOn(stage, photo, event);
   if (tool === "pick" || (hasColors() && event.altKey)) {
     spread.delete(event.pointerId);
     pickColor(start);
@@ -227,11 +179,8 @@ board.addEventListener("pointermove", (event) => {
     view.y = event.clientY - drawing.moves[1];
     return place();
   }
-  for (const each of event.getCoalescedEvents?.() || [event]) {
-    const next = point(each), last = drawing.points[drawing.points.length - 1];
-    if (drawing.kind === "box") drawing.points[1] = next;
-    else if (Math.hypot(next[0] - last[0], next[1] - last[1]) * scale() * view.zoom > 1) drawing.points.push(next);
-  }
+  for (const each of event.getCoalescedEvents?.() || [event])
+    extend(drawing, pointOn(stage, photo, each), 1 / (scale() * view.zoom));
   redrawSoon();
 });
 
@@ -244,9 +193,7 @@ function lift(event) {
   const done = drawing;
   drawing = null;
   if (!done || done.moves || event.type === "pointercancel") return redrawSoon();
-  if (done.kind === "lasso" && done.points.length < 3) return redrawSoon();
-  if (done.kind === "box" && (done.points[0][0] === done.points[1][0] || done.points[0][1] === done.points[1][1]))
-    return redrawSoon();
+  if (!isWhole(done)) return redrawSoon();
   if (tool === "object") {
     redrawSoon();
     busy("Looking for the object");
