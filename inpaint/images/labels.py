@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +25,7 @@ LEAST_SHARE = 0.005  # of an image's area; smaller regions say too little of a s
 MOST_COLORS = 64  # labels; a picture of more is a photo
 
 
-@dataclass(frozen=True, eq=False)
-class MatchedRegion:
+class MatchedRegion(NamedTuple):
     """A region of the content and the one of the style that it is painted like.
 
     Args:
@@ -50,6 +48,29 @@ def read_label_picture(path: str | os.PathLike[str]) -> NDArray[Any]:
         return stored.values
     photo = read_photo(path)
     return photo.pixels[..., 0] if photo.gray else photo.pixels
+
+
+def paired_regions(
+    content_labels: NDArray[Any], style_labels: NDArray[Any], *, content: NDArray[Any], style: NDArray[Any]
+) -> list[MatchedRegion]:
+    """Return the regions of a content, each with the region of a style that it is painted like.
+
+    Args:
+        content_labels: (H, W) integers, or (H, W, 3) uint8 colors, one for each label.
+        style_labels: (h, w) or (h, w, 3), likewise.
+        content: (H, W, C), whose colors say which regions are alike where labels do not match.
+        style: (h, w, C), likewise.
+
+    Raises:
+        InputError: A label picture has not the size of its image, or is none.
+    """
+    for name, picture, image in (("content", content_labels, content), ("style", style_labels, style)):
+        if picture.shape[:2] != image.shape[:2]:
+            raise InputError(
+                f"the labels of the {name} have {picture.shape[1]} x {picture.shape[0]} pixels and it has "
+                f"{image.shape[1]} x {image.shape[0]}: they must be equal"
+            )
+    return matched_regions(*labels_of(content_labels, style_labels), content_features=content, style_features=style)
 
 
 def labels_of(*pictures: NDArray[Any]) -> tuple[Labels, ...]:

@@ -19,6 +19,7 @@ from inpaint.metrics.found_mask import MASK_SCORES, FoundMask, FoundMaskBCE
 from inpaint.metrics.guidance import ColorDistance, LineDistance, LineRecall
 from inpaint.metrics.lpips import LPIPS, NETWORKS
 from inpaint.metrics.ms_ssim import MSSSIM
+from inpaint.metrics.photorealism import MattingResidual
 from inpaint.metrics.pixel import L1, MSE, PSNR, SSIM, HoleRatio, KnownPSNR
 from inpaint.metrics.seam import Seam
 from inpaint.metrics.sets import FID, KID, PIDS, UIDS, FDEfficientNet
@@ -51,6 +52,7 @@ _MAKERS: tuple[Callable[[], Measure], ...] = (
     KnownPSNR,
     partial(KnownPSNR, raw=True),
     ContentDistance,
+    MattingResidual,
     FID,
     KID,
     PIDS,

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from inpaint.errors import InputError
-from inpaint.images.labels import labels_of, matched_regions, read_label_picture
+from inpaint.images.labels import labels_of, matched_regions, paired_regions, read_label_picture
 
 SKY, LAKE, SHORE, ROOF = 3, 7, 1, 5
 
@@ -88,6 +88,15 @@ def test_a_photo_is_no_label_picture():
         labels_of(noise)
     with pytest.raises(InputError, match="all be integers"):
         labels_of(noise, noise[..., 0])
+
+
+def test_label_pictures_pair_regions_and_must_fit_their_images():
+    content, style = np.zeros((40, 6, 3), np.float32), np.ones((60, 6, 3), np.float32)
+    pictures = striped(SKY, SHORE), striped(SHORE, SKY, ROOF)
+    masks = [(own, other) for own, other in paired_regions(*pictures, content=content, style=style)]
+    assert [own[0, 0] for own, _ in masks] == [other[20, 0] for _, other in masks]
+    with pytest.raises(InputError, match="6 x 60 pixels and it has 6 x 40"):
+        paired_regions(pictures[1], pictures[1], content=content, style=style)
 
 
 def test_palettes_and_colors_are_read_from_files(tmp_path):

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from inpaint.classical.local_affine import applied, bilateral, detail_restored, enlarged, guided, local_maps
 from inpaint.style.photo.options import FinishOptions
 
+AT_PX = 700  # longest side of the authors' images
+
 
 def finished(
     content: NDArray[Any], painted: NDArray[Any], options: FinishOptions, *, reduced: NDArray[Any] | None = None
@@ -36,6 +38,7 @@ def finished(
         if small.shape != painted.shape:
             small = cv2.resize(small, (painted.shape[1], painted.shape[0]), interpolation=cv2.INTER_AREA)
         smooth = guided if options.smoothing == "guided" else bilateral
-        maps = smooth(local_maps(small, painted), small, radius_px=options.radius_px, edge=options.edge)
+        radius_px = max(round(options.radius_px * max(small.shape[:2]) / AT_PX), 1)
+        maps = smooth(local_maps(small, painted), small, radius_px=radius_px, edge=options.edge)
         image = applied(enlarged(maps, size), content)
     return detail_restored(image, content) if options.detail else image

@@ -18,9 +18,10 @@ from inpaint.nn.vgg_layers import Layers, Space
 from inpaint.optimize.base import gradients_on
 from inpaint.optimize.stages import LOOP, ORIGINS_LOOP, Stages, noise
 from inpaint.style.base import ArrayStylizer, Painted, Scene, reduced
+from inpaint.style.photo.fast import colors_by_regions
 from inpaint.style.photo.finish import finished
 from inpaint.style.photo.objective import EXACT, Region, Weights, photo_objective, style_terms
-from inpaint.style.photo.options import EXACT_ITERATIONS, ITERATIONS, PhotoOptions
+from inpaint.style.photo.options import EXACT_ITERATIONS, ITERATIONS, REFINE_ITERATIONS, PhotoOptions
 
 PROGRAMS_SCALE = 256.0
 PROGRAMS_NOISE = 1e-4  # deviation, of colors from 0 to 256
@@ -80,7 +81,7 @@ class Photo(ArrayStylizer):
         second = EXACT if exact else replace(first, photorealism=options.photorealism)
         stages = Stages(list(self._iterations()), scene.progress, scene.budget_s, _enlarging(size))
         loop = ORIGINS_LOOP if exact else LOOP
-        colors = torch.where(moves, self._start(scene, content), content)
+        colors = torch.where(moves, self._start(scene, content, space), content)
         found: dict[str, Tensor] = {}
         for name, weights in (("stylized", first), ("photorealistic", second)):
             if not stages.interrupted and stages.iterations[len(stages.records)]:
@@ -101,18 +102,26 @@ class Photo(ArrayStylizer):
                 stages.skip(name)
             found[name] = space.back(colors)
         painted = found["photorealistic"][0].permute(1, 2, 0).float().cpu().numpy()
-        result = finished(scene.content, painted, options, reduced=shown)
+        # Beyond [0, 1] lies what no image shows, and what maps would have to be bent for.
+        result = finished(scene.content, painted if exact else painted.clip(0, 1), options, reduced=shown)
         details = {"scale": round(scale, 4), "stages": stages.records}
         warnings = ("stopped before the end",) if stages.interrupted else ()
         aux = {name: _shown(each, size) for name, each in found.items()}
         return Painted(image=result, aux=aux, warnings=warnings, details=details)
 
-    def _start(self, scene: Scene, content: Tensor) -> Tensor:
+    def _start(self, scene: Scene, content: Tensor, space: Space) -> Tensor:
         """Return what the first stage begins with, in the network's space."""
-        if (self.options.start or ("noise" if self.options.exact else "content")) == "content":
+        options = self.options
+        start = options.start or ("noise" if options.exact else "colors")
+        if start == "noise":
+            drawn = noise(tuple(content.shape), seeds.integer(scene.seed, seeds.INPUT, 0)).to(content)
+            return drawn * (PROGRAMS_NOISE if options.exact else NOISE)
+        if start == "content":
             return content
-        drawn = noise(tuple(content.shape), seeds.integer(scene.seed, seeds.INPUT, 0)).to(content)
-        return drawn * (PROGRAMS_NOISE if self.options.exact else NOISE)
+        size = (content.shape[-2], content.shape[-1])
+        shown, shares = _resized(scene.content, size), np.stack([_resized(share, size) for share in scene.shares])
+        moved = colors_by_regions(shown, scene.parts, shares).clip(0, 1)
+        return space.of(self._tensor(shown + options.strength * (moved - shown)))
 
     def _regions(self, scene: Scene, size: tuple[int, int], scale: float, space: Space) -> list[Region]:
         """Return the parts at the working size; parts of one style share its tensor, so that it is seen once."""
@@ -136,8 +145,11 @@ class Photo(ArrayStylizer):
     def _iterations(self) -> tuple[int, int]:
         """Return how many each stage takes."""
         options = self.options
-        usual = EXACT_ITERATIONS if options.exact else ITERATIONS
-        first, second = (usual if given is None else given for given in (options.iterations, options.refine_iterations))
+        usual = (EXACT_ITERATIONS,) * 2 if options.exact else (ITERATIONS, REFINE_ITERATIONS)
+        first, second = (
+            planned if given is None else given
+            for given, planned in zip((options.iterations, options.refine_iterations), usual, strict=True)
+        )
         return first, second
 
     def _tensor(self, image: NDArray[Any]) -> Tensor:

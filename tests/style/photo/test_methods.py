@@ -11,7 +11,7 @@ from inpaint.style.photo.options import FinishOptions
 from inpaint.style.table import load_stylizer
 from inpaint.types import StopFill, StylePart
 
-QUICK = {"network": "vgg16", "weights": "random", "iterations": 2, "refine_iterations": 2, "radius_px": 3}
+QUICK = {"network": "vgg16", "weights": "random", "iterations": 2, "refine_iterations": 2, "radius_px": 66}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,7 +52,7 @@ def test_only_the_part_s_place_changes_and_by_its_style(name, options):
 @pytest.mark.parametrize(("name", "options"), [("photo", QUICK), ("photo_fast", {})])
 def test_a_strength_of_zero_is_the_content(name, options):
     content = photo(0)
-    options = options | {"strength": 0.0, "smoothing": "none", "detail": False}
+    options = options | {"strength": 0.0, "smoothing": "none"}
     found = load_stylizer(name, device="cpu", **options).stylize(content, [StylePart(style=photo(1))])
     assert np.abs(found.image - content).max() < 1e-6
 
@@ -63,7 +63,7 @@ def test_the_fast_method_gives_each_region_the_colors_of_its_own():
     masks = np.zeros((2, 24, 32), np.float32)
     masks[0, :, :16], masks[1, :, 16:] = 1, 1
     parts = [StylePart(style=style, content_mask=mask) for style, mask in zip((left, right), masks, strict=True)]
-    found = load_stylizer("photo_fast", mask_radius_px=2, radius_px=3, detail=False).stylize(content, parts).image
+    found = load_stylizer("photo_fast", mask_radius_px=2, radius_px=66).stylize(content, parts).image
     assert np.abs(found[:, :10] - 0.2).max() < 0.02
     assert np.abs(found[:, 22:] - 0.8).max() < 0.02
 
@@ -72,9 +72,9 @@ def test_the_finish_takes_away_texture_that_the_content_has_not():
     content = photo(0)
     painted = (0.8 * content + np.random.default_rng(2).normal(0, 0.1, content.shape)).clip(0, 1)
     for smoothing in ("guided", "bilateral"):
-        smooth = finished(content, painted, FinishOptions(smoothing=smoothing, radius_px=5, detail=False))
+        smooth = finished(content, painted, FinishOptions(smoothing=smoothing, radius_px=110))
         assert energy(smooth, content) < 0.03 * energy(painted, content)
-    assert np.array_equal(finished(content, painted, FinishOptions(smoothing="none", detail=False)), painted)
+    assert np.array_equal(finished(content, painted, FinishOptions(smoothing="none")), painted)
 
 
 def test_large_contents_are_optimized_reduced_and_finished_at_full_size():
