@@ -33,6 +33,9 @@ PROGRAMS = {
     "scfegan": ("scfegan", None, ("biases2",)),  # which the program computes with in vain
     "otenim": ("otenim", None, COUNTS),
     "erasenet": ("erasenet", None, COUNTS),
+    "magenta": ("magenta", None, ()),
+    "pytorch_examples": ("pytorch_examples", "epoch_2_2026-01-01_00-00-00_100000.0_10000000000.0.model", ()),
+    "ryanwongsa": ("ryanwongsa", None, ()),
     "vcnet": ("vcnet", "generator.npz", ()),
     "vcnet_xyf": ("vcnet_xyf", None, ("weight_orig", "weight_u", "weight_v")),  # up to their lengths
 }
@@ -40,14 +43,24 @@ LOSSES = "/loss_percep."  # the network of a program's losses, which an import l
 # Layers of a discriminator that its program never uses, whose values an import leaves out.
 UNUSED = ("module.attn2.alpha", "module.attn2.model.")
 SLOW = {"big-lama", "lyndonzheng", "knazeri", "naoto0804", "mmagic_pconv", "lama-regular", "aotgan", "otenim"}
-SLOW |= {"scfegan", "erasenet", "jiahuiyu", "jiahuiyu_guided", "nipponjo_tf", "vcnet", "vcnet_xyf"}
+SLOW |= {
+    "scfegan",
+    "erasenet",
+    "jiahuiyu",
+    "jiahuiyu_guided",
+    "nipponjo_tf",
+    "vcnet",
+    "vcnet_xyf",
+    "magenta",
+    "ryanwongsa",
+}
 
 
 def written(parity, name, folder):
     """The files of a program, or the one that is meant."""
     origin, only, _ = PROGRAMS[name]
     program = origin if only else name
-    if only is None or only.endswith(".npz"):
+    if only is None or only.endswith((".npz", ".model")):
         return origin, [path for path in parity.write(program, folder) if only in (None, path.name)]
     layout = json.loads((parity.HERE / program / "layout.json").read_text())
     entry = next(file for file in layout["files"] if file["name"] == only)
