@@ -107,7 +107,9 @@ def forward_task(setting: Setting) -> Work:
     image = torch.rand(setting.batch, 3, size, size, generator=torch.Generator().manual_seed(0)).to(parameter)
     mask = torch.zeros(setting.batch, 1, size, size).to(parameter)
     mask[..., size // 4 : 3 * size // 4, size // 4 : 3 * size // 4] = 1
-    task = _part(setting, network, image, mask) if setting.part else lambda: network(image, mask)
+    config = registry.config_class(setting.model)().for_crop(setting.size)
+    inputs = registry.network_class(setting.model).measured_inputs(config, image, mask)
+    task = _part(setting, network, image, mask) if setting.part else lambda: network(*inputs)
 
     def work() -> None:
         with torch.inference_mode(), _tensor_float(setting.dtype == "tf32"):

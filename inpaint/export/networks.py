@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from inpaint.errors import UsageError
-from inpaint.models.base import InpaintNetwork
+from inpaint.models.base import InpaintNetwork, ModelNetwork
 from inpaint.models.feedforward import FeedForward
 from inpaint.registry.loading import load, weights_of
 from inpaint.registry.table import FILLS
@@ -25,22 +25,43 @@ from inpaint.weights.runs import Which
 LEAST_PX = 8  # smallest side that graphs are made for, whatever a network accepts
 
 
-class GraphNetwork(nn.Module):
-    """What is exported of a network, which stays as it is.
+class ExportedNetwork(nn.Module):
+    """Base of what is exported of a network, which stays as it is.
 
     Args:
         network: Prepared for inference, in float32.
+        inputs: What the graph reads beside what all read.
         dtype: What the graph computes in; its inputs and its output are float32.
     """
 
-    def __init__(self, network: InpaintNetwork, *, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, network: ModelNetwork, inputs: tuple[GraphInput, ...], *, dtype: torch.dtype) -> None:
         super().__init__()
         own = copy.deepcopy(network).to(dtype=dtype, memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        self.network: InpaintNetwork = own.requires_grad_(False)
+        self.network: ModelNetwork = own.requires_grad_(False)
         self.network.prepare_for_export()
         self.dtype = dtype
-        self.inputs: tuple[GraphInput, ...] = network.graph_inputs()
+        self.inputs: tuple[GraphInput, ...] = inputs
         self.eval()  # an exporter gives its mode back to all that lies below
+
+    @property
+    def multiple_px(self) -> int:
+        """What sides must be multiples of."""
+        return math.lcm(self.network.capabilities.multiple_px, *(wanted.scale for wanted in self.inputs))
+
+    @property
+    def minimum_px(self) -> int:
+        """Smallest side, a multiple as well."""
+        least = max(self.network.minimum_px, LEAST_PX)
+        return -(-least // self.multiple_px) * self.multiple_px
+
+
+class GraphNetwork(ExportedNetwork):
+    """What is exported of a network that fills holes; see `ExportedNetwork`."""
+
+    network: InpaintNetwork
+
+    def __init__(self, network: InpaintNetwork, *, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__(network, network.graph_inputs(), dtype=dtype)
 
     def forward(self, image: Tensor, mask: Tensor, *inputs: Tensor) -> Tensor:
         """Paint a batch.
@@ -64,17 +85,6 @@ class GraphNetwork(nn.Module):
     def names(self) -> tuple[str, ...]:
         """All inputs by name, in their order."""
         return ("image", "mask", *(wanted.name for wanted in self.inputs))
-
-    @property
-    def multiple_px(self) -> int:
-        """What sides must be multiples of."""
-        return math.lcm(self.network.capabilities.multiple_px, *(wanted.scale for wanted in self.inputs))
-
-    @property
-    def minimum_px(self) -> int:
-        """Smallest side, a multiple as well."""
-        least = max(self.network.minimum_px, LEAST_PX)
-        return -(-least // self.multiple_px) * self.multiple_px
 
 
 class FindingNetwork(nn.Module):

@@ -56,7 +56,7 @@ def graph_of(network: GraphNetwork) -> Any:
             opset_version=OPSET,
             dynamo=False,
         )
-        model = _with_initializers(onnx, onnx.load(path))
+        model = with_initializers(onnx, onnx.load(path))
     channels = [value.shape[1] for value in values]
     wanted = {name: (count, axes[name]) for name, count in zip(network.names, channels, strict=True)}
     return _with_all_inputs(onnx, model, wanted)
@@ -91,7 +91,7 @@ def quantized(model: Any) -> Any:
         return onnx.load(path)
 
 
-def _with_initializers(onnx: Any, model: Any) -> Any:
+def with_initializers(onnx: Any, model: Any) -> Any:
     """Return the graph with its constant tensors as initializers, where quantization and other programs look."""
     nodes, graph = [], model.graph
     for node in graph.node:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from inpaint.export import styling
 from inpaint.export.formats import Request
 from inpaint.export.networks import network_of
 from inpaint.export.onnx_network import in_precision, metadata_of
@@ -25,6 +26,10 @@ def write_graph(path: str | Path, model: Any, metadata: GraphMetadata) -> None:
 
 def export(request: Request) -> None:
     """Write the network of a request as an ONNX graph, or a pipeline around it."""
+    if styling.stylizes(request):
+        model, metadata = styling.graph_of_request(request)
+        write_graph(request.output, model, metadata)
+        return
     found = network_of(request.model, weights=request.weights, options=request.options)
     network, model = in_precision(found, request.precision)
     if request.pipeline:

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inpaint.errors import UsageError, WeightsError
+from inpaint.export import styling
 from inpaint.export.archives import check_weights
 from inpaint.export.formats import Measured, Request
-from inpaint.export.networks import Exported, GraphNetwork, example, network_of
+from inpaint.export.networks import Exported, ExportedNetwork, GraphNetwork, example, network_of
 from inpaint.export.pipeline import sizes_of
 from inpaint.export.pipeline_reference import filled
 from inpaint.system.extras import import_optional
@@ -26,7 +27,7 @@ from inpaint.types import FOUND
 from inpaint.weights.graphs import GraphMetadata, Interface, read_graph
 
 
-def sizes(network: GraphNetwork, *, sides: tuple[int, int] | None = None) -> list[tuple[int, int, int]]:
+def sizes(network: ExportedNetwork, *, sides: tuple[int, int] | None = None) -> list[tuple[int, int, int]]:
     """Return batch, height and width of five examples: the smallest size, odd multiples, and near the trained side.
 
     Args:
@@ -134,6 +135,8 @@ def verify_graph(request: Request) -> Measured:
     """
     metadata = GraphMetadata.of(read_graph(request.output).entries, path=request.output)
     _check_kind(metadata, request)
+    if metadata.capabilities.stylizes:
+        return style_differences(request, metadata)
     exported = network_of(request.model, weights=request.weights, options=request.options)
     check_weights(metadata, exported.sha256, path=request.output, model=request.model)
     session = session_of(request.output)
@@ -146,6 +149,25 @@ def verify_graph(request: Request) -> Measured:
 
     painted = differences(run, exported)
     return {**painted, **found_differences(session, exported)} if metadata.capabilities.blind else painted
+
+
+def style_differences(request: Request, metadata: GraphMetadata) -> dict[str, float]:
+    """Return the largest difference between a graph that stylizes and its network in float64, as `differences`."""
+    found = styling.styling_of(request)
+    check_weights(metadata, found.sha256, path=request.output, model=request.model)
+    graph, session = styling.StyleGraph(found.network), session_of(request.output)
+    exact_network = copy.deepcopy(found.network).double().eval()
+    measured = {}
+    for number, (batch, height, width) in enumerate(sizes(graph)):
+        content, *inputs = styling.style_example(graph, batch, height, width, seed=number)
+        named = dict(zip(graph.names, (content, *inputs), strict=True))
+        (raw,) = session.run(["raw"], {name: value.numpy() for name, value in named.items()})
+        with torch.no_grad():
+            expected = exact_network.paint_graph(
+                content.double(), **{name: value.double() for name, value in named.items() if name != styling.CONTENT}
+            )
+        measured[f"{batch} x {height} x {width}"] = float(np.abs(raw - expected.numpy()).max())
+    return measured
 
 
 def found_differences(session: Any, exported: Exported) -> dict[str, float]:

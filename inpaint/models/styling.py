@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -41,7 +42,12 @@ class StyleInput(OneLine):
 
 
 class StyleNetwork(ModelNetwork):
-    """Base of the networks that stylize. `forward` is each network's own; training and adapters know what it takes."""
+    """Base of the networks that stylize. `forward` is each network's own; training and adapters know what it takes.
+
+    exportable: whether `paint_graph` can be written as a graph.
+    """
+
+    exportable: ClassVar[bool] = True
 
     @abstractmethod
     def stylize(self, content: Tensor, styles: Sequence[StyleInput], options: StyleOptions, *, seed: int) -> Tensor:

@@ -106,11 +106,16 @@ class StoredGraph:
 
 
 def stored_graph(path: Path) -> StoredGraph:
-    """Return what an ONNX file is. Raises WeightsError where it is no graph that fills."""
+    """Return what an ONNX file is. Raises WeightsError for no graph that fills, UsageError for one that stylizes."""
     found = read_graph(path)
     if (found.inputs, found.outputs) == PIPELINE_SIGNATURE and "inpaint.format" not in found.entries:
         return StoredGraph(path, None)
     metadata = GraphMetadata.of(found.entries, path=path)
+    if metadata.capabilities.stylizes:
+        raise UsageError(
+            f"'{path}' is a graph of a {metadata.model}, which paints whole images in a style and fills no holes: "
+            "run it with ONNX Runtime, and the run that it was exported from with `inpaint stylize`"
+        )
     lacking = [name for name in _inputs_of(metadata) if name not in found.inputs]
     if lacking:
         raise WeightsError(f"{path} has no input {', '.join(lacking)}, of which its metadata tells; export it again")

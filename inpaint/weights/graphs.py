@@ -49,14 +49,16 @@ def _version() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class GraphInput:
-    """An input of a network graph beside image and mask, float32 (B, channels, H / scale, W / scale).
+    """An input of a network graph beside image and mask, or beside the content, float32.
 
-    scale: how many pixels of a side one place of it stands for.
+    scale: how many pixels of a side one place of a plane stands for. form: plane, (B, channels, H / scale, W / scale);
+    vector, (B, channels); image, (B, channels, h, w) of a size of its own.
     """
 
     name: str
     channels: int
     scale: int = 1
+    form: Literal["plane", "vector", "image"] = "plane"
 
 
 @dataclass(frozen=True, kw_only=True)

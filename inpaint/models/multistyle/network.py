@@ -71,12 +71,12 @@ class Network(StyleNetwork):
         return mixed(content, painted, options.strength)
 
     def graph_inputs(self) -> tuple[GraphInput, ...]:
-        """Return the weights of the styles, (B, N, 1, 1)."""
-        return (GraphInput(name=WEIGHTS, channels=self.count),)
+        """Return the weights of the styles, (B, N), which sum to 1."""
+        return (GraphInput(name=WEIGHTS, channels=self.count, form="vector"),)
 
     def paint_graph(self, content: Tensor, **inputs: Tensor) -> Tensor:
         """See `StyleNetwork`."""
-        return self(content, inputs[WEIGHTS].flatten(1))  # type: ignore[no-any-return]
+        return self(content, inputs[WEIGHTS])  # type: ignore[no-any-return]
 
     def adapted(self, role: str, state: dict[str, Tensor], config: Mapping[str, Any]) -> dict[str, Tensor]:
         """Give every style the row that it has there by its name, and new ones the mean of all rows."""
