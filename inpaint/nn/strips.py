@@ -3,17 +3,19 @@
 Losses on features are mostly functions of sums over positions: of squared differences, of products of channels (Gram
 matrices). Such sums never need the features of a whole image at once. Each block of a VGG is computed strip by strip,
 with as many rows around a strip as its convolutions see, so that the sums are those of the whole image; only what
-leaves a block by its pooling is kept, and everything within is computed once more in the backward pass.
+leaves a block by its pooling is kept, and everything within is computed once more in the backward pass. There each
+strip adds its gradient to one map; recorded by torch, each would make a map of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch.autograd.function import once_differentiable
 
 from inpaint.nn.vgg import CHANNELS, VGG, Stages, stride_of
 
@@ -37,51 +39,116 @@ def sums_by_strips(
     Raises:
         InputError: The images are too small to reach the last layer.
     """
+    if strip_bytes is not None and torch.is_grad_enabled() and images.requires_grad:
+        names: list[str] = []
+        found = _Recomputed.apply(images, network, reductions, strip_bytes, names)  # type: ignore[no-untyped-call]
+        return dict(zip(names, found, strict=True))
     sums: dict[str, Tensor] = {}
-    x = images
-    for block in network.blocks(reductions):
-        network.check_size(images, x, block)
-        batch, _, height, width = x.shape
-        channels = CHANNELS[stride_of(block[0][0]).bit_length() - 1]
-        row_bytes = batch * channels * width * x.element_size()
-        rows = height if strip_bytes is None else max(strip_bytes // row_bytes, 16) // 2 * 2
-        pooled = list[Tensor]()
-        for start in range(0, max(height - 1, 1), rows):  # even, so that no two strips share a window of the pooling
-            stop = height if start + rows >= height - 1 else start + rows
-            out, inside = _strip(block, x, slice(start, stop), reductions, again=strip_bytes is not None)
-            pooled.append(out)
-            for name, value in inside.items():
-                sums[name] = sums[name] + value if name in sums else value
-        x = torch.cat(pooled, dim=2)
+    for _ in _blocks(network, images, reductions, strip_bytes, sums):
+        pass
     return sums
 
 
-def _strip(
-    block: Stages, x: Tensor, rows: slice, reductions: Mapping[str, Reduction], *, again: bool
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return what comes out of a block for some rows of its input, and the sums within.
+@dataclass(frozen=True)
+class _Strip:
+    """Rows of a block's input, and the wider part that they are computed from."""
 
-    With `again` everything is computed once more in the backward pass.
-    """
+    rows: slice
+    seen: slice
+
+    @property
+    def inner(self) -> slice:
+        """The rows within the part."""
+        return slice(self.rows.start - self.seen.start, self.rows.stop - self.seen.start)
+
+
+def _blocks(
+    network: VGG,
+    images: Tensor,
+    reductions: Mapping[str, Reduction],
+    strip_bytes: int | None,
+    sums: dict[str, Tensor],
+) -> Iterator[tuple[Stages, Tensor]]:
+    """Add up `sums`, and yield each block with its input when that is done."""
+    x = images
+    for block in network.blocks(reductions):
+        network.check_size(images, x, block)
+        pooled = list[Tensor]()
+        for strip in _strips(block, x, strip_bytes):
+            out, inside = _through(block, x[:, :, strip.seen], strip, reductions)
+            pooled.append(out)
+            for name, value in inside.items():
+                sums[name] = sums[name] + value if name in sums else value
+        yield block, x
+        x = torch.cat(pooled, dim=2)
+
+
+def _strips(block: Stages, x: Tensor, strip_bytes: int | None) -> Iterator[_Strip]:
+    batch, _, height, width = x.shape
     reach = sum(isinstance(stage, nn.Conv2d) for _, stage in block)
-    first = max(rows.start - reach, 0)
-    inner = slice(rows.start - first, rows.stop - first)
+    channels = CHANNELS[stride_of(block[0][0]).bit_length() - 1]
+    row_bytes = batch * channels * width * x.element_size()
+    rows = height if strip_bytes is None else max(strip_bytes // row_bytes, 16) // 2 * 2
+    for start in range(0, max(height - 1, 1), rows):  # even, so that no two strips share a window of the pooling
+        stop = height if start + rows >= height - 1 else start + rows
+        yield _Strip(slice(start, stop), slice(max(start - reach, 0), stop + reach))
 
-    def run(part: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        y, found = part, dict[str, Tensor]()
-        for name, stage in block:
-            if name.startswith("pool"):
-                y = stage(y[:, :, inner])
-                if name in reductions:
-                    found[name] = reductions[name](y, slice(rows.start // 2, rows.start // 2 + y.shape[2]))
-                return y, found
-            y = stage(y)
+
+def _through(
+    block: Stages, part: Tensor, strip: _Strip, reductions: Mapping[str, Reduction]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return what comes out of a block for a strip, and the sums within."""
+    y, found, rows = part, dict[str, Tensor](), strip.rows
+    for name, stage in block:
+        if name.startswith("pool"):
+            y = stage(y[:, :, strip.inner])
             if name in reductions:
-                found[name] = reductions[name](y[:, :, inner], rows)
-        return y[:, :, :0], found  # of the last block nothing else is needed
+                found[name] = reductions[name](y, slice(rows.start // 2, rows.start // 2 + y.shape[2]))
+            return y, found
+        y = stage(y)
+        if name in reductions:
+            found[name] = reductions[name](y[:, :, strip.inner], rows)
+    return y[:, :, :0], found  # of the last block nothing else is needed
 
-    part = x[:, :, first : rows.stop + reach]
-    if not (again and torch.is_grad_enabled() and x.requires_grad):
-        return run(part)
-    answer: tuple[Tensor, dict[str, Tensor]] = checkpoint(run, part, use_reentrant=False)
-    return answer
+
+class _Recomputed(torch.autograd.Function):
+    """The sums, of which the gradient is computed from the blocks' inputs alone, strip by strip."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        images: Tensor,
+        network: VGG,
+        reductions: Mapping[str, Reduction],
+        strip_bytes: int,
+        names: list[str],
+    ) -> tuple[Tensor, ...]:
+        sums: dict[str, Tensor] = {}
+        ctx.blocks = list(_blocks(network, images, reductions, strip_bytes, sums))
+        ctx.reductions, ctx.strip_bytes, ctx.names = reductions, strip_bytes, list(sums)
+        names += sums
+        return tuple(sums.values())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *passing: Tensor) -> tuple[Tensor, None, None, None, None]:
+        wanted = dict(zip(ctx.names, passing, strict=True))
+        deeper: Tensor | None = None  # the gradient of what leaves the block by its pooling
+        while ctx.blocks:
+            block, x = ctx.blocks.pop()
+            gradient, done = torch.zeros_like(x), 0
+            for strip in _strips(block, x, ctx.strip_bytes):
+                part = x[:, :, strip.seen].detach().requires_grad_()
+                with torch.enable_grad():
+                    out, inside = _through(block, part, strip, ctx.reductions)
+                of, along = list(inside.values()), [wanted[name] for name in inside]
+                if deeper is not None:
+                    of.append(out)
+                    along.append(deeper[:, :, done : done + out.shape[2]])
+                    done += out.shape[2]
+                if of:
+                    (found,) = torch.autograd.grad(of, part, along)
+                    gradient[:, :, strip.seen] += found
+            deeper = gradient
+        assert deeper is not None
+        return deeper, None, None, None, None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -18,8 +21,11 @@ from inpaint.weights.foreign import load_foreign
 
 VggName = Literal["vgg16", "vgg19", "vgg16_caffe", "vgg19_caffe"]
 """Weights of torchvision, or those of the first authors, which were trained in Caffe."""
-Pooling = Literal["max", "average"]
-"""What halves the size: the largest of four values, as the weights were trained, or their mean (Gatys et al.)."""
+Pooling = Literal["max", "average", "l2"]
+"""What halves the size: the largest of four values, as the weights were trained; their mean (Gatys et al.); or the root
+of the sum of their squares."""
+Border = Literal["zeros", "replicate"]
+"""What lies around the image for the first convolution: zeros, as the weights were trained, or the edge repeated."""
 
 log = logging.getLogger("inpaint.nn")
 
@@ -32,6 +38,10 @@ CONVOLUTIONS: dict[str, tuple[int, ...]] = {  # in each block
 CHANNELS = (64, 128, 256, 512, 512)
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, which the weights expect
 CAFFE_MEAN = (123.68, 116.779, 103.939)  # of ImageNet in 0..255, which the first authors' weights expect; RGB
+POOLING_GAINS: Mapping[Pooling, float] = {"max": 1.0, "average": 2.0, "l2": 0.78}
+"""By which pooled values have about the size that those of "max" have (crowsonkb/style-transfer-pytorch)."""
+TORCHVISION_GAIN = 58.0
+"""How much smaller torchvision's activations are than those of Caffe's weights, which papers weigh losses for."""
 CAFFE_FILES: Mapping[str, Pretrained] = {  # as J. Johnson wrote them for torch (jcjohnson/pytorch-vgg)
     "vgg16_caffe": Pretrained("https://web.eecs.umich.edu/~justincj/models/vgg16-00b39a1b.pth", 530),
     "vgg19_caffe": Pretrained("https://web.eecs.umich.edu/~justincj/models/vgg19-d01eb7cb.pth", 550),
@@ -48,19 +58,29 @@ class VGG(nn.Module):
         weights: `public` (fetched once into torch hub's folder), the path of such a file, or `random`, seeded, for
             tests and dry runs. A file has torchvision's names (features.0.weight) or the layers' (conv1_1.weight).
         pooling: See `Pooling`.
+        pooling_gain: What pooled values are multiplied by; see `POOLING_GAINS`.
         ceil_mode: Whether odd sizes are halved to the larger half, as Caffe does; torch takes the smaller one.
+        border: See `Border`; zeros make features of the image's edge that styles then repeat.
 
     Raises:
         WeightsError: They cannot be had; one line that says what to do.
     """
 
     def __init__(
-        self, name: VggName, *, weights: str = "public", pooling: Pooling = "max", ceil_mode: bool = False
+        self,
+        name: VggName,
+        *,
+        weights: str = "public",
+        pooling: Pooling = "max",
+        pooling_gain: float = 1.0,
+        ceil_mode: bool = False,
+        border: Border = "zeros",
     ) -> None:
         super().__init__()
         self.name = name
         self.ceil_mode = ceil_mode
-        self.stages = nn.ModuleDict(_stages(name, pooling, ceil_mode)).to_empty(device="cpu")
+        stages = _stages(name, partial(_Pool, pooling, gain=pooling_gain, ceil_mode=ceil_mode), border)
+        self.stages = nn.ModuleDict(stages).to_empty(device="cpu")
         if weights == "random":
             log.warning("%s has random weights: its losses mean nothing, good for tests and dry runs only", name)
             with drawing_from(0):
@@ -210,15 +230,37 @@ def public_file(name: VggName) -> Pretrained:
     return CAFFE_FILES[name]
 
 
-def _stages(name: VggName, pooling: Pooling = "max", ceil_mode: bool = False) -> dict[str, nn.Module]:
+class _Pool(nn.Module):
+    """Halves the size."""
+
+    def __init__(self, pooling: Pooling = "max", *, gain: float = 1.0, ceil_mode: bool = False) -> None:
+        super().__init__()
+        self.pooling = pooling
+        self.gain = gain
+        self.ceil_mode = ceil_mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, C, H, W) as (B, C, H/2, W/2)."""
+        if self.pooling == "max":
+            y = F.max_pool2d(x, 2, ceil_mode=self.ceil_mode)
+        elif self.pooling == "average":
+            y = F.avg_pool2d(x, 2, ceil_mode=self.ceil_mode)
+        else:
+            sums = F.avg_pool2d(x.square(), 2, ceil_mode=self.ceil_mode, divisor_override=1)
+            y = sums.clamp_min(torch.finfo(x.dtype).tiny).sqrt()  # where all are 0 the root has no slope
+        return y if self.gain == 1 else y * self.gain
+
+
+def _stages(name: VggName, pool: Callable[[], nn.Module] = _Pool, border: Border = "zeros") -> dict[str, nn.Module]:
     """Return the layers by name in torchvision's order; without memory, so that nothing is drawn for their weights."""
     stages: dict[str, nn.Module] = {}
-    pool = nn.MaxPool2d if pooling == "max" else nn.AvgPool2d
-    before = 3
+    before, padding = 3, border
     for block, (count, channels) in enumerate(zip(CONVOLUTIONS[name], CHANNELS, strict=True), start=1):
         for number in range(1, count + 1):
-            stages[f"conv{block}_{number}"] = nn.Conv2d(before, channels, 3, padding=1, device="meta")
+            stages[f"conv{block}_{number}"] = nn.Conv2d(
+                before, channels, 3, padding=1, padding_mode=padding, device="meta"
+            )
             stages[f"relu{block}_{number}"] = nn.ReLU()
-            before = channels
-        stages[f"pool{block}"] = pool(2, ceil_mode=ceil_mode)
+            before, padding = channels, "zeros"
+        stages[f"pool{block}"] = pool()
     return stages

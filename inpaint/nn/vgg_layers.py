@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaint.nn.vgg import CAFFE_MEAN, VGG, bgr_normalized, normalized
-
-TORCHVISION_GAIN = 58.0
-"""How much smaller torchvision's activations are than those of Caffe's weights, which many methods' weights are for."""
+from inpaint.nn.spaces import CaffeSpace
+from inpaint.nn.vgg import TORCHVISION_GAIN, VGG
 
 Visit = Callable[[str, Tensor], Tensor]
 """Given the name of a layer and its features, returns what goes on to the next one."""
 
 
-@dataclass(frozen=True)
-class Space:
-    """The colors that are optimized: (B, 3, H, W), blue first, `scale` times [0, 1] less the mean of ImageNet.
-
-    Args:
-        scale: 255; programs that came from Lua multiply by 256.
-    """
-
-    scale: float = 255.0
-
-    def of(self, images: Tensor) -> Tensor:
-        """Map RGB in [0, 1] to this space."""
-        return bgr_normalized(images, scale=self.scale)
-
-    def back(self, colors: Tensor) -> Tensor:
-        """Map colors of this space to RGB in [0, 1], not clamped."""
-        return ((colors + colors.new_tensor(CAFFE_MEAN[::-1]).view(3, 1, 1)) / self.scale).flip(-3)
+Space: TypeAlias = CaffeSpace
+"""The colors that are optimized."""
 
 
 class Layers:
@@ -70,7 +53,7 @@ class Layers:
     def walk(self, colors: Tensor, layers: Collection[str], visit: Visit) -> None:
         """Compute the features as far as the last of the named layers, and show each of them to `visit`."""
         wanted = set(layers)
-        x = colors if self.caffe else normalized(self.space.back(colors))
+        x = self.space.shown(colors, self.network.name)
         for name, stage in self.network.stages.items():
             x = stage(x)
             if name in wanted:

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from inpaint.nn.vgg_layers import Layers
 from inpaint.optimize.base import Evaluation, StepInfo
+from inpaint.optimize.known import Known
 from inpaint.optimize.layer_terms import LayerTerm, Pull
 
 TINY = 1e-12
@@ -46,14 +47,6 @@ class Weighted:
     mask: Tensor | None = None
     told: float = 1.0
     unit: float | None = None
-
-
-class Known(NamedTuple):
-    """What colors were evaluated to: the loss, and its gradient, shaped like them."""
-
-    colors: Tensor
-    loss: Tensor
-    gradient: Tensor
 
 
 @dataclass
@@ -100,11 +93,10 @@ class LayeredObjective:
 
         A line search ends where the next iteration begins: what was computed last is not computed again.
         """
-        if self._known is None or not torch.equal(self._known.colors, self.colors):
+        if self._known is None or not self._known.about(self.colors):
             self._known = self._evaluated()
         known = self._known
-        loss = _Answered.apply(self.colors, known.loss, known.gradient)
-        return Evaluation(loss=loss, image=self.layers.space.back(known.colors))
+        return Evaluation(loss=known.answer(self.colors), image=self.layers.space.back(known.values))
 
     def _evaluated(self) -> Known:
         self.evaluations += 1
@@ -179,16 +171,3 @@ class _Joined(torch.autograd.Function):
     def backward(ctx: Any, *passing: Tensor) -> tuple[Tensor, None, None]:
         total = passing[0] + ctx.gradient
         return total if ctx.mask is None else total * ctx.mask, None, None
-
-
-class _Answered(torch.autograd.Function):
-    """A value that was computed before, and its gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, colors: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
-        ctx.gradient = gradient
-        return value.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *passing: Tensor) -> tuple[Tensor, None, None]:
-        return (ctx.gradient * passing[0]).to(ctx.gradient), None, None

@@ -1,65 +1,16 @@
-"""Comparisons of features that are sums over positions, so that images of any size can be compared in strips."""
+"""What deep image blending compares of features, and the style that it takes from the target."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from inpaint.nn.strips import STRIP_BYTES, sums_by_strips
+from inpaint.nn.comparing import mask_at, network_sums
 from inpaint.nn.vgg import VGG, stride_of
-
-PIXELS_AT_ONCE = 2**19  # larger images go through the network in strips: a third slower, in little memory
-
-
-class Comparison(Protocol):
-    """A comparison of one layer's features with something that does not change."""
-
-    @property
-    def layer(self) -> str:
-        """Name of the layer."""
-        ...
-
-    def sums(self, features: Tensor, rows: slice) -> Tensor:
-        """Return a vector for some rows of the features (1, C, h, W), of which the sum over all rows is needed."""
-        ...
-
-    def value(self, total: Tensor) -> Tensor:
-        """Return the scalar that the sum over all rows stands for."""
-        ...
-
-
-def compared(network: VGG, image: Tensor, comparisons: Sequence[Comparison]) -> list[Tensor]:
-    """Return the value of each comparison for an image (1, 3, H, W) that is normalized; the network runs once."""
-    by_layer = dict[str, list[Comparison]]()
-    for comparison in comparisons:
-        by_layer.setdefault(comparison.layer, []).append(comparison)
-    lengths = dict[int, int]()
-
-    def reduced(parts: Sequence[Comparison], features: Tensor, rows: slice) -> Tensor:
-        vectors = [part.sums(features, rows) for part in parts]
-        lengths.update((id(part), len(vector)) for part, vector in zip(parts, vectors, strict=True))
-        return torch.cat(vectors)
-
-    totals = network_sums(network, image, {layer: partial(reduced, parts) for layer, parts in by_layer.items()})
-    values = dict[int, Tensor]()
-    for layer, parts in by_layer.items():
-        start = 0
-        for part in parts:
-            values[id(part)] = part.value(totals[layer][start : start + lengths[id(part)]])
-            start += lengths[id(part)]
-    return [values[id(comparison)] for comparison in comparisons]
-
-
-def network_sums(network: VGG, image: Tensor, reductions: Mapping[str, partial[Tensor]]) -> dict[str, Tensor]:
-    """Return the sums over all rows, in strips where the image is large."""
-    whole = image.shape[-2] * image.shape[-1] <= PIXELS_AT_ONCE
-    return sums_by_strips(network, image, reductions, strip_bytes=None if whole else STRIP_BYTES)
 
 
 def gram_matrices(network: VGG, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
@@ -118,13 +69,6 @@ class StyleDifference:
     def value(self, total: Tensor) -> Tensor:
         """Return the mean over the matrix's entries."""
         return (_mean_products(total) - self.target).square().mean()
-
-
-def mask_at(mask: Tensor, layer: str, rows: slice) -> Tensor:
-    """Return how much of each position of a layer lies in a mask (1, 1, H, W), for some rows."""
-    step = stride_of(layer)
-    part = mask[:, :, rows.start * step : rows.stop * step]
-    return F.avg_pool2d(part, step) if step > 1 else part
 
 
 def _products(weight: Tensor | None, features: Tensor, rows: slice) -> Tensor:

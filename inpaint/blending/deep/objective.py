@@ -11,26 +11,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inpaint.blending.deep.features import (
-    PIXELS_AT_ONCE,
-    Comparison,
-    SquaredDifference,
-    StyleDifference,
-    compared,
-    gram_matrices,
-    mask_at,
-)
+from inpaint.blending.deep.features import SquaredDifference, StyleDifference, gram_matrices
 from inpaint.blending.deep.options import DeepOptions, Stage
 from inpaint.losses.histogram import histogram_matched
+from inpaint.nn.comparing import PIXELS_AT_ONCE, Comparison, compared, mask_at
 from inpaint.nn.features import normalized_for
 from inpaint.nn.vgg import VGG
 from inpaint.optimize.base import Evaluation, StepInfo
+from inpaint.optimize.known import Known
 
 CONTENT_REACH_PX = 8  # around the mask, where features of the content still see the object
 
@@ -71,14 +64,6 @@ class Surroundings:
             start = max(int(filled[0]) - CONTENT_REACH_PX, 0) // 4 * 4
             bounds.append(slice(start, int(filled[-1]) + 1 + CONTENT_REACH_PX))
         return bounds[0], bounds[1]
-
-
-class Known(NamedTuple):
-    """An evaluation: pixels (3 n,), loss () and gradient (3 n,), without graph."""
-
-    values: Tensor
-    loss: Tensor
-    gradient: Tensor
 
 
 class BlendObjective:
@@ -129,12 +114,10 @@ class BlendObjective:
 
         A line search ends where the next iteration begins: what was computed last is not computed again.
         """
-        if self._known is None or not torch.equal(self._known.values, self.values):
+        if self._known is None or not self._known.about(self.values):
             self._known = self._evaluated()
         known = self._known
-        # The value of the loss, and its gradient.
-        loss = known.loss + (known.gradient * (self.values - known.values)).sum()
-        return Evaluation(loss=loss, image=self.image(known.values))
+        return Evaluation(loss=known.answer(self.values), image=self.image(known.values))
 
     def _evaluated(self) -> Known:
         weights = self.stage.weights()

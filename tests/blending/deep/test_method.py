@@ -3,12 +3,12 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from inpaint.blending import stages
 from inpaint.blending.deep.method import Deep, part_of
 from inpaint.blending.deep.options import DeepOptions
 from inpaint.classical.poisson import blended
 from inpaint.errors import ConfigError
 from inpaint.nn import vgg
+from inpaint.optimize import stages
 from inpaint.types import StopFill
 
 SMALL = {"weights": "random", "style_layers": ("relu1_2", "relu2_1"), "iterations": 2, "refine_iterations": 2}

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from inpaint.blending.deep import features
-from inpaint.blending.deep.features import compared
+from inpaint.blending.deep.features import SquaredDifference, StyleDifference
 from inpaint.blending.deep.objective import BlendObjective, Surroundings, laplacian
 from inpaint.blending.deep.options import DeepOptions, Stage
 from inpaint.classical.poisson import blended
 from inpaint.losses.histogram import histogram_matched
-from inpaint.nn import vgg
+from inpaint.nn import comparing, vgg
+from inpaint.nn.comparing import compared
 from inpaint.nn.vgg import VGG, normalized
 from inpaint.optimize.base import StepInfo
 
@@ -195,8 +195,8 @@ def test_a_stage_without_weights_is_at_its_end(network, surroundings):
 def test_strips_give_the_same_terms_and_gradients(network, surroundings, monkeypatch):
     results = []
     for pixels, strip_bytes in ((2**20, None), (0, 1)):
-        monkeypatch.setattr(features, "PIXELS_AT_ONCE", pixels)
-        monkeypatch.setattr(features, "STRIP_BYTES", strip_bytes)
+        monkeypatch.setattr(comparing, "PIXELS_AT_ONCE", pixels)
+        monkeypatch.setattr(comparing, "STRIP_BYTES", strip_bytes)
         term = objective(network, surroundings, start=joined(surroundings), content=1.0, style=1e4)
         loss = term.evaluate(NOW).loss
         results.append((loss.detach(), torch.autograd.grad(loss, term.values)[0]))
@@ -224,10 +224,8 @@ def test_the_same_part_of_a_larger_frame_has_the_same_style_and_content(network,
 def test_comparisons_of_one_layer_share_the_pass(network, surroundings):
     shown, calls = normalized(surroundings.source), []
     parts = [
-        features.SquaredDifference(
-            "relu2_1", network(shown, ["relu2_1"])["relu2_1"] + 1, None, torch.tensor(48 * 64.0)
-        ),
-        features.StyleDifference("relu2_1", torch.zeros(25, dtype=torch.float64), None),
+        SquaredDifference("relu2_1", network(shown, ["relu2_1"])["relu2_1"] + 1, None, torch.tensor(48 * 64.0)),
+        StyleDifference("relu2_1", torch.zeros(25, dtype=torch.float64), None),
     ]
     handle = network.stages["conv1_1"].register_forward_hook(lambda *_: calls.append(1))
     squares, style = compared(network, shown, parts)
