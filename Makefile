@@ -74,6 +74,8 @@ deepfill_step_128                   step --size 128 --batch 2 --channels-last --
 deepfill_step_128_bf16              step --size 128 --batch 2 --channels-last --precision bf16-mixed --against precision=32-true --profile
 data                                data --data $(PHOTOS)
 poisson                             poisson --rounds 3
+style_512_published                 style --width 512 --threads 2 --rounds 3 --against published
+style_512_bfloat16                  style --width 512 --threads 2 --rounds 3 --no-memory --precision bfloat16 --against published
 endef
 export MEASUREMENTS
 FIGURES := docs/benchmarks

@@ -140,6 +140,13 @@ def _step(found: Figures) -> list[str]:
     return [f"| {' | '.join([*cells, _megabytes(found['peak_bytes'][name])])} |"]
 
 
+def _style(found: Figures) -> list[str]:
+    (name, setting), *others = found["settings"].items()
+    cells = [f"{setting['width']} x {setting['height']} px", _where(found, "cpu"), setting["kind"]]
+    cells += [*_compared(found, name, [other for other, _ in others]), _megabytes(found["peak_bytes"][name])]
+    return [f"| {' | '.join(cells)} |"]
+
+
 def _rates(found: Figures) -> list[str]:
     unit = found["unit"]
     return [
@@ -239,6 +246,7 @@ _KINDS: dict[str, tuple[str, Callable[[Figures], list[str]]]] = {
     "data": (_head(["samples with masks", "size", "on", "per second"], words=3), _rates),
     "masks": (_head(["mask", "size", "on", "per second"], words=3), _rates),
     "restore": (_head(["iteration of", "image", "on", "ms", "published ms", "times as fast"], words=3), _restore),
+    "style": (_head(["evaluation of", "on", "as", *_TIMES, "peak MB"], words=4), _style),
     "poisson": (
         _head(
             [

@@ -14,6 +14,7 @@ from inpaint.cli.benchmark_blending import blend
 from inpaint.cli.benchmark_features import features
 from inpaint.cli.benchmark_finding import finding
 from inpaint.cli.benchmark_networks import forward, json_option, step, threads, write_json
+from inpaint.cli.benchmark_styling import style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,7 @@ Examples:
   inpaint benchmark data --data photos/ --size 256
   inpaint benchmark finding --data photos/ --what text,dust --fill biharmonic --sheet found.png
   inpaint benchmark features --network vgg19 --width 1000 --height 1000 --ways whole,strips
+  inpaint benchmark style --width 512 --threads 2 --against published
   inpaint benchmark masks --kind deepfill,text
   inpaint benchmark poisson --megapixels 0.3,1 --rounds 3
   inpaint benchmark table *.json
@@ -49,6 +51,7 @@ command.add_command(threads)
 command.add_command(finding)
 command.add_command(blend)
 command.add_command(features)
+command.add_command(style)
 rounds_option = click.option("--rounds", type=click.IntRange(1), default=5)
 
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 OUT = 4  # places of a tile's output along a side
 IN = OUT + 2  # of its input
@@ -125,3 +127,34 @@ def convolved(parts: Sequence[Tensor], factors: Tensor, bias: Tensor, *, mirrore
         place = whole[:, OUT * top : OUT * (top + here)].view(batch, here, OUT, columns, OUT, count)
         torch.add(found.permute(2, 3, 0, 4, 1, 5), bias, out=place)
     return whole[:, :height, :width].permute(0, 3, 1, 2)
+
+
+def frozen_convolution(x: Tensor, factors: Tensor, backward_factors: Tensor, bias: Tensor) -> Tensor:
+    """Return a convolution with zeros around, whose gradient is computed the same way; kernels get none.
+
+    Args:
+        x: (B, C, H, W).
+        factors: Of the kernels, from `transformed_kernels`.
+        backward_factors: Of the kernels turned by half, inputs and outputs exchanged.
+        bias: (O,).
+    """
+    found: Tensor = _FrozenConvolution.apply(x, factors, backward_factors, bias)
+    return found
+
+
+def turned(weight: Tensor) -> Tensor:
+    """Return the kernels (I, O, 3, 3) of the convolution that takes gradients back through one (O, I, 3, 3)."""
+    return weight.flip(2, 3).transpose(0, 1)
+
+
+class _FrozenConvolution(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factors: Tensor, backward_factors: Tensor, bias: Tensor) -> Tensor:
+        ctx.backward_factors = backward_factors
+        return convolved([x], factors, bias, mirrored=False)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *passing: Tensor) -> tuple[Tensor, None, None, None]:
+        factors = ctx.backward_factors
+        return convolved(passing, factors, factors.new_zeros(factors.shape[-1]), mirrored=False), None, None, None

@@ -43,6 +43,12 @@ class Average:
     total: Tensor | None = None
     weight: Tensor | None = None
 
+    @classmethod
+    def of(cls, value: Tensor, *, decay: float, count: int) -> Average:
+        """Return the average that has a value after so many images."""
+        weight = value.new_tensor(1 - decay**count)
+        return cls(decay, value * weight, weight)
+
     def with_image(self, image: Tensor, *, valid: Tensor | None = None) -> Average:
         """Return the average with one more image; nothing is read back from an accelerator.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -128,6 +128,7 @@ class OptimizeResult(OneLine):
         iterations, elapsed_s, reason: How long it took, and why it ended.
         divergences: How often it went back to an earlier state.
         trace: Rows of its record.
+        state: What the optimizer knows, as its state dict; shares memory with the optimizer.
     """
 
     image: Tensor
@@ -140,3 +141,4 @@ class OptimizeResult(OneLine):
     reason: Reason
     divergences: int
     trace: tuple[TraceRow, ...] = ()
+    state: Mapping[str, Any] = field(default_factory=dict)

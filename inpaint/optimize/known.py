@@ -27,7 +27,7 @@ class Known(NamedTuple):
 
     def answer(self, variable: Tensor) -> Tensor:
         """Return the loss as a function of the variable, with its gradient."""
-        found: Tensor = _Answered.apply(variable, self.loss, self.gradient)  # type: ignore[no-untyped-call]
+        found: Tensor = _Answered.apply(variable, self.loss, self.gradient)
         return found
 
 

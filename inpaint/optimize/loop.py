@@ -7,9 +7,9 @@ average of the iterates, a budget of time, divergence, early stopping, and a rec
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from pydantic import Field, model_validator
@@ -80,6 +80,7 @@ def optimize(
     callback: Callback | None = None,
     clock: Callable[[], float] = time.monotonic,
     run: int = 0,
+    state: Mapping[str, Any] | None = None,
 ) -> OptimizeResult:
     """Fit the objective and return what came out.
 
@@ -92,12 +93,15 @@ def optimize(
         callback: Called after every iteration; when it raises `StopFill` the run ends with what it has.
         clock: Seconds.
         run: Number of this run among several, for the trace.
+        state: What an optimizer knew after an earlier run (`OptimizeResult.state`), to go on from.
 
     Raises:
         InpaintError: The loss is not finite more often than the guard allows, or the image is not in the end.
     """
     parameters = list(objective.parameters())
     optimizer = make_optimizer(options.optimizer, parameters, lr=options.lr, adam=options.adam, lbfgs=options.lbfgs)
+    if state is not None:
+        optimizer.load_state_dict(dict(state))
     schedule = Schedule(options.iterations, options.cooldown, budget_s=budget_s, clock=clock)
     guard = Guard(options.guard, parameters, optimizer, check_every=options.check_every)
     langevin = None if options.langevin is None else Langevin(options.langevin, parameters, seed=seed)
@@ -176,6 +180,7 @@ def optimize(
         reason=reason,
         divergences=guard.divergences,
         trace=tuple(trace),
+        state=optimizer.state_dict(),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,8 +59,14 @@ class Stages:
     _shown: float = field(default=-math.inf, init=False)  # when there was a preview
     _started: float = field(default_factory=time.monotonic, init=False)
 
-    def run(self, name: str, objective: Objective, options: LoopOptions) -> OptimizeResult | None:
+    def run(
+        self, name: str, objective: Objective, options: LoopOptions, *, state: Mapping[str, Any] | None = None
+    ) -> OptimizeResult | None:
         """Run the next stage; None where it has no iterations, or where the work was interrupted before.
+
+        Args:
+            name, objective, options: What it is called, and what `optimize` is given.
+            state: Of an earlier stage's optimizer, to go on from.
 
         Returns:
             What the loop returned; the objective holds the last state.
@@ -94,7 +100,8 @@ class Stages:
         left = None
         if self.budget_s is not None:
             left = max(self.budget_s - (time.monotonic() - self._started), 0.0) * planned / (planned + rest)
-        result = optimize(objective, options.model_copy(update={"iterations": planned}), budget_s=left, callback=tell)
+        chosen = options.model_copy(update={"iterations": planned})
+        result = optimize(objective, chosen, budget_s=left, callback=tell, state=state)
         self.interrupted = result.reason == "interrupted"
         record |= {"iterations": result.iterations, "elapsed_s": round(result.elapsed_s, 3), "reason": result.reason}
         return result

@@ -45,6 +45,13 @@ STYLIZERS: Mapping[str, StylizerEntry] = {
         on_device=True,
         gradual=True,
     ),
+    "gatys": StylizerEntry(
+        options="inpaint.style.gatys.options:GatysOptions",
+        factory="inpaint.style.gatys.method:Gatys",
+        summary="optimization: the content's features, the statistics of the style's features; minutes",
+        on_device=True,
+        gradual=True,
+    ),
 }
 
 

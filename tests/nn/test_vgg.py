@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -5,6 +6,7 @@ from torchvision.models.vgg import cfgs, make_layers
 from torchvision.transforms import Normalize
 
 from inpaint.errors import InputError, WeightsError
+from inpaint.nn import vgg
 from inpaint.nn.pretrained import torchvision_weights
 from inpaint.nn.vgg import VGG, normalized
 
@@ -114,3 +116,47 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path):
         VGG("vgg16", weights=str(tmp_path / "other.pth"))
     with pytest.raises(WeightsError, match=r"missing\.pth"):
         VGG("vgg16", weights=str(tmp_path / "missing.pth"))
+
+
+def test_poolings_are_numpys(images):
+    blocks = images[:, :, :32].numpy().reshape(2, 3, 16, 2, 20, 2)
+    expected = {"max": blocks.max(axis=(3, 5)), "average": blocks.mean(axis=(3, 5))}
+    expected["l2"] = np.sqrt((blocks**2).sum(axis=(3, 5)))
+    for pooling, values in expected.items():
+        network = VGG("vgg16", weights="random", pooling=pooling, pooling_gain=0.5)
+        np.testing.assert_allclose(network.stages["pool1"](images), values / 2, rtol=1e-6)
+
+
+def test_the_root_of_squares_has_no_slope_where_all_are_zero():
+    x = torch.zeros(1, 1, 2, 4)
+    x[..., 2:] = 2.0
+    x.requires_grad_()
+    pooled = VGG("vgg16", weights="random", pooling="l2").stages["pool1"](x)
+    assert pooled.flatten().tolist() == pytest.approx([0.0, 4.0])
+    pooled.sum().backward()
+    assert x.grad[0, 0].tolist() == [[0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 0.5, 0.5]]
+
+
+def test_a_repeated_edge_makes_no_feature_of_a_flat_image():
+    flat = torch.full((1, 3, 5, 6), 0.7)
+    zeros, repeated = (
+        VGG("vgg16", weights="random", border=border)(flat, ["conv1_1"])["conv1_1"] for border in ("zeros", "replicate")
+    )
+    assert torch.allclose(repeated, repeated[..., :1, :1].expand_as(repeated), atol=1e-6)
+    assert torch.allclose(zeros[..., 1:-1, 1:-1], repeated[..., 1:-1, 1:-1], atol=1e-6)
+    assert not torch.allclose(zeros, repeated, atol=1e-3)
+
+
+def test_fast_features_and_their_gradients_are_the_same_up_to_rounding(monkeypatch):
+    monkeypatch.setattr(vgg, "CHANNELS", (4, 5, 6, 6, 6))
+    monkeypatch.setattr(vgg, "FAST_FROM", 5)
+    image = torch.rand(1, 3, 21, 26, generator=torch.Generator().manual_seed(1))
+    found = []
+    for fast in (False, True):
+        shown = image.clone().requires_grad_()
+        network = VGG("vgg19", weights="random", fast=fast)
+        features = network(shown, ["relu3_2"])["relu3_2"]
+        found.append((features.detach(), torch.autograd.grad(features.square().sum(), shown)[0]))
+        assert sorted(network.state_dict()) == sorted(VGG("vgg19", weights="random").state_dict())
+    for plain, ours in zip(*found, strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-3, atol=1e-4 * float(plain.abs().max()))

@@ -2,7 +2,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from inpaint.nn.winograd import convolved, outputs, transformed_kernels, transformed_tiles
+from inpaint.nn.winograd import (
+    convolved,
+    frozen_convolution,
+    outputs,
+    transformed_kernels,
+    transformed_tiles,
+    turned,
+)
 
 
 def draw(*shape, seed=0, dtype=torch.float64):
@@ -39,3 +46,12 @@ def test_a_whole_convolution_of_several_maps_is_computed_a_few_rows_at_a_time(
     )
     assert got.dtype == dtype
     assert (got - expected).abs().max() < largest * expected.std()
+
+
+def test_a_frozen_convolution_has_the_gradient_of_the_convolution():
+    x, weight, bias = draw(2, 5, 7, 10).requires_grad_(), draw(6, 5, 3, 3, seed=1), draw(6, seed=2)
+    found = frozen_convolution(x, transformed_kernels(weight), transformed_kernels(turned(weight)), bias)
+    expected = F.conv2d(x, weight, bias, padding=1)
+    torch.testing.assert_close(found, expected)
+    along = draw(2, 6, 7, 10, seed=3)
+    torch.testing.assert_close(*(torch.autograd.grad(y, x, along)[0] for y in (found, expected)))

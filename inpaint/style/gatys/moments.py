@@ -1,0 +1,81 @@
+"""Statistics of features that are means over positions: of channels and of their products, in all places or some."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import torch
+from torch import Tensor
+
+from inpaint.nn.comparing import mask_at, network_sums
+from inpaint.nn.vgg import VGG
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Of one layer.
+
+    Args:
+        mean: (C,).
+        second: (C, C), means of products: F F^T / M, the Gram matrix per position.
+    """
+
+    mean: Tensor
+    second: Tensor
+
+    @classmethod
+    def of_sums(cls, total: Tensor) -> Moments:
+        """Make them of what `moment_sums` added up, (C^2 + C + 1,)."""
+        channels = (4 * len(total) - 3) ** 0.5 / 2 - 0.5
+        count = round(channels)
+        means = total[:-1] / total[-1].clamp_min(torch.finfo(total.dtype).tiny)
+        return cls(means[count * count :], means[: count * count].view(count, count))
+
+    @classmethod
+    def mixed(cls, weighted: Sequence[tuple[float, Moments]]) -> Moments:
+        """Return weighted means; weights sum to 1."""
+        return cls(
+            torch.stack([weight * each.mean for weight, each in weighted]).sum(dim=0),
+            torch.stack([weight * each.second for weight, each in weighted]).sum(dim=0),
+        )
+
+    @cached_property
+    def covariance(self) -> Tensor:
+        """(C, C)."""
+        return self.second - torch.outer(self.mean, self.mean)
+
+
+def moment_sums(mask: Tensor | None, features: Tensor, rows: slice, *, layer: str) -> Tensor:
+    """Return what is added up over rows: products of channels, channels, and positions (C^2 + C + 1,).
+
+    Args:
+        mask: (1, 1, H, W) at the image's size, by which positions are weighted; None: all count alike.
+        features: (1, C, h, w), some rows of a layer.
+        rows: Which ones.
+        layer: Name.
+    """
+    flat = features[0].flatten(1)  # (C, h w)
+    if flat.dtype == torch.bfloat16:
+        flat = flat.float()
+    if mask is None:
+        weighted, count = flat, torch.full((1,), float(flat.shape[1]), dtype=flat.dtype, device=flat.device)
+    else:
+        weight = mask_at(mask.to(flat), layer, rows)
+        weighted, count = flat * weight.flatten(), weight.sum().view(1)
+    return torch.cat([(weighted @ flat.T).flatten(), weighted.sum(dim=1), count])
+
+
+def moments(network: VGG, shown: Tensor, layers: Collection[str], mask: Tensor | None = None) -> dict[str, Moments]:
+    """Return the moments of an image by layer, without gradient.
+
+    Args:
+        network: Frozen.
+        shown: (1, 3, H, W), normalized as the network wants it.
+        layers: Names.
+        mask: (1, 1, H, W), by which positions are weighted; None: all count alike.
+    """
+    with torch.no_grad():
+        sums = network_sums(network, shown, {layer: partial(moment_sums, mask, layer=layer) for layer in layers})
+        return {layer: Moments.of_sums(total) for layer, total in sums.items()}
