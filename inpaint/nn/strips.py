@@ -41,7 +41,7 @@ def sums_by_strips(
     """
     if strip_bytes is not None and torch.is_grad_enabled() and images.requires_grad:
         names: list[str] = []
-        found = _Recomputed.apply(images, network, reductions, strip_bytes, names)  # type: ignore[no-untyped-call]
+        found = _Recomputed.apply(images, network, reductions, strip_bytes, names)
         return dict(zip(names, found, strict=True))
     sums: dict[str, Tensor] = {}
     for _ in _blocks(network, images, reductions, strip_bytes, sums):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from inpaint.nn.comparing import features_of, mask_at
 from inpaint.nn.features import normalized_for
 from inpaint.nn.vgg import CAFFE_FILES, TORCHVISION_GAIN, VGG
 from inpaint.style.gatys.canvas import Canvas, Region
-from inpaint.style.gatys.losses import Wasserstein, gram_to, nine_points, spread_to
+from inpaint.style.gatys.losses import MomentLoss, Wasserstein, gram_to, nine_points, spread_to
 from inpaint.style.gatys.moments import Moments, moments
 from inpaint.style.gatys.options import GatysOptions
 from inpaint.style.gatys.presets import content_factor
@@ -65,12 +66,12 @@ def _styles(
     losses = []
     for layer, target in targets.items():
         weight = factors[layer] * region.area
-        kinds = {
-            "gram": (options.gram_weight(layer) * gain**4, lambda t=target: gram_to(t, options.normalization)),
-            "covariance": (options.covariance * gain**2, lambda t=target: Wasserstein(t)),
-            "moments": (options.moments * gain**2, lambda t=target: spread_to(t)),
-        }
-        for kind, (own, make) in kinds.items():
+        kinds: list[tuple[str, float, Callable[[], MomentLoss]]] = [
+            ("gram", options.gram_weight(layer) * gain**4, partial(gram_to, target, options.normalization)),
+            ("covariance", options.covariance * gain**2, partial(Wasserstein, target)),
+            ("moments", options.moments * gain**2, partial(spread_to, target)),
+        ]
+        for kind, own, make in kinds:
             if own:
                 comparison = Style(layer, make(), region.share)
                 losses.append(Weighted(name=f"{kind}{place}_{layer}", weight=own * weight, comparison=comparison))

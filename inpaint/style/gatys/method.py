@@ -83,7 +83,7 @@ class Gatys(ArrayStylizer):
                 fast=True,
             )
             dtype = torch.bfloat16 if options.precision == "bfloat16" else torch.float32
-            self._network = network.to(self.device, dtype, memory_format=torch.channels_last)
+            self._network = network.to(self.device, dtype).to(memory_format=torch.channels_last)
         return self._network
 
     def paint(self, scene: Scene) -> Painted:

@@ -156,7 +156,7 @@ def unit_gradient(features: Tensor, weight: float | None) -> Tensor:
     """
     if weight is None:
         return features
-    found: Tensor = _UnitGradient.apply(features, weight)  # type: ignore[no-untyped-call]
+    found: Tensor = _UnitGradient.apply(features, weight)
     return found
 
 

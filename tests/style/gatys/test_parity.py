@@ -225,8 +225,8 @@ def test_neural_style_pt_runs_so_by_adam_with_average_pooling(parity, network_of
 @pytest.mark.parametrize("normalizing", ["gradients", "weights"])
 def test_neural_style_pt_normalizes_so(parity, network_of, normalizing):
     cases = parity.cases("progamergov")
-    problem = problem_of(cases, network_of("progamergov"), "progamergov", BOTH, normalizing=normalizing)
-    recorded, _ = run_of(by_adam(problem), problem.program.space.of(problem.content), 2)
+    problem = by_adam(problem_of(cases, network_of("progamergov"), "progamergov", BOTH, normalizing=normalizing))
+    recorded, _ = run_of(problem, problem.program.space.of(problem.content), 2)
     assert apart(recorded.losses, cases[f"normalize_{normalizing}_losses"]) <= RUN
     assert apart(recorded.gradients[0], cases[f"normalize_{normalizing}_grad_1"]) <= SINGLE
     if normalizing == "weights":
