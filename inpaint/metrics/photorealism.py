@@ -15,8 +15,9 @@ class MattingResidual(ImageMeasure):
 
     The photorealism term of Luan et al. ("Deep Photo Style Transfer", CVPR 2017), v^T M v with the matting Laplacian M
     of the original (eps 1e-7) summed over the channels, less the little that the original itself has, as the root of
-    its mean over all pixels of all windows and channels, in levels of 255. 0: nothing but local colors and contrasts have changed; texture that the original has
-    not counts, as do edges in other places. A constant image has 0, too: it says nothing of fidelity.
+    its mean over all pixels of all windows and channels, in levels of 255. 0: nothing but local colors and contrasts
+    have changed; texture that the original has not counts, as do edges in other places. A constant image has 0, too: it
+    says nothing of fidelity.
     """
 
     name, title = "matting_residual", "matting residual"

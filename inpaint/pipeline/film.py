@@ -1,4 +1,4 @@
-"""A film as a folder of frames: taken apart before they are filled, each by itself, and put together afterwards.
+"""A film as a folder of frames: taken apart before they are filled or painted, and put together afterwards.
 
 Beside the output lies a folder for the time of the work, OUTPUT.frames: `frames/` and `mask-1/`, what was taken apart,
 and `filled/` with its journal. It stays when the work is interrupted or a frame fails, so that it can go on.
@@ -31,17 +31,19 @@ def is_film(place: str | os.PathLike[str]) -> bool:
 
 @dataclass(frozen=True)
 class FilmWork:
-    """A film to fill.
+    """A film to fill, or to paint.
 
     Args:
         image: The film.
         masks: Each a photo's mask, for all frames, or a film with a mask for each of them.
         output: A film, or a folder for the frames.
+        how: What is done to frames, in words.
     """
 
     image: Path
     masks: tuple[str, ...]
     output: Path
+    how: str = "each filled by itself"
 
     def check(self) -> None:
         """Raise UsageError or InpaintError where the output cannot be written."""
@@ -61,13 +63,14 @@ class FilmWork:
         return not self.output.suffix or self.output.is_dir()
 
     @property
-    def _work(self) -> Path:
+    def work(self) -> Path:
+        """The folder of all that is needed for the time of the work."""
         return self.output.with_name(f"{self.output.name}.frames")
 
     @property
     def frames(self) -> Path:
         """The folder of the frames that are filled."""
-        return self._work / "frames"
+        return self.work / "frames"
 
     @property
     def frame_masks(self) -> list[str]:
@@ -77,7 +80,7 @@ class FilmWork:
     @property
     def filled(self) -> Path:
         """The folder of the filled frames."""
-        return self.output if self._is_folder else self._work / "filled"
+        return self.output if self._is_folder else self.work / "filled"
 
     def take_apart(self, *, resume: bool) -> int:
         """Write all frames as PNG and return how many there are; what an earlier run wrote is kept to go on with.
@@ -95,10 +98,10 @@ class FilmWork:
                     "masks needs one for each"
                 )
         said = json.dumps([sha256_of(each.path) for each in (film, *of_masks.values())])
-        marker = self._work / _TAKEN_APART
+        marker = self.work / _TAKEN_APART
         if resume and marker.exists() and marker.read_text(encoding="utf-8") == said:
             return film.count
-        shutil.rmtree(self._work, ignore_errors=True)
+        shutil.rmtree(self.work, ignore_errors=True)
         _write_frames(film, self.frames)
         for number, other in of_masks.items():
             _write_frames(other, self._mask_folder(number), of_mask=True)
@@ -107,28 +110,38 @@ class FilmWork:
 
     def put_together(self, count: int) -> str:
         """Write the output from all its frames, remove what was needed for it, and return in words what there is."""
-        line = f"wrote {self.output}: {count} frames, each filled by itself"
+        line = f"wrote {self.output}: {count} frames, {self.how}"
         if not self._is_folder:
             speed = frames_per_s(self.image)
             silent = write_film(self.output, self._results(count), frames_per_s=speed, sound_of=self.image)
             line += f"; without sound, if there was any: {silent}" if silent else ""
-        shutil.rmtree(self._work, ignore_errors=True)
+        shutil.rmtree(self.work, ignore_errors=True)
         return line
 
     def _mask_folder(self, number: int) -> Path:
-        return self._work / f"mask-{number}"
+        return self.work / f"mask-{number}"
 
     def _results(self, count: int) -> Iterator[Rgb]:
         for number in range(1, count + 1):
-            path = self.filled / _name(number)
-            frame = cv2.imread(os.fspath(path), cv2.IMREAD_COLOR)
-            if frame is None:
-                raise InputError(f"cannot read '{path}', a filled frame")
-            yield np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
+            yield read_frame(self.filled, number)
 
 
-def _name(number: int) -> str:
-    return f"{number:06d}.png"
+def frame_path(folder: Path, number: int) -> Path:
+    """Return where a frame lies, by its number from 1."""
+    return folder / f"{number:06d}.png"
+
+
+def read_frame(folder: Path, number: int) -> Rgb:
+    """Return a frame (H, W, 3) by its number from 1.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    path = frame_path(folder, number)
+    frame = cv2.imread(os.fspath(path), cv2.IMREAD_COLOR)
+    if frame is None:
+        raise InputError(f"cannot read '{path}', a frame")
+    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _write_frames(film: Film, folder: Path, *, of_mask: bool = False) -> None:
@@ -141,7 +154,7 @@ def _write_frames(film: Film, folder: Path, *, of_mask: bool = False) -> None:
         shown = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
         if of_mask:
             shown = np.where(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) > 127, np.uint8(255), np.uint8(0))
-        path = folder / _name(number)
+        path = frame_path(folder, number)
         if not cv2.imwrite(os.fspath(path), shown, [cv2.IMWRITE_PNG_COMPRESSION, 1]):
             raise WriteError(f"cannot write '{path}': is the disk full?")
 

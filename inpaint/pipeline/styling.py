@@ -89,7 +89,7 @@ def stylize_photo(
     """
     size = _work_size(content, size_px)
     colors = _colors(content)
-    parts = [_part(content, source, size) for source in styles]
+    parts = [part_of(content, source, size) for source in styles]
     whole = _whole(content, styles)
 
     def answer(image: NDArray[Any]) -> Photo:
@@ -126,7 +126,12 @@ def _work_size(content: Photo, size_px: int | None) -> tuple[int, int]:
     return max(round(content.height * factor), 1), max(round(content.width * factor), 1)
 
 
-def _part(content: Photo, source: StyleSource, size: tuple[int, int]) -> StylePart | LearnedStyle:
+def part_of(content: Photo, source: StyleSource, size: tuple[int, int]) -> StylePart | LearnedStyle:
+    """Return a style as a method takes it, for a content that it works on at a size (height, width).
+
+    Raises:
+        MaskError: A mask is not of its picture's size, or empty.
+    """
     photo, mask, style_mask = source.photo, source.content_mask, source.style_mask
     _check_size("content", content, mask)
     share = None if mask is None else _resized(mask.astype(np.float32), size).clip(0, 1)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from inpaint.style.film.guides import Frame, Guide, Reader, blended, guides
 from inpaint.style.film.options import FilmOptions
-from inpaint.types import ProgressCallback, StylePart, Stylizer
+from inpaint.types import LearnedStyle, ProgressCallback, StylePart, Stylizer
 
 
 class Results(Protocol):
@@ -36,7 +36,7 @@ class FramePainter(Protocol):
     def paint(
         self,
         content: NDArray[np.float32],
-        parts: Sequence[StylePart],
+        parts: Sequence[StylePart | LearnedStyle],
         held: Sequence[Guide],
         own: NDArray[np.float32] | None,
         *,
@@ -71,7 +71,7 @@ class Blended:
     def paint(
         self,
         content: NDArray[np.float32],
-        parts: Sequence[StylePart],
+        parts: Sequence[StylePart | LearnedStyle],
         held: Sequence[Guide],
         own: NDArray[np.float32] | None,
         *,
@@ -88,7 +88,7 @@ def paint_frames(
     painter: FramePainter,
     contents: Reader,
     count: int,
-    parts: Sequence[StylePart],
+    parts: Sequence[StylePart | LearnedStyle],
     passes: Sequence[Results],
     options: FilmOptions,
     *,
