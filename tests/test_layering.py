@@ -46,6 +46,7 @@ LAYERS = (
 SIBLINGS: set[tuple[str, str]] = set()
 # Models know the adapter beside them and no other model.
 SHARED_BY_MODELS = (
+    "any_style",
     "base",
     "discriminators",
     "feedforward",

@@ -30,6 +30,7 @@ from inpaint.losses.pixel import L1, L2, TotalVariation
 from inpaint.losses.pyramid import Pyramid
 from inpaint.losses.smoothness import Smoothness
 from inpaint.losses.stability import FlowStability, NoiseStability
+from inpaint.losses.statistics import FeatureStatistics
 from inpaint.nn.features import public_weights
 from inpaint.options import validated
 
@@ -40,6 +41,7 @@ KINDS: dict[str, type[Term]] = {
     "perceptual": Perceptual,
     "style": Style,
     "statistics": Statistics,
+    "feature_statistics": FeatureStatistics,
     "histogram": Histogram,
     "id_mrf": IDMRF,
     "tv": TotalVariation,

@@ -32,6 +32,7 @@ class StyleInput(OneLine):
         index: Of a learned style.
         share: (1, 1, H, W), its share of every pixel of the content, those of a request summing to 1; None where
             every style goes everywhere.
+        inside: (1, 1, H, W), the mask by which it goes to some pixels alone; None: it goes to all of them.
     """
 
     weight: float = 1.0
@@ -39,6 +40,7 @@ class StyleInput(OneLine):
     mask: Tensor | None = None
     index: int | None = None
     share: Tensor | None = None
+    inside: Tensor | None = None
 
 
 class StyleNetwork(ModelNetwork):
@@ -122,7 +124,8 @@ class NetworkStylizer(ArrayStylizer):
             assert part.name is not None  # the base has seen to it
             return StyleInput(weight=part.weight, index=self.learned.index(part.name), share=share)
         mask = None if part.style_mask is None else self._ready(part.style_mask[..., None].astype(np.float32))
-        return StyleInput(weight=part.weight, image=self._ready(part.style), mask=mask, share=share)
+        inside = None if part.content_mask is None else self._ready(part.content_mask[..., None])
+        return StyleInput(weight=part.weight, image=self._ready(part.style), mask=mask, share=share, inside=inside)
 
     def _shares(self, scene: Scene, parts: Sequence[StylePart | LearnedStyle]) -> list[Tensor | None]:
         """Return each part's share of every pixel (1, 1, H, W), where no part goes by weight; None: everywhere."""

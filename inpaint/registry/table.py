@@ -59,6 +59,7 @@ class FillEntry:
 
 
 MODELS: Mapping[str, ModelEntry] = {
+    "adain": ModelEntry("inpaint.models.adain"),
     "aotgan": ModelEntry("inpaint.models.aotgan"),
     "deepfill": ModelEntry("inpaint.models.deepfill"),
     "edgeconnect": ModelEntry("inpaint.models.edgeconnect"),
@@ -73,6 +74,7 @@ MODELS: Mapping[str, ModelEntry] = {
     "pluralistic": ModelEntry("inpaint.models.pluralistic"),
     "scfegan": ModelEntry("inpaint.models.scfegan"),
     "vcnet": ModelEntry("inpaint.models.vcnet"),
+    "wct": ModelEntry("inpaint.models.wct"),
 }
 
 DEFAULT = "deepfill"

@@ -199,26 +199,21 @@ class Decoder(nn.Module):
 
     def __init__(self, name: EncoderName, level: int, *, encoder_width: int = WIDTH, width: int | None = None) -> None:
         super().__init__()
-        own = convolutions(name, level, width=encoder_width if width is None else width)
-        first = channels_at(level, width=encoder_width)
-        self.convs = nn.ModuleDict(
-            {
-                conv.name: MirroredConv2d(
-                    first if place == 0 else conv.outputs, conv.inputs, relu=conv.name != "conv1_1"
-                )
-                for place, conv in enumerate(reversed(own))
-            }
-        )
+        own = convolutions(name, level, width=encoder_width if width is None else width)[::-1]
+        block, channels, layers = level, channels_at(level, width=encoder_width), dict[str, nn.Module]()
+        for conv in own:
+            layers[conv.name] = MirroredConv2d(
+                channels, conv.inputs, enlarge=conv.block != block, relu=conv is not own[-1]
+            )
+            block, channels = conv.block, conv.inputs
+        self.convs = nn.ModuleDict(layers)
         initialize_(self.convs, "kaiming")
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features (B, C, h, w) to images (B, 3, H, W)."""
-        x, block = features, None
-        for name, conv in self.convs.items():
-            at = name.partition("_")[0]
-            if block is not None and at != block:
-                x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-            x, block = conv(x), at
+        x = features
+        for conv in self.convs.values():
+            x = conv(x)
         return x
 
 

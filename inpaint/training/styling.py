@@ -84,7 +84,7 @@ class StyleTraining(TrainingModule):
         for name, value in values.items():
             term, kinds = losses.terms[name], {"objective"}
             if not isinstance(term, NoiseStability | FlowStability):
-                kinds.add("style" if STYLE.name in term.entries else "content")
+                kinds.add("style" if any(name.startswith(STYLE.name) for name in term.entries) else "content")
             for kind in kinds:
                 found[kind] = found[kind] + term.weight * value
         return found
