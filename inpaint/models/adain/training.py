@@ -55,6 +55,10 @@ class Training(StyleTraining):
             **self.changed(batch, raw),
         }
 
+    def untrained(self) -> list[str]:
+        """Return none. The encoder comes from `encoder_weights` where no run brings it."""
+        return []
+
     def on_fit_start(self) -> None:
         """Take the encoder's weights, where neither a run nor an import has brought them."""
         if self.network.encoder.drawn:

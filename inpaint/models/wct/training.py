@@ -68,6 +68,10 @@ class Training(TrainingModule):
         """Show photos, and what each decoder makes of them."""
         return {"content": record["image"], **{f"level {n}": record[f"raw_{n}"] for n in self.config.trained_levels}}
 
+    def untrained(self) -> list[str]:
+        """Return none: what is not trained comes from `encoder_weights`, or its turn comes later."""
+        return []
+
     def on_fit_start(self) -> None:
         """Take the encoder's weights, where neither a run nor an import has brought them."""
         if self.network.encoder.drawn:
