@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from inpaint.cli import course, photo_options, places
 from inpaint.errors import InpaintError, UsageError
+from inpaint.style.options import Transform
 from inpaint.style.table import STYLIZERS
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ OWN = ("transform", "strength", "scale", "colors")
     help="style: the style's. keep: the photo's, under the painted lightness. match: the style gets the photo's first. "
     "luminance: lightness alone is painted.  [default: style]",
 )
-@click.option("--transform", type=click.Choice(["adain", "wct", "ot", "cholesky"]), help="Of networks for any style.")
+@click.option("--transform", type=click.Choice(get_args(Transform)), help="Of networks for any style.")
 @click.option(
     "--size",
     type=click.IntRange(min=16),

@@ -71,7 +71,7 @@ class Network(StyleNetwork):
 
     def paint_graph(self, content: Tensor, **inputs: Tensor) -> Tensor:
         """Say that graphs cannot hold it: eigenvectors are found in float64 by a library of their own."""
-        raise UsageError("wct cannot be exported: ONNX knows no eigenvectors; adain can")
+        raise UsageError("wct cannot be exported: ONNX knows no eigenvectors")
 
     @classmethod
     def measured_inputs(cls, config: Any, image: Tensor, mask: Tensor) -> tuple[Any, ...]:
