@@ -195,8 +195,14 @@ def adain(content: Tensor, style: Tensor) -> Tensor:
         [5, 15]
     """
     x = content.flatten(2)
-    own, wanted = moments(x, covariance=False), moments(style.flatten(2), covariance=False)
+    own, wanted = _of_channels(x), _of_channels(style.flatten(2))
     return affine("adain", own, wanted)(x).view_as(content)
+
+
+def _of_channels(x: Tensor) -> Moments:
+    """Return mean and variance of each channel of x (B, C, M), by an operator that graphs know for any M."""
+    variance, mean = torch.var_mean(at_least_float32(x), dim=-1, correction=int(x.shape[-1] > 1), keepdim=True)
+    return Moments(mean, variance)
 
 
 # Several styles, and regions ------------------------------------------------------------------------------------------

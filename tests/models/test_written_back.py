@@ -13,6 +13,8 @@ from inpaint.weights.foreign import load_foreign, state_dicts
 
 # Of each program: its name for `import-weights`, the files, and the ends of names that come back otherwise.
 COUNTS = ("num_batches_tracked",)
+# Convolutions of the encoder behind its last level, which the program cuts off.
+BEHIND = tuple(f"{place}.{part}" for place in (32, 35, 38, 42, 45, 48, 51) for part in ("weight", "bias"))
 PROGRAMS = {
     "nipponjo": ("nipponjo", None, ()),
     "nipponjo_tf": ("nipponjo", None, ()),
@@ -21,6 +23,8 @@ PROGRAMS = {
     "mmagic": ("mmagic", None, ()),
     "naoto0804": ("naoto0804", None, COUNTS),
     "mmagic_pconv": ("mmagic", None, COUNTS),
+    "adain_naoto0804": ("naoto0804", None, BEHIND),
+    "wct_irasin": ("irasin", None, ()),
     "knazeri": ("knazeri", None, ()),
     # Left vectors up to their sizes in float32; right ones are those of the first pass, which is when they are read.
     "lyndonzheng": ("lyndonzheng", None, ("weight_u", "weight_v")),
@@ -51,6 +55,8 @@ SLOW |= {
     "nipponjo_tf",
     "vcnet",
     "vcnet_xyf",
+    "adain_naoto0804",
+    "wct_irasin",
     "magenta",
     "ryanwongsa",
 }

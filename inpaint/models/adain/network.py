@@ -64,12 +64,14 @@ class Network(StyleNetwork):
         return restyled(coder, content, regions, kind=options.transform, strength=options.strength)
 
     def graph_inputs(self) -> tuple[GraphInput, ...]:
-        """Return the style, and how strongly it shows."""
-        return (GraphInput(name="style", channels=3),)
+        """Return the style, (B, 3, h, w), and from 0 to 1 how much of it shows, (B, 1)."""
+        return GraphInput(name="style", channels=3, form="image"), GraphInput(
+            name="strength", channels=1, form="vector"
+        )
 
     def paint_graph(self, content: Tensor, **inputs: Tensor) -> Tensor:
         """See `StyleNetwork`."""
-        return self(content, inputs["style"])  # type: ignore[no-any-return]
+        return self(content, inputs["style"], inputs["strength"][..., None, None])  # type: ignore[no-any-return]
 
     @classmethod
     def measured_inputs(cls, config: Any, image: Tensor, mask: Tensor) -> tuple[Tensor, ...]:

@@ -23,6 +23,8 @@ TEXTURE_ROUNDS = 3  # from noise (paper section 4.4)
 class Network(StyleNetwork):
     """The roles `encoder`, which is never trained, and `decoder_1` ..., one for each level."""
 
+    exportable = False  # ONNX knows no eigenvectors
+
     def __init__(self, config: Config, *, seed: int = 0) -> None:
         super().__init__(config, seed=seed)
         with drawing_from(seed):
