@@ -81,6 +81,8 @@ def listed(found: list[str]) -> str:
 
 def literal_lookups(source: str) -> list[tuple[int, str]]:
     """Return (line, name) of every `getattr` whose name is written out."""
+    if "getattr" not in source:  # most files need not be parsed
+        return []
     return [
         (node.lineno, node.args[1].value)
         for node in ast.walk(ast.parse(source))
@@ -145,6 +147,9 @@ def test_modules_do_not_import_each_other_in_a_circle():
 
 def named_models(source: str, models: list[str]) -> list[tuple[int, str]]:
     """Return (line, model) for every identifier and text that names a model, docstrings and EXAMPLES left out."""
+    pattern = re.compile(rf"(?<![a-z])({'|'.join(models)})(?![a-z])", re.IGNORECASE)
+    if pattern.search(source) is None:
+        return []
     tree = ast.parse(source)
     prose = {
         line
@@ -153,7 +158,6 @@ def named_models(source: str, models: list[str]) -> list[tuple[int, str]]:
         or (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "EXAMPLES")
         for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
     }
-    pattern = re.compile(rf"(?<![a-z])({'|'.join(models)})(?![a-z])", re.IGNORECASE)
     return [
         (token.start[0], match.group(1).lower())
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
@@ -189,18 +193,17 @@ def test_a_model_names_no_other_model():
 def matches(pattern: str, text: str) -> Iterator[tuple[int, str]]:
     """Yield (line, word) for every word, or part of an identifier, that matches the whole pattern."""
     word = re.compile(rf"(?<![A-Za-z])({pattern})(?![a-z])", re.IGNORECASE)
-    split = re.compile(r"(?<=[a-z])(?=[A-Z])")  # DiscriminatorOutput is two words
-    for number, line in enumerate(text.splitlines(), start=1):
-        for match in word.finditer(split.sub(" ", line)):
-            yield number, match.group(0)
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)  # DiscriminatorOutput is two words
+    for match in word.finditer(text):
+        yield text.count("\n", 0, match.start()) + 1, match.group(0)
 
 
-@pytest.mark.parametrize("pattern", WORDS)
-def test_the_field_s_words_are_used(pattern):
+def test_the_field_s_words_are_used():
+    any_word = "|".join(WORDS)
     found = [
-        f"{relative(path)}:{line}: {word}: say {WORDS[pattern]}"
+        f"{relative(path)}:{line}: {word}: say {next(WORDS[one] for one in WORDS if re.fullmatch(one, word, re.I))}"
         for path in sources("inpaint", "scripts")
-        for line, word in matches(pattern, path.read_text(encoding="utf-8"))
+        for line, word in matches(any_word, path.read_text(encoding="utf-8"))
     ]
     assert not found, listed(found)
 

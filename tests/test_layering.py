@@ -3,7 +3,7 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,15 +73,18 @@ class Import(NamedTuple):
         return f"{self.file}:{self.line}: {self.importer} -> {self.imported}"
 
 
-def read_imports(package: Path) -> Iterator[Import]:
-    """Yield every import of every module: under TYPE_CHECKING, inside functions, and import_module with a literal."""
+@cache
+def read_imports(package: Path) -> list[Import]:
+    """Return every import of every module: under TYPE_CHECKING, inside functions, and import_module with a literal."""
+    found = []
     for file in sorted(package.rglob("*.py")):
         parts = file.relative_to(package.parent).with_suffix("").parts
         importer = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         enclosing = parts[:-1]
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"), filename=str(file))):
             for name in _asked_for(node, enclosing, package):
-                yield Import(file.relative_to(package.parent), getattr(node, "lineno", 0), importer, name)
+                found.append(Import(file.relative_to(package.parent), getattr(node, "lineno", 0), importer, name))
+    return found
 
 
 def _asked_for(node: ast.AST, enclosing: tuple[str, ...], package: Path) -> list[str]:

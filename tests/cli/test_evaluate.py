@@ -7,7 +7,9 @@ import time
 
 import pytest
 
+from inpaint.classical.mean import Mean
 from inpaint.cli.main import run
+from interrupting import status_of
 from made_graphs import write_network
 
 
@@ -150,10 +152,37 @@ def test_a_bad_photo_is_named_and_the_rest_goes_on_with_status_1(arguments, phot
     assert len((tmp_path / "out" / "results.csv").read_text().splitlines()) == 1 + 4 * 2 * 2
 
 
-@pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
-)
-def test_an_interruption_leaves_whole_lines_and_no_half_results(number, status, photo_folder, make_photo, tmp_path):
+SIGNALS = pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+
+
+@SIGNALS
+def test_an_interruption_leaves_whole_lines_and_no_half_results(
+    number, status, arguments, tmp_path, monkeypatch, capsys
+):
+    paint, painted = Mean.paint_all, []
+
+    def interrupted(mean, request):
+        painted.append(request)
+        if len(painted) == 4:
+            signal.raise_signal(number)
+        return paint(mean, request)
+
+    monkeypatch.setattr(Mean, "paint_all", interrupted)
+    assert status_of(arguments) == status
+    assert "the same command goes on from there" in capsys.readouterr().err
+    text = (tmp_path / "out/measured.jsonl").read_text()
+    assert text.endswith("\n")
+    assert not (tmp_path / "out" / "results.csv").exists()
+    before = text.count("\n")
+    assert run(arguments) == 0
+    assert (tmp_path / "out/measured.jsonl").read_text().count("\n") > before > 1
+
+
+@pytest.mark.slow
+@SIGNALS
+def test_a_process_that_is_interrupted_leaves_whole_lines_and_no_half_results(
+    number, status, photo_folder, make_photo, tmp_path
+):
     from PIL import Image
 
     # Enough for some seconds, so that the signal comes in time even where this process is kept waiting.

@@ -13,8 +13,8 @@ from PIL import Image
 
 from inpaint.cli import infer
 from inpaint.cli.main import run
-from inpaint.system.signals import handlers_restored
 from inpaint.types import StopFill
+from interrupting import heed_interrupts, status_of
 
 HOLE = np.zeros((40, 56), bool)
 HOLE[10:20, 15:40] = True
@@ -125,20 +125,6 @@ def test_a_bad_file_is_reported_the_rest_goes_on_and_the_status_is_one(here, cap
         "failed: cannot read 'photos/b.png': its content is not an image (JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC)\n"
     )
     assert files(here / "out") == ["a.jpg", "sub/c.tif"]
-
-
-def heed_interrupts():
-    """A shell that starts the tests in the background has its children ignore SIGINT."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def status_of(arguments):
-    with handlers_restored():
-        heed_interrupts()
-        try:
-            return run(arguments)
-        except SystemExit as end:
-            return end.code
 
 
 SIGNALS = pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
