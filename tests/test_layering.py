@@ -259,14 +259,3 @@ for verb in ("", *face.VERBS):
     lines = run_python(code).splitlines()
     assert len(lines) >= 3
     assert [line for line in lines if not line.endswith("[]")] == []
-
-
-def test_loading_a_fill_or_a_network_does_not_import_lightning():
-    code = f"""
-import sys, inpaint
-inpaint.load("telea")
-import inpaint.pipeline, inpaint.models.feedforward, inpaint.models.deepfill.network, inpaint.evaluation
-assert "torch" in sys.modules
-print(sorted(name for name in sys.modules if name.split(".")[0] in {LIGHTNING}))
-"""
-    assert run_python(code).strip() == "[]"

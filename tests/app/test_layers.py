@@ -57,6 +57,7 @@ def layer(window, name):
 
 
 @needs_chromium
+@pytest.mark.slow
 def test_lines_and_colors_are_drawn_sent_followed_and_kept_with_the_result(windows, file):
     window = windows()
     window.open(file)
@@ -143,7 +144,8 @@ def test_layers_are_shown_for_models_that_take_them_and_every_layer_has_its_own_
 
 
 @needs_chromium
-@pytest.mark.parametrize(("width", "scheme"), [pytest.param(1280, "light", marks=pytest.mark.slow), (400, "dark")])
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
 def test_the_layers_fit_the_width_of_the_page(windows, file, width, scheme):
     window = windows(width=width, scheme=scheme)
     window.open(file)

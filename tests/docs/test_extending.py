@@ -109,6 +109,7 @@ def test_the_code_of_the_page_has_types_that_hold(checkout):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_model_of_the_page_passes_what_every_model_must_and_the_loss_its_test(checkout):
     tests = [str(ROOT / "tests/models/test_every_model.py"), str(checkout / LOSS_TEST)]
     options = ["-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"), "-k", "hourglass or gradient"]

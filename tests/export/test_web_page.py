@@ -183,6 +183,7 @@ def test_strokes_are_undone_and_a_fill_of_nothing_says_so(window, file):
     assert window.inked() == 0
 
 
+@pytest.mark.slow
 def test_keys_of_tools_that_need_a_server_choose_nothing(window, file):
     window.open(file)
     window.all(".ed").focus()
@@ -228,6 +229,7 @@ def test_files_that_cannot_be_used_are_told_where_the_user_looks(window):
         assert window.all(".ed").get_attribute("data-photo") is None
 
 
+@pytest.mark.slow
 def test_a_file_that_is_dropped_beside_the_canvas_and_one_that_is_pasted_are_opened(window):
     for number, event in enumerate(("drop", "paste")):
         window.page.evaluate(
@@ -244,6 +246,7 @@ def test_a_file_that_is_dropped_beside_the_canvas_and_one_that_is_pasted_are_ope
         window.wait_for_text(".about", f"photo{number}.png")
 
 
+@pytest.mark.slow
 def test_a_sample_is_opened_by_a_click(window):
     window.all(".strip button[aria-label='Open flower.jpg']").click()
     window.page.wait_for_selector(".ed[data-photo]")
@@ -358,6 +361,7 @@ def test_the_page_fits_its_width(windows, file, width, scheme):
     assert window.all(".compare").bounding_box()["width"] > 0.35 * width
 
 
+@pytest.mark.slow
 def test_every_control_has_a_name_for_screen_readers(window):
     unnamed = window.page.evaluate(
         """[...document.querySelectorAll('button, input, select, a')].filter(

@@ -15,7 +15,6 @@ from made_report import MASKS, MEANS, MODELS, ODD_NAME, made_report, values
 
 pytestmark = needs_chromium
 PHOTOS = 300
-WIDTHS = (1280, 400)
 
 
 class Window(Opened):
@@ -84,8 +83,15 @@ def of(index, model):
 # Opening --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (1280, "light"),
+        (400, "dark"),
+        pytest.param(1280, "dark", marks=pytest.mark.slow),
+        pytest.param(400, "light", marks=pytest.mark.slow),
+    ],
+)
 def test_the_page_opens_without_an_error_asks_for_nothing_and_fits_its_width(opened, width, scheme):
     shown = opened(width=width, scheme=scheme)
     shown.show_pictures()
@@ -130,7 +136,7 @@ def test_every_picture_and_control_has_a_name_for_screen_readers(page):
     assert unnamed == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_text_stands_out_from_its_ground(opened, scheme):
     shown = opened(scheme=scheme)
     style = "getComputedStyle(document.documentElement).getPropertyValue"
@@ -170,6 +176,7 @@ def test_the_summary_is_sorted_by_the_column_that_is_pressed_and_turned_by_the_n
     assert rows.all_text_contents() == sorted(MODELS)
 
 
+@pytest.mark.slow
 def test_the_measure_that_is_chosen_comes_first_in_the_summary(page):
     assert page.all("#summary thead th").nth(1).text_content().startswith("PSNR dB ↑")
     page.choose("Measure", "l1_hole: L1 % ↓", "#summary")
@@ -178,6 +185,7 @@ def test_the_measure_that_is_chosen_comes_first_in_the_summary(page):
     assert page.all("#pictures").get_by_label("Measure", exact=True).input_value() == "1"
 
 
+@pytest.mark.slow
 def test_a_measure_of_sets_is_chosen_in_the_summary_alone(page):
     page.show_pictures()
     page.choose("Measure", "fid: FID ↓", "#summary")
@@ -189,6 +197,7 @@ def test_a_measure_of_sets_is_chosen_in_the_summary_alone(page):
     assert page.all(".card").first.locator(".number.best").text_content() == "30.00"
 
 
+@pytest.mark.slow
 def test_one_measure_is_shown_over_all_masks_side_by_side(page):
     page.choose("Masks", "all, side by side", "#summary")
     assert [text[:5].strip() for text in page.all("#summary thead th").all_text_contents()] == [
@@ -208,6 +217,7 @@ def test_charts_of_buckets_and_curves_are_drawn_and_described(page):
     assert page.all("#curves .chart").nth(0).locator("path.pale").count() == 0  # validation stays as it is
 
 
+@pytest.mark.slow
 def test_a_wide_interval_of_few_photos_is_cut_off_and_does_not_flatten_the_lines(opened, tmp_path):
     report = made_report(tmp_path, photos=1)
     wide = [replace(e, low=-500.0, high=500.0) if e.bucket == "0-10 %" else e for e in report.entries]
@@ -238,26 +248,29 @@ def test_pictures_are_filtered_by_name_mask_and_bucket(gallery):
     assert gallery.all(".count").text_content().startswith(f"{2 * PHOTOS} ")
 
 
-@pytest.mark.parametrize(
-    ("order", "key", "descending"),
-    [
-        ("psnr_hole of telea", lambda i: of(i, "telea"), True),
-        ("psnr_hole: telea − mean", lambda i: of(i, "telea") - of(i, "mean"), True),
-        ("psnr_hole: |telea − mean|", lambda i: abs(of(i, "telea") - of(i, "mean")), True),
-        ("size of the hole", lambda i: i % 3, False),
-    ],
-)
-def test_pictures_are_sorted_by_values_and_by_the_difference_of_two_models(gallery, order, key, descending):
+ORDERS = {  # what is sorted by, and whether the largest come first
+    "psnr_hole of telea": (lambda i: of(i, "telea"), True),
+    "psnr_hole: telea − mean": (lambda i: of(i, "telea") - of(i, "mean"), True),
+    "psnr_hole: |telea − mean|": (lambda i: abs(of(i, "telea") - of(i, "mean")), True),
+    "size of the hole": (lambda i: i % 3, False),
+}
+
+
+def test_pictures_are_sorted_by_values_and_by_the_difference_of_two_models(gallery):
     gallery.choose("Masks", "thick", "#pictures")
     gallery.choose("Model B", "mean")
-    gallery.choose("Sort by", order)
-    first = gallery.names()
-    assert len(first) > 3
-    assert first == photos_by(key, descending=descending)[: len(first)]
-    gallery.all("#pictures").get_by_role("button", name="Reverse the order").click()
-    assert gallery.names()[0] == photos_by(key, descending=not descending)[0]
+    turn = gallery.all("#pictures").get_by_role("button", name="Reverse the order")
+    for order, (key, descending) in ORDERS.items():
+        gallery.choose("Sort by", order)
+        first = gallery.names()
+        assert len(first) > 3
+        assert first == photos_by(key, descending=descending)[: len(first)], order
+        turn.click()
+        assert gallery.names()[0] == photos_by(key, descending=not descending)[0], order
+        turn.click()
 
 
+@pytest.mark.slow
 def test_photos_without_a_value_come_last_either_way(gallery):
     gallery.all("input[type=search]").fill("000")
     gallery.choose("Hole", "0-10 %", "#pictures")  # photos 0, 3, 6 and 9
@@ -287,6 +300,7 @@ def test_pointing_at_a_fill_shows_the_original_in_its_place(gallery):
     assert fill.locator("img").get_attribute("src") == before
 
 
+@pytest.mark.slow
 def test_the_keyboard_swaps_a_fill_with_the_original(gallery):
     fill = gallery.all(".card").first.locator("[data-picture=mean]")
     before = fill.locator("img").get_attribute("src")
@@ -326,6 +340,7 @@ def test_the_slider_is_opened_moved_and_closed_by_the_keyboard(gallery):
     assert fill.evaluate("e => e === document.activeElement")
 
 
+@pytest.mark.slow
 def test_dragging_over_the_picture_moves_the_slider(gallery):
     gallery.all(".card").first.locator("[data-picture=telea]").click()
     box = gallery.all("#viewer .stack").bounding_box()
@@ -354,6 +369,7 @@ def test_the_viewer_shows_full_files_of_the_folder_and_the_small_picture_where_o
     assert shown.page.evaluate("document.documentElement.scrollWidth") == 400
 
 
+@pytest.mark.slow
 def test_the_best_numbers_of_a_photo_stand_out_beside_the_slider(gallery):
     gallery.all(".card").first.locator("[data-picture=original]").click()
     assert gallery.all("#viewer td.best").all_text_contents() == ["30.00", "3.33"]
