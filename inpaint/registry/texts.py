@@ -24,7 +24,7 @@ def command_to_use(capabilities: Capabilities, place: str) -> str:
         return f"inpaint infer --model {place} --image PHOTO{mask} --output RESULT.png"
     named = " --style NAME" if len(capabilities.styles or ()) > 1 else ""
     style = " --style PICTURE" if capabilities.styles is None else named
-    return f"inpaint stylize --model {place} --image PHOTO{style} --output RESULT.png"
+    return f"inpaint stylize --model {place} --content PHOTO{style} --output RESULT.png"
 
 
 def for_models(

@@ -43,3 +43,19 @@ def test_half_precision_takes_its_statistics_in_float32():
 def test_gradients_reach_the_input():
     x = sample(2, torch.channels_last).requires_grad_()
     assert torch.autograd.gradcheck(norm_relu, (x,))
+
+
+@pytest.mark.parametrize("of_each", [False, True])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("gradients", [False, True])
+def test_scales_and_shifts_may_be_shared_or_of_every_image(of_each, layout, gradients):
+    draw = torch.Generator().manual_seed(1)
+    x = torch.randn(2, 3, 5, 7, generator=draw, dtype=torch.float64)
+    shape = (2, 3) if of_each else (3,)
+    scale, shift = (torch.randn(shape, generator=draw, dtype=torch.float64) for _ in range(2))
+    array = x.numpy()
+    expected = (array - array.mean((2, 3), keepdims=True)) / np.sqrt(array.var((2, 3), keepdims=True) + 1e-5)
+    expected = expected * scale.expand(2, 3).numpy()[..., None, None] + shift.expand(2, 3).numpy()[..., None, None]
+    with torch.set_grad_enabled(gradients):
+        found = instance_norm(x.contiguous(memory_format=layout), scale, shift)
+    assert np.abs(found.numpy() - expected).max() < 1e-10

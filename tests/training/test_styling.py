@@ -68,7 +68,7 @@ def test_a_training_measures_by_its_own_losses_shows_its_panel_and_goes_on_exact
     assert run(["train", *words("whole")]) == 0
     said = capsys.readouterr().out
     assert (
-        f"use it: inpaint stylize --model {tmp_path / 'whole'} --image PHOTO --style NAME --output RESULT.png" in said
+        f"use it: inpaint stylize --model {tmp_path / 'whole'} --content PHOTO --style NAME --output RESULT.png" in said
     )
     assert run(["train", *words("parts", "max_iterations=2")]) == 0
     assert run(["train", f"run.folder={tmp_path / 'parts'}", "resume=auto", "max_iterations=4"]) == 0
