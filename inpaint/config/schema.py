@@ -6,6 +6,7 @@ Each room owns the model of its own options; this file puts them together.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from inpaint.data.config import DataConfig
 from inpaint.data.styles import names_of, opened
-from inpaint.errors import ConfigError
+from inpaint.errors import ConfigError, DataError
 from inpaint.images.guidance import STYLE
 from inpaint.models.style_config import StyleModelConfig
 from inpaint.options import ModelConfig, Options, Place, flat, show, validated
@@ -161,7 +162,8 @@ def build(values: Mapping[str, Any], *, resumed: bool = False, size: str | None 
     chosen = initial or architecture(config.model)
     chosen = chosen.for_crop(config.data.size)
     if config.data.styles is not None and not resumed and isinstance(chosen, StyleModelConfig) and chosen.LEARNS != 0:
-        chosen = chosen.with_styles(names_of(opened(config.data)))
+        with suppress(DataError):  # what is not there is said where it is read
+            chosen = chosen.with_styles(names_of(opened(config.data)))
     built = {"name": config.model["name"], **chosen.model_dump(mode="json")}
     made = config.model_copy(update={"model": built, "teacher_sha256": _teacher_hash(config)})
     made._size = size

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from inpaint.models.image_transform import ConditionalNorm
 from inpaint.models.multistyle.config import Config
 from inpaint.models.multistyle.network import Network
 from inpaint.models.multistyle.reference import Reference
@@ -62,7 +63,7 @@ def test_weights_of_every_pixel_that_are_all_alike_are_weights_of_the_image(netw
     assert (whole - each).abs().max() < 1e-10
 
 
-def test_parts_are_mixed_by_weight_and_blended_by_masks(network_of):
+def test_parts_are_mixed_by_their_weights(network_of):
     network = network_of()
     dots, waves = (stylize(network, LearnedStyle(name=name)) for name in STYLES[:2])
     assert np.abs(dots - waves).mean() > 1e-3
@@ -70,19 +71,35 @@ def test_parts_are_mixed_by_weight_and_blended_by_masks(network_of):
     content = torch.from_numpy(CONTENT).permute(2, 0, 1)[None].double()
     expected = network(content, torch.tensor([[0.75, 0.25, 0]], dtype=torch.float64))[0].permute(1, 2, 0)
     assert np.abs(mixed - expected.clamp(0, 1).numpy()).max() < 1e-6
-    left = np.zeros(CONTENT.shape[:2], np.float32)
+
+
+def test_masks_become_weights_of_every_pixel(network_of):
+    network, left = network_of(), np.zeros(CONTENT.shape[:2], np.float32)
     left[:, :32] = 1
-    blended = stylize(
-        network, LearnedStyle(name="dots", content_mask=left), LearnedStyle(name="waves", content_mask=1 - left)
+    parts = (LearnedStyle(name="dots", content_mask=left), LearnedStyle(name="rain", content_mask=1 - left))
+    weights = torch.zeros(1, 3, *left.shape, dtype=torch.float64)
+    weights[0, 0], weights[0, 2] = torch.from_numpy(left), torch.from_numpy(1 - left)
+    content = torch.from_numpy(CONTENT).permute(2, 0, 1)[None].double()
+    expected = network(content, weights)[0].permute(1, 2, 0).clamp(0, 1).numpy()
+    assert np.abs(stylize(network, *parts) - expected).max() < 1e-6
+
+
+def test_weights_of_every_pixel_mix_scales_and_shifts_there():
+    rng = np.random.default_rng(0)
+    norm = ConditionalNorm(4, 3).double()
+    gamma, beta, x, shares = (
+        rng.random((3, 4)),
+        rng.random((3, 4)),
+        rng.random((2, 4, 5, 6)),
+        rng.random((2, 3, 10, 12)),
     )
-    # Statistics are those of all the image, so that halves are not exactly the styles', but near to them.
-    nearer = [
-        np.abs(blended[:, part] - one[:, part]).mean()
-        for part in (slice(0, 24), slice(40, 64))
-        for one in (dots, waves)
-    ]
-    assert nearer[0] < 0.7 * nearer[1]
-    assert nearer[3] < 0.7 * nearer[2]
+    norm.load_state_dict({"gamma": torch.from_numpy(gamma), "beta": torch.from_numpy(beta)})
+    here = shares.reshape(2, 3, 5, 2, 6, 2).mean(axis=(3, 5))  # features are half as large as the image
+    normalized = (x - x.mean((2, 3), keepdims=True)) / np.sqrt(x.var((2, 3), keepdims=True) + 1e-5)
+    scale, shift = (np.einsum("bnhw,nc->bchw", here, rows) for rows in (gamma, beta))
+    with torch.no_grad():
+        found = norm(torch.from_numpy(x), torch.from_numpy(shares)).numpy()
+    assert np.abs(found - (scale * normalized + shift)).max() < 1e-10
 
 
 def test_a_network_of_other_styles_takes_over_rows_by_name_and_begins_new_ones_with_their_mean(network_of):
