@@ -109,6 +109,14 @@ OWN = ("transform", "strength", "scale", "colors")
     help="Longer side to work at; the result is enlarged to the photo's size.  [default: the photo's]",
 )
 @click.option("--option", "option", metavar="NAME=VALUE", multiple=True, help="Of the model; repeat for several.")
+@click.option(
+    "--film",
+    "film",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Of a film: how its frames are held together (blend=0.8, temporal=1, earlier=[1,2,4], passes=2, flow=FOLDER).",
+)
+@click.option("--resume", is_flag=True, help="Go on with a film that was interrupted.")
 @course.budget
 @photo_options.device
 @photo_options.seed
@@ -134,6 +142,8 @@ def command(
     transform: str | None,
     size: int | None,
     option: tuple[str, ...],
+    film: tuple[str, ...],
+    resume: bool,
     budget: str | None,
     device: str,
     seed: int,
@@ -146,9 +156,14 @@ def command(
 ) -> int:
     """Paint photos in the style of others; their size, depth, profile and metadata are kept.
 
+    A film (--content film.mp4) becomes a film, or a folder of frames, each of them held to those before by the optical
+    flow, so that it does not flicker; its sound is kept where ffmpeg is there.
+
     Methods that take long write what there is on Ctrl-C and SIGTERM, and the status is 130 or 143; a second Ctrl-C ends
     at once.
     """
+    from inpaint.images.films import FILM_SUFFIXES
+    from inpaint.options import validated
     from inpaint.pipeline.style_sources import asked_styles
     from inpaint.registry.stylizers import load_stylizer, stylizer_options
     from inpaint.registry.texts import for_options
@@ -175,6 +190,19 @@ def command(
         styles, weights, content_masks, style_masks, content_labels=content_labels, style_labels=style_labels
     )
     how: dict[str, Any] = {"size_px": size, "seed": seed, "budget_s": course.seconds(budget)}
+    of_film = content.lower().endswith(FILM_SUFFIXES)
+    if not of_film and (film or resume):
+        raise UsageError(f"{'--film' if film else '--resume'} is for films, and --content is none")
+    if of_film:
+        from inpaint.style.film.options import FilmOptions
+
+        _check_film(trace=trace, preview_every=preview_every, budget=budget, output=output)
+        held = validated(FilmOptions, for_options("films", FilmOptions, film))
+        stylizer = load_stylizer(model, device=device, **chosen)
+        asked_for = {"model": model, "options": chosen, "styles": list(styles), "weights": list(weights)}
+        return _film(
+            content, asked, stylizer, output, options=held, size_px=size, seed=seed, resume=resume, request=asked_for
+        )
     if Path(content).is_dir():
         if trace is not None or places.passes_on(output):
             raise UsageError("--trace and standard output are for one photo, and --content is a folder")
@@ -217,6 +245,31 @@ def command(
             write_trace(found, work.beside["trace"], request)
     _report(found, model, work.say)
     return work.ended(output, gradual=gradual)
+
+
+def _check_film(*, output: str, **others: Any) -> None:
+    """Raise UsageError for what cannot be asked for of a film."""
+    for name, given in others.items():
+        if given is not None:
+            raise UsageError(f"--{name.replace('_', '-')} is for photos, and --content is a film")
+    if places.passes_on(output):
+        raise UsageError("standard output takes one photo: name a film, or a folder for its frames")
+
+
+def _film(content: str, asked: AskedStyle, stylizer: Stylizer, output: str, **how: Any) -> int:
+    """Paint a film and return the exit status; what is done of it stays when it is interrupted."""
+    from inpaint.pipeline.style_film import stylize_film
+    from inpaint.system.progress import bar
+    from inpaint.system.signals import ending_on_sigterm
+
+    try:
+        with ending_on_sigterm(), bar("frames") as frames:
+            said = stylize_film(content, asked, stylizer, output, told=frames.show, **how)
+    except (KeyboardInterrupt, SystemExit):
+        click.echo("run again with --resume to go on", err=True)
+        raise
+    click.echo(said)
+    return 0
 
 
 def _folder(

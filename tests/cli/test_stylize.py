@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from inpaint.cli.main import run
+from inpaint.images.film_writing import write_film
 
 MASK = np.zeros((40, 56), bool)
 MASK[5:30, 8:40] = True
@@ -98,3 +99,30 @@ def test_what_cannot_be_done_is_refused_in_one_line(here, capsys, words, message
 def test_without_a_style_the_model_says_that_it_needs_one(here, capsys):
     assert run(["stylize", "--content=photo.png", "--output=out.png", "--model=colors"]) != 0
     assert "colors needs a style" in capsys.readouterr().err
+
+
+def test_a_film_is_painted_frame_by_frame_and_options_of_photos_are_refused(here, capsys):
+    frames = [pixels("photo.png"), pixels("photo.png")[:, ::-1], pixels("photo.png")]
+    assert not write_film(here / "film.avi", frames, frames_per_s=5)
+    words = [
+        "stylize",
+        "--content=film.avi",
+        "--style=dark.png",
+        "--output=out",
+        "--model=colors",
+        "--film",
+        "blend=0",
+        "--film",
+        "temporal=0",
+    ]
+    assert run(words) == 0
+    assert "3 frames, each painted by itself" in capsys.readouterr().out
+    painted = sorted((here / "out").iterdir())
+    assert [path.name for path in painted] == ["000001.png", "000002.png", "000003.png"]
+    assert np.allclose(pixels(painted[1]).mean((0, 1)), pixels("dark.png").mean((0, 1)), atol=4)
+    assert run([*words, "--trace=t.json"]) != 0
+    assert "--trace is for photos" in capsys.readouterr().err
+    assert (
+        run(["stylize", "--content=photo.png", "--style=dark.png", "--output=o.png", "--model=colors", "--resume"]) != 0
+    )
+    assert "--resume is for films" in capsys.readouterr().err
