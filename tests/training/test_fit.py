@@ -91,8 +91,15 @@ def numbers_of(run):
     return [{head[place]: row[place] for place in kept} for row in rows]
 
 
-@pytest.mark.parametrize("stops", [(3,), (1, 5, 6)])
-@pytest.mark.parametrize("how", ["signal", "error"])
+@pytest.mark.parametrize(
+    ("stops", "how"),
+    [
+        ((1, 5, 6), "signal"),
+        ((3,), "error"),
+        pytest.param((3,), "signal", marks=pytest.mark.slow),
+        pytest.param((1, 5, 6), "error", marks=pytest.mark.slow),
+    ],
+)
 def test_rows_of_a_run_that_was_stopped_are_those_of_an_uninterrupted_one(tiny_run, stops, how):
     options = {"max_iterations": 8, "log_every": 4, "save_every": 100}
     whole = tiny_run("whole", **options)
@@ -198,9 +205,10 @@ def test_accumulation_equals_the_whole_batch(tiny_run):
     whole.fit()
     parts = tiny_run("parts", losses=RECONSTRUCTION, max_iterations=2, accumulate=2)
     parts.fit()
+    theirs = parts.state()
     for name, value in whole.state().items():
         if value.is_floating_point() and "/network" in name:
-            torch.testing.assert_close(parts.state()[name], value, rtol=0, atol=2e-5, msg=name)
+            torch.testing.assert_close(theirs[name], value, rtol=0, atol=2e-5, msg=name)
 
 
 def test_an_area_normalized_loss_is_the_same_in_parts(tiny_run):
@@ -288,9 +296,10 @@ def test_channels_last_changes_the_layout_and_not_the_result(tiny_run):
         run.fit()
     weight = last.module.network.generator.conv2.weight
     assert weight.is_contiguous(memory_format=torch.channels_last)
+    theirs = last.state()
     for name, value in plain.state().items():
         if "/network" in name and value.is_floating_point():
-            torch.testing.assert_close(last.state()[name], value, rtol=0, atol=1e-4, msg=name)
+            torch.testing.assert_close(theirs[name], value, rtol=0, atol=1e-4, msg=name)
 
 
 def test_a_finished_run_can_be_loaded_and_fills(tiny_run):
