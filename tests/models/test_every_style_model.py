@@ -15,7 +15,6 @@ from inpaint.training.plan import dry_run_step
 from inpaint.types import LearnedStyle, StylePart
 
 MODELS = list(registry.style_models())
-UNAVAILABLE = ("content", "style")  # losses that need somebody else's weights
 CONTENT = np.random.default_rng(0).random((37, 50, 3), dtype=np.float32)
 PICTURE = np.random.default_rng(1).random((40, 33, 3), dtype=np.float32)
 
@@ -102,9 +101,8 @@ def test_starting_weights_depend_on_their_seed_and_on_nothing_else(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_training_calls_every_network_that_learns_as_a_whole_so_that_the_compiler_reaches_it(name):
-    pixel = "losses.pixel={kind: l2, of: raw, weight: 1}"
-    values = config.load([f"model={name}", *(f"losses.{term}=null" for term in UNAVAILABLE), pixel])
-    module = registry.training_class(name)(small(name), losses=parse_losses(values.losses), loop=values.loop)
+    any_loss = parse_losses({"it": {"kind": "l2", "of": "image", "weight": 1.0}})  # the record is what is looked at
+    module = registry.training_class(name)(small(name), losses=any_loss, loop=config.load([f"model={name}"]).loop)
     called = set()
     for role, network in module.roles().items():
         network.register_forward_hook(lambda *ignored, role=role: called.add(role))
