@@ -12,7 +12,7 @@ from inpaint.models.styling import StyleInput
 from inpaint.registry.conversion import import_weights
 from inpaint.registry.loading import built
 from inpaint.registry.stylizers import load_stylizer
-from inpaint.style.transforms import adain, moments
+from inpaint.style.transforms import Moments, adain, affine, moments
 from inpaint.types import StylePart
 
 SINGLE, FLOAT32 = 1e-9, 1e-4  # largest difference, as a share of the largest value
@@ -107,6 +107,17 @@ def test_photos_are_painted_as_by_the_program_where_sizes_need_no_mirroring(impo
     with torch.no_grad():
         expected = network(picture(cases["style_2"]), picture(cases["style_1"])).clamp(0, 1)[0]
     assert torch.allclose(torch.from_numpy(found).permute(2, 0, 1).double(), expected, atol=1e-6)
+
+
+def test_the_program_s_recoloring_is_a_whitening_and_coloring_of_colors(cases):
+    content, style = (cases[name].permute(2, 0, 1).flatten(1).double() / 255 for name in ("content", "style_1"))
+    own, wanted = (Moments(x.mean(dim=1, keepdim=True), x.std(dim=1, keepdim=True)) for x in (style, content))
+    # Of standardized colors; products are not divided by how many there are, so that the identity hardly counts.
+    products = [((x - m.mean) / m.spread) @ ((x - m.mean) / m.spread).T for x, m in ((style, own), (content, wanted))]
+    none = torch.zeros(3, 1, dtype=torch.float64)
+    to_own, to_wanted = (Moments(none, each + torch.eye(3, dtype=torch.float64)) for each in products)
+    moved = affine("wct", to_own, to_wanted)((style - own.mean) / own.spread)
+    assert apart((moved * wanted.spread + wanted.mean).view(3, 64, 48), cases["coral"]) <= SINGLE
 
 
 def test_the_operation_and_its_gradient_are_the_program_s(cases):

@@ -54,6 +54,7 @@ def everywhere(style, size):
     return Region(style, share=torch.ones(size, dtype=torch.float64))
 
 
+@pytest.mark.slow
 def test_every_level_reads_moves_and_paints_as_the_program_does(network, cases):
     image, style = picture(cases["content"]), picture(cases["style"])
     with torch.no_grad():
@@ -82,11 +83,12 @@ def test_every_level_reads_moves_and_paints_as_the_program_does(network, cases):
             assert apart(image[0], cases[name]) <= max(limit(cases[name]), 1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        pytest.param({}, "output", marks=pytest.mark.slow),
-        pytest.param({"strength": 0.6}, "output_alpha_0.6", marks=pytest.mark.slow),
+        ({}, "output"),
+        ({"strength": 0.6}, "output_alpha_0.6"),
         ({"strength": 0.6, "levels": (4,)}, "single_level4"),
         ({"strength": 0.6, "levels": (1,)}, "single_level1"),
     ],
