@@ -23,6 +23,7 @@ from inpaint.types import LearnedStyle, ProgressCallback, StylePart, Stylizer
 
 TEMPORAL_TO_CONTENT = 200.0 * 255.0**2  # the authors' weights, 1000 : 5, whose colors go to 255
 CONTENT_CHANNELS, CONTENT_STRIDE = 512, 8  # of relu4_2, the layer of the authors' content
+LEAST_TRUST = 0.1  # mean over a frame, below which it shows another scene
 LATER_SHARE = 0.5  # of the iterations of the first size, for frames that begin with what is nearly there
 
 
@@ -40,8 +41,9 @@ def frame_painter(stylizer: Stylizer, options: FilmOptions) -> FramePainter:
 class HeldGatys:
     """Optimization of each frame with a temporal loss, from the frame before as the flow moves it.
 
-    Ruder, Dosovitskiy and Brox, "Artistic Style Transfer for Videos" (GCPR 2016): disoccluded places begin with the
-    film's own colors. Frames that begin so are computed at their last size alone.
+    Ruder, Dosovitskiy and Brox, "Artistic Style Transfer for Videos" (GCPR 2016). Disoccluded places, too, begin with
+    what was there before: the film's own colors would stand out, since the few iterations that a frame needs do not
+    change them enough. Frames that begin so are computed at their last size alone. After a cut a film begins anew.
 
     Args:
         method: Whose options hold.
@@ -67,10 +69,11 @@ class HeldGatys:
         progress: ProgressCallback | None,
     ) -> NDArray[np.float32]:
         """See `FramePainter`."""
-        if own is None and (not held or not self.weight):
+        cut = not held or float(np.sum([guide.trust for guide in held], axis=0).mean()) < LEAST_TRUST
+        if own is None and (cut or not self.weight):
             return self.first.stylize(content, parts, seed=seed, progress=progress).image
         self.later.share_network(self.first)
-        self.later.begin = blended(content if own is None else own, held, 1.0)
+        self.later.begin = held[0].image if own is None else blended(own, held, 1.0)
         self.later.held, self.later.weight = held, self.weight
         return self.later.stylize(content, parts, seed=seed, progress=progress).image
 

@@ -25,7 +25,7 @@ def method():
         weights="random",
         content_layers=("relu2_1",),
         style_layers=("relu1_1", "relu2_1"),
-        iterations=6,
+        iterations=16,
         min_px=32,
     )
     return Gatys(options)
@@ -48,15 +48,19 @@ def test_a_frame_stays_at_the_one_before_where_it_is_trusted(method):
     trust = np.zeros((24, 32))
     trust[:, :16] = 1
     held = [Guide(before, trust)]
-    weak, strong = (np.abs(painted(method, weight, held) - before) for weight in (1e-6, 100.0))
-    assert strong[:, :14].mean() < 0.02
-    assert strong[:, :14].mean() < 0.5 * weak[:, :14].mean()
-    assert strong[:, 18:].mean() > 0.1
+    free, strong = (np.abs(painted(method, weight, held) - before) for weight in (1e-6, 100.0))
+    assert strong[:, :14].mean() < 0.2 * free[:, :14].mean()
+    assert strong[:, 18:].mean() > 0.5 * free[:, 18:].mean()
 
 
 def test_without_weight_frames_know_nothing_of_each_other(method):
     held = [Guide(np.zeros_like(CONTENT), np.ones((24, 32)))]
     assert np.array_equal(painted(method, 0.0, held), painted(method, 1.0, []))
+
+
+def test_after_a_cut_the_film_begins_anew(method):
+    held = [Guide(np.zeros_like(CONTENT), np.full((24, 32), 0.01))]
+    assert np.array_equal(painted(method, 1.0, held), painted(method, 1.0, []))
 
 
 def test_a_later_pass_goes_on_from_the_frame_s_own_result(method):
