@@ -74,13 +74,24 @@ def _blocks(
     for block in network.blocks(reductions):
         network.check_size(images, x, block)
         pooled = list[Tensor]()
+        half = (x.shape[2] + network.ceil_mode) // 2
+        whole, done = x.new_empty(0), 0
         for strip in _strips(block, x, strip_bytes):
             out, inside = _through(block, x[:, :, strip.seen], strip, reductions)
-            pooled.append(out)
             for name, value in inside.items():
                 sums[name] = sums[name] + value if name in sums else value
+            if out.requires_grad or out.shape[2] in (0, half):
+                pooled.append(out)
+                continue
+            if not done:  # one map from the first strip on: put together in the end, there would be two of it
+                channels_last = out.is_contiguous(memory_format=torch.channels_last)
+                layout = torch.channels_last if channels_last else torch.contiguous_format
+                shape = (*out.shape[:2], half, out.shape[3])
+                whole = torch.empty(shape, dtype=out.dtype, device=out.device, memory_format=layout)
+            whole[:, :, done : done + out.shape[2]] = out
+            done += out.shape[2]
         yield block, x
-        x = torch.cat(pooled, dim=2)
+        x = whole if done else torch.cat(pooled, dim=2)
 
 
 def _strips(block: Stages, x: Tensor, strip_bytes: int | None) -> Iterator[_Strip]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from inpaint.nn.comparing import mask_at, network_sums
 from inpaint.nn.vgg import VGG
@@ -56,15 +58,45 @@ def moment_sums(mask: Tensor | None, features: Tensor, rows: slice, *, layer: st
         rows: Which ones.
         layer: Name.
     """
-    flat = features[0].flatten(1)  # (C, h w)
-    if flat.dtype == torch.bfloat16:
-        flat = flat.float()
-    if mask is None:
-        weighted, count = flat, torch.full((1,), float(flat.shape[1]), dtype=flat.dtype, device=flat.device)
-    else:
-        weight = mask_at(mask.to(flat), layer, rows)
-        weighted, count = flat * weight.flatten(), weight.sum().view(1)
-    return torch.cat([(weighted @ flat.T).flatten(), weighted.sum(dim=1), count])
+    weight = None if mask is None else mask_at(mask.to(features), layer, rows).flatten()
+    found: Tensor = _MomentSums.apply(features, weight)
+    return found
+
+
+class _MomentSums(torch.autograd.Function):
+    """The sums, of which the gradient is one product of matrices: those of channels are symmetric.
+
+    Half precision is added up in float32; its gradient, which is rounded anyway, is computed in half precision.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor | None) -> Tensor:
+        rows = _rows(features)
+        ctx.save_for_backward(features, weight)
+        wide = rows.float() if rows.dtype == torch.bfloat16 else rows
+        if weight is None:
+            weighted, count = wide, wide.new_full((1,), float(len(wide)))
+        else:
+            weighted = wide * weight.to(wide)[:, None]
+            count = weight.to(wide).sum().view(1)
+        return torch.cat([(wide.T @ weighted).flatten(), weighted.sum(dim=0), count])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *passing: Tensor) -> tuple[Tensor, None]:
+        features, weight = ctx.saved_tensors
+        _, channels, height, width = features.shape
+        products = passing[0][: channels**2].view(channels, channels)
+        both = (products + products.T).to(features)
+        gradient = torch.addmm(passing[0][channels**2 : -1].to(features), _rows(features), both)
+        if weight is not None:
+            gradient *= weight[:, None]
+        return gradient.view(1, height, width, channels).permute(0, 3, 1, 2), None
+
+
+def _rows(features: Tensor) -> Tensor:
+    """Return features (1, C, h, w) as (h w, C), which is no copy where the channels of a place lie together."""
+    return features[0].permute(1, 2, 0).reshape(-1, features.shape[1])
 
 
 def moments(network: VGG, shown: Tensor, layers: Collection[str], mask: Tensor | None = None) -> dict[str, Moments]:

@@ -39,6 +39,18 @@ def test_sums_of_rows_add_up():
     torch.testing.assert_close(sum(parts), moment_sums(mask, array, slice(0, 6), layer="relu1_1"))
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_sums_have_their_gradient(masked):
+    array = torch.from_numpy(features(3, 4, 5))[None].requires_grad_()
+    mask = torch.from_numpy(RNG.random((1, 1, 4, 5))) if masked else None
+
+    def sums(x):
+        return moment_sums(mask, x, slice(0, 4), layer="relu1_1")
+
+    assert torch.autograd.gradcheck(sums, (array,))
+    assert torch.autograd.gradcheck(sums, (array.detach().to(memory_format=torch.channels_last).requires_grad_(),))
+
+
 @pytest.mark.parametrize(("channels", "height", "width"), [(3, 4, 5), (8, 2, 9)])
 def test_normalizations_are_the_formulas_of_their_papers(channels, height, width):
     own, style = features(channels, height, width), features(channels, height, width, seed=1)
