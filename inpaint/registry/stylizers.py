@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from inpaint.errors import UsageError, unknown
 from inpaint.options import Options, validated
@@ -56,7 +56,7 @@ def load_stylizer(
     *,
     device: str | torch.device = "auto",
     dtype: str | torch.dtype | None = None,
-    weights: Which = "last",
+    weights: str | None = None,
     **options: Any,
 ) -> Stylizer:
     """Return a method by its name, or a trained network by its place.
@@ -65,7 +65,8 @@ def load_stylizer(
         model: See `STYLIZERS`; or a run folder or weights file of a model that stylizes.
         device: Where it computes, if it does so with torch.
         dtype: Of a network's weights and arithmetic, "float32" when not given; methods have none.
-        weights: Of a run folder, "last" or "best", by its validation.
+        weights: Of a run folder, "last" (when not given) or "best", by its validation; of a method, its option of that
+            name.
         options: Of the method or network.
 
     Raises:
@@ -75,10 +76,14 @@ def load_stylizer(
     if model in table.STYLIZERS:
         if dtype is not None:
             raise UsageError(f"dtype={dtype}: '{model}' has no network that computes in a type; leave it out")
-        return table.load_stylizer(model, device=device, **options)
-    chosen = stylizer_options(model, options, weights=weights)
+        given = options if weights is None else {**options, "weights": weights}
+        return table.load_stylizer(model, device=device, **given)
+    if weights not in (None, *get_args(Which)):
+        raise UsageError(unknown("weights", str(weights), get_args(Which)))
+    which = cast(Which, weights or "last")
+    chosen = stylizer_options(model, options, weights=which)
     _check_place(model)
-    network, metadata = built(model, weights=weights, device=device, dtype=dtype)
+    network, metadata = built(model, weights=which, device=device, dtype=dtype)
     from inpaint.models.styling import NetworkStylizer
 
     # The configuration has told what kind of network it is, and which options it has.

@@ -106,6 +106,12 @@ def test_names_options_and_places_that_there_are_not_are_answered(run_of):
         load_stylizer("colors").stylize(CONTENT, [LearnedStyle(name="waves")])
 
 
+def test_weights_are_a_run_s_or_a_method_s_option(run_of):
+    assert load_stylizer("gatys", device="cpu", weights="random").options.weights == "random"
+    with pytest.raises(UsageError, match=r"unknown weights 'latest'"):
+        load_stylizer(str(run_of("johnson")), device="cpu", weights="latest")
+
+
 def test_strength_goes_from_the_content_to_the_style(run_of):
     place = str(run_of("johnson"))
     none, half, whole = (
