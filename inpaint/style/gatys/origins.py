@@ -234,7 +234,7 @@ class Problem:
 
 
 def paint(options: GatysOptions, scene: Scene, device: torch.device) -> Painted:
-    """Return what a program makes of a scene whose styles go everywhere."""
+    """Return what a program makes of a scene; its styles go everywhere, mixed by weight."""
     assert options.exact is not None
     program = PROGRAMS[options.exact]
     network = program.vgg(options.weights, options.pooling).to(device)
@@ -264,7 +264,12 @@ def paint(options: GatysOptions, scene: Scene, device: torch.device) -> Painted:
             begun = 0.001 * noise(tuple(begun.shape), seeds.integer(scene.seed, seeds.INPUT, 0)).to(device)
         scales.run(scaled[0].to(device), [(weight, image.to(device)) for weight, image in scaled[1]], begun)
     assert scales.image is not None
-    return Painted(image=array_of(shown(scales.image)), details={"size_px": sizes[-1], "stages": runs.records})
+    masked = any(part.content_mask is not None or part.style_mask is not None for part in scene.parts)
+    return Painted(
+        image=array_of(shown(scales.image)),
+        warnings=(f"exact={options.exact}: masks were not read while the styles were mixed",) if masked else (),
+        details={"size_px": sizes[-1], "stages": runs.records},
+    )
 
 
 @dataclass

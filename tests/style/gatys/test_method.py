@@ -246,6 +246,15 @@ def test_programs_can_be_chosen_by_name(content, style, name):
     assert found.details["stages"][0]["iterations"] == 3
 
 
+def test_programs_say_that_they_know_no_masks(content, style):
+    mask = np.zeros((30, 44), np.float32)
+    mask[5:20] = 1
+    part = StylePart(style=style, content_mask=mask)
+    found = stylized(content, part, exact="leongatys", iterations=1)
+    assert found.warnings == ("exact=leongatys: masks were not read while the styles were mixed",)
+    assert found.image[mask == 0].tobytes() == content[mask == 0].tobytes()
+
+
 def test_what_does_not_fit_is_refused_in_one_line(content, style):
     with pytest.raises(ConfigError, match="relu9_9"):
         Gatys(GatysOptions(style_layers=("relu9_9",)))
