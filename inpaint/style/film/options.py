@@ -11,7 +11,8 @@ class FilmOptions(Options):
     """How the frames of a film are held together.
 
     Args:
-        temporal: Weight of the temporal loss, for methods that optimize each frame (`gatys`); 0: none.
+        temporal: Weight of the temporal loss, for methods that optimize each frame (`gatys`); 1: the authors' ratio to
+            the content, 0: none.
         blend: Share that a frame takes over from the frame before, moved by the flow, for all other methods; 0: each
             frame is painted by itself.
         earlier: How many frames back those lie that a frame is held to; a farther one where no nearer one is trusted.
@@ -22,7 +23,7 @@ class FilmOptions(Options):
             differ and be the same thing; the trust decreases like a normal distribution of this deviation.
     """
 
-    temporal: float = Field(1.0, ge=0)
+    temporal: float = Field(0.02, ge=0)
     blend: float = Field(0.8, ge=0, le=1)
     earlier: tuple[int, ...] = (1,)
     passes: int = Field(1, ge=1, le=100)

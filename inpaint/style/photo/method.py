@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -58,8 +59,12 @@ class Photo(ArrayStylizer):
 
     def paint(self, scene: Scene) -> Painted:
         """See `ArrayStylizer`; aux: `stylized` and `photorealistic`, the images after the two stages."""
-        if self.options.strength == 0 or min(scene.size) < LEAST_PX:
+        if self.options.strength == 0:
             return Painted(image=scene.content)
+        if min(scene.size) < LEAST_PX:
+            return Painted(
+                image=scene.content, warnings=(f"nothing was painted: a side has less than {LEAST_PX} pixels",)
+            )
         with gradients_on():
             return self._painted(scene)
 
@@ -172,7 +177,7 @@ def _shown(image: Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
     return np.asarray(cv2.resize(small, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def _enlarging(size: tuple[int, int]) -> Any:
+def _enlarging(size: tuple[int, int]) -> Callable[[Tensor], Tensor]:
     """Return what makes previews (1, 3, H, W) in [0, 1] of a stage's images."""
 
     def preview(image: Tensor) -> Tensor:

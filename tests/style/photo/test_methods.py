@@ -100,6 +100,12 @@ def test_noise_to_begin_with_comes_from_the_seed():
     assert not np.array_equal(first, other)
 
 
+def test_a_content_smaller_than_a_window_stays_and_the_result_says_so():
+    found = load_stylizer("photo", device="cpu", **QUICK).stylize(photo(0, 2, 9), [StylePart(style=photo(1))])
+    assert np.array_equal(found.image, photo(0, 2, 9))
+    assert "less than 3 pixels" in found.warnings[0]
+
+
 def test_a_stopped_run_returns_what_it_has_and_says_so():
     seen = []
 
