@@ -28,6 +28,7 @@ Examples:
   inpaint evaluate --model patch --model telea --fixed-camera street.avi --shadows --output results/
   inpaint evaluate --model my-erasenet/ --model biharmonic --data photos/ --contaminate text --find text --output out/
   inpaint evaluate --model my-harmonizer/ --data photos/ --recolor blobs --size 256 --output out/
+  inpaint evaluate --model gatys --model my-style-run/ --data photos/ --styles paintings/ --size 256 --output out/
   inpaint evaluate --list
 """
 
@@ -38,7 +39,8 @@ Examples:
     "models",
     multiple=True,
     shell_complete=places.complete_model,
-    help="Name, run folder, weights or ONNX file, or a folder of runs, a sweep's for instance; repeat to compare.",
+    help="Name, run folder, weights or ONNX file, or a folder of runs, a sweep's for instance; repeat to compare. With "
+    "--styles: what `inpaint stylize` takes.",
 )
 @click.option(
     "--data",
@@ -73,6 +75,18 @@ Examples:
     help="Kinds of masks, as --masks, with other colors in the hole, which harmonizers give back. Color transfers and "
     "the composite itself stand in the table, too.",
 )
+@click.option(
+    "--styles",
+    type=places.SOURCE,
+    help="Paint the photos in the style of a picture, or of those of a folder, list file or tar shards. The photos as "
+    "they are and a color transfer stand in the table, too.",
+)
+@click.option(
+    "--features",
+    multiple=True,
+    metavar="NETWORK:FILE",
+    help="Weights of vgg16 or vgg19 by whose features content_ and style_ measure, in place of the public ones.",
+)
 @click.option("--fonts", type=places.FOLDER, help="With --contaminate: write text in the fonts of this folder.")
 @click.option(
     "--find",
@@ -86,7 +100,7 @@ Examples:
 @click.option(
     "--size",
     type=click.IntRange(8, 8192),
-    help="With --masks, --contaminate, --recolor: side of the square cut from each photo. [default: native size]",
+    help="With --masks, --contaminate, --recolor, --styles: side of the square cut from photos. [default: native size]",
 )
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, help="With those: decides the masks.")
 @click.option("--count", type=click.IntRange(1), help="Measure the first N photos only.")
@@ -152,6 +166,8 @@ def _evaluate(
     contaminate: Sequence[str],
     contamination: str | None,
     recolor: Sequence[str],
+    styles: str | None,
+    features: Sequence[str],
     fonts: str | None,
     finders: Sequence[str],
     size: int | None,
@@ -175,10 +191,12 @@ def _evaluate(
     kinds = [kind for group in masks for kind in split_specs(group)]
     painted = [kind for group in contaminate for kind in split_specs(group)]
     recolored = [kind for group in recolor for kind in split_specs(group)]
-    for option_name, given in (("--contaminate", painted), ("--recolor", recolored)):
-        if given and (named or kinds or film is not None or (painted and recolored)):
-            others = "--protocol, --masks, --fixed-camera" + (" and --recolor" if painted and recolored else "")
-            raise UsageError(f"{option_name} says which masks: leave out {others}")
+    said = {"--contaminate": painted, "--recolor": recolored, "--styles": styles}
+    given = [name for name, value in said.items() if value]
+    if given and (named or kinds or film is not None or len(given) > 1):
+        others = ", ".join(["--protocol, --masks, --fixed-camera", *given[1:]])
+        what = "paints all of the photo" if given[0] == "--styles" else "says which masks"
+        raise UsageError(f"{given[0]} {what}: leave out {others}")
     if not painted and (contamination is not None or fonts is not None or finders):
         raise UsageError(
             "--contamination, --fonts and --find are for contaminated photos: say which holes, "
@@ -194,22 +212,27 @@ def _evaluate(
         protocol = contaminating(painted, fonts=fonts, size=size, seed=seed)
     elif recolored:
         protocol = unnamed(recolored, size=size, seed=seed)
+    elif styles is not None:
+        pass  # which photos and styles there are says what is measured
     elif film is None:
         protocol = together(named) if named else unnamed(kinds, size=size, seed=seed)
     elif named or kinds or size is not None or data is not None:
         raise UsageError("--fixed-camera brings pictures and holes: leave out --data, --protocol, --masks and --size")
     labels = label_models(expanded(models))
     which = model_options.which(labels, weights)
-    chosen = model_options.for_models(labels, option, weights=which)
-    for name, spec in labels.items():
-        described(spec, weights=which[name], **chosen[name])
+    if styles is not None:
+        chosen = model_options.for_stylizers(labels, option, weights=which)
+    else:
+        chosen = model_options.for_models(labels, option, weights=which)
+        for name, spec in labels.items():
+            described(spec, weights=which[name], **chosen[name])
     if film is None:
         assert data is not None
         check_root(data)
 
     from inpaint.evaluation.run import evaluate  # only now: torch takes seconds
     from inpaint.evaluation.subjects import Subjects
-    from inpaint.metrics import OF_BLIND, OF_RECOLORED, USUAL
+    from inpaint.metrics import OF_BLIND, OF_RECOLORED, OF_STYLE, USUAL
     from inpaint.system.devices import device_name, resolve_device
 
     places_of_work = [resolve_device(each.strip()) for each in device.split(",")]
@@ -230,13 +253,25 @@ def _evaluate(
         loadable = ways(loadable, [each for each in finders if each in SINGLE], runs)
         subjects = ContaminatedPhotos(data, protocol, count=settings["count"], contamination=painting)
     elif recolored:
-        from inpaint.evaluation.recolored import RecoloredPhotos, beside
+        from inpaint.evaluation.recolored import RecoloredPhotos
+        from inpaint.evaluation.recolored import beside as beside_transfers
 
         assert protocol is not None
         assert data is not None
         usual += OF_RECOLORED
-        loadable = beside(loadable)
+        loadable = beside_transfers(loadable)
         subjects = RecoloredPhotos(data, protocol, count=settings["count"])
+    elif styles is not None:
+        from inpaint.evaluation.styled import LoadableStylizer, StyledPhotos, beside
+
+        assert data is not None
+        usual = OF_STYLE
+        styled = StyledPhotos(data, styles, size=size, seed=seed, count=settings["count"])
+        stylizers = {
+            name: LoadableStylizer(spec=spec, options=chosen[name], weights=which[name])
+            for name, spec in labels.items()
+        }
+        loadable, subjects = beside(stylizers, styled.labels), styled
     with ending_on_sigterm(), bar("fills") as fills:
 
         def report(step: Progress) -> None:
@@ -252,6 +287,7 @@ def _evaluate(
                 subjects=subjects,
                 output=Path(output),
                 measured=[name for group in measured for name in split_specs(group)] or usual,
+                features=_features(features),
                 processes=processes,
                 devices=[str(each) for each in places_of_work],
                 device_name=", ".join(dict.fromkeys(map(device_name, places_of_work))),
@@ -273,6 +309,18 @@ def _evaluate(
     if problems:
         click.echo(", ".join(problems) + "; see the warnings above and summary.json", err=True)
     return 1 if problems else 0
+
+
+def _features(texts: Sequence[str]) -> dict[str, str]:
+    """Return files of weights by network, from NETWORK:FILE."""
+    found: dict[str, str] = {}
+    for text in texts:
+        network, colon, file = text.partition(":")
+        if not colon or network in found:
+            raise UsageError(f"--features {text}: write NETWORK:FILE, each network once, e.g. vgg16:weights.pth")
+        places.check_exists(file)
+        found[network] = file
+    return found
 
 
 def _list() -> str:

@@ -21,6 +21,15 @@ def for_models(
     return reading.for_models(models, texts, weights=weights)
 
 
+def for_stylizers(
+    models: Mapping[str, str], texts: Sequence[str], *, weights: Mapping[str, Which] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return the same for models that stylize, see `inpaint.registry.texts.for_stylizers`."""
+    from inpaint.registry import texts as reading
+
+    return reading.for_stylizers(models, texts, weights=weights)
+
+
 def which(models: Mapping[str, str], wanted: Which) -> dict[str, Which]:
     """Return which weights each model is loaded with: `wanted` of what has several to choose from, by label."""
     from inpaint.registry.zoo import loadable_names

@@ -158,22 +158,24 @@ class Styles:
 
 
 def opened(config: DataConfig) -> PhotoSource:
-    """Open the source of a configuration: a picture, or what `data.root` may be.
-
-    Raises DataError where it names none, or none can be used.
-    """
+    """Open the source of a configuration. Raises DataError where it names none, or none can be used."""
     if config.styles is None:
         raise DataError("data.styles is missing: give a picture or a folder of them, as for data.root")
-    path = Path(config.styles)
-    if path.suffix.lower() in IMAGE_SUFFIXES and not missing(path):
-        source: PhotoSource = open_picture(path, min_px=config.min_px)
-        if not len(source):
-            raise DataError(f"data.styles={path}: {source.skipped[0].problem}")
-        return source
     try:
-        return open_source(config.styles, min_px=config.min_px)
+        return open_styles(config.styles, min_px=config.min_px)
     except DataError as error:
         raise DataError(f"data.styles: {error}") from None
+
+
+def open_styles(styles: str, *, min_px: int) -> PhotoSource:
+    """Open pictures of styles: one, or what `data.root` may be. Raises DataError where none can be used."""
+    path = Path(styles)
+    if path.suffix.lower() in IMAGE_SUFFIXES and not missing(path):
+        source: PhotoSource = open_picture(path, min_px=min_px)
+        if not len(source):
+            raise DataError(f"'{path}': {source.skipped[0].problem}")
+        return source
+    return open_source(styles, min_px=min_px)
 
 
 def names_of(source: PhotoSource) -> tuple[str, ...]:

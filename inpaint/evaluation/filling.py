@@ -19,11 +19,11 @@ from inpaint.evaluation.guidance import Guiding
 from inpaint.evaluation.manifest import MASKED, ORIGINAL
 from inpaint.evaluation.measure import fill_and_measure, grayed, warm_up
 from inpaint.evaluation.record import picture_path
-from inpaint.evaluation.subjects import Rgb, Subject, Subjects
+from inpaint.evaluation.subjects import InStyle, Rgb, Styled, Subject, Subjects
 from inpaint.images.photo import photo_of_array, to_uint8
 from inpaint.images.writing import write_photo
 from inpaint.masks import HoleMask
-from inpaint.metrics import ImageMeasure, SetMeasure, measures
+from inpaint.metrics import Features, ImageMeasure, SetMeasure, measures
 from inpaint.registry.loadable import Loadable
 from inpaint.types import Inpainter, Progress, ProgressCallback
 
@@ -36,7 +36,7 @@ class Plan:
 
     subjects: what is filled. models: by label, loaded or to be loaded. output: the evaluation's folder. samples: fills
     of each image, for the measures that compare them. pictures: how many pictures' fills are written. steps: whether
-    the steps of fills are told. guiding: what the models are told of the truth.
+    the steps of fills are told. guiding: what the models are told of the truth. weights: of the features of measures.
     """
 
     subjects: Subjects
@@ -46,6 +46,7 @@ class Plan:
     pictures: int
     steps: bool = False
     guiding: Guiding = field(default_factory=Guiding)
+    weights: Features = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,17 +60,19 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Task:
-    """One picture by number, what is missing of its fills by label of the mask, and of its own features."""
+    """One picture by number, what is missing of its fills by label of the mask, of its own features, and of those of
+    styles by their labels."""
 
     index: int
     missing: Mapping[str, tuple[Wanted, ...]]
     features: tuple[str, ...] = ()
+    styles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sets: tuple[str, ...] = ()  # measures of sets, one for each extractor named anywhere above
 
 
 @dataclass(frozen=True)
 class Filled:
-    """What was found of a fill; of the original, with its features, where label and mask are empty."""
+    """What was found of a fill; where label is empty, the features of the original, or of the style that mask names."""
 
     index: int
     mask: str
@@ -141,6 +144,9 @@ class Filling:
     def work(self, task: Task, say: Say) -> None:
         """Do a task and say what is found, fill by fill."""
         subjects, index = self.plan.subjects, task.index
+        for label, extractors in task.styles.items():
+            assert isinstance(subjects, Styled)  # others have no styles
+            say(Filled(index, label, "", {}, None, self._features(task, extractors, subjects.style(label)), False))
         try:
             subject = subjects.read(index)
         except InpaintError as error:
@@ -161,7 +167,7 @@ class Filling:
                 continue
             if shown:
                 holed = seen.image if seen.contaminated else grayed(seen.image, mask)
-                self._show(index, label, MASKED, holed)
+                self._show(index, label, MASKED, holed if seen.style is None else seen.style)
             for each in wanted:
                 say(self._fill(task, seen, mask, label, each, told=self._told(index, label, each.label, say)))
 
@@ -176,6 +182,9 @@ class Filling:
         told: ProgressCallback | None,
     ) -> Filled | Refused:
         index, model, shown = task.index, self.models[wanted.label], task.index < self.plan.pictures
+        if subject.style is not None:
+            assert isinstance(model, InStyle)  # `beside` has made it
+            model = model.in_style(subject.style, label)
         seed = self.plan.subjects.fill_seed(index)
         # Accelerators choose their kernels anew for every shape.
         key = (wanted.label, subject.image.shape if self.accelerated and model.capabilities.trained else None)
@@ -191,6 +200,7 @@ class Filling:
                 truth=subject.truth,
                 known=subject.known,
                 contaminated=subject.contaminated,
+                style=subject.style,
                 wanted=[self._measure(name) for name in wanted.values],
                 samples=self.plan.samples,
                 guiding=self.plan.guiding,
@@ -214,7 +224,7 @@ class Filling:
     def _measure(self, name: str) -> ImageMeasure:
         """Return a measure of images; a network that it has is loaded once."""
         if name not in self._made:
-            (self._made[name],) = measures([name]).of_images
+            (self._made[name],) = measures([name], features=self.plan.weights).of_images
         return self._made[name]
 
     def _set(self, name: str) -> SetMeasure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,8 @@ class Job:
         self._of_images = [measure.name for measure in self.measures if isinstance(measure, ImageMeasure)]
         self._of_sets = [measure for measure in self.measures if isinstance(measure, SetMeasure)]
         self._extractors = list(dict.fromkeys(measure.extractor for measure in self._of_sets))
+        self._of_originals = list(dict.fromkeys(each.extractor for each in self._of_sets if not each.over_styles))
+        self._of_styles = list(dict.fromkeys(each.extractor for each in self._of_sets if each.over_styles))
         self._sets = tuple({measure.extractor: measure.name for measure in self._of_sets}.values())
 
     def run(
@@ -97,15 +100,24 @@ class Job:
     def sets(self) -> list[SetRow]:
         """Return what measures of sets find, over the pictures that every model which filled any has filled."""
         found: dict[tuple[str, str, str], SetRow] = {}
+
+        def take(measure: SetMeasure, sets: Sets | None, label: str, masks: Sequence[str]) -> None:
+            n = 0 if sets is None else len(sets.painted)
+            value = None if sets is None or measure.refusal(n) else measure.of_sets(sets)
+            for mask in masks:
+                about = {"measure": measure.name, "mask": mask, "model": label}
+                found[measure.name, mask, label] = SetRow(**about, value=value, n=n)
+
         for extractor in self._extractors:
-            mine = [measure for measure in self._of_sets if measure.extractor == extractor]
-            for mask in self.manifest.labels:
+            mine = [each for each in self._of_sets if each.extractor == extractor and not each.over_styles]
+            for mask in self.manifest.labels if mine else ():
                 for label, sets in self._compared(extractor, mask).items():
                     for measure in mine:
-                        n = 0 if sets is None else len(sets.painted)
-                        value = None if sets is None or measure.refusal(n) else measure.of_sets(sets)
-                        about = {"measure": measure.name, "mask": mask, "model": label}
-                        found[measure.name, mask, label] = SetRow(**about, value=value, n=n)
+                        take(measure, sets, label, [mask])
+        for measure in self._of_sets:
+            if measure.over_styles:
+                for label, sets in self._beside_styles(measure).items():
+                    take(measure, sets, label, self.manifest.labels)
         keys = ((m.name, mask, label) for m in self._of_sets for mask in self.manifest.labels for label in self.whos)
         return [found[key] for key in keys]
 
@@ -125,6 +137,33 @@ class Job:
             for label, who in self.whos.items()
         }
 
+    def _beside_styles(self, measure: SetMeasure) -> dict[str, Sets | None]:
+        """Return the features of each model's pictures in all styles beside those of the styles; as `_compared`."""
+        extractor, every = measure.extractor, product(self.manifest.keys, self.manifest.labels)
+        there = [pair for pair in every if extractor in self.journal["", "", pair[1]].features]
+        filled = {
+            label: [
+                (key, mask)
+                for key, mask in there
+                if extractor in (known := self.journal[who, key, mask]).features
+                and all(known.values.get(name) is not None for name in measure.made_of)
+            ]
+            for label, who in self.whos.items()
+        }
+        some = [set(pairs) for pairs in filled.values() if pairs]
+        common = [pair for pair in there if some and all(pair in pairs for pairs in some)]
+        styles = self._stack([("", "", mask) for _, mask in common], extractor)
+
+        def sets(who: str) -> Sets:
+            fills = [(who, key, mask) for key, mask in common]
+            means = {name: self._mean(fills, name) for name in measure.made_of}
+            return Sets(self._stack(fills, extractor), styles, means)
+
+        return {label: sets(who) if filled[label] and common else None for label, who in self.whos.items()}
+
+    def _mean(self, fills: Sequence[Fill], name: str) -> float:
+        return float(np.mean([self.journal[fill].values[name] for fill in fills]))
+
     def _stack(self, fills: Sequence[Fill], name: str) -> NDArray[np.float64]:
         return np.array([self.journal.features(fill, name) for fill in fills])
 
@@ -139,8 +178,14 @@ class Job:
             if wanted:
                 missing[mask] = tuple(wanted)
         original = self.journal["", key, ""].features
-        features = tuple(name for name in self._extractors if name not in original)
-        return Task(index, missing, features, self._sets) if missing or features else None
+        features = tuple(name for name in self._of_originals if name not in original)
+        styles = self._missing_of_styles() if index == 0 else {}
+        return Task(index, missing, features, styles, self._sets) if missing or features or styles else None
+
+    def _missing_of_styles(self) -> dict[str, tuple[str, ...]]:
+        known = {label: self.journal["", "", label].features for label in self.manifest.labels}
+        missing = {label: tuple(each for each in self._of_styles if each not in had) for label, had in known.items()}
+        return {label: names for label, names in missing.items() if names}
 
     def _missing(self, index: int, fill: Fill, label: str) -> Wanted | None:
         known = self.journal[fill]
@@ -153,7 +198,7 @@ class Job:
         return Wanted(label, values, features) if values or features or unseen or known.seconds is None else None
 
     def _keep(self, found: Filled) -> None:
-        key = self.manifest.keys[found.index]
+        key = self.manifest.keys[found.index] if found.label or not found.mask else ""  # "" of a style
         self.journal.add(
             (self.whos[found.label] if found.label else "", key, found.mask),
             values=found.values,

@@ -24,7 +24,8 @@ LOCK_NAME = "evaluation.lock"
 FEATURES_NAME = "features.bin"
 
 Fill: TypeAlias = tuple[str, str, str]
-"""(who filled: identity, device ..., image, mask); ("", image, "") for the features of an original."""
+"""(who filled: identity, device ..., image, mask); ("", image, "") for the features of an original, ("", "", label) for
+those of a style."""
 
 
 @dataclass

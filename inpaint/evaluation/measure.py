@@ -18,7 +18,7 @@ from inpaint.evaluation.guidance import Guiding
 from inpaint.evaluation.subjects import Rgb
 from inpaint.masks import HoleMask
 from inpaint.metrics import Compared, ImageMeasure, measured, measures
-from inpaint.types import FOUND, Fill, Inpainter, ProgressCallback
+from inpaint.types import FOUND, Fill, Inpainter, Progress, ProgressCallback, StopFill
 
 WARM_UP_PX = 64
 
@@ -48,6 +48,7 @@ def fill_and_measure(
     truth: Rgb | None = None,
     known: NDArray[np.bool_] | None = None,
     contaminated: bool = False,
+    style: Rgb | None = None,
     wanted: Sequence[ImageMeasure] = USUAL,
     samples: int = 1,
     guiding: Guiding | None = None,
@@ -67,6 +68,7 @@ def fill_and_measure(
         known: Where the truth is one, (H, W); None: everywhere. Holes elsewhere count as known.
         contaminated: Whether the hole of the photo holds what does not belong there: a blind model finds the hole then,
             and is not given it.
+        style: The picture (h, w, 3) in whose style the model paints all of the photo, and then sees all of it; or None.
         wanted: The measures.
         samples: How many fills a model that draws at random makes for the measures that compare them.
         guiding: What the model is told of the truth; None: nothing.
@@ -76,7 +78,7 @@ def fill_and_measure(
         InpaintError: The model refuses, runs out of memory or answers with values that are not finite.
     """
     # A model that reads what lies in the hole must not find the truth there.
-    hidden = model.capabilities.reads_hole and (truth is None or truth is photo)
+    hidden = style is None and model.capabilities.reads_hole and (truth is None or truth is photo)
     image, hole = as_batch(grayed(photo, mask) if hidden else photo, mask)
     guiding, told = guiding or Guiding(), (model.capabilities, photo if truth is None else truth, mask)
     planes = guiding.given(*told)
@@ -112,6 +114,7 @@ def fill_and_measure(
         found=_found(model, fill if finds else None, photo, mask, seed) if "found" in needs else None,
         lines=_plane(asked["lines"]) if asked else None,
         colors=_plane(asked["colors"]) if asked else None,
+        style=None if style is None else _exact(style),
     )
     image_8_bit: Rgb = rounded[0].permute(1, 2, 0).to(torch.uint8).numpy()
     return Measured(image_8_bit, _values(compared, wanted), seconds)
@@ -163,14 +166,18 @@ def warm_up(model: Inpainter, photo: Rgb, mask: HoleMask, *, seed: int) -> None:
     """Let a model do what only its first fill does (importing, allocating, choosing kernels), off the clock.
 
     A network fills the photo itself, because kernels are chosen by shape; a method without training, which may take
-    minutes per photo, a small gray image.
+    minutes per photo, a small gray image, and one that takes many steps but the first of these.
     """
     if not model.capabilities.trained:
         side = max(WARM_UP_PX, model.capabilities.smallest_px)
         photo = np.full((side, side, 3), 128, np.uint8)
         mask = np.zeros((side, side), np.uint8)
         mask[side // 2, side // 2] = 1
-    _filled(model, *as_batch(photo, mask), seed)
+    _filled(model, *as_batch(photo, mask), seed, _stop if model.capabilities.gradual else None)
+
+
+def _stop(step: Progress) -> None:
+    raise StopFill
 
 
 def _filled(
@@ -195,5 +202,5 @@ def as_batch(photo: Rgb, mask: HoleMask) -> tuple[Tensor, Tensor]:
 
 
 def _exact(photo: Rgb) -> Tensor:
-    """Return a photo as (1, 3, H, W) in [0, 1], float64."""
+    """Return a picture as (1, 3, H, W) in [0, 1], float64."""
     return torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].double() / 255

@@ -83,11 +83,14 @@ def _of_group(records: Sequence[Record], shared: Sequence[str]) -> Iterator[Reco
 
 
 def _part(record: Record, label: str) -> Record:
+    """Return what a record says of one kind of mask, or style; what was taken over several styles is left out."""
+    over = {each.name for each in record.of_sets if each.over_styles and len(record.manifest.labels) > 1}
     return replace(
         record,
         manifest=record.manifest.only(label),
         rows=tuple(row for row in record.rows if row.mask == label),
-        sets=tuple(row for row in record.sets if row.mask == label),
+        measures=tuple(each for each in record.measures if each.name not in over),
+        sets=tuple(row for row in record.sets if row.mask == label and row.measure not in over),
         failures=tuple(each for each in record.failures if each.mask in (label, "")),
     )
 

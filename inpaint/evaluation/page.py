@@ -44,6 +44,7 @@ def report_of(made: Outcome, *, runs: Sequence[Run] = (), edges: Sequence[float]
         command=command or str(record.settings.get("command") or ""),
         notes=tuple(_notes(made, examples)),
         main=shown[0].name if shown else None,
+        words=record.words,
     )
 
 

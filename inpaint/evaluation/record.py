@@ -38,6 +38,25 @@ PICTURES = "pictures"
 Key: TypeAlias = tuple[str, str, str]
 """(image, mask, model)."""
 
+STYLES = "styles"
+"""What tells an evaluation of styles apart, in the description of its protocol."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is shown in the places of `MASKED` and `ORIGINAL`, and what one label and several stand for."""
+
+    masked: str
+    original: str
+    label: str
+    labels: str
+
+
+CONTENT = "content"
+"""The row of an evaluation of styles that shows the photos as they are."""
+OF_HOLES = Words("masked", "original", "mask", "masks")
+OF_STYLES = Words("style", "photo", "style", "styles")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -154,6 +173,11 @@ class Record:
     def of_sets(self) -> tuple[SetMeasure, ...]:
         """The measures that have lines in `sets`."""
         return tuple(measure for measure in self.measures if isinstance(measure, SetMeasure))
+
+    @property
+    def words(self) -> Words:
+        """What its pictures and labels are called."""
+        return OF_STYLES if STYLES in self.manifest.protocol else OF_HOLES
 
     def picture(self, image: str, mask: str, model: str) -> Path | None:
         """Return where a fill is kept as PNG, None where it is not.

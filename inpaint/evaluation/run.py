@@ -6,12 +6,13 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import inpaint.arguments as arguments
 from inpaint import __version__
-from inpaint.errors import InpaintError, InputError, UsageError
+from inpaint.errors import InpaintError, InputError, UsageError, unknown
 from inpaint.evaluation.filling import Filling, Plan, Say, Task, one_thread, prepared
 from inpaint.evaluation.guidance import Guiding
 from inpaint.evaluation.job import Job
@@ -27,10 +28,11 @@ from inpaint.evaluation.record import (
     write_rows,
     write_sets,
 )
-from inpaint.evaluation.subjects import Photos, Subjects, listed, manifest_of
+from inpaint.evaluation.subjects import Photos, Styled, Subjects, listed, manifest_of
 from inpaint.fills.checks import checked_seed
-from inpaint.metrics import USUAL, ImageMeasure, Measure, measures
+from inpaint.metrics import USUAL, ImageMeasure, Measure, Measures, measures
 from inpaint.metrics.base import Need
+from inpaint.metrics.style import NETWORKS as FEATURE_NETWORKS
 from inpaint.registry.loadable import Loadable
 from inpaint.system import environment
 from inpaint.system.files import write_text
@@ -58,6 +60,7 @@ def evaluate(
     measured: Sequence[str] = USUAL,
     samples: int = 1,
     guidance: str = "none",
+    features: Mapping[str, str] | None = None,
     devices: Sequence[str] = ("cpu",),
     device_name: str = "",
     pictures: int = PICTURES_KEPT,
@@ -91,6 +94,8 @@ def evaluate(
         samples: Fills of each image by models that draw at random, for the measures that compare them.
         guidance: What models that take guidance are told of the truth, made as in their training: "none", "true", or
             "shifted:PIXELS" to the lower right, "shifted" by 8 pixels.
+        features: Files of weights for the features of measures, by their network, "vgg16" or "vgg19". What is measured
+            by such has a name of its own.
         devices: Where the models compute; processes take them in turn.
         device_name: What to record of that; by default the devices.
         pictures: How many pictures' fills are kept as images.
@@ -120,7 +125,8 @@ def evaluate(
     guiding = Guiding.parse(arguments.text("guidance", guidance))
     command = arguments.text("command", command)
     arguments.function("progress", progress)
-    wanted = measures(arguments.texts("measured", measured))
+    weights = _checked_features(features)
+    wanted = _with_parts(measures(arguments.texts("measured", measured), features=weights))
     if processes > 1 and (held := [label for label, model in models.items() if not isinstance(model, Loadable)]):
         raise UsageError(f"several processes load their models themselves: give '{held[0]}' as a Loadable")
     if subjects is None:
@@ -141,13 +147,20 @@ def evaluate(
         pictures=pictures,
         steps=inner is not None,
         guiding=guiding,
+        weights=weights,
     )
     device_name = arguments.text("device_name", device_name) or ", ".join(devices)
     places = [devices[number % len(devices)] for number in range(processes)]
     manifest = _opened(output, manifest_of(subjects, _listed(subjects, processes)))
     (output / PICTURES).mkdir(exist_ok=True)
     loaded = _loaded(models, places) if processes == 1 else models
-    chosen, unavailable = _available([*wanted.of_images, *wanted.of_sets], loaded, samples=samples, size=manifest.size)
+    chosen, unavailable = _available(
+        [*wanted.of_images, *wanted.of_sets],
+        loaded,
+        samples=samples,
+        size=manifest.size,
+        styled=isinstance(subjects, Styled),
+    )
     known_as = {label: _identity(label, model, identities) for label, model in models.items()}
     how = f"on {device_name}, {__version__}" + (f", {samples} samples" if samples > 1 else "")
     how += f", guidance {guiding}" if guiding.kind != "none" else ""
@@ -198,6 +211,21 @@ def _checked_models(
     return models
 
 
+def _checked_features(features: Mapping[str, str] | None) -> dict[str, str]:
+    given = arguments.mapping("features", {} if features is None else features)
+    for network in given:
+        if network not in FEATURE_NETWORKS:
+            raise UsageError(unknown("network of features", network, FEATURE_NETWORKS))
+    return {network: arguments.text(f"the features of {network}", file) for network, file in given.items()}
+
+
+def _with_parts(wanted: Measures) -> Measures:
+    """Return the measures, and those of images that measures of sets are made of."""
+    had = {measure.name for measure in wanted.of_images}
+    parts = dict.fromkeys(name for measure in wanted.of_sets for name in measure.made_of if name not in had)
+    return replace(wanted, of_images=(*wanted.of_images, *measures(list(parts)).of_images))
+
+
 def _identity(label: str, model: Inpainter | Loadable, identities: Mapping[str, str] | None) -> str:
     if identities is not None and label in identities:
         return identities[label]
@@ -244,12 +272,24 @@ def _loaded(models: Mapping[str, Inpainter | Loadable], places: Sequence[str]) -
 
 
 def _available(
-    asked: Sequence[Measure], models: Mapping[str, Inpainter | Loadable], *, samples: int, size: int | None
+    asked: Sequence[Measure],
+    models: Mapping[str, Inpainter | Loadable],
+    *,
+    samples: int,
+    size: int | None,
+    styled: bool,
 ) -> tuple[list[Measure], dict[str, str]]:
     """Return the measures that can be had here, and why the others cannot."""
     able = [model.capabilities for model in models.values()]
     several, blind = samples > 1 and any(each.stochastic for each in able), any(each.blind for each in able)
-    there: dict[Need, bool] = {"raw": True, "samples": several, "found": blind, "lines": True, "colors": True}
+    there: dict[Need, bool] = {
+        "raw": True,
+        "samples": several,
+        "found": blind,
+        "lines": True,
+        "colors": True,
+        "style": styled,
+    }
     given = [need for need, is_there in there.items() if is_there]
     chosen, unavailable = [], {}
     for measure in asked:

@@ -10,7 +10,7 @@ import numpy as np
 from inpaint.errors import InputError
 from inpaint.evaluation.manifest import MASKED, ORIGINAL
 from inpaint.evaluation.measure import GRAY
-from inpaint.evaluation.record import Record
+from inpaint.evaluation.record import CONTENT, OF_STYLES, Record
 from inpaint.evaluation.subjects import Rgb
 from inpaint.images.photo import photo_of_array
 from inpaint.images.reading import read_rgb
@@ -24,13 +24,17 @@ SHOWN = 6
 def write_sheet(record: Record) -> Path | None:
     """Lay out the first pictures that are kept: masked, each model's fill, original; a row per picture and mask.
 
+    Of styles: the style, each model's picture, and the photo, where no row of the models shows it as it is.
+
     A fill that is missing stays gray.
 
     Returns:
         The sheet's path; None when no pictures are kept.
     """
     kept = [key for key in record.manifest.keys if record.picture(key, "", ORIGINAL)][:SHOWN]
-    columns = (MASKED, *record.models, ORIGINAL)
+    columns = {MASKED: record.words.masked, **{model: model for model in record.models}}
+    if CONTENT not in record.models or record.words != OF_STYLES:
+        columns[ORIGINAL] = record.words.original
     ratios = {(row.image, row.mask): row.values.get("hole_ratio") for row in record.rows}
     rows, labels = [], []
     for key in kept:
@@ -45,7 +49,7 @@ def write_sheet(record: Record) -> Path | None:
     if not rows:
         return None
     path = record.folder / SHEET_NAME
-    write_photo(photo_of_array(contact_sheet(rows, columns=list(columns), labels=labels)), path)
+    write_photo(photo_of_array(contact_sheet(rows, columns=list(columns.values()), labels=labels)), path)
     return path
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from inpaint.data.sources import SAMPLES
 from inpaint.errors import InpaintError
 from inpaint.evaluation.manifest import Listed, Manifest, mask_hash, picture_hash
 from inpaint.masks import HoleMask
+from inpaint.types import Inpainter
 
 Rgb: TypeAlias = NDArray[np.uint8]
 """A photo in memory, (H, W, 3)."""
@@ -26,13 +27,15 @@ class Subject:
     """A prepared picture that is to lose its hole, and what stood there in truth; both (H, W, 3) uint8.
 
     For a photo both are the same. known: where the truth is one, (H, W) bool; None: everywhere. What is painted
-    elsewhere is not compared. contaminated: whether blind models find the hole, instead of being given it.
+    elsewhere is not compared. contaminated: whether blind models find the hole, instead of being given it. style: the
+    picture (h, w, 3) in whose style all of it is to be painted; None where a hole is to be filled.
     """
 
     image: Rgb
     truth: Rgb
     known: NDArray[np.bool_] | None = None
     contaminated: bool = False
+    style: Rgb | None = None
 
 
 class Subjects(Protocol):
@@ -76,6 +79,24 @@ class Subjects(Protocol):
         ...
 
 
+@runtime_checkable
+class Styled(Protocol):
+    """Subjects whose labels are those of styles."""
+
+    def style(self, label: str) -> Rgb:
+        """Return the picture of a style, (h, w, 3). Raises InputError when it cannot be read."""
+        ...
+
+
+@runtime_checkable
+class InStyle(Protocol):
+    """A model that paints in the styles of such subjects."""
+
+    def in_style(self, style: Rgb, label: str) -> Inpainter:
+        """Return it as one that paints all of a photo in this style, whose picture is (h, w, 3)."""
+        ...
+
+
 class Photos:
     """Photos, in the source's sorted order. Files that cannot be used are named and counted in `skipped`.
 
@@ -115,9 +136,12 @@ class Photos:
 
     def read(self, index: int) -> Subject:
         """Return photo `index`, prepared. Raises InputError when it cannot be decoded."""
-        photo = self._source.read(index)
-        cut = photo if self._view is None else self._view(photo, None)[0]
+        cut = self._prepared(self._source.read(index))
         return Subject(cut, cut)
+
+    def _prepared(self, picture: Rgb) -> Rgb:
+        """Return the square that the protocol cuts from a picture, or all of it."""
+        return picture if self._view is None else self._view(picture, None)[0]
 
     def mask(self, label: str, index: int, height: int, width: int) -> HoleMask:
         """Draw a mask, see `Drawing.draw`."""
@@ -152,7 +176,7 @@ def listed(subjects: Subjects, index: int) -> Listed:
             mask = subjects.mask(label, index, *subject.image.shape[:2])
             seen = subjects.seen(label, index, subject, mask)
             masks[label] = mask_hash(mask)
-            if seen is not subject:
+            if seen.image is not subject.image:
                 pictures.append(seen.image)
         except InpaintError:
             masks[label] = ""

@@ -4,15 +4,27 @@ from inpaint.metrics.accumulate import FirstNotFinite, RunningMeans
 from inpaint.metrics.base import Compared, ImageMeasure, Measure, SetMeasure, Sets
 from inpaint.metrics.pixel import PSNR_CAP_DB, hole_ratio, l1, psnr, ssim
 from inpaint.metrics.ssim import ssim_map
-from inpaint.metrics.table import MEASURES, OF_BLIND, OF_RECOLORED, USUAL, Measures, measured, measures
+from inpaint.metrics.table import (
+    MEASURES,
+    OF_BLIND,
+    OF_RECOLORED,
+    OF_STYLE,
+    USUAL,
+    Features,
+    Measures,
+    measured,
+    measures,
+)
 
 __all__ = [
     "MEASURES",
     "OF_BLIND",
     "OF_RECOLORED",
+    "OF_STYLE",
     "PSNR_CAP_DB",
     "USUAL",
     "Compared",
+    "Features",
     "FirstNotFinite",
     "ImageMeasure",
     "Measure",

@@ -29,7 +29,7 @@ from inpaint.metrics.separation import Separation, separate
 from inpaint.metrics.ssim import ssim_map
 
 Better: TypeAlias = Literal["higher", "lower", "neither"]
-Need: TypeAlias = Literal["raw", "samples", "found", "lines", "colors"]
+Need: TypeAlias = Literal["raw", "samples", "found", "lines", "colors", "style"]
 Features: TypeAlias = NDArray[np.float64]
 """One row per image, (N, D)."""
 T = TypeVar("T")
@@ -40,6 +40,7 @@ NEEDS: Mapping[Need, str] = {
     "found": "the mask that a blind model found",
     "lines": "lines drawn for the fill to follow",
     "colors": "colors given for the fill to follow",
+    "style": "a picture whose style is wanted",
 }
 """What a measure may need, in words."""
 
@@ -104,7 +105,8 @@ class Compared:
     completed, image: (B, 3, H, W) in [0, 1]. mask: (B, 1, H, W), 1 = hole, above 0.5 counts as hole. raw: what was
     painted everywhere, (B, 3, H, W), or None. samples: several fills of each image, (S, B, 3, H, W), or None. found:
     the mask that a blind model found, (B, 1, H, W), or None. lines, colors: what the fill was to follow, (B, 1, H, W),
-    1 = line, and (B, 4, H, W), RGB and 1 where a color is given, or None.
+    1 = line, and (B, 4, H, W), RGB and 1 where a color is given, or None. style: the pictures whose style was wanted,
+    (B, 3, h, w), or None.
 
     Raises InputError for shapes that do not belong together.
     """
@@ -117,6 +119,7 @@ class Compared:
     found: Tensor | None = None
     lines: Tensor | None = None
     colors: Tensor | None = None
+    style: Tensor | None = None
 
     def __post_init__(self) -> None:
         want = (self.image.shape[0], 1, *self.image.shape[-2:])
@@ -128,6 +131,9 @@ class Compared:
             size = (len(self.image), channels, *self.image.shape[-2:])
             if plane is not None and tuple(plane.shape) != size:
                 raise InputError(f"{name} must have shape {size} to match the image, got {tuple(plane.shape)}")
+        if self.style is not None and self.style.shape[:-2] != self.image.shape[:-2]:
+            batch = ", ".join(map(str, self.image.shape[:-2]))
+            raise InputError(f"style must have shape ({batch}, h, w) to match the image, got {tuple(self.style.shape)}")
         if self.samples is not None and self.samples.shape[1:] != self.image.shape:
             shape = f"(S, {', '.join(map(str, self.image.shape))})"
             raise InputError(f"samples must have shape {shape} to match the image, got {tuple(self.samples.shape)}")
@@ -141,6 +147,7 @@ class Compared:
             "found": self.found is not None,
             "lines": self.lines is not None,
             "colors": self.colors is not None,
+            "style": self.style is not None,
         }
         return frozenset(need for need, is_there in there.items() if is_there)
 
@@ -270,19 +277,21 @@ class Sets:
 
     Args:
         painted: (N, D).
-        originals: (N, D), row by row of the same photo.
+        originals: (N, D), row by row of the same photo; of its style for measures `over_styles`.
+        means: Of the measures of images that a measure of sets is made of, over the same rows.
 
     Raises:
         InputError: The shapes differ.
     """
 
-    def __init__(self, painted: Features, originals: Features) -> None:
+    def __init__(self, painted: Features, originals: Features, means: Mapping[str, float] | None = None) -> None:
         if painted.ndim != 2 or painted.shape != originals.shape:
             raise InputError(
                 f"painted and originals must have one shape (N, D), got {painted.shape} and {originals.shape}"
             )
         self.painted = painted
         self.originals = originals
+        self.means = means or {}
 
     @cached_property
     def separation(self) -> Separation:
@@ -316,7 +325,8 @@ class SetMeasure(Measure):
 
     extractor: what computes the features; measures that name the same one have the same features, which are computed
     once. least: how many images it needs to say anything. advised: with fewer, the sample count decides more than what
-    was painted. why: of both, as the end of a sentence.
+    was painted. why: of both, as the end of a sentence. over_styles: whether it compares the images in all styles with
+    these styles' pictures, and so has one number for all of them. made_of: measures of images whose means it needs.
 
     Args:
         source: Of the features.
@@ -327,6 +337,8 @@ class SetMeasure(Measure):
     least: int
     advised: int
     why: str
+    over_styles: ClassVar[bool] = False
+    made_of: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, source: Extractor) -> None:
         self.source = source

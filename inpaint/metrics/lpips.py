@@ -8,10 +8,8 @@ cannot be compared, nor can images of different size.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import warnings
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -23,6 +21,7 @@ from torch import Tensor, nn
 from inpaint.errors import InpaintError, WeightsError
 from inpaint.metrics.accumulate import wide
 from inpaint.metrics.base import Pair, RegionMeasure, mean_over
+from inpaint.metrics.kept import Content
 from inpaint.nn.gated import initialize_
 from inpaint.nn.pretrained import Backbone, torchvision_weights
 from inpaint.nn.random import drawing_from
@@ -34,9 +33,6 @@ NETWORKS: tuple[Network, ...] = ("alex", "vgg", "squeeze")
 BACKBONES: dict[Network, Backbone] = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet1_1"}
 SMALLEST_PX: dict[Network, int] = {"alex": 31, "vgg": 16, "squeeze": 17}  # so that something is left behind all strides
 TITLES: dict[Network, str] = {"alex": "AlexNet", "vgg": "VGG", "squeeze": "SqueezeNet"}
-
-KEPT_PIXELS = 512 * 512
-"""Features of larger originals are not kept: VGG's take half a kilobyte for each pixel."""
 
 _loading = threading.Lock()
 
@@ -102,30 +98,12 @@ def _features(network: Any, images: Tensor) -> list[Tensor]:
 
 def _features_of_original(network: Any, images: Tensor) -> list[Tensor]:
     """Return the same of originals: of a single image that several models have filled one after another only once."""
-    if len(images) > 1 or images.device.type != "cpu" or images.shape[-2:].numel() > KEPT_PIXELS:
-        return _features(network, images)
-    pixels = images.float().contiguous()
-    return _kept_features(network, _Content(pixels, hashlib.blake2b(pixels.numpy().tobytes()).digest()))
-
-
-@dataclass(frozen=True, eq=False)
-class _Content:
-    """Images of float32 that are equal where their bytes are."""
-
-    images: Tensor
-    digest: bytes
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, _Content):
-            return NotImplemented
-        return (self.digest, self.images.shape) == (other.digest, other.images.shape)
-
-    def __hash__(self) -> int:
-        return hash(self.digest)
+    content = Content.of(images)
+    return _features(network, images) if content is None else _kept_features(network, content)
 
 
 @lru_cache(maxsize=len(NETWORKS))
-def _kept_features(network: Any, content: _Content) -> list[Tensor]:
+def _kept_features(network: Any, content: Content) -> list[Tensor]:
     return _features(network, content.images)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -22,7 +24,9 @@ from inpaint.metrics.ms_ssim import MSSSIM
 from inpaint.metrics.photorealism import MattingResidual
 from inpaint.metrics.pixel import L1, MSE, PSNR, SSIM, HoleRatio, KnownPSNR
 from inpaint.metrics.seam import Seam
-from inpaint.metrics.sets import FID, KID, PIDS, UIDS, FDEfficientNet
+from inpaint.metrics.sets import FID, KID, PIDS, UIDS, ArtFID, FDEfficientNet
+from inpaint.metrics.style import MARK_DIGITS, ContentShare, FeatureMeasure, Network, StyleShare, mark_of
+from inpaint.metrics.style import NETWORKS as FEATURE_NETWORKS
 from inpaint.metrics.total_variation import TotalVariation
 
 _LPIPS = tuple(partial(LPIPS, network) for network in NETWORKS)
@@ -53,11 +57,13 @@ _MAKERS: tuple[Callable[[], Measure], ...] = (
     partial(KnownPSNR, raw=True),
     ContentDistance,
     MattingResidual,
+    *(partial(share, network) for network in FEATURE_NETWORKS for share in (ContentShare, StyleShare)),
     FID,
     KID,
     PIDS,
     UIDS,
     FDEfficientNet,
+    ArtFID,
 )
 MEASURES: Mapping[str, Callable[[], Measure]] = {make().name: make for make in _MAKERS}
 USUAL = ("l1_hole", "psnr_hole", "ssim_hole", "l1", "psnr", "ssim", "hole_ratio")
@@ -66,6 +72,11 @@ OF_BLIND = ("mask_f1", "mask_iou", "mask_bce", "psnr_known")
 """What is measured beside that where models find the hole themselves."""
 OF_RECOLORED = ("mse", "mse_hole")
 """What is measured beside that where models harmonize."""
+OF_STYLE = ("content_vgg16", "style_vgg16", "ssim", "matting_residual", "artfid_inception_v3_compat")
+"""What is measured instead where models stylize."""
+
+Features: TypeAlias = Mapping[str, str]
+"""Files of weights by the network (`FEATURE_NETWORKS`) whose features are taken with them, not with the public ones."""
 
 
 @dataclass(frozen=True)
@@ -76,18 +87,40 @@ class Measures:
     of_sets: tuple[SetMeasure, ...] = ()
 
 
-def measures(names: Sequence[str] = USUAL) -> Measures:
-    """Return the measures of these names, in their order. Raises UsageError for a name that is none, or given twice."""
+def measures(names: Sequence[str] = USUAL, *, features: Features | None = None) -> Measures:
+    """Return the measures of these names, in their order.
+
+    Args:
+        names: As in `MEASURES`; or with the mark of their features behind, as the measures say themselves.
+        features: Weights for the features of measures.
+
+    Raises:
+        UsageError: A name is none, or given twice.
+        WeightsError: A file of features cannot be read.
+    """
     for name in names:
-        if name not in MEASURES:
-            raise UsageError(unknown("measure", name, MEASURES))
         if names.count(name) > 1:
             raise UsageError(f"measure '{name}' is given twice")
-    made = [MEASURES[name]() for name in names]
+    made = [_made(name, features or {}) for name in names]
     return Measures(
         tuple(each for each in made if isinstance(each, ImageMeasure)),
         tuple(each for each in made if isinstance(each, SetMeasure)),
     )
+
+
+def _made(name: str, features: Features) -> Measure:
+    family, _, mark = name.rpartition("_")
+    measure = MEASURES[name]() if name in MEASURES else MEASURES[family]() if family in MEASURES else None
+    if isinstance(measure, FeatureMeasure):
+        network: Network = measure.network
+        weights = features.get(network, "public")
+        if name in MEASURES or mark == mark_of(weights):
+            return type(measure)(network, weights)
+        if re.fullmatch(rf"[0-9a-f]{{{MARK_DIGITS}}}|random", mark):
+            return type(measure)(network, mark=mark)
+    elif measure is not None and name in MEASURES:
+        return measure
+    raise UsageError(unknown("measure", name, MEASURES))
 
 
 def measured(compared: Compared, wanted: Sequence[ImageMeasure]) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from inpaint.errors import UsageError, unknown
+from inpaint.errors import InpaintError, UsageError, unknown
 from inpaint.options import Options, validated
 from inpaint.registry.loading import built, stored_network
 from inpaint.registry.table import style_models
@@ -41,6 +41,15 @@ def stylizer_options(model: str, given: Mapping[str, Any] | None = None, *, weig
         if key not in options.model_fields:
             raise UsageError(unknown(f"option of {model}", key, options.model_fields))
     return validated(options, given or {})
+
+
+def stylizes(model: str, *, weights: Which = "last") -> bool:
+    """Return whether a model stylizes; what cannot be used does not. This imports no torch."""
+    try:
+        stylizer_options(model, weights=weights)
+    except InpaintError:
+        return False
+    return True
 
 
 def learned_styles(model: str, *, weights: Which = "last") -> tuple[str, ...] | None:

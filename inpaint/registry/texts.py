@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from inpaint.errors import UsageError, unknown
 from inpaint.options import Options, describe
 from inpaint.registry.loading import options_of
+from inpaint.registry.stylizers import stylizer_options
 from inpaint.types import Capabilities
 from inpaint.weights.runs import Which
 
@@ -46,6 +47,32 @@ def for_models(
         label: options_of(model, weights=(weights or {}).get(label, "last")) if values else {}
         for label, model in models.items()
     }
+    return _shared_out(models, values, taken)
+
+
+def for_stylizers(
+    models: Mapping[str, str], texts: Sequence[str], *, weights: Mapping[str, Which] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return the same for models that stylize, their options checked.
+
+    Raises:
+        UsageError: As `for_models`; or a model does not stylize, or a value is not valid.
+    """
+    which = {label: (weights or {}).get(label, "last") for label in models}
+    groups = {label: type(stylizer_options(model, weights=which[label])) for label, model in models.items()}
+    taken = {
+        label: {name: field.annotation for name, field in group.model_fields.items()} for label, group in groups.items()
+    }
+    found = _shared_out(models, _given(texts), taken)
+    for label, model in models.items():
+        stylizer_options(model, found[label], weights=which[label])
+    return found
+
+
+def _shared_out(
+    models: Mapping[str, str], values: Mapping[str, str], taken: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return every value for all the models that take it; raises UsageError for one that none takes."""
     valid = {name for options in taken.values() for name in options}
     for name in values.keys() - valid:
         what = next(iter(models.values())) if len(models) == 1 else "any of these models"

@@ -121,3 +121,10 @@ def test_strength_goes_from_the_content_to_the_style(run_of):
     assert np.abs(none - CONTENT).max() < 1e-6
     inside = (whole > 0) & (whole < 1)  # elsewhere it was cut off
     assert np.abs(half - (CONTENT + whole) / 2)[inside].max() < 1e-5
+
+
+def test_weights_of_a_method_are_those_of_its_features():
+    assert load_stylizer("gatys", weights="features.pth").options.weights == "features.pth"
+    assert load_stylizer("gatys").options.weights == "public"
+    with pytest.raises(UsageError, match="unknown option of colors 'weights'"):
+        load_stylizer("colors", weights="features.pth")

@@ -9,7 +9,7 @@ from typing import Literal
 
 from inpaint.evaluation.buckets import ALL
 from inpaint.evaluation.differences import Difference
-from inpaint.evaluation.record import MASKED, ORIGINAL
+from inpaint.evaluation.record import MASKED, OF_HOLES, ORIGINAL, Words
 from inpaint.evaluation.summary import Entry
 from inpaint.metrics.base import Better, Measure
 from inpaint.weights.curves import Run
@@ -73,7 +73,8 @@ class Report:
     title: of the page. facts: protocol, manifest's hash, device ..., in this order. command: what repeats it. notes:
     sentences below the summary. measures, masks, models: in the order in which they are shown; those of entries and
     examples are among them. buckets: of hole sizes, from small to large, without `ALL`. main: the measure that is shown
-    first; None: the first one with a better direction. runs: trainings whose curves are shown.
+    first; None: the first one with a better direction. runs: trainings whose curves are shown. words: what pictures and
+    labels are called.
     """
 
     title: str
@@ -89,3 +90,4 @@ class Report:
     command: str = ""
     notes: tuple[str, ...] = ()
     main: str | None = None
+    words: Words = OF_HOLES

@@ -107,6 +107,7 @@ def _data(report: Report, folder: Path, budget_bytes: int, progress: ProgressCal
         "foot": f"Made by inpaint {__version__}. Full pictures are read from the folder they lie in; all else is here.",
         "start": {"measure": _places(names).get(main, 0), "a": first, "b": second},
         "measures": [asdict(column) for column in report.measures],
+        "words": asdict(report.words),
         "masks": list(report.masks),
         "models": list(report.models),
         "buckets": list(report.buckets),

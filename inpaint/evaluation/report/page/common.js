@@ -1,5 +1,6 @@
 // What all parts share: the data of the page, what is chosen, elements, and how numbers are written.
 const data = JSON.parse(document.getElementById("data").textContent);
+const LABELS = data.words.labels[0].toUpperCase() + data.words.labels.slice(1); // of kinds of masks, or styles
 const ALL = -1; // in place of a bucket or a mask: all of them
 
 const chosen = {

@@ -4,7 +4,7 @@ const ORIGINAL = data.models.length + 1;
 const GAP_PX = 12; // between cards
 const AHEAD_PX = 900; // beyond the window, where cards are built already
 
-const pictureNames = ["masked", ...data.models, "original"];
+const pictureNames = [data.words.masked, ...data.models, data.words.original];
 const examples = data.examples.map(([photo, mask, ratio, bucket, values, thumbs, files], index) => {
   const [thumb, file] = data.originals[photo];
   const name = data.photos[photo];
@@ -79,7 +79,7 @@ function picturesSection(section) {
     h("div", { class: "bar" }, h("h2", { id: "pictures-title" }, "Pictures")),
     h("div", { class: "tools panel", role: "group", "aria-label": "Choose and sort pictures" },
       h("label", { class: "field grow" }, "Photo", search),
-      data.masks.length > 1 ? bound("Masks", "onlyMask", [[ALL, "all"], ...maskOptions()]) : null,
+      data.masks.length > 1 ? bound(LABELS, "onlyMask", [[ALL, "all"], ...maskOptions()]) : null,
       data.buckets.length ? bound("Hole", "onlyBucket", bucketOptions()) : null,
       bound("Measure", "ofImages", measureOptions(["image"])),
       bound("Model A", "a", modelOptions()),
@@ -98,10 +98,10 @@ function picturesSection(section) {
 
 function countOf(shown) {
   const photos = new Set(shown.map((one) => one.photo)).size;
-  const pairs = `pairs of photo and mask, ${photos} ${photos === 1 ? "photo" : "photos"}`;
+  const pairs = `pairs of photo and ${data.words.label}, ${photos} ${photos === 1 ? "photo" : "photos"}`;
   const part = shown.length === examples.length ? "" : ` of ${examples.length}`;
-  return `${shown.length}${part} ${data.masks.length > 1 ? pairs : "photos"}. Point at a fill to see the original in `
-    + "its place (or press O on it); open it to compare by a slider.";
+  return `${shown.length}${part} ${data.masks.length > 1 ? pairs : "photos"}. Point at a picture to see the `
+    + `${data.words.original} in its place (or press O on it); open it to compare by a slider.`;
 }
 
 function orderSelector() {
@@ -109,7 +109,8 @@ function orderSelector() {
   const list = field.querySelector("select");
   watch(["ofImages", "a", "b"], () => {
     const title = data.measures[chosen.ofImages].name, [a, b] = [data.models[chosen.a], data.models[chosen.b]];
-    const options = [["name", "name"], ["hole", "size of the hole"], ["value", `${title} of ${a}`]];
+    const options = [["name", "name"], ...(examples.some((one) => one.ratio !== null) ? [["hole", "size of the hole"]] : []),
+      ["value", `${title} of ${a}`]];
     if (data.models.length > 1) {
       options.push(["difference", `${title}: ${a} − ${b}`], ["distance", `${title}: |${a} − ${b}|`]);
     }
@@ -216,7 +217,7 @@ function tile(example, place, best) {
     ? h("img", { src: source, alt: `${example.name}, ${name}`, draggable: "false", decoding: "async" })
     : h("span", { class: "none" }, "no picture");
   const frame = h("span", { class: "frame" }, image);
-  const badge = h("span", { class: "swapped" }, "original");
+  const badge = h("span", { class: "swapped" }, data.words.original);
   const swap = (on) => {
     if (!source || !original || place === ORIGINAL) return;
     image.src = on ? original : source;

@@ -45,7 +45,7 @@ function summarySection(section) {
     h("div", { class: "bar" },
       h("h2", { id: "summary-title" }, "Summary"),
       bound("Measure", "measure", measureOptions(["image", "set"])),
-      bound("Masks", "mask", [...maskOptions(), ...every]),
+      bound(LABELS, "mask", [...maskOptions(), ...every]),
       data.buckets.length ? bound("Hole", "bucket", bucketOptions()) : null),
     table, legend,
     data.notes.length ? h("ul", { class: "notes" }, data.notes.map((note) => h("li", {}, note))) : null);
@@ -194,7 +194,7 @@ function differencesSection(section) {
   const about = h("span", { class: "soft" });
   let other = data.models.length > 3 ? data.start.a : ALL;
   const draw = () => {
-    const masks = chosen.mask === EVERY_MASK ? "all masks" : data.masks[chosen.mask];
+    const masks = chosen.mask === EVERY_MASK ? `all ${data.words.labels}` : data.masks[chosen.mask];
     const hole = chosen.bucket === ALL ? "" : `hole ${data.buckets[chosen.bucket]}`;
     about.textContent = [data.measures[chosen.measure].name, masks, hole].filter(Boolean).join(", ");
     table.replaceChildren(differencesTable(other));
@@ -222,7 +222,7 @@ function differencesTable(other) {
     h("thead", {}, h("tr", {},
       head("Model"),
       other === ALL ? head("against", "text") : null,
-      every ? head("masks", "text") : null,
+      every ? head(data.words.labels, "text") : null,
       head(`${measure.title}${arrow(measure)}, difference`), head("p (Holm)"), head("wins : losses"), head("n"),
       head("what is shown", "text"))),
     h("tbody", {}, found.map((one) => differenceRow(one, measure, other === ALL, every))));
