@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from importlib.resources import files
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
 from inpaint.app import blending
 from inpaint.app.blending import BlendAsked
+from inpaint.app.desk import READY, Desk, page_text
 from inpaint.app.facts import news, photo_facts, result_facts
 from inpaint.app.programs import FILLS
 from inpaint.app.work import SAME_FORMAT, Working, lines_of
@@ -21,29 +21,17 @@ from inpaint.errors import InpaintError, UsageError, unknown
 from inpaint.images.formats import FORMATS
 from inpaint.images.strokes import parse_shapes
 
-if TYPE_CHECKING:
-    from inpaint.app.serving import Server
 
-_READY = (gr.update(interactive=True), gr.update(interactive=False))  # the buttons Blend and Stop
-
-
-def _text(name: str) -> str:
-    return (files("inpaint.app") / "page" / name).read_text(encoding="utf-8")
-
-
-class BlendDesk:
+class BlendDesk(Desk):
     """Builds the canvas and the controls, each where the page wants it, and answers their events."""
 
-    def __init__(self, server: Server, shelves: Sequence[dict[str, Any]]) -> None:
-        self._server = server
-        self._settings = server.settings
-        self._shelves = shelves
+    what = "blend"
 
     def build_canvas(self) -> None:
         """Add the two photos."""
         self._canvas = gr.HTML(
-            html_template=_text("blend.html"),
-            js_on_load=_text("shapes.js") + _text("blend.js"),
+            html_template=page_text("blend.html"),
+            js_on_load=page_text("shapes.js") + page_text("blend.js"),
             apply_default_css=False,
             elem_id="blend-canvas",
             elem_classes="for-blend",
@@ -88,17 +76,10 @@ class BlendDesk:
         self._canvas.input(self._mark, None, [self._canvas], concurrency_id=FILLS, concurrency_limit=1, **quiet)
         known = blending.methods(self._server.models)
         self._method.change(lambda name: gr.update(info=known[name].summary), [self._method], [self._method], **quiet)
-        shown = [results, self._blend, self._stop]
         asked = [self._canvas, self._method, self._options, self._seed, self._format]
-        waiting = self._blend.click(self._begin, None, shown, queue=False, **quiet)
-        blend = waiting.then(self._run, asked, shown, concurrency_id=FILLS, concurrency_limit=1, **quiet)
-        blend.failure(self._failed, None, shown, queue=False, **quiet)
-        self._stop.click(self._halt, None, None, queue=False, **quiet)
+        self.connect_work(self._blend, self._stop, self._run, asked, results, concurrency_id=FILLS)
 
     # The answers --------------------------------------------------------------------------------------------------
-
-    def _space(self, request: gr.Request) -> Workspace:
-        return self._server.workspaces.of(request.session_hash or "")
 
     def _take(self, event: gr.EventData, request: gr.Request) -> Any:
         """Open an uploaded photo, or take an uploaded mask of the source."""
@@ -109,11 +90,11 @@ class BlendDesk:
         return self._opened(space, role, file, name)
 
     def _take_sample(self, event: gr.EventData, request: gr.Request) -> Any:
-        shelf = self._server.shelves.get(str(event._data.get("shelf")))
-        number, role = event._data.get("number"), str(event._data.get("role"))
-        if shelf is None or not isinstance(number, int) or not 0 <= number < len(shelf.files):
-            return gr.update(opened=news(error="there is no such photo"))
-        return self._opened(self._space(request), role, shelf.files[number], Path(shelf.names[number]).name)
+        try:
+            file, name = self.shelved(event)
+        except InpaintError as error:
+            return gr.update(opened=news(error=str(error)))
+        return self._opened(self._space(request), str(event._data.get("role")), file, name)
 
     def _opened(self, space: Workspace, role: str, file: Path, name: str) -> Any:
         try:
@@ -141,14 +122,6 @@ class BlendDesk:
         except InpaintError as error:
             return gr.update(cut=news(error=str(error)))
 
-    def _begin(self, request: gr.Request) -> Any:
-        self._space(request).stopping.clear()
-        return gr.update(working={"waiting": True}), gr.update(interactive=False), gr.update(interactive=True)
-
-    def _failed(self) -> Any:
-        error = "this did not work: too much is waiting, or the blend failed; try again later"
-        return gr.update(working={"error": error}), *_READY
-
     def _run(
         self, placed: dict[str, Any] | None, method: str, options: str, seed: float, format_: str, request: gr.Request
     ) -> Iterator[Any]:
@@ -168,12 +141,9 @@ class BlendDesk:
                     update = gr.update(results=result_facts(space))
                 yield update, gr.skip(), gr.skip()
         except InpaintError as error:
-            yield gr.update(working={"error": str(error)}), *_READY
+            yield gr.update(working={"error": str(error)}), *READY
             return
-        yield gr.update(working={"idle": True}, results=result_facts(space)), *_READY
-
-    def _halt(self, request: gr.Request) -> None:
-        self._space(request).stopping.set()
+        yield gr.update(working={"idle": True}, results=result_facts(space)), *READY
 
 
 def _numbers(placed: dict[str, Any] | None) -> dict[str, float]:

@@ -14,6 +14,7 @@ from typing import Any
 from inpaint.errors import InpaintError, UsageError, unknown
 from inpaint.evaluation.models import label_models
 from inpaint.registry.loading import described, load, memory_device, weights_of
+from inpaint.registry.stylizers import stylizes
 from inpaint.registry.table import FILLS
 from inpaint.strategies.options import StrategyOptions
 from inpaint.strategies.wrapper import StrategicFill
@@ -41,7 +42,9 @@ class Offer:
 
 
 def offers(models: Sequence[str], runs: Path) -> dict[str, Offer]:
-    """Return what is offered, by label: the models that are named, the runs of a folder, fills without weights.
+    """Return the fills that are offered, by label: models that are named, runs of a folder, fills without weights.
+
+    What stylizes is no fill, and left out.
 
     Args:
         models: What `inpaint.load` takes.
@@ -51,6 +54,8 @@ def offers(models: Sequence[str], runs: Path) -> dict[str, Offer]:
         InpaintError: A model that is named cannot be used.
     """
     found = [str(run) for run in runs_in(runs) if RunFolder(run).weights.exists()] if runs.is_dir() else []
+    models = [model for model in models if not stylizes(model)]
+    found = [run for run in found if not stylizes(run)]
     known = {os.path.realpath(model) for model in models}
     trained = [run for run in found if os.path.realpath(run) not in known]
     ready = [FIRST, *(name for name in FILLS if name != FIRST)]

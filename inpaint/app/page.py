@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -12,10 +11,12 @@ import gradio as gr
 
 from inpaint.app import work
 from inpaint.app.blend_desk import BlendDesk
+from inpaint.app.desk import READY, Desk, page_text
 from inpaint.app.facts import news, photo_facts, result_facts
 from inpaint.app.models import FIRST, Offer
 from inpaint.app.photos import FOLDER, SAMPLES
 from inpaint.app.programs import FILLS, add_calls
+from inpaint.app.style_desk import StyleDesk
 from inpaint.app.work import MOST_GROWN_PX, MOST_MODELS, MOST_SAMPLES, SAME_FORMAT, Asked, Working, lines_of
 from inpaint.app.workspaces import Workspace
 from inpaint.errors import InpaintError
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 _SHELF_TITLES = {SAMPLES: "Samples", FOLDER: "Photos here"}
 _TITLE = "inpaint"
-_READY = (gr.update(interactive=True), gr.update(interactive=False))  # the buttons Fill and Stop
 _IDLE: dict[str, Any] = {"idle": True}  # Gradio leaves out what is None
 
 
@@ -51,7 +51,7 @@ def mounted(inner: FastAPI, server: Server) -> FastAPI:
         show_error=False,
         allowed_paths=[],
         theme=_theme(),
-        css=_text("gradio.css") + _text("page.css") + _text("blend.css"),
+        css=page_text("gradio.css") + page_text("page.css") + page_text("blend.css") + page_text("style.css"),
     )
     blocks.has_launched = True  # else Gradio takes any path in place of an upload; the guard refuses these as well
     return application
@@ -63,16 +63,13 @@ def _theme() -> gr.themes.Base:
     return gr.themes.Base(primary_hue="rose", neutral_hue="slate", radius_size="md", font=fonts, font_mono=mono)
 
 
-def _text(name: str) -> str:
-    return (files("inpaint.app") / "page" / name).read_text(encoding="utf-8")
-
-
-class Page:
+class Page(Desk):
     """Builds the page and answers its events; `blocks` is the page."""
 
+    what = "fill"
+
     def __init__(self, server: Server) -> None:
-        self._server = server
-        self._settings = server.settings
+        super().__init__(server, _shelves_of(server))
         self._models = server.models
         with gr.Blocks(title=_TITLE, analytics_enabled=False, fill_width=True, delete_cache=(300, 1800)) as self.blocks:
             self._build()
@@ -82,22 +79,23 @@ class Page:
     # The parts ----------------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        gr.HTML(_text("head.html"), elem_id="head", js_on_load=None)
-        gr.HTML(_text("modes.html"), elem_id="modes", js_on_load=_text("modes.js"))
-        shelves = self._shelves()
-        blending = BlendDesk(self._server, shelves)
+        gr.HTML(page_text("head.html"), elem_id="head", js_on_load=None)
+        gr.HTML(page_text("modes.html"), elem_id="modes", js_on_load=page_text("modes.js"))
+        blending, styling = BlendDesk(self._server, self._shelves), StyleDesk(self._server, self._shelves)
         with gr.Row(elem_id="desk"):
             with gr.Column(scale=7, min_width=340, elem_id="left"):
-                self._editor = self._make_editor(shelves)
+                self._editor = self._make_editor()
+                styling.build_canvas()
                 blending.build_canvas()
             with gr.Column(scale=3, min_width=290, elem_id="side"):
                 with gr.Column(elem_classes="for-fill"):
                     self._make_controls()
                 blending.build_controls()
+                styling.build_controls()
             with gr.Column(min_width=340, elem_id="below"):
                 self._results = gr.HTML(
-                    html_template=_text("results.html"),
-                    js_on_load=_text("results.js"),
+                    html_template=page_text("results.html"),
+                    js_on_load=page_text("results.js"),
                     apply_default_css=False,
                     elem_id="results",
                     results=[],
@@ -106,29 +104,19 @@ class Page:
                 )
         self._connect()
         blending.connect(self._results)
+        styling.connect(self._editor, self._results)
 
-    def _shelves(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "name": name,
-                "title": _SHELF_TITLES[name],
-                "names": list(shelf.names),
-                "views": [f"/shelf/{name}/{number}" for number in range(len(shelf.names))],
-            }
-            for name, shelf in self._server.shelves.items()
-        ]
-
-    def _make_editor(self, shelves: list[dict[str, Any]]) -> gr.HTML:
+    def _make_editor(self) -> gr.HTML:
         return gr.HTML(
-            html_template=_text("editor.html"),
-            js_on_load=_text("shapes.js") + _text("layers.js") + _text("editor.js"),
+            html_template=page_text("editor.html"),
+            js_on_load=page_text("shapes.js") + page_text("layers.js") + page_text("editor.js"),
             apply_default_css=False,
             elem_id="editor",
-            elem_classes="for-fill",
+            elem_classes=["for-fill", "for-style"],
             opened=None,
             found=None,
             planes=self._planes_of([self._first]),
-            shelves=shelves,
+            shelves=self._shelves,
             limits={
                 "bytes": self._settings.max_bytes,
                 "pixels": self._settings.max_pixels,
@@ -233,16 +221,9 @@ class Page:
         )
         self._chosen.change(self._describe, [self._chosen], [self._summary, self._editor], **quiet)
         self._results.select(self._go_on, None, [self._editor], **quiet)
-        shown = [self._results, self._fill, self._stop]
-        waiting = self._fill.click(self._begin, None, shown, queue=False, **quiet)
-        filling = waiting.then(self._run, asked, shown, concurrency_id=FILLS, concurrency_limit=1, **quiet)
-        filling.failure(self._failed, None, shown, queue=False, **quiet)
-        self._stop.click(self._halt, None, None, queue=False, **quiet)
+        self.connect_work(self._fill, self._stop, self._run, asked, self._results, concurrency_id=FILLS)
 
     # The answers --------------------------------------------------------------------------------------------------
-
-    def _space(self, request: gr.Request) -> Workspace:
-        return self._server.workspaces.of(request.session_hash or "")
 
     def _leave(self, request: gr.Request) -> None:
         self._server.workspaces.leave(request.session_hash or "")
@@ -252,11 +233,11 @@ class Page:
         return self._opened(self._space(request), lambda: Path(str(event._data["path"])), name)
 
     def _open_shelf(self, event: gr.EventData, request: gr.Request) -> Any:
-        shelf = self._server.shelves.get(str(event._data.get("shelf")))
-        number = event._data.get("number")
-        if shelf is None or not isinstance(number, int) or not 0 <= number < len(shelf.files):
-            return gr.update(opened=news(error="there is no such photo"))
-        return self._opened(self._space(request), lambda: shelf.files[number], Path(shelf.names[number]).name)
+        try:
+            file, name = self.shelved(event)
+        except InpaintError as error:
+            return gr.update(opened=news(error=str(error)))
+        return self._opened(self._space(request), lambda: file, name)
 
     def _go_on(self, event: gr.EventData, request: gr.Request) -> Any:
         space, name = self._space(request), str(event._data.get("result"))
@@ -323,16 +304,6 @@ class Page:
         planes = {name: plane for offer in found for name, plane in offer.capabilities.guidance.items()}
         return [{"name": name, "kind": plane.scales, "summary": plane.summary} for name, plane in planes.items()]
 
-    def _begin(self, request: gr.Request) -> Any:
-        """Answer at once to whoever may have to wait; from now on Stop counts."""
-        self._space(request).stopping.clear()
-        return gr.update(working={"waiting": True}), gr.update(interactive=False), gr.update(interactive=True)
-
-    def _failed(self) -> Any:
-        """Say that a fill did not come to its end for a reason that is not the user's; the terminal has the reason."""
-        error = "this did not work: too many fills are waiting, or the fill failed; try again later"
-        return gr.update(working={"error": error}), *_READY
-
     def _run(
         self,
         drawing: dict[str, Any] | None,
@@ -369,12 +340,21 @@ class Page:
                     news = gr.update(results=result_facts(space))
                 yield news, gr.skip(), gr.skip()
         except InpaintError as error:
-            yield gr.update(working={"error": str(error)}), *_READY
+            yield gr.update(working={"error": str(error)}), *READY
             return
-        yield gr.update(working=_IDLE, results=result_facts(space)), *_READY
+        yield gr.update(working=_IDLE, results=result_facts(space)), *READY
 
-    def _halt(self, request: gr.Request) -> None:
-        self._space(request).stopping.set()
+
+def _shelves_of(server: Server) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "title": _SHELF_TITLES[name],
+            "names": list(shelf.names),
+            "views": [f"/shelf/{name}/{number}" for number in range(len(shelf.names))],
+        }
+        for name, shelf in server.shelves.items()
+    ]
 
 
 def _choice(offer: Offer) -> str:

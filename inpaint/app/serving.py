@@ -14,6 +14,7 @@ from inpaint.app.guard import Guard
 from inpaint.app.models import LoadedModels, offers
 from inpaint.app.photos import Shelf
 from inpaint.app.settings import Settings
+from inpaint.app.styling import style_offers
 from inpaint.app.workspaces import Workspaces
 from inpaint.errors import InpaintError, UsageError
 from inpaint.system.environment import variable_set
@@ -40,6 +41,7 @@ class Server:
     def __init__(self, settings: Settings, root: Path) -> None:
         self.settings = settings
         self.uploads = root.resolve() / "uploads"
+        self.stylizers = style_offers(settings.models, settings.runs)
         self.models = LoadedModels(offers(settings.models, settings.runs), settings.device)
         self.shelves = Shelf.all(settings)
         self.workspaces = Workspaces(root / "users", expiry_s=settings.expiry_s, most=settings.users)

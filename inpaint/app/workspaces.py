@@ -72,6 +72,7 @@ class Workspace:
         photo: What is filled, if something is open.
         masks: Found or uploaded masks of this photo, by id.
         parts: What is blended: the photos "source" and "target", as far as they are open.
+        styles: Pictures of styles, in the order in which they came.
         object_mask: What of the source is the object; None: not said.
         results: Oldest first.
         stopping: Set to end the fill that is at work.
@@ -83,6 +84,7 @@ class Workspace:
     photo: Shown | None = None
     masks: dict[str, Path] = field(default_factory=dict)
     parts: dict[str, Shown] = field(default_factory=dict)
+    styles: list[Shown] = field(default_factory=list)
     object_mask: Path | None = None
     results: list[Result] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
