@@ -68,6 +68,11 @@ aotgan_forward_256_reference        forward --model aotgan --size 256 --rounds 8
 aotgan_forward_512_reference        forward --model aotgan --size 512 --rounds 4 --threads 2 --against reference --profile
 aotgan_forward_256_bfloat16         forward --model aotgan --size 256 --rounds 4 --threads 2 --no-memory --dtype bfloat16 --against float32
 erasenet_forward_256_reference      forward --model erasenet --size 256 --rounds 6 --threads 2 --against reference --profile
+vcnet_forward_256_reference         forward --model vcnet --size 256 --rounds 6 --threads 2 --against reference --profile
+pctnet_forward_256_reference        forward --model pctnet --size 256 --rounds 6 --threads 2 --against reference --profile
+johnson_forward_256_reference       forward --model johnson --size 256 --rounds 6 --threads 2 --against reference --profile
+multistyle_forward_256_reference    forward --model multistyle --size 256 --rounds 6 --threads 2 --against reference --profile
+adain_forward_256_reference         forward --model adain --size 256 --rounds 4 --threads 2 --against reference --profile
 glcic_forward_256_reference         forward --model glcic --size 256 --rounds 8 --threads 2 --against reference --profile
 glcic_forward_512_reference         forward --model glcic --size 512 --rounds 4 --threads 2 --against reference --profile
 deepfill_step_128                   step --size 128 --batch 2 --channels-last --against channels_last=false --profile
