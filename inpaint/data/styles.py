@@ -18,7 +18,6 @@ from pydantic import Field
 from inpaint import seeds
 from inpaint.data.config import DataConfig
 from inpaint.data.opening import open_source
-from inpaint.data.order import EpochOrder
 from inpaint.data.sources import PhotoSource, open_picture
 from inpaint.errors import DataError, InputError, unknown
 from inpaint.images.formats import IMAGE_SUFFIXES
@@ -105,6 +104,8 @@ class Styles:
 
     def __init__(self, source: PhotoSource, side: int, *, seed: int) -> None:
         """Take over a source that holds at least one picture; side: of the crops of styles, px."""
+        from inpaint.data.order import EpochOrder  # imports torch, which names of styles do not need
+
         self.source = source
         self.side = side
         self.names = names_of(source)

@@ -227,7 +227,7 @@ def _recognize(origin: str, content: Any, path: Path, known: Sequence[Format], w
     if ours:
         return _told_apart(ours, path, wanted)
     if seen:
-        other = seen[0][0]
+        other = max(seen, key=lambda match: match[2][0].share)[0]
         raise WeightsError(f"{path} looks like {other.title}, not {origin}: use --origin {other.origin}")
     entries = [name for part in parts for name in part.entries]
     holds = f"its {len(entries)} entries begin with {some(entries, 3)}" if entries else "it holds no named tensors"

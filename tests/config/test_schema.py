@@ -111,7 +111,7 @@ def test_weights_of_losses_are_remembered_by_their_full_path(tmp_path, monkeypat
         ("validation.patience=0", ["validation.patience=0", "positive integer"]),
         ("data.masks=brsh", ["brsh", "did you mean 'brush'?"]),
         ("model=deepfil", ["model=deepfil", "did you mean 'deepfill'?"]),
-        ("model.name=telea", ['"telea"', "valid: aotgan, deepfill"]),
+        ("model.name=telea", ['"telea"', "valid: adain, aotgan, deepfill"]),
         ("model.wdith=32", ["model.wdith=32", "did you mean 'width'?"]),
         ("model.width=wide", ['model.width="wide"', "integer at least 8"]),
         ("experiment=mine", ["experiment", "unknown key"]),

@@ -127,7 +127,7 @@ def test_what_is_wrong_with_styles_is_said_in_one_line(tmp_path, data_of):
     with pytest.raises(DataError, match=r"data\.styles: .*nowhere' does not exist"):
         opened(DataConfig(styles=str(tmp_path / "nowhere")))
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"data\.styles=.*broken\.png: "):
+    with pytest.raises(DataError, match=r"data\.styles: .*broken\.png': "):
         opened(DataConfig(styles=str(tmp_path / "broken.png")))
     data = data_of(planes=(STYLE, replace(STYLE_INDEX, options={"names": ("p00", "p01")})))
     with pytest.raises(DataError, match=r"data\.styles: unknown style of the model 'p02'"):

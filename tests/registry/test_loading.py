@@ -68,7 +68,7 @@ def test_the_parts_of_a_model_are_found_by_its_name():
 
 @pytest.mark.parametrize("function", [registry.capabilities, registry.config_class, registry.training_class])
 def test_an_unknown_model_is_named_with_the_valid_ones(function):
-    with pytest.raises(UsageError, match=r"unknown model 'deepfil' .did you mean 'deepfill'.*; valid: aotgan, "):
+    with pytest.raises(UsageError, match=r"unknown model 'deepfil' .did you mean 'deepfill'.*; valid: adain, aotgan, "):
         function("deepfil")
 
 
@@ -116,7 +116,9 @@ def test_what_is_loaded_can_be_sent_to_another_process(tmp_path, name):
 
 @pytest.mark.parametrize("place", [3, None, 2.5, ["telea"], object()])
 def test_what_is_neither_name_nor_path_is_refused(place):
-    with pytest.raises(InputError, match=r"a model is loaded by its name or by a path, not by .*; names: aotgan, "):
+    with pytest.raises(
+        InputError, match=r"a model is loaded by its name or by a path, not by .*; names: adain, aotgan, "
+    ):
         load(place)
 
 

@@ -70,7 +70,7 @@ def test_entries_are_strings_of_which_some_are_json():
     assert entries["inpaint.minimum_px"] == "12"
     assert "inpaint.interface" not in entries
     assert json.loads(entries["inpaint.config"]) == METADATA.config
-    assert json.loads(entries["inpaint.inputs"])[1] == {"name": "noise", "channels": 4, "scale": 32}
+    assert json.loads(entries["inpaint.inputs"])[1] == {"name": "noise", "channels": 4, "scale": 32, "form": "plane"}
     (plane,) = json.loads(entries["inpaint.capabilities"])["planes"]
     assert (plane["name"], plane["channels"]) == ("sketch", 2)
 
