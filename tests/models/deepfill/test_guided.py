@@ -29,7 +29,6 @@ def test_two_photos_are_learnt_by_heart_with_their_sketches(tmp_path, make_photo
 
     def hole_l1(iterations):
         folder = tmp_path / str(iterations)
-        rates = [f"optimizers.{name}.lr=1e-3" for name in ("generator", "discriminator")]
         words = [
             *(
                 "model=deepfill_guided",
@@ -40,8 +39,8 @@ def test_two_photos_are_learnt_by_heart_with_their_sketches(tmp_path, make_photo
                 "data.flip=1",
             ),
             *("data.masks=center", "data.workers=0", "data.planes.sketch.given=1", "batch_size=2", "ema.decay=0.95"),
-            *("losses.adversary.weight=0.001", f"max_iterations={iterations}", f"validation.every={iterations}"),
-            *("trainer.accelerator=cpu", "trainer.threads=1", f"run.folder={folder}", *rates),
+            *(f"max_iterations={iterations}", f"validation.every={iterations}"),
+            *("trainer.accelerator=cpu", "trainer.threads=1", f"run.folder={folder}"),
         ]
         assert run(["train", *words]) == 0
         head, *_, last = (line.split(",") for line in (folder / "metrics.csv").read_text().splitlines())
