@@ -11,9 +11,7 @@ from inpaint.blending.table import BLENDERS, DEFAULT
 from inpaint.cli import course, photo_options, places
 
 if TYPE_CHECKING:
-    from inpaint.images.photo import Photo
     from inpaint.pipeline.blending import BlendedPhoto
-    from inpaint.types import Progress
 
 EXAMPLES = """
 \b
@@ -149,11 +147,6 @@ def command(
         preview_every=preview_every,
         beside={"trace": (trace, ".json")},
     ) as work:
-
-        def tell(step: Progress, photo: Callable[[], Photo]) -> None:
-            seen = None if step.preview is None else photo
-            work.step(step.done, step.total, description="step", remaining_s=step.remaining_s, photo=seen)
-
         read = read_photo(source, max_pixels=max_pixels, first_page=True)
         found = blend_photos(
             read,
@@ -174,7 +167,7 @@ def command(
             budget_s=course.seconds(budget),
             save_mask=save_mask,
             preview=preview,
-            callback=tell,
+            callback=work.tell,
         )
         work.write(found.photo)
         if trace is not None:

@@ -17,6 +17,7 @@ from inpaint.types import StopFill
 
 if TYPE_CHECKING:
     from inpaint.images.photo import Photo
+    from inpaint.types import Progress
 
 
 def _time(text: str) -> str:
@@ -86,6 +87,11 @@ class Course:
             self.write(photo())
         if self._request.number is not None:
             raise StopFill
+
+    def tell(self, step: Progress, photo: Callable[[], Photo]) -> None:
+        """Do what `step` does, as the callback of a pipeline that makes a photo of each step with a preview."""
+        seen = None if step.preview is None else photo
+        self.step(step.done, step.total, description="step", remaining_s=step.remaining_s, photo=seen)
 
     def write(self, photo: Photo) -> None:
         """Write the photo to the output."""

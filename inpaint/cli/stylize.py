@@ -14,10 +14,9 @@ from inpaint.style.options import Transform
 from inpaint.style.table import STYLIZERS
 
 if TYPE_CHECKING:
-    from inpaint.images.photo import Photo
     from inpaint.pipeline.style_sources import AskedStyle
     from inpaint.pipeline.styling import StylizedPhoto
-    from inpaint.types import Progress, Stylizer
+    from inpaint.types import Stylizer
 
 EXAMPLES = """
 \b
@@ -230,14 +229,9 @@ def command(
         preview_every=preview_every,
         beside={"trace": (trace, ".json")},
     ) as work:
-
-        def tell(step: Progress, photo: Callable[[], Photo]) -> None:
-            seen = None if step.preview is None else photo
-            work.step(step.done, step.total, description="step", remaining_s=step.remaining_s, photo=seen)
-
         photo = read_photo(content, max_pixels=max_pixels, first_page=first_page)
         found = stylize_photo(
-            photo, asked.sources(photo, stylizer, max_pixels=max_pixels), stylizer, callback=tell, **how
+            photo, asked.sources(photo, stylizer, max_pixels=max_pixels), stylizer, callback=work.tell, **how
         )
         work.write(found.photo)
         if trace is not None:

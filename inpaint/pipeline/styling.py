@@ -92,9 +92,11 @@ def stylize_photo(
     parts = [part_of(content, source, size) for source in styles]
     whole = _whole(content, styles)
 
-    def answer(image: NDArray[Any]) -> Photo:
+    companions = content.companions()
+
+    def answer(image: NDArray[Any], companions: Sequence[Photo] = companions) -> Photo:
         shown = content.with_fill(_resized(image, (content.height, content.width)), whole)
-        return content.with_companions(shown, content.companions())
+        return content.with_companions(shown, companions)
 
     def tell(step: Progress) -> None:
         assert callback is not None
@@ -115,9 +117,8 @@ def stylize_photo(
         stylize_photo(page, styles, method, size_px=size_px, seed=seed, budget_s=budget_s).photo
         for page in content.pages
     ]
-    done = answer(found.image)
-    channels = content.companions()[: len(content.companions()) - len(content.pages)]
-    return StylizedPhoto(photo=content.with_companions(done, [*channels, *pages]), stylized=found)
+    channels = companions[: len(companions) - len(content.pages)]
+    return StylizedPhoto(photo=answer(found.image, [*channels, *pages]), stylized=found)
 
 
 def _work_size(content: Photo, size_px: int | None) -> tuple[int, int]:
