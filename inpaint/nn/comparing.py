@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inpaint.nn.strips import STRIP_BYTES, Reduction, sums_by_strips
+from inpaint.nn.strips import STRIP_BYTES, Reduction, empty_map, sums_by_strips
 from inpaint.nn.vgg import VGG, stride_of
 
 PIXELS_AT_ONCE = 2**19  # larger images go through the network in strips: a third slower, in little memory
@@ -63,15 +63,20 @@ def network_sums(network: VGG, image: Tensor, reductions: Mapping[str, Reduction
 
 def features_of(network: VGG, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
     """Return the features (1, C, h, w) of the named layers, without gradient; nothing else is kept of a large image."""
-    found: dict[str, list[Tensor]] = {layer: [] for layer in layers}
+    found = dict[str, Tensor]()
 
     def keep(layer: str, features: Tensor, rows: slice) -> Tensor:
-        found[layer].append(features.clone())
+        if layer not in found:  # one map from the first rows on: put together in the end, there would be two of it
+            height = image.shape[2]
+            for _ in range(stride_of(layer).bit_length() - 1):
+                height = (height + network.ceil_mode) // 2
+            found[layer] = empty_map(features, height)
+        found[layer][:, :, rows] = features
         return features.new_zeros(1)
 
     with torch.no_grad():
         network_sums(network, image, {layer: partial(keep, layer) for layer in layers})
-    return {layer: parts[0] if len(parts) == 1 else torch.cat(parts, dim=2) for layer, parts in found.items()}
+    return found
 
 
 def mask_at(mask: Tensor, layer: str, rows: slice) -> Tensor:

@@ -49,6 +49,14 @@ def sums_by_strips(
     return sums
 
 
+def empty_map(like: Tensor, height: int) -> Tensor:
+    """Return a map of other height, not filled, with the layout in memory of one (B, C, h, W)."""
+    channels_last = like.is_contiguous(memory_format=torch.channels_last)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    shape = (*like.shape[:2], height, like.shape[3])
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=layout)
+
+
 @dataclass(frozen=True)
 class _Strip:
     """Rows of a block's input, and the wider part that they are computed from."""
@@ -84,10 +92,7 @@ def _blocks(
                 pooled.append(out)
                 continue
             if not done:  # one map from the first strip on: put together in the end, there would be two of it
-                channels_last = out.is_contiguous(memory_format=torch.channels_last)
-                layout = torch.channels_last if channels_last else torch.contiguous_format
-                shape = (*out.shape[:2], half, out.shape[3])
-                whole = torch.empty(shape, dtype=out.dtype, device=out.device, memory_format=layout)
+                whole = empty_map(out, half)
             whole[:, :, done : done + out.shape[2]] = out
             done += out.shape[2]
         yield block, x

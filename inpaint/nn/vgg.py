@@ -38,7 +38,7 @@ CONVOLUTIONS: dict[str, tuple[int, ...]] = {  # in each block
     "vgg19_caffe": (2, 2, 4, 4, 4),
 }
 CHANNELS = (64, 128, 256, 512, 512)
-FAST_FROM = 128  # channels that go in, from where on Winograd's algorithm is the faster one
+FAST_FROM = 256  # channels that go in, from where on Winograd's algorithm is the faster one
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, which the weights expect
 CAFFE_MEAN = (123.68, 116.779, 103.939)  # of ImageNet in 0..255, which the first authors' weights expect; RGB
 POOLING_GAINS: Mapping[Pooling, float] = {"max": 1.0, "average": 2.0, "l2": 0.78}

@@ -71,7 +71,9 @@ def _bordered(parts: Sequence[Tensor], *, mirrored: bool) -> Tensor:
     """Return the maps beside each other with one more place around, and zeros up to whole tiles: (B, H', W', C)."""
     batch, _, height, width = parts[0].shape
     rows, columns = -(-height // OUT), -(-width // OUT)
-    padded = parts[0].new_zeros(batch, OUT * rows + 2, OUT * columns + 2, sum(part.shape[1] for part in parts))
+    padded = parts[0].new_empty(batch, OUT * rows + 2, OUT * columns + 2, sum(part.shape[1] for part in parts))
+    for outside in (padded[:, :1], padded[:, height + 1 :], padded[:, :, :1], padded[:, :, width + 1 :]):
+        outside.zero_()
     start = 0
     for part in parts:
         stop = start + part.shape[1]

@@ -144,7 +144,8 @@ class Deep(ArrayBlender):
         """The feature network, loaded when it is first needed."""
         if self._network is None:
             name = "vgg16" if self.options.exact else self.options.network
-            self._network = VGG(name, weights=self.options.weights).to(self.device)
+            network = VGG(name, weights=self.options.weights, fast=not self.options.exact)
+            self._network = network.to(self.device)
         return self._network
 
     def _surroundings(self, scene: Scene, part: Part) -> Surroundings:

@@ -51,7 +51,9 @@ class Painterly(ArrayBlender):
     def network(self) -> VGG:
         """The feature network, loaded when it is first needed."""
         if self._network is None:
-            self._network = VGG(self.options.network, weights=self.options.weights, ceil_mode=True).to(self.device)
+            options = self.options
+            network = VGG(options.network, weights=options.weights, ceil_mode=True, fast=not options.exact)
+            self._network = network.to(self.device)
         return self._network
 
     def paint(self, scene: Scene) -> Painted:
