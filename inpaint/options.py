@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic_core import ErrorDetails
 
-from inpaint.errors import ConfigError, unknown
+from inpaint.errors import ConfigError, UsageError, unknown
 from inpaint.types import Capabilities, Plane
 
 if TYPE_CHECKING:
@@ -110,6 +110,18 @@ def validated(options: type[OptionsT], values: Mapping[str, Any], *, key: str = 
         return options.model_validate_json(json.dumps(_plain(values, key)), strict=True)
     except ValidationError as error:
         raise ConfigError(explain(error, options, key=key)) from None
+
+
+def chosen_of(name: str, options: type[OptionsT], given: Mapping[str, Any] | None = None) -> OptionsT:
+    """Return the options of something by name, those that are given checked.
+
+    Raises:
+        UsageError: One of them is none of its options, or has a value that is not valid.
+    """
+    for key in given or {}:
+        if key not in options.model_fields:
+            raise UsageError(unknown(f"option of {name}", key, options.model_fields))
+    return validated(options, given or {})
 
 
 def explain(error: ValidationError, options: type[BaseModel], *, key: str = "") -> str:

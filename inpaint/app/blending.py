@@ -31,7 +31,7 @@ from inpaint.app.workspaces import Result, Shown, Workspace, write_mask
 from inpaint.blending.harmonizing import Harmonizing
 from inpaint.blending.options import BlendOptions
 from inpaint.blending.placing import Placement
-from inpaint.blending.table import BLENDERS, DEFAULT, blender_options, load_blender
+from inpaint.blending.table import BLENDERS, DEFAULT
 from inpaint.errors import InpaintError, InputError, UsageError, unknown
 from inpaint.images.mask_rules import Hole
 from inpaint.images.masks import fit_to, hush, read_mask
@@ -179,7 +179,7 @@ def blend(
     if asked.method not in known:
         raise UsageError(unknown("method", asked.method, known))
     method = known[asked.method]
-    kind = BlendOptions if method.model is not None else type(blender_options(asked.method))
+    kind = BlendOptions if method.model is not None else BLENDERS.kind(asked.method)
     options = for_options(f"the method {asked.method}", kind, asked.options)
     validated(kind, options)
     target, source = (_photo(workspace, role, settings) for role in ("target", "source"))
@@ -195,7 +195,7 @@ def blend(
     yield at
     started = time.monotonic()
     blender: Any = (  # a name that stands for the class, too
-        load_blender(asked.method, device=settings.device, **options)
+        BLENDERS.load(asked.method, device=settings.device, **options)
         if method.model is None
         else Harmonizing(models.get(method.model).inner, validated(BlendOptions, options))
     )

@@ -74,7 +74,7 @@ def blend_photos(
     Args:
         source: With the object. A color profile other than the target's is converted.
         target: Every pixel outside of the object, alpha, profile, metadata, further pages and channels are kept.
-        method: How, see `inpaint.blending.table.load_blender`.
+        method: How, see `inpaint.registry.blenders`.
         mask: (h, w) in the source's frame, True = object; None: what is not transparent in the source.
         placement: Where it goes.
         opaque: The object becomes opaque where the target is transparent.

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inpaint.blending.options import BlendOptions
-from inpaint.blending.table import BLENDERS, blender_options, load_blender
+from inpaint.blending.table import BLENDERS
 from inpaint.errors import UsageError, unknown
-from inpaint.options import Options, validated
+from inpaint.options import Options, chosen_of
 from inpaint.registry.loading import described, load
 from inpaint.types import Blender
 from inpaint.weights.places import HUB_PREFIX
@@ -26,16 +26,13 @@ def method_options(method: str, given: Mapping[str, Any] | None = None) -> Optio
         WeightsError: What lies at a place cannot be used.
     """
     if method in BLENDERS:
-        return blender_options(method, given)
+        return BLENDERS.options(method, given)
     if not (method.startswith(HUB_PREFIX) or Path(method).exists()):
         raise UsageError(f"{unknown('method', method, BLENDERS)}; or the folder of a trained harmonizer")
     found = described(method)
     if found is not None and not found.capabilities.recolors:
         raise UsageError(f"'{method}' does not harmonize: a {found.name} paints anew what lies in the hole")
-    for key in given or {}:
-        if key not in BlendOptions.model_fields:
-            raise UsageError(unknown("option of a harmonizer", key, BlendOptions.model_fields))
-    return validated(BlendOptions, given or {})
+    return chosen_of("a harmonizer", BlendOptions, given)
 
 
 def load_method(method: str, *, device: str | torch.device = "auto", **options: Any) -> Blender:
@@ -51,7 +48,7 @@ def load_method(method: str, *, device: str | torch.device = "auto", **options: 
         WeightsError: Weights cannot be used.
     """
     if method in BLENDERS:
-        return load_blender(method, device=device, **options)
+        return BLENDERS.load(method, device=device, **options)
     chosen = method_options(method, options)
     assert isinstance(chosen, BlendOptions)
     from inpaint.blending.harmonizing import Harmonizing

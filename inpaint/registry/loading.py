@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, get_args
 
 import inpaint.registry.zoo as zoo
@@ -18,7 +17,6 @@ from inpaint.registry.table import (
     Described,
     capabilities,
     config_class,
-    fill_options,
     models,
     names,
     network_class,
@@ -80,7 +78,7 @@ def load(
     chosen = None if strategy is None else _chosen(text, {"strategy": StrategyOptions}, strategy)["strategy"]
     _check_public(text, dtype, own, chosen)
     made = (
-        _fill(text, device, own)
+        FILLS.made(text, _chosen(text, {"fill": FILLS.kind(text)}, own)["fill"], device=device)
         if text in FILLS
         else _from_file(weights_of(text, weights), device=device, dtype=dtype, options=own)
     )
@@ -89,20 +87,6 @@ def load(
     from inpaint.strategies.wrapper import StrategicFill
 
     return StrategicFill(made, chosen, device=memory_device(text, device))
-
-
-def _fill(text: str, device: str | torch.device, options: Mapping[str, Any]) -> Inpainter:
-    """Return a fill that needs no weights, by its registered name."""
-    entry = FILLS[text]
-    chosen = _chosen(text, {"fill": fill_options(text)}, options)["fill"]
-    placed = {}
-    if entry.on_device or str(device) not in ("auto", "cpu"):  # else torch, half a GB of memory, is not imported
-        from inpaint.system.devices import resolve_device
-
-        where = resolve_device(device)  # a device that is not there is refused, whether or not it is used
-        placed = {"device": where} if entry.on_device else {}
-    fill: Inpainter = resolve_name(entry.factory)(chosen, **placed)
-    return fill
 
 
 def described(
@@ -123,7 +107,7 @@ def described(
     chosen = _chosen(text, {"strategy": StrategyOptions}, strategy or {})["strategy"]
     _check_public(text, dtype, own, chosen)
     if text in FILLS:
-        _chosen(text, {"fill": fill_options(text)}, own)
+        _chosen(text, {"fill": FILLS.kind(text)}, own)
         return _refinable(Described(text, capabilities(text)), chosen)
     if text.startswith(HUB_PREFIX):
         return None
@@ -145,7 +129,7 @@ def options_of(name_or_place: str | os.PathLike[str], *, weights: Which = "last"
     text = _text_of(name_or_place)
     shared = _types(StrategyOptions)
     if text in FILLS:
-        return {**_types(fill_options(text)), **shared}
+        return {**_types(FILLS.kind(text)), **shared}
     row = zoo.find(text)
     stored = _filling(text, _stored(weights_of(text, weights))) if row is None else None
     groups = stored.groups() if stored is not None else _groups(_usual(zoo.row_named(text)))

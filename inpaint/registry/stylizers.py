@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from inpaint.errors import InpaintError, UsageError, unknown
-from inpaint.options import Options, validated
+from inpaint.options import Options, chosen_of
 from inpaint.registry.loading import built, stored_network
 from inpaint.registry.table import style_models
 from inpaint.registry.zoo import find
-from inpaint.style import table
+from inpaint.style.table import STYLIZERS
 from inpaint.types import Stylizer
 from inpaint.weights.places import HUB_PREFIX
 from inpaint.weights.runs import Which
@@ -34,13 +34,9 @@ def stylizer_options(model: str, given: Mapping[str, Any] | None = None, *, weig
         UsageError: There is no such method, network or option, or a value that is not valid.
         WeightsError: What lies at a place cannot be used.
     """
-    if model in table.STYLIZERS:
-        return table.stylizer_options(model, given)
-    options = _config(model, weights).StyleOptions
-    for key in given or {}:
-        if key not in options.model_fields:
-            raise UsageError(unknown(f"option of {model}", key, options.model_fields))
-    return validated(options, given or {})
+    if model in STYLIZERS:
+        return STYLIZERS.options(model, given)
+    return chosen_of(model, _config(model, weights).StyleOptions, given)
 
 
 def stylizes(model: str, *, weights: Which = "last") -> bool:
@@ -57,7 +53,7 @@ def learned_styles(model: str, *, weights: Which = "last") -> tuple[str, ...] | 
 
     Raises as `stylizer_options`. This imports no torch.
     """
-    return None if model in table.STYLIZERS else _config(model, weights).learned
+    return None if model in STYLIZERS else _config(model, weights).learned
 
 
 def load_stylizer(
@@ -82,11 +78,11 @@ def load_stylizer(
         UsageError: As `stylizer_options`, or there is no such device or type.
         WeightsError: Weights cannot be used.
     """
-    if model in table.STYLIZERS:
+    if model in STYLIZERS:
         if dtype is not None:
             raise UsageError(f"dtype={dtype}: '{model}' has no network that computes in a type; leave it out")
         given = options if weights is None else {**options, "weights": weights}
-        return table.load_stylizer(model, device=device, **given)
+        return STYLIZERS.load(model, device=device, **given)
     if weights not in (None, *get_args(Which)):
         raise UsageError(unknown("weights", str(weights), get_args(Which)))
     which = cast(Which, weights or "last")
@@ -117,4 +113,4 @@ def _check_place(model: str) -> None:
             f"`inpaint train model={model} data.root=PHOTOS data.styles=PICTURES`"
         )
     if not (model.startswith(HUB_PREFIX) or find(model) is not None or Path(model).exists()):
-        raise UsageError(f"{unknown('style model', model, table.STYLIZERS)}; or the folder of a trained network")
+        raise UsageError(f"{unknown('style model', model, STYLIZERS)}; or the folder of a trained network")

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from pkgutil import resolve_name
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from inpaint.errors import UsageError, unknown
-from inpaint.types import Capabilities, Plane
+from inpaint.fills.table import MethodEntry, Methods
+from inpaint.types import Capabilities, Inpainter, Plane
 
 if TYPE_CHECKING:
     from inpaint.models.base import ModelNetwork
-    from inpaint.options import ModelConfig, Options
+    from inpaint.options import ModelConfig
 
 GROUP = "inpaint.models"
 
@@ -39,23 +39,6 @@ class ModelEntry:
     def module(self, name: str) -> ModuleType:
         """Import a module of the package."""
         return import_module(f"{self.package}.{name}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class FillEntry:
-    """A fill that needs no weights.
-
-    Args:
-        options: "module:class" of its options, which also say what it can do.
-        factory: "module:class" of the fill, called with its options; and with the device if `on_device`.
-        summary: One line.
-        on_device: Whether it computes with torch.
-    """
-
-    options: str
-    factory: str
-    summary: str
-    on_device: bool = False
 
 
 MODELS: Mapping[str, ModelEntry] = {
@@ -80,39 +63,40 @@ MODELS: Mapping[str, ModelEntry] = {
 DEFAULT = "deepfill"
 """What is trained and measured where no model is named."""
 
-FILLS: Mapping[str, FillEntry] = {
-    "mean": FillEntry(
+FILLS: Methods[Inpainter] = Methods(
+    "model",
+    mean=MethodEntry(
         options="inpaint.classical.options:MeanOptions",
         factory="inpaint.classical.mean:Mean",
         summary="the mean color of the known pixels: the floor for comparisons",
     ),
-    "telea": FillEntry(
+    telea=MethodEntry(
         options="inpaint.classical.options:MarchingOptions",
         factory="inpaint.classical.opencv:Telea",
         summary="fast marching (Telea 2004), OpenCV",
     ),
-    "navier_stokes": FillEntry(
+    navier_stokes=MethodEntry(
         options="inpaint.classical.options:MarchingOptions",
         factory="inpaint.classical.opencv:NavierStokes",
         summary="fast marching along isophotes (after Bertalmio 2001), OpenCV",
     ),
-    "dip": FillEntry(
+    dip=MethodEntry(
         options="inpaint.dip.options:FillOptions",
         factory="inpaint.dip.fill:DeepImagePrior",
         summary="Deep Image Prior (Ulyanov et al. 2018): fits a network to the known pixels",
         on_device=True,
     ),
-    "biharmonic": FillEntry(
+    biharmonic=MethodEntry(
         options="inpaint.classical.options:BiharmonicOptions",
         factory="inpaint.classical.biharmonic:Biharmonic",
         summary="the smoothest surface through the known pixels: for thin holes; scikit-image",
     ),
-    "patch": FillEntry(
+    patch=MethodEntry(
         options="inpaint.classical.options:PatchOptions",
         factory="inpaint.classical.patch:Patch",
         summary="patches copied from elsewhere in the image, coarse to fine: for wide holes and texture",
     ),
-}
+)
 
 
 @cache
@@ -173,19 +157,13 @@ def training_class(name: str) -> type[Any]:
     return training
 
 
-def fill_options(name: str) -> type[Options]:
-    """Return the options of a fill that needs no weights."""
-    options: type[Options] = resolve_name(FILLS[name].options)
-    return options
-
-
 def capabilities(name: str) -> Capabilities:
     """Return what a registered name can do, a model in its default configuration.
 
     Raises UsageError for another name.
     """
     if name in FILLS:
-        found: Capabilities = resolve_name(FILLS[name].options).capabilities
+        found: Capabilities = FILLS.kind(name).capabilities
         return found
     return config_class(name)().capabilities()
 

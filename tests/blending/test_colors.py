@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inpaint.blending.table import BLENDERS, load_blender
+from inpaint.blending.table import BLENDERS
 from inpaint.classical.color_transfer import transferred
 
 H, W = 24, 30
@@ -22,7 +22,7 @@ def scene():
 @pytest.mark.parametrize("colors", TRANSFERS)
 def test_what_is_pasted_has_the_colors_of_the_transfer(scene, colors):
     source, target, mask = scene
-    completed = load_blender("paste", colors=colors, colors_of="whole").blend(source, target, mask).completed
+    completed = BLENDERS.load("paste", colors=colors, colors_of="whole").blend(source, target, mask).completed
     expected = transferred(source, mask, target, method=colors, around="whole")
     assert np.allclose(completed[mask], expected[mask], atol=1e-6)
     assert completed[~mask].tobytes() == target[~mask].tobytes()
@@ -30,17 +30,17 @@ def test_what_is_pasted_has_the_colors_of_the_transfer(scene, colors):
 
 def test_without_a_transfer_the_source_is_what_it_is(scene):
     source, target, mask = scene
-    assert (load_blender("paste").blend(source, target, mask).completed[mask] == source[mask]).all()
+    assert (BLENDERS.load("paste").blend(source, target, mask).completed[mask] == source[mask]).all()
 
 
 @pytest.mark.parametrize("name", [name for name, entry in BLENDERS.items() if not entry.on_device])
 def test_every_method_takes_a_transfer_and_writes_to_none_of_its_arrays(scene, name):
     source, target, mask = (each.copy() for each in scene)
-    adapted = load_blender(name, colors="reinhard").blend(source, target, mask).completed
+    adapted = BLENDERS.load(name, colors="reinhard").blend(source, target, mask).completed
     assert np.isfinite(adapted).all()
     assert (source == scene[0]).all()
     assert (target == scene[1]).all()
-    assert not np.array_equal(adapted, load_blender(name).blend(source, target, mask).completed) or name == "poisson"
+    assert not np.array_equal(adapted, BLENDERS.load(name).blend(source, target, mask).completed) or name == "poisson"
 
 
 def test_what_is_recolored_beyond_the_mask_keeps_its_differences_across_the_border():

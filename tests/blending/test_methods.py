@@ -4,7 +4,7 @@ from scipy import ndimage
 
 from inpaint.blending.auto import border_spread
 from inpaint.blending.soft import feathered
-from inpaint.blending.table import BLENDERS, load_blender
+from inpaint.blending.table import BLENDERS
 from inpaint.classical.bands import weighted_bands
 
 RNG = np.random.default_rng(0)
@@ -39,21 +39,21 @@ SHAPES = shapes()
 @pytest.mark.parametrize("name", FAST)
 def test_the_target_outside_any_mask_is_kept_and_the_rest_is_finite(name, shape):
     source, target = NOISE
-    completed = load_blender(name).blend(source, target, SHAPES[shape]).completed
+    completed = BLENDERS.load(name).blend(source, target, SHAPES[shape]).completed
     assert completed[~SHAPES[shape]].tobytes() == target[~SHAPES[shape]].tobytes()
     assert np.isfinite(completed).all()
 
 
 @pytest.mark.parametrize("name", FAST)
 def test_blending_an_image_with_itself_changes_nothing_visible(name):
-    completed = load_blender(name).blend(SMOOTH, SMOOTH, disk()).completed
+    completed = BLENDERS.load(name).blend(SMOOTH, SMOOTH, disk()).completed
     # Broad bands of multiband read the source continued around the mask, as if nothing were known of it there.
     assert np.abs(completed - SMOOTH).max() < (0.01 if name == "multiband" else 1e-5)
 
 
 @pytest.mark.parametrize("name", ["poisson", "auto"])
 def test_a_source_of_another_brightness_becomes_the_target_s(name):
-    completed = load_blender(name).blend(SMOOTH + 0.3, SMOOTH, disk()).completed
+    completed = BLENDERS.load(name).blend(SMOOTH + 0.3, SMOOTH, disk()).completed
     assert np.abs(completed - SMOOTH).max() < 1e-4
 
 
@@ -69,8 +69,8 @@ def step_at_border(image, mask):
 @pytest.mark.parametrize("name", ["feather", "multiband", "poisson"])
 def test_the_step_at_the_border_becomes_small_and_the_middle_keeps_the_source(name):
     mask, source = disk(), SMOOTH + 0.3
-    pasted = load_blender("paste").blend(source, SMOOTH, mask).completed
-    blend = load_blender(name).blend(source, SMOOTH, mask).completed
+    pasted = BLENDERS.load("paste").blend(source, SMOOTH, mask).completed
+    blend = BLENDERS.load(name).blend(source, SMOOTH, mask).completed
     assert step_at_border(blend, mask) < 0.25 * step_at_border(pasted, mask)
     if name != "poisson":
         assert np.abs(blend - source)[20, 28].max() < 0.02
@@ -79,7 +79,7 @@ def test_the_step_at_the_border_becomes_small_and_the_middle_keeps_the_source(na
 def test_multiband_keeps_the_source_s_detail_up_to_the_border():
     detail = 0.1 * ((ROWS + COLUMNS) % 2)[..., None]
     source, mask = SMOOTH + 0.2 + detail, disk()
-    blend = load_blender("multiband").blend(source.astype(np.float32), SMOOTH, mask).completed
+    blend = BLENDERS.load("multiband").blend(source.astype(np.float32), SMOOTH, mask).completed
     inner = ndimage.binary_erosion(mask, iterations=2)
     checks = [np.abs(np.diff(each, axis=1))[inner[:, 1:] & inner[:, :-1]].mean() for each in (blend, source)]
     assert checks[0] > 0.8 * checks[1]
@@ -102,7 +102,7 @@ def test_options_of_poisson_are_those_of_the_editing():
     mask, (source, target) = disk(), NOISE
     got = {}
     for options in ({}, {"mode": "mixed"}, {"mode": "average"}, {"mode": "monochrome"}, {"boundary": "inside"}):
-        got[str(options)] = load_blender("poisson", **options).blend(source, target, mask).completed
+        got[str(options)] = BLENDERS.load("poisson", **options).blend(source, target, mask).completed
     pairs = [(a, b) for a in got for b in got if a < b]
     assert all(np.abs(got[a] - got[b]).max() > 0.01 for a, b in pairs)
     rim = mask & ~ndimage.binary_erosion(mask)
@@ -113,7 +113,7 @@ def test_strength_and_screen_go_from_poisson_to_pasting():
     mask, source = disk(), (SMOOTH + 0.25).astype(np.float32)
 
     def shift(**options):
-        return np.abs(load_blender("poisson", **options).blend(source, SMOOTH, mask).completed - source)
+        return np.abs(BLENDERS.load("poisson", **options).blend(source, SMOOTH, mask).completed - source)
 
     shifts = [shift(**options)[mask].mean() for options in ({}, {"strength": 0.5}, {"strength": 0.0})]
     assert shifts == pytest.approx([0.25, 0.125, 0.0], abs=1e-3)
@@ -126,18 +126,18 @@ def test_the_least_border_goes_around_what_differs_unevenly():
     mask, source, target = disk(17), np.full((H, W, 3), 0.5, np.float32), np.full((H, W, 3), 0.5, np.float32)
     source[disk(5)] = [0.9, 0.2, 0.1]
     target[:, 40:44] = 0.05
-    blend = load_blender("poisson", border="least").blend(source, target, mask)
+    blend = BLENDERS.load("poisson", border="least").blend(source, target, mask)
     border = blend.aux["border"]
     assert (border <= mask).all()
     assert border[disk(5)].all()
     assert border_spread(source, target, border) < 0.5 * border_spread(source, target, mask)
     far = mask & ~disk(7) & (COLUMNS < 38)
     assert np.abs(blend.completed - 0.5)[far].max() < 0.03
-    assert np.abs(load_blender("poisson").blend(source, target, mask).completed - 0.5)[far].max() > 0.06
+    assert np.abs(BLENDERS.load("poisson").blend(source, target, mask).completed - 0.5)[far].max() > 0.06
 
 
 def test_what_is_taken_without_a_name_is_told_with_its_reason():
-    auto = load_blender("auto")
+    auto = BLENDERS.load("auto")
     even = auto.blend(SMOOTH + 0.3, SMOOTH, disk())
     assert even.details["method"] == "poisson"
     assert "evenly along the border (0.00" in even.details["reason"]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inpaint.blending.table import BLENDERS, BlenderEntry
+from inpaint.blending.table import BLENDERS
 from inpaint.cli.main import run
+from inpaint.fills.table import MethodEntry
 from inpaint.images import writing
 from inpaint.system.signals import handlers_restored
 
@@ -71,7 +72,7 @@ def test_options_of_the_method_are_given_by_name(here):
 @pytest.fixture
 def slow(monkeypatch):
     """A method that takes long: arguments of the command line that choose it."""
-    entry = BlenderEntry(
+    entry = MethodEntry(
         options="slow_blender:SlowOptions", factory="slow_blender:Slow", summary="four steps", gradual=True
     )
     monkeypatch.setitem(BLENDERS, "slow", entry)

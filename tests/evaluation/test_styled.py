@@ -17,7 +17,7 @@ from inpaint.metrics import MEASURES, SetMeasure
 from inpaint.metrics.base import Extractor
 from inpaint.models.johnson.config import Config
 from inpaint.models.johnson.network import Network
-from inpaint.style.table import load_stylizer
+from inpaint.style.table import STYLIZERS
 from inpaint.weights.files import WeightsMetadata, save_weights
 
 
@@ -92,7 +92,7 @@ def test_the_page_calls_pictures_by_what_they_are(photo_folder, styles, tmp_path
 
 def test_features_are_named_with_their_weights(photo_folder, styles, tmp_path):
     found = evaluate(
-        {"content": Stylizing(None), "colors": Stylizing(load_stylizer("colors"))},
+        {"content": Stylizing(None), "colors": Stylizing(STYLIZERS.load("colors"))},
         subjects=StyledPhotos(str(photo_folder), str(styles), size=32, count=1),
         output=tmp_path / "out",
         measured=["content_vgg16", "style_vgg16"],
@@ -192,4 +192,4 @@ def test_a_network_is_measured_by_the_styles_that_it_has_learned(tmp_path):
 def test_a_model_without_a_style_says_so():
     image, mask = np.full((1, 16, 16, 3), 0.5, np.float32), np.ones((1, 16, 16, 1), np.float32)
     with pytest.raises(InputError, match="colors needs a style"):
-        Stylizing(load_stylizer("colors")).fill_arrays(image, mask)
+        Stylizing(STYLIZERS.load("colors")).fill_arrays(image, mask)

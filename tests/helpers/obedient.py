@@ -52,5 +52,5 @@ if __name__ == "__main__":
     from inpaint.registry import table
 
     about = {"options": "obedient:ObedientOptions", "factory": "obedient:Obedient", "summary": "paints what it is told"}
-    table.FILLS["obedient"] = table.FillEntry(**about)
+    table.FILLS["obedient"] = table.MethodEntry(**about)
     sys.exit(main())

@@ -7,7 +7,7 @@ from PIL import Image, ImageCms
 import inpaint
 from holding import HEIGHT, THINGS, WIDTH
 from inpaint.blending.placing import Placement
-from inpaint.blending.table import load_blender
+from inpaint.blending.table import BLENDERS
 from inpaint.errors import InputError, MaskError, UsageError
 from inpaint.images.photo import photo_of_array
 from inpaint.images.profiles import in_profile_of
@@ -39,7 +39,7 @@ def test_whatever_the_target_s_file_holds_stays_and_so_do_its_pixels(thing, tmp_
     target = read_photo(place, first_page=False)
     if (target.height, target.width) != (HEIGHT, WIDTH):
         pytest.skip("a photo that stands on its side in its file")
-    found = blend_photos(photo_of_array(cutout), target, load_blender("poisson"), placement=Placement(at=AT)).photo
+    found = blend_photos(photo_of_array(cutout), target, BLENDERS.load("poisson"), placement=Placement(at=AT)).photo
     for before, after in ((target.pixels, found.pixels), (target.alpha, found.alpha), (target.extra, found.extra)):
         assert (before is None) == (after is None)
         if before is not None:
@@ -200,7 +200,7 @@ def test_of_a_large_target_a_window_alone_is_computed_with_the_same_result(optio
     for more in ({}, {"scale": 1.7}, {"scale": 0.6}, {"rotate": 33}):
         how = {"at": at, **options, **more}
         found = inpaint.blend(cutout, target, **how)
-        method = load_blender(options["method"], **{key: options[key] for key in options if key != "method"})
+        method = BLENDERS.load(options["method"], **{key: options[key] for key in options if key != "method"})
         method.reads_px = lambda size: None
         placed = {"at": at, **more}
         whole = blend_photos(photo_of_array(cutout), photo_of_array(target), method, placement=Placement(**placed))
@@ -211,10 +211,10 @@ def test_of_a_large_target_a_window_alone_is_computed_with_the_same_result(optio
 
 def test_the_window_of_poisson_is_the_object_s_box(cutout, make_photo):
     target = photo_of_array(make_photo(60, 100))
-    found = blend_photos(photo_of_array(cutout), target, load_blender("poisson"), placement=Placement(at=(50, 40)))
+    found = blend_photos(photo_of_array(cutout), target, BLENDERS.load("poisson"), placement=Placement(at=(50, 40)))
     assert max(found.window.size) < 14
     assert found.mask.sum() == MASK.sum()
-    method = load_blender("poisson")
+    method = BLENDERS.load("poisson")
     method.reads_px = lambda size: None
     whole = blend_photos(photo_of_array(cutout), target, method, placement=Placement(at=(50, 40)))
     assert np.abs(found.photo.pixels.astype(int) - whole.photo.pixels).max() <= 1
@@ -248,7 +248,7 @@ BAD = {
     "no method": ({"method": "poison"}, UsageError, "unknown method 'poison'"),
     "a class": ({"method": Slow}, InputError, "a loaded method"),
     "options of a loaded one": ({"method": Slow(), "width": 3}, UsageError, "already loaded"),
-    "an unknown option": ({"method": "poisson", "mood": "mixed"}, UsageError, "unknown option of the method poisson"),
+    "an unknown option": ({"method": "poisson", "mood": "mixed"}, UsageError, "unknown option of poisson"),
     "a bad value": ({"method": "poisson", "mode": "mixde"}, UsageError, "mode"),
     "label without mask": ({"label": 3}, UsageError, "label is for masks"),
     "a target that is none": ({"target": 3}, InputError, "target must be a path"),

@@ -10,11 +10,11 @@ from inpaint.images.photo import Photo
 from inpaint.images.reading import read_photo
 from inpaint.images.writing import write_photo
 from inpaint.pipeline.styling import StyleSource, stylize_photo
-from inpaint.style.table import load_stylizer
+from inpaint.style.table import STYLIZERS
 
 RNG = np.random.default_rng(0)
 STYLE = Photo(pixels=RNG.integers(0, 90, (9, 12, 3), dtype=np.uint8))
-COLORS = load_stylizer("colors", scale=None)
+COLORS = STYLIZERS.load("colors", scale=None)
 
 
 def test_depth_alpha_further_channels_and_pages_are_kept():

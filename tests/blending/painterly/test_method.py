@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from inpaint.blending.painterly.method import Painterly
 from inpaint.blending.painterly.options import PainterlyOptions
 from inpaint.blending.painterly.texture import measured_level
-from inpaint.blending.table import load_blender
+from inpaint.blending.table import BLENDERS
 from inpaint.errors import InputError, UsageError
 from inpaint.nn import vgg
 from inpaint.types import StopFill
@@ -33,7 +33,7 @@ def scene(make_photo):
 
 
 def method(**options):
-    return load_blender("painterly", device="cpu", **{**QUICK, **options})
+    return BLENDERS.load("painterly", device="cpu", **{**QUICK, **options})
 
 
 def test_the_target_outside_the_mask_is_kept_bit_for_bit_and_the_object_is_painted_over(scene):

@@ -11,7 +11,7 @@ from inpaint.style.gatys.building import losses_of
 from inpaint.style.gatys.canvas import canvas_of
 from inpaint.style.gatys.method import Gatys, covering
 from inpaint.style.gatys.options import GatysOptions
-from inpaint.style.table import load_stylizer
+from inpaint.style.table import STYLIZERS
 from inpaint.types import StopFill, StylePart
 
 QUICK = {
@@ -42,7 +42,7 @@ def style(make_photo):
 
 
 def stylized(image, *parts, seed=0, progress=None, budget_s=None, **options):
-    stylizer = load_stylizer("gatys", device="cpu", **QUICK | options)
+    stylizer = STYLIZERS.load("gatys", device="cpu", **QUICK | options)
     return stylizer.stylize(image, parts, seed=seed, progress=progress, budget_s=budget_s)
 
 

@@ -8,7 +8,7 @@ from inpaint.losses.matting import MattingLaplacian
 from inpaint.nn.vgg import VGG
 from inpaint.style.photo.finish import finished
 from inpaint.style.photo.options import FinishOptions
-from inpaint.style.table import load_stylizer
+from inpaint.style.table import STYLIZERS
 from inpaint.types import StopFill, StylePart
 
 QUICK = {"network": "vgg16", "weights": "random", "iterations": 2, "refine_iterations": 2, "radius_px": 66}
@@ -44,7 +44,7 @@ def test_only_the_part_s_place_changes_and_by_its_style(name, options):
     content, style = photo(0), photo(1) * np.float32(0.5)
     mask = np.zeros((24, 32), np.float32)
     mask[:, :16] = 1
-    found = load_stylizer(name, device="cpu", **options).stylize(content, [StylePart(style=style, content_mask=mask)])
+    found = STYLIZERS.load(name, device="cpu", **options).stylize(content, [StylePart(style=style, content_mask=mask)])
     assert np.array_equal(found.image[:, 16:], content[:, 16:])
     assert np.abs(found.image[:, :16] - content[:, :16]).mean() > 0.005
 
@@ -53,7 +53,7 @@ def test_only_the_part_s_place_changes_and_by_its_style(name, options):
 def test_a_strength_of_zero_is_the_content(name, options):
     content = photo(0)
     options = options | {"strength": 0.0, "smoothing": "none"}
-    found = load_stylizer(name, device="cpu", **options).stylize(content, [StylePart(style=photo(1))])
+    found = STYLIZERS.load(name, device="cpu", **options).stylize(content, [StylePart(style=photo(1))])
     assert np.abs(found.image - content).max() < 1e-6
 
 
@@ -63,7 +63,7 @@ def test_the_fast_method_gives_each_region_the_colors_of_its_own():
     masks = np.zeros((2, 24, 32), np.float32)
     masks[0, :, :16], masks[1, :, 16:] = 1, 1
     parts = [StylePart(style=style, content_mask=mask) for style, mask in zip((left, right), masks, strict=True)]
-    found = load_stylizer("photo_fast", mask_radius_px=2, radius_px=66).stylize(content, parts).image
+    found = STYLIZERS.load("photo_fast", mask_radius_px=2, radius_px=66).stylize(content, parts).image
     assert np.abs(found[:, :10] - 0.2).max() < 0.02
     assert np.abs(found[:, 22:] - 0.8).max() < 0.02
 
@@ -79,7 +79,7 @@ def test_the_finish_takes_away_texture_that_the_content_has_not():
 
 def test_large_contents_are_optimized_reduced_and_finished_at_full_size():
     content = photo(0, 48, 80)
-    method = load_stylizer("photo", device="cpu", work_px=64, **QUICK)
+    method = STYLIZERS.load("photo", device="cpu", work_px=64, **QUICK)
     found = method.stylize(content, [StylePart(style=photo(1))])
     assert found.image.shape == content.shape
     assert found.details["scale"] == round(64 / 80, 4)
@@ -89,19 +89,19 @@ def test_large_contents_are_optimized_reduced_and_finished_at_full_size():
 def test_a_photograph_s_energy_is_lower_after_the_second_stage():
     content, parts = photo(0), [StylePart(style=photo(1))]
     options = QUICK | {"iterations": 5, "refine_iterations": 5, "photorealism": 10.0}
-    found = load_stylizer("photo", device="cpu", **options).stylize(content, parts)
+    found = STYLIZERS.load("photo", device="cpu", **options).stylize(content, parts)
     assert energy(found.aux["photorealistic"], content) < energy(found.aux["stylized"], content)
 
 
 def test_noise_to_begin_with_comes_from_the_seed():
-    method = load_stylizer("photo", device="cpu", start="noise", **(QUICK | {"iterations": 1, "refine_iterations": 0}))
+    method = STYLIZERS.load("photo", device="cpu", start="noise", **(QUICK | {"iterations": 1, "refine_iterations": 0}))
     first, again, other = (method.stylize(photo(0), [StylePart(style=photo(1))], seed=seed).image for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
 def test_a_content_smaller_than_a_window_stays_and_the_result_says_so():
-    found = load_stylizer("photo", device="cpu", **QUICK).stylize(photo(0, 2, 9), [StylePart(style=photo(1))])
+    found = STYLIZERS.load("photo", device="cpu", **QUICK).stylize(photo(0, 2, 9), [StylePart(style=photo(1))])
     assert np.array_equal(found.image, photo(0, 2, 9))
     assert "less than 3 pixels" in found.warnings[0]
 
@@ -113,7 +113,7 @@ def test_a_stopped_run_returns_what_it_has_and_says_so():
         seen.append(progress)
         raise StopFill
 
-    method = load_stylizer("photo", device="cpu", **QUICK)
+    method = STYLIZERS.load("photo", device="cpu", **QUICK)
     found = method.stylize(photo(0), [StylePart(style=photo(1))], progress=stop)
     assert len(seen) == 1
     assert seen[0].total == 4
