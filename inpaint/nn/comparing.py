@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from inpaint.nn.strips import STRIP_BYTES, Reduction, empty_map, sums_by_strips
-from inpaint.nn.vgg import VGG, stride_of
+from inpaint.nn.vgg import VGG, VggName, receptive_px, stride_of
 
 PIXELS_AT_ONCE = 2**19  # larger images go through the network in strips: a third slower, in little memory
 
@@ -84,3 +84,23 @@ def mask_at(mask: Tensor, layer: str, rows: slice) -> Tensor:
     step = stride_of(layer)
     part = mask[:, :, rows.start * step : rows.stop * step]
     return F.avg_pool2d(part, step) if step > 1 else part
+
+
+def eroded(mask: Tensor, network: VggName, layer: str) -> Tensor:
+    """Return a mask under which `mask_at` gives each position of a layer the least that its feature sees of a mask.
+
+    So features that see anything beyond the mask do not count; the edge of the image is none of the mask's. The mask
+    itself is returned where it is too small for that: where no position keeps half of the largest weight.
+
+    Args:
+        mask: (1, 1, H, W) in [0, 1].
+        network: Whose layer it is.
+        layer: Name.
+    """
+    step, (around, _) = stride_of(layer), receptive_px(network, [layer])
+    if min(mask.shape[-2:]) < step:  # the layer has no positions, which whoever runs the network is told
+        return mask
+    least = -F.max_pool2d(-mask, step + 2 * around, stride=step, padding=around)
+    if least.max() < mask.max() / 2:
+        return mask
+    return least.repeat_interleave(step, 2).repeat_interleave(step, 3)

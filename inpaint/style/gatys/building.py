@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from inpaint.nn.comparing import features_of, mask_at
+from inpaint.nn.comparing import eroded, features_of, mask_at
 from inpaint.nn.features import normalized_for
 from inpaint.nn.vgg import CAFFE_FILES, TORCHVISION_GAIN, VGG
 from inpaint.style.gatys.canvas import Canvas, Region
@@ -62,8 +62,9 @@ def _styles(
     network: VGG, options: GatysOptions, canvas: Canvas, region: Region, place: str, gain: float
 ) -> list[Weighted]:
     factors = {layer: factor for layer, factor in options.factors("style_layers").items() if factor}
-    targets = mixed_targets(network, canvas, region, list(factors), options.strength)
+    targets = mixed_targets(network, options, canvas, region, list(factors))
     losses = []
+    shares = _masks(network, options, region.share, list(factors))
     for layer, target in targets.items():
         weight = factors[layer] * region.area
         kinds: list[tuple[str, float, Callable[[], MomentLoss]]] = [
@@ -73,20 +74,23 @@ def _styles(
         ]
         for kind, own, make in kinds:
             if own:
-                comparison = Style(layer, make(), region.share)
+                comparison = Style(layer, make(), shares[layer])
                 losses.append(Weighted(name=f"{kind}{place}_{layer}", weight=own * weight, comparison=comparison))
     return losses
 
 
 def mixed_targets(
-    network: VGG, canvas: Canvas, region: Region, layers: list[str], strength: float
+    network: VGG, options: GatysOptions, canvas: Canvas, region: Region, layers: list[str]
 ) -> Mapping[str, Moments]:
     """Return the statistics that a region is to have, by layer."""
+    strength = options.strength
     sources: list[tuple[float, Mapping[str, Moments]]] = []
     for style in region.styles:
-        sources.append((strength * style.weight, moments(network, shown(network, style.image), layers, style.mask)))
+        masks = _masks(network, options, style.mask, layers)
+        sources.append((strength * style.weight, moments(network, shown(network, style.image), layers, masks)))
     if strength < 1:
-        own = moments(network, shown(network, canvas.content), layers, region.share)
+        masks = _masks(network, options, region.share, layers)
+        own = moments(network, shown(network, canvas.content), layers, masks)
         sources.append((1 - strength, own))
     return {layer: Moments.mixed([(weight, found[layer]) for weight, found in sources]) for layer in layers}
 
@@ -100,22 +104,33 @@ def _histograms(
     if strength < 1:
         sources.append((1 - strength, canvas.content, region.share))
     found: dict[str, list[tuple[float, Tensor, Tensor | None]]] = {layer: [] for layer in layers}
-    for weight, image, mask in sources:
+    for weight, image, whole in sources:
+        masks = _masks(network, options, whole, layers)
         for layer, features in features_of(network, shown(network, image), layers).items():
-            where = None
+            where, mask = None, masks[layer]
             if mask is not None:
                 share = mask_at(mask, layer, slice(0, features.shape[2]))[0, 0]
                 where = share >= min(0.5, float(share.max()))
             wide = features.float() if features.dtype == torch.bfloat16 else features
             found[layer].append((weight, wide, where))
+    shares = _masks(network, options, region.share, layers)
     return [
         Weighted(
             name=f"histogram{place}_{layer}",
             weight=options.histogram * gain**2 * factors[layer] * region.area,
-            comparison=StyleHistogram(layer, styles, region.share),
+            comparison=StyleHistogram(layer, styles, shares[layer]),
         )
         for layer, styles in found.items()
     ]
+
+
+def _masks(
+    network: VGG, options: GatysOptions, mask: Tensor | None, layers: Sequence[str]
+) -> Mapping[str, Tensor | None]:
+    """Return the mask (1, 1, H, W) by which positions of each layer count; None: all alike."""
+    if mask is None or not options.erode:
+        return dict.fromkeys(layers, mask)
+    return {layer: eroded(mask, network.name, layer) for layer in layers}
 
 
 def shown(network: VGG, images: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -99,15 +99,18 @@ def _rows(features: Tensor) -> Tensor:
     return features[0].permute(1, 2, 0).reshape(-1, features.shape[1])
 
 
-def moments(network: VGG, shown: Tensor, layers: Collection[str], mask: Tensor | None = None) -> dict[str, Moments]:
+def moments(
+    network: VGG, shown: Tensor, layers: Collection[str], masks: Mapping[str, Tensor | None] | None = None
+) -> dict[str, Moments]:
     """Return the moments of an image by layer, without gradient.
 
     Args:
         network: Frozen.
         shown: (1, 3, H, W), normalized as the network wants it.
         layers: Names.
-        mask: (1, 1, H, W), by which positions are weighted; None: all count alike.
+        masks: (1, 1, H, W) by layer, by which positions are weighted; None: all count alike.
     """
     with torch.no_grad():
-        sums = network_sums(network, shown, {layer: partial(moment_sums, mask, layer=layer) for layer in layers})
+        masks = masks or dict.fromkeys(layers)
+        sums = network_sums(network, shown, {each: partial(moment_sums, masks[each], layer=each) for each in layers})
         return {layer: Moments.of_sums(total) for layer, total in sums.items()}

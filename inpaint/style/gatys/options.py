@@ -37,6 +37,8 @@ class GatysOptions(StyleOptions):
         moments: Weight of the squared differences between means and standard deviations, in each style layer.
         histogram: Weight of the squared difference between features and the same with the style's histograms.
         tv: Weight of the total variation, on colors in [0, 1].
+        erode: Whether a region, and what is marked of a style, are compared in each layer by those features alone that
+            see nothing beyond; a region too small for that by all of its features.
         content_layers, style_layers, histogram_layers: Names of layers, or names with factors of the weights.
         network: Whose features are compared.
         weights: `public`, the path of a file, or `random` for tests and dry runs.
@@ -64,6 +66,7 @@ class GatysOptions(StyleOptions):
     moments: float = Field(0.0, ge=0)
     histogram: float = Field(0.0, ge=0)
     tv: float = Field(1000.0, ge=0)
+    erode: bool = False
     content_layers: LayerWeights = ("relu4_2",)
     style_layers: LayerWeights = STYLE_LAYERS
     histogram_layers: LayerWeights = ("relu1_1", "relu4_1")

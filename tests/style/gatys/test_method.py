@@ -124,6 +124,28 @@ def test_each_region_takes_on_its_own_style(content):
     assert shallow == {"gram_1_relu1_2", "gram_2_relu1_2"}
 
 
+def test_eroded_regions_are_compared_by_features_that_see_nothing_beyond(content, style):
+    left = np.zeros((30, 44), np.float32)
+    left[:, :20] = 1
+    other = np.where(left[..., None] == 1, content, 1 - content)
+    network = Gatys(GatysOptions(**QUICK)).network.double()
+
+    def values(image, mask, **options):
+        chosen = GatysOptions(**QUICK | {"content": 0.0, "tv": 0.0, "histogram": 1.0} | options)
+        part = StylePart(style=style, content_mask=mask)
+        canvas = canvas_of(Scene(content=content, parts=(part,), shares=mask[None]), 44, torch.device("cpu"))
+        losses = losses_of(network, chosen, canvas)
+        shown = vgg.normalized(torch.from_numpy(image).permute(2, 0, 1)[None].double())
+        return torch.stack(comparing.compared(network, shown, [loss.comparison for loss in losses]))
+
+    assert torch.equal(values(content, left, erode=True), values(other, left, erode=True))
+    assert (values(content, left) != values(other, left)).all()
+    assert (values(content, left) != values(content, left, erode=True)).all()
+    small = np.zeros((30, 44), np.float32)
+    small[10, 10:12] = 1
+    assert torch.equal(values(content, small), values(content, small, erode=True))
+
+
 def test_styles_of_one_place_are_mixed_by_weight(content, style):
     other = style[::-1, :, ::-1].copy() ** 2
     one, both = (
