@@ -47,6 +47,7 @@ class DataConfig(Options):
     min_px: int = Field(16, ge=1)  # photos whose shorter side is below are skipped
     # Pictures of styles, for models that learn from a second source; the same kinds as root.
     styles: Place | None = None
+    val_styles: Place | None = None  # pictures that validation takes in their place, which nothing is learned from
     style_size: int | None = Field(None, ge=8)  # side of their square crops, px; null: `size`
     masks: Any = "deepfill"
     val_masks: Any = None  # null: as `masks`

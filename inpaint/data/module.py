@@ -297,13 +297,17 @@ class DividedPhotos:
     def _styles(self) -> str | None:
         return None if self.config.styles is None else hash_of(opened(self.config))
 
+    @cached_property
+    def _val_styles(self) -> str:
+        return hash_of(opened(self.config, validation=True))
+
     def _view(self, masks: Any) -> str:
         """Return in words what decides, beside the photos, what a validation measures."""
         mask = parse_mask(masks)
         options = _without_paths(mask.model_dump(mode="json"))
         seen = [self.config.size, options, content_of_files(mask), self.config.planes]
         if self.config.styles is not None:
-            seen += [self.config.style_px, self._styles]
+            seen += [self.config.style_px, self._styles if self.config.val_styles is None else self._val_styles]
         return json.dumps(seen, default=str, sort_keys=True)
 
     def report_changes(self) -> None:
@@ -372,7 +376,15 @@ class DividedPhotos:
         for root, source in {str(self.config.root): self.train_source, **sources}.items():
             report_skipped(root, source)
         if self.config.styles is not None:
-            report_skipped(self.config.styles, opened(self.config))
+            learned = opened(self.config)
+            report_skipped(self.config.styles, learned)
+            if self.config.val_styles is not None:
+                held_out = opened(self.config, validation=True)
+                report_skipped(self.config.val_styles, held_out)
+                every = np.arange(len(held_out), dtype=np.int64)
+                if shared := int(copies(held_out, every, learned, np.arange(len(learned), dtype=np.int64)).sum()):
+                    found = counted(shared, "picture")
+                    logger.warning("%s of data.val_styles are learned from, too: they lie in data.styles", found)
 
 
 def _key(name: str) -> str:

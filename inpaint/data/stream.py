@@ -212,7 +212,7 @@ class FixedSamples(Dataset[dict[str, Any]]):
         self.view = CenterView(config.size)
         self.mask: Mask = parse_mask(config.usual_val_masks if masks is None else masks)
         self.reader = Reader(source, self.mask, with_companion=self.planes.need_companion)
-        self.styles = Styles.of(config, seed=self.seed) if self.planes.need_style else None
+        self.styles = Styles.of(config, seed=self.seed, validation=True) if self.planes.need_style else None
 
     def __len__(self) -> int:
         return len(self.indices)

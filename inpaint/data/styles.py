@@ -114,9 +114,9 @@ class Styles:
         self._bad = set[int]()
 
     @classmethod
-    def of(cls, config: DataConfig, *, seed: int) -> Styles:
+    def of(cls, config: DataConfig, *, seed: int, validation: bool = False) -> Styles:
         """Open the source of a configuration. Raises DataError where it names none, or none can be used."""
-        return cls(opened(config), config.style_px, seed=seed)
+        return cls(opened(config, validation=validation), config.style_px, seed=seed)
 
     def training(self, number: int) -> StyleSample:
         """Return the style of training sample `number`."""
@@ -158,14 +158,20 @@ class Styles:
         return {**self.__dict__, "_reduced": OrderedDict()}
 
 
-def opened(config: DataConfig) -> PhotoSource:
-    """Open the source of a configuration. Raises DataError where it names none, or none can be used."""
+def opened(config: DataConfig, *, validation: bool = False) -> PhotoSource:
+    """Open the source of a configuration, or that of its validation, where it has one of its own.
+
+    Raises:
+        DataError: It names none, or none of the pictures can be used.
+    """
     if config.styles is None:
         raise DataError("data.styles is missing: give a picture or a folder of them, as for data.root")
+    own = validation and config.val_styles is not None
+    key, place = ("data.val_styles", str(config.val_styles)) if own else ("data.styles", config.styles)
     try:
-        return open_styles(config.styles, min_px=config.min_px)
+        return open_styles(place, min_px=config.min_px)
     except DataError as error:
-        raise DataError(f"data.styles: {error}") from None
+        raise DataError(f"{key}: {error}") from None
 
 
 def open_styles(styles: str, *, min_px: int) -> PhotoSource:

@@ -41,6 +41,7 @@ _HARMLESS = (
     "validation",
     "data.root",
     "data.val",
+    "data.val_styles",
     "data.workers",
     "trainer.accelerator",
     "trainer.devices",

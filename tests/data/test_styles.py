@@ -96,6 +96,30 @@ def test_validation_takes_the_styles_in_turn_and_their_middle(data_of):
     assert torch.equal(validation[0]["style"], validation[0]["style"])
 
 
+def test_validation_takes_pictures_of_its_own_and_training_none_of_them(data_of, write_photos, tmp_path):
+    held_out = tmp_path / "held-out"
+    held_out.mkdir()
+    for number in range(2):
+        Image.new("RGB", (40, 40), (10, 250, 10 * number)).save(held_out / f"green{number}.png")
+    plain, apart = data_of(planes=(STYLE,)), data_of(planes=(STYLE,), val_styles=str(held_out))
+    assert all(same(plain.stream[n], apart.stream[n]) for n in range(6))
+    seen = {tuple((255 * apart.validation[n]["style"][:, 0, 0]).round().int().tolist()) for n in range(2)}
+    assert seen == {(10, 250, 0), (10, 250, 10)}
+    assert same(plain.validation[0], data_of(planes=(STYLE,), val_styles=None).validation[0])
+
+
+def test_figures_by_other_held_out_styles_do_not_compare_and_training_goes_on_the_same(data_of, write_photos, caplog):
+    held_out = str(write_photos(2, name="held-out"))
+    before = data_of(val_styles=held_out).photos.inventory
+    for given, incomparable in ((held_out, []), (None, [""])):
+        data = data_of(val_styles=given)
+        data.before = type(before).of_state(before.state())
+        assert data.photos.incomparable == incomparable
+        assert data.photos.inventory.styles == before.styles
+    data_of(val_styles=held_out).photos.report()
+    assert "2 pictures of data.val_styles are learned from, too: they lie in data.styles" in caplog.messages
+
+
 def test_one_picture_is_a_source_too_and_is_called_as_its_file(tmp_path):
     Image.new("RGB", (50, 40), (200, 100, 50)).save(tmp_path / "sunset at sea.jpg")
     source = opened(DataConfig(styles=str(tmp_path / "sunset at sea.jpg")))
@@ -129,6 +153,8 @@ def test_what_is_wrong_with_styles_is_said_in_one_line(tmp_path, data_of):
     (tmp_path / "broken.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"data\.styles: .*broken\.png': "):
         opened(DataConfig(styles=str(tmp_path / "broken.png")))
+    with pytest.raises(DataError, match=r"data\.val_styles: .*nowhere' does not exist"):
+        opened(DataConfig(styles="samples", val_styles=str(tmp_path / "nowhere")), validation=True)
     data = data_of(planes=(STYLE, replace(STYLE_INDEX, options={"names": ("p00", "p01")})))
     with pytest.raises(DataError, match=r"data\.styles: unknown style of the model 'p02'"):
         [data.stream[n] for n in range(3)]

@@ -111,6 +111,7 @@ def test_what_does_not_go_together_is_said_in_one_line(words, photos):
     )
     assert "this model learns 1 style, and there are 2: dots, waves" in refused(*words("x", model="johnson"))
     assert "validation.measures: multistyle fills no holes" in refused(*words("x", "validation.measures=[l1_hole]"))
+    assert "multistyle paints in no style that it has not learned" in refused(*words("x", "data.val_styles=samples"))
     with pytest.raises(ConfigError, match=r"data\.styles=samples: aotgan reads no styles"):
         config.load(["model=aotgan", f"data.root={photos}", "data.styles=samples"]).require_data()
 
