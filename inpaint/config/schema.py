@@ -103,7 +103,11 @@ class TrainConfig(LoopConfig):
         """Return plain containers that repeat the run from any folder, without its place and its history."""
         plain = self.model_dump(mode="json")
         data = plain["data"]
-        data |= {key: _absolute(data[key]) for key in ("root", "val", "styles", "val_styles") if not isinstance(data[key], dict)}
+        data |= {
+            key: _absolute(data[key])
+            for key in ("root", "val", "styles", "val_styles")
+            if not isinstance(data[key], dict)
+        }
         data |= {key: _with_absolute_paths(data[key]) for key in ("masks", "val_masks")}
         for one in data["val"].values() if isinstance(data["val"], dict) else ():
             one |= {"root": _absolute(one["root"]), "masks": _with_absolute_paths(one["masks"])}
@@ -134,7 +138,8 @@ class TrainConfig(LoopConfig):
             )
         if self.data.styles is not None and not reads:
             raise ConfigError(f"data.styles={self.data.styles}: {self.model['name']} reads no styles; leave it out")
-        if self.data.val_styles is not None and not (reads and isinstance(model, StyleModelConfig) and not model.LEARNS):
+        of_any_style = reads and isinstance(model, StyleModelConfig) and model.LEARNS == 0
+        if self.data.val_styles is not None and not of_any_style:
             raise ConfigError(
                 f"data.val_styles={self.data.val_styles}: {self.model['name']} paints in no style that it has not "
                 "learned, so none can be held out; leave it out"

@@ -383,8 +383,8 @@ class DividedPhotos:
                 report_skipped(self.config.val_styles, held_out)
                 every = np.arange(len(held_out), dtype=np.int64)
                 if shared := int(copies(held_out, every, learned, np.arange(len(learned), dtype=np.int64)).sum()):
-                    found = counted(shared, "picture")
-                    logger.warning("%s of data.val_styles are learned from, too: they lie in data.styles", found)
+                    found, verb = counted(shared, "picture"), "is" if shared == 1 else "are"
+                    logger.warning("%s of data.val_styles %s in data.styles, too, and learned from", found, verb)
 
 
 def _key(name: str) -> str:
