@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ from inpaint.types import Inpainter, ProgressCallback, shown
 
 ImageT = TypeVar("ImageT", Image.Image, NDArray[Any], default=Image.Image)
 """What comes back: the kind that was given, a Pillow image for a path."""
+LoadedT = TypeVar("LoadedT")
 
 
 def fill(
@@ -113,10 +115,8 @@ def fill(
         >>> fill("docs/examples/photo.jpg", "docs/examples/mask.png", model="patch").mode
         'RGB'
     """
-    output, preview, save_mask = (
-        None if place is None else _target(name, place)
-        for name, place in (("output", output), ("preview", preview), ("save_mask", save_mask))
-    )
+    output, preview = target_of("output", output), target_of("preview", preview)
+    save_mask = target_of("save_mask", save_mask)
     if save_mask is not None:
         check_mask_name(save_mask)
     masks, alpha = split_masks(masks_of(mask))
@@ -136,17 +136,20 @@ def fill(
     quality = None if quality is None else arguments.integer("quality", quality, least=1, most=100)
     sources = {} if guidance is None else arguments.mapping("guidance", guidance)
     arguments.function("progress", progress)
+    ready: Callable[[], Inpainter] = partial(
+        loaded, "model", model, load, does="fill_arrays", device=device, options=model_options
+    )
     known = described(model, **model_options) if isinstance(model, (str, os.PathLike)) else None
     if known is not None:
         check_guidance(known, sources)
     # A model is loaded when there is something to fill; before, only where it finds that itself.
-    inpainter = None if isinstance(model, (str, os.PathLike)) else _inpainter(model, device, model_options)
+    inpainter = None if isinstance(model, (str, os.PathLike)) else ready()
     if not masks and not marks:
         if known is None and inpainter is None:
-            inpainter = _inpainter(model, device, model_options)
+            inpainter = ready()
         marks = marks.or_found(0, (known or inpainter).capabilities, sensitivity=sensitivity)  # type: ignore[union-attr]
         if marks:
-            inpainter = inpainter or _inpainter(model, device, model_options)
+            inpainter = inpainter or ready()
     marks = marks.at_work(inpainter, device)
     # What is returned has one page, whatever is written.
     photo = photo_of(image, max_pixels, first_page=first_page or output is None)
@@ -156,7 +159,7 @@ def fill(
     if preview is not None:
         write_preview(photo, hole, preview)
     warn_without_hole(photo, hole, masks, marks)
-    inpainter = inpainter or _inpainter(model, device, model_options)
+    inpainter = inpainter or ready()
     check_guidance(inpainter, sources)
     planes, size = {}, (photo.height, photo.width)
     for name, source in sources.items():
@@ -165,41 +168,67 @@ def fill(
         planes[name] = fitted_plane(drawn, plane, *size, name=name_of(source, name))
     shows = opaque or marks.shows
     filled = fill_photo(photo, hole, inpainter, guidance=planes, seed=seed, opaque=shows, progress=progress)
-    if output is not None:
-        Path(output).parent.mkdir(parents=True, exist_ok=True)
-        turn = orientation(image) if isinstance(image, Image.Image) else 1
-        write_photo(filled.turned(turn), output, quality=quality)
-    result: ImageT = as_given(image, filled)
-    return result
+    return write_and_return(image, filled, output, quality=quality)
 
 
-def _target(name: str, place: object) -> str:
-    """Return a path to write as text; raises UsageError for a format that is unknown, InpaintError where it cannot."""
+def target_of(name: str, place: object) -> str | None:
+    """Return a path to write as text, None for None.
+
+    Raises UsageError for a format that is unknown, InpaintError where nothing can be written.
+    """
+    if place is None:
+        return None
     path = arguments.path(name, place)
     format_of_name(path)
     check_target(path)
     return path
 
 
-def as_given(image: Source, filled: Photo) -> Any:
-    """Return the filled photo as an array of the image's kind, or as a Pillow image with its profile and metadata."""
-    if isinstance(image, np.ndarray):
-        return channels_of(filled).reshape(filled.height, filled.width, *image.shape[2:])
-    result = to_pillow(filled)
-    if filled.icc is not None:
-        result.info["icc_profile"] = filled.icc
-    if isinstance(image, Image.Image) and "exif" in image.info:
-        result.info["exif"] = image.info["exif"]
-    elif filled.exif is not None:
-        result.info["exif"] = b"Exif\0\0" + filled.exif
+def write_and_return(given: PathLike | ImageT, photo: Photo, output: str | None, *, quality: int | None) -> ImageT:
+    """Write a photo that was made to `output`, if there is one, and return it as the kind of what was given."""
+    if output is not None:
+        Path(output).parent.mkdir(parents=True, exist_ok=True)
+        turn = orientation(given) if isinstance(given, Image.Image) else 1
+        write_photo(photo.turned(turn), output, quality=quality)
+    result: ImageT = _as_given(given, photo)
     return result
 
 
-def _inpainter(model: PathLike | Inpainter, device: str, options: dict[str, Any]) -> Inpainter:
-    if isinstance(model, (str, os.PathLike)):
-        return load(model, device=device, **options)
-    if isinstance(model, type) or not hasattr(model, "fill_arrays"):
-        raise InputError(f"model must be a name, a path or a loaded model, got {shown(model)}")
+def _as_given(given: Source, photo: Photo) -> Any:
+    """Return a photo as an array of the given one's kind, or as a Pillow image with its profile and metadata."""
+    if isinstance(given, np.ndarray):
+        return channels_of(photo).reshape(photo.height, photo.width, *given.shape[2:])
+    result = to_pillow(photo)
+    if photo.icc is not None:
+        result.info["icc_profile"] = photo.icc
+    if isinstance(given, Image.Image) and "exif" in given.info:
+        result.info["exif"] = given.info["exif"]
+    elif photo.exif is not None:
+        result.info["exif"] = b"Exif\0\0" + photo.exif
+    return result
+
+
+def loaded(
+    what: str, given: object, load: Callable[..., LoadedT], *, does: str, device: str, options: Mapping[str, Any]
+) -> LoadedT:
+    """Return a model or method that is given by its name or place, or loaded already.
+
+    Args:
+        what: The argument, for messages.
+        given: Its value.
+        load: Loads a name or place.
+        does: A method that everything which is loaded has.
+        device: For `load`.
+        options: For `load`.
+
+    Raises:
+        InputError: It is something else.
+        UsageError: Options are given with what is loaded already; and what `load` raises.
+    """
+    if isinstance(given, str | os.PathLike):
+        return load(os.fsdecode(given), device=device, **options)
+    if isinstance(given, type) or not hasattr(given, does):
+        raise InputError(f"{what} must be a name, a path or a loaded {what}, got {shown(given)}")
     if options:
-        raise UsageError(f"{', '.join(sorted(options))}: options of a model that is already loaded; give them to load")
-    return model
+        raise UsageError(f"{', '.join(sorted(options))}: options of a {what} that is already loaded")
+    return cast(LoadedT, given)

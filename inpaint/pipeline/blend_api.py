@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 import inpaint.arguments as arguments
 from inpaint.blending.placing import Placement
 from inpaint.blending.table import DEFAULT
-from inpaint.errors import InputError, UsageError
+from inpaint.errors import InputError
 from inpaint.fills.checks import checked_seed
-from inpaint.images.formats import format_of_name
+from inpaint.images.hole_files import check_mask_name
 from inpaint.images.mask_rules import Label
-from inpaint.images.metadata import orientation
 from inpaint.images.reading import MAX_PIXELS
-from inpaint.images.writing import write_photo
-from inpaint.pipeline.api import ImageT, as_given
-from inpaint.pipeline.blending import blend_photos, check_beside, object_in_source
+from inpaint.pipeline.api import ImageT, loaded, target_of, write_and_return
+from inpaint.pipeline.blending import blend_photos, object_in_source
 from inpaint.pipeline.sources import PathLike, Source, photo_of
 from inpaint.registry.blenders import load_method
-from inpaint.system.files import check_target
 from inpaint.types import Blender, ProgressCallback, shown
 
 
@@ -32,7 +26,7 @@ def blend(
     target: PathLike | ImageT,
     mask: Source | Sequence[Source] | None = None,
     *,
-    method: str | Blender = DEFAULT,
+    method: PathLike | Blender = DEFAULT,
     at: Sequence[int] | None = None,
     scale: float = 1.0,
     rotate: float = 0.0,
@@ -92,18 +86,17 @@ def blend(
         >>> blend(source, target, np.ones((8, 8), bool), method="paste", at=(2, 3))[3, 1:3, 0]
         array([ 90, 200], dtype=uint8)
     """
-    if output is not None:
-        output = arguments.path("output", output)
-        format_of_name(output)
-        check_target(output)
-    check_beside(save_mask, preview)
+    output, preview = target_of("output", output), target_of("preview", preview)
+    save_mask = target_of("save_mask", save_mask)
+    if save_mask is not None:
+        check_mask_name(save_mask)
     placement = Placement(at=_point(at), scale=arguments.number("scale", scale), rotate=_degrees(rotate))
     seed, max_pixels = checked_seed(seed), arguments.integer("max_pixels", max_pixels, least=1)
     opaque, first_page = arguments.truth("opaque", opaque), arguments.truth("first_page", first_page)
     invert_mask, dilate = arguments.truth("invert_mask", invert_mask), arguments.integer("dilate", dilate)
     quality = None if quality is None else arguments.integer("quality", quality, least=1, most=100)
     arguments.function("progress", progress)
-    blender = _blender(method, device, options)
+    blender = loaded("method", method, load_method, does="blend", device=device, options=options)
     read = photo_of(source, max_pixels, what="source")
     photo = photo_of(target, max_pixels, what="target", first_page=first_page or output is None)
     found = blend_photos(
@@ -121,22 +114,7 @@ def blend(
         preview=preview,
         callback=None if progress is None else lambda step, make: progress(step),
     )
-    if output is not None:
-        Path(output).parent.mkdir(parents=True, exist_ok=True)
-        turn = orientation(target) if isinstance(target, Image.Image) else 1
-        write_photo(found.photo.turned(turn), output, quality=quality)
-    result: ImageT = as_given(target, found.photo)
-    return result
-
-
-def _blender(method: object, device: str, options: dict[str, Any]) -> Blender:
-    if isinstance(method, str):
-        return load_method(method, device=device, **options)
-    if isinstance(method, type) or not hasattr(method, "blend"):
-        raise InputError(f"method must be a name or a loaded method, got {shown(method)}")
-    if options:
-        raise UsageError(f"{', '.join(sorted(options))}: options of a method that is already loaded")
-    return method  # type: ignore[return-value]
+    return write_and_return(target, found.photo, output, quality=quality)
 
 
 def _point(at: Sequence[int] | None) -> tuple[int, int] | None:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import inpaint.arguments as arguments
 from inpaint.blending.base import ArrayBlender
 from inpaint.blending.placing import Placement, continued, place, source_box
 from inpaint.errors import MaskError, UsageError
-from inpaint.images.hole_files import check_mask_name, write_mask, write_preview
+from inpaint.images.hole_files import write_mask, write_preview
 from inpaint.images.mask_rules import Hole, Label
 from inpaint.images.photo import Photo, white_of
 from inpaint.images.profiles import in_profile_of
@@ -26,12 +25,9 @@ from inpaint.images.regions import Region
 from inpaint.pipeline.holes import marks_of
 from inpaint.pipeline.photo import opaque_in
 from inpaint.pipeline.sources import Source, marked, masks_of
+from inpaint.pipeline.steps import StepCallback, photos_told
 from inpaint.system.files import write_text
-from inpaint.types import Blend, Blender, OneLine, Progress
-
-BlendCallback: TypeAlias = Callable[[Progress, Callable[[], Photo]], None]
-"""Called after every step of a method that takes long, with a function that makes the photo as it is by then; raises
-`inpaint.types.StopFill` to get what there is."""
+from inpaint.types import Blend, Blender, OneLine
 
 _log = logging.getLogger("inpaint.pipeline")
 
@@ -67,7 +63,7 @@ def blend_photos(
     budget_s: float | None = None,
     save_mask: str | os.PathLike[str] | None = None,
     preview: str | os.PathLike[str] | None = None,
-    callback: BlendCallback | None = None,
+    callback: StepCallback | None = None,
 ) -> BlendedPhoto:
     """Put a part of one photo into another.
 
@@ -82,7 +78,7 @@ def blend_photos(
         budget_s: For methods that take long.
         save_mask: Write where the object lies in the target there, as a mask.
         preview: Write the target with that marked there.
-        callback: See `BlendCallback`.
+        callback: See `StepCallback`.
 
     Raises:
         MaskError: There is no object, or it lies outside of the target.
@@ -114,23 +110,13 @@ def blend_photos(
         shown = target.with_fill(completed, placed.mask, region=window)
         return target.with_companions(opaque_in(shown, where) if opaque else shown, target.companions())
 
-    def tell(step: Progress) -> None:
-        assert callback is not None
-
-        def photo() -> Photo:
-            if step.preview is None:
-                return target
-            return answer(np.asarray(step.preview[0].permute(1, 2, 0).cpu(), np.float32))
-
-        callback(step, photo)
-
     blend = method.blend(
         placed.source,
         around,
         placed.mask,
         seed=seed,
         budget_s=budget_s,
-        progress=None if callback is None else tell,
+        progress=photos_told(callback, target, answer),
     )
     for text in blend.warnings:
         _log.warning("%s: %s", target.name, text)
@@ -208,20 +194,6 @@ def object_of(source: Photo, mask: Hole | None) -> Hole:
         what = "everything is transparent" if mask is None else "the mask marks nothing that is not transparent"
         raise MaskError(f"{source.name}: there is no object to blend: {what}")
     return found
-
-
-def check_beside(save_mask: object, preview: object) -> None:
-    """Raise an error where the files that show the place of the object cannot be written."""
-    from inpaint.images.formats import format_of_name
-    from inpaint.system.files import check_target
-
-    for name, place_ in (("save_mask", save_mask), ("preview", preview)):
-        if place_ is not None:
-            path = arguments.path(name, place_)
-            format_of_name(path)
-            check_target(path)
-    if save_mask is not None:
-        check_mask_name(arguments.path("save_mask", save_mask))
 
 
 def write_trace(found: BlendedPhoto, path: str | os.PathLike[str], request: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A fill that is watched while it works: its steps come one after the other, and then its answer."""
+"""Work that tells of its steps: as photos, or watched, its steps one after the other and then its answer."""
 
 from __future__ import annotations
 
@@ -6,11 +6,41 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from queue import Empty, Queue
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from inpaint.images.photo import Photo
 from inpaint.types import Progress, ProgressCallback, StopFill
 
 AnswerT = TypeVar("AnswerT")
+StepCallback: TypeAlias = Callable[[Progress, Callable[[], Photo]], None]
+"""Called after every step of a method that takes long, with a function that makes the photo as it is by then; raises
+`inpaint.types.StopFill` to get what there is."""
+
+
+def photos_told(
+    callback: StepCallback | None, photo: Photo, answer: Callable[[NDArray[Any]], Photo]
+) -> ProgressCallback | None:
+    """Return what a method is to tell its steps, for a callback that is told of photos; None for None.
+
+    Args:
+        callback: Is told.
+        photo: As it was, which steps without a preview show.
+        answer: Makes a photo of a preview (H, W, 3) in [0, 1].
+    """
+    if callback is None:
+        return None
+
+    def tell(step: Progress) -> None:
+        preview = step.preview
+        callback(
+            step,
+            lambda: photo if preview is None else answer(np.asarray(preview[0].permute(1, 2, 0).cpu(), np.float32)),
+        )
+
+    return tell
 
 
 class _Left(BaseException):

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 import inpaint.arguments as arguments
-from inpaint.errors import InputError, UsageError
 from inpaint.fills.checks import checked_seed
-from inpaint.images.formats import format_of_name
-from inpaint.images.metadata import orientation
 from inpaint.images.reading import MAX_PIXELS
-from inpaint.images.writing import write_photo
-from inpaint.pipeline.api import ImageT, as_given
+from inpaint.pipeline.api import ImageT, loaded, target_of, write_and_return
 from inpaint.pipeline.sources import PathLike, Source, photo_of
 from inpaint.pipeline.style_sources import LabelSource, asked_styles
 from inpaint.pipeline.styling import stylize_photo
 from inpaint.registry.stylizers import load_stylizer
-from inpaint.system.files import check_target
-from inpaint.types import ProgressCallback, Stylizer, shown
+from inpaint.types import ProgressCallback, Stylizer
 
 
 def stylize(
     content: PathLike | ImageT,
     styles: Source | Sequence[Source] = (),
     *,
-    model: str | Stylizer = "gatys",
+    model: PathLike | Stylizer = "gatys",
     weights: Sequence[float] | None = None,
     content_masks: Source | Sequence[Source | None] | None = None,
     style_masks: Source | Sequence[Source | None] | None = None,
@@ -80,10 +72,7 @@ def stylize(
         >>> stylize(gray, red, model="colors")[0, 0].tolist()
         [200, 10, 10]
     """
-    if output is not None:
-        output = arguments.path("output", output)
-        format_of_name(output)
-        check_target(output)
+    output = target_of("output", output)
     seed, max_pixels = checked_seed(seed), arguments.integer("max_pixels", max_pixels, least=1)
     first_page = arguments.truth("first_page", first_page)
     size = None if size is None else arguments.integer("size", size, least=16)
@@ -92,7 +81,7 @@ def stylize(
     asked = asked_styles(
         styles, weights, content_masks, style_masks, content_labels=content_labels, style_labels=style_labels
     )
-    stylizer = _stylizer(model, device, options)
+    stylizer = loaded("model", model, load_stylizer, does="stylize", device=device, options=options)
     photo = photo_of(content, max_pixels, what="content", first_page=first_page or output is None)
     found = stylize_photo(
         photo,
@@ -103,19 +92,4 @@ def stylize(
         budget_s=budget_s,
         callback=None if progress is None else lambda step, make: progress(step),
     )
-    if output is not None:
-        Path(output).parent.mkdir(parents=True, exist_ok=True)
-        turn = orientation(content) if isinstance(content, Image.Image) else 1
-        write_photo(found.photo.turned(turn), output, quality=quality)
-    result: ImageT = as_given(content, found.photo)
-    return result
-
-
-def _stylizer(model: object, device: str, options: dict[str, Any]) -> Stylizer:
-    if isinstance(model, str):
-        return load_stylizer(model, device=device, **options)
-    if isinstance(model, type) or not hasattr(model, "stylize"):
-        raise InputError(f"model must be a name, a place or a loaded style model, got {shown(model)}")
-    if options:
-        raise UsageError(f"{', '.join(sorted(options))}: options of a model that is already loaded")
-    return model  # type: ignore[return-value]
+    return write_and_return(content, found.photo, output, quality=quality)

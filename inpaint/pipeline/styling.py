@@ -6,10 +6,10 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,12 +20,9 @@ from inpaint.errors import MaskError
 from inpaint.images.mask_rules import Hole
 from inpaint.images.photo import Photo
 from inpaint.images.profiles import in_profile_of
+from inpaint.pipeline.steps import StepCallback, photos_told
 from inpaint.system.files import write_text
-from inpaint.types import LearnedStyle, OneLine, Progress, StylePart, Stylized, Stylizer
-
-StyleCallback: TypeAlias = Callable[[Progress, Callable[[], Photo]], None]
-"""Called after every step of a method that takes long, with a function that makes the photo as it is by then; raises
-`inpaint.types.StopFill` to get what there is."""
+from inpaint.types import LearnedStyle, OneLine, StylePart, Stylized, Stylizer
 
 _log = logging.getLogger("inpaint.pipeline")
 
@@ -70,7 +67,7 @@ def stylize_photo(
     size_px: int | None = None,
     seed: int = 0,
     budget_s: float | None = None,
-    callback: StyleCallback | None = None,
+    callback: StepCallback | None = None,
 ) -> StylizedPhoto:
     """Paint a photo, and its further pages, in the style of others.
 
@@ -82,7 +79,7 @@ def stylize_photo(
             photo's size. None: the photo's own.
         seed: For methods that draw at random.
         budget_s: For methods that take long; of every page.
-        callback: See `StyleCallback`.
+        callback: See `StepCallback`.
 
     Raises:
         MaskError: A mask is not of its picture's size, or empty.
@@ -98,18 +95,8 @@ def stylize_photo(
         shown = content.with_fill(_resized(image, (content.height, content.width)), whole)
         return content.with_companions(shown, companions)
 
-    def tell(step: Progress) -> None:
-        assert callback is not None
-
-        def photo() -> Photo:
-            if step.preview is None:
-                return content
-            return answer(np.asarray(step.preview[0].permute(1, 2, 0).cpu(), np.float32))
-
-        callback(step, photo)
-
     found = method.stylize(
-        _resized(colors, size), parts, seed=seed, budget_s=budget_s, progress=None if callback is None else tell
+        _resized(colors, size), parts, seed=seed, budget_s=budget_s, progress=photos_told(callback, content, answer)
     )
     for text in found.warnings:
         _log.warning("%s: %s", content.name, text)
