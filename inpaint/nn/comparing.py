@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -61,7 +61,7 @@ def network_sums(network: VGG, image: Tensor, reductions: Mapping[str, Reduction
     return sums_by_strips(network, image, reductions, strip_bytes=None if whole else STRIP_BYTES)
 
 
-def features_of(network: VGG, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+def features_of(network: VGG, image: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
     """Return the features (1, C, h, w) of the named layers, without gradient; nothing else is kept of a large image."""
     found = dict[str, Tensor]()
 

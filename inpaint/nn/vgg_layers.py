@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inpaint.nn.comparing import features_of
 from inpaint.nn.spaces import CaffeSpace
 from inpaint.nn.vgg import TORCHVISION_GAIN, VGG
 
@@ -40,15 +41,9 @@ class Layers:
         return 1.0 if self.caffe else TORCHVISION_GAIN
 
     def features(self, colors: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
-        """Return the named layers' features (1, C, h, w) of colors (1, 3, H, W)."""
-        found: dict[str, Tensor] = {}
-
-        def keep(name: str, features: Tensor) -> Tensor:
-            found[name] = features * self.gain if self.gain != 1 else features
-            return features
-
-        self.walk(colors, layers, keep)
-        return found
+        """Return the named layers' features (1, C, h, w) of colors (1, 3, H, W), without gradient."""
+        found = features_of(self.network, self.space.shown(colors, self.network.name), layers)
+        return {name: features * self.gain if self.gain != 1 else features for name, features in found.items()}
 
     def walk(self, colors: Tensor, layers: Collection[str], visit: Visit) -> None:
         """Compute the features as far as the last of the named layers, and show each of them to `visit`."""
