@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from inpaint.nn.comparing import features_of
 from inpaint.nn.spaces import CaffeSpace
-from inpaint.nn.vgg import TORCHVISION_GAIN, VGG
+from inpaint.nn.vgg import CAFFE_FILES, TORCHVISION_GAIN, VGG
 
 Visit = Callable[[str, Tensor], Tensor]
 """Given the name of a layer and its features, returns what goes on to the next one."""
@@ -27,18 +27,12 @@ class Layers:
     Args:
         network: Whose pooling rounds sizes up.
         space: Of the colors that it gets.
-        caffe: Whether the weights want colors of 0 to 255, blue first, less their mean, and not torchvision's.
     """
 
-    def __init__(self, network: VGG, space: Space, *, caffe: bool) -> None:
+    def __init__(self, network: VGG, space: Space) -> None:
         self.network = network
         self.space = space
-        self.caffe = caffe
-
-    @property
-    def gain(self) -> float:
-        """What activations are multiplied by."""
-        return 1.0 if self.caffe else TORCHVISION_GAIN
+        self.gain = 1.0 if network.name in CAFFE_FILES else TORCHVISION_GAIN  # activations are multiplied by
 
     def features(self, colors: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
         """Return the named layers' features (1, C, h, w) of colors (1, 3, H, W), without gradient."""

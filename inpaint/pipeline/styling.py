@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +18,7 @@ from inpaint.errors import MaskError
 from inpaint.images.mask_rules import Hole
 from inpaint.images.photo import Photo
 from inpaint.images.profiles import in_profile_of
+from inpaint.images.resizing import resized
 from inpaint.pipeline.steps import StepCallback, photos_told
 from inpaint.system.files import write_text
 from inpaint.types import LearnedStyle, OneLine, StylePart, Stylized, Stylizer
@@ -92,11 +91,11 @@ def stylize_photo(
     companions = content.companions()
 
     def answer(image: NDArray[Any], companions: Sequence[Photo] = companions) -> Photo:
-        shown = content.with_fill(_resized(image, (content.height, content.width)), whole)
+        shown = content.with_fill(resized(image, (content.height, content.width)), whole)
         return content.with_companions(shown, companions)
 
     found = method.stylize(
-        _resized(colors, size), parts, seed=seed, budget_s=budget_s, progress=photos_told(callback, content, answer)
+        resized(colors, size), parts, seed=seed, budget_s=budget_s, progress=photos_told(callback, content, answer)
     )
     for text in found.warnings:
         _log.warning("%s: %s", content.name, text)
@@ -122,7 +121,7 @@ def part_of(content: Photo, source: StyleSource, size: tuple[int, int]) -> Style
     """
     photo, mask, style_mask = source.photo, source.content_mask, source.style_mask
     _check_size("content", content, mask)
-    share = None if mask is None else _resized(mask.astype(np.float32), size).clip(0, 1)
+    share = None if mask is None else resized(mask.astype(np.float32), size).clip(0, 1)
     if photo is None:
         return LearnedStyle(name=source.name, content_mask=share, weight=source.weight)
     _check_size("style", photo, style_mask)
@@ -158,15 +157,6 @@ def _colors(content: Photo) -> NDArray[np.float32]:
     """Return a content's colors (H, W, 3), those of the nearest visible pixels where it is transparent."""
     colors = content.array()
     return colors if content.alpha is None else continued(colors, content.alpha > 0)
-
-
-def _resized(image: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Return an image (H, W) or (H, W, 3) at another size, reduced by areas, enlarged by cubics."""
-    if image.shape[:2] == size:
-        return np.asarray(image, np.float32)
-    smaller = math.prod(size) < math.prod(image.shape[:2])
-    how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(np.asarray(image, np.float32), size[::-1], interpolation=how), np.float32)
 
 
 def write_trace(found: StylizedPhoto, path: str | os.PathLike[str], request: Mapping[str, Any]) -> None:

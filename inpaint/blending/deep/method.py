@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -61,7 +62,6 @@ class Deep(ArrayBlender):
         self.options = options or DeepOptions()
         check_layers(self.options.network, [*self.options.style_layers, self.options.content_layer])
         self.device = torch.device(device)
-        self._network: VGG | None = None
 
     def paint(self, scene: Scene) -> Painted:
         """See `ArrayBlender`; aux: `poisson` and `first`, the images before the first and the second stage."""
@@ -139,14 +139,11 @@ class Deep(ArrayBlender):
         aux = {"first": _array(joined / 255), "whole": _array(painted / 255)}
         return Painted(image=aux["whole"], aux=aux, details={"stages": runs.records})
 
-    @property
+    @cached_property
     def network(self) -> VGG:
         """The feature network, loaded when it is first needed."""
-        if self._network is None:
-            name = "vgg16" if self.options.exact else self.options.network
-            network = VGG(name, weights=self.options.weights, fast=not self.options.exact)
-            self._network = network.to(self.device)
-        return self._network
+        name = "vgg16" if self.options.exact else self.options.network
+        return VGG(name, weights=self.options.weights, fast=not self.options.exact).to(self.device)
 
     def _surroundings(self, scene: Scene, part: Part) -> Surroundings:
         place = (part.rows, part.columns)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from inpaint.blending.painterly.passes import Canvas
 from inpaint.blending.painterly.running import Passes
 from inpaint.blending.painterly.texture import LEVELS, measured_level, texture
 from inpaint.errors import InputError
+from inpaint.images.resizing import resized
 from inpaint.nn.vgg import VGG
 from inpaint.nn.vgg_layers import Layers, Space
 from inpaint.optimize.base import gradients_on
@@ -45,16 +46,13 @@ class Painterly(ArrayBlender):
     def __init__(self, options: PainterlyOptions | None = None, *, device: torch.device | str = "cpu") -> None:
         self.options = options or PainterlyOptions()
         self.device = torch.device(device)
-        self._network: VGG | None = None
 
-    @property
-    def network(self) -> VGG:
-        """The feature network, loaded when it is first needed."""
-        if self._network is None:
-            options = self.options
-            network = VGG(options.network, weights=options.weights, ceil_mode=True, fast=not options.exact)
-            self._network = network.to(self.device)
-        return self._network
+    @cached_property
+    def layers(self) -> Layers:
+        """Those of the feature network, loaded when they are first needed."""
+        options, exact = self.options, self.options.exact
+        network = VGG(options.network, weights=options.weights, ceil_mode=True, fast=not exact)
+        return Layers(network.to(self.device), Space(PROGRAMS_SCALE if exact else 255.0))
 
     def paint(self, scene: Scene) -> Painted:
         """See `ArrayBlender`; aux: `first` and `second`, the images after the two passes."""
@@ -67,20 +65,19 @@ class Painterly(ArrayBlender):
         scale = 1.0 if options.work_px is None else min(options.work_px / max(size), 1.0)
         small = tuple(max(round(side * scale), 1) for side in size)
         exact = options.exact
-        space = Space(PROGRAMS_SCALE if exact else 255.0)
-        layers = Layers(self.network, space, caffe=options.network.endswith("_caffe"))
-        painting = self._tensor(_resized(scene.target, small))
-        tight = _resized(scene.mask.astype(np.float32), small)
+        layers, space = self.layers, self.layers.space
+        painting = self._tensor(resized(scene.target, small))
+        tight = resized(scene.mask.astype(np.float32), small)
         if tight.max() <= 0.5:
             tight = tight / max(float(tight.max()), 1e-6)  # an object thinner than a pixel at this size
         canvas = Canvas(
-            naive=space.of(self._tensor(_resized(pasted, small))),
+            naive=space.of(self._tensor(resized(pasted, small))),
             painting=space.of(painting),
             tight=torch.from_numpy(tight).to(self.device),
             loose=torch.from_numpy(loose(tight.astype(np.float64), window_px(small)).astype(np.float32)).to(
                 self.device
             ),
-            style=None if style is None else torch.from_numpy(_resized(style.astype(np.float32), small) >= 0.5),
+            style=None if style is None else torch.from_numpy(resized(style.astype(np.float32), small) >= 0.5),
         )
         level = options.style if isinstance(options.style, float) else LEVELS.get(options.style)
         if level is None:
@@ -150,16 +147,6 @@ def _put(image: Image, scene: Scene) -> Image:
     return np.asarray(scene.target + weight * (image.clip(0, 1) - scene.target), np.float32)
 
 
-def _resized(image: Image, size: tuple[int, ...]) -> Image:
-    """Return an image (H, W) or (H, W, 3) at a size that is not larger."""
-    if image.shape[:2] == size:
-        return image
-    return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
-
-
 def _array(image: Tensor, size: tuple[int, ...]) -> Image:
     """Return an image (1, 3, h, w) as (H, W, 3), enlarged to a size that is not smaller."""
-    small = image[0].permute(1, 2, 0).float().cpu().numpy()
-    if small.shape[:2] == size:
-        return small
-    return np.asarray(cv2.resize(small, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
+    return resized(image[0].permute(1, 2, 0).float().cpu().numpy(), size)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from inpaint import seeds
+from inpaint.images.resizing import resized
 from inpaint.losses.matting import MattingLaplacian
 from inpaint.nn.vgg import VGG
 from inpaint.nn.vgg_layers import Layers, Space
@@ -48,16 +49,13 @@ class Photo(ArrayStylizer):
     def __init__(self, options: PhotoOptions | None = None, *, device: torch.device | str = "cpu") -> None:
         self.options = options or PhotoOptions()
         self.device = torch.device(device)
-        self._network: VGG | None = None
 
-    @property
-    def network(self) -> VGG:
-        """The feature network, loaded when it is first needed."""
-        if self._network is None:
-            options = self.options
-            network = VGG(options.network, weights=options.weights, ceil_mode=True, fast=not options.exact)
-            self._network = network.to(self.device)
-        return self._network
+    @cached_property
+    def layers(self) -> Layers:
+        """Those of the feature network, loaded when they are first needed."""
+        options, exact = self.options, self.options.exact
+        network = VGG(options.network, weights=options.weights, ceil_mode=True, fast=not exact)
+        return Layers(network.to(self.device), Space(PROGRAMS_SCALE if exact else 255.0))
 
     def paint(self, scene: Scene) -> Painted:
         """See `ArrayStylizer`; aux: `stylized` and `photorealistic`, the images after the two stages."""
@@ -74,9 +72,8 @@ class Photo(ArrayStylizer):
         options, size, exact = self.options, scene.size, self.options.exact
         scale = 1.0 if options.work_px is None else min(options.work_px / max(size), 1.0)
         small = (max(round(size[0] * scale), LEAST_PX), max(round(size[1] * scale), LEAST_PX))
-        space = Space(PROGRAMS_SCALE if exact else 255.0)
-        layers = Layers(self.network, space, caffe=options.network.endswith("_caffe"))
-        shown = _resized(scene.content, small)
+        layers, space = self.layers, self.layers.space
+        shown = resized(scene.content, small)
         image = self._tensor(shown)
         content = space.of(image)
         regions = self._regions(scene, small, scale, space)
@@ -126,7 +123,7 @@ class Photo(ArrayStylizer):
         if start == "content":
             return content
         size = (content.shape[-2], content.shape[-1])
-        shown, shares = _resized(scene.content, size), np.stack([_resized(share, size) for share in scene.shares])
+        shown, shares = resized(scene.content, size), np.stack([resized(share, size) for share in scene.shares])
         moved = colors_by_regions(shown, scene.parts, shares).clip(0, 1)
         return space.of(self._tensor(shown + options.strength * (moved - shown)))
 
@@ -142,7 +139,7 @@ class Photo(ArrayStylizer):
             mask = smaller.style_mask
             found.append(
                 Region(
-                    mask=torch.from_numpy(_resized(share, size)).to(self.device),
+                    mask=torch.from_numpy(resized(share, size)).to(self.device),
                     style=tensors[key],
                     style_mask=None if mask is None else torch.from_numpy(mask.astype(np.float32)).to(self.device),
                 )
@@ -164,19 +161,9 @@ class Photo(ArrayStylizer):
         return torch.from_numpy(np.ascontiguousarray(image, np.float32)).permute(2, 0, 1)[None].to(self.device)
 
 
-def _resized(image: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Return an image (H, W) or (H, W, 3) at a size that is not larger."""
-    if image.shape[:2] == size:
-        return np.asarray(image, np.float32)
-    return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
-
-
 def _shown(image: Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
     """Return an image (1, 3, h, w) as (H, W, 3), at a size that is not smaller."""
-    small = image[0].permute(1, 2, 0).float().cpu().numpy()
-    if small.shape[:2] == size:
-        return np.asarray(small, np.float32)
-    return np.asarray(cv2.resize(small, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
+    return resized(image[0].permute(1, 2, 0).float().cpu().numpy(), size)
 
 
 def _enlarging(size: tuple[int, int]) -> Callable[[Tensor], Tensor]:

@@ -27,7 +27,7 @@ def layers():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vgg, "CHANNELS", (3, 4, 4, 5, 5))
         network = vgg.VGG("vgg16_caffe", weights="random", ceil_mode=True).double()
-    return Layers(network, Space(), caffe=True)
+    return Layers(network, Space())
 
 
 @pytest.fixture(scope="module")

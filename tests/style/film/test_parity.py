@@ -28,7 +28,7 @@ def layers(parity, tmp_path_factory):
     (file,) = parity.write("vgg19_caffe", tmp_path_factory.mktemp("vgg"))
     network = VGG("vgg19_caffe", weights=str(file), ceil_mode=True).double()
     file.unlink()
-    return Layers(network, Space(256.0), caffe=True)
+    return Layers(network, Space(256.0))
 
 
 def apart(got, expected):
