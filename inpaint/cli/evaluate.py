@@ -29,6 +29,7 @@ Examples:
   inpaint evaluate --model my-erasenet/ --model biharmonic --data photos/ --contaminate text --find text --output out/
   inpaint evaluate --model my-harmonizer/ --data photos/ --recolor blobs --size 256 --output out/
   inpaint evaluate --model gatys --model my-style-run/ --data photos/ --styles paintings/ --size 256 --output out/
+  inpaint evaluate --model my-style-run/ --model held.mp4 --data film.mp4 --styles painting.jpg --output out/
   inpaint evaluate --list
 """
 
@@ -40,12 +41,13 @@ Examples:
     multiple=True,
     shell_complete=places.complete_model,
     help="Name, run folder, weights or ONNX file, or a folder of runs, a sweep's for instance; repeat to compare. With "
-    "--styles: what `inpaint stylize` takes.",
+    "--styles: what `inpaint stylize` takes; with a film, also films that were made of it.",
 )
 @click.option(
     "--data",
     type=places.SOURCE,
-    help="Folder, list file, tar shards, or `samples` for the bundled photos. -: a list on standard input.",
+    help="Folder, list file, tar shards, or `samples` for the bundled photos; with --styles also a film. -: a list on "
+    "standard input.",
 )
 @click.option(
     "--protocol",
@@ -80,6 +82,12 @@ Examples:
     type=places.SOURCE,
     help="Paint the photos in the style of a picture, or of those of a folder, list file or tar shards. The photos as "
     "they are and a color transfer stand in the table, too.",
+)
+@click.option(
+    "--in-order",
+    is_flag=True,
+    help="With --styles: the photos are the frames of one film, in the order of their names; measure how much it "
+    "flickers, as of a film.",
 )
 @click.option(
     "--features",
@@ -167,6 +175,7 @@ def _evaluate(
     contamination: str | None,
     recolor: Sequence[str],
     styles: str | None,
+    in_order: bool,
     features: Sequence[str],
     fonts: str | None,
     finders: Sequence[str],
@@ -183,6 +192,7 @@ def _evaluate(
     from inpaint.data.opening import check_root
     from inpaint.evaluation.models import expanded, label_models
     from inpaint.evaluation.protocols import together, unnamed
+    from inpaint.images.films import is_film
     from inpaint.masks import split_specs
     from inpaint.registry.loadable import Loadable
     from inpaint.registry.loading import described
@@ -197,6 +207,8 @@ def _evaluate(
         others = ", ".join(["--protocol, --masks, --fixed-camera", *given[1:]])
         what = "paints all of the photo" if given[0] == "--styles" else "says which masks"
         raise UsageError(f"{given[0]} {what}: leave out {others}")
+    if in_order and styles is None:
+        raise UsageError("--in-order is for films in other styles: say which, --styles paintings/ for one")
     if not painted and (contamination is not None or fonts is not None or finders):
         raise UsageError(
             "--contamination, --fonts and --find are for contaminated photos: say which holes, "
@@ -219,6 +231,14 @@ def _evaluate(
     elif named or kinds or size is not None or data is not None:
         raise UsageError("--fixed-camera brings pictures and holes: leave out --data, --protocol, --masks and --size")
     labels = label_models(expanded(models))
+    of_film = styles is not None and data is not None and (in_order or is_film(data))
+    painted_films = {name: spec for name, spec in labels.items() if styles is not None and is_film(spec)}
+    if painted_films and not of_film:
+        raise UsageError(
+            f"'{next(iter(painted_films.values()))}' is a film: name the one that it was made of with --data, or a "
+            "folder of its frames with --data and --in-order"
+        )
+    labels = {name: spec for name, spec in labels.items() if name not in painted_films}
     which = model_options.which(labels, weights)
     if styles is not None:
         chosen = model_options.for_stylizers(labels, option, weights=which)
@@ -228,11 +248,12 @@ def _evaluate(
             described(spec, weights=which[name], **chosen[name])
     if film is None:
         assert data is not None
-        check_root(data)
+        if not (of_film and is_film(data)):
+            check_root(data)
 
     from inpaint.evaluation.run import evaluate  # only now: torch takes seconds
     from inpaint.evaluation.subjects import Subjects
-    from inpaint.metrics import OF_BLIND, OF_RECOLORED, OF_STYLE, USUAL
+    from inpaint.metrics import OF_BLIND, OF_FILM, OF_RECOLORED, OF_STYLE, USUAL
     from inpaint.system.devices import device_name, resolve_device
 
     places_of_work = [resolve_device(each.strip()) for each in device.split(",")]
@@ -263,14 +284,20 @@ def _evaluate(
         subjects = RecoloredPhotos(data, protocol, count=settings["count"])
     elif styles is not None:
         from inpaint.evaluation.styled import LoadableStylizer, StyledPhotos, beside
+        from inpaint.evaluation.styled_film import LoadablePainted, StyledFilm
 
         assert data is not None
-        usual = OF_STYLE
-        styled = StyledPhotos(data, styles, size=size, seed=seed, count=settings["count"])
-        stylizers = {
+        usual = OF_STYLE if not of_film else OF_STYLE + OF_FILM
+        kind = StyledFilm if of_film else StyledPhotos
+        styled = kind(data, styles, size=size, seed=seed, count=settings["count"])
+        stylizers: dict[str, Loadable] = {
             name: LoadableStylizer(spec=spec, options=chosen[name], weights=which[name])
             for name, spec in labels.items()
         }
+        for name, place in painted_films.items():
+            assert isinstance(styled, StyledFilm)  # said above
+            styled.check_painted(name, place)
+            stylizers[name] = LoadablePainted(spec=place, size=size)
         loadable, subjects = beside(stylizers, styled.labels), styled
     with ending_on_sigterm(), bar("fills") as fills:
 

@@ -184,9 +184,9 @@ def command(
 
     A film (--image film.mp4) becomes a film, or a folder of frames, each filled by itself; a mask may be a film, too.
     """
-    from inpaint.images.films import FILM_SUFFIXES
+    from inpaint.images.films import is_film
 
-    if image.lower().endswith(FILM_SUFFIXES):
+    if is_film(image):
         from inpaint.cli.film_filling import fill_film
 
         context = click.get_current_context()

@@ -161,7 +161,7 @@ def command(
     Methods that take long write what there is on Ctrl-C and SIGTERM, and the status is 130 or 143; a second Ctrl-C ends
     at once.
     """
-    from inpaint.images.films import FILM_SUFFIXES
+    from inpaint.images.films import is_film
     from inpaint.options import validated
     from inpaint.pipeline.style_sources import asked_styles
     from inpaint.registry.stylizers import load_stylizer, stylizer_options
@@ -189,7 +189,7 @@ def command(
         styles, weights, content_masks, style_masks, content_labels=content_labels, style_labels=style_labels
     )
     how: dict[str, Any] = {"size_px": size, "seed": seed, "budget_s": course.seconds(budget)}
-    of_film = content.lower().endswith(FILM_SUFFIXES)
+    of_film = is_film(content)
     if not of_film and (film or resume):
         raise UsageError(f"{'--film' if film else '--resume'} is for films, and --content is none")
     if of_film:

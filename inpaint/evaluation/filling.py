@@ -19,7 +19,7 @@ from inpaint.evaluation.guidance import Guiding
 from inpaint.evaluation.manifest import MASKED, ORIGINAL
 from inpaint.evaluation.measure import fill_and_measure, grayed, warm_up
 from inpaint.evaluation.record import picture_path
-from inpaint.evaluation.subjects import InStyle, Rgb, Styled, Subject, Subjects
+from inpaint.evaluation.subjects import Filmed, InStyle, Rgb, Styled, Subject, Subjects
 from inpaint.images.photo import photo_of_array, to_uint8
 from inpaint.images.writing import write_photo
 from inpaint.masks import HoleMask
@@ -140,6 +140,7 @@ class Filling:
     _warm: set[tuple[str, tuple[int, ...] | None]] = field(default_factory=set, init=False)
     _made: dict[str, ImageMeasure] = field(default_factory=dict, init=False)
     _sets: dict[str, SetMeasure] = field(default_factory=dict, init=False)
+    _painted: dict[tuple[str, str], tuple[int, Rgb]] = field(default_factory=dict, init=False)  # of a film, the last
 
     def work(self, task: Task, say: Say) -> None:
         """Do a task and say what is found, fill by fill."""
@@ -181,14 +182,17 @@ class Filling:
         *,
         told: ProgressCallback | None,
     ) -> Filled | Refused:
-        index, model, shown = task.index, self.models[wanted.label], task.index < self.plan.pictures
-        if subject.style is not None:
-            assert isinstance(model, InStyle)  # `beside` has made it
-            model = model.in_style(subject.style, label)
+        index, shown = task.index, task.index < self.plan.pictures
         seed = self.plan.subjects.fill_seed(index)
+        asked = [self._measure(name) for name in wanted.values]
         # Accelerators choose their kernels anew for every shape.
-        key = (wanted.label, subject.image.shape if self.accelerated and model.capabilities.trained else None)
+        trained = self.models[wanted.label].capabilities.trained
+        key = (wanted.label, subject.image.shape if self.accelerated and trained else None)
         try:
+            before = None
+            if any("before" in measure.needs for measure in asked):
+                before = self._before(index, label, wanted.label)
+            model = self._model(wanted.label, index, label, subject)
             if key not in self._warm:
                 warm_up(model, subject.image, mask, seed=seed)
                 self._warm.add(key)
@@ -201,7 +205,8 @@ class Filling:
                 known=subject.known,
                 contaminated=subject.contaminated,
                 style=subject.style,
-                wanted=[self._measure(name) for name in wanted.values],
+                before=before,
+                wanted=asked,
                 samples=self.plan.samples,
                 guiding=self.plan.guiding,
                 progress=told,
@@ -209,9 +214,33 @@ class Filling:
             features = self._features(task, wanted.features, found.completed)
         except InpaintError as error:
             return Refused(index, label, wanted.label, str(error))
+        if isinstance(self.plan.subjects, Filmed):
+            self._painted[label, wanted.label] = index, found.completed
         if shown:
             self._show(index, label, wanted.label, found.completed, anew=True)
         return Filled(index, label, wanted.label, found.values, found.seconds, features, shown)
+
+    def _model(self, name: str, index: int, label: str, subject: Subject) -> Inpainter:
+        model = self.models[name]
+        if subject.style is None:
+            return model
+        assert isinstance(model, InStyle)  # `beside` has made it
+        return model.in_style(subject.style, label, index)
+
+    def _before(self, index: int, label: str, name: str) -> tuple[Rgb, Rgb] | None:
+        """Return the frame before and what has become of it, which is painted again where it was not painted last."""
+        subjects = self.plan.subjects
+        subject = subjects.before(label, index) if isinstance(subjects, Filmed) else None
+        if subject is None:
+            return None
+        last, painted = self._painted.get((label, name), (-1, subject.image))
+        if last != index - 1:
+            mask = subjects.mask(label, index - 1, *subject.image.shape[:2])
+            model, seed = self._model(name, index - 1, label, subject), subjects.fill_seed(index - 1)
+            painted = fill_and_measure(
+                model, subject.image, mask, seed=seed, style=subject.style, wanted=(), guiding=self.plan.guiding
+            ).completed
+        return subject.image, painted
 
     def _features(self, task: Task, extractors: tuple[str, ...], picture: Rgb) -> dict[str, NDArray[Any]]:
         """Return the features of a picture by what extracts them, (D,) each."""

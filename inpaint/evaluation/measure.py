@@ -49,6 +49,7 @@ def fill_and_measure(
     known: NDArray[np.bool_] | None = None,
     contaminated: bool = False,
     style: Rgb | None = None,
+    before: tuple[Rgb, Rgb] | None = None,
     wanted: Sequence[ImageMeasure] = USUAL,
     samples: int = 1,
     guiding: Guiding | None = None,
@@ -69,6 +70,7 @@ def fill_and_measure(
         contaminated: Whether the hole of the photo holds what does not belong there: a blind model finds the hole then,
             and is not given it.
         style: The picture (h, w, 3) in whose style the model paints all of the photo, and then sees all of it; or None.
+        before: Of a frame of a film, the frame before, and what has become of it; or None.
         wanted: The measures.
         samples: How many fills a model that draws at random makes for the measures that compare them.
         guiding: What the model is told of the truth; None: nothing.
@@ -115,6 +117,7 @@ def fill_and_measure(
         lines=_plane(asked["lines"]) if asked else None,
         colors=_plane(asked["colors"]) if asked else None,
         style=None if style is None else _exact(style),
+        before=None if before is None else (_exact(before[0]), _exact(before[1])),
     )
     image_8_bit: Rgb = rounded[0].permute(1, 2, 0).to(torch.uint8).numpy()
     return Measured(image_8_bit, _values(compared, wanted), seconds)

@@ -28,7 +28,7 @@ from inpaint.evaluation.record import (
     write_rows,
     write_sets,
 )
-from inpaint.evaluation.subjects import Photos, Styled, Subjects, listed, manifest_of
+from inpaint.evaluation.subjects import Filmed, Photos, Styled, Subjects, listed, manifest_of
 from inpaint.fills.checks import checked_seed
 from inpaint.metrics import USUAL, ImageMeasure, Measure, Measures, measures
 from inpaint.metrics.base import Need
@@ -160,6 +160,7 @@ def evaluate(
         samples=samples,
         size=manifest.size,
         styled=isinstance(subjects, Styled),
+        film=isinstance(subjects, Filmed),
     )
     known_as = {label: _identity(label, model, identities) for label, model in models.items()}
     how = f"on {device_name}, {__version__}" + (f", {samples} samples" if samples > 1 else "")
@@ -278,6 +279,7 @@ def _available(
     samples: int,
     size: int | None,
     styled: bool,
+    film: bool,
 ) -> tuple[list[Measure], dict[str, str]]:
     """Return the measures that can be had here, and why the others cannot."""
     able = [model.capabilities for model in models.values()]
@@ -289,6 +291,7 @@ def _available(
         "lines": True,
         "colors": True,
         "style": styled,
+        "before": film,
     }
     given = [need for need, is_there in there.items() if is_there]
     chosen, unavailable = [], {}

@@ -102,7 +102,7 @@ class Stylizing(ArrayFill):
         self._stylizer = stylizer
         self._style: tuple[Rgb, str] | None = None
 
-    def in_style(self, style: Rgb, label: str) -> Inpainter:
+    def in_style(self, style: Rgb, label: str, index: int) -> Inpainter:
         """See `InStyle`. A network that has learned its styles gets the one of this name."""
         found: Any = Stylizing(self._stylizer, gradual=self.capabilities.gradual)
         found._style = style, label
@@ -158,7 +158,7 @@ class LoadableStylizer(Loadable):
         return self.spec in STYLIZERS and STYLIZERS[self.spec].gradual
 
 
-def beside(models: Mapping[str, LoadableStylizer], styles: Sequence[str]) -> dict[str, Inpainter | Loadable]:
+def beside(models: Mapping[str, Loadable], styles: Sequence[str]) -> dict[str, Inpainter | Loadable]:
     """Return the photos as they are, the color transfer, and behind them the models.
 
     Args:
@@ -172,7 +172,7 @@ def beside(models: Mapping[str, LoadableStylizer], styles: Sequence[str]) -> dic
         name = CONTENT if CONTENT in models else COLORS
         raise UsageError(f"a model cannot be called '{name}' beside the row of that name")
     for label, model in models.items():
-        learned = learned_styles(model.spec, weights=model.weights)
+        learned = learned_styles(model.spec, weights=model.weights) if isinstance(model, LoadableStylizer) else None
         lacking = [style for style in styles if learned is not None and style not in learned]
         if lacking:
             raise UsageError(

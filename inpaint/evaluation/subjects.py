@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from inpaint.errors import InpaintError
 from inpaint.evaluation.manifest import Listed, Manifest, mask_hash, picture_hash
 from inpaint.masks import HoleMask
 from inpaint.types import Inpainter
+
+if TYPE_CHECKING:
+    from inpaint.data.pixels import CenterView
 
 Rgb: TypeAlias = NDArray[np.uint8]
 """A photo in memory, (H, W, 3)."""
@@ -89,11 +93,34 @@ class Styled(Protocol):
 
 
 @runtime_checkable
+class Filmed(Protocol):
+    """Subjects that are the frames of one film, in its order."""
+
+    def before(self, label: str, index: int) -> Subject | None:
+        """Return what models see of the frame before; None of the first. Raises InputError when it cannot be read."""
+        ...
+
+
+@runtime_checkable
 class InStyle(Protocol):
     """A model that paints in the styles of such subjects."""
 
-    def in_style(self, style: Rgb, label: str) -> Inpainter:
-        """Return it as one that paints all of a photo in this style, whose picture is (h, w, 3)."""
+    def in_style(self, style: Rgb, label: str, index: int) -> Inpainter:
+        """Return it as one that paints all of photo `index` in this style, whose picture is (h, w, 3)."""
+        ...
+
+
+class Pictures(Protocol):
+    """Where pictures come from, by number."""
+
+    def __len__(self) -> int: ...
+
+    def name(self, index: int) -> str:
+        """Return what a picture is called."""
+        ...
+
+    def read(self, index: int) -> Rgb:
+        """Return a picture, (H, W, 3). Raises InputError when it cannot be read."""
         ...
 
 
@@ -110,16 +137,17 @@ class Photos:
     """
 
     def __init__(self, data: str, protocol: protocols.Protocol, *, count: int | None = None) -> None:
-        self._source = open_source(data, min_px=protocols.SMALLEST_PX)
-        report_skipped(data, self._source)
-        self.skipped = len(self._source.skipped)
+        self.data = data
+        self.skipped = 0
+        self._source = self._opened(data)
         self.protocol = protocol
         self._count = len(self._source) if count is None else min(count, len(self._source))
-        self._view = None
-        if protocol.size is not None:
-            from inpaint.data.pixels import CenterView  # imports Albumentations, which native sizes do not need
 
-            self._view = CenterView(protocol.size)
+    def _opened(self, data: str) -> Pictures:
+        source = open_source(data, min_px=protocols.SMALLEST_PX)
+        report_skipped(data, source)
+        self.skipped = len(source.skipped)
+        return source
 
     @property
     def labels(self) -> Sequence[str]:
@@ -132,7 +160,7 @@ class Photos:
     def name(self, index: int) -> str:
         """Return what photo `index` is called: its path below the root."""
         name = self._source.name(index)
-        return Path(name).name if self._source.kind == SAMPLES else name
+        return Path(name).name if self.data == SAMPLES else name
 
     def read(self, index: int) -> Subject:
         """Return photo `index`, prepared. Raises InputError when it cannot be decoded."""
@@ -141,7 +169,7 @@ class Photos:
 
     def _prepared(self, picture: Rgb) -> Rgb:
         """Return the square that the protocol cuts from a picture, or all of it."""
-        return picture if self._view is None else self._view(picture, None)[0]
+        return cut(picture, self.protocol.size)
 
     def mask(self, label: str, index: int, height: int, width: int) -> HoleMask:
         """Draw a mask, see `Drawing.draw`."""
@@ -158,6 +186,18 @@ class Photos:
     def described(self) -> dict[str, Any]:
         """See `Subjects`."""
         return self.protocol.described()
+
+
+def cut(picture: Rgb, size: int | None) -> Rgb:
+    """Return the square of a size from the middle of a picture; None: all of it."""
+    return picture if size is None else _view(size)(picture, None)[0]
+
+
+@cache
+def _view(size: int) -> CenterView:
+    from inpaint.data.pixels import CenterView  # imports Albumentations, which native sizes do not need
+
+    return CenterView(size)
 
 
 def listed(subjects: Subjects, index: int) -> Listed:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,6 +22,11 @@ FILM_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg
 """Names of films, in lower case."""
 MEMORY_BYTES = 256 * 1024**2
 """What the frames that are looked at together may take."""
+
+
+def is_film(place: str | os.PathLike[str]) -> bool:
+    """Return whether a path has the name of a film."""
+    return os.fspath(place).lower().endswith(FILM_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,34 @@ class Film:
             for place, frame in enumerate(self.frames(wanted)):
                 strip[place] = frame[rows]
             yield rows, strip
+
+
+class FilmReader:
+    """Frames of a film by number; asked for in rising order they are decoded once. The last two are kept.
+
+    Args:
+        film: The film.
+    """
+
+    def __init__(self, film: Film) -> None:
+        self.film = film
+        self._coming: Iterator[tuple[int, Rgb]] = iter(())
+        self._kept: dict[int, Rgb] = {}
+
+    def read(self, number: int) -> Rgb:
+        """Return a frame, (H, W, 3) RGB. Raises InputError as `Film.frames`."""
+        if number not in self._kept:
+            if not self._kept or number < max(self._kept):
+                numbers = range(number, self.film.count)
+                self._coming = zip(numbers, self.film.frames(numbers), strict=True)
+            for at, frame in self._coming:
+                self._kept = {each: self._kept[each] for each in (at - 1,) if each in self._kept} | {at: frame}
+                if at == number:
+                    break
+        return self._kept[number]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_coming": iter(()), "_kept": {}}
 
 
 def frames_per_s(path: str | os.PathLike[str]) -> float:

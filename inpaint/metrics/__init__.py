@@ -7,6 +7,7 @@ from inpaint.metrics.ssim import ssim_map
 from inpaint.metrics.table import (
     MEASURES,
     OF_BLIND,
+    OF_FILM,
     OF_RECOLORED,
     OF_STYLE,
     USUAL,
@@ -19,6 +20,7 @@ from inpaint.metrics.table import (
 __all__ = [
     "MEASURES",
     "OF_BLIND",
+    "OF_FILM",
     "OF_RECOLORED",
     "OF_STYLE",
     "PSNR_CAP_DB",

@@ -29,7 +29,7 @@ from inpaint.metrics.separation import Separation, separate
 from inpaint.metrics.ssim import ssim_map
 
 Better: TypeAlias = Literal["higher", "lower", "neither"]
-Need: TypeAlias = Literal["raw", "samples", "found", "lines", "colors", "style"]
+Need: TypeAlias = Literal["raw", "samples", "found", "lines", "colors", "style", "before"]
 Features: TypeAlias = NDArray[np.float64]
 """One row per image, (N, D)."""
 T = TypeVar("T")
@@ -41,6 +41,7 @@ NEEDS: Mapping[Need, str] = {
     "lines": "lines drawn for the fill to follow",
     "colors": "colors given for the fill to follow",
     "style": "a picture whose style is wanted",
+    "before": "a film's frame before, and what has become of it",
 }
 """What a measure may need, in words."""
 
@@ -106,7 +107,8 @@ class Compared:
     painted everywhere, (B, 3, H, W), or None. samples: several fills of each image, (S, B, 3, H, W), or None. found:
     the mask that a blind model found, (B, 1, H, W), or None. lines, colors: what the fill was to follow, (B, 1, H, W),
     1 = line, and (B, 4, H, W), RGB and 1 where a color is given, or None. style: the pictures whose style was wanted,
-    (B, 3, h, w), or None.
+    (B, 3, h, w), or None. before: of frames of films the originals before, and what has become of these, each as image;
+    or None.
 
     Raises InputError for shapes that do not belong together.
     """
@@ -120,6 +122,7 @@ class Compared:
     lines: Tensor | None = None
     colors: Tensor | None = None
     style: Tensor | None = None
+    before: tuple[Tensor, Tensor] | None = None
 
     def __post_init__(self) -> None:
         want = (self.image.shape[0], 1, *self.image.shape[-2:])
@@ -134,6 +137,9 @@ class Compared:
         if self.style is not None and self.style.shape[:-2] != self.image.shape[:-2]:
             batch = ", ".join(map(str, self.image.shape[:-2]))
             raise InputError(f"style must have shape ({batch}, h, w) to match the image, got {tuple(self.style.shape)}")
+        if self.before is not None and any(each.shape != self.image.shape for each in self.before):
+            shapes = " and ".join(str(tuple(each.shape)) for each in self.before)
+            raise InputError(f"before must have the image's shape {tuple(self.image.shape)} twice, got {shapes}")
         if self.samples is not None and self.samples.shape[1:] != self.image.shape:
             shape = f"(S, {', '.join(map(str, self.image.shape))})"
             raise InputError(f"samples must have shape {shape} to match the image, got {tuple(self.samples.shape)}")
@@ -148,6 +154,7 @@ class Compared:
             "lines": self.lines is not None,
             "colors": self.colors is not None,
             "style": self.style is not None,
+            "before": self.before is not None,
         }
         return frozenset(need for need, is_there in there.items() if is_there)
 

@@ -28,6 +28,7 @@ from inpaint.metrics.sets import FID, KID, PIDS, UIDS, ArtFID, FDEfficientNet
 from inpaint.metrics.style import MARK_DIGITS, ContentShare, FeatureMeasure, Network, StyleShare, mark_of
 from inpaint.metrics.style import NETWORKS as FEATURE_NETWORKS
 from inpaint.metrics.total_variation import TotalVariation
+from inpaint.metrics.warping import WarpingError
 
 _LPIPS = tuple(partial(LPIPS, network) for network in NETWORKS)
 _REGIONS: tuple[Callable[..., RegionMeasure], ...] = (L1, PSNR, SSIM, *_LPIPS, TotalVariation, MSE)
@@ -57,6 +58,7 @@ _MAKERS: tuple[Callable[[], Measure], ...] = (
     partial(KnownPSNR, raw=True),
     ContentDistance,
     MattingResidual,
+    WarpingError,
     *(partial(share, network) for network in FEATURE_NETWORKS for share in (ContentShare, StyleShare)),
     FID,
     KID,
@@ -74,6 +76,8 @@ OF_RECOLORED = ("mse", "mse_hole")
 """What is measured beside that where models harmonize."""
 OF_STYLE = ("content_vgg16", "style_vgg16", "ssim", "matting_residual", "artfid_inception_v3_compat")
 """What is measured instead where models stylize."""
+OF_FILM = ("warping_error",)
+"""What is measured beside that where they paint a film."""
 
 Features: TypeAlias = Mapping[str, str]
 """Files of weights by the network (`FEATURE_NETWORKS`) whose features are taken with them, not with the public ones."""

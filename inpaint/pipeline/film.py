@@ -18,15 +18,10 @@ import numpy as np
 
 from inpaint.errors import InputError, UsageError, WriteError
 from inpaint.images.film_writing import CODECS, check_codec, write_film
-from inpaint.images.films import FILM_SUFFIXES, Film, Rgb, frames_per_s
+from inpaint.images.films import Film, Rgb, frames_per_s, is_film
 from inpaint.system.files import check_folder, check_target, sha256_of, write_text
 
 _TAKEN_APART = "taken-apart.json"  # written when all frames are there: of which films
-
-
-def is_film(place: str | os.PathLike[str]) -> bool:
-    """Return whether a path has the name of a film."""
-    return os.fspath(place).lower().endswith(FILM_SUFFIXES)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,10 +14,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from inpaint.errors import InputError, WriteError
-from inpaint.images.films import Film, Rgb
+from inpaint.errors import WriteError
+from inpaint.images.films import Rgb
 from inpaint.images.photo import photo_of_array
-from inpaint.metrics.warping import WarpingError, warping_error
 from inpaint.pipeline.film import FilmWork, frame_path, read_frame
 from inpaint.pipeline.style_sources import AskedStyle
 from inpaint.pipeline.styling import part_of
@@ -97,30 +96,6 @@ def stylize_film(
     return work.put_together(count)
 
 
-def film_flicker(film: str | os.PathLike[str], painted: str | os.PathLike[str]) -> WarpingError:
-    """Measure how much a painted film flickers; see `inpaint.metrics.warping`.
-
-    Args:
-        film: The original.
-        painted: What was made of it, of as many frames; the original is reduced to its size.
-
-    Raises:
-        InputError: One of them cannot be read, or they have different numbers of frames.
-    """
-    original, other = Film.open(film), Film.open(painted)
-    if original.count != other.count:
-        raise InputError(
-            f"'{film}' has {original.count} frames and '{painted}' {other.count}: they are compared frame by frame"
-        )
-    numbers = range(original.count)
-
-    def pairs() -> Iterator[tuple[Rgb, Rgb]]:
-        for before, after in zip(original.frames(numbers), other.frames(numbers), strict=True):
-            yield _resized(before, (other.width, other.height)), after
-
-    return warping_error(pairs())
-
-
 @dataclass(frozen=True)
 class FrameFolder:
     """The results of a pass as PNG files."""
@@ -154,11 +129,7 @@ class FrameFolder:
 def _reduced(frame: Rgb, size_px: int | None) -> Rgb:
     height, width = frame.shape[:2]
     factor = 1.0 if size_px is None else min(size_px / max(height, width), 1.0)
-    return _resized(frame, (max(round(width * factor), 1), max(round(height * factor), 1)))
-
-
-def _resized(frame: Rgb, size: tuple[int, int]) -> Rgb:
-    """Return a frame at a size (width, height) that is not larger."""
-    if frame.shape[1::-1] == size:
+    size = max(round(width * factor), 1), max(round(height * factor), 1)
+    if size == (width, height):
         return frame
     return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)

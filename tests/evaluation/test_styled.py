@@ -185,7 +185,7 @@ def test_a_network_is_measured_by_the_styles_that_it_has_learned(tmp_path):
         beside({"tiny": tiny}, ["blue", "red"])
     with pytest.raises(UsageError, match="cannot be called 'content'"):
         beside({"content": tiny}, ["red"])
-    painted = tiny.load("cpu").in_style(np.zeros((8, 8, 3), np.uint8), "red")
+    painted = tiny.load("cpu").in_style(np.zeros((8, 8, 3), np.uint8), "red", 0)
     assert painted.fill_arrays(np.full((1, 32, 32, 3), 0.5, np.float32), np.ones((1, 32, 32, 1)))[0].raw.shape[1] == 32
 
 

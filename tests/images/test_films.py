@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
 from inpaint.errors import InputError
-from inpaint.images.films import Film, median
+from inpaint.images.films import Film, FilmReader, median
 from tiny_film import HEIGHT, WIDTH, write_film
 
 
@@ -39,6 +41,21 @@ def test_strips_hold_the_same_as_frames_with_little_memory(written):
     strips = list(film.strips(numbers, most_bytes=7 * WIDTH * 3 * 25))
     assert [rows.stop - rows.start for rows, _ in strips] == [25, 25, 25, 21]
     assert np.array_equal(np.concatenate([strip for _, strip in strips], axis=1), whole)
+
+
+def test_frames_are_read_in_any_order_and_decoded_once_in_rising_order(written, monkeypatch):
+    film, opened = Film.open(written.path), []
+    whole = list(film.frames(range(film.count)))
+    decoded = Film.frames
+    monkeypatch.setattr(Film, "frames", lambda self, numbers: opened.append(numbers) or decoded(self, numbers))
+    reader = FilmReader(film)
+    for number in (0, 1, 0, 1, 2, 5, 4, 5, 29):
+        assert np.array_equal(reader.read(number), whole[number])
+    assert len(opened) == 1
+    copy = pickle.loads(pickle.dumps(reader))
+    assert np.array_equal(copy.read(3), whole[3])
+    assert np.array_equal(reader.read(3), whole[3])
+    assert len(opened) == 3
 
 
 def test_numbers_at_even_distances_are_distinct_and_inside(written):

@@ -41,6 +41,7 @@ def compared(tmp_path_factory):
             found=mask.roll(9, -1),
             lines=canny_edges(image),
             colors=colors,
+            before=(image, raw.clamp(0, 1)),
         )
     lpips_module._load.cache_clear()
 
@@ -49,7 +50,8 @@ def part(compared, i):
     """One image of a batch."""
     names = ("completed", "image", "mask", "raw", "found", "lines", "colors")
     several = {name: getattr(compared, name)[i : i + 1] for name in names}
-    return Compared(**several, samples=compared.samples[:, i : i + 1])
+    before = tuple(each[i : i + 1] for each in compared.before)
+    return Compared(**several, samples=compared.samples[:, i : i + 1], before=before)
 
 
 @pytest.mark.parametrize("name", MEASURES)
@@ -83,7 +85,7 @@ def test_numbers_do_not_depend_on_the_batch_and_lie_in_their_range(compared):
 def test_identical_images_have_the_best_value_where_there_is_one(compared):
     image, mask = compared.image, compared.mask
     drawn = {"lines": compared.lines, "colors": compared.colors}
-    same = Compared(completed=image, image=image, mask=mask, raw=image, found=mask, **drawn)
+    same = Compared(completed=image, image=image, mask=mask, raw=image, found=mask, before=(image, image), **drawn)
     names = [name for name in FAST if not name.startswith(("seam", "diversity"))]
     for name, values in measured(same, measures(names).of_images).items():
         measure = MEASURES[name]()

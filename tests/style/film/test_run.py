@@ -1,5 +1,7 @@
 """Films frame by frame: what is held to the frame before, passes, what goes on, and steadiness."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -49,7 +51,8 @@ def painted(options, count=5):
 
 
 def flicker(frames, results):
-    return warping_error((frames[number], results[number]) for number in frames).rms
+    pairs = pairwise(frames)
+    return np.mean([warping_error(frames[b], results[b], frames[a], results[a]) for a, b in pairs])
 
 
 def test_blending_takes_flicker_away_and_more_passes_take_more():
