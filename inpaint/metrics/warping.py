@@ -59,12 +59,8 @@ def warping_error(frame: Frame, painted: NDArray[Any], before: Frame, painted_be
         painted, painted_before: What has become of them, (H, W, 3) in levels of 255.
     """
     flow, kept = _flow(frame, before)
-    return math.sqrt(squared_difference(painted, warped(painted_before, flow), kept)) if kept.any() else math.nan
-
-
-def squared_difference(painted: NDArray[Any], moved: NDArray[Any], kept: NDArray[np.bool_]) -> float:
-    """Return the mean squared difference of images (H, W, 3) over the pixels kept (H, W) and all channels."""
-    return float(np.square(painted[kept].astype(np.float64) - moved[kept]).mean())
+    off = painted[kept].astype(np.float64) - warped(painted_before, flow)[kept]
+    return math.sqrt(np.square(off).mean()) if kept.any() else math.nan
 
 
 def _flow(frame: Frame, before: Frame) -> tuple[Flow, NDArray[np.bool_]]:
