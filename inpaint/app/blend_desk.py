@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,13 @@ import gradio as gr
 
 from inpaint.app import blending
 from inpaint.app.blending import BlendAsked
-from inpaint.app.desk import READY, Desk, page_text
-from inpaint.app.facts import news, photo_facts, result_facts
+from inpaint.app.desk import QUIET, Desk, answered, format_choice, option_lines, page_text
+from inpaint.app.facts import photo_facts
 from inpaint.app.programs import FILLS
-from inpaint.app.work import SAME_FORMAT, Working, lines_of
-from inpaint.app.workspaces import Workspace
+from inpaint.app.work import Working, lines_of
+from inpaint.app.workspaces import Result, Workspace
 from inpaint.blending.table import DEFAULT
-from inpaint.errors import InpaintError, UsageError, unknown
-from inpaint.images.formats import FORMATS
+from inpaint.errors import UsageError, unknown
 from inpaint.images.strokes import parse_shapes
 
 
@@ -52,30 +50,17 @@ class BlendDesk(Desk):
                 self._blend = gr.Button("Blend", variant="primary", elem_id="blend", scale=3)
                 self._stop = gr.Button("Stop", elem_id="blend-stop", scale=1, interactive=False)
             with gr.Accordion("More", open=False):
-                self._format = gr.Dropdown(
-                    [SAME_FORMAT, *(each.name for each in FORMATS)],
-                    value=SAME_FORMAT,
-                    label="Format of the result",
-                    elem_id="blend-format",
-                )
+                self._format = format_choice("blend-format")
                 self._seed = gr.Number(0, precision=0, minimum=0, label="Seed", elem_id="blend-seed")
-                self._options = gr.Textbox(
-                    "",
-                    label="Options of the method",
-                    info="NAME=VALUE, one a line, such as mode=mixed",
-                    lines=1,
-                    max_lines=6,
-                    elem_id="blend-options",
-                )
+                self._options = option_lines("blend-options", of="method", example="mode=mixed")
 
     def connect(self, results: gr.HTML) -> None:
         """Connect events to their answers; `results` shows what comes of them."""
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        self._canvas.upload(self._take, None, [self._canvas], **quiet)
-        self._canvas.select(self._take_sample, None, [self._canvas], **quiet)
-        self._canvas.input(self._mark, None, [self._canvas], concurrency_id=FILLS, concurrency_limit=1, **quiet)
+        self._canvas.upload(self._take, None, [self._canvas], **QUIET)
+        self._canvas.select(self._take_sample, None, [self._canvas], **QUIET)
+        self._canvas.input(self._mark, None, [self._canvas], concurrency_id=FILLS, concurrency_limit=1, **QUIET)
         known = blending.methods(self._server.models)
-        self._method.change(lambda name: gr.update(info=known[name].summary), [self._method], [self._method], **quiet)
+        self._method.change(lambda name: gr.update(info=known[name].summary), [self._method], [self._method], **QUIET)
         asked = [self._canvas, self._method, self._options, self._seed, self._format]
         self.connect_work(self._blend, self._stop, self._run, asked, results, concurrency_id=FILLS)
 
@@ -84,25 +69,21 @@ class BlendDesk(Desk):
     def _take(self, event: gr.EventData, request: gr.Request) -> Any:
         """Open an uploaded photo, or take an uploaded mask of the source."""
         space, role = self._space(request), str(event._data.get("role"))
-        name, file = str(event._data.get("name", "photo")), Path(str(event._data["path"]))
+        file, name = Path(str(event._data["path"])), str(event._data.get("name", "photo"))
         if role == "mask":
             return self._cut(space, lambda: blending.take_object_mask(space, file, name, self._settings))
-        return self._opened(space, role, file, name)
+        return self._opened(space, role, lambda: (file, name))
 
     def _take_sample(self, event: gr.EventData, request: gr.Request) -> Any:
-        try:
-            file, name = self.shelved(event)
-        except InpaintError as error:
-            return gr.update(opened=news(error=str(error)))
-        return self._opened(self._space(request), str(event._data.get("role")), file, name)
+        return self._opened(self._space(request), str(event._data.get("role")), lambda: self.shelved(event))
 
-    def _opened(self, space: Workspace, role: str, file: Path, name: str) -> Any:
-        try:
-            photo, cut, notes = blending.open_part(space, role, file, name, self._settings)
-        except InpaintError as error:
-            return gr.update(opened=news(error=str(error)))
-        view = None if cut is None else space.address(cut)
-        return gr.update(opened=news(role=role, photo=photo_facts(space, photo), cut=view, notes=notes))
+    def _opened(self, space: Workspace, role: str, find: Callable[[], tuple[Path, str]]) -> Any:
+        def opened() -> dict[str, Any]:
+            photo, cut, notes = blending.open_part(space, role, *find(), self._settings)
+            view = None if cut is None else space.address(cut)
+            return {"role": role, "photo": photo_facts(space, photo), "cut": view, "notes": notes}
+
+        return answered("opened", opened)
 
     def _mark(self, event: gr.EventData, request: gr.Request) -> Any:
         space = self._space(request)
@@ -117,33 +98,20 @@ class BlendDesk(Desk):
         return self._cut(space, mark)
 
     def _cut(self, space: Workspace, find: Callable[[], Path]) -> Any:
-        try:
-            return gr.update(cut=news(view=space.address(find())))
-        except InpaintError as error:
-            return gr.update(cut=news(error=str(error)))
+        return answered("cut", lambda: {"view": space.address(find())})
 
     def _run(
         self, placed: dict[str, Any] | None, method: str, options: str, seed: float, format_: str, request: gr.Request
     ) -> Iterator[Any]:
         space = self._space(request)
-        try:
+
+        def begin() -> Iterator[Working | Result]:
             asked = BlendAsked(
-                **_numbers(placed),
-                method=method,
-                options=lines_of(options),
-                seed=int(seed or 0),
-                format=format_,
+                **_numbers(placed), method=method, options=lines_of(options), seed=int(seed or 0), format=format_
             )
-            for step in blending.blend(space, asked, self._server.models, self._settings):
-                if isinstance(step, Working):
-                    update = gr.update(working=dataclasses.asdict(step))
-                else:
-                    update = gr.update(results=result_facts(space))
-                yield update, gr.skip(), gr.skip()
-        except InpaintError as error:
-            yield gr.update(working={"error": str(error)}), *READY
-            return
-        yield gr.update(working={"idle": True}, results=result_facts(space)), *READY
+            return blending.blend(space, asked, self._server.models, self._settings)
+
+        yield from self.told(space, begin)
 
 
 def _numbers(placed: dict[str, Any] | None) -> dict[str, float]:

@@ -18,13 +18,13 @@ from inpaint.app.work import (
     SAME_FORMAT,
     VIEW_PX,
     Working,
-    progress_of,
     read,
     safe_name,
     shown_of,
     suffix_of,
     taken,
     unplaced,
+    watched,
     written,
 )
 from inpaint.app.workspaces import Result, Shown, Workspace, write_mask
@@ -42,7 +42,6 @@ from inpaint.images.views import write_view
 from inpaint.options import validated
 from inpaint.pipeline.blending import BlendedPhoto, blend_photos, object_of
 from inpaint.pipeline.hole_sources import ObjectIn
-from inpaint.pipeline.steps import Watched
 from inpaint.registry.texts import for_options
 from inpaint.types import Blender, ProgressCallback
 
@@ -200,19 +199,9 @@ def blend(
         else Harmonizing(models.get(method.model).inner, validated(BlendOptions, options))
     )
     work = partial(_blended, source, target, blender, mask, placement, asked.seed)
-    watched = Watched(work, stopping=workspace.stopping, every_s=0.4)
-    for step in watched:
-        if step is not None:
-            yield progress_of(at, step, stoppable=method.gradual)
-    notes = [unplaced(note, shown.file, shown.name) for note in watched.warnings()]
-    try:
-        found = watched.answer()
-    except InpaintError as error:
-        raise InpaintError(unplaced(str(error), shown.file, shown.name)) from None
+    found, notes = yield from watched(workspace, shown, at, work, stoppable=method.gradual)
     if found.outside_share >= 0.005:
         notes.append(f"{100 * found.outside_share:.0f} % of the object lies outside of the target")
-    if workspace.stopping.is_set() and method.gradual:
-        notes.append("stopped early: this is what there was")
     place, details = workspace.new_file("mask.png"), found.blend.details
     write_mask(found.mask, place)
     seconds, title = time.monotonic() - started, asked.method

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -11,17 +10,15 @@ import gradio as gr
 
 from inpaint.app import work
 from inpaint.app.blend_desk import BlendDesk
-from inpaint.app.desk import READY, Desk, page_text
-from inpaint.app.facts import news, photo_facts, result_facts
+from inpaint.app.desk import IDLE, QUIET, Desk, answered, format_choice, option_lines, page_text
+from inpaint.app.facts import photo_facts
 from inpaint.app.models import FIRST, Offer
 from inpaint.app.photos import FOLDER, SAMPLES
 from inpaint.app.programs import FILLS, add_calls
 from inpaint.app.style_desk import StyleDesk
-from inpaint.app.work import MOST_GROWN_PX, MOST_MODELS, MOST_SAMPLES, SAME_FORMAT, Asked, Working, lines_of
-from inpaint.app.workspaces import Workspace
-from inpaint.errors import InpaintError
+from inpaint.app.work import MOST_GROWN_PX, MOST_MODELS, MOST_SAMPLES, Asked, Working, lines_of
+from inpaint.app.workspaces import Result, Workspace
 from inpaint.finding.table import FINDERS, SENSITIVITY
-from inpaint.images.formats import FORMATS
 from inpaint.images.strokes import parse_shapes
 from inpaint.strategies.options import SeamName, StrategyName, StrategyOptions
 
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
 
 _SHELF_TITLES = {SAMPLES: "Samples", FOLDER: "Photos here"}
 _TITLE = "inpaint"
-_IDLE: dict[str, Any] = {"idle": True}  # Gradio leaves out what is None
 
 
 def mounted(inner: FastAPI, server: Server) -> FastAPI:
@@ -99,7 +95,7 @@ class Page(Desk):
                     apply_default_css=False,
                     elem_id="results",
                     results=[],
-                    working=_IDLE,
+                    working=IDLE,
                     base="/",
                 )
         self._connect()
@@ -162,13 +158,7 @@ class Page(Desk):
             self._mask_file = gr.UploadButton("Take a mask file (white = hole)", elem_id="mask-file")
             self._grow = gr.Slider(0, MOST_GROWN_PX, value=0, step=1, label="Grow the hole by (pixels)", elem_id="grow")
         with gr.Accordion("More", open=False):
-            self._format = gr.Dropdown(
-                [SAME_FORMAT, *(each.name for each in FORMATS)],
-                value=SAME_FORMAT,
-                label="Format of the result",
-                info="PNG and TIFF keep every known pixel; JPEG compresses anew.",
-                elem_id="format",
-            )
+            self._format = format_choice("format", info="PNG and TIFF keep every known pixel; JPEG compresses anew.")
             self._strategy = gr.Dropdown(
                 list(get_args(StrategyName)),
                 value=StrategyOptions().strategy,
@@ -189,27 +179,19 @@ class Page(Desk):
                 1, MOST_SAMPLES, value=1, step=1, label="Fills of each model that draws at random", elem_id="samples"
             )
             self._seed = gr.Number(0, precision=0, minimum=0, label="Seed", elem_id="seed")
-            self._options = gr.Textbox(
-                "",
-                label="Options of the models",
-                info="NAME=VALUE, one a line, such as budget=20s",
-                lines=1,
-                max_lines=6,
-                elem_id="options",
-            )
+            self._options = option_lines("options", of="models", example="budget=20s")
 
     def _connect(self) -> None:
-        """Connect events to their answers. None is called by name from outside: programs have calls of their own."""
+        """Connect events to their answers."""
         asked = [self._editor, self._chosen, self._grow, self._format, self._samples, self._seed]
         asked += [self._options, self._strategy, self._seam, self._wrap, self._refine]
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        self._editor.upload(self._open_upload, None, [self._editor], **quiet)
-        self._editor.select(self._open_shelf, None, [self._editor], **quiet)
-        self._editor.input(self._find_object, None, [self._editor], concurrency_id=FILLS, concurrency_limit=1, **quiet)
+        self._editor.upload(self._open_upload, None, [self._editor], **QUIET)
+        self._editor.select(self._open_shelf, None, [self._editor], **QUIET)
+        self._editor.input(self._find_object, None, [self._editor], concurrency_id=FILLS, concurrency_limit=1, **QUIET)
         self._finder.change(
-            lambda name: gr.update(info=self._summary_of_finder(name)), [self._finder], [self._finder], **quiet
+            lambda name: gr.update(info=self._summary_of_finder(name)), [self._finder], [self._finder], **QUIET
         )
-        self._mask_file.upload(self._take_mask, [self._mask_file], [self._editor], **quiet)
+        self._mask_file.upload(self._take_mask, [self._mask_file], [self._editor], **QUIET)
         self._find.click(
             self._find_mask,
             [self._finder, self._sensitivity],
@@ -219,8 +201,8 @@ class Page(Desk):
             concurrency_id=FILLS,
             concurrency_limit=1,
         )
-        self._chosen.change(self._describe, [self._chosen], [self._summary, self._editor], **quiet)
-        self._results.select(self._go_on, None, [self._editor], **quiet)
+        self._chosen.change(self._describe, [self._chosen], [self._summary, self._editor], **QUIET)
+        self._results.select(self._go_on, None, [self._editor], **QUIET)
         self.connect_work(self._fill, self._stop, self._run, asked, self._results, concurrency_id=FILLS)
 
     # The answers --------------------------------------------------------------------------------------------------
@@ -230,62 +212,61 @@ class Page(Desk):
 
     def _open_upload(self, event: gr.EventData, request: gr.Request) -> Any:
         name = str(event._data.get("name", "photo"))
-        return self._opened(self._space(request), lambda: Path(str(event._data["path"])), name)
+        return self._opened(self._space(request), lambda: (Path(str(event._data["path"])), name))
 
     def _open_shelf(self, event: gr.EventData, request: gr.Request) -> Any:
-        try:
-            file, name = self.shelved(event)
-        except InpaintError as error:
-            return gr.update(opened=news(error=str(error)))
-        return self._opened(self._space(request), lambda: file, name)
+        return self._opened(self._space(request), lambda: self.shelved(event))
 
     def _go_on(self, event: gr.EventData, request: gr.Request) -> Any:
-        space, name = self._space(request), str(event._data.get("result"))
-        try:
-            result = space.result(name)
-        except InpaintError as error:
-            return gr.update(opened=news(error=str(error)))
-        return self._opened(space, lambda: result.file, result.name)
+        space = self._space(request)
 
-    def _opened(self, space: Workspace, file: Callable[[], Path], name: str) -> Any:
-        try:
-            photo, notes = work.open_photo(space, file(), name, self._settings)
-        except InpaintError as error:
-            return gr.update(opened=news(error=str(error)))
-        return gr.update(opened=news(photo=photo_facts(space, photo), notes=notes))
+        def file_of_result() -> tuple[Path, str]:
+            result = space.result(str(event._data.get("result")))
+            return result.file, result.name
+
+        return self._opened(space, file_of_result)
+
+    def _opened(self, space: Workspace, find: Callable[[], tuple[Path, str]]) -> Any:
+        def opened() -> dict[str, Any]:
+            photo, notes = work.open_photo(space, *find(), self._settings)
+            return {"photo": photo_facts(space, photo), "notes": notes}
+
+        return answered("opened", opened)
 
     def _take_mask(self, file: str | None, request: gr.Request) -> Any:
         if file is None:
             return gr.skip()
-        space = self._space(request)
-        try:
-            mask = work.take_mask(space, Path(file), Path(file).name, self._settings)
-        except InpaintError as error:
-            return gr.update(found=news(error=str(error)))
-        return gr.update(found=self._found(space, mask, f"the mask {Path(file).name} was added"))
+        space, taken = self._space(request), Path(file)
+
+        def take() -> dict[str, Any]:
+            mask = work.take_mask(space, taken, taken.name, self._settings)
+            return self._found(space, mask, f"the mask {taken.name} was added")
+
+        return answered("found", take)
 
     def _find_object(self, event: gr.EventData, request: gr.Request) -> Any:
         space = self._space(request)
-        try:
+
+        def find() -> dict[str, Any]:
             (box,) = parse_shapes([{"kind": "box", "points": event._data.get("points", ())}])
-            mask = work.find_object(space, box, self._settings)
-        except InpaintError as error:
-            return gr.update(found=news(error=str(error)))
-        return gr.update(found=self._found(space, mask, "the object in the box is marked"))
+            return self._found(space, work.find_object(space, box, self._settings), "the object in the box is marked")
+
+        return answered("found", find)
 
     def _find_mask(self, what: str, sensitivity: float, request: gr.Request) -> Any:
         space = self._space(request)
-        try:
+
+        def find() -> dict[str, Any]:
             mask, share = work.find_mask(space, what, self._models, self._settings, sensitivity=sensitivity)
-        except InpaintError as error:
-            return gr.update(found=news(error=str(error)))
-        if mask is None:
-            found = f"no {what} was found" if what in FINDERS else f"{what} found nothing"
-            return gr.update(found=news(mask=None, note=f"{found}; a higher sensitivity finds more"))
-        return gr.update(found=self._found(space, mask, f"{what}: {100 * share:.1f} % of the photo is marked"))
+            if mask is None:
+                found = f"no {what} was found" if what in FINDERS else f"{what} found nothing"
+                return {"mask": None, "note": f"{found}; a higher sensitivity finds more"}
+            return self._found(space, mask, f"{what}: {100 * share:.1f} % of the photo is marked")
+
+        return answered("found", find)
 
     def _found(self, space: Workspace, mask: str, note: str) -> dict[str, Any]:
-        return news(mask=mask, cover=space.address(work.write_cover(space, mask)), note=note)
+        return {"mask": mask, "cover": space.address(work.write_cover(space, mask)), "note": note}
 
     def _describe(self, chosen: list[str]) -> Any:
         return self._summary_of(chosen), gr.update(planes=self._planes_of(chosen))
@@ -320,12 +301,11 @@ class Page(Desk):
         request: gr.Request,
     ) -> Iterator[Any]:
         space = self._space(request)
-        try:
-            if drawing and space.photo is not None and drawing.get("photo") != space.photo.id:
-                raise InpaintError("the photo was opened anew in the meantime; mark the hole again")
+
+        def begin() -> Iterator[Working | Result]:
             asked = Asked(
                 models=tuple(chosen),
-                shapes=parse_shapes((drawing or {}).get("shapes", [])),
+                shapes=self.drawn(drawing, space, again="mark the hole again"),
                 grow_px=grow,
                 seed=int(seed or 0),
                 samples=int(samples),
@@ -333,16 +313,9 @@ class Page(Desk):
                 options=lines_of(options),
                 strategy=work.strategy_of(strategy=strategy, seam=seam, wrap=wrap, refine=refine),
             )
-            for step in work.fill(space, asked, self._models, self._settings):
-                if isinstance(step, Working):
-                    news = gr.update(working=dataclasses.asdict(step))
-                else:
-                    news = gr.update(results=result_facts(space))
-                yield news, gr.skip(), gr.skip()
-        except InpaintError as error:
-            yield gr.update(working={"error": str(error)}), *READY
-            return
-        yield gr.update(working=_IDLE, results=result_facts(space)), *READY
+            return work.fill(space, asked, self._models, self._settings)
+
+        yield from self.told(space, begin)
 
 
 def _shelves_of(server: Server) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@ does is done by `styling`."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -11,15 +10,13 @@ from typing import TYPE_CHECKING, Any, get_args
 import gradio as gr
 
 from inpaint.app import styling
-from inpaint.app.desk import READY, Desk, page_text
-from inpaint.app.facts import news, photo_facts, result_facts
+from inpaint.app.desk import QUIET, Desk, answered, format_choice, option_lines, page_text
+from inpaint.app.facts import photo_facts
 from inpaint.app.programs import FILLS
 from inpaint.app.styling import USUAL, StyleAsked, StyleOffer
-from inpaint.app.work import MOST_MODELS, SAME_FORMAT, Working, lines_of
-from inpaint.app.workspaces import Workspace
-from inpaint.errors import InpaintError, UsageError
-from inpaint.images.formats import FORMATS
-from inpaint.images.strokes import parse_shapes
+from inpaint.app.work import MOST_MODELS, Working, lines_of
+from inpaint.app.workspaces import Result, Workspace
+from inpaint.errors import UsageError
 from inpaint.style.options import Colors
 
 if TYPE_CHECKING:
@@ -95,29 +92,16 @@ class StyleDesk(Desk):
                     info="0: the photo's own. The result has the photo's size in any case.",
                     elem_id="style-size",
                 )
-                self._format = gr.Dropdown(
-                    [SAME_FORMAT, *(each.name for each in FORMATS)],
-                    value=SAME_FORMAT,
-                    label="Format of the result",
-                    elem_id="style-format",
-                )
+                self._format = format_choice("style-format")
                 self._seed = gr.Number(0, precision=0, minimum=0, label="Seed", elem_id="style-seed")
-                self._options = gr.Textbox(
-                    "",
-                    label="Options of the models",
-                    info="NAME=VALUE, one a line, such as iterations=50",
-                    lines=1,
-                    max_lines=6,
-                    elem_id="style-options",
-                )
+                self._options = option_lines("style-options", of="models", example="iterations=50")
 
     def connect(self, editor: gr.HTML, results: gr.HTML) -> None:
         """Connect events to their answers; `editor` has the photo and where styles go, `results` shows what comes."""
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        self._styles.upload(self._take, None, [self._styles], **quiet)
-        self._styles.select(self._take_sample, None, [self._styles], **quiet)
-        self._styles.input(self._remove, None, [self._styles], **quiet)
-        self._models.change(self._describe, [self._models], [self._summary, self._learned], **quiet)
+        self._styles.upload(self._take, None, [self._styles], **QUIET)
+        self._styles.select(self._take_sample, None, [self._styles], **QUIET)
+        self._styles.input(self._remove, None, [self._styles], **QUIET)
+        self._models.change(self._describe, [self._models], [self._summary, self._learned], **QUIET)
         asked = [editor, self._models, self._learned, self._strength, self._scale, self._colors]
         asked += [self._size, self._options, self._seed, self._format]
         self.connect_work(self._go, self._stop, self._run, asked, results, concurrency_id=FILLS)
@@ -125,33 +109,25 @@ class StyleDesk(Desk):
     # The answers --------------------------------------------------------------------------------------------------
 
     def _take(self, event: gr.EventData, request: gr.Request) -> Any:
-        return self._added(self._space(request), Path(str(event._data["path"])), str(event._data.get("name", "style")))
+        name = str(event._data.get("name", "style"))
+        return self._added(self._space(request), lambda: (Path(str(event._data["path"])), name))
 
     def _take_sample(self, event: gr.EventData, request: gr.Request) -> Any:
-        try:
-            file, name = self.shelved(event)
-        except InpaintError as error:
-            return gr.update(styles=news(error=str(error)))
-        return self._added(self._space(request), file, name)
+        return self._added(self._space(request), lambda: self.shelved(event))
 
-    def _added(self, space: Workspace, file: Path, name: str) -> Any:
-        return self._told(space, lambda: styling.add_style(space, file, name, self._settings))
+    def _added(self, space: Workspace, find: Callable[[], tuple[Path, str]]) -> Any:
+        return self._changed(space, lambda: styling.add_style(space, *find(), self._settings))
 
     def _remove(self, event: gr.EventData, request: gr.Request) -> Any:
         space = self._space(request)
+        return self._changed(space, lambda: styling.remove_style(space, str(event._data.get("style"))))
 
-        def remove() -> list[str]:
-            styling.remove_style(space, str(event._data.get("style")))
-            return []
-
-        return self._told(space, remove)
-
-    def _told(self, space: Workspace, change: Callable[[], list[str]]) -> Any:
-        try:
+    def _changed(self, space: Workspace, change: Callable[[], list[str]]) -> Any:
+        def styles() -> dict[str, Any]:
             notes = change()
-        except InpaintError as error:
-            return gr.update(styles=news(error=str(error)))
-        return gr.update(styles=news(pictures=[photo_facts(space, each) for each in space.styles], notes=notes))
+            return {"pictures": [photo_facts(space, each) for each in space.styles], "notes": notes}
+
+        return answered("styles", styles)
 
     def _describe(self, chosen: list[str]) -> Any:
         learned = self._learned_of(chosen)
@@ -182,14 +158,14 @@ class StyleDesk(Desk):
         request: gr.Request,
     ) -> Iterator[Any]:
         space = self._space(request)
-        try:
-            if drawing and space.photo is not None and drawing.get("photo") != space.photo.id:
-                raise InpaintError("the photo was opened anew in the meantime; mark anew where styles go")
+
+        def begin() -> Iterator[Working | Result]:
+            shapes = self.drawn(drawing, space, again="mark anew where styles go")
             if size and size < SMALLEST_PX:
                 raise UsageError(f"the longer side to work at must be 0 or at least {SMALLEST_PX} pixels, got {size:g}")
             asked = StyleAsked(
                 models=tuple(models),
-                shapes=parse_shapes((drawing or {}).get("shapes", [])),
+                shapes=shapes,
                 learned=learned or "",
                 strength=strength,
                 scale=scale,
@@ -199,13 +175,6 @@ class StyleDesk(Desk):
                 seed=int(seed or 0),
                 format=format_,
             )
-            for step in styling.stylize(space, asked, self._offered, self._settings):
-                if isinstance(step, Working):
-                    update = gr.update(working=dataclasses.asdict(step))
-                else:
-                    update = gr.update(results=result_facts(space))
-                yield update, gr.skip(), gr.skip()
-        except InpaintError as error:
-            yield gr.update(working={"error": str(error)}), *READY
-            return
-        yield gr.update(working={"idle": True}, results=result_facts(space)), *READY
+            return styling.stylize(space, asked, self._offered, self._settings)
+
+        yield from self.told(space, begin)

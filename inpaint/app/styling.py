@@ -17,23 +17,22 @@ from inpaint.app.work import (
     MOST_MODELS,
     SAME_FORMAT,
     Working,
-    progress_of,
+    options_asked,
     read,
     shown_of,
     suffix_of,
-    unplaced,
+    watched,
     written,
 )
 from inpaint.app.workspaces import Result, Shown, Workspace, write_mask
-from inpaint.errors import InpaintError, UsageError, unknown
+from inpaint.errors import UsageError, unknown
 from inpaint.evaluation.models import label_models
 from inpaint.images.mask_rules import Hole
 from inpaint.images.photo import Photo
 from inpaint.images.strokes import Shape, drawn
-from inpaint.pipeline.steps import Watched
 from inpaint.pipeline.styling import StyleSource, StylizedPhoto, stylize_photo
-from inpaint.registry.stylizers import learned_styles, load_stylizer, stylizer_options, stylizes
-from inpaint.registry.texts import for_options
+from inpaint.registry.stylizers import learned_styles, load_stylizer, stylizes
+from inpaint.registry.texts import for_stylizers
 from inpaint.style.table import STYLIZERS
 from inpaint.types import ProgressCallback, Stylizer
 from inpaint.weights.runs import RunFolder, runs_in
@@ -67,7 +66,7 @@ class StyleAsked:
         learned: Which style of networks that have learned theirs; "": the only one.
         strength, scale, colors: Of `StyleOptions`; what is not the usual goes to every model.
         size_px: Longer side to work at; None: the photo's.
-        options: Further ones of the models, each NAME=VALUE.
+        options: Further ones, each NAME=VALUE; each goes to the models that take it.
         seed: Of what is random.
         format: "as the photo", or a name of `FORMATS`.
     """
@@ -118,11 +117,12 @@ def add_style(workspace: Workspace, file: Path, name: str, settings: Settings) -
     return notes
 
 
-def remove_style(workspace: Workspace, name: str) -> None:
-    """Forget a style by its id, if it is there."""
+def remove_style(workspace: Workspace, name: str) -> list[str]:
+    """Forget a style by its id, if it is there, and return what to say: nothing."""
     for shown in [each for each in workspace.styles if each.id == name]:
         workspace.styles.remove(shown)
         shown.file.unlink(missing_ok=True)
+    return []
 
 
 def stylize(
@@ -155,17 +155,7 @@ def stylize(
         stylizer = load_stylizer(offer.place, device=settings.device, **options[label])
         sources = _sources(offer, asked, styles, where, settings)
         work = partial(_stylized, photo, sources, stylizer, asked)
-        watched = Watched(work, stopping=workspace.stopping, every_s=0.4)
-        for step in watched:
-            if step is not None:
-                yield progress_of(at, step, stoppable=offer.gradual)
-        notes = [unplaced(note, shown.file, shown.name) for note in watched.warnings()]
-        try:
-            found = watched.answer()
-        except InpaintError as error:
-            raise InpaintError(unplaced(str(error), shown.file, shown.name)) from None
-        if workspace.stopping.is_set() and offer.gradual:
-            notes.append("stopped early: this is what there was")
+        found, notes = yield from watched(workspace, shown, at, work, stoppable=offer.gradual)
         seconds = time.monotonic() - started
         result = written(workspace, found.photo, shown, label, suffix=suffix, mask=mask, seconds=seconds, notes=notes)
         workspace.add(result, settings.kept)
@@ -178,17 +168,11 @@ def _checked(asked: StyleAsked, offered: Mapping[str, StyleOffer]) -> dict[str, 
         raise UsageError(f"choose 1 to {MOST_MODELS} models, not {len(asked.models)}")
     shown = {name: getattr(asked, name) for name in USUAL}
     changed = tuple(f"{name}={value}" for name, value in shown.items() if value != USUAL[name])
-    found = {}
     for label in asked.models:
         if label not in offered:
             raise UsageError(unknown("style model", label, offered))
-        place = offered[label].place
-        try:
-            found[label] = for_options(label, type(stylizer_options(place)), (*changed, *asked.options))
-            stylizer_options(place, found[label])
-        except UsageError as error:
-            raise UsageError(str(error).removeprefix("--option ").replace(place, label)) from None
-    return found
+    places = {label: offered[label].place for label in asked.models}
+    return options_asked(places, (*changed, *asked.options), for_stylizers)
 
 
 def _sources(

@@ -8,11 +8,11 @@ import secrets
 import shutil
 import time
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -41,7 +41,9 @@ from inpaint.pipeline.steps import Watched, warnings_of_thread
 from inpaint.registry.table import Described
 from inpaint.registry.texts import for_models
 from inpaint.strategies.options import StrategyOptions
-from inpaint.types import Inpainter, Progress, ProgressCallback
+from inpaint.types import Inpainter, ProgressCallback
+
+AnswerT = TypeVar("AnswerT")
 
 VIEW_PX = 1600
 PREVIEW_PX = 640
@@ -315,19 +317,9 @@ def fill(workspace: Workspace, asked: Asked, models: LoadedModels, settings: Set
         started = time.monotonic()
         inpainter = models.get(label, options[label], strategy=_strategy_for(models.offer(label), asked.strategy))
         samples = asked.samples if inpainter.capabilities.stochastic else 1
-        watched = Watched(
-            partial(_filled, photo, hole, inpainter, layers, asked, samples), stopping=workspace.stopping, every_s=0.4
-        )
-        for step in watched:
-            if step is not None:
-                yield progress_of(at, step, stoppable=inpainter.capabilities.gradual)
-        found = [*beforehand, *(unplaced(note, shown.file, shown.name) for note in watched.warnings())]
-        try:
-            filled = best_of(watched.answer(), None)
-        except InpaintError as error:
-            raise InpaintError(unplaced(str(error), shown.file, shown.name)) from None
-        if workspace.stopping.is_set():
-            found.append("stopped early: this is what there was")
+        filling = partial(_filled, photo, hole, inpainter, layers, asked, samples)
+        answer, said = yield from watched(workspace, shown, at, filling, stoppable=inpainter.capabilities.gradual)
+        filled, found = best_of(answer, None), [*beforehand, *said]
         seconds = (time.monotonic() - started) / len(filled)
         for sample in filled:
             title = label if len(filled) == 1 else f"{label} {sample.number}"
@@ -366,9 +358,23 @@ def _checked(asked: Asked, models: LoadedModels) -> dict[str, dict[str, Any]]:
         offer = models.offer(label)
         if asked.samples > 1 and len(asked.models) == 1:
             check_samples(Described(label, offer.capabilities), asked.samples, None)
-    places = {label: models.offer(label).place for label in asked.models}
+    return options_asked({label: models.offer(label).place for label in asked.models}, asked.options, for_models)
+
+
+def options_asked(
+    places: Mapping[str, str],
+    texts: Sequence[str],
+    share_out: Callable[[Mapping[str, str], Sequence[str]], dict[str, dict[str, Any]]],
+) -> dict[str, dict[str, Any]]:
+    """Return the options of each model; raises UsageError, which has their labels for their places.
+
+    Args:
+        places: Of the models, by label.
+        texts: The options, each NAME=VALUE.
+        share_out: Gives each to the models that take it.
+    """
     try:
-        return for_models(places, asked.options)
+        return share_out(places, texts)
     except UsageError as error:
         text = str(error).removeprefix("--option ")
         for label, place in places.items():
@@ -459,19 +465,41 @@ def viewed(workspace: Workspace, photo: Photo) -> Path:
     return view
 
 
-def progress_of(at: Working, step: Progress, *, stoppable: bool) -> Working:
-    """Return how far work is after a step."""
-    preview = None if step.preview is None else _data_url(step.preview.detach().cpu().numpy()[0].transpose(1, 2, 0))
-    return Working(
-        model=at.model,
-        number=at.number,
-        count=at.count,
-        done=step.done,
-        total=step.total,
-        remaining_s=step.remaining_s,
-        preview=preview,
-        stoppable=stoppable,
-    )
+def watched(
+    workspace: Workspace, shown: Shown, at: Working, work: Callable[[ProgressCallback], AnswerT], *, stoppable: bool
+) -> Generator[Working, None, tuple[AnswerT, list[str]]]:
+    """Do work and yield how far it is; return its answer, and what there is to say of it.
+
+    Args:
+        workspace: Whose work it is; it is asked to stop when `stopping` is set there.
+        shown: The photo that it is about.
+        at: How far all of the work is.
+        work: Is given the callback that it tells its steps.
+        stoppable: Whether it then stops with what it has.
+
+    Raises:
+        InpaintError: It cannot be done.
+    """
+    watching = Watched(work, stopping=workspace.stopping, every_s=0.4)
+    for step in watching:
+        if step is not None:
+            made = None if step.preview is None else step.preview.detach().cpu().numpy()[0].transpose(1, 2, 0)
+            yield replace(
+                at,
+                done=step.done,
+                total=step.total,
+                remaining_s=step.remaining_s,
+                preview=None if made is None else _data_url(made),
+                stoppable=stoppable,
+            )
+    notes = [unplaced(note, shown.file, shown.name) for note in watching.warnings()]
+    try:
+        answer = watching.answer()
+    except InpaintError as error:
+        raise InpaintError(unplaced(str(error), shown.file, shown.name)) from None
+    if workspace.stopping.is_set() and stoppable:
+        notes.append("stopped early: this is what there was")
+    return answer, notes
 
 
 def _data_url(image: Any) -> str:

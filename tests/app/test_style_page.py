@@ -11,6 +11,9 @@ from painting import PaintingWindow
 pytestmark = [needs_chromium, pytest.mark.slow]
 
 
+PATIENCE_MS = 180_000  # of what waits for the first step
+
+
 @pytest.fixture(scope="module")
 def browser():
     with chromium() as started:
@@ -66,6 +69,28 @@ def test_styles_go_where_the_editor_marks_and_come_from_shelves_and_leave(window
     assert painted.shape == (96, 128, 3)
     window.all("[data-act=continue]").click()
     assert window.all("#styles").is_visible()  # going on with a result stays on this part of the page
+
+
+def test_a_method_that_takes_long_shows_what_it_has_while_it_works_and_stops_with_it(window):
+    window.all("#style-models input").first.click()
+    window.page.locator("#style-models [role=option]", has_text="gatys").first.click()
+    window.all("#style-models .token-remove").first.click()
+    window.page.keyboard.press("Escape")
+    window.page.locator(".for-style").get_by_text("More", exact=True).click()
+    window.all("#style-options textarea").fill("weights=random\nnetwork=vgg16\niterations=100000")
+    window.all("#style-options textarea").blur()
+    window.all("#stylize").click()
+    window.page.wait_for_selector(".rs .preview:visible", timeout=PATIENCE_MS)
+    assert "Stop keeps what there is" in window.all(".rs .rest").text_content()
+    first = window.all(".rs .preview").get_attribute("src")
+    changed = "first => document.querySelector('.rs .preview').src !== first"
+    window.page.wait_for_function(changed, arg=first, timeout=PATIENCE_MS)
+    window.all("#style-stop").click()
+    window.page.wait_for_selector(".rs[data-newest]", timeout=PATIENCE_MS)
+    assert "stopped early" in window.all(".rs .notes").text_content()
+    name, painted = window.download("photo")
+    assert name == "scene-gatys.png"
+    assert painted.shape == (96, 128, 3)
 
 
 def test_what_cannot_be_done_is_said(window):

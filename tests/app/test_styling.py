@@ -13,6 +13,7 @@ from inpaint.errors import UsageError
 from inpaint.images.strokes import parse_shapes
 from inpaint.models.johnson.config import Config
 from inpaint.models.johnson.network import Network
+from inpaint.nn import vgg
 from inpaint.weights.files import WeightsMetadata, save_weights
 
 
@@ -112,3 +113,23 @@ def test_what_cannot_be_asked_for_is_said_before_any_work(styled, offered, setti
 def test_nothing_is_painted_after_stop(styled, offered, settings):
     styled.stopping.set()
     assert results(styled, StyleAsked(models=("colors",)), offered, settings) == []
+
+
+def test_a_method_that_comes_nearer_step_by_step_shows_previews_and_stops_with_what_it_has(
+    styled, offered, settings, monkeypatch
+):
+    monkeypatch.setattr(vgg, "CHANNELS", (3, 4, 4, 5, 5))
+    options = ("weights=random", "network=vgg16", "iterations=100000")
+    asked, seen, found = StyleAsked(models=("gatys", "colors"), options=options), [], []
+    for step in stylize(styled, asked, offered, settings):
+        if isinstance(step, Result):
+            found.append(step)
+        else:
+            seen.append(step)
+            if step.preview:
+                styled.stopping.set()
+    assert [result.model for result in found] == ["gatys"]  # the next one was not begun
+    assert "stopped early: this is what there was" in found[0].notes
+    assert np.asarray(Image.open(found[0].file)).shape == (40, 56, 3)
+    assert any(step.preview and step.preview.startswith("data:image/jpeg;base64,") for step in seen)
+    assert seen[-1].stoppable
