@@ -38,7 +38,8 @@ def answered(name: str, answer: Callable[[], dict[str, Any]]) -> Any:
         facts = answer()
     except InpaintError as error:
         facts = {"error": str(error)}
-    return gr.update(**{name: news(**facts)})
+    changed: dict[str, Any] = {name: news(**facts)}
+    return gr.update(**changed)
 
 
 def format_choice(elem_id: str, *, info: str | None = None) -> gr.Dropdown:
