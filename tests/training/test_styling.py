@@ -112,8 +112,18 @@ def test_what_does_not_go_together_is_said_in_one_line(words, photos):
     assert "this model learns 1 style, and there are 2: dots, waves" in refused(*words("x", model="johnson"))
     assert "validation.measures: multistyle fills no holes" in refused(*words("x", "validation.measures=[l1_hole]"))
     assert "multistyle paints in no style that it has not learned" in refused(*words("x", "data.val_styles=samples"))
+    for name in ("wct", "aotgan"):
+        with pytest.raises(ConfigError, match=rf"{name} paints in no style"):
+            config.load([f"model={name}", f"data.root={photos}", "data.val_styles=samples"]).require_data()
     with pytest.raises(ConfigError, match=r"data\.styles=samples: aotgan reads no styles"):
         config.load(["model=aotgan", f"data.root={photos}", "data.styles=samples"]).require_data()
+
+
+def test_models_of_any_style_may_be_validated_on_styles_that_they_have_not_seen(photos, pictures):
+    places = [f"data.root={photos}", f"data.styles={pictures}", "data.val_styles=samples"]
+    chosen = config.load(["model=adain", *places])
+    assert chosen.require_data() == str(photos)
+    assert config.build(chosen.resolved()).data.val_styles == "samples"
 
 
 def test_a_dry_run_tells_what_would_be_trained(words, capsys):
