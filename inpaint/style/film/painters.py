@@ -13,13 +13,13 @@ from torch import Tensor
 from inpaint.style.base import Scene
 from inpaint.style.film.guides import Guide, blended
 from inpaint.style.film.options import FilmOptions
-from inpaint.style.film.run import Blended, FramePainter
+from inpaint.style.film.run import Blended, FramePainter, FrameToPaint
 from inpaint.style.gatys.canvas import Canvas, resized, tensor_of
 from inpaint.style.gatys.method import Gatys
 from inpaint.style.gatys.options import GatysOptions
 from inpaint.style.gatys.presets import content_factor
 from inpaint.style.gatys.terms import Weighted
-from inpaint.types import LearnedStyle, ProgressCallback, StylePart, Stylizer
+from inpaint.types import Stylizer
 
 TEMPORAL_TO_CONTENT = 200.0 * 255.0**2  # the authors' weights, 1000 : 5, whose colors go to 255
 CONTENT_CHANNELS, CONTENT_STRIDE = 512, 8  # of relu4_2, the layer of the authors' content
@@ -58,24 +58,16 @@ class HeldGatys:
         update = {"min_px": 2**20, "iterations": max(round(LATER_SHARE * last), 1)}
         self.later = _LaterFrame(options.model_copy(update=update), method.device)
 
-    def paint(
-        self,
-        content: NDArray[np.float32],
-        parts: Sequence[StylePart | LearnedStyle],
-        held: Sequence[Guide],
-        own: NDArray[np.float32] | None,
-        *,
-        seed: int,
-        progress: ProgressCallback | None,
-    ) -> NDArray[np.float32]:
+    def paint(self, frame: FrameToPaint) -> NDArray[np.float32]:
         """See `FramePainter`."""
+        held, own = frame.held, frame.own
         cut = not held or float(np.sum([guide.trust for guide in held], axis=0).mean()) < LEAST_TRUST
         if own is None and (cut or not self.weight):
-            return self.first.stylize(content, parts, seed=seed, progress=progress).image
+            return frame.painted_by(self.first)
         self.later.share_network(self.first)
         self.later.begin = held[0].image if own is None else blended(own, held, 1.0)
         self.later.held, self.later.weight = held, self.weight
-        return self.later.stylize(content, parts, seed=seed, progress=progress).image
+        return frame.painted_by(self.later)
 
 
 class _LaterFrame(Gatys):

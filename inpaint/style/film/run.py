@@ -9,9 +9,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from inpaint.style.base import ArrayStylizer
 from inpaint.style.film.guides import Frame, Guide, Reader, blended, guides
 from inpaint.style.film.options import FilmOptions
-from inpaint.types import LearnedStyle, ProgressCallback, StylePart, Stylizer
+from inpaint.types import LearnedStyle, OneLine, ProgressCallback, StylePart, Stylizer
 
 
 class Results(Protocol):
@@ -30,29 +31,36 @@ class Results(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class FrameToPaint(OneLine):
+    """A frame, and what is known of it.
+
+    Args:
+        content: (H, W, 3) in [0, 1].
+        parts: Styles.
+        held: What is known of other frames' results; empty for the first.
+        own: What an earlier pass made of this frame.
+        seed: For what is drawn at random; the same for all frames, so that noise does not flicker.
+        progress: As of `Stylizer`.
+    """
+
+    content: NDArray[np.float32]
+    parts: Sequence[StylePart | LearnedStyle]
+    held: Sequence[Guide] = ()
+    own: NDArray[np.float32] | None = None
+    seed: int = 0
+    progress: ProgressCallback | None = None
+
+    def painted_by(self, stylizer: Stylizer | ArrayStylizer) -> NDArray[np.float32]:
+        """Return the frame as a method paints it that knows nothing of others."""
+        return stylizer.stylize(self.content, self.parts, seed=self.seed, progress=self.progress).image
+
+
 class FramePainter(Protocol):
     """A method that paints a frame knowing others."""
 
-    def paint(
-        self,
-        content: NDArray[np.float32],
-        parts: Sequence[StylePart | LearnedStyle],
-        held: Sequence[Guide],
-        own: NDArray[np.float32] | None,
-        *,
-        seed: int,
-        progress: ProgressCallback | None,
-    ) -> NDArray[np.float32]:
-        """Return the frame in the styles of the parts.
-
-        Args:
-            content: (H, W, 3) in [0, 1].
-            parts: Styles.
-            held: What is known of other frames' results; empty for the first.
-            own: What an earlier pass made of this frame.
-            seed: For what is drawn at random; the same for all frames, so that noise does not flicker.
-            progress: As of `Stylizer`.
-        """
+    def paint(self, frame: FrameToPaint) -> NDArray[np.float32]:
+        """Return the frame (H, W, 3) in its styles."""
         ...
 
 
@@ -68,20 +76,10 @@ class Blended:
     stylizer: Stylizer
     share: float
 
-    def paint(
-        self,
-        content: NDArray[np.float32],
-        parts: Sequence[StylePart | LearnedStyle],
-        held: Sequence[Guide],
-        own: NDArray[np.float32] | None,
-        *,
-        seed: int,
-        progress: ProgressCallback | None,
-    ) -> NDArray[np.float32]:
+    def paint(self, frame: FrameToPaint) -> NDArray[np.float32]:
         """See `FramePainter`."""
-        if own is None:
-            own = self.stylizer.stylize(content, parts, seed=seed, progress=progress).image
-        return blended(own, held, self.share)
+        own = frame.painted_by(self.stylizer) if frame.own is None else frame.own
+        return blended(own, frame.held, self.share)
 
 
 def paint_frames(
@@ -117,7 +115,9 @@ def paint_frames(
                 others = [before[back - 1] for back in options.earlier if back <= len(before)]
                 known = [] if options.independent else guides(number, others, contents, results.read, options)
                 own = None if turn == 0 else _floats(passes[turn - 1].read(number))
-                image = painter.paint(_floats(contents(number)), parts, known, own, seed=seed, progress=progress)
+                content = _floats(contents(number))
+                frame = FrameToPaint(content=content, parts=parts, held=known, own=own, seed=seed, progress=progress)
+                image = painter.paint(frame)
                 results.write(number, (255 * image).round().clip(0, 255).astype(np.uint8))
             told(turn * count + place + 1, len(passes) * count)
 

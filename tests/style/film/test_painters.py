@@ -8,7 +8,7 @@ from inpaint.style.colors import Colors
 from inpaint.style.film.guides import Guide
 from inpaint.style.film.options import FilmOptions
 from inpaint.style.film.painters import HeldGatys, frame_painter
-from inpaint.style.film.run import Blended
+from inpaint.style.film.run import Blended, FrameToPaint
 from inpaint.style.gatys.method import Gatys
 from inpaint.style.gatys.options import GatysOptions
 from inpaint.types import StylePart
@@ -40,7 +40,7 @@ def test_optimization_is_held_by_a_loss_and_everything_else_is_blended(method):
 
 def painted(method, weight, held, own=None):
     painter = frame_painter(method, FilmOptions(temporal=weight))
-    return painter.paint(CONTENT, PARTS, held, own, seed=0, progress=None)
+    return painter.paint(FrameToPaint(content=CONTENT, parts=PARTS, held=held, own=own))
 
 
 def test_a_frame_stays_at_the_one_before_where_it_is_trusted(method):
@@ -72,5 +72,5 @@ def test_a_later_pass_goes_on_from_the_frame_s_own_result(method):
 def test_the_network_is_loaded_once(method, monkeypatch):
     painter = HeldGatys(method, 1.0)
     monkeypatch.setattr(VGG, "__init__", None)  # another network would fail
-    painter.paint(CONTENT, PARTS, [Guide(CONTENT, np.ones((24, 32)))], None, seed=0, progress=None)
+    painter.paint(FrameToPaint(content=CONTENT, parts=PARTS, held=[Guide(CONTENT, np.ones((24, 32)))]))
     assert painter.later.network is method.network
