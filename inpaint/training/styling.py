@@ -95,6 +95,23 @@ class StyleTraining(TrainingModule):
         return {"content": record["image"], "style": style, "result": record["raw"]}
 
 
+class GivenEncoder(TrainingModule):
+    """Base of the trainings of networks whose `encoder` is trained already: by the option `encoder_weights`."""
+
+    def untrained(self) -> list[str]:
+        """Return none: an encoder that no run brings is loaded when the training begins, decoders may wait."""
+        return []
+
+    def on_fit_start(self) -> None:
+        """Take the encoder's weights, where neither a run nor an import has brought them."""
+        network: Any = self.network
+        config: Any = self.config
+        if network.encoder.drawn:
+            network.encoder.load_public(config.encoder_weights)
+            self.average.follow(self.network)
+        super().on_fit_start()
+
+
 def random_motion(image: Tensor, *, shift_px: float, bend_px: float) -> Tensor:
     """Draw where each pixel of moved images comes from, (B, H, W, 2) as x and y from -1 to 1, as `grid_sample` reads.
 

@@ -11,10 +11,10 @@ from inpaint.models.adain.network import Network
 from inpaint.style.transforms import adain
 from inpaint.training.module import Batch
 from inpaint.training.phases import Phase
-from inpaint.training.styling import StyleTraining
+from inpaint.training.styling import GivenEncoder, StyleTraining
 
 
-class Training(StyleTraining):
+class Training(GivenEncoder, StyleTraining):
     """AdaIN with its losses, on a content and a style for each sample.
 
     Beside what `StyleTraining` says the record holds `target`, the features that the decoder is given; and for each
@@ -54,14 +54,3 @@ class Training(StyleTraining):
             **{f"style_features_{each}": of_style[each] for each in levels},
             **self.changed(batch, raw),
         }
-
-    def untrained(self) -> list[str]:
-        """Return none. The encoder comes from `encoder_weights` where no run brings it."""
-        return []
-
-    def on_fit_start(self) -> None:
-        """Take the encoder's weights, where neither a run nor an import has brought them."""
-        if self.network.encoder.drawn:
-            self.network.encoder.load_public(self.config.encoder_weights)
-            self.average.follow(self.network)
-        super().on_fit_start()

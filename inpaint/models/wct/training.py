@@ -12,11 +12,12 @@ from inpaint.losses.base import Term
 from inpaint.models.wct.config import Config
 from inpaint.models.wct.network import Network
 from inpaint.training.config import Best, LoopConfig
-from inpaint.training.module import Batch, TrainingModule
+from inpaint.training.module import Batch
 from inpaint.training.phases import Phase, Values
+from inpaint.training.styling import GivenEncoder
 
 
-class Training(TrainingModule):
+class Training(GivenEncoder):
     """WCT with its losses, on photos alone: pictures of styles come when it is trained.
 
     For each level L that is trained the record holds `raw_L`, what its decoder paints, `features_L` of that, and
@@ -67,17 +68,6 @@ class Training(TrainingModule):
     def panel(self, batch: Batch, record: Record) -> dict[str, Tensor]:
         """Show photos, and what each decoder makes of them."""
         return {"content": record["image"], **{f"level {n}": record[f"raw_{n}"] for n in self.config.trained_levels}}
-
-    def untrained(self) -> list[str]:
-        """Return none: what is not trained comes from `encoder_weights`, or its turn comes later."""
-        return []
-
-    def on_fit_start(self) -> None:
-        """Take the encoder's weights, where neither a run nor an import has brought them."""
-        if self.network.encoder.drawn:
-            self.network.encoder.load_public(self.config.encoder_weights)
-            self.average.follow(self.network)
-        super().on_fit_start()
 
 
 def entries_of(level: int) -> tuple[str, str, str]:
