@@ -10,7 +10,7 @@ import click
 
 from inpaint.cli import course, photo_options, places
 from inpaint.errors import InpaintError, UsageError
-from inpaint.style.options import Transform
+from inpaint.style.options import Colors, Transform
 from inpaint.style.table import STYLIZERS
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ Examples:
   inpaint stylize --content day.jpg --style dusk.jpg --output dusk-here.jpg --model photo
   inpaint stylize --content film.mp4 --output painted.mp4 --model checkpoints/johnson
 """
-OWN = ("transform", "strength", "scale", "colors")
-"""Options of `--option` that have a name of their own here."""
 
 
 @click.command(short_help="paint photos in the style of others", epilog=EXAMPLES)
@@ -97,7 +95,7 @@ OWN = ("transform", "strength", "scale", "colors")
 @click.option("--scale", type=float, help="Longer side of the style, of the photo's: larger strokes.  [default: 1]")
 @click.option(
     "--colors",
-    type=click.Choice(["style", "keep", "match", "luminance"]),
+    type=click.Choice(get_args(Colors)),
     help="style: the style's. keep: the photo's, under the painted lightness. match: the style gets the photo's first. "
     "luminance: lightness alone is painted.  [default: style]",
 )
