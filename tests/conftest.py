@@ -17,6 +17,8 @@ from PIL import Image
 from torch import nn
 
 from inpaint.fills.array_fill import ArrayFill
+from inpaint.nn.vgg import VGG
+from inpaint.nn.vgg_layers import Layers, Space
 from inpaint.types import Capabilities
 from redrawn import redraw
 from tiny_run import TinyRun
@@ -33,6 +35,15 @@ def parity() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def layers(parity: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Layers:
+    """The feature network of Luan's and Ruder's programs, in float64, with colors as they multiply them."""
+    (file,) = parity.write("vgg19_caffe", tmp_path_factory.mktemp("vgg"))
+    network = VGG("vgg19_caffe", weights=str(file), ceil_mode=True).double()
+    file.unlink()
+    return Layers(network, Space(256.0))
 
 
 @pytest.fixture(scope="session", autouse=True)

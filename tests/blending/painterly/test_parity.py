@@ -24,8 +24,7 @@ from inpaint.blending.painterly.passes import (
 from inpaint.blending.painterly.running import EXACT_RATES
 from inpaint.blending.painterly.texture import smoothness_weight, texture
 from inpaint.images.regions import Region
-from inpaint.nn.vgg import VGG
-from inpaint.nn.vgg_layers import Layers, Space, layer_masks, nearest_places, reduced
+from inpaint.nn.vgg_layers import layer_masks, nearest_places, reduced
 from inpaint.optimize.base import StepInfo
 from inpaint.optimize.layer_terms import Content, MappedStyle, Smoothness
 from inpaint.optimize.layered import LayeredObjective, Weighted
@@ -39,14 +38,6 @@ OURS = {"tv": "smoothness", "hist": "histogram"}
 def cases(parity):
     arrays = parity.cases("luanfujun_dph")
     return {name: torch.from_numpy(array) for name, array in arrays.items() if array.dtype.kind != "U"}
-
-
-@pytest.fixture(scope="module")
-def layers(parity, tmp_path_factory):
-    (file,) = parity.write("vgg19_caffe", tmp_path_factory.mktemp("vgg"))
-    network = VGG("vgg19_caffe", weights=str(file), ceil_mode=True).double()
-    file.unlink()
-    return Layers(network, Space(256.0))
 
 
 @pytest.fixture(scope="module")

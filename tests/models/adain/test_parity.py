@@ -9,7 +9,6 @@ from inpaint.models.adain.config import AdainOptions
 from inpaint.models.adain.reference import Reference
 from inpaint.models.adain.training import Training
 from inpaint.models.styling import StyleInput
-from inpaint.registry.conversion import import_weights
 from inpaint.registry.loading import built
 from inpaint.registry.stylizers import load_stylizer
 from inpaint.style.transforms import Moments, adain, affine, moments
@@ -31,14 +30,8 @@ def cases(parity):
 
 
 @pytest.fixture(scope="module")
-def imported(parity, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("adain")
-    files = parity.write("adain_naoto0804", folder)
-    import_weights("naoto0804", [str(file) for file in files], folder / "imported")
-    for file in files:
-        file.unlink()
-    yield folder / "imported"
-    (folder / "imported" / "model.safetensors").unlink()
+def imported(import_public):
+    return import_public("adain_naoto0804", origin="naoto0804")
 
 
 @pytest.fixture(scope="module")

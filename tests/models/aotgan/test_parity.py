@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from inpaint.cli.main import run
 from inpaint.config import load as load_config
 from inpaint.losses import parse_losses
 from inpaint.models.aotgan.config import Config
@@ -20,16 +19,9 @@ LARGEST = {torch.float64: 1e-6, torch.float32: 2e-3}  # largest difference, in s
 
 
 @pytest.fixture(scope="module")
-def folder(parity, tmp_path_factory):
+def folder(import_public):
     """The import of both files."""
-    place = tmp_path_factory.mktemp("aotgan")
-    files = parity.write("aotgan", place)
-    arguments = [word for file in files for word in ("--input", str(file))]
-    assert run(["import-weights", "--origin", "aotgan", *arguments, "--output", str(place / "imported")]) == 0
-    for file in files:
-        file.unlink()
-    yield place / "imported"
-    (place / "imported" / "model.safetensors").unlink()
+    return import_public("aotgan")
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from inpaint.cli.main import run
 from inpaint.registry.loading import load
 
 ORIGINS = {"nipponjo": "nipponjo", "nipponjo_tf": "nipponjo", "csqiangwen": "csqiangwen", "mmagic": "mmagic"}
@@ -14,15 +13,10 @@ PAIRS = {"64 rows": "", "128x128": "b_"}
 
 
 @pytest.fixture(scope="module", params=list(ORIGINS))
-def case(request, parity, tmp_path_factory):
+def case(request, parity, import_public):
     """(format, folder of the import, inputs and outputs)."""
     form = request.param
-    folder = tmp_path_factory.mktemp(form)
-    (checkpoint,) = parity.write(form, folder)
-    arguments = ["--origin", ORIGINS[form], "--input", str(checkpoint), "--output", str(folder / "imported")]
-    assert run(["import-weights", *arguments]) == 0
-    checkpoint.unlink()
-    return form, folder / "imported", parity.cases(form)
+    return form, import_public(form, origin=ORIGINS[form]), parity.cases(form)
 
 
 @pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)

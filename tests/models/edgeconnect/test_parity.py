@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from inpaint.cli.main import run
 from inpaint.images.edges import canny
 from inpaint.images.photo import BT709, luma
 from inpaint.models.edgeconnect.config import Config
@@ -23,15 +22,9 @@ STORED_GRAY = 1e-6  # when it is fed to the networks itself
 
 
 @pytest.fixture(scope="module")
-def folder(parity, tmp_path_factory) -> Path:
+def folder(import_public) -> Path:
     """The import of all four files."""
-    place = tmp_path_factory.mktemp("knazeri")
-    files = parity.write("knazeri", place)
-    arguments = [word for file in files for word in ("--input", str(file))]
-    assert run(["import-weights", "--origin", "knazeri", *arguments, "--output", str(place / "imported")]) == 0
-    for file in files:
-        file.unlink()
-    return place / "imported"
+    return import_public("knazeri")
 
 
 @pytest.fixture(

@@ -7,7 +7,6 @@ from copy import deepcopy
 import pytest
 import torch
 
-from inpaint.cli.main import run
 from inpaint.config import load as load_config
 from inpaint.images.guidance import CONTAMINATED
 from inpaint.losses import parse_losses
@@ -24,16 +23,9 @@ SCALES = ("full", "half", "quarter")
 
 
 @pytest.fixture(scope="module")
-def folder(parity, tmp_path_factory):
+def folder(import_public):
     """The import of both files."""
-    place = tmp_path_factory.mktemp("erasenet")
-    files = parity.write("erasenet", place)
-    arguments = [word for file in files for word in ("--input", str(file))]
-    assert run(["import-weights", "--origin", "erasenet", *arguments, "--output", str(place / "imported")]) == 0
-    for file in files:
-        file.unlink()
-    yield place / "imported"
-    (place / "imported" / "model.safetensors").unlink()
+    return import_public("erasenet")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import json
 import pytest
 import torch
 
-from inpaint.cli.main import run
 from inpaint.config import load as load_config
 from inpaint.losses import parse_losses
 from inpaint.models.glcic.config import Config
@@ -29,17 +28,10 @@ def arrays(parity):
 
 
 @pytest.fixture(scope="module")
-def folder(parity, arrays, tmp_path_factory):
+def folder(arrays, import_public):
     """The import of both files, beside a configuration as the port's training writes it."""
-    place = tmp_path_factory.mktemp("otenim")
-    files = parity.write("otenim", place)
-    (place / "config.json").write_text(json.dumps({"mpv": arrays["mpv"].tolist(), "data_parallel": False}))
-    arguments = [word for file in files for word in ("--input", str(file))]
-    assert run(["import-weights", "--origin", "otenim", *arguments, "--output", str(place / "imported")]) == 0
-    for file in files:
-        file.unlink()
-    yield place / "imported"
-    (place / "imported" / "model.safetensors").unlink()
+    about = {"mpv": arrays["mpv"].tolist(), "data_parallel": False}
+    return import_public("otenim", beside={"config.json": json.dumps(about)})
 
 
 def inputs(arrays, pair=""):

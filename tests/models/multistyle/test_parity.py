@@ -7,7 +7,6 @@ import re
 import pytest
 import torch
 
-from inpaint.cli.main import run
 from inpaint.config import load as load_config
 from inpaint.losses import parse_losses
 from inpaint.models.image_transform import ConditionalNorm
@@ -27,17 +26,9 @@ PORT_LOSSES = [
 
 
 @pytest.fixture(scope="module")
-def folders(parity, tmp_path_factory):
+def folders(import_public):
     """The imports of both programs' files."""
-    place, found = tmp_path_factory.mktemp("multistyle"), {}
-    for origin in ("magenta", "ryanwongsa"):
-        (file,) = parity.write(origin, place)
-        found[origin] = place / origin
-        assert run(["import-weights", "--origin", origin, "--input", str(file), "--output", str(found[origin])]) == 0
-        file.unlink()
-    yield found
-    for folder in found.values():
-        (folder / "model.safetensors").unlink()
+    return {origin: import_public(origin) for origin in ("magenta", "ryanwongsa")}
 
 
 @pytest.fixture(scope="module")

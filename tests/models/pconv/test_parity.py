@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from inpaint.cli.main import run
 from inpaint.registry.loading import load
 
 ORIGINS = {"naoto0804": "naoto0804", "mmagic_pconv": "mmagic"}
@@ -15,16 +14,10 @@ DEVIATION = torch.tensor([0.229, 0.224, 0.225], dtype=torch.float64).view(3, 1, 
 
 
 @pytest.fixture(scope="module", params=list(ORIGINS))
-def case(request, parity, tmp_path_factory):
+def case(request, parity, import_public):
     """(format, folder of the import, inputs and outputs)."""
     form = request.param
-    folder = tmp_path_factory.mktemp(form)
-    (checkpoint,) = parity.write(form, folder)
-    arguments = ["--origin", ORIGINS[form], "--input", str(checkpoint), "--output", str(folder / "imported")]
-    assert run(["import-weights", *arguments]) == 0
-    checkpoint.unlink()
-    yield form, folder / "imported", parity.cases(form)
-    (folder / "imported" / "model.safetensors").unlink()  # 200 MB
+    return form, import_public(form, origin=ORIGINS[form]), parity.cases(form)
 
 
 @pytest.mark.parametrize("dtype", LARGEST, ids=str)

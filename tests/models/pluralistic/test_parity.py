@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from inpaint.cli.main import run
 from inpaint.models.pluralistic.blocks import attend
 from inpaint.registry.loading import load
 
@@ -13,15 +12,9 @@ LARGEST = {torch.float64: 1e-6, torch.float32: 2e-3}  # largest difference, in s
 
 
 @pytest.fixture(scope="module")
-def case(parity, tmp_path_factory):
+def case(parity, import_public):
     """(folder of the import, inputs and outputs)."""
-    folder = tmp_path_factory.mktemp("lyndonzheng")
-    checkpoints = parity.write("lyndonzheng", folder)
-    inputs = [argument for path in checkpoints for argument in ("--input", str(path))]
-    assert run(["import-weights", "--origin", "lyndonzheng", *inputs, "--output", str(folder / "imported")]) == 0
-    for path in checkpoints:
-        path.unlink()
-    return folder / "imported", parity.cases("lyndonzheng")
+    return import_public("lyndonzheng"), parity.cases("lyndonzheng")
 
 
 def inputs_of(arrays):

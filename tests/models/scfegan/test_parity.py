@@ -5,22 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from inpaint.cli.main import run
 from inpaint.registry.loading import load
 
 LARGEST = {torch.float64: 1e-9, torch.float32: 2e-3}  # largest difference, in standard deviations of the output
 
 
 @pytest.fixture(scope="module")
-def folder(parity, tmp_path_factory):
+def folder(import_public):
     """The import of the archive."""
-    place = tmp_path_factory.mktemp("scfegan")
-    (file,) = parity.write("scfegan", place)
-    command = ["import-weights", "--origin", "scfegan", "--input", str(file), "--output", str(place / "imported")]
-    assert run(command) == 0
-    file.unlink()
-    yield place / "imported"
-    (place / "imported" / "model.safetensors").unlink()
+    return import_public("scfegan")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import torch
 from inpaint.models.styling import StyleInput
 from inpaint.models.wct.config import WctOptions
 from inpaint.models.wct.reference import Reference
-from inpaint.registry.conversion import import_weights
 from inpaint.registry.loading import built
 from inpaint.style.restyling import moments_of
 from inpaint.style.transforms import Moments, Region, affine, moments, transformed
@@ -31,14 +30,8 @@ def cases(parity):
 
 
 @pytest.fixture(scope="module")
-def imported(parity, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wct")
-    files = parity.write("wct_irasin", folder)
-    import_weights("irasin", [str(file) for file in files], folder / "imported")
-    for file in files:
-        file.unlink()
-    yield folder / "imported"
-    (folder / "imported" / "model.safetensors").unlink()
+def imported(import_public):
+    return import_public("wct_irasin", origin="irasin")
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from inpaint.images.flow import warped
-from inpaint.nn.vgg import CAFFE_MEAN, VGG
-from inpaint.nn.vgg_layers import Layers, Space
+from inpaint.nn.vgg import CAFFE_MEAN
 from inpaint.optimize.base import StepInfo
 from inpaint.optimize.loop import optimize
 from inpaint.optimize.stages import ORIGINS_LOOP
@@ -21,14 +20,6 @@ MEAN = tuple(value / 256 for value in CAFFE_MEAN)
 @pytest.fixture(scope="module")
 def cases(parity):
     return parity.cases("manuelruder")
-
-
-@pytest.fixture(scope="module")
-def layers(parity, tmp_path_factory):
-    (file,) = parity.write("vgg19_caffe", tmp_path_factory.mktemp("vgg"))
-    network = VGG("vgg19_caffe", weights=str(file), ceil_mode=True).double()
-    file.unlink()
-    return Layers(network, Space(256.0))
 
 
 def apart(got, expected):

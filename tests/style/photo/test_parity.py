@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from inpaint.losses.matting import MattingLaplacian
-from inpaint.nn.vgg import VGG
-from inpaint.nn.vgg_layers import Layers, Space, layer_masks
+from inpaint.nn.vgg_layers import layer_masks
 from inpaint.optimize.base import StepInfo
 from inpaint.optimize.loop import optimize
 from inpaint.optimize.stages import ORIGINS_LOOP
@@ -23,14 +22,6 @@ from inpaint.style.photo.options import FinishOptions
 def cases(parity):
     arrays = parity.cases("luanfujun_dpst")
     return {name: array if array.dtype.kind == "U" else torch.from_numpy(array) for name, array in arrays.items()}
-
-
-@pytest.fixture(scope="module")
-def layers(parity, tmp_path_factory):
-    (file,) = parity.write("vgg19_caffe", tmp_path_factory.mktemp("vgg"))
-    network = VGG("vgg19_caffe", weights=str(file), ceil_mode=True).double()
-    file.unlink()
-    return Layers(network, Space(256.0))
 
 
 @pytest.fixture(scope="module")
