@@ -70,17 +70,20 @@ aotgan_forward_256_bfloat16         forward --model aotgan --size 256 --rounds 4
 erasenet_forward_256_reference      forward --model erasenet --size 256 --rounds 6 --threads 2 --against reference --profile
 vcnet_forward_256_reference         forward --model vcnet --size 256 --rounds 6 --threads 2 --against reference --profile
 pctnet_forward_256_reference        forward --model pctnet --size 256 --rounds 6 --threads 2 --against reference --profile
-johnson_forward_256_reference       forward --model johnson --size 256 --rounds 6 --threads 2 --against reference --profile
-multistyle_forward_256_reference    forward --model multistyle --size 256 --rounds 6 --threads 2 --against reference --profile
-adain_forward_256_reference         forward --model adain --size 256 --rounds 4 --threads 2 --against reference --profile
+johnson_forward_256_reference       forward --model johnson --size 256 --rounds 8 --threads 2 --against reference --profile
+johnson_forward_256_bfloat16        forward --model johnson --size 256 --rounds 8 --threads 2 --no-memory --dtype bfloat16 --against float32
+multistyle_forward_256_reference    forward --model multistyle --size 256 --rounds 8 --threads 2 --against reference --profile
+multistyle_forward_256_bfloat16     forward --model multistyle --size 256 --rounds 8 --threads 2 --no-memory --dtype bfloat16 --against float32
+adain_forward_256_reference         forward --model adain --size 256 --rounds 8 --threads 2 --against reference --profile
+adain_forward_256_bfloat16          forward --model adain --size 256 --rounds 8 --threads 2 --no-memory --dtype bfloat16 --against float32
 glcic_forward_256_reference         forward --model glcic --size 256 --rounds 8 --threads 2 --against reference --profile
 glcic_forward_512_reference         forward --model glcic --size 512 --rounds 4 --threads 2 --against reference --profile
 deepfill_step_128                   step --size 128 --batch 2 --channels-last --against channels_last=false --profile
 deepfill_step_128_bf16              step --size 128 --batch 2 --channels-last --precision bf16-mixed --against precision=32-true --profile
 data                                data --data $(PHOTOS)
 poisson                             poisson --rounds 3
-style_512_published                 style --width 512 --threads 2 --rounds 3 --against published
-style_512_bfloat16                  style --width 512 --threads 2 --rounds 3 --no-memory --precision bfloat16 --against published
+style_512_published                 style --width 512 --threads 2 --rounds 8 --against published
+style_512_bfloat16                  style --width 512 --threads 2 --rounds 8 --no-memory --precision bfloat16 --against published
 endef
 export MEASUREMENTS
 FIGURES := docs/benchmarks

@@ -21,7 +21,7 @@ def stylize(
     styles: Source | Sequence[Source] = (),
     *,
     model: PathLike | Stylizer = "gatys",
-    weights: Sequence[float] | None = None,
+    style_weights: Sequence[float] | None = None,
     content_masks: Source | Sequence[Source | None] | None = None,
     style_masks: Source | Sequence[Source | None] | None = None,
     content_labels: LabelSource | None = None,
@@ -45,7 +45,7 @@ def stylize(
         content: The photo: a path, a Pillow image, or an array.
         styles: Pictures of the same kinds, one or several; or names of styles that the model has learned.
         model: A name of `inpaint.style.table`, the folder of a trained style network, or a model that is loaded.
-        weights: Of the styles, in their order. None: all alike.
+        style_weights: Of the styles, in their order. None: all alike.
         content_masks: White = where each style goes; None, or None for a style: everywhere. Pixels where no style goes
             stay as they are, bit for bit.
         style_masks: White = what is looked at of each style.
@@ -79,7 +79,7 @@ def stylize(
     quality = None if quality is None else arguments.integer("quality", quality, least=1, most=100)
     arguments.function("progress", progress)
     asked = asked_styles(
-        styles, weights, content_masks, style_masks, content_labels=content_labels, style_labels=style_labels
+        styles, style_weights, content_masks, style_masks, content_labels=content_labels, style_labels=style_labels
     )
     stylizer = loaded("model", model, load_stylizer, does="stylize", device=device, options=options)
     photo = photo_of(content, max_pixels, what="content", first_page=first_page or output is None)

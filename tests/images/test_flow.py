@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from inpaint.errors import InputError
-from inpaint.images.flow import consistency, flow_between, read_flow, trust, warped, write_flow
+from inpaint.images.flow import consistency, flow_between, read_flow, sharply_warped, trust, warped, write_flow
 
 MEAN = (123.68 / 256, 116.779 / 256, 103.939 / 256)
 
@@ -37,6 +37,22 @@ def test_half_a_pixel_is_the_mean_of_two():
     image = np.random.default_rng(2).random((20, 24, 3))
     moved = warped(image, constant(0.5, 0))
     assert np.allclose(moved[:, :-1], (image[:, :-1] + image[:, 1:]) / 2)
+
+
+def test_detail_that_is_moved_again_and_again_stays_within_the_frame_s_range():
+    columns = np.indices((20, 24))[1]
+    image = np.repeat((100 + 80 * np.sin(columns * 1.3))[..., None], 3, axis=2).astype(np.float32)
+    left = {"sharply": sharply_warped(image, constant(0, 0)), "bilinearly": image}
+    assert np.allclose(left["sharply"], image, atol=1e-3)
+    for right in (0.5, -0.5) * 4:
+        flow = constant(right, 0)
+        left = {"sharply": sharply_warped(left["sharply"], flow), "bilinearly": warped(left["bilinearly"], flow)}
+    inside = np.s_[6:-6, 6:-6]
+    kept = {way: float(moved[inside].std() / image[inside].std()) for way, moved in left.items()}
+    assert kept["sharply"] > 0.9
+    assert kept["bilinearly"] < 0.3
+    assert left["sharply"].min() >= image.min()
+    assert left["sharply"].max() <= image.max()
 
 
 def test_flows_there_and_back_are_trusted_and_others_not():

@@ -99,3 +99,15 @@ def test_regions_are_painted_like_those_of_their_label():
     ):
         with pytest.raises(InpaintError, match=message):
             inpaint.stylize(content, style, model="colors", **{**labels, **change})
+
+
+def test_styles_and_the_feature_network_are_weighted_by_arguments_of_their_own():
+    content, other = (RNG.integers(0, 256, (32, 32, 3), dtype=np.uint8) for _ in range(2))
+    options = {"network": "vgg16", "weights": "random", "style_layers": ["relu1_1"], "content_layers": ["relu1_1"]}
+    alike, first = (
+        inpaint.stylize(
+            content, [STYLE.pixels, other], model="gatys", style_weights=weights, iterations=2, seed=0, **options
+        )
+        for weights in (None, [3, 1])
+    )
+    assert (alike != first).any()

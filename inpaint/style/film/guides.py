@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaint.images.flow import Flow, Trust, flow_between, read_flow, trust, warped
+from inpaint.images.flow import Flow, Trust, flow_between, read_flow, sharply_warped, trust, warped
 from inpaint.style.film.options import FilmOptions
 from inpaint.style.film.temporal import long_term
 
@@ -51,7 +51,7 @@ def guides(number: int, others: Sequence[int], contents: Reader, results: Reader
         shown = warped(contents(other), flow)
         off = np.square((present - shown) / 255).mean(axis=2)
         trusts.append(trust(flow, back) * np.exp(-off / (2 * options.same_color**2)))
-        images.append((warped(results(other), flow) / 255).astype(np.float32))
+        images.append(sharply_warped(results(other), flow) / np.float32(255))
     return [Guide(image, weight) for image, weight in zip(images, long_term(trusts), strict=True)]
 
 

@@ -23,12 +23,12 @@ class FilmOptions(Options):
             differ and be the same thing; the trust decreases like a normal distribution of this deviation.
     """
 
-    temporal: float = Field(0.02, ge=0)
+    temporal: float = Field(0.001, ge=0)
     blend: float = Field(0.8, ge=0, le=1)
     earlier: tuple[int, ...] = (1,)
     passes: int = Field(1, ge=1, le=100)
     flow: Place | None = None
-    same_color: float = Field(0.08, gt=0)
+    same_color: float = Field(0.04, gt=0)
 
     @field_validator("earlier")
     @classmethod

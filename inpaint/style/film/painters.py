@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inpaint.style.base import Scene
-from inpaint.style.film.guides import Guide, blended
+from inpaint.style.film.guides import Guide
 from inpaint.style.film.options import FilmOptions
 from inpaint.style.film.run import Blended, FramePainter, FrameToPaint
 from inpaint.style.gatys.canvas import Canvas, resized, tensor_of
@@ -24,7 +24,7 @@ from inpaint.types import Stylizer
 TEMPORAL_TO_CONTENT = 200.0 * 255.0**2  # the authors' weights, 1000 : 5, whose colors go to 255
 CONTENT_CHANNELS, CONTENT_STRIDE = 512, 8  # of relu4_2, the layer of the authors' content
 LEAST_TRUST = 0.1  # mean over a frame, below which it shows another scene
-LATER_SHARE = 0.5  # of the iterations of the first size, for frames that begin with what is nearly there
+LATER_SHARE = 0.5  # of the iterations of the first size, for a frame that begins with what a pass has made of it
 
 
 def frame_painter(stylizer: Stylizer, options: FilmOptions) -> FramePainter:
@@ -41,9 +41,11 @@ def frame_painter(stylizer: Stylizer, options: FilmOptions) -> FramePainter:
 class HeldGatys:
     """Optimization of each frame with a temporal loss, from the frame before as the flow moves it.
 
-    Ruder, Dosovitskiy and Brox, "Artistic Style Transfer for Videos" (GCPR 2016). Disoccluded places, too, begin with
-    what was there before: the film's own colors would stand out, since the few iterations that a frame needs do not
-    change them enough. Frames that begin so are computed at their last size alone. After a cut a film begins anew.
+    Ruder, Dosovitskiy and Brox, "Artistic Style Transfer for Videos" (GCPR 2016). There disoccluded places, too, begin
+    with what was there before, and a thousand iterations change that; ours are few, and what has gone would stay as a
+    trail. So every size begins with the frame before where it is trusted, and elsewhere with what the smaller size has
+    made of the frame itself. A later pass begins with the pass before, at the last size alone. After a cut a film
+    begins anew.
 
     Args:
         method: Whose options hold.
@@ -56,35 +58,35 @@ class HeldGatys:
         options = method.options
         last = options.planned(1, options.optimizer)[0]
         update = {"min_px": 2**20, "iterations": max(round(LATER_SHARE * last), 1)}
-        self.later = _LaterFrame(options.model_copy(update=update), method.device)
+        self.next = _HeldFrame(options, method.device)
+        self.again = _HeldFrame(options.model_copy(update=update), method.device)
 
     def paint(self, frame: FrameToPaint) -> NDArray[np.float32]:
         """See `FramePainter`."""
-        held, own = frame.held, frame.own
-        cut = not held or float(np.sum([guide.trust for guide in held], axis=0).mean()) < LEAST_TRUST
-        if own is None and (cut or not self.weight):
+        cut = float(np.sum([guide.trust for guide in frame.held], axis=0).mean()) < LEAST_TRUST
+        if frame.own is None and (cut or not self.weight):
             return frame.painted_by(self.first)
-        self.later.share_network(self.first)
-        self.later.begin = held[0].image if own is None else blended(own, held, 1.0)
-        self.later.held, self.later.weight = held, self.weight
-        return frame.painted_by(self.later)
+        held = self.next if frame.own is None else self.again
+        held.network = self.first.network
+        held.own, held.guides, held.weight = frame.own, frame.held, self.weight
+        return frame.painted_by(held)
 
 
-class _LaterFrame(Gatys):
+class _HeldFrame(Gatys):
     """The method on a frame of which others are known."""
 
     def __init__(self, options: GatysOptions, device: torch.device) -> None:
         super().__init__(options, device=device, more=self._temporal)
-        self.begin: NDArray[np.float32] | None = None
-        self.held: Sequence[Guide] = ()
+        self.own: NDArray[np.float32] | None = None
+        self.guides: Sequence[Guide] = ()
         self.weight = 0.0
 
-    def share_network(self, other: Gatys) -> None:
-        """Take the network that another method has loaded."""
-        self._network = other.network
-
     def _start(self, scene: Scene, canvas: Canvas) -> Tensor:
-        return super()._start(scene, canvas) if self.begin is None else _fitted(self.begin, canvas)
+        return super()._start(scene, canvas) if self.own is None else _fitted(self.own, canvas)
+
+    def _begun(self, image: Tensor, canvas: Canvas) -> Tensor:
+        pulls = [held.trust * (held.target - image) for held in self._held(canvas)]
+        return torch.stack([image, *pulls]).sum(0).clamp(0, 1)
 
     def _temporal(self, canvas: Canvas) -> list[Weighted]:
         places = (canvas.content.shape[-2] // CONTENT_STRIDE) * (canvas.content.shape[-1] // CONTENT_STRIDE)
@@ -92,13 +94,12 @@ class _LaterFrame(Gatys):
         factor = content_factor(self.options.normalization, CONTENT_CHANNELS, max(places, 1)) * values
         weight = self.weight * TEMPORAL_TO_CONTENT * self.options.content_weight * factor
         return [
-            Weighted(
-                name=f"temporal_{number}",
-                weight=weight,
-                color=_Held(_fitted(guide.image, canvas), _fitted(guide.trust[..., None], canvas)),
-            )
-            for number, guide in enumerate(self.held, start=1)
+            Weighted(name=f"temporal_{number}", weight=weight, color=held)
+            for number, held in enumerate(self._held(canvas), start=1)
         ]
+
+    def _held(self, canvas: Canvas) -> list[_Held]:
+        return [_Held(_fitted(each.image, canvas), _fitted(each.trust[..., None], canvas)) for each in self.guides]
 
 
 class _Held:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -67,24 +68,21 @@ class Gatys(ArrayStylizer):
         check_layers(self.options.network, self.options.layers)
         self.device = torch.device(device)
         self.more = more
-        self._network: VGG | None = None
 
-    @property
+    @cached_property
     def network(self) -> VGG:
         """The feature network, loaded when it is first needed."""
-        if self._network is None:
-            options = self.options
-            network = VGG(
-                options.network,
-                weights=options.weights,
-                pooling=options.pooling,
-                pooling_gain=POOLING_GAINS[options.pooling],
-                border=options.border,
-                fast=True,
-            )
-            dtype = torch.bfloat16 if options.precision == "bfloat16" else torch.float32
-            self._network = network.to(self.device, dtype).to(memory_format=torch.channels_last)
-        return self._network
+        options = self.options
+        network = VGG(
+            options.network,
+            weights=options.weights,
+            pooling=options.pooling,
+            pooling_gain=POOLING_GAINS[options.pooling],
+            border=options.border,
+            fast=True,
+        )
+        dtype = torch.bfloat16 if options.precision == "bfloat16" else torch.float32
+        return network.to(self.device, dtype).to(memory_format=torch.channels_last)
 
     def paint(self, scene: Scene) -> Painted:
         """See `ArrayStylizer`; aux: `size_N`, what came of each size but the last."""
@@ -131,6 +129,7 @@ class Gatys(ArrayStylizer):
                 aux[f"size_{sizes[number - 1]}"] = array_of(enlarged(image).clamp(0, 1))
                 canvas = canvas_of(scene, longest_px, self.device)
                 image = resized(image, tuple(canvas.content.shape[-2:]))
+            image = self._begun(image, canvas)
             large = canvas.pixels > PIXELS_AT_ONCE
             if large and options.histogram:
                 warnings.append(f"at {longest_px} pixels histograms were left as they had become at smaller sizes")
@@ -163,6 +162,10 @@ class Gatys(ArrayStylizer):
         if self.options.start == "style":
             return covering(canvas.regions[0].styles[0].image, tuple(canvas.content.shape[-2:]))
         return canvas.content
+
+    def _begun(self, image: Tensor, canvas: Canvas) -> Tensor:
+        """Return what a size begins with, (1, 3, h, w), given what the size before has become; a place to build on."""
+        return image
 
     def _loop(self, pixels: int) -> LoopOptions:
         """Return how an image of so many pixels is optimized."""

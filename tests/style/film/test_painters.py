@@ -73,4 +73,4 @@ def test_the_network_is_loaded_once(method, monkeypatch):
     painter = HeldGatys(method, 1.0)
     monkeypatch.setattr(VGG, "__init__", None)  # another network would fail
     painter.paint(FrameToPaint(content=CONTENT, parts=PARTS, held=[Guide(CONTENT, np.ones((24, 32)))]))
-    assert painter.later.network is method.network
+    assert painter.next.network is method.network
