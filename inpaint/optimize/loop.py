@@ -120,6 +120,8 @@ def optimize(
         event, average = guard.check(step, evaluation, average)
         if event is None:
             optimizer.step(_closure(objective, optimizer, step, evaluation, clip=options.clip))  # type: ignore[arg-type]
+            # Its gradients are not needed any more, and of a large image they are large.
+            evaluation = replace(evaluation, loss=evaluation.loss.detach())
             if langevin is not None:
                 langevin.perturb(step, lr=lr)
                 langevin.sample(step, evaluation.image)

@@ -103,13 +103,13 @@ class Gatys(ArrayStylizer):
         options, longest = self.options, max(scene.size)
         last = longest if options.work_px is None else min(options.work_px, longest)
         sizes = sizes_up_to(last, min(options.min_px, last))
-        whole = tensor_of(scene.content)
         canvas = canvas_of(scene, sizes[0], self.device)
 
         def enlarged(image: Tensor) -> Tensor:
             """Return (1, 3, H, W): what was changed, put on the content at its full size."""
-            if image.shape == whole.shape:
+            if tuple(image.shape[-2:]) == scene.size:
                 return image
+            whole = tensor_of(scene.content)
             reduced_content = resized(whole.to(image.device), tuple(image.shape[-2:]))
             return whole.to(image.device) + resized(image - reduced_content, scene.size)
 

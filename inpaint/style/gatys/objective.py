@@ -58,6 +58,7 @@ class StyleObjective:
             with torch.no_grad():
                 self.colors.clamp_(0, 1)
         if self._known is None or not self._known.about(self.colors):
+            self._known = None  # of a large image, two of them are much
             self._known = self._evaluated()
         known = self._known
         return Evaluation(loss=known.answer(self.colors), image=self.space.back(known.values))
@@ -65,29 +66,42 @@ class StyleObjective:
     def values(self, colors: Tensor | None = None) -> dict[str, float]:
         """Return each loss, unweighted, of the present colors, or others."""
         with torch.no_grad():
-            found = self._values(self.colors if colors is None else colors)
+            found = self._values(self.colors if colors is None else colors, self.losses)
         return {loss.name: float(value) for loss, value in zip(self.losses, found, strict=True)}
 
     def _evaluated(self) -> Known:
         self.evaluations += 1
         colors = self.colors.detach().clone().requires_grad_()
-        with torch.enable_grad():
-            values = self._values(colors)
-            parts = [loss.part(value) for loss, value in zip(self.losses, values, strict=True)]
-            # Wide, since a search along a direction compares sums that differ by little.
-            total = torch.stack([part.double() for part in parts]).sum()
-            (gradient,) = torch.autograd.grad(total, colors)
-        self.last = {loss.name: value.detach() for loss, value in zip(self.losses, values, strict=True)}
+        total = torch.zeros((), dtype=torch.float64, device=colors.device)
+        gradient = torch.zeros_like(colors)
+        values = dict[str, Tensor]()
+        # What a loss on colors keeps for its gradient is as large as the image, several times: one after the other.
+        for losses in self._groups():
+            with torch.enable_grad():
+                found = self._values(colors, losses)
+                parts = [loss.part(value) for loss, value in zip(losses, found, strict=True)]
+                # Wide, since a search along a direction compares sums that differ by little.
+                part = torch.stack([each.double() for each in parts]).sum()
+                gradient += torch.autograd.grad(part, colors)[0]
+            total += part.detach()
+            values |= {loss.name: value.detach() for loss, value in zip(losses, found, strict=True)}
+            del found, parts, part
+        self.last = {loss.name: values[loss.name] for loss in self.losses}
         if self.inside is not None:
-            gradient = gradient * self.inside
-        return Known(colors.detach(), total.detach(), gradient)
+            gradient *= self.inside
+        return Known(colors.detach(), total, gradient)
 
-    def _values(self, colors: Tensor) -> list[Tensor]:
+    def _groups(self) -> list[list[Weighted]]:
+        """Return those losses together that the network's one run is for, and every other by itself."""
+        compared_ = [loss for loss in self.losses if loss.color is None]
+        return [compared_] * bool(compared_) + [[loss] for loss in self.losses if loss.color is not None]
+
+    def _values(self, colors: Tensor, losses: Sequence[Weighted]) -> list[Tensor]:
         """Return the unweighted losses in their order; the network runs once."""
-        comparisons = [loss.comparison for loss in self.losses if loss.comparison is not None]
-        found = iter(compared(self.network, shown_to(self.network, self.space, colors), comparisons))
+        comparisons = [loss.comparison for loss in losses if loss.comparison is not None]
+        found = iter(() if not comparisons else compared(self.network, shown_to(self.network, self.space, colors), comparisons))
         values = []
-        for loss in self.losses:
+        for loss in losses:
             if loss.color is not None:
                 values.append(loss.color(colors))
             else:
