@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -99,14 +99,10 @@ class StyleObjective:
     def _values(self, colors: Tensor, losses: Sequence[Weighted]) -> list[Tensor]:
         """Return the unweighted losses in their order; the network runs once."""
         comparisons = [loss.comparison for loss in losses if loss.comparison is not None]
-        found = iter(() if not comparisons else compared(self.network, shown_to(self.network, self.space, colors), comparisons))
-        values = []
-        for loss in losses:
-            if loss.color is not None:
-                values.append(loss.color(colors))
-            else:
-                values.append(next(found))
-        return values
+        found: Iterator[Tensor] = iter(())
+        if comparisons:
+            found = iter(compared(self.network, shown_to(self.network, self.space, colors), comparisons))
+        return [next(found) if loss.color is None else loss.color(colors) for loss in losses]
 
 
 def shown_to(network: VGG, space: Space, colors: Tensor) -> Tensor:
