@@ -93,8 +93,9 @@ class StyleObjective:
 
     def _groups(self) -> list[list[Weighted]]:
         """Return those losses together that the network's one run is for, and every other by itself."""
-        compared_ = [loss for loss in self.losses if loss.color is None]
-        return [compared_] * bool(compared_) + [[loss] for loss in self.losses if loss.color is not None]
+        by_features = [loss for loss in self.losses if loss.color is None]
+        by_color = [[loss] for loss in self.losses if loss.color is not None]
+        return [by_features, *by_color] if by_features else by_color
 
     def _values(self, colors: Tensor, losses: Sequence[Weighted]) -> list[Tensor]:
         """Return the unweighted losses in their order; the network runs once."""

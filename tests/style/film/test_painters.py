@@ -53,6 +53,15 @@ def test_a_frame_stays_at_the_one_before_where_it_is_trusted(method):
     assert strong[:, 18:].mean() > 0.5 * free[:, 18:].mean()
 
 
+def test_a_frame_begins_with_the_one_before_where_it_is_trusted_and_anew_elsewhere(method):
+    still = Gatys(method.options.model_copy(update={"optimizer": "adam", "iterations": 1, "lr": 1e-9}))
+    trust = np.zeros((24, 32))
+    trust[:, :16] = 1
+    begun = painted(still, 1.0, [Guide(np.full_like(CONTENT, 0.5), trust)])
+    assert np.allclose(begun[:, :16], 0.5, atol=1e-3)
+    assert np.allclose(begun[:, 16:], CONTENT[:, 16:], atol=1e-3)
+
+
 def test_without_weight_frames_know_nothing_of_each_other(method):
     held = [Guide(np.zeros_like(CONTENT), np.ones((24, 32)))]
     assert np.array_equal(painted(method, 0.0, held), painted(method, 1.0, []))
